@@ -1,0 +1,59 @@
+# The doors to flatkit for people and for CI. The work is done by tools/setup.sh, the flatkit command and pytest.
+.DEFAULT_GOAL := help
+.PHONY: help setup workshop demo test test-long check vectors bench fuzz clean distclean
+
+BIN = $(shell tools/setup.sh bin)
+FAST = not vm and not ui and not install and not long
+IMAGE ?= auto
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## find or install what flatkit needs on this host; says each thing it does
+	@tools/setup.sh run
+
+workshop: setup ## open the course in JupyterLab
+	@"$(BIN)/flatkit" images build-lab
+	@exec "$(BIN)/flatkit" course
+
+demo: setup ## boot a machine from a Butane config and check it, in this terminal (IMAGE=stable for real Flatcar)
+	@exec "$(BIN)/flatkit" demo run provision --image $(IMAGE)
+
+test: ## every test: pure ones, real machines, notebooks, set-up in an empty place
+	@tools/setup.sh test
+	@exec "$(BIN)/python" -m pytest -m "not long" $(PYTEST_ARGS)
+
+test-long: ## the tests that take very long
+	@tools/setup.sh test
+	@exec "$(BIN)/python" -m pytest -m long $(PYTEST_ARGS)
+
+check: ## style, types, layers, notebooks and the fast tests
+	@tools/setup.sh test
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/mypy"
+	"$(BIN)/python" tools/check_notebooks.py notebooks
+	@exec "$(BIN)/python" -m pytest -q -m "$(FAST)" --ignore tests/project/test_linters.py $(PYTEST_ARGS)
+
+vectors: ## compare with the recorded cases in the folder VECTORS (make vectors VECTORS=DIR)
+	@tools/setup.sh run
+	@exec "$(BIN)/python" tools/vectors.py "$(VECTORS)"
+
+bench: ## measure how long the usual things take
+	@tools/setup.sh test
+	@exec "$(BIN)/python" tools/bench_butane.py --check
+
+fuzz: ## feed made-up configs to the translator
+	@tools/setup.sh test
+	@exec "$(BIN)/python" tools/fuzz_butane.py
+
+clean: ## remove the machines that flatkit made, and end the daemons that setup started
+	@if [ -x "$(BIN)/flatkit" ]; then "$(BIN)/flatkit" clean --yes; fi
+	@tools/setup.sh stop
+
+distclean: clean ## also remove .venv and the cache (images); the course's folder and your progress stay
+	@if [ -x "$(BIN)/python" ]; then \
+	  cache=$$("$(BIN)/python" -c 'from flatkit import paths; print(paths.cache_dir())') && \
+	  echo "removing $$cache" && rm -rf -- "$$cache"; fi
+	@echo "removing .venv" && rm -rf .venv
+	@rm -rf dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
