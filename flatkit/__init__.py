@@ -1,0 +1,61 @@
+"""flatkit: write Butane, boot real machines, watch Flatcar's ideas happen.
+
+    import flatkit as fk
+
+gives the few names a notebook needs; everything is imported when it is first used, so that the import itself is instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+__version__ = "0.1.0"
+
+# name -> the module that holds it
+_NAMES: dict[str, str] = {
+    "clean": "flatkit.widgets.face",
+    "doctor": "flatkit.widgets.face",
+    "editor": "flatkit.widgets.face",
+    "play": "flatkit.widgets.face",
+    "up": "flatkit.widgets.face",
+}
+
+__all__ = sorted(_NAMES)  # noqa: PLE0605
+
+
+def _butane(line: str, cell: str) -> Any:
+    """%%butane FILE: the cell is a Butane config; it is saved, judged, and shown as the Ignition that it becomes."""
+    from flatkit.widgets import magics
+
+    return magics.butane(line, cell)
+
+
+def _on(line: str, cell: str) -> Any:
+    """%%on MACHINE: the cell is typed on a machine."""
+    from flatkit.widgets import magics
+
+    return magics.on(line, cell, sys.modules["IPython"].get_ipython().user_ns)
+
+
+def _register_magics() -> None:
+    """In a notebook the magics are there from the import on; elsewhere IPython is not even imported for them."""
+    module = sys.modules.get("IPython")
+    shell = module.get_ipython() if module else None
+    if shell is not None:
+        shell.register_magic_function(_butane, magic_kind="cell", magic_name="butane")
+        shell.register_magic_function(_on, magic_kind="cell", magic_name="on")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    raise AttributeError(f"module 'flatkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_NAMES])
+
+
+_register_magics()

@@ -1,0 +1,115 @@
+"""Every error that flatkit raises, each with what to do next.
+
+A person's own text is judged by a Report (report.py), never by raising: these are for when flatkit itself cannot go on.
+
+    FlatkitError                    status 1
+    ├── InputError (ValueError)     the input was refused                     1
+    │   └── ConfigFaults            a config with faults; carries its report  1
+    ├── UsageError (ValueError)     the call was wrong                        2
+    ├── HostError (OSError)         this host cannot do it                    3
+    │   └── MissingDependency           something is not installed            3
+    ├── FetchError (OSError)        a download failed                         1
+    ├── ImageError                  an image could not be made or trusted     1
+    ├── MachineError                a machine did not do what was asked       1
+    │   ├── MachineNotFound (LookupError)
+    │   ├── BootFailed
+    │   ├── WaitTimeout (TimeoutError)
+    │   └── CommandFailed           a child process or a remote command failed
+    └── Cancelled                   the person stopped it                     1
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from flatkit.report import Report
+
+
+class FlatkitError(Exception):
+    """Says what happened (value in quotes) and what was expected; `hint` is the command or cell to run next.
+
+    `details` holds raw output, for those who want to look closer.
+    """
+
+    exit_status: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "", details: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  Next: {self.hint}" if self.hint else self.message
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows instead of a traceback: a learner needs the message and the next move, nothing else."""
+        wide = textwrap.TextWrapper(width=100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        lines = wide.wrap(f"{type(self).__name__}: {self.message}")
+        if self.hint:
+            lines += wide.wrap(f"  Next: {self.hint}")
+        if self.details:
+            lines += ["", *("  " + line for line in self.details.rstrip().splitlines()[-20:])]
+        return lines
+
+
+class InputError(FlatkitError, ValueError):
+    """The input was refused."""
+
+
+class ConfigFaults(InputError):
+    """A config cannot be used; `report` lists every fault with its line and column."""
+
+    def __init__(self, message: str, *, report: Report, hint: str = "", details: str = "") -> None:
+        super().__init__(message, hint=hint, details=details)
+        self.report = report
+
+
+class UsageError(FlatkitError, ValueError):
+    """The call itself was wrong: an unknown option, a name that is no name."""
+
+    exit_status = 2
+
+
+class HostError(FlatkitError, OSError):
+    """This host cannot do it; `flatkit doctor` says why."""
+
+    exit_status = 3
+
+
+class MissingDependency(HostError):
+    """A program or Python package is not installed; the hint is the line that installs it."""
+
+
+class FetchError(FlatkitError, OSError):
+    """A download failed."""
+
+
+class ImageError(FlatkitError):
+    """An image could not be built, found or trusted."""
+
+
+class MachineError(FlatkitError):
+    """A machine did not do what was asked."""
+
+
+class MachineNotFound(MachineError, LookupError):
+    """No machine of that name was made by flatkit."""
+
+
+class BootFailed(MachineError):
+    """The machine ended or got stuck before it was ready."""
+
+
+class WaitTimeout(MachineError, TimeoutError):
+    """A condition was not met in time."""
+
+
+class CommandFailed(MachineError):
+    """A child process or a remote command ended with a status that was not expected."""
+
+
+class Cancelled(FlatkitError):
+    """The person stopped it."""

@@ -1,0 +1,145 @@
+"""The only door to child processes.
+
+Argument lists only, never a shell string built by us; a result is a value; a missing program is named with its package.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from flatkit.errors import CommandFailed, MissingDependency, WaitTimeout
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a finished command said; `seconds` is how long it ran."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+    seconds: float
+
+    @property
+    def line(self) -> str:
+        """The command as a person would type it."""
+        return shlex.join(self.argv)
+
+
+def _environment(env: Mapping[str, str] | None) -> dict[str, str]:
+    # sbin: mke2fs, sfdisk and veritysetup live there, and a person's PATH often lacks it.
+    merged = {**os.environ, **(env or {})}
+    path = merged.get("PATH", os.defpath).split(os.pathsep)
+    merged["PATH"] = os.pathsep.join([*path, *(d for d in ("/usr/sbin", "/sbin") if d not in path)])
+    return merged
+
+
+def _missing(argv: Sequence[str], error: OSError) -> MissingDependency:
+    return MissingDependency(
+        f'the program "{argv[0]}" cannot be run: {error.strerror}',
+        hint="make setup   (it names or installs every package that flatkit needs)",
+    )
+
+
+def run(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    check: bool = True,
+    input: str | bytes | None = None,  # noqa: A002  (the name that subprocess uses)
+    timeout: float | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Result:
+    """Run a command to its end and return what it said.
+
+    Raises CommandFailed when `check` and the status is not 0, MissingDependency when there is no such program, WaitTimeout
+    after `timeout` seconds.
+    """
+    words = tuple(os.fspath(word) for word in argv)
+    began = time.monotonic()
+    data = input.encode() if isinstance(input, str) else input
+    stdin: dict[str, Any] = {"input": data} if data is not None else {"stdin": subprocess.DEVNULL}
+    try:
+        done: subprocess.CompletedProcess[bytes] = subprocess.run(
+            words, capture_output=True, timeout=timeout, env=_environment(env), cwd=cwd, check=False, **stdin
+        )
+    except subprocess.TimeoutExpired:
+        raise WaitTimeout(f'"{shlex.join(words)}" did not end within {timeout:g} s') from None
+    except OSError as error:
+        raise _missing(words, error) from None
+    result = Result(
+        argv=words,
+        status=done.returncode,
+        stdout=done.stdout.decode(errors="replace"),
+        stderr=done.stderr.decode(errors="replace"),
+        seconds=time.monotonic() - began,
+    )
+    if check and result.status:
+        raise failure(result)
+    return result
+
+
+def failure(result: Result) -> CommandFailed:
+    """The error for a command that ended badly, with the last of what it said."""
+    said = (result.stderr or result.stdout).strip().splitlines()
+    last = said[-1] if said else "it said nothing"
+    return CommandFailed(
+        f'"{result.line}" ended with status {result.status}: {last}', details=result.stderr or result.stdout
+    )
+
+
+def become(argv: Sequence[str]) -> NoReturn:
+    """Let another program take this process's place: its terminal, its signals, its status. Raises MissingDependency."""
+    try:
+        os.execvpe(argv[0], list(argv), _environment(None))  # noqa: S606
+    except OSError as error:
+        raise _missing(argv, error) from None
+
+
+def stream(
+    argv: Sequence[str | os.PathLike[str]],
+    on_line: Callable[[str], None],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Result:
+    """Run a command and hand each line of its output (both streams) to `on_line` as it comes.
+
+    Raises as `run` does. When `on_line` raises, or on Ctrl-C, the process is ended before the exception goes on.
+    """
+    words = tuple(os.fspath(word) for word in argv)
+    began = time.monotonic()
+    lines: list[str] = []
+    try:
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=_environment(env), cwd=cwd, text=True, errors="replace",
+        )  # fmt: skip
+    except OSError as error:
+        raise _missing(words, error) from None
+    assert process.stdout is not None
+    try:
+        with process.stdout:
+            for line in process.stdout:
+                lines.append(line)
+                on_line(line.rstrip("\n"))
+        status = process.wait()
+    except BaseException:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        raise
+    result = Result(argv=words, status=status, stdout="".join(lines), stderr="", seconds=time.monotonic() - began)
+    if status:
+        raise failure(result)
+    return result

@@ -1,0 +1,117 @@
+"""Fact and Step: the vocabulary in which demos and exercises are written as data.
+
+A fact is a question (a command) and a pure parser of its answer; a step is something a person does, with what it must show.
+One runner plays any tuple of steps (demos/runner.py); the notebook, the command line and the tests play the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Where(str, Enum):
+    """Where a step's command is typed."""
+
+    HOST = "host"
+    GUEST = "guest"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boot:
+    """What a step boots: a Butane file of `examples/`, the machine's name in the demo, the guest ports to reach it by."""
+
+    config: str
+    machine: str
+    guest_ports: tuple[int, ...] = ()
+
+    @property
+    def command(self) -> str:
+        """What a person would type for it; host port 0 means: find a free one."""
+        forwards = "".join(f" --forward 0:{port}" for port in self.guest_ports)
+        return f"flatkit up {self.config} --name {self.machine}{forwards}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """A question to a machine: `ask` is the command text, `parse` turns its output into a value and does nothing else."""
+
+    name: str
+    ask: str
+    parse: Callable[[str], Any] = str.strip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a check says: whether it holds, and what was found, in words for a learner."""
+
+    ok: bool
+    found: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One thing that a person does and sees.
+
+    `why` is two sentences for a learner; `command` is exactly what a person would type (`{port80}` stands for the host port
+    that leads to the guest's port 80); `boot` is given instead where a machine is booted. `fact` is what is asked afterwards
+    (without one, the command's own output is the answer); `check` judges its value; `hint` helps when it fails. `wait` is how
+    many seconds the check may take to become true: steps wait on conditions, never on sleeps.
+    """
+
+    title: str
+    why: str
+    check: Callable[[Any], Verdict]
+    hint: str
+    command: str = ""
+    boot: Boot | None = None
+    where: Where = Where.GUEST
+    fact: Fact | None = None
+    wait: float = 0.0
+
+    @property
+    def line(self) -> str:
+        """The command line that is shown and played."""
+        return self.boot.command if self.boot else self.command
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """A tuple of steps with a name; the last machine that was booted is where guest commands are typed."""
+
+    name: str
+    title: str
+    steps: tuple[Step, ...]
+
+
+def says(expected: str) -> Callable[[Any], Verdict]:
+    """A check: the answer, as text, contains `expected`."""
+
+    def check(value: Any) -> Verdict:
+        text = str(value).strip()
+        ok = expected in text
+        found = f'found "{expected}"' if ok else f'found "{text[-200:]}", expected "{expected}" in it'
+        return Verdict(ok=ok, found=found)
+
+    return check
+
+
+def is_equal(expected: Any) -> Callable[[Any], Verdict]:
+    """A check: the answer is exactly `expected`."""
+
+    def check(value: Any) -> Verdict:
+        ok = value == expected
+        found = f'found "{_words(value)}"'
+        return Verdict(ok=ok, found=found if ok else f'{found}, expected "{_words(expected)}"')
+
+    return check
+
+
+def _words(value: Any) -> str:
+    """A value as a learner reads it: a tuple without its brackets."""
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
