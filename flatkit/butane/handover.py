@@ -1,0 +1,167 @@
+"""From an Ignition config to what a machine is given: the spec version that its Ignition reads, and flatkit's key.
+
+Pure functions; each gives a new value. What was new in 3.4.0 is from Ignition's own page on upgrading configs, and from its
+source for the mode bits (older versions mask them).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from flatkit.butane.dataurl import data_url
+from flatkit.butane.ignition.dataurls import decode_data_url
+from flatkit.butane.ignition.embedded import SEMVER
+from flatkit.butane.ignition.gojson import dump
+from flatkit.butane.looks import Looks, check_ignition, looks_like
+from flatkit.butane.source.node import Path
+from flatkit.butane.tables import get_schema
+from flatkit.errors import InputError
+
+__all__ = ["Looks", "add_key", "check_ignition", "looks_like", "lower", "version_of"]
+
+Version = tuple[int, int, int]
+_NEWEST: Version = (3, 6, 0)
+
+
+def version_of(ignition: dict[str, Any]) -> Version:
+    """The spec version of a config. Raises InputError when there is none that can be read."""
+    text = ignition.get("ignition", {}).get("version", "")
+    match = SEMVER.match(text) if isinstance(text, str) else None
+    if match is None or match.group(4) or match.group(1) != "3":
+        raise InputError(
+            f'the Ignition spec version is "{text}"; expected a released one from "3.0.0" on',
+            hint="flatkit butane CONFIG.bu   (it writes a config with a fitting version)",
+        )
+    return int(match.group(1)), int(match.group(2)), int(match.group(3))
+
+
+def lower(ignition: dict[str, Any], limit: Version = (3, 3, 0)) -> tuple[dict[str, Any], str]:
+    """The config as spec version `limit`, and one line that says so; unchanged, and "", if it is not newer.
+
+    Raises InputError, naming the field and its JSON path, if the config uses what `limit` does not know.
+    """
+    version = version_of(ignition)
+    if version <= limit:
+        return ignition, ""
+    had, gets = _dotted(version), _dotted(limit)
+    if version > _NEWEST:
+        raise InputError(
+            f'the config is Ignition spec "{had}", which flatkit does not know; expected at most "{_dotted(_NEWEST)}"',
+            hint="set a lower version in the config",
+        )
+    for since, path, what in _newer_features(ignition):
+        if since > limit:
+            raise InputError(
+                f'"{_json_path(path)}" uses {what}, which needs Ignition spec {_dotted(since)}; '
+                f"the machine's Ignition reads up to {gets}",
+                hint=f"take {path[-1] if isinstance(path[-1], str) else path[-2]} out of the config, or boot a Flatcar image",
+            )
+    lowered = {**ignition, "ignition": {**ignition["ignition"], "version": gets}}
+    config = lowered["ignition"].get("config")
+    if config:
+        lowered["ignition"]["config"] = _lower_embedded(config, limit)
+    note = f"handed over as Ignition {gets} (the config says {had}; it uses nothing newer than {gets})"
+    return lowered, note
+
+
+def _dotted(version: Version) -> str:
+    return ".".join(map(str, version))
+
+
+def _json_path(path: Path) -> str:
+    return "$" + "".join(f".{part}" for part in path)
+
+
+def _newer_features(ignition: dict[str, Any]) -> Iterator[tuple[Version, Path, str]]:
+    """What a config uses that is newer than 3.3.0: since when, where, what."""
+    storage = ignition.get("storage", {})
+    for at, device in enumerate(storage.get("luks", ())):
+        where: Path = ("storage", "luks", at)
+        if "discard" in device:
+            yield (3, 4, 0), (*where, "discard"), "LUKS discard"
+        if device.get("openOptions"):
+            yield (3, 4, 0), (*where, "openOptions"), "LUKS open options"
+        if device.get("cex"):
+            yield (3, 5, 0), (*where, "cex"), "LUKS with CEX"
+        for number, tang in enumerate(device.get("clevis", {}).get("tang", ())):
+            if "advertisement" in tang:
+                yield (3, 4, 0), (*where, "clevis", "tang", number, "advertisement"), "offline Tang provisioning"
+    for group in ("directories", "files"):
+        for at, node in enumerate(storage.get(group, ())):
+            if (node.get("mode") or 0) & 0o7000:
+                yield (3, 4, 0), ("storage", group, at, "mode"), "setuid, setgid or sticky bits"
+    for path, url in _sources(ignition, ()):
+        if url.lower().startswith("arn:"):
+            yield (3, 4, 0), path, "an arn: source"
+
+
+def _sources(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        if key == "source" and isinstance(item, str):
+            yield (*path, key), item
+        elif isinstance(item, (dict, list)):
+            yield from _sources(item, (*path, key))
+
+
+def _lower_embedded(config: dict[str, Any], limit: Version) -> dict[str, Any]:
+    """Configs inside the config, as data URLs, have versions of their own."""
+    out = dict(config)
+    if "merge" in config:
+        out["merge"] = [_lower_resource(item, limit) for item in config["merge"]]
+    if "replace" in config:
+        out["replace"] = _lower_resource(config["replace"], limit)
+    return out
+
+
+def _lower_resource(resource: dict[str, Any], limit: Version) -> dict[str, Any]:
+    inner = _embedded_config(resource)
+    if inner is None or version_of(inner) <= limit:
+        return resource
+    if resource.get("verification", {}).get("hash"):
+        raise InputError(
+            f"a merged config is newer than Ignition {_dotted(limit)} and has a checksum, so it cannot be rewritten",
+            hint=f'set "version" of the merged config to "{_dotted(limit)}"',
+        )
+    source, compression = data_url(dump(lower(inner, limit)[0]).encode(), None)
+    return {**resource, "compression": compression, "source": source}
+
+
+def _embedded_config(resource: dict[str, Any]) -> dict[str, Any] | None:
+    data = decode_data_url(resource.get("source", ""), packed=resource.get("compression") == "gzip")
+    try:
+        value = json.loads(data) if data else None
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) and isinstance(value.get("ignition"), dict) else None
+
+
+# flatkit's key.
+
+
+def _in_order(struct: str, value: dict[str, Any]) -> dict[str, Any]:
+    order = [field.json for field in get_schema().structs[struct].json_fields]
+    return {key: value[key] for key in sorted(value, key=lambda k: order.index(k) if k in order else len(order))}
+
+
+def _same_key(one: str, other: str) -> bool:
+    """Whether two lines of authorized_keys hold the same key; comments do not count."""
+    return one.split()[:2] == other.split()[:2]
+
+
+def add_key(ignition: dict[str, Any], public_key: str, *, user: str = "core") -> dict[str, Any]:
+    """The config with one more SSH key for a user, who is added if need be; unchanged if the key is there already."""
+    key = public_key.strip()
+    passwd = ignition.get("passwd", {})
+    users = list(passwd.get("users", ()))
+    at = next((i for i, entry in enumerate(users) if entry.get("name") == user), None)
+    if at is None:
+        users.append({"name": user, "sshAuthorizedKeys": [key]})
+    else:
+        keys = users[at].get("sshAuthorizedKeys", [])
+        if any(_same_key(known, key) for known in keys):
+            return ignition
+        users[at] = _in_order("PasswdUser", {**users[at], "sshAuthorizedKeys": [*keys, key]})
+    return _in_order("Config", {**ignition, "passwd": _in_order("Passwd", {**passwd, "users": users})})

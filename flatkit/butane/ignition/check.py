@@ -1,0 +1,258 @@
+"""Ignition's validation of a whole config, rule by rule, in its order (config/v3_x/types/*.go).
+
+One function a mapping; each adds to the findings with JSON paths. The storage rules are in storage.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flatkit.butane.findings import Findings
+from flatkit.butane.ignition import storage
+from flatkit.butane.ignition.units import UnitFault, has_install_option, parse_unit
+from flatkit.butane.ignition.urls import headers_fault, is_plain_http, proxy_fault, source_fault
+from flatkit.butane.ignition.walk import walk
+from flatkit.butane.localfiles import clean
+from flatkit.butane.schema import Schema
+from flatkit.butane.source.node import Path
+from flatkit.butane.source.quote import go_quote
+
+_UNIT_EXTENSIONS = frozenset(
+    (
+        "service",
+        "socket",
+        "device",
+        "mount",
+        "automount",
+        "swap",
+        "target",
+        "path",
+        "timer",
+        "snapshot",
+        "slice",
+        "scope",
+    )
+)
+_INSTANCE = re.compile(r"^(.+?)@(.+?)\.service$")
+_DIGEST_LENGTHS = {"sha512": 128, "sha256": 64}
+
+
+def check_ignition_values(ignition: dict[str, Any], *, schema: Schema, findings: Findings) -> None:
+    """Add every fault that Ignition itself would find."""
+    checker = _Checker(schema, findings, ignition)
+
+    def visit(name: str, value: dict[str, Any], path: Path) -> None:
+        check = _CHECKS.get(name)
+        if check is not None:
+            check(checker, value, path)
+
+    walk(ignition, schema=schema, visit=visit)
+
+
+class _Checker:
+    def __init__(self, schema: Schema, findings: Findings, ignition: dict[str, Any]) -> None:
+        self.findings = findings
+        self.with_arn = schema.ignition != "3.3.0"
+        self.ignition = ignition
+        self.parsed: dict[str, list[tuple[str, str]] | str] = {}
+
+    def root(self, value: dict[str, Any], _path: Path) -> None:
+        """No file may lie where a unit or a drop-in is written."""
+        taken = set()
+        for unit in value.get("systemd", {}).get("units", ()):
+            name = unit["name"]
+            if unit.get("contents"):
+                taken.add(f"/etc/systemd/system/{name}")
+            for dropin in unit.get("dropins", ()):
+                if dropin.get("contents"):
+                    taken.add(f"/etc/systemd/system/{name}.d/{dropin['name']}")
+        if not taken:
+            return
+        nodes = value.get("storage", {})
+        for group in ("files", "directories", "links"):
+            for at, node in enumerate(nodes.get(group, ())):
+                if clean(node["path"]) in taken:
+                    message = "path conflicts with systemd unit or dropin"
+                    self.findings.error(("storage", group, at, "path"), message)
+
+    # Resources.
+
+    def reference(self, resource: dict[str, Any], path: Path) -> None:
+        """A merged config or a certificate needs a source; the fault is the entry's."""
+        source = resource.get("source")
+        fault = self.source_fault(source) if source else "source is required"
+        if fault:
+            self.findings.error(path, fault)
+
+    def source_fault(self, url: str) -> str:
+        """What is wrong with a URL in this version."""
+        return source_fault(url, with_arn=self.with_arn)
+
+    def resource(self, value: dict[str, Any], path: Path) -> None:
+        """A resource of any kind."""
+        if path[:3] == ("ignition", "config", "merge") or path[-2:-1] == ("certificateAuthorities",):
+            self.reference(value, path)
+        if value.get("compression") not in (None, "", "gzip"):
+            self.findings.error((*path, "compression"), "invalid compression method")
+        source = value.get("source")
+        if "hash" in value.get("verification", {}) and source is None:
+            message = "source must be specified if verification is specified"
+            self.findings.error((*path, "verification", "hash"), message)
+        if source and (fault := self.source_fault(source)):
+            self.findings.error((*path, "source"), fault)
+        if value.get("httpHeaders"):
+            fault = headers_fault(source or "")
+            if fault:
+                self.findings.error((*path, "httpHeaders"), fault)
+
+    def header(self, value: dict[str, Any], path: Path) -> None:
+        """An HTTP header."""
+        if not value["name"]:
+            self.findings.error((*path, "name"), "HTTP header name can't be empty")
+        if value.get("value") == "":
+            self.findings.error((*path, "value"), "unable to parse HTTP header")
+
+    def verification(self, value: dict[str, Any], path: Path) -> None:
+        """A checksum."""
+        text = value.get("hash")
+        if text is None:
+            return
+        kind, dash, digest = text.partition("-")
+        if not dash:
+            fault = "malformed hash specifier"
+        elif kind not in _DIGEST_LENGTHS:
+            fault = "unrecognized hash function"
+        elif len(digest.encode("utf-8", "surrogateescape")) != _DIGEST_LENGTHS[kind]:
+            fault = "incorrect size for hash sum"
+        else:
+            return
+        self.findings.error((*path, "hash"), fault)
+
+    def proxy(self, value: dict[str, Any], path: Path) -> None:
+        """Proxies are http(s)."""
+        for name in ("httpProxy", "httpsProxy"):
+            url = value.get(name)
+            if url is None:
+                continue
+            if fault := proxy_fault(url):
+                self.findings.error((*path, name), fault)
+            elif name == "httpsProxy" and is_plain_http(url):
+                message = "insecure plaintext HTTP proxy specified for HTTPS resources"
+                self.findings.warning((*path, name), message)
+
+    # Units.
+
+    def parse(self, text: str) -> list[tuple[str, str]] | str:
+        """The options of a unit text, or what is wrong with it; each text is read once."""
+        if text not in self.parsed:
+            try:
+                self.parsed[text] = parse_unit(text)
+            except UnitFault as fault:
+                self.parsed[text] = f"invalid unit content: {fault}"
+        return self.parsed[text]
+
+    def systemd(self, value: dict[str, Any], path: Path) -> None:
+        """An enabled instance needs a template with an [Install] section."""
+        units = value.get("units", ())
+        templates = {unit["name"]: unit.get("contents") for unit in units}
+        for at, unit in enumerate(units):
+            match = _INSTANCE.match(unit["name"]) if unit.get("enabled") else None
+            if match is None:
+                continue
+            template = f"{match.group(1)}@.service"
+            contents = templates.get(template)
+            if not contents:
+                continue
+            options = self.parse(contents)
+            if isinstance(options, list) and not has_install_option(options):
+                message = (
+                    f"template unit {go_quote(template)} for {go_quote(unit['name'])} doesn't have Install section"
+                )
+                self.findings.warning((*path, "units", at, "contents"), message)
+
+    def unit(self, value: dict[str, Any], path: Path) -> None:
+        """A unit: its name, its text, and whether enabling it does anything."""
+        name = value["name"]
+        last = name.rpartition("/")[2]
+        if "." not in last or last.rpartition(".")[2] not in _UNIT_EXTENSIONS:
+            self.findings.error((*path, "name"), "invalid systemd unit extension")
+        contents = value.get("contents")
+        if not contents:
+            return
+        options = self.parse(contents)
+        if isinstance(options, str):
+            self.findings.error((*path, "contents"), options)
+        elif value.get("enabled") and not has_install_option(options):
+            message = f"unit {go_quote(name)} is enabled, but has no install section so enable does nothing"
+            self.findings.warning((*path, "contents"), message)
+
+    def dropin(self, value: dict[str, Any], path: Path) -> None:
+        """A drop-in: its text, then its name."""
+        contents = value.get("contents")
+        options = self.parse(contents) if contents else []
+        if isinstance(options, str):
+            self.findings.error((*path, "contents"), options)
+        if not value["name"].rpartition("/")[2].endswith(".conf"):
+            self.findings.error((*path, "name"), "invalid systemd drop-in extension")
+
+    # Storage.
+
+    def storage(self, value: dict[str, Any], path: Path) -> None:
+        """Rules between the entries of storage."""
+        storage.check_storage(value, path, self.findings)
+
+    def disk(self, value: dict[str, Any], path: Path) -> None:
+        """A disk and its partitions."""
+        storage.check_disk(value, path, self.findings)
+
+    def partition(self, value: dict[str, Any], path: Path) -> None:
+        """A partition."""
+        storage.check_partition(value, path, self.findings)
+
+    def node(self, value: dict[str, Any], path: Path) -> None:
+        """A file, directory or link."""
+        storage.check_node(value, path, self.findings)
+
+    def owner(self, value: dict[str, Any], path: Path) -> None:
+        """An owning user or group."""
+        if "id" in value and value.get("name"):
+            self.findings.error(path, "cannot set both id and name")
+
+    def filesystem(self, value: dict[str, Any], path: Path) -> None:
+        """A filesystem."""
+        storage.check_filesystem(value, path, self.findings)
+
+    def luks(self, value: dict[str, Any], path: Path) -> None:
+        """An encrypted device."""
+        storage.check_luks(value, path, self.findings)
+        if self.source_fault(value.get("keyFile", {}).get("source", "")):
+            self.findings.error((*path, "keys"), "invalid key-file source")
+
+    def raid(self, value: dict[str, Any], path: Path) -> None:
+        """A RAID array."""
+        storage.check_raid(value, path, self.findings)
+
+
+_CHECKS: dict[str, Callable[[_Checker, dict[str, Any], Path], None]] = {
+    "Config": _Checker.root,
+    "Resource": _Checker.resource,
+    "HTTPHeader": _Checker.header,
+    "Verification": _Checker.verification,
+    "Proxy": _Checker.proxy,
+    "Systemd": _Checker.systemd,
+    "Unit": _Checker.unit,
+    "Dropin": _Checker.dropin,
+    "Storage": _Checker.storage,
+    "Disk": _Checker.disk,
+    "Partition": _Checker.partition,
+    "File": _Checker.node,
+    "Directory": _Checker.node,
+    "Link": _Checker.node,
+    "NodeUser": _Checker.owner,
+    "NodeGroup": _Checker.owner,
+    "Filesystem": _Checker.filesystem,
+    "Luks": _Checker.luks,
+    "Raid": _Checker.raid,
+}

@@ -1,0 +1,174 @@
+"""Ignition configs as text: those written inside a Butane config (merge, replace), and .ign files.
+
+Reads the JSON into the shape that the checks expect, as Go's encoding/json does (names match in any case, null is absent),
+and says in its words what does not fit.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flatkit.butane.findings import Finding, Findings
+from flatkit.butane.ignition.gojson import JsonFault, load
+from flatkit.butane.schema import Field, Schema, Shape, Struct
+from flatkit.butane.source.node import Path
+
+UNKNOWN_VERSION = "skipping validation for the merge/replace ignition config due to an unkown version"
+NO_VERSION = "invalid config version (couldn't parse)"
+SEMVER = re.compile(r"(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]*)?(\+[0-9A-Za-z.-]*)?\Z", re.ASCII)
+_MAX_NESTING = 200
+
+# The structs of Ignition's Go types that are made of two; their names show in type errors.
+_PARTS = {"File": "FileEmbedded1", "Directory": "DirectoryEmbedded1", "Link": "LinkEmbedded1"}
+_NODE_FIELDS = frozenset(("group", "overwrite", "path", "user"))
+
+
+class Misfit(Exception):
+    """A value of the wrong kind; the message is Go's."""
+
+
+def check_embedded(text: str, path: Path, *, schema: Schema, findings: Findings) -> None:
+    """Judge the Ignition config in `inline` of a merge or replace resource at `path`."""
+    try:
+        value = load(text)
+        version = version_of(value)
+    except (JsonFault, Misfit) as fault:
+        findings.error(None, str(fault))
+        findings.error((*path, "inline"), "config is not valid")
+        return
+    if not SEMVER.match(version):
+        findings.error(("ignition", "version"), NO_VERSION)
+        return
+    if version != schema.ignition:
+        findings.warning((*path, "version"), UNKNOWN_VERSION)
+        return
+    try:
+        config = fit(value, schema)
+    except Misfit as fault:
+        findings.error(None, str(fault))
+        findings.error((*path, "inline"), "config is not valid")
+        return
+    findings.extend(judge(value, config, schema))
+
+
+def judge(value: dict[str, Any], config: dict[str, Any], schema: Schema) -> list[Finding]:
+    """What Ignition says about a config: validation, duplicates, then unused keys."""
+    from flatkit.butane.ignition.check import check_ignition_values
+    from flatkit.butane.ignition.duplicates import find_duplicates
+
+    found = Findings()
+    check_ignition_values(config, schema=schema, findings=found)
+    find_duplicates(config, schema=schema, findings=found)
+    _find_unused(schema.root, value, (), found)
+    return found
+
+
+def version_of(value: Any) -> str:
+    """ignition.version as text, "" if absent. Raises Misfit."""
+    if value is None:
+        return ""
+    if not isinstance(value, dict):
+        raise Misfit(f"json: cannot unmarshal {_kind(value)} into Go value of type types.Config")
+    ignition = _get(value, "ignition")
+    if ignition is None:
+        return ""
+    if not isinstance(ignition, dict):
+        raise Misfit(
+            f"json: cannot unmarshal {_kind(ignition)} into Go struct field Config.ignition of type types.Ignition"
+        )
+    version = _get(ignition, "version")
+    if version is None:
+        return ""
+    if not isinstance(version, str):
+        raise Misfit(
+            f"json: cannot unmarshal {_kind(version)} into Go struct field Ignition.ignition.version of type string"
+        )
+    return version
+
+
+def _get(value: dict[str, Any], name: str) -> Any:
+    if name in value:
+        return value[name]
+    return next((item for key, item in value.items() if key.casefold() == name.casefold()), None)
+
+
+def fit(value: Any, schema: Schema) -> dict[str, Any]:
+    """The config with Ignition's names and without what is null or unknown. Raises Misfit at the first that does not fit."""
+    out = _struct(schema.root, value, "", "Config")
+    out.setdefault("ignition", {})["version"] = version_of(value)
+    return out
+
+
+def _struct(struct: Struct, value: Any, where: str, go: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Misfit(f"json: cannot unmarshal {_kind(value)} into Go {go} of type types.{struct.name}")
+    if where.count(".") > _MAX_NESTING:  # pragma: no cover  (the schema is not that deep)
+        raise Misfit("exceeded max depth")
+    folded = {field.json.casefold(): field for field in struct.json_fields}
+    out: dict[str, Any] = {}
+    for key, item in value.items():
+        field = struct.by_json.get(key) or folded.get(key.casefold())
+        if field is not None and item is not None:
+            out[field.json] = _value(field, item, struct, where)
+    for field in struct.json_fields:
+        if field.always:
+            out.setdefault(field.json, "")
+    return {field.json: out[field.json] for field in struct.json_fields if field.json in out}
+
+
+def _value(field: Field, item: Any, struct: Struct, where: str) -> Any:
+    part = "Node." if struct.name in _PARTS and field.json in _NODE_FIELDS else ""
+    if struct.name in _PARTS and not part:
+        part = f"{_PARTS[struct.name]}."
+    name = f"{where}{part}{field.json}"
+    go = f"struct field {struct.name}.{name}"
+    kind = field.type
+    if kind.shape is Shape.LIST:
+        if not isinstance(item, list):
+            inner = f"types.{kind.item.struct.name}" if kind.item and kind.item.struct else "string"
+            raise Misfit(f"json: cannot unmarshal {_kind(item)} into Go {go} of type []{inner}")
+        assert kind.item is not None
+        element = kind.item
+        if element.struct is not None:
+            return [_struct(element.struct, one, f"{name}.", go) for one in item if one is not None]
+        return [_scalar(one, element.shape, go) for one in item if one is not None]
+    if kind.struct is not None:
+        return _struct(kind.struct, item, f"{name}.", go)
+    return _scalar(item, kind.shape, go)
+
+
+def _scalar(item: Any, shape: Shape, go: str) -> Any:
+    if shape is Shape.TEXT and isinstance(item, str):
+        return item
+    if shape is Shape.SWITCH and isinstance(item, bool):
+        return item
+    if shape is Shape.NUMBER and isinstance(item, int) and not isinstance(item, bool) and -(2**63) <= item < 2**63:
+        return item
+    wanted = {Shape.TEXT: "string", Shape.SWITCH: "bool", Shape.NUMBER: "int"}[shape]
+    raise Misfit(f"json: cannot unmarshal {_kind(item, wanted)} into Go {go} of type {wanted}")
+
+
+def _kind(item: Any, wanted: str = "") -> str:
+    if isinstance(item, bool):
+        return "bool"
+    if isinstance(item, (int, float)):
+        return f"number {item}" if wanted == "int" else "number"
+    return "string" if isinstance(item, str) else "array" if isinstance(item, list) else "object"
+
+
+def _find_unused(struct: Struct, value: dict[str, Any], path: Path, findings: Findings) -> None:
+    known = {field.json.casefold(): field for field in struct.json_fields}
+    for key in value:
+        if key.casefold() not in known and not (struct.name == "Ignition" and key == "version"):
+            findings.warning((*path, key), f"unused key {key}", on_key=True)
+    for key, item in value.items():
+        field = known.get(key.casefold())
+        if field is None:
+            continue
+        if field.type.struct is not None and isinstance(item, dict):
+            _find_unused(field.type.struct, item, (*path, field.json), findings)
+        elif field.type.item is not None and field.type.item.struct is not None and isinstance(item, list):
+            for at, one in enumerate(item):
+                if isinstance(one, dict):
+                    _find_unused(field.type.item.struct, one, (*path, field.json, at), findings)

@@ -1,0 +1,130 @@
+"""What kind of config a text is, to say so when one is handed over in place of another; and .ign files judged."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from flatkit.butane.findings import Findings, correlate
+from flatkit.butane.ignition.embedded import SEMVER, Misfit, fit, judge, version_of
+from flatkit.butane.ignition.gojson import JsonFault, load
+from flatkit.butane.source.compose import compose
+from flatkit.butane.source.node import MAPPING, SEQUENCE, Node, YamlFault
+from flatkit.butane.source.text import decode as decode_bytes
+from flatkit.butane.tables import get_schema
+from flatkit.report import Entry, Kind, Report, Span
+
+
+class Looks(str, Enum):
+    """What a text looks like."""
+
+    BUTANE = "Butane"
+    IGNITION = "Ignition"
+    CLOUD_CONFIG = "cloud-config"
+    CONTAINER_LINUX_CONFIG = "Container Linux Config"
+    UNKNOWN = "unknown"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+_CLOUD_KEYS = frozenset(
+    (
+        "coreos",
+        "hostname",
+        "write_files",
+        "ssh_authorized_keys",
+        "users",
+        "runcmd",
+        "packages",
+        "bootcmd",
+        "manage_etc_hosts",
+    )
+)
+_CLC_KEYS = frozenset(("update", "etcd", "locksmith", "flannel", "docker", "networkd"))
+_SECTIONS = frozenset(("ignition", "passwd", "storage", "systemd", "kernel_arguments"))
+
+
+def looks_like(text: str | bytes) -> Looks:
+    """What the text looks like, from its first line and its top-level keys; faults in it do not matter."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    try:
+        shown = decode_bytes(data)
+    except YamlFault:
+        return Looks.UNKNOWN
+    if shown.lstrip().startswith("#cloud-config"):
+        return Looks.CLOUD_CONFIG
+    keys, root = _top_level(shown)
+    if "variant" in keys:
+        return Looks.BUTANE
+    if shown.lstrip().startswith("{") and "ignition" in keys:
+        return Looks.IGNITION
+    if keys & _CLOUD_KEYS and not keys & _SECTIONS:
+        return Looks.CLOUD_CONFIG
+    if keys & _CLC_KEYS or _has_filesystem_key(root):
+        return Looks.CONTAINER_LINUX_CONFIG
+    return Looks.BUTANE if keys & _SECTIONS or "version" in keys else Looks.UNKNOWN
+
+
+def _top_level(text: str) -> tuple[set[str], Node | None]:
+    try:
+        root = compose(text)
+    except (YamlFault, ValueError):
+        # While it is being typed a text is often broken: the lines without indentation tell enough.
+        lines = (line for line in text.splitlines() if line[:1].isalpha())
+        keys = {line.partition(":")[0].strip() for line in lines if ":" in line}
+        if text.lstrip().startswith("{") and '"ignition"' in text:
+            keys.add("ignition")
+        return keys, None
+    return (set(root.positions()) if root is not None and root.kind == MAPPING else set()), root
+
+
+def _has_filesystem_key(root: Node | None) -> bool:
+    """`filesystem: root` in a file: every Container Linux Config had it, no Butane config has."""
+    storage = root.child("storage") if root is not None else None
+    files = storage.child("files") if storage is not None else None
+    if files is None or files.kind != SEQUENCE:
+        return False
+    return any(item.child("filesystem") is not None for item in files.content)
+
+
+def check_ignition(text: str | bytes) -> tuple[dict[str, Any] | None, Report]:
+    """Judge an .ign file: the config if a machine can be given it, and everything that was found.
+
+    The version must be of spec 3; what flatkit knows (3.3.0 and 3.4.0) is validated as Ignition does it.
+    """
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    shown = data.decode("utf-8", "replace")
+    kind = looks_like(data)
+    if kind in (Looks.BUTANE, Looks.CLOUD_CONFIG, Looks.CONTAINER_LINUX_CONFIG) and not shown.lstrip().startswith("{"):
+        return None, _refused(f'this is {kind}, not Ignition; expected JSON that starts with {{"ignition": ...}}')
+    findings = Findings()
+    try:
+        value = load(shown)
+        version = version_of(value)
+        match = SEMVER.match(version)
+        if match is None or match.group(1) != "3" or match.group(4):
+            message = f'the Ignition spec version is "{version}"; expected a released one from "3.0.0" on'
+            findings.error(("ignition", "version"), message)
+        else:
+            schema = get_schema("1.0.0" if (int(match.group(1)), int(match.group(2))) <= (3, 3) else "1.1.0")
+            findings.extend(judge(value, fit(value, schema), schema))
+    except JsonFault as fault:
+        line, column = shown.count("\n", 0, fault.at) + 1, fault.at - shown.rfind("\n", 0, fault.at)
+        return None, _refused(str(fault), Span(line=line, column=column, end_line=line, end_column=column + 1))
+    except Misfit as fault:
+        findings.error(None, str(fault))
+    report = correlate(findings, _tree(shown))
+    return (None if report.is_fatal else value), report
+
+
+def _refused(message: str, span: Span | None = None) -> Report:
+    return Report(entries=(Entry(kind=Kind.ERROR, path="", message=message, span=span),))
+
+
+def _tree(text: str) -> Node | None:
+    """The positions: JSON is YAML, near enough."""
+    try:
+        return compose(text)
+    except YamlFault:
+        return None

@@ -1,0 +1,148 @@
+"""From a value of the Ignition JSON to the YAML that it comes from, and back.
+
+Two views: `to_yaml` is the truth, for the editor. `report_path` is what Butane's reports use, whose map has gaps when there
+are filesystems; it is kept apart so that the quirk stays in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from flatkit.butane.moves import Move
+from flatkit.butane.schema import Schema, Struct, snake, struct_of
+from flatkit.butane.source.node import ALIAS, SCALAR, SEQUENCE, Node, Path
+from flatkit.butane.source.resolve import NULL
+from flatkit.report import Span
+
+
+class Provenance:
+    """Both directions, by path: `to_yaml(("storage", "files", 0, "contents", "source"))`."""
+
+    def __init__(self, ignition: dict[str, Any], moves: dict[Path, Move], root: Node | None, schema: Schema) -> None:
+        self._ignition = ignition
+        self._moves = moves
+        self._root = root
+        self._schema = schema
+
+    def to_yaml(self, json_path: Path) -> Path:
+        """The YAML path of a value of the JSON, as the text has it."""
+        return _as_written(self._root, self._source(json_path))
+
+    def _source(self, json_path: Path) -> Path:
+        """The same with Butane's indices, which do not count null items of lists."""
+        for length in range(len(json_path), 0, -1):
+            move = self._moves.get(json_path[:length])
+            if move is not None:
+                return move.source if move.whole else (*move.source, *_snaked(json_path[length:]))
+        return _snaked(json_path)
+
+    def span(self, json_path: Path) -> Span | None:
+        """Where in the text the value comes from; behind an alias or a merge, where it is really written."""
+        node = self._root
+        for part in self.to_yaml(json_path):
+            deeper = _child(node, part)
+            if deeper is None:
+                break
+            node = deeper
+        return node.span if node is not None else None
+
+    def is_populated(self, json_path: Path) -> bool:
+        """Whether Go would call the value set: not absent, and not an empty text that is always written."""
+        value: Any = self._ignition
+        for part in json_path:
+            try:
+                value = value[part]
+            except (KeyError, IndexError, TypeError):
+                return False
+        return value != "" or self._is_optional(json_path)
+
+    def _is_optional(self, json_path: Path) -> bool:
+        struct: Struct | None = self._schema.root
+        field = None
+        for part in json_path:
+            if isinstance(part, int):
+                continue
+            field = struct.by_json.get(part) if struct else None
+            struct = struct_of(field.type) if field else None
+        return field is not None and not field.always
+
+    def report_path(self, json_path: Path) -> Path:
+        """The path that Butane's reports show for a finding in the JSON."""
+        if self._ignition.get("storage", {}).get("filesystems") and not self.is_populated(json_path):
+            return _snaked(json_path)
+        return self._source(json_path)
+
+    def leaves(self) -> Iterator[Path]:
+        """The path of each value in the JSON that is no mapping and no list with something in it."""
+        yield from _leaves(self._ignition, ())
+
+    @cached_property
+    def _by_yaml(self) -> dict[Path, list[Path]]:
+        back: dict[Path, list[Path]] = {}
+        for leaf in self.leaves():
+            back.setdefault(self.to_yaml(leaf), []).append(leaf)
+        return back
+
+    def to_json(self, yaml_path: Path) -> tuple[Path, ...]:
+        """The values of the JSON that come from this YAML path or from below it, in the order of the JSON."""
+        size = len(yaml_path)
+        found = (leaf for source, leaves in self._by_yaml.items() if source[:size] == yaml_path for leaf in leaves)
+        order = {leaf: at for at, leaf in enumerate(self.leaves())}
+        return tuple(sorted(found, key=order.__getitem__))
+
+
+def _as_written(root: Node | None, path: Path) -> Path:
+    """Count the null items of lists, which the decoder drops."""
+    out: list[str | int] = []
+    node = root
+    for part in path:
+        if node is not None and node.kind == ALIAS:
+            node = node.target
+        if isinstance(part, int) and node is not None and node.kind == SEQUENCE:
+            kept = [at for at, item in enumerate(node.content) if not _is_null(item)]
+            part = kept[part] if part < len(kept) else part
+        out.append(part)
+        node = _child(node, part)
+    return tuple(out)
+
+
+def _is_null(node: Node | None) -> bool:
+    if node is not None and node.kind == ALIAS:
+        node = node.target
+    return node is not None and node.kind == SCALAR and node.tag == NULL
+
+
+def _child(node: Node | None, part: str | int) -> Node | None:
+    """A value, through aliases and merges (`<<`)."""
+    if node is not None and node.kind == ALIAS:
+        node = node.target
+    if node is None:
+        return None
+    found = node.child(part)
+    merge = node.child("<<") if found is None else None
+    if merge is None:
+        return found
+    for source in merge.content if merge.kind == SEQUENCE else (merge,):
+        target = source.target if source.kind == ALIAS else source
+        # A mapping that merges itself has been refused; nothing of it is asked for here.
+        deeper = target.child(part) if target is not None else None
+        if deeper is not None:
+            return deeper
+    return None
+
+
+def _snaked(path: Path) -> Path:
+    return tuple(snake(part) if isinstance(part, str) else part for part in path)
+
+
+def _leaves(value: Any, path: Path) -> Iterator[Path]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves(item, (*path, key))
+    elif isinstance(value, list) and value:
+        for at, item in enumerate(value):
+            yield from _leaves(item, (*path, at))
+    else:
+        yield path

@@ -1,0 +1,125 @@
+"""The nodes of a YAML document, with their places: what yaml.v3 calls yaml.Node.
+
+Plain slotted classes and no dataclasses: a config of 2,000 lines has thousands of them and must be read in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from flatkit.report import Span
+
+SCALAR: Final = 1
+SEQUENCE: Final = 2
+MAPPING: Final = 3
+ALIAS: Final = 4
+
+Path = tuple[str | int, ...]
+
+
+class YamlFault(Exception):
+    """The document cannot be read; `text` is yaml.v3's message without "yaml: ", `line` counts from 1 (0: unknown)."""
+
+    def __init__(self, text: str, *, line: int = 0, column: int = 0) -> None:
+        super().__init__(text)
+        self.text = text
+        self.line = line
+        self.column = column
+
+
+class Node:
+    """A scalar, a list, a mapping (`content` is key, value, key, value ...) or an alias (`target` is what it stands for).
+
+    `line` and `column` count from 1, columns in characters; `end_line` and `end_column` are exclusive.
+    """
+
+    __slots__ = (
+        "_index", "anchor", "column", "content", "end_column", "end_line", "flow", "kind", "line", "plain", "tag",
+        "target", "value",
+    )  # fmt: skip
+
+    def __init__(self, kind: int, tag: str, value: str, line: int, column: int) -> None:
+        self.kind = kind
+        self.tag = tag
+        self.value = value
+        self.line = line
+        self.column = column
+        self.end_line = line
+        self.end_column = column
+        self.content: list[Node] = []
+        self.target: Node | None = None
+        self.plain = False
+        self.flow = False
+        self.anchor = ""
+        self._index: dict[str, int] | None = None
+
+    @property
+    def span(self) -> Span:
+        """Where the node is written."""
+        return Span(line=self.line, column=self.column, end_line=self.end_line, end_column=self.end_column)
+
+    def positions(self) -> dict[str, int]:
+        """The position in `content` of each key of a mapping; as in Go, a later key of the same text wins."""
+        if self._index is None:
+            content = self.content
+            self._index = {content[i].value: i for i in range(0, len(content), 2)}
+        return self._index
+
+    def child(self, part: str | int) -> Node | None:
+        """The value under a key or at an index, or None. Aliases are opaque, as they are to Butane's reports."""
+        if self.kind == MAPPING:
+            at = self.positions().get(part) if isinstance(part, str) else None
+            return None if at is None else self.content[at + 1]
+        if self.kind == SEQUENCE and isinstance(part, int) and 0 <= part < len(self.content):
+            return self.content[part]
+        return None
+
+    def key(self, name: str) -> Node | None:
+        """The key node itself."""
+        at = self.positions().get(name) if self.kind == MAPPING else None
+        return None if at is None else self.content[at]
+
+
+def path_at(root: Node | None, line: int, column: int) -> Path:
+    """The path of the innermost value whose text, or whose key, is at this place; () for the whole document.
+
+    Behind a key's last character and before the next key counts as its value: that is where a person types.
+    """
+    path: list[str | int] = []
+    node = root
+    while node is not None and node.kind in (MAPPING, SEQUENCE):
+        step = 2 if node.kind == MAPPING else 1
+        begun = [i for i in range(0, len(node.content), step) if _is_before(node.content[i], line, column)]
+        if not begun:
+            break
+        at = begun[-1]
+        path.append(node.content[at].value if node.kind == MAPPING else at)
+        value = node.content[at + step - 1]
+        if not _is_before(value, line, column):
+            break
+        node = value
+    return tuple(path)
+
+
+def _is_before(node: Node, line: int, column: int) -> bool:
+    return (node.line, node.column) <= (line, column)
+
+
+def find_node(root: Node | None, path: Sequence[str | int]) -> Node | None:
+    """The node at exactly this path, or None."""
+    for part in path:
+        if root is None:
+            return None
+        root = root.child(part)
+    return root
+
+
+def nearest_node(root: Node | None, path: Sequence[str | int]) -> Node | None:
+    """The deepest node that exists on the path."""
+    for part in path:
+        deeper = root.child(part) if root is not None else None
+        if deeper is None:
+            return root
+        root = deeper
+    return root

@@ -1,0 +1,80 @@
+"""From bytes to text, with the byte order marks and the complaints of yaml.v3's reader (readerc.go).
+
+Why not bytes.decode? Its errors are worded otherwise, and what is no printable character has to be refused as well.
+"""
+
+from __future__ import annotations
+
+import re
+
+from flatkit.butane.source.node import YamlFault
+
+MAX_BYTES = 8 * 1024 * 1024
+
+_NOT_ALLOWED = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def decode(data: bytes) -> str:
+    """The text of a config; UTF-8, or UTF-16 with a byte order mark. The mark itself is dropped.
+
+    Raises YamlFault for what yaml.v3 refuses, and for more than MAX_BYTES.
+    """
+    if len(data) > MAX_BYTES:
+        raise YamlFault(f"the config has {len(data)} bytes, more than the {MAX_BYTES} that flatkit reads")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        text = _decode_utf16(data[2:], "little" if data[:1] == b"\xff" else "big")
+    else:
+        text = _decode_utf8(data.removeprefix(b"\xef\xbb\xbf"))
+    refused = _NOT_ALLOWED.search(text)
+    if refused:
+        raise _fault_at(text, refused.start(), "control characters are not allowed")
+    return text
+
+
+def _fault_at(text: str, at: int, message: str) -> YamlFault:
+    before = text[:at]
+    return YamlFault(message, line=before.count("\n") + 1, column=at - before.rfind("\n"))
+
+
+def _decode_utf8(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        good = data[: error.start].decode("utf-8")
+        refused = _NOT_ALLOWED.search(good)
+        if refused:
+            raise _fault_at(good, refused.start(), "control characters are not allowed") from None
+        raise _fault_at(good, len(good), _utf8_complaint(data[error.start : error.start + 4])) from None
+
+
+def _utf8_complaint(rest: bytes) -> str:
+    """What yaml.v3 says about the broken sequence at the start of `rest`."""
+    lead = rest[0]
+    width = 2 if lead & 0xE0 == 0xC0 else 3 if lead & 0xF0 == 0xE0 else 4 if lead & 0xF8 == 0xF0 else 0
+    if width == 0:
+        return "invalid leading UTF-8 octet"
+    if width > len(rest):
+        return "incomplete UTF-8 octet sequence"
+    value = lead & (0xFF >> (width + 1))
+    for octet in rest[1:width]:
+        if octet & 0xC0 != 0x80:
+            return "invalid trailing UTF-8 octet"
+        value = value << 6 | octet & 0x3F
+    if value < {2: 0x80, 3: 0x800, 4: 0x10000}[width]:
+        return "invalid length of a UTF-8 sequence"
+    return "invalid Unicode character"
+
+
+def _decode_utf16(data: bytes, order: str) -> str:
+    codec = "utf-16-le" if order == "little" else "utf-16-be"
+    try:
+        return data.decode(codec)
+    except UnicodeDecodeError as error:
+        if error.end >= len(data) and len(data) - error.start < 2:
+            raise YamlFault("incomplete UTF-16 character") from None
+        unit = int.from_bytes(data[error.start : error.start + 2], "little" if order == "little" else "big")
+        if unit & 0xFC00 == 0xDC00:
+            raise YamlFault("unexpected low surrogate area") from None
+        if len(data) - error.start < 4:
+            raise YamlFault("incomplete UTF-16 surrogate pair") from None
+        raise YamlFault("expected low surrogate area") from None

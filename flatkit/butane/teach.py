@@ -1,0 +1,125 @@
+"""Teaching on top of a report, never instead: identifiers, one sentence more, suggested edits, and notes of our own.
+
+Butane's own words stay as they are. The command in drop-in mode uses none of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from flatkit.butane.looks import Looks, looks_like
+from flatkit.butane.messages import code_of
+from flatkit.butane.source.node import MAPPING, Node, Path, find_node
+from flatkit.butane.suggest import edits_for, sequence_values
+from flatkit.butane.transpile import Translation
+from flatkit.report import Edit, Entry, Kind, Report, Span
+
+_FCOS_ONLY = frozenset(("boot_device", "grub"))
+_FCOS = "is sugar of Fedora CoreOS: on Flatcar the boot disk and GRUB are not changed by Butane."
+_PASTED = {
+    Looks.CLOUD_CONFIG: "This is a cloud-config: Flatcar's Ignition reads Butane's result; write the same as a Butane config.",
+    Looks.CONTAINER_LINUX_CONFIG: "This is a Container Linux Config, the old format: start with variant: flatcar and version: "
+    "1.1.0, and move what differs (files have no filesystem: any more; update, etcd and locksmith are written as files).",
+    Looks.IGNITION: "This is Ignition JSON, Butane's result: hand it to `flatkit up FILE.ign` as it is.",
+}  # fmt: skip
+_KEY_TYPES = ("ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-")
+
+
+def teach(translation: Translation) -> Report:
+    """The report with identifiers, sentences and edits, then notes about what Butane lets pass."""
+    entries = [_taught(entry, translation) for entry in translation.report]
+    return Report(entries=(*entries, *_notes(translation)))
+
+
+def _taught(entry: Entry, translation: Translation) -> Entry:
+    code, sentence = code_of(entry.message)
+    if code in ("variant-missing", "ignition-json", "wrong-type") and not translation.is_printed:
+        sentence = _PASTED.get(looks_like(translation.text), sentence)
+    if code == "unused-key" and entry.path.removeprefix("$.") in _FCOS_ONLY:
+        sentence = f"{entry.path.removeprefix('$.')} {_FCOS}"
+    edits = edits_for(code, entry, translation)
+    if code == "unused-key" and edits:
+        sentence = f"Did you mean {edits[0].text}? {sentence}"
+    if code == "yaml-start" and edits:
+        code, sentence = "yaml-tab", "YAML is indented with spaces, never with tabs."
+    return replace(entry, code=code, teach=sentence, edits=edits)
+
+
+def _notes(translation: Translation) -> Iterator[Entry]:
+    users = translation.values.get("passwd", {}).get("users", [])
+    for at, user in enumerate(users):
+        path: Path = ("passwd", "users", at, "ssh_authorized_keys")
+        for number, node in enumerate(sequence_values(find_node(translation.root, path))):
+            yield from _key_notes(node, (*path, number))
+        yield from _password_notes(user, at, translation)
+    if translation.ok and not _has_way_in(translation.ignition or {}):
+        yield _no_way_in(translation)
+
+
+def _key_notes(node: Node, path: Path) -> Iterator[Entry]:
+    text = node.value
+    if "PRIVATE KEY" in text:
+        message = "this is a private key; it must never leave your computer"
+        teach = "Paste the public key: the one line in the file that ends in .pub. Treat this private key as leaked."
+        yield _note("private-key", Kind.WARNING, message, node, path, teach)
+    elif text.strip() and not any(word.startswith(_KEY_TYPES) for word in text.split()):
+        message = "this does not look like a public SSH key"
+        teach = "A public key is one line like: ssh-ed25519 AAAA... you@laptop (see ~/.ssh/id_ed25519.pub)."
+        yield _note("not-a-key", Kind.WARNING, message, node, path, teach)
+
+
+def _password_notes(user: dict[str, Any], at: int, translation: Translation) -> Iterator[Entry]:
+    value = user.get("password_hash", "")
+    path: Path = ("passwd", "users", at, "password_hash")
+    node = find_node(translation.root, path)
+    if value and not value.startswith(("$", "*", "!", "_")) and node is not None:
+        message = "this does not look like an encrypted password"
+        teach = "Write what `mkpasswd --method=SHA-512` prints (it starts with $6$), never the password itself."
+        yield _note("plain-password", Kind.WARNING, message, node, path, teach)
+
+
+def _note(code: str, kind: Kind, message: str, node: Node, path: Path, teach: str) -> Entry:
+    shown = "$" + "".join(f".{part}" for part in path)
+    return Entry(kind=kind, path=shown, message=message, span=node.span, code=code, teach=teach)
+
+
+def _has_way_in(ignition: dict[str, Any]) -> bool:
+    """Whether somebody can log in, as far as the config alone tells; merged configs may bring users."""
+    config = ignition.get("ignition", {}).get("config", {})
+    if config.get("merge") or config.get("replace"):
+        return True
+    users = ignition.get("passwd", {}).get("users", ())
+    files = ignition.get("storage", {}).get("files", ())
+    return any(user.get("sshAuthorizedKeys") or user.get("passwordHash") for user in users) or any(
+        "authorized_keys" in file["path"] for file in files
+    )
+
+
+def _no_way_in(translation: Translation) -> Entry:
+    teach = (
+        "flatkit adds a key of its own to the machines that it starts. Anywhere else give the user core your public key "
+        "under passwd.users."
+    )
+    return Entry(
+        kind=Kind.INFO, path="$", message="no user has a key or a password, so nobody can log in", code="no-way-in",
+        teach=teach, edits=tuple(_add_user(translation)), span=_start(translation),
+    )  # fmt: skip
+
+
+def _start(translation: Translation) -> Span | None:
+    return translation.root.span if translation.root is not None else None
+
+
+def _add_user(translation: Translation) -> Iterator[Edit]:
+    root = translation.root
+    if root is None or root.kind != MAPPING or root.flow or "passwd" in root.positions():
+        return
+    lines = translation.text.split("\n")
+    if any(line.startswith(("---", "...")) for line in lines[root.line - 1 :]):
+        return
+    lead = "" if translation.text.endswith("\n") else "\n"
+    text = f"{lead}passwd:\n  users:\n    - name: core\n      ssh_authorized_keys:\n        - ssh-ed25519 AAAA... you@laptop\n"
+    end = Span(line=len(lines), column=len(lines[-1]) + 1, end_line=len(lines), end_column=len(lines[-1]) + 1)
+    yield Edit(span=end, text=text, label="add the user core with a key")

@@ -1,0 +1,159 @@
+"""Butane values -> Ignition: copies what both know, and writes out Butane's sugar.
+
+Expects values that check_source.py has passed. Where a value of the JSON does not come from the same place of the YAML,
+`moves` says where it does come from; provenance.py reads that.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from flatkit.butane.dataurl import data_url
+from flatkit.butane.findings import Findings
+from flatkit.butane.localfiles import LocalFault, LocalFiles
+from flatkit.butane.mountunits import add_mount_units
+from flatkit.butane.moves import Move
+from flatkit.butane.schema import Schema, Shape, Struct, camel
+from flatkit.butane.source.node import Path
+from flatkit.butane.trees import TreeCopier
+
+_STRUCT, _LIST = Shape.STRUCT, Shape.LIST
+
+
+class Translated(NamedTuple):
+    """Ignition as JSON-ready values in Ignition's order, and the moves by JSON path."""
+
+    ignition: dict[str, Any]
+    moves: dict[Path, Move]
+
+
+def translate_values(config: dict[str, Any], *, schema: Schema, files: LocalFiles, findings: Findings) -> Translated:
+    """Turn decoded values into Ignition; what goes wrong with local files is added to `findings`."""
+    translator = _Translator(schema, files, findings)
+    out = translator.struct(schema.root, config, ())
+    version = {"version": schema.ignition}
+    out = {"ignition": {**out.pop("ignition", {}), **version}, **out}
+    translator.moves["ignition", "version"] = Move(("version",))
+    add_mount_units(config, out, translator.moves)
+    trees = config.get("storage", {}).get("trees", [])
+    if trees:
+        TreeCopier(schema, files, findings, translator.moves, out).copy(trees)
+    return Translated(out, translator.moves)
+
+
+class _Translator:
+    def __init__(self, schema: Schema, files: LocalFiles, findings: Findings) -> None:
+        self.schema = schema
+        self.files = files
+        self.findings = findings
+        self.moves: dict[Path, Move] = {}
+
+    def struct(self, struct: Struct, value: dict[str, Any], path: Path) -> dict[str, Any]:
+        """A mapping; `path` is its place in the YAML, which is also its place in the JSON, but for the names."""
+        name = struct.name
+        if name in _SUGAR:
+            value = _SUGAR[name](self, value, path)
+        out: dict[str, Any] = {}
+        for field in struct.json_fields:
+            item = value.get(field.name)
+            if item is None:
+                if field.always:
+                    out[field.json] = ""
+                continue
+            shape = field.type.shape
+            if shape is _STRUCT:
+                assert field.type.struct is not None
+                item = self.struct(field.type.struct, item, (*path, field.name))
+                if item:
+                    out[field.json] = item
+            elif shape is _LIST:
+                if item:
+                    out[field.json] = self.items(field.type.item, item, (*path, field.name))
+            elif item or field.optional or field.always:
+                out[field.json] = item
+        return out
+
+    def items(self, kind: Any, values: list[Any], path: Path) -> list[Any]:
+        """A list; mappings in it are translated, other values taken as they are."""
+        if kind.struct is None:
+            return list(values)
+        return [self.struct(kind.struct, value, (*path, at)) for at, value in enumerate(values)]
+
+    # Sugar: each gives the mapping without it.
+
+    def resource(self, value: dict[str, Any], path: Path) -> dict[str, Any]:
+        """`inline` and `local` become a data URL."""
+        sugar = "local" if "local" in value else "inline" if "inline" in value else ""
+        if not sugar:
+            return value
+        text = value[sugar]
+        if sugar == "local":
+            try:
+                data = self.files.read(text)
+            except LocalFault as fault:
+                self.findings.error((*path, sugar), str(fault))
+                return value
+        else:
+            data = text.encode("utf-8", "surrogateescape")
+        source, compression = data_url(data, value.get("compression"))
+        target = _json_path(path)
+        self.moves[*target, "source"] = Move((*path, sugar))
+        if not value.get("compression"):
+            self.moves[*target, "compression"] = Move((*path, sugar))
+        return {**value, "source": source, "compression": compression}
+
+    def unit(self, value: dict[str, Any], path: Path) -> dict[str, Any]:
+        """`contents_local` becomes the contents, in drop-ins first."""
+        dropins = value.get("dropins")
+        if dropins:
+            # Drop-ins first, since Butane reports their faults first; the generic walk then copies the result.
+            value = {**value, "dropins": [self.contents(v, (*path, "dropins", i)) for i, v in enumerate(dropins)]}
+        return self.contents(value, path)
+
+    def contents(self, value: dict[str, Any], path: Path) -> dict[str, Any]:
+        """`contents_local` of a unit or a drop-in."""
+        local = value.get("contents_local")
+        if not local:
+            return value
+        try:
+            data = self.files.read(local)
+        except LocalFault as fault:
+            self.findings.error((*path, "contents_local"), str(fault))
+            return value
+        self.moves[*_json_path(path), "contents"] = Move((*path, "contents_local"))
+        return {**value, "contents": data.decode("utf-8", "surrogateescape")}
+
+    def user(self, value: dict[str, Any], path: Path) -> dict[str, Any]:
+        """`ssh_authorized_keys_local` files are split into keys."""
+        locals_ = value.get("ssh_authorized_keys_local")
+        if not locals_:
+            return value
+        where = (*path, "ssh_authorized_keys_local")
+        if not self.files.base:
+            try:
+                self.files.locate("")
+            except LocalFault as fault:
+                self.findings.error(where, str(fault))
+            return value
+        keys = list(value.get("ssh_authorized_keys", []))
+        target = (*_json_path(path), "sshAuthorizedKeys")
+        if not keys:
+            self.moves[target] = Move(where)
+        for at, local in enumerate(locals_):
+            try:
+                data = self.files.read(local)
+            except LocalFault as fault:
+                self.findings.error((*where, at), str(fault))
+                continue
+            for line in data.decode("utf-8", "surrogateescape").replace("\r\n", "\n").split("\n"):
+                if line:
+                    self.moves[*target, len(keys)] = Move((*where, at))
+                    keys.append(line)
+        return {**value, "ssh_authorized_keys": keys}
+
+
+_SUGAR = {"Resource": _Translator.resource, "Unit": _Translator.unit, "PasswdUser": _Translator.user}
+
+
+def _json_path(path: Path) -> Path:
+    return tuple(camel(part) if isinstance(part, str) else part for part in path)

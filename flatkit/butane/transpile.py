@@ -1,0 +1,222 @@
+"""The whole way from text to Ignition, stage by stage, stopping where butane stops.
+
+Pure but for the files below --files-dir. Never raises about a person's text: what is wrong is in the report, and `failure`
+is the last line that butane would print.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from flatkit.butane.check_source import check_source, find_unused_keys
+from flatkit.butane.findings import Finding, Findings, correlate
+from flatkit.butane.ignition.check import check_ignition_values
+from flatkit.butane.ignition.duplicates import find_duplicates
+from flatkit.butane.ignition.gojson import dump
+from flatkit.butane.localfiles import LocalFiles
+from flatkit.butane.moves import Move
+from flatkit.butane.provenance import Provenance
+from flatkit.butane.schema import Schema, Shape, Struct, Type
+from flatkit.butane.source.compose import compose
+from flatkit.butane.source.decode import TypeErrors, decode
+from flatkit.butane.source.node import Node, YamlFault
+from flatkit.butane.source.text import decode as decode_bytes
+from flatkit.butane.tables import VERSIONS, get_schema
+from flatkit.butane.translate import translate_values
+from flatkit.report import Entry, Kind, Report, Span
+
+SOURCE_INVALID = "Error translating config: source config is invalid"
+RESULT_INVALID = "Error translating config: config generated was invalid"
+STRICT = "Config produced warnings and --strict was specified"
+_SEMVER_PART = re.compile(r"[0-9A-Za-z.-]*\Z", re.ASCII)
+
+# butane's first look at a config: variant and version alone.
+_HEADER_FIELDS = {key: get_schema().root.fields[key] for key in ("variant", "version")}
+_HEADER = Type(shape=Shape.STRUCT, go="config.commonFields", struct=Struct(name="commonFields", fields=_HEADER_FIELDS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translation:
+    """What became of a config.
+
+    `report` holds every finding; `is_printed` is False for the faults of YAML itself, which butane tells in `failure` only.
+    `ignition` is None and `json` is "" when it failed. `root` is the YAML tree, if there is one.
+    """
+
+    name: str
+    text: str
+    report: Report
+    failure: str = ""
+    is_printed: bool = True
+    ignition: dict[str, Any] | None = None
+    json: str = ""
+    schema: Schema | None = None
+    root: Node | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    moves: dict[tuple[str | int, ...], Move] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is an Ignition config."""
+        return not self.failure
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """From the JSON to the YAML and back; empty when the translation failed."""
+        schema = self.schema or get_schema()
+        return Provenance(self.ignition or {}, self.moves, self.root, schema)
+
+
+def translate(
+    text: str | bytes,
+    *,
+    files_dir: str | os.PathLike[str] | None = None,
+    pretty: bool = False,
+    strict: bool = False,
+    name: str = "<stdin>",
+) -> Translation:
+    """Translate a Butane config. `name` is what reports call the file; `strict` makes any warning a failure."""
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
+    shown = data.decode("utf-8", "surrogateescape")
+    try:
+        root = compose(decode_bytes(data))
+    except YamlFault as fault:
+        return _yaml_failure(name, shown, "Error unmarshaling yaml: yaml: ", fault, None)
+    schema = _choose_schema(name, shown, root)
+    if isinstance(schema, Translation):
+        return schema
+    try:
+        values = decode(root, Type(shape=Shape.STRUCT, go=f"{schema.package}.Config", struct=schema.root))
+    except (YamlFault, TypeErrors) as fault:
+        return _yaml_failure(name, shown, "yaml: ", fault, root)
+    run = _Run(name, shown, schema, root, values)
+    done = run.translate(LocalFiles(files_dir), pretty=pretty)
+    if strict and done.ok and len(done.report):
+        return replace(done, failure=STRICT, ignition=None, json="")
+    return done
+
+
+def _yaml_failure(name: str, text: str, prefix: str, fault: YamlFault | TypeErrors, root: Node | None) -> Translation:
+    if isinstance(fault, TypeErrors):
+        places = [(line, column, re.sub(r"^line \d+: ", "", message)) for line, column, message in fault.faults]
+    else:
+        places = [(fault.line, fault.column, re.sub(r"^line \d+: ", "", fault.text))]
+    entries = tuple(
+        Entry(kind=Kind.ERROR, path="", message=message, span=_point(line, column)) for line, column, message in places
+    )
+    failure = f"Error translating config: {prefix}{fault}"
+    return Translation(
+        name=name, text=text, report=Report(entries=entries), failure=failure, is_printed=False, root=root
+    )
+
+
+def _point(line: int, column: int) -> Span | None:
+    return Span(line=line, column=column, end_line=line, end_column=column + 1) if line and column else None
+
+
+def _choose_schema(name: str, text: str, root: Node | None) -> Schema | Translation:
+    try:
+        header = decode(root, _HEADER)
+    except (YamlFault, TypeErrors) as fault:
+        return _yaml_failure(name, text, "Error unmarshaling yaml: yaml: ", fault, root)
+    variant, version = header.get("variant", ""), header.get("version", "")
+    key = "variant"
+    normal = _normal_version(version)
+    if not variant:
+        message = "error parsing variant; must be specified"
+    elif normal is None:
+        key, message = "version", "error parsing version; must be a valid semver"
+    elif variant == "flatcar" and normal in VERSIONS:
+        return get_schema(normal)
+    elif (variant, normal) == ("rhcos", "0.1.0"):
+        message = (
+            "rhcos variant has been removed; use openshift variant instead: "
+            "https://coreos.github.io/butane/upgrading-openshift/"
+        )
+    else:
+        key = "version" if variant == "flatcar" else "variant"
+        message = f"No translator exists for variant {variant} with version {normal}"
+        if _is_known_to_butane(variant, normal):
+            # The real tool reads these; so here the words are ours.
+            message += " in flatkit; write variant: flatcar and version: 1.1.0"
+    node = root.child(key) if root is not None else None
+    entry = Entry(kind=Kind.ERROR, path=f"$.{key}" if node else "", message=message, span=node.span if node else None)
+    failure = f"Error translating config: {message}"
+    return Translation(
+        name=name, text=text, report=Report(entries=(entry,)), failure=failure, is_printed=False, root=root
+    )
+
+
+_OTHERS = {
+    "fcos": re.compile(r"1\.[0-7]\.0|1\.8\.0-experimental"),
+    "flatcar": re.compile(r"1\.2\.0-experimental"),
+    "openshift": re.compile(r"4\.([89]|1[0-9]|2[0-2])\.0|4\.23\.0-experimental"),
+    "r4e": re.compile(r"1\.[01]\.0|1\.2\.0-experimental"),
+    "fiot": re.compile(r"1\.0\.0|1\.1\.0-experimental"),
+}
+
+
+def _is_known_to_butane(variant: str, version: str) -> bool:
+    return variant in _OTHERS and _OTHERS[variant].fullmatch(version) is not None
+
+
+def _normal_version(text: str) -> str | None:
+    """A semver as coreos/go-semver reads and prints it, or None."""
+    head, plus, meta = text.partition("+")
+    head, dash, pre = head.partition("-")
+    parts = head.split(".", 2)
+    if len(parts) != 3 or not (_SEMVER_PART.match(pre) and _SEMVER_PART.match(meta)):
+        return None
+    if not all(re.fullmatch(r"[+-]?[0-9]{1,19}", part) for part in parts):
+        return None
+    numbers = ".".join(str(int(part)) for part in parts)
+    return numbers + (f"-{pre}" if dash and pre else "") + (f"+{meta}" if plus and meta else "")
+
+
+class _Run:
+    """The stages after the YAML is read."""
+
+    def __init__(self, name: str, text: str, schema: Schema, root: Node | None, values: dict[str, Any]) -> None:
+        self.name, self.text, self.schema, self.root, self.values = name, text, schema, root, values
+        self.findings = Findings()
+
+    def translate(self, files: LocalFiles, *, pretty: bool) -> Translation:
+        """Unused keys, source checks, translation, filter, Ignition's checks."""
+        schema, findings, values = self.schema, self.findings, self.values
+        find_unused_keys(values, self.root, schema=schema, findings=findings)
+        check_source(values, schema=schema, findings=findings)
+        if findings.is_fatal:
+            return self.result(SOURCE_INVALID)
+        ignition, moves = translate_values(values, schema=schema, files=files, findings=findings)
+        if not findings.is_fatal:
+            self.filter_fields(ignition)
+        if findings.is_fatal:
+            return self.result(SOURCE_INVALID)
+        provenance = Provenance(ignition, moves, self.root, schema)
+        found = Findings()
+        find_duplicates(ignition, schema=schema, findings=found)
+        check_ignition_values(ignition, schema=schema, findings=found)
+        for finding in found:
+            assert finding.path is not None
+            findings.append(Finding(finding.kind, provenance.report_path(finding.path), finding.message))
+        if findings.is_fatal:
+            return self.result(RESULT_INVALID)
+        return replace(self.result(""), ignition=ignition, json=dump(ignition, pretty=pretty), moves=moves)
+
+    def filter_fields(self, ignition: dict[str, Any]) -> None:
+        """What Ignition knows but Flatcar does not support."""
+        for at, device in enumerate(ignition.get("storage", {}).get("luks", ())):
+            if "clevis" in device:
+                path = ("storage", "luks", at, "clevis")
+                self.findings.error(path, "clevis is not supported in this spec version")
+
+    def result(self, failure: str) -> Translation:
+        """The report so far."""
+        return Translation(
+            name=self.name, text=self.text, report=correlate(self.findings, self.root), failure=failure,
+            schema=self.schema, root=self.root, values=self.values,
+        )  # fmt: skip

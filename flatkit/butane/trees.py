@@ -1,0 +1,141 @@
+"""`storage.trees`: local directories as files and links, as Butane walks them (base/v0_5/translate.go).
+
+Works on the Ignition values, after all else is translated: an entry of the config's own may give a tree's file its owner or
+mode, and a conflict is told at the tree.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from flatkit.butane.dataurl import data_url
+from flatkit.butane.findings import Findings
+from flatkit.butane.localfiles import LocalFault, LocalFiles, TreeEntry, go_error, join, read_file
+from flatkit.butane.moves import Move
+from flatkit.butane.schema import Schema
+from flatkit.butane.source.node import Path
+
+NODE_EXISTS = "matching filesystem node has existing contents or different type"
+
+
+class TreeCopier:
+    """Adds trees to an Ignition config, in place; what goes wrong is added to the findings."""
+
+    def __init__(
+        self, schema: Schema, files: LocalFiles, findings: Findings, moves: dict[Path, Move], out: dict[str, Any]
+    ) -> None:
+        self.schema, self.files, self.findings, self.moves, self.out = schema, files, findings, moves, out
+        self.nodes = _Nodes(out.setdefault("storage", {}))
+
+    def copy(self, trees: list[dict[str, Any]]) -> None:
+        """All trees, in their order."""
+        for at, tree in enumerate(trees):
+            path: Path = ("storage", "trees", at)
+            try:
+                entries = self.files.tree(tree.get("local", ""))
+            except LocalFault as fault:
+                self.findings.error(path, str(fault))
+                if not self.files.base:
+                    break
+                continue
+            for entry in entries:
+                self._add(entry, tree.get("path") or "/", path)
+        self.nodes.write_back()
+        if not self.out["storage"]:
+            del self.out["storage"]
+        _reorder(self.out, self.schema)
+
+    def _add(self, entry: TreeEntry, top: str, path: Path) -> None:
+        if entry.fault:
+            self.findings.error(path, entry.fault)
+            return
+        group, key = ("links", "target") if entry.is_link else ("files", "source")
+        at, node = self.nodes.get(group, join(top, entry.relative))
+        holder = node if entry.is_link else node.get("contents", {})
+        if at < 0 or holder.get(key):
+            self.findings.error(path, NODE_EXISTS)
+            return
+        target: Path = ("storage", group, at)
+        if self.nodes.is_new(group, at):
+            self.moves[target] = Move(path, whole=True)
+        try:
+            made = {"target": _readlink(entry.source)} if entry.is_link else _embed(entry, node)
+        except LocalFault as fault:
+            self.findings.error(path, str(fault))
+            return
+        for name in made:
+            self.moves[*target, name] = Move(path, whole=name != "contents")
+        if not entry.is_link:
+            self.moves[*target, "contents", "source"] = Move(path)
+            self.moves[*target, "contents", "compression"] = Move(path)
+        node.update(made)
+
+
+class _Nodes:
+    """The files, directories and links of the config so far, found by path."""
+
+    def __init__(self, storage: dict[str, Any]) -> None:
+        self.storage = storage
+        self.lists = {group: storage.get(group, []) for group in ("files", "links", "directories")}
+        self.known = {group: len(nodes) for group, nodes in self.lists.items()}
+        self.at = {g: {node["path"]: i for i, node in enumerate(nodes)} for g, nodes in self.lists.items()}
+
+    def get(self, group: str, path: str) -> tuple[int, dict[str, Any]]:
+        """The node of this kind and path, made if need be; -1 if the path is taken by another kind."""
+        found = self.at[group].get(path)
+        if found is not None:
+            return found, self.lists[group][found]
+        if any(path in paths for paths in self.at.values()):
+            return -1, {}
+        node: dict[str, Any] = {"path": path}
+        self.lists[group].append(node)
+        self.at[group][path] = len(self.lists[group]) - 1
+        return self.at[group][path], node
+
+    def is_new(self, group: str, at: int) -> bool:
+        """Whether a tree made it."""
+        return at >= self.known[group]
+
+    def write_back(self) -> None:
+        """Put lists that were not there before into the config."""
+        for group in ("files", "links"):
+            if self.lists[group]:
+                self.storage[group] = self.lists[group]
+
+
+def _embed(entry: TreeEntry, node: dict[str, Any]) -> dict[str, Any]:
+    contents = node.get("contents", {})
+    source, compression = data_url(read_file(entry.source), contents.get("compression"))
+    made = {"contents": {**contents, "compression": compression, "source": source}}
+    if "mode" not in node:
+        made["mode"] = 0o755 if entry.executable else 0o644  # type: ignore[assignment]
+    return made
+
+
+def _readlink(path: str) -> str:
+    try:
+        return os.readlink(path)  # noqa: PTH115
+    except OSError as error:
+        raise LocalFault(go_error("readlink", path, error)) from None
+
+
+def _reorder(out: dict[str, Any], schema: Schema) -> None:
+    """Ignition's key order for what trees added to."""
+    storage = out.get("storage", {})
+    for group, name in (("files", "File"), ("links", "Link")):
+        order = [field.json for field in schema.structs[name].json_fields]
+        resource = [field.json for field in schema.structs["Resource"].json_fields]
+        for node in storage.get(group, []):
+            if "contents" in node:
+                node["contents"] = {key: node["contents"][key] for key in resource if key in node["contents"]}
+            ordered = {key: node[key] for key in order if key in node}
+            node.clear()
+            node.update(ordered)
+    if storage:
+        order = [field.json for field in schema.structs["Storage"].json_fields]
+        out["storage"] = {key: storage[key] for key in order if key in storage}
+        sections = ("ignition", "kernelArguments", "passwd", "storage", "systemd")
+        ordered = {key: out[key] for key in sections if key in out}
+        out.clear()
+        out.update(ordered)
