@@ -1,0 +1,7 @@
+"""What can be booted: the lab image, and disk images by their path."""
+
+from __future__ import annotations
+
+from flatkit.images.image import Image, ImageKind, find_image
+
+__all__ = ["Image", "ImageKind", "find_image"]

@@ -1,0 +1,59 @@
+"""Building into the cache: one builder at a time, nothing half-made left behind, clear words when there is no room."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flatkit.errors import HostError
+from flatkit.events import Observer, Said
+
+
+def make_folder(folder: Path, *, needed_mib: int, what: str) -> Path:
+    """Return the cache folder, made if need be. Raises HostError when it cannot be used or has too little space."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free // (1024 * 1024)
+    except OSError as error:
+        raise HostError(
+            f'the cache folder "{folder}" cannot be used: {error.strerror}',
+            hint="set FLATKIT_CACHE to a folder that you can write to",
+        ) from None
+    if free < needed_mib:
+        raise HostError(
+            f'"{folder}" has {free} MiB free; building {what} needs {needed_mib} MiB',
+            hint="free some space, or set FLATKIT_CACHE to a folder on a larger disk",
+        )
+    return folder
+
+
+@contextmanager
+def locked(folder: Path, observer: Observer, *, what: str) -> Iterator[None]:
+    """Hold the folder's lock; says so when another flatkit holds it."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        observer.notify(Said(text=f"another flatkit is building {what}: waiting for it"))
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def work_folder(folder: Path) -> Iterator[Path]:
+    """A scratch folder that goes away; those of builds that were killed go first. Only while the lock is held."""
+    for leftover in folder.glob(".build-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    work = Path(tempfile.mkdtemp(prefix=".build-", dir=folder))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,217 @@
+"""Builds the lab image, once: cached by its recipe, locked against a second build, nothing half-made left behind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from flatkit.errors import FlatkitError, ImageError
+from flatkit.events import Observer, phase
+from flatkit.images.cache import locked, make_folder, work_folder
+from flatkit.images.lab import disk, extensions, initrd, recipe, tree
+from flatkit.paths import cache_dir
+from flatkit.run import run
+from flatkit.updates.payload import FILE_NAME, make_payload
+
+_NEEDED_MIB = 2500
+_KEPT_PAYLOADS = 2
+_CONTENTS = {"EFI-SYSTEM": "esp", "USR-A": "usr", "OEM": "oem", "ROOT": "root"}
+# Packages get fixes: after this many seconds the unpacked ones are fetched anew, when something is built at all.
+_BOOTSTRAP_AGE = 14 * 24 * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabImage:
+    """A built lab image. `kernel`, `initrd` and `cmdline` are the selector's: they stand in for the boot loader.
+
+    `root_hash` and `hash_offset` (bytes) are those of the /usr in slot A.
+    """
+
+    folder: Path
+    version: str
+    channel: str
+    root_hash: str
+    hash_offset: int
+    usr_size: int
+
+    @property
+    def disk(self) -> Path:
+        """The read-only qcow2 disk; of all but the stable release what differs from that one's."""
+        return self.folder / "disk.qcow2"
+
+    @property
+    def payload(self) -> Path:
+        """The release as an update, one signed file: `build_payload` makes it when it is wanted."""
+        return self.folder / FILE_NAME
+
+    @property
+    def kernel(self) -> Path:
+        """The kernel that the selector runs on, as Debian built it."""
+        return self.folder / "vmlinuz"
+
+    @property
+    def initrd(self) -> Path:
+        """The selector."""
+        return self.folder / "selector"
+
+    @property
+    def cmdline(self) -> str:
+        """The kernel command line of the selector."""
+        return recipe.SELECTOR_CMDLINE
+
+
+def lab_dir() -> Path:
+    """Where lab images lie in the cache."""
+    return cache_dir() / "lab"
+
+
+def find_lab_image(release: recipe.Release = recipe.STABLE) -> LabImage | None:
+    """The built image of a release, if this recipe's one is in the cache."""
+    folder = lab_dir() / f"{release.version}-{recipe.digest(release)}"
+    try:
+        facts = json.loads((folder / "image.json").read_text())
+        return LabImage(folder=folder, **facts)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def list_lab_images() -> list[LabImage]:
+    """The releases of this recipe that are built."""
+    return [found for release in recipe.RELEASES.values() if (found := find_lab_image(release))]
+
+
+def remove_lab_images() -> int:
+    """Remove everything that building the lab image left in the cache; returns the bytes that this frees."""
+    folder = lab_dir()
+    size = sum(path.lstat().st_blocks * 512 for path in folder.rglob("*")) if folder.is_dir() else 0
+    shutil.rmtree(folder, ignore_errors=True)
+    return size
+
+
+def build_lab_image(observer: Observer | None = None, *, release: recipe.Release = recipe.STABLE) -> LabImage:
+    """Return the lab image, building it when this recipe's one is not in the cache (about a minute, 2 cores).
+
+    Raises MissingDependency (a build tool), HostError (no space, no user namespaces) or ImageError.
+    """
+    found = find_lab_image(release)
+    if found:
+        return found
+    watcher = observer or Observer()
+    with _building(watcher) as folder:
+        stable = _built(recipe.STABLE, folder, watcher, base=None)
+        return stable if release == recipe.STABLE else _built(release, folder, watcher, base=stable.disk)
+
+
+def build_payload(observer: Observer | None = None, *, release: recipe.Release) -> Path:
+    """Return the update payload of a release, made from its image. Raises as `build_lab_image`."""
+    watcher = observer or Observer()
+    image = build_lab_image(watcher, release=release)
+    if image.payload.exists():
+        return image.payload
+    with _building(watcher) as folder:
+        if not image.payload.exists():
+            with (
+                work_folder(folder) as work,
+                phase(watcher, "payload", f"Signing {image.version} as an update", typical=3),
+            ):
+                parts = disk.take_apart(image.disk, usr_size=image.usr_size, work=work)
+                make_payload(
+                    work / FILE_NAME, version=image.version, **parts, hash_offset=image.hash_offset,
+                    root_hash=image.root_hash, key=recipe.payload_key(),
+                )  # fmt: skip
+                (work / FILE_NAME).chmod(0o444)
+                (work / FILE_NAME).rename(image.payload)
+        # Each is as large as an image and is made again in seconds: only the last ones stay.
+        payloads = sorted(lab_dir().glob(f"*/{FILE_NAME}"), key=lambda path: path.stat().st_mtime, reverse=True)
+        for old in payloads[_KEPT_PAYLOADS:]:
+            old.unlink()
+    return image.payload
+
+
+@contextmanager
+def _building(observer: Observer) -> Iterator[Path]:
+    """The cache folder, for one builder at a time; what goes wrong with files is said in words."""
+    folder = make_folder(lab_dir(), needed_mib=_NEEDED_MIB, what="the lab image")
+    with locked(folder, observer, what="the lab image"):
+        try:
+            yield folder
+        except FlatkitError:  # some are OSErrors as well
+            raise
+        except OSError as error:
+            raise ImageError(
+                f"the lab image could not be written: {error}", hint="flatkit images build-lab   (to try again)"
+            ) from None
+
+
+def _built(release: recipe.Release, folder: Path, observer: Observer, *, base: Path | None) -> LabImage:
+    """The image of a release, from the cache or new. Only while the lock is held."""
+    if not find_lab_image(release):
+        with work_folder(folder) as work:
+            _build(work, release, observer, base)
+            (work / "result").rename(folder / f"{release.version}-{recipe.digest(release)}")
+    found = find_lab_image(release)
+    if not found:
+        raise ImageError("the lab image was built and is gone again", hint="flatkit images build-lab   (to try again)")
+    return found
+
+
+def _packages(observer: Observer) -> Path:
+    """The unpacked packages as a tar archive, from the cache while it is fresh."""
+    archive = lab_dir() / f"packages-{recipe.bootstrap_digest()}.tar"
+    if archive.is_file() and time.time() - archive.stat().st_mtime < _BOOTSTRAP_AGE:
+        return archive
+    with phase(observer, "packages", f"Fetching and unpacking Debian packages ({recipe.SUITE})", typical=40):
+        partial = archive.with_suffix(".part")
+        try:
+            tree.bootstrap(partial, observer)
+            partial.replace(archive)
+        finally:
+            partial.unlink(missing_ok=True)
+    for old in lab_dir().glob("packages-*.tar"):
+        if old != archive:
+            old.unlink()
+    return archive
+
+
+def _build(work: Path, release: recipe.Release, observer: Observer, base: Path | None) -> None:
+    archive = _packages(observer)
+    stage, result = work / "stage", work / "result"
+    stage.mkdir()
+    result.mkdir()
+    with phase(observer, "usr", f"Shaping /usr of {release.version}: no package manager, user core", typical=5):
+        members = ["./usr", "./etc", "./boot", "./var/lib/dpkg/status"]
+        run(["tar", "-xf", archive, "-C", stage, "--no-same-owner", "-p", *members])
+        run(["chmod", "-R", "u+rwX", stage])
+        usr = tree.shape(stage, release)
+    extensions.install(usr, base=archive, observer=observer)
+    with phase(observer, "verity", "Packing /usr and computing its verity hash tree", typical=6):
+        salt = hashlib.sha256(f"flatkit lab {release.version}".encode()).hexdigest()
+        image = disk.usr_image(usr, work / "usr.img", salt=salt)
+    with phase(observer, "disk", "Making kernel and initrd of the slot, file systems and partition table", typical=6):
+        kernel = next((stage / "boot").glob("vmlinuz-*"))
+        shutil.copyfile(kernel, result / "vmlinuz")
+        initrd.build_selector(usr, work=work, target=result / "selector")
+        disk.slot_kernel(kernel, work / "kernel", image.root_hash)
+        initrd.build(usr, image, salt=salt, work=work, target=work / "initrd.cpio")
+        disk.esp_image(work / "esp.img", kernel=work / "kernel", initrd=work / "initrd.cpio", work=work)
+        disk.ext4_image(work / "oem.img", label="OEM")
+        disk.ext4_image(work / "root.img", label="ROOT")
+        contents = {label: work / f"{name}.img" for label, name in _CONTENTS.items()}
+        disk.assemble(result / "disk.qcow2", contents, work=work, base=base)
+    facts = {
+        "version": release.version,
+        "channel": release.channel,
+        "root_hash": image.root_hash,
+        "hash_offset": image.hash_offset,
+        "usr_size": image.path.stat().st_size,
+    }
+    (result / "image.json").write_text(json.dumps(facts, indent=1) + "\n")
+    for path in result.iterdir():
+        path.chmod(0o444)
+    result.chmod(0o755)

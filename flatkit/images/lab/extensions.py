@@ -1,0 +1,79 @@
+"""The extensions that belong to the lab image: docker and containerd as Flatcar builds them in, and those of the course.
+
+Names, places and the split in two are Flatcar's (build_library/extra_sysexts.sh, sysext_mangle_docker-flatcar); the programs
+are Debian's. On Flatcar containerd runs from the start; here both start when docker is first used, since starting them costs
+seconds on an emulated machine.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from flatkit.events import Observer
+from flatkit.images import sysext
+from flatkit.images.sysext_tree import Recipe
+
+_CONTAINERD_CONFIG = """\
+version = 2
+# The CRI plugin serves Kubernetes; without it containerd starts in half the time.
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+
+[plugins."io.containerd.internal.v1.opt"]
+path = "/var/lib/containerd/opt"
+"""
+
+CONTAINERD = Recipe(
+    name="containerd-flatcar",
+    packages=("containerd", "runc"),
+    keep_etc=False,
+    reload=False,
+    # The shims of old containers: new ones never use them.
+    left_out=("bin/containerd-shim", "bin/containerd-shim-runc-v1"),
+    files={
+        "/usr/share/containerd/config.toml": _CONTAINERD_CONFIG,
+        "/usr/lib/systemd/system/containerd.service.d/10-flatcar.conf": (
+            "[Service]\nExecStartPre=\nExecStart=\nExecStart=/usr/bin/containerd --config /usr/share/containerd/config.toml\n"
+        ),
+    },
+)
+
+DOCKER = Recipe(
+    name="docker-flatcar",
+    packages=("docker.io", "docker-cli", "iptables"),
+    without=("containerd", "runc"),
+    keep_etc=False,
+    left_out=("share/docker.io", "lib/udev/rules.d/80-docker.rules", "share/iptables"),
+    units=("docker.socket",),
+    # Merged before systemd starts. A reload while it is unmerged would close docker's socket for good.
+    reload=False,
+)
+
+BUILT_IN = (CONTAINERD, DOCKER)
+
+# What the course builds, by the name that a person types; anything else is a package of the same name.
+KNOWN = {
+    "podman": Recipe(
+        name="podman",
+        packages=("podman", "crun", "netavark", "aardvark-dns", "uidmap"),
+        # GnuPG comes along for signed images only.
+        left_out=("bin/dirmngr*", "bin/gpg*", "bin/pinentry*", "lib/gnupg*", "share/gnupg", "bin/podmansh"),
+    ),
+    "docker-compose": Recipe(name="docker-compose", packages=("docker-compose",), without=("docker.io", "docker-cli")),
+}
+
+
+def recipe_for(name: str) -> Recipe:
+    """The recipe that a person means by a name alone: one of the course's, else the package of that name."""
+    return KNOWN.get(name) or Recipe(name=name, packages=(name,))
+
+
+def install(usr: Path, *, base: Path, observer: Observer) -> None:
+    """Put the built-in extensions into the tree of /usr, and the links that enable them into the defaults of /etc."""
+    share, links = usr / "share/flatcar/sysext", usr / "share/flatcar/etc/extensions"
+    share.mkdir(parents=True, exist_ok=True)
+    links.mkdir(parents=True, exist_ok=True)
+    for recipe in BUILT_IN:
+        built = sysext.build(recipe, base=base, observer=observer)
+        shutil.copyfile(built.path, share / f"{recipe.name}.raw")
+        (links / f"{recipe.name}.raw").symlink_to(f"/usr/share/flatcar/sysext/{recipe.name}.raw")

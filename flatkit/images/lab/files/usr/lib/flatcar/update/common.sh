@@ -1,0 +1,55 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# What every part of the update daemon uses: log, status, settings.
+
+say() { echo "$*"; }
+
+# fail CODE REASON: always false, so that `fail ... || return` is never needed: it is the last word of a function.
+fail() {
+    code=$1 reason=$2
+    return 1
+}
+
+# status OPERATION [PROGRESS]: what `update_engine_client -status` prints; a reader sees the old or the new five lines.
+status() {
+    operation=$1
+    printf 'LAST_CHECKED_TIME=%s\nPROGRESS=%s\nCURRENT_OP=UPDATE_STATUS_%s\nNEW_VERSION=%s\nNEW_SIZE=%s\n' \
+        "$last_checked" "${2:-0.000000}" "$operation" "$new_version" "$new_size" >$run/status.new
+    mv $run/status.new $run/status
+}
+
+# A daemon that is started again still knows that the machine waits for a reboot.
+restore_status() {
+    last_checked=0 new_version=0.0.0 new_size=0 operation=IDLE
+    if grep -qs 'CURRENT_OP=UPDATE_STATUS_UPDATED_NEED_REBOOT' $run/status; then
+        local key value
+        while IFS='=' read -r key value; do
+            case $key in LAST_CHECKED_TIME) last_checked=$value ;; NEW_VERSION) new_version=$value ;; NEW_SIZE) new_size=$value ;; esac
+        done <$run/status
+        status UPDATED_NEED_REBOOT 1.000000
+    else
+        status IDLE
+    fi
+}
+
+# conf KEY: its value; the machine's own file comes first, then the release's two. It is read anew for each check.
+conf() {
+    local path line
+    for path in /etc/flatcar/update.conf /usr/share/flatcar/update.conf /usr/share/flatcar/release; do
+        while read -r line || [ "$line" ]; do
+            if [[ $line == "$1="* ]]; then
+                line=${line#*=}
+                line=${line%\"}
+                echo "${line#\"}"
+                return
+            fi
+        done 2>/dev/null <"$path"
+    done
+}
+
+# tell FIFO WORD: without waiting; false when nobody reads.
+tell() { echo "$2" | dd of="$1" oflag=nonblock conv=notrunc status=none 2>/dev/null; }
+
+size_of() { stat -c %s "$1" 2>/dev/null || echo 0; }
+
+# free_bytes PATH: what may still be written there.
+free_bytes() { echo $(($(stat -f -c '%a * %S' "$1"))); }

@@ -1,0 +1,141 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# Fetching a payload and judging it. Its layout is described in flatkit/updates/payload.py. Nothing here touches a slot.
+
+key=/usr/share/update_engine/update-payload-key.pub.pem
+
+# download: to $file, going on where an earlier try stopped; its hash must be the one that was offered.
+download() {
+    local url have
+    file=$state/payload-${offer_sha256:0:16}
+    find $state -maxdepth 1 -name 'payload-*' ! -path "$file" -delete
+    have=$(size_of "$file")
+    if [ "$(free_bytes $state)" -lt $((offer_size - have + 1048576)) ]; then
+        rm -f "$file"
+        fail 9 "no space left on the disk: the payload needs $offer_size bytes in $state"
+        return
+    fi
+    status DOWNLOADING
+    send 13 1
+    for url in "${offer_urls[@]}"; do
+        say "Downloading $url"
+        ! fetch "$url" || break
+    done
+    [ "$(size_of "$file")" = "$offer_size" ] || return
+    if [ "$(<$run/sha256)" != "$offer_sha256  -" ]; then
+        rm -f "$file"
+        fail 10 "the payload has another SHA-256 than the server promised"
+        return
+    fi
+    send 14 1
+}
+
+# fetch URL: false with a reason when three tries in a row brought nothing.
+fetch() {
+    local tries=0 have before pid status
+    while [ "$(size_of "$file")" -lt "$offer_size" ] || [ ! -e $run/sha256 ]; do
+        before=$(size_of "$file")
+        transfer "$1" "$before" &
+        pid=$!
+        while kill -0 $pid 2>/dev/null; do
+            show_progress "$(size_of "$file")"
+            sleep 0.5
+        done
+        wait $pid
+        status=$?
+        have=$(size_of "$file")
+        [ $status != 0 ] || [ "$have" -ge "$offer_size" ] || status=18 # what a server calls the end is not always one
+        [ "$have" -le "$before" ] || tries=0
+        case $status in
+            0) break ;;
+            # What is there does not go on as the server would have it: begin anew.
+            22 | 33) ! grep -q -e 416 -e 'Cannot resume' $run/curl.log || rm -f "$file" ;;
+            23) rm -f "$file"; fail 9 "no space left on the disk while downloading"; return ;;
+        esac
+        tries=$((tries + 1))
+        if [ $tries -ge 3 ]; then
+            fail 9 "downloading $1 failed after $have of $offer_size bytes: $(curl_reason)"
+            return
+        fi
+        sleep $tries
+    done
+    have=$(size_of "$file")
+    [ "$have" = "$offer_size" ] || { rm -f "$file"; fail 10 "the payload has $have bytes, $offer_size were promised"; }
+}
+
+# transfer URL HAVE: what is there already and what comes are hashed on the way, which costs no time of its own.
+transfer() {
+    rm -f $run/sha256
+    {
+        [ "$2" = 0 ] || head -c "$2" "$file"
+        [ "$2" -ge "$offer_size" ] ||
+            curl -sSf --connect-timeout 5 --speed-limit 1024 --speed-time 15 --range "$2-" "$1" 2>$run/curl.log |
+            tee -a "$file"
+        exit $((PIPESTATUS[0] ? PIPESTATUS[0] : PIPESTATUS[1] ? 23 : 0))
+    } | sha256sum >$run/sha256.new
+    local status=${PIPESTATUS[0]}
+    mv $run/sha256.new $run/sha256
+    return "$status"
+}
+
+show_progress() {
+    local millionths=$(($1 * 1000000 / offer_size))
+    status DOWNLOADING "$(printf '%d.%06d' $((millionths / 1000000)) $((millionths % 1000000)))"
+}
+
+# part OFFSET SIZE: that stretch of the payload.
+part() { dd if="$file" bs=1M iflag=skip_bytes,count_bytes skip="$1" count="$2" status=none; }
+
+# check_payload: header, then the signature over everything, then the manifest and each part. Sets the manifest's keys.
+check_payload() {
+    local magic format at size signed signature usr kernel initrd pid
+    say "Verifying the payload: signature, then the hash of each part."
+    read -r magic format at size signed signature < <(head -c 511 "$file" | tr -d '\0')
+    if [ "$magic $format $at" != "FLATKIT-LAB-PAYLOAD 1 512" ] || ! [[ $size$signed$signature =~ ^[0-9]{9,30}$ ]] ||
+        [ "$size" -gt 3584 ] || [ $((signed + signature)) != "$offer_size" ]; then
+        refuse "it is no whole lab payload"
+        return
+    fi
+    tail -c "$signature" "$file" >$run/signature
+    head -c "$signed" "$file" | openssl dgst -sha256 -verify $key -signature $run/signature >/dev/null 2>&1 &
+    pid=$!
+    # The hash of the largest part is computed beside it; it is looked at only when the signature is good.
+    read_manifest "$at" "$size" && usr=$(part "$USR_OFFSET" "$USR_SIZE" | sha256sum)
+    if ! wait $pid; then
+        reason_code=18 refuse "its signature is not by the key in /usr"
+        return
+    fi
+    read_manifest "$at" "$size" || { refuse "its manifest is damaged"; return; }
+    kernel=$(part "$KERNEL_OFFSET" "$KERNEL_SIZE" | sha256sum)
+    initrd=$(part "$INITRD_OFFSET" "$INITRD_SIZE" | sha256sum)
+    if [ "$usr$kernel$initrd" != "$USR_SHA256  -$KERNEL_SHA256  -$INITRD_SHA256  -" ]; then
+        refuse "a part of it has another SHA-256 than its manifest says"
+    elif [ "$(part $((KERNEL_OFFSET + 64)) 64)" != "$USR_ROOT_HASH" ]; then
+        refuse "its kernel names another root hash than its manifest"
+    elif [ "$VERSION" != "$offer_version" ]; then
+        refuse "it is version $VERSION, and $offer_version was offered"
+    fi
+}
+
+# refuse WHY: such a payload is not kept, so that the next check begins anew.
+refuse() {
+    rm -f "$file"
+    fail "${reason_code:-10}" "the payload is refused: $1"
+}
+
+# read_manifest AT SIZE: only the keys that are known, and only values that no shell could misread.
+read_manifest() {
+    local name value seen=0
+    while IFS='=' read -r name value; do
+        case $name in
+            VERSION) [[ $value =~ ^[0-9A-Za-z.+_-]{1,64}$ ]] || return ;;
+            USR_ROOT_HASH | USR_SHA256 | KERNEL_SHA256 | INITRD_SHA256) [[ $value =~ ^[0-9a-f]{64}$ ]] || return ;;
+            USR_HASH_OFFSET | USR_OFFSET | USR_SIZE | KERNEL_OFFSET | KERNEL_SIZE | INITRD_OFFSET | INITRD_SIZE)
+                [[ $value =~ ^(0|[1-9][0-9]{0,11})$ ]] || return
+                ;;
+            *) return 1 ;;
+        esac
+        printf -v "$name" %s "$value"
+        seen=$((seen + 1))
+    done < <(part "$1" "$2" | tr -d '\0')
+    [ $seen = 12 ]
+}

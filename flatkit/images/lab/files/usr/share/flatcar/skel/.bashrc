@@ -1,0 +1,3 @@
+[[ $- == *i* ]] || return
+PS1='\u@\h \w \$ '
+alias ls='ls --color=auto'

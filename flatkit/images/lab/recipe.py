@@ -1,0 +1,216 @@
+"""What the lab image is made of: packages, what is left out, partitions, versions. Data only.
+
+The recipe's digest names the built image in the cache, so a changed recipe is a new image and an unchanged one is
+found. Partition table: Flatcar's build_library/disk_layout.json (numbers, labels, type GUIDs, fixed GUIDs of USR-A and
+USR-B); sizes are smaller here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+SUITE = "trixie"
+
+PACKAGES = (
+    "btrfs-progs",
+    "busybox-static",
+    "ca-certificates",
+    "cryptsetup-bin",
+    "curl",
+    "dbus",
+    "dmsetup",
+    "dosfstools",
+    "e2fsprogs",
+    "fdisk",
+    "gdisk",
+    "ignition",
+    "iproute2",
+    "iputils-ping",
+    "jq",
+    "kexec-tools",
+    "kmod",
+    "less",
+    "libnss-myhostname",
+    "linux-image-cloud-amd64",
+    "openssh-server",
+    "procps",
+    "sudo",
+    "systemd",
+    "systemd-container",
+    "systemd-resolved",
+    "systemd-sysv",
+    "systemd-timesyncd",
+    "udev",
+    "xfsprogs",
+)
+
+# Never unpacked by dpkg: nobody reads them on a machine without a package manager.
+UNPACKED_NEVER = (
+    "/usr/share/doc/*",
+    "/usr/share/man/*",
+    "/usr/share/info/*",
+    "/usr/share/locale/*",
+    "/usr/share/lintian/*",
+)
+
+# Loaded by the initrd; what these depend on is found in modules.dep.
+INITRD_MODULES = (
+    "virtio_blk",
+    "dm-verity",
+    "erofs",
+    "overlay",
+    "qemu_fw_cfg",
+    "virtio-rng",
+    "vfat",
+    "nls_cp437",
+    "nls_ascii",
+)
+
+INITRD_PROGRAMS = ("usr/sbin/dmsetup",)
+
+# The selector finds the disk, writes a GPT bit, reads EFI-SYSTEM, and starts another kernel: nothing else.
+SELECTOR_MODULES = ("virtio_blk", "vfat", "nls_cp437", "nls_ascii")
+SELECTOR_PROGRAMS = ("usr/sbin/sfdisk", "usr/sbin/kexec")
+
+INITRD_APPLETS = (
+    "basename",
+    "cat",
+    "chroot",
+    "cttyhack",
+    "dd",
+    "echo",
+    "grep",
+    "insmod",
+    "ip",
+    "ln",
+    "ls",
+    "mkdir",
+    "mount",
+    "readlink",
+    "reboot",
+    "rm",
+    "sed",
+    "setsid",
+    "sh",
+    "sha256sum",
+    "switch_root",
+    "touch",
+    "udhcpc",
+    "umount",
+    "usleep",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partition:
+    """One row of the partition table; `mib` is its size."""
+
+    number: int
+    label: str
+    type_guid: str
+    mib: int
+    guid: str = ""
+    attributes: str = ""
+
+
+USR_TYPE = "5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6"
+USR_GUIDS = {"USR-A": "7130c94a-213a-4e5a-8e26-6cce9662f132", "USR-B": "e03dd35c-7c2d-4a47-b3fe-27f15780a57c"}
+
+# Attribute bits of a USR partition: priority 48-51, tries 52-55, successful 56. As built: A priority 1, successful.
+PARTITIONS = (
+    Partition(number=1, label="EFI-SYSTEM", type_guid="c12a7328-f81f-11d2-ba4b-00a0c93ec93b", mib=128),
+    Partition(number=2, label="BIOS-BOOT", type_guid="21686148-6449-6e6f-744e-656564454649", mib=2),
+    Partition(number=3, label="USR-A", type_guid=USR_TYPE, mib=512, guid=USR_GUIDS["USR-A"], attributes="GUID:48,56"),
+    Partition(number=4, label="USR-B", type_guid=USR_TYPE, mib=512, guid=USR_GUIDS["USR-B"]),
+    Partition(number=6, label="OEM", type_guid="0fc63daf-8483-4772-8e79-3d69d8477de4", mib=64),
+    Partition(number=7, label="OEM-CONFIG", type_guid="c95dc21a-df0e-4340-8d7b-26cbfa9a03e0", mib=64),
+    Partition(number=9, label="ROOT", type_guid="3884dd41-8582-4404-b9a8-e9b84f2df50e", mib=5120),
+)
+DISK_GUID = "00000000-0000-0000-0000-000000000001"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """A version of the lab image: which channel it plays and its number, in Flatcar's form.
+
+    `news` is what one can see of it in /usr; `features` name folders of `features/` that are laid over /usr.
+    """
+
+    name: str
+    channel: str
+    version: str
+    news: str
+    features: tuple[str, ...] = ()
+
+
+STABLE = Release(name="lab", channel="stable", version="110.2.0", news="the release that most machines run")
+RELEASES = {
+    release.name: release
+    for release in (
+        Release(name="lab-lts", channel="lts", version="100.3.0", news="old, and kept safe for a long time"),
+        STABLE,
+        Release(name="lab-beta", channel="beta", version="120.1.0", news="what stable will be, for canaries"),
+        Release(name="lab-alpha", channel="alpha", version="130.0.0", news="new things first"),
+        Release(
+            name="lab-broken",
+            channel="alpha",
+            version="131.0.0",
+            news="an unfinished feature: comes up, and never becomes healthy",
+            features=("unfinished",),
+        ),
+    )
+}
+
+# What the newest stable Ignition spec is that the lab's Ignition (Debian's 2.14.0) takes.
+IGNITION_SPEC = (3, 3, 0)
+
+# Flatcar's own words first; then what makes an emulated machine quicker, or its console more telling. `gpt`: the kernel
+# takes the backup header when the primary is torn. The selector adds verity.usr, verity.usrhash and flatcar.first_boot.
+CMDLINE = (
+    "mount.usr=/dev/mapper/usr rootflags=rw mount.usrflags=ro consoleblank=0 root=LABEL=ROOT console=ttyS0,115200n8 "
+    "flatcar.oem.id=qemu flatcar.autologin panic=10 gpt printk.devkmsg=on lsm=landlock,yama 8250.nr_uarts=1 "
+    "no_timer_check systemd.show_status=no"
+)
+# Little is printed until the selector speaks, and one processor is enough for it.
+SELECTOR_CMDLINE = (
+    "console=ttyS0,115200n8 quiet loglevel=3 panic=10 gpt printk.devkmsg=on lsm=yama 8250.nr_uarts=1 "  # as above
+    "no_timer_check maxcpus=1"
+)
+# Where in the kernel file the root hash stands, as on Flatcar (amd64).
+ROOT_HASH_OFFSET = 64
+
+
+def patterns(name: str) -> list[str]:
+    """The glob patterns of `removed-from-<name>.txt`."""
+    lines = (Path(__file__).resolve().parent / f"removed-from-{name}.txt").read_text().splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+def payload_key() -> Path:
+    """The private key that signs lab payloads; public on purpose, as Flatcar's developer key is: it protects nobody."""
+    return Path(__file__).resolve().parent / "payload-key.pem"
+
+
+def files() -> Path:
+    """The folder with what is laid over the packages: `usr`, `etc` and `initrd`."""
+    return Path(__file__).resolve().parent / "files"
+
+
+def bootstrap_digest() -> str:
+    """Names the unpacked packages in the cache: they change more rarely than the rest."""
+    text = repr((SUITE, PACKAGES, UNPACKED_NEVER))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def digest(release: Release) -> str:
+    """Names the built image: everything in this folder, code included, and the release."""
+    folder = Path(__file__).resolve().parent
+    total = hashlib.sha256(repr(release).encode())
+    # The built-in extensions are made by the modules beside it.
+    beside = [folder.parent / name for name in ("debs.py", "sysext.py", "sysext_tree.py")]
+    for path in sorted(p for p in [*folder.rglob("*"), *beside] if p.is_file() and "__pycache__" not in p.parts):
+        total.update(f"{path.relative_to(folder.parent)}\0{path.stat().st_mode & 0o111}\0".encode())
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()[:12]

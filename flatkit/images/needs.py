@@ -1,0 +1,63 @@
+"""What the programs of an extension need: shared libraries and interpreters, so that a missing one is told at build time."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_DYNAMIC, _LOAD = 2, 1
+_NEEDED, _STRTAB = 1, 5
+
+
+def libraries(data: bytes) -> tuple[str, ...]:
+    """The shared libraries that an ELF file of 64 bits names (DT_NEEDED); none for anything else."""
+    if data[:6] != b"\x7fELF\x02\x01" or len(data) < 64:
+        return ()
+    try:
+        return tuple(_needed(data))
+    except (struct.error, ValueError):  # cut short: not our business
+        return ()
+
+
+def _needed(data: bytes) -> Iterator[str]:
+    table, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
+    headers = [struct.unpack_from("<IIQQQQQQ", data, table + size * number) for number in range(count)]
+    loads = [(row[3], row[2], row[5]) for row in headers if row[0] == _LOAD]  # address, offset, size in the file
+    for row in headers:
+        if row[0] != _DYNAMIC:
+            continue
+        entries = list(struct.iter_unpack("<QQ", data[row[2] : row[2] + row[5]]))
+        strings = next((value for tag, value in entries if tag == _STRTAB), None)
+        start = next((at + strings - begin for begin, at, n in loads if strings and begin <= strings < begin + n), None)
+        if start is None:
+            return
+        for tag, value in entries:
+            if tag == _NEEDED:
+                yield data[start + value : data.index(b"\0", start + value)].decode(errors="replace")
+
+
+def interpreter(data: bytes) -> str:
+    """The program that a script names in its first line, or ""; for `env X` that is X."""
+    match = re.match(rb"#!\s*(\S+)(?:[ \t]+(\S+))?", data)
+    if not match:
+        return ""
+    program, argument = (part.decode(errors="replace") if part else "" for part in match.groups())
+    return argument if program.endswith("/env") and argument else program
+
+
+def missing(tree: Path, base: Iterable[str]) -> tuple[str, ...]:
+    """What programs of `tree` (the folder that holds `usr`) need and neither it nor `base` (file paths) has, in words."""
+    files = [path for path in sorted(tree.rglob("*")) if path.is_file() and not path.is_symlink()]
+    names = {path.rsplit("/", 1)[-1] for path in base} | {path.name for path in tree.rglob("*")}
+    found: dict[str, str] = {}
+    for path in files:
+        if not path.stat().st_mode & 0o111 and ".so" not in path.name:
+            continue
+        data = path.read_bytes()
+        needs = [*libraries(data), interpreter(data[:200]).rsplit("/", 1)[-1]]
+        for need in needs:
+            if need and need not in names:
+                found.setdefault(need, str(path.relative_to(tree)))
+    return tuple(f'"{path}" needs "{need}"' for need, path in sorted(found.items()))

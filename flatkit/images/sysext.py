@@ -1,0 +1,204 @@
+"""System extensions made of Debian packages: one file system image each, as systemd-sysext merges it into /usr and /opt.
+
+Built once for each recipe, then found in the cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from flatkit.errors import ImageError, InputError, UsageError
+from flatkit.events import Observer, Said, phase
+from flatkit.images import debs, needs, sysext_tree
+from flatkit.images.cache import locked, make_folder, work_folder
+from flatkit.images.lab import recipe as lab_recipe
+from flatkit.images.sysext_tree import Recipe
+from flatkit.paths import cache_dir
+from flatkit.run import run
+
+_NEEDED_MIB = 1500
+# Versions of the recipes pile up while one works on them: what was not built for so long goes with the next build.
+_KEPT = 30 * 24 * 3600
+_NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,60}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extension:
+    """A built extension. It is to be installed as `NAME.raw`; `packages` are "name version", `missing` what it will miss."""
+
+    name: str
+    path: Path
+    version: str = ""
+    packages: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """The image's size in bytes."""
+        return self.path.stat().st_size
+
+
+def sysext_dir() -> Path:
+    """Where built extensions lie in the cache: beside the lab image that they are made for."""
+    return cache_dir() / "lab" / "sysext"
+
+
+def build_sysext(
+    name: str,
+    packages: Iterable[str] = (),
+    target: Path | None = None,
+    *,
+    files: Mapping[str, str] | None = None,
+    units: Iterable[str] = (),
+    os_id: str = "flatcar-lab",
+    sysext_level: str = "1.0",
+    version_id: str = "",
+    version: str = "",
+    observer: Observer | None = None,
+) -> Extension:
+    """Build an extension, or find it in the cache; with `target` a copy of it is written there. Raises as `build` does."""
+    recipe = Recipe(
+        name=name, packages=tuple(packages), files=files or {}, units=tuple(units), os_id=os_id,
+        sysext_level=sysext_level, version_id=version_id, version=version,
+    )  # fmt: skip
+    return build(recipe, target=target, observer=observer)
+
+
+def build(
+    recipe: Recipe, *, target: Path | None = None, base: Path | None = None, observer: Observer | None = None
+) -> Extension:
+    """Build what the recipe says, or find it in the cache; `base` is the archive of the lab image's packages.
+
+    Raises UsageError (the recipe), InputError (an unknown package), FetchError, ImageError, HostError, MissingDependency.
+    """
+    observer = observer or Observer()
+    _check(recipe)
+    found = find_sysext(recipe)
+    if found is None:
+        base = base or (lab_packages(observer) if recipe.packages else None)
+        folder = make_folder(sysext_dir(), needed_mib=_NEEDED_MIB, what="an extension")
+        with locked(folder, observer, what="an extension"):
+            found = find_sysext(recipe) or _build(recipe, folder, base, observer)
+    if target is not None:
+        _copy(found.path, target)
+    return found
+
+
+def _digest(recipe: Recipe) -> str:
+    """Names the built image in the cache: the recipe, the lab image's packages, the code that builds."""
+    total = hashlib.sha256(json.dumps([asdict(recipe), lab_recipe.bootstrap_digest()], sort_keys=True).encode())
+    for module in (debs, needs, sysext_tree):
+        total.update(Path(module.__file__ or "").read_bytes())
+    return total.hexdigest()[:12]
+
+
+def find_sysext(recipe: Recipe) -> Extension | None:
+    """The built extension of a recipe, if it is in the cache."""
+    path = sysext_dir() / f"{recipe.name}-{_digest(recipe)}.raw"
+    try:
+        facts = json.loads(path.with_suffix(".json").read_text())
+        path.stat()
+    except (OSError, ValueError):
+        return None
+    return Extension(path=path, name=facts["name"], version=facts["version"],
+                     packages=tuple(facts["packages"]), missing=tuple(facts["missing"]))  # fmt: skip
+
+
+def _copy(source: Path, target: Path) -> None:
+    partial = target.with_name(f".{target.name}.part")
+    try:
+        shutil.copyfile(source, partial)
+        partial.replace(target)
+    except OSError as error:
+        raise InputError(
+            f'"{target}" cannot be written: {error.strerror}; expected a file in a folder that you can write to',
+            hint="flatkit sysext build NAME -o FILE",
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _check(recipe: Recipe) -> None:
+    hint = "flatkit sysext build tree --package tree"
+    if not _NAME.fullmatch(recipe.name):
+        raise UsageError(
+            f'"{recipe.name}" is no name for an extension; expected lower-case letters, digits and . _ + -', hint=hint
+        )
+    if not recipe.packages and not recipe.files:
+        raise UsageError(f'the extension "{recipe.name}" would be empty; expected a package at least', hint=hint)
+    for path in recipe.files:
+        if not re.match(r"/(usr|opt)/[^/]", path) or ".." in path.split("/"):
+            raise UsageError(f'"{path}" cannot be in an extension; expected a path below /usr or /opt', hint=hint)
+
+
+def lab_packages(observer: Observer) -> Path:
+    """The archive of the lab image's packages; builds the lab image if that was never done, since it is wanted anyway."""
+    from flatkit.images.lab.build import build_lab_image, lab_dir
+
+    archive = lab_dir() / f"packages-{lab_recipe.bootstrap_digest()}.tar"
+    if not archive.is_file():
+        build_lab_image(observer)
+    if not archive.is_file():
+        raise ImageError(
+            "the packages of the lab image are not in the cache", hint="flatkit images rm; flatkit images build-lab"
+        )
+    return archive
+
+
+def _build(recipe: Recipe, folder: Path, base: Path | None, observer: Observer) -> Extension:
+    with work_folder(folder) as work, phase(observer, "sysext", f"Building the extension {recipe.name}", typical=10):
+        tree = work / "tree"
+        chosen: tuple[debs.Package, ...] = ()
+        missing: tuple[str, ...] = ()
+        tree.mkdir()
+        if base is not None:
+            chosen = _unpack(recipe, work, base, observer)
+            sysext_tree.leave_out(tree, recipe)
+        sysext_tree.write_files(tree, recipe)
+        if base is not None:
+            missing = needs.missing(tree, _base_files(base))
+            for text in missing:
+                observer.notify(Said(text=f"extension {recipe.name}: {text}, which nothing brings"))
+        sysext_tree.pack(tree, work / "image.raw", seed=_digest(recipe) + debs.as_text(chosen))
+        path = folder / f"{recipe.name}-{_digest(recipe)}.raw"
+        names = [f"{package.name} {package.version}" for package in chosen]
+        facts = {"name": recipe.name, "version": recipe.version, "packages": names, "missing": missing}
+        (work / "facts").write_text(json.dumps(facts, indent=1) + "\n")
+        for old in [*folder.glob("*.raw"), *folder.glob("*.json")]:
+            if time.time() - old.stat().st_mtime > _KEPT:
+                old.unlink()
+        (work / "image.raw").rename(path)
+        (work / "facts").rename(path.with_suffix(".json"))
+    found = find_sysext(recipe)
+    if found is None:
+        raise ImageError(f'the extension "{recipe.name}" was built and is gone again', hint="try again")
+    return found
+
+
+def _unpack(recipe: Recipe, work: Path, base: Path, observer: Observer) -> tuple[debs.Package, ...]:
+    apt = debs.Apt(sysext_dir() / "apt", base=base, observer=observer)
+    others = {package.name for package in apt.choose(recipe.without)}
+    chosen = tuple(package for package in apt.choose(recipe.packages) if package.name not in others)
+    if not chosen and not recipe.files:
+        raise InputError(
+            f"the lab image has {', '.join(recipe.packages)} already: there is nothing to extend it with",
+            hint="flatkit sysext build tree --package tree",
+        )
+    apt.fetch(chosen, work / "debs")
+    debs.unpack(work / "debs", work / "tree")
+    return chosen
+
+
+def _base_files(base: Path) -> list[str]:
+    """The files of the lab image's /usr, as far as the packages go."""
+    removed = "|".join(re.escape(pattern).replace(r"\*", "[^/]*") for pattern in lab_recipe.patterns("usr") if pattern)
+    gone = re.compile(rf"(?:{removed})(?:/|$)")
+    listing = run(["tar", "-tf", base]).stdout.splitlines()
+    return [path for path in listing if path.startswith("./usr/") and not gone.match(path[6:])]
