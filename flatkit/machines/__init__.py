@@ -1,0 +1,77 @@
+"""Machines: what one is to be (spec), its domain, its console, its SSH, and the verbs on it.
+
+    from flatkit.machines import Machine, MachineSpec
+    machine = Machine("web").up(spec)
+    machine.run("uname -r")
+
+Everything is imported when it is first used: paramiko and libvirt take their time.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from flatkit.machines.accelerator import Acceleration as Acceleration
+    from flatkit.machines.accelerator import choose as choose
+    from flatkit.machines.cleanup import MachineInfo as MachineInfo
+    from flatkit.machines.cleanup import find_machines as find_machines
+    from flatkit.machines.cleanup import list_machines as list_machines
+    from flatkit.machines.cleanup import remove_machines as remove_machines
+    from flatkit.machines.hypervisor import Hypervisor as Hypervisor
+    from flatkit.machines.keys import KeyPair as KeyPair
+    from flatkit.machines.keys import workshop_key as workshop_key
+    from flatkit.machines.machine import Booted as Booted
+    from flatkit.machines.machine import Machine as Machine
+    from flatkit.machines.machine import MachineState as MachineState
+    from flatkit.machines.machine import get_machine as get_machine
+    from flatkit.machines.phases import PHASES as PHASES
+    from flatkit.machines.ready import Patience as Patience
+    from flatkit.machines.spec import Accelerator as Accelerator
+    from flatkit.machines.spec import Arch as Arch
+    from flatkit.machines.spec import DirectBoot as DirectBoot
+    from flatkit.machines.spec import Forward as Forward
+    from flatkit.machines.spec import MachineSpec as MachineSpec
+    from flatkit.machines.spec import check_name as check_name
+    from flatkit.machines.spec import parse_forward as parse_forward
+    from flatkit.machines.ssh import RunResult as RunResult
+
+# name -> the module of this room that holds it
+_NAMES = {
+    "PHASES": "phases",
+    "Acceleration": "accelerator",
+    "Accelerator": "spec",
+    "Arch": "spec",
+    "Booted": "machine",
+    "DirectBoot": "spec",
+    "Forward": "spec",
+    "Hypervisor": "hypervisor",
+    "KeyPair": "keys",
+    "Machine": "machine",
+    "MachineInfo": "cleanup",
+    "MachineSpec": "spec",
+    "MachineState": "machine",
+    "Patience": "ready",
+    "RunResult": "ssh",
+    "check_name": "spec",
+    "choose": "accelerator",
+    "find_machines": "cleanup",
+    "get_machine": "machine",
+    "list_machines": "cleanup",
+    "parse_forward": "spec",
+    "remove_machines": "cleanup",
+    "workshop_key": "keys",
+}
+
+__all__ = sorted(_NAMES)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"flatkit.machines.{_NAMES[name]}"), name)
+    raise AttributeError(f"module 'flatkit.machines' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_NAMES])

@@ -1,0 +1,137 @@
+"""Which accelerator this host really has: proved by a kernel's first line, not by the presence of /dev/kvm.
+
+In some virtual machines /dev/kvm opens, makes virtual machines and runs firmware, and no kernel ever starts under it.
+So a kernel is started once, and the answer is kept for that host, kernel and QEMU.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from flatkit import paths
+from flatkit.errors import MissingDependency, WaitTimeout
+from flatkit.machines.spec import Accelerator, Arch
+from flatkit.machines.store import make_folder, write_atomically
+from flatkit.run import run
+
+# Under working KVM the whole trial takes about a second; without, nothing is ever printed.
+_TRIAL_SECONDS = 5.0
+_FIRST_LINE = "Linux version"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceleration:
+    """The accelerator to use and why; `proved` when a kernel was seen to start (or not to start) under KVM."""
+
+    accelerator: Accelerator
+    why: str
+    proved: bool
+
+
+def choose(arch: Arch, *, kernel: Path | None = None, device: Path = Path("/dev/kvm")) -> Acceleration:
+    """The accelerator for a guest. Without a `kernel` to try, an earlier proof is used, else /dev/kvm is believed."""
+    obstacle = _obstacle(arch, device)
+    if obstacle:
+        return Acceleration(accelerator=Accelerator.TCG, why=obstacle, proved=True)
+    version = qemu_version(arch)
+    remembered = _recall(version, kernel)
+    if remembered is None and kernel is not None:
+        remembered = try_kernel(arch, kernel)
+        _remember(version, kernel, works=remembered)
+    if remembered is None:
+        return Acceleration(accelerator=Accelerator.KVM, why="/dev/kvm can be opened", proved=False)
+    if remembered:
+        return Acceleration(accelerator=Accelerator.KVM, why="a kernel starts under KVM", proved=True)
+    return Acceleration(
+        accelerator=Accelerator.TCG, why="/dev/kvm is there, but no kernel starts under it", proved=True
+    )
+
+
+def _obstacle(arch: Arch, device: Path) -> str:
+    """Why KVM is out of the question, "" when it is not."""
+    if arch is not Arch.of_host():
+        return f"the guest is {arch}, this host is {Arch.of_host()}"
+    if not device.exists():
+        return f"this host has no {device}"
+    try:
+        os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
+    except PermissionError:
+        return f'{device} may not be opened by you (sudo usermod -aG kvm "$USER", then log in again)'
+    except OSError as error:
+        return f"{device} cannot be opened: {error.strerror}"
+    return ""
+
+
+def qemu_version(arch: Arch) -> str:
+    """The first line of what QEMU says about itself. Raises MissingDependency."""
+    return run([arch.emulator, "--version"]).stdout.partition("\n")[0]
+
+
+def try_kernel(arch: Arch, kernel: Path, *, seconds: float = _TRIAL_SECONDS) -> bool:
+    """Whether the kernel, started under KVM without any disk, prints its first line. Raises MissingDependency."""
+    with tempfile.TemporaryDirectory(prefix="flatkit-kvm-") as folder:
+        log = Path(folder) / "serial"
+        argv: list[str | Path] = [
+            arch.emulator,
+            *("-machine", f"{arch.machine_type},accel=kvm"),
+            *("-cpu", "host"),
+            *("-m", "512"),
+            *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
+            *("-serial", f"file:{log}"),
+            *("-kernel", kernel),
+            # It finds no root file system, panics and, thanks to -no-reboot, ends.
+            *("-append", f"console={arch.console} panic=-1"),
+        ]
+        with suppress(WaitTimeout):
+            run(argv, check=False, timeout=seconds)
+        return log.exists() and _FIRST_LINE in log.read_text(errors="replace")
+
+
+def _memory() -> Path:
+    return paths.cache_dir() / "accelerator.json"
+
+
+def _situation(version: str) -> str:
+    """What the answer depends on besides the guest's kernel."""
+    return f"{platform.node()} {platform.release()} {version}"
+
+
+def _identity(kernel: Path) -> str:
+    return hashlib.sha256(kernel.read_bytes()).hexdigest()[:16]
+
+
+def _recall(version: str, kernel: Path | None) -> bool | None:
+    try:
+        known = json.loads(_memory().read_text())[_situation(version)]
+        if kernel is None:
+            # Any kernel will do: one that started proves KVM, and so does one that did not disprove it.
+            return bool(any(known.values())) if known else None
+        return bool(known[_identity(kernel)])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _remember(version: str, kernel: Path, *, works: bool) -> None:
+    known: dict[str, dict[str, bool]] = {}
+    with suppress(OSError, ValueError):
+        known = json.loads(_memory().read_text())
+    with suppress(OSError):  # a cache that cannot be written costs a trial each time, no more
+        known.setdefault(_situation(version), {})[_identity(kernel)] = works
+        make_folder(paths.cache_dir())
+        write_atomically(_memory(), json.dumps(known, indent=2) + "\n")
+
+
+def describe() -> str:
+    """One line about this host, for doctor and badges."""
+    try:
+        found = choose(Arch.of_host())
+    except MissingDependency as error:
+        return error.message
+    return f"{found.accelerator.words}: {found.why}"

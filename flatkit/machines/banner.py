@@ -1,0 +1,145 @@
+"""Waits for an SSH server's banner through QEMU's user network, without costing the guest anything.
+
+QEMU accepts a forwarded connection at once, also when the guest is not there yet: its first packet is then lost and
+repeated seconds later. Trying again and again instead makes a guest that starts one sshd a connection start a dozen, just
+when it is busiest. So flatkit knocks first: at a guest port where nothing listens. A guest that is on the network refuses
+that at once, in its kernel; only then is the server's own port tried.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from contextlib import suppress
+from typing import Self
+
+_LONGEST_PATIENCE = 20.0
+
+
+class _Tries:
+    """Connections to one port that are begun one after the other and may hang."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.open: dict[socket.socket, float] = {}
+        self.last = -1000.0
+        self.refused = False
+
+    def begin(self) -> None:
+        """Begin another; `refused` tells when nothing is behind the port at all."""
+        self.last = time.monotonic()
+        try:
+            connection = socket.create_connection(("127.0.0.1", self._port), timeout=1)
+        except OSError:
+            self.refused = True
+            return
+        self.refused = False
+        with suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.setblocking(False)
+        self.open[connection] = self.last
+
+    def drop(self, connection: socket.socket) -> None:
+        """Give one up."""
+        del self.open[connection]
+        connection.close()
+
+    def drop_older(self, seconds: float) -> int:
+        """Give up those that have hung for so long; how many they were."""
+        now = time.monotonic()
+        old = [connection for connection, began in self.open.items() if now - began > seconds]
+        for connection in old:
+            self.drop(connection)
+        return len(old)
+
+    def close(self) -> None:
+        """Give all up."""
+        for connection in list(self.open):
+            self.drop(connection)
+
+
+class BannerProbe:
+    """Call `poll` until it returns a socket whose server has shown its banner; the banner is still to be read from it.
+
+    `knock_port` leads to a guest port where nothing listens, None when there is no such forward. A guest that drops
+    packets instead of refusing is tried at `blind_spacing` seconds.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        *,
+        knock_port: int | None = None,
+        knock_spacing: float = 0.2,
+        blind_spacing: float = 4.0,
+        patience: float = 5.0,
+    ) -> None:
+        self._tries = _Tries(port)
+        self._knocks = _Tries(knock_port) if knock_port else None
+        self._knock_spacing, self._blind_spacing, self._patience = knock_spacing, blind_spacing, patience
+        self._began = 0.0
+        self._not_before = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop every connection that is still open."""
+        self._tries.close()
+        if self._knocks:
+            self._knocks.close()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the guest has refused a knock: it is on the network."""
+        return self._knocks is None
+
+    def poll(self, wait: float = 0.05) -> socket.socket | None:
+        """Wait at most `wait` seconds; the connection whose server showed its banner (still unread), or None."""
+        self._begin()
+        knocks = self._knocks.open if self._knocks else {}
+        watched = [*self._tries.open, *knocks]
+        readable, _, _ = select.select(watched, [], [], wait)
+        if self._knocks and (self._knocks.refused or any(connection in knocks for connection in readable)):
+            self._knocks.close()
+            self._knocks = None
+            # Their first packet was lost; a fresh one is answered at once.
+            self._tries.close()
+        for connection in readable:
+            if connection in self._tries.open and self._shows_banner(connection):
+                del self._tries.open[connection]
+                connection.setblocking(True)
+                return connection
+        if self._tries.drop_older(self._patience):
+            self._patience = min(_LONGEST_PATIENCE, self._patience * 1.5)
+        return None
+
+    def _begin(self) -> None:
+        now = time.monotonic()
+        self._began = self._began or now
+        if self._knocks:
+            self._knocks.drop_older(1.0)
+            if now - self._knocks.last >= self._knock_spacing:
+                self._knocks.begin()
+            if now - max(self._began, self._tries.last) >= self._blind_spacing:
+                self._tries.begin()
+        elif not self._tries.open and now >= self._not_before:
+            self._tries.begin()
+            self._not_before = now + 0.1
+
+    def _shows_banner(self, connection: socket.socket) -> bool:
+        try:
+            seen = connection.recv(1024, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            seen = b""
+        if not seen:
+            self._tries.drop(connection)  # refused by the guest: nothing listens there yet
+            return False
+        # A server may say other lines before its banner (RFC 4253, section 4.2).
+        return any(line.startswith(b"SSH-") for line in seen.split(b"\n"))

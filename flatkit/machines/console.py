@@ -1,0 +1,119 @@
+"""Reads a machine's serial console from the file that libvirt writes: new lines, clean, with times, in bounded memory.
+
+Why a file and not libvirt's stream: it holds every byte from the first one, also those that nobody watched.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self
+
+_CHUNK = 64 * 1024
+_LONGEST_LINE = 4096
+_TAIL_LINES = 400
+
+# CSI sequences (colours, cursor), OSC sequences (titles), and the two-character ones.
+_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def clean(text: str) -> str:
+    """A line as a terminal would leave it: without escape sequences, and what a carriage return has overwritten."""
+    text = _ESCAPES.sub("", text).rstrip("\r")
+    return _CONTROLS.sub("", text.rsplit("\r", 1)[-1]).rstrip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A line of the console; `at` is when it was read (`time.monotonic()`)."""
+
+    text: str
+    at: float
+
+
+class ConsoleReader:
+    """Follows a console file that grows, is rotated, or does not exist yet. Not safe for several threads at once."""
+
+    def __init__(self, path: Path, *, offset: int = 0) -> None:
+        self.path = path
+        self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self.total = 0
+        self._file: BinaryIO | None = None
+        self._offset = offset
+        self._partial = b""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the file go."""
+        if self._file:
+            self._file.close()
+            self._file = None
+
+    @property
+    def partial(self) -> str:
+        """What stands on the last, unfinished line: a prompt, for example."""
+        return clean(self._partial.decode(errors="replace"))
+
+    def read(self) -> list[Line]:
+        """The lines that were finished since the last call, at most a chunk of the file; empty when there are none."""
+        data = self._read_chunk()
+        self.total += len(data)
+        *whole, rest = (self._partial + data).split(b"\n")
+        # A "line" without end must not eat the memory.
+        self._partial = rest[-_LONGEST_LINE:]
+        now = time.monotonic()
+        lines = [Line(text=clean(raw[:_LONGEST_LINE].decode(errors="replace")), at=now) for raw in whole]
+        self.tail.extend(line.text for line in lines)
+        return lines
+
+    def _read_chunk(self) -> bytes:
+        for _ in range(2):
+            if self._file is None and not self._reopen():
+                return b""
+            assert self._file is not None
+            data = self._file.read(_CHUNK)
+            if data or not self._was_replaced():
+                return data
+            self.close()
+            self._offset = 0
+        return b""
+
+    def _reopen(self) -> bool:
+        try:
+            self._file = self.path.open("rb", buffering=0)
+        except FileNotFoundError:
+            return False
+        self._file.seek(self._offset)
+        return True
+
+    def _was_replaced(self) -> bool:
+        """Whether the path holds another file now (virtlogd rotates at 2 MiB) or the file was cut."""
+        assert self._file is not None
+        mine = os.fstat(self._file.fileno())
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            return False
+        return (there.st_ino, there.st_dev) != (mine.st_ino, mine.st_dev) or there.st_size < self._file.tell()
+
+
+def read_tail(path: Path, *, lines: int = 40, within: int = 256 * 1024) -> list[str]:
+    """The last lines of a console file; empty when there is none. Reads at most the last `within` bytes."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - within))
+            text = file.read().decode(errors="replace")
+    except FileNotFoundError:
+        return []
+    cleaned = [clean(line) for line in text.split("\n")]
+    return [line for line in cleaned if line][-lines:]

@@ -1,0 +1,91 @@
+"""A machine's disks, and whether this host has room for the machine at all.
+
+The image below stays as it is; each machine writes to an overlay of its own (qcow2), which is what makes a fresh
+machine cheap.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from flatkit.errors import HostError, ImageError
+from flatkit.machines.domain import DomainFiles
+from flatkit.machines.spec import MachineSpec
+from flatkit.run import run
+
+# What a machine writes on its first boot and in a lesson, with room to spare.
+ROOM_MIB = 512
+# What QEMU itself and libvirt take besides the guest's memory.
+_OVERHEAD_MIB = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """What this host has left, in MiB."""
+
+    memory_mib: int
+    disk_mib: int
+
+
+def measure_room(folder: Path) -> Room:
+    """How much memory and disk are free for a machine in `folder`."""
+    there = folder
+    while not there.exists():
+        there = there.parent
+    return Room(memory_mib=_available_memory_mib(), disk_mib=shutil.disk_usage(there).free // 2**20)
+
+
+def _available_memory_mib() -> int:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        available = int(fields["MemAvailable"].split()[0]) // 1024
+    except (OSError, KeyError, ValueError):
+        # Not Linux: the whole memory is the best that can be told.
+        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    return min(available, _cgroup_memory_mib(available))
+
+
+def _cgroup_memory_mib(otherwise: int) -> int:
+    """What a container's limit leaves (cgroup version 2)."""
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
+        return otherwise if limit == "max" else max(0, int(limit) - used) // 2**20
+    except (OSError, ValueError):
+        return otherwise
+
+
+def check_room(spec: MachineSpec, room: Room) -> None:
+    """Raise HostError when the machine would not fit."""
+    needed = spec.memory_mib + _OVERHEAD_MIB
+    if room.memory_mib < needed:
+        raise HostError(
+            f'the machine "{spec.name}" needs {needed} MiB of memory, and {room.memory_mib} MiB are free',
+            hint="stop another machine (flatkit list, flatkit stop NAME), or ask for less: flatkit up --memory 768",
+        )
+    if room.disk_mib < ROOM_MIB:
+        raise HostError(
+            f'the machine "{spec.name}" needs {ROOM_MIB} MiB of disk, and {room.disk_mib} MiB are free',
+            hint="flatkit clean, or set FLATKIT_STATE to a folder on a larger disk",
+        )
+
+
+def check_images(spec: MachineSpec) -> None:
+    """Raise ImageError when a file that the machine boots from is not there."""
+    boot = (spec.boot.kernel, spec.boot.initrd) if spec.boot else ()
+    for path in (spec.disk, *boot):
+        if not path.is_file():
+            raise ImageError(f'the image file "{path}" is not there', hint="flatkit images list")
+
+
+def make_disks(spec: MachineSpec, files: DomainFiles) -> None:
+    """Make the overlay on the image, and the extra disks. Raises CommandFailed, MissingDependency."""
+    size = [f"{spec.disk_gib}G"] if spec.disk_gib else []
+    backing = ["-b", str(spec.disk.absolute()), "-F", spec.disk_format]
+    run(["qemu-img", "create", "-q", "-f", "qcow2", *backing, str(files.overlay), *size])
+    for path, gib in zip(files.extra_disks, spec.extra_disks_gib, strict=True):
+        run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), f"{gib}G"])

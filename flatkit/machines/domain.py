@@ -1,0 +1,186 @@
+"""libvirt's XML for a machine, built from plain values: no host is asked, so golden files can hold it.
+
+Why every device has its own PCI address on the root bus: libvirt would otherwise put each one behind a PCI Express root
+port, and an emulated kernel spends seconds on probing those. It also keeps a saved machine's hardware the same.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flatkit.machines.spec import Accelerator, Arch, Forward, MachineSpec
+
+METADATA_URI = "urn:flatkit:machine:1"
+QEMU_URI = "http://libvirt.org/schemas/domain/qemu/1.0"
+# The key under which Flatcar's Ignition looks for its config (platform "qemu").
+FW_CFG_NAME = "opt/org.flatcar-linux/config"
+
+_SLOT_NETWORK = 0x10
+_SLOT_RNG = 0x11
+_SLOT_DISKS = 0x02
+
+ET.register_namespace("flatkit", METADATA_URI)
+ET.register_namespace("qemu", QEMU_URI)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tag:
+    """flatkit's mark on a domain: by it alone flatkit knows its own. `owner` stands for a state folder."""
+
+    owner: str
+    name: str
+    label: str = ""
+    folder: str = ""
+    ports: str = ""
+    created: str = ""
+
+    def element(self) -> ET.Element:
+        """The mark as a metadata element."""
+        tag = ET.Element(f"{{{METADATA_URI}}}machine")
+        for key in ("owner", "name", "label", "folder", "ports", "created"):
+            tag.set(key, getattr(self, key))
+        return tag
+
+
+def parse_tag(xml: str) -> Tag:
+    """Read the mark from a domain's metadata, or from a whole domain. Raises ValueError when it is not there."""
+    try:
+        root = ET.fromstring(xml)  # noqa: S314  (libvirt's own answer)
+    except ET.ParseError as error:
+        raise ValueError(f"not XML: {error}") from None
+    # libvirt hands the element out without its namespace prefix when it is asked for by its URI.
+    found = root if root.tag.endswith("machine") else root.find(f".//{{{METADATA_URI}}}machine")
+    if found is None or "owner" not in found.attrib or "name" not in found.attrib:
+        raise ValueError("no mark of flatkit")
+    keys = Tag.__dataclass_fields__
+    return Tag(**{key: value for key, value in found.attrib.items() if key in keys})
+
+
+def domain_name(owner: str, name: str) -> str:
+    """What libvirt calls a machine: the owner's mark keeps two state folders apart."""
+    return f"flatkit-{owner[:6]}-{name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainFiles:
+    """Where a machine's own files lie."""
+
+    overlay: Path
+    console: Path
+    ignition: Path | None = None
+    extra_disks: tuple[Path, ...] = ()
+
+
+def build_domain(
+    spec: MachineSpec,
+    *,
+    tag: Tag,
+    accelerator: Accelerator,
+    files: DomainFiles,
+    forwards: Sequence[Forward],
+    uuid: str = "",
+) -> str:
+    """The domain XML of a machine. `forwards` are the resolved ones, SSH among them."""
+    domain = ET.Element("domain", {"type": accelerator.domain_type})
+    _text(domain, "name", domain_name(tag.owner, tag.name))
+    if uuid:
+        _text(domain, "uuid", uuid)
+    _text(domain, "title", f"flatkit machine {spec.name}" + (f" ({spec.label})" if spec.label else ""))
+    ET.SubElement(domain, "metadata").append(tag.element())
+    _text(domain, "memory", str(spec.memory_mib), unit="MiB")
+    _text(domain, "vcpu", str(spec.cpus))
+    if files.ignition:
+        # libvirt labels this file for QEMU itself, which `qemu:commandline` would not (DAC, AppArmor, SELinux).
+        sysinfo = ET.SubElement(domain, "sysinfo", {"type": "fwcfg"})
+        ET.SubElement(sysinfo, "entry", {"name": FW_CFG_NAME, "file": str(files.ignition)})
+    _boot(domain, spec)
+    # Without ACPI QEMU refuses to show fw_cfg to the guest's kernel, and Ignition would find no config.
+    ET.SubElement(ET.SubElement(domain, "features"), "acpi")
+    _cpu(domain, spec, accelerator)
+    ET.SubElement(domain, "clock", {"offset": "utc"})
+    _text(domain, "on_poweroff", "destroy")
+    _text(domain, "on_reboot", "restart")
+    # A guest that panics boots again, as hardware with panic=N does; the console shows why.
+    _text(domain, "on_crash", "restart")
+    _devices(domain, files)
+    _network(domain, uuid, forwards)
+    ET.indent(domain)
+    return ET.tostring(domain, encoding="unicode") + "\n"
+
+
+def _text(parent: ET.Element, tag: str, text: str, **attributes: str) -> ET.Element:
+    element = ET.SubElement(parent, tag, attributes)
+    element.text = text
+    return element
+
+
+def _boot(domain: ET.Element, spec: MachineSpec) -> None:
+    os = ET.SubElement(domain, "os")
+    if spec.arch.needs_uefi and not spec.boot:
+        os.set("firmware", "efi")
+    _text(os, "type", "hvm", arch=spec.arch.value, machine=spec.arch.machine_type)
+    if spec.arch.needs_uefi and not spec.boot:
+        # Flatcar's arm64 boot loader is not signed for Secure Boot.
+        ET.SubElement(ET.SubElement(os, "firmware"), "feature", {"enabled": "no", "name": "secure-boot"})
+    if spec.boot:
+        _text(os, "kernel", str(spec.boot.kernel))
+        _text(os, "initrd", str(spec.boot.initrd))
+        _text(os, "cmdline", spec.boot.cmdline)
+    else:
+        ET.SubElement(os, "boot", {"dev": "hd"})
+
+
+def _cpu(domain: ET.Element, spec: MachineSpec, accelerator: Accelerator) -> None:
+    if accelerator is Accelerator.KVM:
+        ET.SubElement(domain, "cpu", {"mode": "host-passthrough"})
+        return
+    cpu = ET.SubElement(domain, "cpu", {"mode": "maximum"})
+    if spec.arch is Arch.X86_64:
+        # QEMU 7.2 executes cmpxchg16b wrongly when it emulates: kernels panic in kmalloc in every third boot.
+        ET.SubElement(cpu, "feature", {"policy": "disable", "name": "cx16"})
+
+
+def _pci(device: ET.Element, slot: int) -> None:
+    ET.SubElement(
+        device,
+        "address",
+        {"type": "pci", "domain": "0x0000", "bus": "0x00", "slot": f"0x{slot:02x}", "function": "0x0"},
+    )
+
+
+def _devices(domain: ET.Element, files: DomainFiles) -> None:
+    devices = ET.SubElement(domain, "devices")
+    for number, path in enumerate((files.overlay, *files.extra_disks)):
+        disk = ET.SubElement(devices, "disk", {"type": "file", "device": "disk"})
+        # writeback, never unsafe: pulling the plug must lose exactly what a real machine loses.
+        ET.SubElement(disk, "driver", {"name": "qemu", "type": "qcow2", "cache": "writeback", "discard": "unmap"})
+        ET.SubElement(disk, "source", {"file": str(path)})
+        ET.SubElement(disk, "target", {"dev": f"vd{chr(ord('a') + number)}", "bus": "virtio"})
+        _pci(disk, _SLOT_DISKS + number)
+    ET.SubElement(devices, "controller", {"type": "usb", "model": "none"})
+    # A pseudo-terminal is the way in for a person; its log holds every byte from the first one, looked at or not.
+    serial = ET.SubElement(devices, "serial", {"type": "pty"})
+    ET.SubElement(serial, "log", {"file": str(files.console), "append": "on"})
+    ET.SubElement(serial, "target", {"port": "0"})
+    rng = ET.SubElement(devices, "rng", {"model": "virtio"})
+    _text(rng, "backend", "/dev/urandom", model="random")
+    _pci(rng, _SLOT_RNG)
+    ET.SubElement(devices, "memballoon", {"model": "none"})
+
+
+def _network(domain: ET.Element, uuid: str, forwards: Sequence[Forward]) -> None:
+    """User networking by QEMU's own arguments: libvirt 9 can neither forward ports for it nor use passt."""
+    rules = "".join(f",hostfwd=tcp:127.0.0.1:{forward.host}-:{forward.guest}" for forward in forwards)
+    device = f"virtio-net-pci,netdev=flatkit,mac={_mac(uuid)},bus=pcie.0,addr=0x{_SLOT_NETWORK:x}"
+    commandline = ET.SubElement(domain, f"{{{QEMU_URI}}}commandline")
+    for value in ("-netdev", f"user,id=flatkit{rules}", "-device", device):
+        ET.SubElement(commandline, f"{{{QEMU_URI}}}arg", {"value": value})
+
+
+def _mac(uuid: str) -> str:
+    """An address of QEMU's range that stays with the machine."""
+    digits = (uuid.replace("-", "") or "0" * 32)[-6:]
+    return f"52:54:00:{digits[0:2]}:{digits[2:4]}:{digits[4:6]}"

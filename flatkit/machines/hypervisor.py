@@ -1,0 +1,341 @@
+"""The only door to libvirt: a handful of verbs on domains, with errors a person can act on.
+
+The binding is imported when it is first needed, so that everything else works without it. State is asked for, not
+listened to: an answer takes a fraction of a millisecond, and a thread of libvirt's own inside a notebook's kernel would
+outlive every cell.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from flatkit.errors import HostError, MachineError, MachineNotFound, MissingDependency
+from flatkit.machines.domain import METADATA_URI, Tag, parse_tag
+
+DEFAULT_URI = "qemu:///session"
+
+_KILL_SECONDS = 10.0
+
+T = TypeVar("T")
+
+
+class DomainState(str, Enum):
+    """What a domain is doing; UNDEFINED when libvirt has none of that name."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    CRASHED = "crashed"
+    UNDEFINED = "undefined"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a QEMU process exists for it."""
+        return self in {DomainState.RUNNING, DomainState.PAUSED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """A domain's state, and in words how it came to it."""
+
+    state: DomainState
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnedDomain:
+    """A domain that carries flatkit's mark."""
+
+    domain: str
+    tag: Tag
+    status: Status
+
+
+def load_binding() -> ModuleType:
+    """Import libvirt's Python binding and silence its habit of printing. Raises MissingDependency."""
+    try:
+        import libvirt
+    except ImportError as error:
+        raise MissingDependency(
+            f"the Python binding of libvirt cannot be imported: {error}",
+            hint="make setup   (by hand: apt install python3-libvirt, or pip install 'flatkit[libvirt]')",
+        ) from None
+    # Every error is raised as well, so that what libvirt prints would be told twice.
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)
+    module: ModuleType = libvirt
+    return module
+
+
+def default_uri() -> str:
+    """The hypervisor to use: LIBVIRT_DEFAULT_URI, else the person's own session."""
+    return os.environ.get("LIBVIRT_DEFAULT_URI") or DEFAULT_URI
+
+
+class Hypervisor:
+    """A libvirt connection that is opened when first used and opened again when the daemon was restarted.
+
+    Every method raises HostError when libvirt cannot be reached, and MachineError when it refuses.
+    """
+
+    def __init__(self, uri: str | None = None) -> None:
+        self.uri = uri or default_uri()
+        self._lock = threading.RLock()
+        self._open: Any = None
+
+    def __repr__(self) -> str:
+        return f"Hypervisor({self.uri!r})"
+
+    def connect(self) -> None:
+        """Open the connection now, to learn early what is wrong. Raises HostError."""
+        self._call("connect", lambda _connection: None)
+
+    def close(self) -> None:
+        """Let the connection go; the next call opens another."""
+        with self._lock:
+            connection, self._open = self._open, None
+            if connection is not None:
+                self._quietly(connection.close)
+
+    def version(self) -> tuple[str, str]:
+        """The versions of libvirt's daemon and of the hypervisor (QEMU), such as ("9.0.0", "7.2.22")."""
+        return self._call(
+            "ask for versions",
+            lambda connection: (_dotted(connection.getLibVersion()), _dotted(connection.getVersion())),
+        )
+
+    def define(self, xml: str) -> None:
+        """Make a persistent domain, or replace the one of the same name and UUID."""
+        self._call("define the domain", lambda connection: connection.defineXML(xml))
+
+    def start(self, domain: str) -> None:
+        """Power the domain on; nothing happens when it is on."""
+        if not self.status(domain).state.is_active:
+            self._on(domain, "start", lambda found: found.create())
+
+    def shutdown(self, domain: str) -> None:
+        """Press the power button: the guest may shut down in order, or not react at all."""
+        self._on(domain, "shut down", lambda found: found.shutdown())
+
+    def destroy(self, domain: str) -> None:
+        """Switch the domain off; nothing happens when it is off or not there."""
+        if self.status(domain).state.is_active:
+            self._on(domain, "destroy", lambda found: found.destroy())
+
+    def kill(self, domain: str) -> None:
+        """Pull the plug: SIGKILL for its QEMU process. `destroy` would let QEMU write out what it still holds.
+
+        Where the process is out of reach (another host, another user's), it is destroyed. Raises MachineError when libvirt
+        still calls it running after some seconds.
+        """
+        process = find_process(domain)
+        try:
+            if process:
+                os.kill(process, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            process = None
+        if not process:
+            self.destroy(domain)
+        deadline = time.monotonic() + _KILL_SECONDS
+        while self.status(domain).state.is_active:
+            if time.monotonic() > deadline:
+                raise MachineError(f'the domain "{domain}" was killed and runs on', hint="flatkit doctor")
+            time.sleep(0.02)
+
+    def undefine(self, domain: str) -> None:
+        """Make libvirt forget the domain with all it keeps about it; nothing happens when it is not there."""
+        if self.status(domain).state is DomainState.UNDEFINED:
+            return
+        libvirt = load_binding()
+        flags = (
+            libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+            | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+        )
+
+        def undefine(found: Any) -> None:
+            try:
+                found.undefineFlags(flags)
+            except libvirt.libvirtError as error:
+                # Some drivers know fewer flags, and then have nothing that those would remove.
+                unknown = {
+                    libvirt.VIR_ERR_INVALID_ARG,
+                    libvirt.VIR_ERR_NO_SUPPORT,
+                    libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
+                }
+                if error.get_error_code() not in unknown:
+                    raise
+                found.undefineFlags(0)
+
+        self._on(domain, "undefine", undefine)
+
+    def status(self, domain: str) -> Status:
+        """What the domain does now; UNDEFINED when there is none."""
+        try:
+            state, reason = self._on(domain, "look at", lambda found: found.state())
+        except MachineNotFound:
+            return Status(state=DomainState.UNDEFINED)
+        return _parse_state(load_binding(), state, reason)
+
+    def cpu_seconds(self, domain: str) -> float:
+        """Processor time that the guest has used so far; 0 when it is off."""
+        try:
+            nanoseconds: int = self._on(domain, "look at", lambda found: found.info())[4]
+        except MachineNotFound:
+            return 0.0
+        return nanoseconds / 1e9
+
+    def xml(self, domain: str) -> str:
+        """The domain as libvirt sees it now. Raises MachineNotFound."""
+        text: str = self._on(domain, "read", lambda found: found.XMLDesc(0))
+        return text
+
+    def owned(self, owner: str | None = None) -> list[OwnedDomain]:
+        """The domains that carry flatkit's mark, of one owner or of all, by name."""
+        libvirt = load_binding()
+
+        def ask(connection: Any) -> list[OwnedDomain]:
+            result = []
+            for found in connection.listAllDomains():
+                try:
+                    tag = parse_tag(found.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, METADATA_URI))
+                    status = _parse_state(libvirt, *found.state())
+                    if owner is None or tag.owner == owner:
+                        result.append(OwnedDomain(domain=found.name(), tag=tag, status=status))
+                except (ValueError, libvirt.libvirtError):
+                    continue  # not ours, or gone since the list was made
+            return sorted(result, key=lambda domain: domain.domain)
+
+        return self._call("list domains", ask)
+
+    def _on(self, domain: str, verb: str, action: Callable[[Any], T]) -> T:
+        return self._call(f'{verb} the domain "{domain}"', lambda connection: action(connection.lookupByName(domain)))
+
+    def _call(self, what: str, action: Callable[[Any], T]) -> T:
+        """Run an action on the connection, once more on a new one when the daemon went away below it."""
+        libvirt = load_binding()
+        for attempt in (1, 2):
+            connection = self._connection()
+            try:
+                return action(connection)
+            except libvirt.libvirtError as error:
+                if attempt == 1 and not self._is_alive(connection):
+                    self.close()
+                    continue
+                raise explain(libvirt, error, what) from None
+        raise AssertionError("unreachable")
+
+    def _connection(self) -> Any:
+        libvirt = load_binding()
+        with self._lock:
+            if self._open is None:
+                try:
+                    self._open = libvirt.open(self.uri)
+                except libvirt.libvirtError as error:
+                    raise _unreachable(self.uri, str(error)) from None
+            return self._open
+
+    @staticmethod
+    def _is_alive(connection: Any) -> bool:
+        libvirt = load_binding()
+        try:
+            return bool(connection.isAlive())
+        except libvirt.libvirtError:
+            return False
+
+    @staticmethod
+    def _quietly(action: Callable[[], Any]) -> None:
+        libvirt = load_binding()
+        try:
+            action()
+        except libvirt.libvirtError:
+            return
+
+
+def find_process(domain: str, *, proc: Path = Path("/proc")) -> int | None:
+    """The QEMU process of a domain on this host, by the name that libvirt starts it with."""
+    wanted = re.compile(rf"guest={re.escape(domain)}(,|$)")
+    for path in proc.glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue  # it has ended
+        names = [after for before, after in pairwise(words) if before == "-name"]
+        if "qemu" in words[0] and any(wanted.match(name) for name in names):
+            return int(path.parent.name)
+    return None
+
+
+def _dotted(number: int) -> str:
+    return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
+
+
+def _parse_state(libvirt: ModuleType, state: int, reason: int) -> Status:
+    states = {
+        libvirt.VIR_DOMAIN_RUNNING: DomainState.RUNNING,
+        libvirt.VIR_DOMAIN_BLOCKED: DomainState.RUNNING,
+        libvirt.VIR_DOMAIN_SHUTDOWN: DomainState.RUNNING,
+        libvirt.VIR_DOMAIN_PAUSED: DomainState.PAUSED,
+        libvirt.VIR_DOMAIN_PMSUSPENDED: DomainState.PAUSED,
+        libvirt.VIR_DOMAIN_CRASHED: DomainState.CRASHED,
+    }
+    found = states.get(state, DomainState.STOPPED)
+    words = {
+        (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN): "the guest switched itself off",
+        (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED): "it was switched off from outside",
+        (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED): "its QEMU process died",
+        (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_FAILED): "it failed to start",
+        (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_DAEMON): "libvirt's daemon ended it",
+        (
+            libvirt.VIR_DOMAIN_PAUSED,
+            libvirt.VIR_DOMAIN_PAUSED_IOERROR,
+        ): "writing to its disk failed (is the disk full?)",
+        (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER): "it was paused",
+    }
+    return Status(state=found, reason=words.get((state, reason), ""))
+
+
+def _unreachable(uri: str, said: str) -> HostError:
+    """Why libvirt cannot be reached, told from its words."""
+    low = said.lower()
+    if "permission denied" in low or "authentication" in low or "polkit" in low:
+        return HostError(
+            f'libvirt at "{uri}" refuses you: {said}',
+            hint='sudo usermod -aG libvirt "$USER" and log in again; or unset LIBVIRT_DEFAULT_URI: your own session',
+            details=said,
+        )
+    if "no such file" in low or "connection refused" in low or "failed to connect" in low or "cannot find" in low:
+        return HostError(f'libvirt\'s daemon for "{uri}" does not run: {said}', hint="make setup", details=said)
+    return HostError(f'libvirt at "{uri}" cannot be reached: {said}', hint="flatkit doctor", details=said)
+
+
+def explain(libvirt: ModuleType, error: Any, what: str) -> HostError | MachineError:
+    """The error for what libvirt said while it was asked to do `what`."""
+    said = str(error)
+    if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+        return MachineNotFound(f"libvirt could not {what}: there is none", hint="flatkit list", details=said)
+    if "virtlogd" in said:
+        return HostError(f"libvirt's log daemon does not run: {said}", hint="make setup", details=said)
+    if "Permission denied" in said:
+        return HostError(
+            f"libvirt could not {what}, a file is out of QEMU's reach: {said}",
+            hint="set FLATKIT_STATE and FLATKIT_CACHE to folders that every user may enter",
+            details=said,
+        )
+    if "Cannot allocate memory" in said or "cannot set up guest memory" in said:
+        return HostError(f"libvirt could not {what}: {said}", hint="flatkit up --memory 1024", details=said)
+    return MachineError(f"libvirt could not {what}: {said}", hint="flatkit doctor", details=said)

@@ -1,0 +1,100 @@
+"""The workshop's own SSH key, and the host keys of its machines.
+
+Host keys are read from the machine's own console and pinned: what else answers on the port is refused, never trusted at
+first sight.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flatkit import paths
+from flatkit.machines.store import holding, make_folder, write_atomically
+
+# What Flatcar's issuegen prints before the login prompt, and the lab image likewise.
+_HOST_KEY = re.compile(r"SSH host key: (SHA256:[A-Za-z0-9+/]{43})=? \((\w+)\)")
+
+# OpenSSH's names of the kinds of key -> the algorithm names of the protocol.
+_ALGORITHMS = {
+    "ED25519": ("ssh-ed25519",),
+    "ECDSA": ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    "RSA": ("rsa-sha2-512", "rsa-sha2-256"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyPair:
+    """A private key's file and its public line."""
+
+    private: Path
+    public: str
+
+
+def workshop_key() -> KeyPair:
+    """The key that flatkit adds to each machine; made when it is first needed."""
+    folder = make_folder(paths.state_dir() / "ssh")
+    private, public = folder / "id_ed25519", folder / "id_ed25519.pub"
+    with holding(folder / ".lock", what="the SSH key", wait=10.0):
+        if not (private.exists() and public.exists()):
+            secret, line = _make_key()
+            write_atomically(private, secret, mode=0o600)
+            write_atomically(public, line + "\n")
+    return KeyPair(private=private, public=public.read_text().strip())
+
+
+def _make_key() -> tuple[str, str]:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    key = Ed25519PrivateKey.generate()
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return secret.decode(), f"{public.decode()} flatkit@{os.uname().nodename}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostKey:
+    """A host key's fingerprint as OpenSSH writes it ("SHA256:..." without padding), and its kind ("ED25519")."""
+
+    fingerprint: str
+    kind: str
+
+
+def parse_host_key(text: str) -> HostKey | None:
+    """The host key that a line of the console shows."""
+    found = _HOST_KEY.search(text)
+    return HostKey(fingerprint=found[1], kind=found[2].upper()) if found else None
+
+
+def fingerprint_of(blob: bytes) -> str:
+    """The fingerprint of a public key in the protocol's own form."""
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+def algorithms_for(keys: Iterable[HostKey]) -> tuple[str, ...]:
+    """What to ask the server for, so that it shows one of the keys that are known."""
+    kinds = [key.kind for key in keys]
+    return tuple(name for kind, names in _ALGORITHMS.items() if kind in kinds for name in names)
+
+
+def load_host_keys(path: Path) -> tuple[HostKey, ...]:
+    """The pinned host keys; none when there are none yet."""
+    try:
+        return tuple(HostKey(**entry) for entry in json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return ()
+
+
+def save_host_keys(path: Path, keys: Iterable[HostKey]) -> None:
+    """Pin these host keys."""
+    entries = [{"fingerprint": key.fingerprint, "kind": key.kind} for key in keys]
+    write_atomically(path, json.dumps(entries, indent=2) + "\n")

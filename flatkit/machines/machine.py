@@ -1,0 +1,400 @@
+"""A machine by its name: up, run, stop, down. Every verb can be repeated.
+
+Making one is all or nothing: on an error or Ctrl-C what was made is undone. Only a machine that started and did not
+become ready is kept, for looking at.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from flatkit.errors import BootFailed, Cancelled, FlatkitError, MachineError, MachineNotFound, WaitTimeout
+from flatkit.events import Observer, Said
+from flatkit.machines import ports
+from flatkit.machines.console import read_tail
+from flatkit.machines.domain import domain_name
+from flatkit.machines.hypervisor import DomainState, Hypervisor
+from flatkit.machines.keys import HostKey, load_host_keys, save_host_keys, workshop_key
+from flatkit.machines.making import Maker, PoweredOn, remove
+from flatkit.machines.ready import Booting, Patience, Ready, ReadyWait
+from flatkit.machines.spec import Accelerator, Forward, MachineSpec
+from flatkit.machines.ssh import Connection, Endpoint, RunResult
+from flatkit.machines.store import (
+    Folder,
+    Life,
+    Record,
+    folder_of,
+    locked,
+    owner_id,
+)  # fmt: skip
+
+log = logging.getLogger(__name__)
+
+# Of a console that grew without measure, so much is read back at most, in bytes.
+_CONSOLE_READ = 64 * 1024 * 1024
+# How long `up` waits for another flatkit that is at work on the same machine, in seconds.
+_OTHER_BOOT = 900.0
+
+
+class MachineState(str, Enum):
+    """What a machine is, for people: ready and failed ones run; a leftover is what a crash left behind."""
+
+    RUNNING = "running"
+    BOOTING = "booting"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    LEFTOVER = "leftover"
+    ABSENT = "absent"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Booted:
+    """How the last `up` of a machine went: seconds to SSH ready, and by phase; none when it was running already."""
+
+    seconds: float = 0.0
+    phases: dict[str, float] | None = None
+    was_running: bool = False
+
+
+class Machine:
+    """A handle on the machine of that name, which may not exist yet. Safe for several threads: one verb at a time."""
+
+    def __init__(self, name: str, *, hypervisor: Hypervisor | None = None) -> None:
+        self.folder: Folder = folder_of(name)
+        self.hypervisor = hypervisor or Hypervisor()
+        self.booted = Booted()
+        self._lock = threading.RLock()
+        self._connection: Connection | None = None
+
+    @property
+    def name(self) -> str:
+        """The machine's name."""
+        return self.folder.name
+
+    def __repr__(self) -> str:
+        record = self.folder.find()
+        about = f", {record.spec.label}, ssh on port {ports.ssh_port(record.forwards)}" if record else ""
+        return f"<Machine {self.name!r}{about}>"
+
+    # What it is
+
+    @property
+    def record(self) -> Record:
+        """What is kept about it. Raises MachineNotFound."""
+        return self.folder.get()
+
+    @property
+    def spec(self) -> MachineSpec:
+        """What it is to be. Raises MachineNotFound."""
+        return self.record.spec
+
+    @property
+    def forwards(self) -> tuple[Forward, ...]:
+        """Its forwards with their real host ports, SSH among them. Raises MachineNotFound."""
+        return ports.for_people(self.record.forwards)
+
+    def host_port(self, guest: int) -> int:
+        """The port on 127.0.0.1 that leads to this port of the guest. Raises MachineError when none does."""
+        for forward in self.forwards:
+            if forward.guest == guest:
+                return forward.host
+        raise MachineError(
+            f'port "{guest}" of the machine "{self.name}" is not forwarded',
+            hint=f"flatkit up --name {self.name} --forward 8080:{guest}   (after flatkit down {self.name})",
+        )
+
+    @property
+    def state(self) -> MachineState:
+        """What it does now."""
+        record = self.folder.find()
+        domain = record.domain if record else domain_name(owner_id(), self.name)
+        found = self.hypervisor.status(domain).state
+        if record is None:
+            there = self.folder.exists() or found is not DomainState.UNDEFINED
+            return MachineState.LEFTOVER if there else MachineState.ABSENT
+        if found is DomainState.PAUSED:
+            return MachineState.PAUSED
+        if found is DomainState.RUNNING:
+            return {
+                Life.READY: MachineState.RUNNING,
+                Life.FAILED: MachineState.FAILED,
+                Life.MAKING: MachineState.BOOTING,
+            }[record.life]
+        if record.life is Life.FAILED:
+            return MachineState.FAILED
+        made = record.life is Life.READY and found is not DomainState.UNDEFINED
+        return MachineState.STOPPED if made else MachineState.LEFTOVER
+
+    def console_tail(self, lines: int = 40) -> list[str]:
+        """The console's last lines, without escape sequences."""
+        return read_tail(self.folder.console, lines=lines, within=min(_CONSOLE_READ, max(256 * 1024, 256 * lines)))
+
+    @property
+    def console_size(self) -> int:
+        """How many bytes the console holds: where what comes next will begin."""
+        return self.folder.console.stat().st_size
+
+    # Verbs
+
+    def up(
+        self,
+        spec: MachineSpec | None = None,
+        *,
+        observer: Observer | None = None,
+        cancel: threading.Event | None = None,
+        patience: Patience | None = None,
+        accelerator: Accelerator | None = None,
+    ) -> Machine:
+        """Make the machine and wait until it is ready; start it when it is stopped; return it when it runs.
+
+        `spec` may be left out for a machine that exists. `accelerator` skips the proof. Raises MachineError for a
+        name that another machine has, HostError when this host cannot, BootFailed, WaitTimeout, Cancelled.
+        """
+        watcher = observer or Observer()
+        # Another flatkit that boots the same machine is waited for: then it is simply there.
+        with self._lock, locked(self.name, wait=_OTHER_BOOT, cancel=cancel):
+            record = self._existing(spec, watcher)
+            if record and self._is_running(record):
+                self.booted = Booted(was_running=True)
+                watcher.notify(Said(text=f'the machine "{self.name}" is running already'))
+                return self
+            maker = Maker(folder=self.folder, hypervisor=self.hypervisor, observer=watcher, cancel=cancel)
+            if record is None:
+                assert spec is not None
+                started = maker.make(spec, accelerator)
+            else:
+                started = maker.restart(record)
+            self._await_ready(started, watcher, cancel, patience or Patience())
+        return self
+
+    def run(
+        self,
+        command: str,
+        *,
+        timeout: float | None = None,
+        on_output: Callable[[str], None] | None = None,
+    ) -> RunResult:
+        """Run a command line on the machine and return what it said, whatever its status.
+
+        Raises MachineNotFound, WaitTimeout, and MachineError when the connection fails.
+        """
+        return self.connection().run(command, timeout=timeout, on_output=on_output)
+
+    def connection(self) -> Connection:
+        """The kept SSH connection. Raises MachineNotFound."""
+        endpoint = self._endpoint(self.record)
+        with self._lock:
+            if self._connection is None or self._connection.endpoint != endpoint:
+                self._drop_connection()
+                self._connection = Connection(endpoint)
+            return self._connection
+
+    def close(self) -> None:
+        """Drop the SSH connection; the machine runs on, and the next command connects again."""
+        with self._lock:
+            self._drop_connection()
+
+    def ssh_argv(self, command: Sequence[str] = ()) -> list[str]:
+        """The `ssh` call for a person's terminal; the host key is pinned first. Raises MachineError."""
+        connection = self.connection()
+        connection.pin()
+        return connection.endpoint.argv(command)
+
+    def stop(self, *, patience: float = 60.0) -> None:
+        """Switch the machine off in order, and the hard way after `patience` seconds; its disk is kept.
+
+        Raises MachineNotFound, HostError.
+        """
+        with self._lock, locked(self.name):
+            record = self.record
+            if not self.hypervisor.status(record.domain).state.is_active:
+                self._drop_connection()
+                return
+            if record.life is Life.READY:
+                self._ask_to_power_off()
+            self._drop_connection()
+            try:
+                self.hypervisor.shutdown(record.domain)
+                self._wait_until_off(record.domain, patience)
+            except MachineError as error:
+                log.debug("no orderly shutdown of %s: %s", self.name, error)
+            self.hypervisor.destroy(record.domain)
+
+    def unplug(self) -> None:
+        """Pull the plug: what QEMU has not written yet is lost; its disk is kept. Raises MachineNotFound, HostError."""
+        with self._lock, locked(self.name):
+            self._drop_connection()
+            self.hypervisor.kill(self.record.domain)
+
+    def wait_for_boot(
+        self, *, since: int, observer: Observer | None = None, cancel: threading.Event | None = None
+    ) -> Machine:
+        """Wait until a boot that the guest began itself is ready; `since` is `console_size` from before. Raises as `up`."""
+        with self._lock, locked(self.name, wait=_OTHER_BOOT, cancel=cancel):
+            self._drop_connection()
+            started = PoweredOn(record=self.record, console_offset=since)
+            # Only a key shown anew counts: the server of the boot that is ending still answers to the old one.
+            self._await_ready(started, observer or Observer(), cancel, Patience(), known_keys=())
+        return self
+
+    def down(self) -> list[str]:
+        """Remove the machine with all it has. Never raises: troubles are logged and returned as text."""
+        try:
+            with self._lock, locked(self.name):
+                return self._remove()
+        except FlatkitError as error:
+            log.warning("removing the machine %s: %s", self.name, error)
+            return [str(error)]
+
+    # How it is done
+
+    def _existing(self, spec: MachineSpec | None, observer: Observer) -> Record | None:
+        """The record of a whole machine that may be used; leftovers are cleaned away."""
+        state = self.state
+        if state in {MachineState.LEFTOVER, MachineState.BOOTING}:
+            # Nobody else holds the lock, so that a machine still in the making is what a crash left.
+            observer.notify(Said(text=f'cleaning up what is left of an earlier "{self.name}"'))
+            troubles = self._remove()
+            if troubles:
+                raise MachineError(
+                    f'the leftovers of "{self.name}" cannot be removed: {troubles[0]}', hint="flatkit clean"
+                )
+            state = MachineState.ABSENT
+        if state is MachineState.ABSENT:
+            if spec is None:
+                raise MachineNotFound(f'there is no machine named "{self.name}"', hint=f"flatkit up --name {self.name}")
+            if spec.name != self.name:
+                raise ValueError(f"the spec is for {spec.name!r}, not for {self.name!r}")
+            return None
+        record = self.record
+        if state is MachineState.FAILED:
+            raise MachineError(
+                f'the machine "{self.name}" failed to boot earlier and is kept for looking at: {record.cause}',
+                hint=f"flatkit console {self.name}, then: flatkit down {self.name}",
+            )
+        if spec is not None and spec != record.spec:
+            raise MachineError(
+                f'a machine named "{self.name}" exists already, and is another one ({_difference(spec, record.spec)})',
+                hint=f"flatkit down {self.name}   removes it; or take another name: flatkit up --name {self.name}-2",
+            )
+        return record
+
+    def _is_running(self, record: Record) -> bool:
+        state = self.hypervisor.status(record.domain).state
+        if state is DomainState.PAUSED:
+            raise MachineError(
+                f'the machine "{self.name}" is paused: {self.hypervisor.status(record.domain).reason}',
+                hint=f"flatkit down {self.name}, or: virsh -c {self.hypervisor.uri} resume {record.domain}",
+            )
+        return state is DomainState.RUNNING
+
+    def _await_ready(
+        self,
+        started: PoweredOn,
+        observer: Observer,
+        cancel: threading.Event | None,
+        patience: Patience,
+        known_keys: tuple[HostKey, ...] | None = None,
+    ) -> None:
+        """Wait; a machine that fails is kept, one that the person did not want to wait for is removed again."""
+        record = started.record
+        booting = Booting(
+            name=self.name,
+            console=self.folder.console,
+            port=ports.ssh_port(record.forwards),
+            knock_port=ports.knock_port(record.forwards),
+            status=lambda: self.hypervisor.status(record.domain),
+            cpu_seconds=lambda: self.hypervisor.cpu_seconds(record.domain),
+            offset=started.console_offset,
+            known_keys=load_host_keys(self.folder.hostkeys) if known_keys is None else known_keys,
+            slowdown=record.accelerator.slowdown,
+            patience=patience,
+        )
+        is_new = record.life is Life.MAKING
+        try:
+            ready = ReadyWait(booting, observer=observer, cancel=cancel).wait()
+        except (BootFailed, WaitTimeout) as error:
+            if is_new:
+                # One that was ready before keeps its disk and its chance: stop it, and try again.
+                self.folder.update(record, life=Life.FAILED, cause=error.message)
+            raise
+        except BaseException as error:
+            # Cancelled, or Ctrl-C: nothing half-made stays.
+            if is_new:
+                self._remove()
+            else:
+                self.hypervisor.destroy(record.domain)
+            if isinstance(error, Cancelled):
+                observer.notify(Said(text=f'cancelled; the machine "{self.name}" is off'))
+            raise
+        self._take_over(record, ready, observer)
+
+    def _take_over(self, record: Record, ready: Ready, observer: Observer) -> None:
+        save_host_keys(self.folder.hostkeys, ready.host_keys)
+        if ready.host_keys != ():
+            # Written again from the server's key at the next login: it may be a new one.
+            self.folder.known_hosts.unlink(missing_ok=True)
+        record = self.folder.update(record, life=Life.READY)
+        self.connection().adopt(ready.connection)
+        self.booted = Booted(seconds=ready.seconds, phases=ready.phases)
+        port = ports.ssh_port(record.forwards)
+        observer.notify(
+            Said(text=f'the machine "{self.name}" is ready after {ready.seconds:.1f} s (ssh on port {port})')
+        )
+
+    def _endpoint(self, record: Record) -> Endpoint:
+        return Endpoint(
+            name=self.name,
+            port=ports.ssh_port(record.forwards),
+            user=record.spec.ssh_user,
+            key_file=record.spec.key_file or workshop_key().private,
+            host_keys=load_host_keys(self.folder.hostkeys),
+            known_hosts=self.folder.known_hosts,
+        )
+
+    def _drop_connection(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection:
+            connection.close()
+
+    def _ask_to_power_off(self) -> None:
+        """By SSH: not every guest listens to its power button."""
+        try:
+            connection = self.connection()
+            connection.open(timeout=10)
+            connection.run("sudo -n systemctl poweroff", timeout=10)
+        except FlatkitError as error:
+            log.debug("no power-off by SSH of %s: %s", self.name, error)
+
+    def _wait_until_off(self, domain: str, patience: float) -> None:
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline and self.hypervisor.status(domain).state.is_active:
+            time.sleep(0.1)
+
+    def _remove(self) -> list[str]:
+        self._drop_connection()
+        return remove(self.folder, self.hypervisor)
+
+
+def _difference(new: MachineSpec, old: MachineSpec) -> str:
+    """Which fields differ, in words."""
+    before, after = old.as_dict(), new.as_dict()
+    names = [key for key in after if after[key] != before.get(key)]
+    words = {"ignition": "config", "disk": "image", "boot": "image", "label": "image", "memory_mib": "memory"}
+    return "other " + ", ".join(dict.fromkeys(words.get(name, name) for name in names))
+
+
+def get_machine(name: str, *, hypervisor: Hypervisor | None = None) -> Machine:
+    """The machine of that name. Raises MachineNotFound when there is none."""
+    machine = Machine(name, hypervisor=hypervisor)
+    machine.folder.get()
+    return machine

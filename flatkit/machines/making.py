@@ -1,0 +1,197 @@
+"""Makes a machine's folder, disks and domain, powers it on, and takes it all away again.
+
+Making is all or nothing: on an error or Ctrl-C everything that was made is undone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from flatkit import paths
+from flatkit.errors import FlatkitError, MachineError, MissingDependency
+from flatkit.events import Observer, Said, phase
+from flatkit.machines import ports
+from flatkit.machines.accelerator import choose
+from flatkit.machines.disks import check_images, check_room, make_disks, measure_room
+from flatkit.machines.domain import Tag, build_domain, domain_name
+from flatkit.machines.hypervisor import Hypervisor
+from flatkit.machines.spec import Accelerator, Forward, MachineSpec
+from flatkit.machines.store import (
+    Folder,
+    Record,
+    check_cancel,
+    make_folder,
+    owner_id,
+    saying_disk_full,
+    taken_ports,
+    write_atomically,
+)
+
+log = logging.getLogger(__name__)
+
+_PORT_TRIES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoweredOn:
+    """A machine that runs since a moment; its console of this boot begins at `console_offset`."""
+
+    record: Record
+    console_offset: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maker:
+    """Makes and starts the machine of one folder on one hypervisor. The caller holds the machine's lock."""
+
+    folder: Folder
+    hypervisor: Hypervisor
+    observer: Observer
+    cancel: threading.Event | None = None
+
+    def make(self, spec: MachineSpec, accelerator: Accelerator | None = None) -> PoweredOn:
+        """Make the machine and power it on. Raises HostError, ImageError, MachineError, Cancelled."""
+        check_images(spec)
+        check_room(spec, measure_room(paths.machines_dir()))
+        self.hypervisor.connect()
+        record = self._plan(spec, accelerator or self._choose(spec))
+        check_cancel(self.cancel)
+        with (
+            saying_disk_full(self.folder.path),
+            phase(self.observer, "create", "Making the machine"),
+            ExitStack() as undo,
+        ):
+            undo.callback(remove, self.folder, self.hypervisor)
+            make_folder(self.folder.path)
+            self.folder.save(record)
+            files = self.folder.files(spec)
+            if files.ignition:
+                write_atomically(files.ignition, spec.ignition)
+            make_disks(spec, files)
+            check_cancel(self.cancel)
+            started = self._power_on(record)
+            undo.pop_all()
+        return started
+
+    def restart(self, record: Record) -> PoweredOn:
+        """Power a stopped machine on again, with other ports where ours were taken meanwhile."""
+        check_images(record.spec)
+        check_room(record.spec, measure_room(self.folder.path))
+        with saying_disk_full(self.folder.path), phase(self.observer, "create", "Starting the machine"):
+            return self._power_on(self._with_free_ports(record))
+
+    def _choose(self, spec: MachineSpec) -> Accelerator:
+        chosen = choose(spec.arch, kernel=spec.boot.kernel if spec.boot else None)
+        self.observer.notify(Said(text=f"accelerator: {chosen.accelerator.words}: {chosen.why}"))
+        return chosen.accelerator
+
+    def _plan(self, spec: MachineSpec, accelerator: Accelerator) -> Record:
+        return Record(
+            spec=spec,
+            uuid=str(uuid.uuid4()),
+            domain=domain_name(owner_id(), self.folder.name),
+            accelerator=accelerator,
+            forwards=ports.resolve(spec.forwards, taken=taken_ports()),
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def _power_on(self, record: Record) -> PoweredOn:
+        """Define and start the domain; a port that was stolen at the last moment is replaced when we had chosen it."""
+        offset = self._prepare_console()
+        for _ in range(_PORT_TRIES):
+            self._define(record)
+            try:
+                self.hypervisor.start(record.domain)
+            except MachineError as error:
+                record = self._mend(record, error)
+            else:
+                return PoweredOn(record=record, console_offset=offset)
+        raise MachineError(f'no port could be kept for the machine "{self.folder.name}"', hint="flatkit up again")
+
+    def _prepare_console(self) -> int:
+        # Made by us, so that we may read it: libvirt's log daemon would make it for its own user alone.
+        self.folder.console.touch(mode=0o644)
+        return self.folder.console.stat().st_size
+
+    def _mend(self, record: Record, error: MachineError) -> Record:
+        """The record changed so that another try makes sense. Raises the error when none does."""
+        port = ports.parse_refused_port(error)
+        if port is not None:
+            return self._with_other_port(record, port)
+        if record.accelerator is Accelerator.KVM and "kvm" in error.message.lower():
+            self.observer.notify(Said(text=f"KVM is refused here, so the machine is emulated: {error.message}"))
+            return self.folder.update(record, accelerator=Accelerator.TCG)
+        raise error
+
+    def _with_free_ports(self, record: Record) -> Record:
+        ours = _chosen_by_us(record)
+        taken = taken_ports()
+        result = []
+        for forward in record.forwards:
+            if not ports.is_free(forward.host):
+                if forward not in ours:
+                    raise ports.port_taken(forward)
+                forward = replace(forward, host=ports.find_free_port(taken))
+                taken.add(forward.host)
+            result.append(forward)
+        return self.folder.update(record, forwards=tuple(result))
+
+    def _with_other_port(self, record: Record, port: int) -> Record:
+        lost = next((forward for forward in record.forwards if forward.host == port), None)
+        if lost is None or lost not in _chosen_by_us(record):
+            raise ports.port_taken(lost or Forward(host=port, guest=22))
+        other = replace(lost, host=ports.find_free_port(taken_ports() | {port}))
+        forwards = tuple(other if forward is lost else forward for forward in record.forwards)
+        return self.folder.update(record, forwards=forwards)
+
+    def _define(self, record: Record) -> None:
+        tag = Tag(
+            owner=owner_id(),
+            name=self.folder.name,
+            label=record.spec.label,
+            folder=str(self.folder.path),
+            ports=" ".join(str(forward) for forward in record.forwards),
+            created=record.created,
+        )
+        xml = build_domain(
+            record.spec,
+            tag=tag,
+            accelerator=record.accelerator,
+            files=self.folder.files(record.spec),
+            forwards=record.forwards,
+            uuid=record.uuid,
+        )
+        self.hypervisor.define(xml)
+
+
+def remove(folder: Folder, hypervisor: Hypervisor) -> list[str]:
+    """Take away domain and folder; never raises, what went wrong is returned.
+
+    The folder stays while its domain may still be running: it is how the next try finds it.
+    """
+    domain = domain_name(owner_id(), folder.name)
+    try:
+        hypervisor.destroy(domain)
+        hypervisor.undefine(domain)
+    except MissingDependency as error:
+        log.debug("without libvirt there is no domain %s: %s", domain, error)
+    except FlatkitError as error:
+        log.warning("removing the machine %s: %s", folder.name, error)
+        return [str(error)]
+    try:
+        folder.remove()
+    except OSError as error:
+        log.warning("removing the machine %s: %s", folder.name, error)
+        return [f'the folder "{folder.path}" cannot be removed: {error.strerror}']
+    return []
+
+
+def _chosen_by_us(record: Record) -> set[Forward]:
+    """The forwards whose host port the person left to flatkit."""
+    fixed = {forward.host for forward in record.spec.forwards if forward.host}
+    return {forward for forward in record.forwards if forward.host not in fixed}

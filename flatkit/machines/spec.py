@@ -1,0 +1,229 @@
+"""What a machine is to be, as plain values: everything else in this room is made from these.
+
+Nothing here touches the host; machine.py does.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from flatkit.errors import HostError, InputError, UsageError
+
+# Also a host name (RFC 1123), a folder's name and part of a domain's name: the strictest of the three decides.
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+
+SMALLEST_MEMORY_MIB = 256
+# So many slots of the PCI bus are kept for them (domain.py).
+MOST_EXTRA_DISKS = 8
+
+
+class Arch(str, Enum):
+    """A guest's processor architecture; it knows what QEMU and libvirt call its parts."""
+
+    X86_64 = "x86_64"
+    AARCH64 = "aarch64"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @classmethod
+    def of_host(cls) -> Arch:
+        """The architecture of this host. Raises HostError when flatkit knows no machine for it."""
+        machine = platform.machine().lower()
+        known = {"x86_64": cls.X86_64, "amd64": cls.X86_64, "aarch64": cls.AARCH64, "arm64": cls.AARCH64}
+        if machine not in known:
+            raise HostError(
+                f'this host\'s processor is "{machine}", and flatkit boots machines on x86_64 and aarch64 only',
+                hint="flatkit doctor",
+            )
+        return known[machine]
+
+    @property
+    def machine_type(self) -> str:
+        """The machine type of QEMU."""
+        return {Arch.X86_64: "q35", Arch.AARCH64: "virt"}[self]
+
+    @property
+    def console(self) -> str:
+        """The kernel's name of the first serial port."""
+        return {Arch.X86_64: "ttyS0", Arch.AARCH64: "ttyAMA0"}[self]
+
+    @property
+    def needs_uefi(self) -> bool:
+        """Whether a disk boots by UEFI only; x86_64 boots it by QEMU's own BIOS, which is always there."""
+        return self is Arch.AARCH64
+
+    @property
+    def emulator(self) -> str:
+        """The program that runs a guest of this architecture."""
+        return f"qemu-system-{self.value}"
+
+
+class Accelerator(str, Enum):
+    """What executes the guest's instructions: the processor itself, or QEMU's translator (Tiny Code Generator)."""
+
+    KVM = "kvm"
+    TCG = "tcg"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def domain_type(self) -> str:
+        """What libvirt calls it in `<domain type=...>`."""
+        return {Accelerator.KVM: "kvm", Accelerator.TCG: "qemu"}[self]
+
+    @property
+    def words(self) -> str:
+        """In words, for a learner."""
+        return {Accelerator.KVM: "hardware virtualisation (KVM)", Accelerator.TCG: "emulation (no KVM)"}[self]
+
+    @property
+    def slowdown(self) -> float:
+        """About how many times longer a boot takes than with KVM; for estimates only."""
+        return {Accelerator.KVM: 1.0, Accelerator.TCG: 4.0}[self]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DirectBoot:
+    """A kernel that QEMU loads itself, without firmware or boot loader."""
+
+    kernel: Path
+    initrd: Path
+    cmdline: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forward:
+    """TCP connections to `host` on 127.0.0.1 go to the guest's port `guest`; host port 0 means: find a free one."""
+
+    host: int
+    guest: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.host < 65536 and 0 < self.guest < 65536):
+            raise UsageError(
+                f'a port of the forward "{self}" is none: expected numbers from 1 to 65535 (host: 0 for a free one)',
+                hint="--forward 8080:80",
+            )
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.guest}"
+
+
+def parse_forward(text: str) -> Forward:
+    """Read `HOST:GUEST`, for example `8080:80`. Raises UsageError."""
+    found = re.fullmatch(r"(\d{1,5}):(\d{1,5})", text.strip())
+    if not found:
+        raise UsageError(
+            f'the forward "{text}" is not understood: expected HOST:GUEST, two port numbers', hint="--forward 8080:80"
+        )
+    return Forward(host=int(found[1]), guest=int(found[2]))
+
+
+def check_name(name: str) -> str:
+    """Return a machine's name if it is one. Raises UsageError."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f'"{name}" cannot be a machine\'s name: expected 1 to 32 of a-z, 0-9 and "-", no "-" at either end',
+            hint="flatkit up --name web",
+        )
+    return name
+
+
+def _check_ignition(text: str) -> None:
+    """Flatcar ignores a config that is no Ignition without a word, and the machine comes up without a way in."""
+    if not text:
+        return
+    try:
+        found = "ignition" in json.loads(text)
+    except (ValueError, TypeError):
+        found = False
+    if not found:
+        raise InputError(
+            f'"{text.strip()[:40]}" is no Ignition config: expected JSON with the key "ignition"',
+            hint="a Butane config becomes Ignition with: flatkit butane FILE",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineSpec:
+    """What a machine is to be. `disk` is the read-only image below the machine's overlay; `ignition` is JSON text.
+
+    `label` names the image for people ("lab 4593.2.5"); `disk_gib` enlarges the first disk; `key_file` is a private key
+    of the person's own, used instead of flatkit's. Raises UsageError for a value that no machine can have,
+    InputError for a config that is not Ignition.
+    """
+
+    name: str
+    disk: Path
+    disk_format: str = "raw"
+    boot: DirectBoot | None = None
+    memory_mib: int = 1024
+    cpus: int = 2
+    arch: Arch = Arch.X86_64
+    forwards: tuple[Forward, ...] = ()
+    extra_disks_gib: tuple[int, ...] = ()
+    disk_gib: int | None = None
+    ignition: str = ""
+    label: str = ""
+    ssh_user: str = "core"
+    key_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        _check_ignition(self.ignition)
+        if self.disk_format not in {"raw", "qcow2"}:
+            raise UsageError(f'the disk format "{self.disk_format}" is not known: expected "raw" or "qcow2"')
+        if self.memory_mib < SMALLEST_MEMORY_MIB:
+            raise UsageError(
+                f'"{self.memory_mib}" MiB of memory cannot boot: expected at least {SMALLEST_MEMORY_MIB}',
+                hint="--memory 2048",
+            )
+        if self.cpus < 1:
+            raise UsageError(f'a machine with "{self.cpus}" processors cannot be made: expected at least 1')
+        if any(gib < 1 for gib in (*self.extra_disks_gib, self.disk_gib or 1)):
+            raise UsageError("a disk smaller than 1 GiB was asked for: expected whole GiB from 1 up", hint="--disk 2")
+        if len(self.extra_disks_gib) > MOST_EXTRA_DISKS:
+            raise UsageError(
+                f'"{len(self.extra_disks_gib)}" extra disks were asked for: expected at most {MOST_EXTRA_DISKS}'
+            )
+        hosts = [forward.host for forward in self.forwards if forward.host]
+        for port in {port for port in hosts if hosts.count(port) > 1}:
+            raise UsageError(f'the host port "{port}" is forwarded twice: expected each host port once')
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready values; `spec_from_dict` reads them back."""
+        values = asdict(self)
+        values["disk"] = str(self.disk)
+        values["arch"] = self.arch.value
+        values["key_file"] = str(self.key_file) if self.key_file else None
+        if self.boot:
+            values["boot"] = {
+                "kernel": str(self.boot.kernel),
+                "initrd": str(self.boot.initrd),
+                "cmdline": self.boot.cmdline,
+            }
+        return values
+
+
+def spec_from_dict(values: Mapping[str, Any]) -> MachineSpec:
+    """The spec that `as_dict` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    fields = dict(values)
+    boot = fields["boot"]
+    fields["boot"] = (
+        DirectBoot(kernel=Path(boot["kernel"]), initrd=Path(boot["initrd"]), cmdline=boot["cmdline"]) if boot else None
+    )
+    fields["disk"] = Path(fields["disk"])
+    fields["arch"] = Arch(fields["arch"])
+    fields["key_file"] = Path(fields["key_file"]) if fields["key_file"] else None
+    fields["forwards"] = tuple(Forward(**forward) for forward in fields["forwards"])
+    fields["extra_disks_gib"] = tuple(fields["extra_disks_gib"])
+    return MachineSpec(**fields)
