@@ -1,0 +1,107 @@
+"""The key that signs lab payloads: RSA 2048, PKCS#1 v1.5, SHA-256, in PEM files that `openssl` reads as they are.
+
+It stands for `/usr/share/update_engine/update-payload-key.pub.pem` of Flatcar: the public half is in the image's `/usr`,
+the private half stays on the host that made the image.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flatkit.errors import ImageError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+
+SIGNATURE_SIZE = 256
+_BITS = SIGNATURE_SIZE * 8
+
+
+def make_key(private_path: Path, public_path: Path) -> None:
+    """Make a key pair, unless the private key is there already; the public file is written to fit it either way.
+
+    Raises ImageError for a private key that cannot be used.
+    """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    if not private_path.exists():
+        made = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
+        private_pem = made.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        _write(private_path, private_pem, mode=0o600)
+    public_pem = (
+        read_private_key(private_path)
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    if not public_path.is_file() or public_path.read_bytes() != public_pem:
+        _write(public_path, public_pem, mode=0o644)
+
+
+def _write(path: Path, data: bytes, *, mode: int) -> None:
+    """Write a file whole or not at all, never open to more eyes than `mode` allows."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:  # noqa: PTH123
+            file.write(data)
+        partial.chmod(mode)
+        partial.replace(path)
+    except OSError as error:
+        raise ImageError(f'the key "{path}" could not be written: {error.strerror}') from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_private_key(path: Path) -> RSAPrivateKey:
+    """The private key in a PEM file. Raises ImageError when it is none of the right kind."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:  # TypeError: it is encrypted
+        raise ImageError(f'"{path}" holds no private key that can be read: {error}') from None
+    if not isinstance(key, RSAPrivateKey) or key.key_size != _BITS:
+        raise ImageError(f'"{path}" holds another kind of key; expected an RSA key of {_BITS} bits')
+    return key
+
+
+def read_public_key(path: Path) -> RSAPublicKey:
+    """The public key in a PEM file. Raises ImageError when it is none of the right kind."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ImageError(f'"{path}" holds no public key that can be read: {error}') from None
+    if not isinstance(key, RSAPublicKey) or key.key_size != _BITS:
+        raise ImageError(f'"{path}" holds another kind of key; expected an RSA key of {_BITS} bits')
+    return key
+
+
+def sign(key: RSAPrivateKey, digest: bytes) -> bytes:
+    """The signature over data whose SHA-256 is `digest`; the same digest gives the same signature."""
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    return key.sign(digest, PKCS1v15(), Prehashed(SHA256()))
+
+
+def is_signed(key: RSAPublicKey, digest: bytes, signature: bytes) -> bool:
+    """Whether the signature is by this key, over data whose SHA-256 is `digest`."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    try:
+        key.verify(signature, digest, PKCS1v15(), Prehashed(SHA256()))
+    except InvalidSignature:
+        return False
+    return True

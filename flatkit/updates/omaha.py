@@ -1,0 +1,236 @@
+"""Omaha 3.0 as Flatcar's update_engine speaks it: a request as a value, and the answer to it as XML. Pure.
+
+Sources: update_engine's omaha_request_action.{cc,h} (what the client sends, and the paths that it reads in the answer),
+Nebraska's backend/pkg/omaha (group names), ue-rs (further packages). Who is offered what is decided in channels.py.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from flatkit.errors import InputError
+
+if TYPE_CHECKING:
+    import xml.etree.ElementTree as ET
+
+FLATCAR_APPID = "e96281a6-d1af-4bde-9a0a-97b76e56dc57"
+REQUEST_LIMIT = 64 * 1024
+
+# Groups that old machines name by their identifier (amd64).
+_GROUPS = {
+    "5b810680-e36a-4879-b98a-4f989e80b899": "alpha",
+    "3fe10490-dd73-4b49-b72a-28ac19acfcdc": "beta",
+    "9a2deb70-37be-4026-853f-bfdd6b347bbe": "stable",
+}
+EVENT_TYPES = {3: "update complete", 13: "download started", 14: "download finished"}
+EVENT_RESULTS = {0: "error", 1: "success", 2: "success, reboot", 9: "deferred"}
+ERROR_CODES = {
+    5: "the post-install step failed",
+    9: "the transfer failed",
+    10: "the payload has another hash than promised",
+    18: "the payload's signature does not fit the public key",
+    30: "the answer was empty",
+    31: "the answer was no XML",
+    34: "the answer was not valid",
+    37: "the server answered with an HTTP error",
+    44: "rolled back: the old version is still running after the update",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateEvent:
+    """What a machine reports; the numbers are Omaha's."""
+
+    type: int
+    result: int
+    error_code: int = 0
+    previous_version: str = ""
+
+    @property
+    def is_rollback(self) -> bool:
+        """Whether a new version was tried and the machine came back to the old one."""
+        return (self.type, self.result, self.error_code) == (3, 0, 44)
+
+    def __str__(self) -> str:
+        what = EVENT_TYPES.get(self.type, f"event {self.type}")
+        how = EVENT_RESULTS.get(self.result, f"result {self.result}")
+        code = f" {self.error_code}: {ERROR_CODES.get(self.error_code, 'see update_engine')}" if self.error_code else ""
+        return f"{what}: {how}{code}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppRequest:
+    """What one application on a machine asks and tells; a Flatcar machine has one, the OS."""
+
+    appid: str
+    version: str
+    track: str
+    machine_id: str
+    boot_id: str = ""
+    board: str = ""
+    oem: str = ""
+    alias: str = ""
+    aleph_version: str = ""
+    is_update_check: bool = False
+    is_ping: bool = False
+    events: tuple[UpdateEvent, ...] = ()
+
+    @property
+    def is_flatcar(self) -> bool:
+        """Whether it is Flatcar's own application."""
+        return self.appid.strip("{}").lower() == FLATCAR_APPID
+
+    @property
+    def channel(self) -> str:
+        """The channel that the track names, by name or by the identifier of its group."""
+        track = self.track.strip().strip("{}").lower()
+        return _GROUPS.get(track, track)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A whole request; `is_on_demand` when a person asked for it."""
+
+    apps: tuple[AppRequest, ...]
+    is_on_demand: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A file of a release; digests in hex."""
+
+    name: str
+    size: int
+    sha1: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """A version for a machine: the first package is the OS, others are extensions that its post-install step reads."""
+
+    version: str
+    codebase: str
+    packages: tuple[Package, ...]
+
+
+def parse_request(data: bytes) -> Request:
+    """Read a request. Raises InputError for what is no Omaha 3 request, too large, or brings a DTD (entity bombs)."""
+    root = _parse_xml(data)
+    if root.tag != "request" or not root.get("protocol", "").startswith("3."):
+        raise InputError(f'<{root.tag} protocol="{root.get("protocol", "")}"> is no Omaha 3 request')
+    apps = tuple(_app(element) for element in root.iterfind("app"))
+    if not apps:
+        raise InputError("the Omaha request names no application; expected at least one <app>")
+    return Request(apps=apps, is_on_demand=root.get("installsource") == "ondemandupdate")
+
+
+def _parse_xml(data: bytes) -> ET.Element:
+    import xml.etree.ElementTree as ET
+    from xml.parsers import expat
+
+    if len(data) > REQUEST_LIMIT:
+        raise InputError(f"the Omaha request has {len(data)} bytes; expected at most {REQUEST_LIMIT}")
+    builder = ET.TreeBuilder()
+    parser = expat.ParserCreate()
+
+    def refuse(*_: object) -> None:
+        raise InputError("the Omaha request has a document type declaration; none is expected")
+
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    try:
+        parser.Parse(data, True)
+    except (expat.ExpatError, LookupError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"the Omaha request is no XML: {error}") from None
+    return builder.close()
+
+
+def _app(element: ET.Element) -> AppRequest:
+    ping = element.find("ping")
+    return AppRequest(
+        appid=element.get("appid", ""),
+        version=element.get("version", ""),
+        track=element.get("track", ""),
+        machine_id=element.get("machineid", ""),
+        boot_id=element.get("bootid", ""),
+        board=element.get("board", ""),
+        oem=element.get("oem", ""),
+        alias=element.get("machinealias", ""),
+        aleph_version=element.get("alephversion", ""),
+        is_update_check=element.find("updatecheck") is not None,
+        is_ping=ping is not None and ping.get("active", "1") != "0",
+        events=tuple(_event(found) for found in element.iterfind("event")),
+    )
+
+
+def _event(element: ET.Element) -> UpdateEvent:
+    def number(name: str, default: str = "") -> int:
+        text = element.get(name, default)
+        if not re.fullmatch(r"[0-9]{1,9}", text):
+            raise InputError(f'an event of the Omaha request has {name}="{text}"; expected a number')
+        return int(text)
+
+    return UpdateEvent(
+        type=number("eventtype"),
+        result=number("eventresult"),
+        error_code=number("errorcode", "0"),
+        previous_version=element.get("previousversion", ""),
+    )
+
+
+def build_response(request: Request, offers: Mapping[str, Offer | None]) -> bytes:
+    """The answer: `offers` has an entry for each known application (by its id as asked), None where there is no update."""
+    import xml.etree.ElementTree as ET
+
+    root = ET.Element("response", {"protocol": "3.0", "server": "flatkit"})
+    ET.SubElement(root, "daystart", {"elapsed_seconds": "0"})
+    for asked in request.apps:
+        if asked.appid not in offers:
+            ET.SubElement(root, "app", {"appid": asked.appid, "status": "error-unknownApplication"})
+            continue
+        app = ET.SubElement(root, "app", {"appid": asked.appid, "status": "ok"})
+        if asked.is_ping:
+            ET.SubElement(app, "ping", {"status": "ok"})
+        if asked.is_update_check:
+            _add_update_check(app, offers[asked.appid])
+        for _ in asked.events:
+            ET.SubElement(app, "event", {"status": "ok"})
+    ET.indent(root, " ")
+    text: str = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
+
+
+def _add_update_check(app: ET.Element, offer: Offer | None) -> None:
+    import xml.etree.ElementTree as ET
+
+    if offer is None:
+        ET.SubElement(app, "updatecheck", {"status": "noupdate"})
+        return
+    check = ET.SubElement(app, "updatecheck", {"status": "ok"})
+    ET.SubElement(ET.SubElement(check, "urls"), "url", {"codebase": offer.codebase})
+    manifest = ET.SubElement(check, "manifest", {"version": offer.version})
+    packages = ET.SubElement(manifest, "packages")
+    for index, package in enumerate(offer.packages):
+        values = {
+            "name": package.name,
+            "hash": _base64(package.sha1),
+            "hash_sha256": package.sha256,
+            "size": str(package.size),
+            "required": "false" if index else "true",
+        }
+        ET.SubElement(packages, "package", values)
+    # Without DisablePayloadBackoff a client waits longer after each failure: nobody does that in a lesson.
+    action = {"event": "postinstall", "sha256": _base64(offer.packages[0].sha256), "DisablePayloadBackoff": "true"}
+    ET.SubElement(ET.SubElement(manifest, "actions"), "action", action)
+
+
+def _base64(digest: str) -> str:
+    return base64.b64encode(bytes.fromhex(digest)).decode("ascii")

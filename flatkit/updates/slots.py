@@ -1,0 +1,195 @@
+"""The two slots USR-A and USR-B as the GPT tells of them: what the bits say, and which slot a boot chooses. Pure.
+
+Sources: Flatcar's GRUB (grub-2.12-add-gpt-partition-scheme.patch, `gptprio.next`), its cgpt (seismograph) and
+update_engine's flatcar-postinst and flatcar-setgoodroot. One parser reads Flatcar's `cgpt show` and the lab image's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from flatkit.errors import MachineError
+
+USR_TYPE = "5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6"
+USR_GUIDS = {"USR-A": "7130c94a-213a-4e5a-8e26-6cce9662f132", "USR-B": "e03dd35c-7c2d-4a47-b3fe-27f15780a57c"}
+SLOT_MAX = 15  # of priority and of tries: four bits each
+
+_PRIORITY, _TRIES, _SUCCESSFUL = 48, 52, 56
+# Older machines print the name of Flatcar's ancestor; `cgpt show -n` prints the type's GUID.
+_USR_TYPES = ("alias for flatcar-rootfs", "alias for coreos-rootfs", "flatcar-rootfs", "coreos-rootfs", USR_TYPE)
+_SFDISK_NAMES = {"RequiredPartition": 0, "NoBlockIOProtocol": 1, "LegacyBIOSBootable": 2}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """A USR partition and its bits. `running`: `/usr` comes from it; `next`: the next boot will choose it."""
+
+    label: str
+    number: int = 0
+    priority: int = 0
+    tries: int = 0
+    successful: bool = False
+    version: str = ""
+    running: bool = False
+    next: bool = False
+
+    @property
+    def bootable(self) -> bool:
+        """Whether the boot loader may choose it."""
+        return self.priority > 0 and (self.tries > 0 or self.successful)
+
+    @property
+    def bits(self) -> tuple[int, int, int]:
+        """Priority, tries, successful: the triple that people compare."""
+        return self.priority, self.tries, int(self.successful)
+
+    def __str__(self) -> str:
+        marks = [mark for mark, holds in (("running", self.running), ("next", self.next)) if holds]
+        tail = f" ({', '.join(marks)})" if marks else ""
+        return f"{self.label} priority={self.priority} tries={self.tries} successful={int(self.successful)}{tail}"
+
+
+def attribute_word(*, priority: int, tries: int, successful: bool, other: int = 0) -> int:
+    """The 64-bit attribute word of a GPT entry; `other` is the word that its remaining bits are taken from.
+
+    Raises ValueError for a number that has no place in four bits.
+    """
+    for name, value in (("priority", priority), ("tries", tries)):
+        if not 0 <= value <= SLOT_MAX:
+            raise ValueError(f'{name} is "{value}", expected 0 to {SLOT_MAX}')
+    mask = SLOT_MAX << _PRIORITY | SLOT_MAX << _TRIES | 1 << _SUCCESSFUL
+    return other & ~mask | priority << _PRIORITY | tries << _TRIES | int(successful) << _SUCCESSFUL
+
+
+def slot_of_word(label: str, *, word: int, number: int = 0) -> Slot:
+    """The slot that an attribute word describes; bits that mean nothing here are ignored."""
+    return Slot(
+        label=label,
+        number=number,
+        priority=word >> _PRIORITY & SLOT_MAX,
+        tries=word >> _TRIES & SLOT_MAX,
+        successful=bool(word >> _SUCCESSFUL & 1),
+    )
+
+
+def sfdisk_attributes(word: int) -> str:
+    """The word as sfdisk writes it: `GUID:48,56`, names for the three bits that have one."""
+    names = [name for name, bit in _SFDISK_NAMES.items() if word >> bit & 1]
+    numbers = [str(bit) for bit in range(48, 64) if word >> bit & 1]
+    return " ".join([*names, *(["GUID:" + ",".join(numbers)] if numbers else [])])
+
+
+def parse_sfdisk_attributes(text: str) -> int:
+    """The word that sfdisk's text stands for, with or without quotes. Raises ValueError for a name that it does not know."""
+    word = 0
+    for token in re.split(r"[\s,]+", text.strip().strip('"')):
+        bit = token.removeprefix("GUID:")
+        if bit in _SFDISK_NAMES:
+            word |= 1 << _SFDISK_NAMES[bit]
+        elif bit.isascii() and bit.isdigit() and int(bit) < 64:
+            word |= 1 << int(bit)
+        elif bit:
+            raise ValueError(f'"{token}" is no GPT attribute; expected one such as "GUID:48,56"')
+    return word
+
+
+def next_slot(slots: Iterable[Slot]) -> Slot | None:
+    """Flatcar's choice: the highest priority among the bootable; the first of equals, so partition order matters."""
+    chosen: Slot | None = None
+    for slot in slots:
+        if slot.bootable and (chosen is None or slot.priority > chosen.priority):
+            chosen = slot
+    return chosen
+
+
+def booted(slots: Iterable[Slot]) -> tuple[Slot, ...]:
+    """The slots after the boot loader's turn: its choice runs, and has one try less if it had any left.
+
+    With no bootable slot nothing changes and nothing runs.
+    """
+    before = tuple(slots)
+    chosen = next_slot(before)
+    after = [
+        replace(slot, running=slot is chosen, tries=slot.tries - (slot is chosen and slot.tries > 0)) for slot in before
+    ]
+    return marked_next(after)
+
+
+def marked_next(slots: Iterable[Slot]) -> tuple[Slot, ...]:
+    """The same slots, each saying whether the next boot will choose it."""
+    before = tuple(slots)
+    chosen = next_slot(before)
+    return tuple(replace(slot, next=slot is chosen) for slot in before)
+
+
+def prioritized(slots: Iterable[Slot], *, label: str) -> tuple[Slot, ...]:
+    """What `cgpt prioritize` does: this slot ranks highest, the others keep their order below; 0 stays 0 for them."""
+    before = tuple(slots)
+    ranks = sorted({slot.priority for slot in before if slot.label != label and slot.priority > 0})
+    rank = {priority: index for index, priority in enumerate(ranks, start=1)} | {0: 0}
+    return marked_next(
+        replace(slot, priority=len(ranks) + 1 if slot.label == label else rank[slot.priority]) for slot in before
+    )
+
+
+def staged(slots: Iterable[Slot], *, label: str) -> tuple[Slot, ...]:
+    """After an update was written to a slot (flatcar-postinst): one try, not successful, highest priority."""
+    return prioritized((replace(s, tries=1, successful=False) if s.label == label else s for s in slots), label=label)
+
+
+def marked_good(slots: Iterable[Slot], *, label: str) -> tuple[Slot, ...]:
+    """After a healthy boot (flatcar-setgoodroot): successful, no tries needed, highest priority."""
+    return prioritized((replace(s, tries=0, successful=True) if s.label == label else s for s in slots), label=label)
+
+
+def parse_cgpt_show(text: str, *, running: str = "") -> tuple[Slot, ...]:
+    """The USR slots in the output of `cgpt show`, in the order of the disk.
+
+    `running` is what `rootdev -s /usr` says ("/dev/vda3") or a label. Which is next is told only of a whole table: of one
+    partition alone it cannot be known. Raises MachineError when there is no USR partition in the text.
+    """
+    found: list[Slot] = []
+    head = re.compile(r'^\s*\d+\s+\d+\s+(\d+)\s+Label: "(.*)"\s*$')
+    for block in _blocks(text, head):
+        number, label = head.match(block[0]).groups()  # type: ignore[union-attr]
+        values = dict(re.split(r":\s*", line.strip(), maxsplit=1) for line in block[1:] if ":" in line)
+        bits = re.search(r"priority=(\d+) tries=(\d+) successful=(\d+)", values.get("Attr", ""))
+        if values.get("Type", "").strip().lower() in _USR_TYPES and bits:
+            found.append(
+                Slot(
+                    label=label,
+                    number=int(number),
+                    priority=int(bits[1]),
+                    tries=int(bits[2]),
+                    successful=bits[3] != "0",
+                    running=bool(running) and _names(running.strip(), label=label, number=int(number)),
+                )
+            )
+    if not found:
+        raise MachineError(
+            '"cgpt show" named no USR partition; expected a table with the labels "USR-A" and "USR-B"',
+            hint='sudo cgpt show "$(rootdev -d /usr)"   (on the machine; it needs root)',
+            details=text,
+        )
+    return marked_next(found) if len(found) > 1 else tuple(found)
+
+
+def _blocks(text: str, head: re.Pattern[str]) -> list[list[str]]:
+    """The lines of each partition, its first line first; the lines of headers and tables belong to none."""
+    blocks: list[list[str]] = []
+    for line in text.splitlines():
+        if head.match(line):
+            blocks.append([line])
+        elif blocks and not re.match(r"^\s*\d+\s+\d+\s", line):
+            blocks[-1].append(line)
+    return blocks
+
+
+def _names(device: str, *, label: str, number: int) -> bool:
+    """Whether a device path (or a label) is this partition; `/dev/nvme0n1p3` ends in its number as `/dev/vda3` does."""
+    if device.rsplit("/", 1)[-1] == label:
+        return True
+    ending = re.search(r"(?:p|[a-z])(\d+)$", device)
+    return bool(ending) and int(ending[1]) == number  # type: ignore[index]

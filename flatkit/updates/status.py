@@ -1,0 +1,151 @@
+"""What an update client says (`update_engine_client -status`) and what it was told (`update.conf`), as values. Pure.
+
+Sources: update_engine's update_engine_client.cc and update_status strings; locksmith reads the same update.conf.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+
+from flatkit.errors import MachineError
+
+PUBLIC_SERVER = "https://public.update.flatcar-linux.net/v1/update/"
+
+_KEYS = ("LAST_CHECKED_TIME", "PROGRESS", "CURRENT_OP", "NEW_VERSION", "NEW_SIZE")
+
+
+class Operation(str, Enum):
+    """What the client is doing."""
+
+    IDLE = "UPDATE_STATUS_IDLE"
+    CHECKING = "UPDATE_STATUS_CHECKING_FOR_UPDATE"
+    AVAILABLE = "UPDATE_STATUS_UPDATE_AVAILABLE"
+    DOWNLOADING = "UPDATE_STATUS_DOWNLOADING"
+    VERIFYING = "UPDATE_STATUS_VERIFYING"
+    FINALIZING = "UPDATE_STATUS_FINALIZING"
+    NEED_REBOOT = "UPDATE_STATUS_UPDATED_NEED_REBOOT"
+    REPORTING_ERROR = "UPDATE_STATUS_REPORTING_ERROR_EVENT"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self in {Operation.IDLE, Operation.NEED_REBOOT}
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateStatus:
+    """The five lines: `last_checked` in Unix seconds (0: never), `progress` from 0 to 1, `new_version` "0.0.0" when none."""
+
+    last_checked: int
+    progress: float
+    operation: Operation
+    new_version: str
+    new_size: int
+
+    def __str__(self) -> str:
+        values = (
+            str(self.last_checked),
+            f"{self.progress:.6f}",
+            str(self.operation),
+            self.new_version,
+            str(self.new_size),
+        )
+        return "".join(f"{key}={value}\n" for key, value in zip(_KEYS, values, strict=True))
+
+
+def parse_statuses(text: str) -> tuple[UpdateStatus, ...]:
+    """Every whole status in the output, in order: `-update` and `-watch_for_updates` print one after another.
+
+    Other lines are left aside, such as the log lines that the client writes to standard error. Raises MachineError for
+    an operation or number that no client says.
+    """
+    found: list[UpdateStatus] = []
+    values: dict[str, str] = {}
+    for line in text.splitlines():
+        key, equals, value = line.strip().partition("=")
+        if not equals or key not in _KEYS:
+            continue
+        if key == _KEYS[0]:
+            values = {}
+        values[key] = value.strip()
+        if len(values) == len(_KEYS):
+            found.append(_status(values, text))
+            values = {}
+    return tuple(found)
+
+
+def parse_status(text: str) -> UpdateStatus:
+    """The last status in the output. Raises MachineError when there is none."""
+    found = parse_statuses(text)
+    if not found:
+        raise MachineError(
+            f'the update client said "{text.strip()[-200:]}"; expected the five lines from LAST_CHECKED_TIME to NEW_SIZE',
+            hint="systemctl status update-engine   (on the machine)",
+            details=text,
+        )
+    return found[-1]
+
+
+def _status(values: dict[str, str], text: str) -> UpdateStatus:
+    try:
+        return UpdateStatus(
+            last_checked=int(values["LAST_CHECKED_TIME"]),
+            progress=float(values["PROGRESS"]),
+            operation=Operation(values["CURRENT_OP"]),
+            new_version=values["NEW_VERSION"],
+            new_size=int(values["NEW_SIZE"]),
+        )
+    except ValueError as error:
+        raise MachineError(f"the update client's status cannot be read: {error}", details=text) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdateConf:
+    """The settings of update.conf that are in force; `values` holds all of them."""
+
+    values: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def group(self) -> str:
+        """The channel that is asked for."""
+        return self.values.get("GROUP", "")
+
+    @property
+    def server(self) -> str:
+        """Where the client asks; "disabled" switches updates off."""
+        return self.values.get("SERVER", "")
+
+    @property
+    def reboot_strategy(self) -> str:
+        """What locksmith does after an update: `reboot` unless said otherwise, `etcd-lock` or `off`."""
+        return self.values.get("REBOOT_STRATEGY") or "reboot"
+
+    @property
+    def is_disabled(self) -> bool:
+        """Whether the client asks nobody."""
+        return self.server == "disabled"
+
+
+def parse_update_conf(text: str, *, defaults: str = "") -> UpdateConf:
+    """The settings of `/etc/flatcar/update.conf`, with those of `/usr/share/flatcar/update.conf` below them.
+
+    Lines without "=" and comments are left aside, as the client does; quotes around a value are dropped, as locksmith
+    (systemd's EnvironmentFile) does.
+    """
+    return UpdateConf(values={**_assignments(defaults), **_assignments(text)})
+
+
+def _assignments(text: str) -> dict[str, str]:
+    found = {}
+    for line in text.splitlines():
+        match = re.match(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$", line)
+        if match:
+            key, value = match.groups()
+            quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
+            found[key] = value[1:-1] if quoted else value
+    return found
