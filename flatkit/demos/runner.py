@@ -1,0 +1,108 @@
+"""Plays any demo: each step's command for real, then its check, told to an observer.
+
+Where commands run is behind a small protocol, so that the notebook, the terminal and the tests share this loop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from flatkit.errors import FlatkitError
+from flatkit.events import Observer, StepEnded, StepOutput, StepStarted
+from flatkit.steps import Boot, Demo, Step, Verdict, Where
+
+
+class Stage(Protocol):
+    """Where a demo's commands are carried out. Output is text, with errors; a failed command is text as well."""
+
+    def boot(self, boot: Boot, observer: Observer) -> str:
+        """Boot a machine and say in one line what came of it; later guest commands go there."""
+
+    def host(self, command: str) -> str:
+        """Type a command on this host."""
+
+    def guest(self, command: str) -> str:
+        """Type a command on the machine that was booted last."""
+
+    def fill(self, command: str) -> str:
+        """The command with `{port80}` and the like replaced by what they stand for now."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
+    """How a step went."""
+
+    title: str
+    command: str
+    ok: bool
+    found: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoResult:
+    """How a demo went; it ends at the first step that fails, since the next ones build on it."""
+
+    demo: str
+    steps: tuple[StepResult, ...]
+    total: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step was played and its check passed."""
+        return len(self.steps) == self.total and all(step.ok for step in self.steps)
+
+
+def play(demo: Demo, stage: Stage, observer: Observer) -> DemoResult:
+    """Play the steps in order until one fails."""
+    results: list[StepResult] = []
+    for number, step in enumerate(demo.steps, start=1):
+        results.append(_play_step(demo, number, step, stage, observer))
+        if not results[-1].ok:
+            break
+    return DemoResult(demo=demo.name, steps=tuple(results), total=len(demo.steps))
+
+
+def _play_step(demo: Demo, number: int, step: Step, stage: Stage, observer: Observer) -> StepResult:
+    command = stage.fill(step.line)
+    observer.notify(
+        StepStarted(
+            demo=demo.name, number=number, total=len(demo.steps), title=step.title, why=step.why, command=command,
+            where=str(step.where),
+        )
+    )  # fmt: skip
+    began = time.monotonic()
+    try:
+        if step.boot:
+            output = stage.boot(step.boot, observer)
+        else:
+            output = stage.host(command) if step.where is Where.HOST else stage.guest(command)
+        observer.notify(StepOutput(demo=demo.name, number=number, text=output))
+        verdict = _judge(step, output, command, stage)
+    except FlatkitError as error:
+        verdict = Verdict(ok=False, found=str(error))
+    seconds = time.monotonic() - began
+    hint = "" if verdict.ok else stage.fill(step.hint)
+    ended = StepEnded(demo=demo.name, number=number, ok=verdict.ok, found=verdict.found, hint=hint, seconds=seconds)
+    observer.notify(ended)
+    return StepResult(title=step.title, command=command, ok=verdict.ok, found=verdict.found, seconds=seconds)
+
+
+def _judge(step: Step, output: str, command: str, stage: Stage) -> Verdict:
+    """The check's verdict; asked again until it holds or the step's patience is over."""
+
+    def again() -> Any:
+        if step.fact:
+            return step.fact.parse(stage.guest(step.fact.ask))
+        return stage.host(command) if step.where is Where.HOST else stage.guest(command)
+
+    first: Callable[[], Any] = again if step.fact else lambda: output
+    verdict = step.check(first())
+    deadline = time.monotonic() + step.wait
+    while not verdict.ok and time.monotonic() < deadline:
+        time.sleep(0.3)  # between two looks at a condition
+        verdict = step.check(again())
+    return verdict

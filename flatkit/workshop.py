@@ -1,0 +1,334 @@
+"""The facade that notebooks and the command line hold: joins config, image and machine.
+
+A config flows through here: text -> report and Ignition -> flatkit's key added -> the spec that the image's Ignition reads
+-> a machine.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flatkit import paths
+from flatkit.errors import ConfigFaults, InputError, MachineError
+from flatkit.events import Observer, PhaseEnded, PhaseStarted, Said, Tee, phase
+from flatkit.images import Image, find_image
+from flatkit.run import run
+from flatkit.steps import Boot
+
+if TYPE_CHECKING:
+    from flatkit.machines import Forward, Machine, MachineSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A person's config as Ignition: `name` is the file's name, `text` the source, `warnings` what was noticed about it."""
+
+    name: str
+    text: str
+    ignition: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+# What a machine gets without a config: user core and flatkit's key alone.
+NO_CONFIG = Config(name="", text="", ignition={"ignition": {"version": "3.3.0"}})
+
+
+def read_config(path: str | Path, *, files_dir: Path | None = None) -> Config:
+    """Read a Butane (`.bu`) or Ignition (`.ign`) file.
+
+    Raises InputError when the file cannot be read or is of another kind, ConfigFaults when it has faults.
+    """
+    file = Path(path).expanduser()
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f'the config "{path}" cannot be read: {error.strerror}; expected a Butane (.bu) or Ignition (.ign) file',
+            hint="flatkit up web.bu   (or, without a config: flatkit up)",
+        ) from None
+    return parse_config(data, name=str(path), files_dir=files_dir or file.parent)
+
+
+def parse_config(data: bytes | str, *, name: str, files_dir: Path | None = None) -> Config:
+    """Judge and translate a config's text; `.ign` in the name means Ignition, anything else Butane. Raises as read_config."""
+    from flatkit.butane.handover import Looks, looks_like
+
+    looks = looks_like(data)
+    text = data if isinstance(data, str) else data.decode(errors="replace")
+    if name.endswith((".ign", ".json")):
+        if looks is Looks.BUTANE:
+            raise InputError(
+                f'"{name}" holds Butane, and its name says Ignition; machines read Ignition only',
+                hint=f"flatkit up {_renamed(name, '.bu')}   (rename the file: flatkit then translates it)",
+            )
+        return _from_ignition(data, text, name)
+    if looks is Looks.IGNITION:
+        raise InputError(
+            f'"{name}" holds Ignition JSON, and its name says Butane: there is nothing left to translate',
+            hint=f"flatkit up {_renamed(name, '.ign')}   (rename the file)",
+        )
+    if looks in {Looks.CLOUD_CONFIG, Looks.CONTAINER_LINUX_CONFIG}:
+        raise InputError(
+            f'"{name}" holds a {looks}, which Ignition does not read; expected Butane: variant: flatcar, version: 1.1.0',
+            hint="flatkit butane --check " + name,
+        )
+    return _from_butane(data, text, name, files_dir)
+
+
+def _renamed(name: str, suffix: str) -> str:
+    return shlex.quote(str(Path(name).with_suffix(suffix)))
+
+
+def _from_ignition(data: bytes | str, text: str, name: str) -> Config:
+    from flatkit.butane.handover import check_ignition
+
+    ignition, report = check_ignition(data)
+    if ignition is None or report.is_fatal:
+        raise ConfigFaults(f'the Ignition config "{name}" cannot be used', report=report, details=str(report))
+    return Config(name=name, text=text, ignition=ignition, warnings=tuple(map(str, report)))
+
+
+def _from_butane(data: bytes | str, text: str, name: str, files_dir: Path | None) -> Config:
+    from flatkit.butane import translate
+
+    result = translate(data, files_dir=files_dir, name=name)
+    if result.ignition is None:
+        details = str(result.report) if len(result.report) else result.failure
+        raise ConfigFaults(
+            f'the config "{name}" has faults: {result.failure}',
+            report=result.report,
+            hint=f"correct it, then: flatkit butane --check {shlex.quote(name)}",
+            details=details,
+        )
+    return Config(name=name, text=text, ignition=result.ignition, warnings=tuple(map(str, result.report)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a person asks of a machine beside its config; memory in MiB, disks in GiB."""
+
+    name: str
+    image: str = "auto"
+    forwards: tuple[Forward, ...] = ()
+    memory_mib: int | None = None
+    disks_gib: tuple[int, ...] = ()
+    key_file: Path | None = None
+
+
+def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> MachineSpec:
+    """What the machine is to be. Says what flatkit adds or changes. Raises InputError for what the image cannot read."""
+    from flatkit.butane.handover import add_key, lower
+    from flatkit.machines import DirectBoot, MachineSpec
+
+    for warning in config.warnings:
+        observer.notify(Said(text=f"config: {warning}"))
+    ignition = add_key(config.ignition, _public_key(wish))
+    if ignition != config.ignition:
+        observer.notify(Said(text="flatkit adds this to the config: an SSH key of its own for the user core"))
+    ignition, note = lower(ignition, image.ignition_spec)
+    if note:
+        observer.notify(Said(text=note))
+    boot = None
+    if image.kernel and image.initrd:
+        boot = DirectBoot(kernel=image.kernel, initrd=image.initrd, cmdline=image.cmdline)
+    return MachineSpec(
+        name=wish.name,
+        disk=image.disk,
+        disk_format=image.disk_format,
+        boot=boot,
+        memory_mib=wish.memory_mib or image.memory_mib,
+        forwards=wish.forwards,
+        extra_disks_gib=wish.disks_gib,
+        ignition=json.dumps(ignition, separators=(",", ":")),
+        label=image.badge,
+        key_file=wish.key_file,
+    )
+
+
+def _public_key(wish: Wish) -> str:
+    from flatkit.machines import workshop_key
+
+    if wish.key_file is None:
+        return workshop_key().public
+    public = Path(f"{wish.key_file}.pub")
+    try:
+        return public.read_text().strip()
+    except OSError as error:
+        raise InputError(
+            f'the public key "{public}" cannot be read: {error.strerror}; expected it beside the private one',
+            hint=f"ssh-keygen -y -f {wish.key_file} > {public}",
+        ) from None
+
+
+def default_name(config: str | Path | None) -> str:
+    """The machine's name that a config's file name suggests."""
+    stem = Path(config).stem.lower() if config else ""
+    return re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:32].strip("-") or "machine"
+
+
+def find_differences(machine: Machine, config: Config, wish: Wish) -> tuple[str, ...]:
+    """What of the wish is not as the machine was made: any of config, ports, memory. The image is not looked at.
+
+    Raises MachineNotFound when there is no such machine.
+    """
+    from flatkit.butane.handover import add_key, lower, version_of
+
+    spec = machine.spec
+    differences = []
+    made = json.loads(spec.ignition) if spec.ignition else NO_CONFIG.ignition
+    try:
+        wanted, _ = lower(add_key(config.ignition, _public_key(wish)), version_of(made))
+    except InputError:
+        wanted = {}
+    if wanted != made:
+        differences.append("config")
+    if not {forward.guest for forward in wish.forwards} <= {forward.guest for forward in spec.forwards}:
+        differences.append("ports")
+    if wish.memory_mib not in {None, spec.memory_mib}:
+        differences.append("memory")
+    return tuple(differences)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """Where the time of an `up` went: phases in order, with titles and seconds."""
+
+    phases: tuple[tuple[str, str, float], ...] = ()
+
+    @property
+    def total(self) -> float:
+        """All phases together, in seconds."""
+        return sum(seconds for _, _, seconds in self.phases)
+
+    def __str__(self) -> str:
+        width = max((len(title) for _, title, _ in self.phases), default=0)
+        longest = max((seconds for _, _, seconds in self.phases), default=0.0) or 1.0
+        rows = [f"{title:<{width}}  {s:6.1f} s  {'#' * round(30 * s / longest)}" for _, title, s in self.phases]
+        return "\n".join([*rows, f"{'from config to SSH':<{width}}  {self.total:6.1f} s"])
+
+
+class TimelineKeeper(Observer):
+    """An observer that keeps the phases which are not inside another one."""
+
+    def __init__(self) -> None:
+        self._open = 0
+        self._phases: list[tuple[str, str, float]] = []
+
+    def on_phase_started(self, event: PhaseStarted) -> None:  # noqa: ARG002
+        """Go one phase deeper."""
+        self._open += 1
+
+    def on_phase_ended(self, event: PhaseEnded) -> None:
+        """Keep the phase, if it was an outer one."""
+        self._open -= 1
+        if self._open == 0:
+            self._phases.append((event.phase, event.title, event.seconds))
+
+    @property
+    def timeline(self) -> Timeline:
+        """What was kept so far."""
+        return Timeline(phases=tuple(self._phases))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upped:
+    """What `boot` gives: the machine, and where the time went (nothing, if it ran already)."""
+
+    machine: Machine
+    timeline: Timeline = field(default_factory=Timeline)
+
+
+def boot(
+    config: str | Path | Config | None,
+    wish: Wish,
+    *,
+    observer: Observer | None = None,
+    cancel: threading.Event | None = None,
+) -> Upped:
+    """From a config to a machine that answers over SSH. Booting a machine that runs returns it.
+
+    Raises InputError, ConfigFaults, HostError, ImageError, MachineError, Cancelled.
+    """
+    from flatkit.machines import Machine, check_name
+
+    keeper = TimelineKeeper()
+    watcher = Tee(observer or Observer(), keeper)
+    check_name(wish.name)
+    with phase(watcher, "config", "Config: judged, translated"):
+        read = NO_CONFIG if config is None else config if isinstance(config, Config) else read_config(config)
+    with phase(watcher, "image", "Image: found or built"):
+        image = find_image(wish.image, observer=watcher)
+    spec = make_spec(read, image, wish, watcher)
+    machine = Machine(wish.name)
+    machine.up(spec, observer=watcher, cancel=cancel)
+    with phase(watcher, "login", "SSH: first login and answer"):
+        machine.run("true", timeout=120).check()
+    return Upped(machine=machine, timeline=keeper.timeline)
+
+
+class LocalStage:
+    """Where demos are played for real: this host, and machines that are removed afterwards."""
+
+    def __init__(self, *, image: str = "auto", keep: bool = False, cancel: threading.Event | None = None) -> None:
+        self._image, self._keep, self._cancel = image, keep, cancel
+        self.machines: list[Machine] = []
+        self.timeline = Timeline()
+
+    def boot(self, boot_: Boot, observer: Observer) -> str:
+        """Boot one of the examples; a machine that an earlier run kept is replaced, so that the demo starts afresh."""
+        from flatkit.machines import Forward, Machine
+
+        Machine(boot_.machine).down()
+        forwards = tuple(Forward(host=0, guest=port) for port in boot_.guest_ports)
+        wish = Wish(name=boot_.machine, image=self._image, forwards=forwards)
+        upped = boot(paths.examples_dir() / boot_.config, wish, observer=observer, cancel=self._cancel)
+        self.machines.append(upped.machine)
+        self.timeline = upped.timeline
+        return f'the machine "{boot_.machine}" is ready, {upped.timeline.total:.1f} s after its config was read'
+
+    def host(self, command: str) -> str:
+        """Type a command on this host, in the folder of the examples."""
+        import sys
+
+        path = f"{Path(sys.executable).parent}:"
+        done = run(["bash", "-c", f'PATH="{path}$PATH"; {command}'], check=False, timeout=300, cwd=paths.examples_dir())
+        return done.stdout + done.stderr
+
+    def guest(self, command: str) -> str:
+        """Type a command on the machine that was booted last."""
+        if not self.machines:
+            raise MachineError(
+                "no machine was booted yet, and this step wants one", hint="play the demo from its start"
+            )
+        return str(self.machines[-1].run(command, timeout=300))
+
+    def fill(self, command: str) -> str:
+        """Replace `{portN}` by the host port that leads to the guest's port N."""
+        for machine in self.machines[-1:]:
+            for forward in machine.forwards:
+                command = command.replace(f"{{port{forward.guest}}}", str(forward.host))
+        return command
+
+    def close(self) -> None:
+        """Remove the machines, unless they are to be kept."""
+        if not self._keep:
+            for machine in self.machines:
+                machine.down()
+
+
+@contextmanager
+def stage(*, image: str = "auto", keep: bool = False, cancel: threading.Event | None = None) -> Iterator[LocalStage]:
+    """A stage whose machines are gone when the `with` block ends (unless `keep`)."""
+    local = LocalStage(image=image, keep=keep, cancel=cancel)
+    try:
+        yield local
+    finally:
+        local.close()
