@@ -1,0 +1,101 @@
+"""The `flatkit` command. Each group of commands is a module that is imported when it is called, so that help is instant.
+
+This package alone prints and decides about the exit status: 0 done, 1 a check failed or the input was refused, 2 the call
+was wrong, 3 this host cannot do it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from flatkit.errors import FlatkitError
+
+HELP = """\
+flatkit: write Butane, boot real machines, watch Flatcar's ideas happen
+
+  flatkit course                open the course in JupyterLab
+  flatkit doctor                what this host can do; each red line has one command that fixes it
+  flatkit up [CONFIG]           boot a machine from a Butane (.bu) or Ignition (.ign) config
+  flatkit ssh NAME [-- COMMAND] log in to a machine, or run a command there
+  flatkit clean                 list and remove everything that flatkit made
+
+Trainer:
+  flatkit demo list|run NAME    play a demo in the terminal
+  flatkit list                  machines
+  flatkit console NAME          a machine's serial console
+  flatkit stop NAME             switch a machine off; its disk is kept
+  flatkit down NAME             remove a machine
+  flatkit images list|build-lab|rm   what can be booted
+  flatkit sysext build NAME     a system extension from Debian packages
+
+Author:
+  flatkit butane [FILE]         Butane to Ignition; a drop-in for butane
+  flatkit explain [FILE]        what a config will do to a machine, in plain words
+
+Each command explains itself: flatkit COMMAND --help
+"""
+
+# command -> module of this package that has `run(argv) -> status`; those of one module are told apart by the first word
+_COMMANDS = {
+    "butane": "butane",
+    "clean": "clean",
+    "console": "machines",
+    "course": "course",
+    "demo": "demo",
+    "doctor": "doctor",
+    "down": "machines",
+    "explain": "explain",
+    "images": "images",
+    "list": "machines",
+    "ssh": "machines",
+    "stop": "machines",
+    "sysext": "sysext",
+    "up": "up",
+}
+# Their own option parsing wants the arguments after the command's name only.
+_TAKE_REST = {"butane", "explain"}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0] in {"-h", "--help", "help"}:
+        sys.stdout.write(HELP)
+        return 0 if words else 2
+    if words[0] in {"-V", "--version"}:
+        from flatkit import __version__
+
+        print(f"flatkit {__version__}")
+        return 0
+    command = words[0]
+    if command not in _COMMANDS:
+        import difflib
+
+        near = difflib.get_close_matches(command, _COMMANDS, n=1)
+        meant = f"; did you mean: flatkit {near[0]}" if near else ""
+        print(f'flatkit: there is no command "{command}"{meant}\n  Next: flatkit --help', file=sys.stderr)
+        return 2
+    return _call(_COMMANDS[command], words[1:] if command in _TAKE_REST else words)
+
+
+def _call(module: str, words: list[str]) -> int:
+    try:
+        status: int = importlib.import_module(f"flatkit.cli.{module}").run(words)
+    except FlatkitError as error:
+        from flatkit.cli.show import print_error
+
+        print_error(error)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("\nflatkit: stopped", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # `flatkit list | head`: the reader has gone; say nothing, and keep Python from saying it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except SystemExit as error:  # argparse: 0 after --help, 2 for a wrong call
+        return error.code if isinstance(error.code, int) else 2
+    return status

@@ -1,0 +1,60 @@
+"""`flatkit course`: opens the course in JupyterLab, from the checkout or from a folder of the learner's."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from flatkit import paths
+from flatkit.errors import MissingDependency, UsageError
+from flatkit.run import become
+
+
+def run(argv: list[str]) -> int:
+    """Copy the notebooks where needed, and hand over to JupyterLab."""
+    parser = argparse.ArgumentParser(prog="flatkit course", description="Open the course in JupyterLab.")
+    parser.add_argument(
+        "--folder", type=Path, help="where to copy the notebooks (default: flatkit-course, from a checkout: its own)"
+    )
+    parser.add_argument("--copy-only", action="store_true", help="copy the notebooks, and open nothing")
+    parser.add_argument("--no-browser", action="store_true")
+    parser.add_argument("--port", type=int)
+    options = parser.parse_args(argv[1:])
+    folder = find_folder(options.folder)
+    first = min(folder.glob("*.ipynb"), default=None)
+    if first is None:
+        raise UsageError(f'"{folder}" holds no notebooks', hint="flatkit course --folder SOME-NEW-FOLDER")
+    if options.copy_only:
+        print(folder)
+        return 0
+    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", str(first)]
+    command += ["--no-browser"] if options.no_browser else []
+    command += [f"--port={options.port}"] if options.port else []
+    if os.geteuid() == 0:
+        command.append("--allow-root")
+    print(f"opening {first}", flush=True)
+    return become(command)
+
+
+def find_folder(wanted: Path | None) -> Path:
+    """The folder with the course: the checkout's own, or a copy in which nothing of the learner's is overwritten."""
+    source = paths.source_notebooks()
+    if source and wanted is None:
+        return source
+    origin = source or paths.packaged_notebooks()
+    if not origin.is_dir():
+        raise MissingDependency(
+            "this flatkit was installed without its notebooks", hint="pip install --force-reinstall flatkit"
+        )
+    target = (wanted or Path("flatkit-course")).expanduser().absolute()
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(origin.rglob("*")):
+        copy = target / path.relative_to(origin)
+        if path.is_dir():
+            copy.mkdir(exist_ok=True)
+        elif not copy.exists() and "__pycache__" not in path.parts:
+            shutil.copyfile(path, copy)
+    return target

@@ -1,0 +1,114 @@
+"""`flatkit ssh`, `list`, `console`, `stop`, `down`: machines that are there."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from flatkit.errors import MachineError
+from flatkit.run import become
+
+if TYPE_CHECKING:
+    from flatkit.machines import MachineInfo
+
+
+def run(argv: list[str]) -> int:
+    """Carry out the command that the first word names."""
+    return {"ssh": _ssh, "list": _list, "console": _console, "stop": _stop, "down": _down}[argv[0]](argv[1:])
+
+
+def _ssh(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="flatkit ssh", description="Log in to a machine, or run a command there; its status is returned."
+    )
+    parser.add_argument("name")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="after --: what to run there")
+    options = parser.parse_args(argv)
+    from flatkit.machines import get_machine
+
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    sys.stdout.flush()
+    # The person's own terminal talks to ssh from here on; its exit status is ours.
+    become(get_machine(options.name).ssh_argv(command))
+
+
+def _list(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="flatkit list", description="The machines that flatkit made.")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    options = parser.parse_args(argv)
+    from flatkit.machines import list_machines
+
+    machines = list_machines()
+    if options.json:
+        for info in machines:
+            print(json.dumps({"event": "machine", **_values(info)}))
+        print(json.dumps({"event": "result", "ok": True, "machines": len(machines)}))
+    elif not machines:
+        print("no machines; flatkit up makes one")
+    else:
+        for line in table(machines):
+            print(line)
+    return 0
+
+
+def _values(info: MachineInfo) -> dict[str, object]:
+    values = asdict(info)
+    values["state"] = str(info.state)
+    values["folder"] = str(info.folder) if info.folder else ""
+    return values
+
+
+def table(machines: list[MachineInfo]) -> list[str]:
+    """The machines as lines: name, state, size, ports, image."""
+    rows = [("NAME", "STATE", "SSH PORT", "DISK", "IMAGE")]
+    for info in machines:
+        size = f"{info.disk_bytes / 1e6:.0f} MB"
+        rows.append((info.name, str(info.state), str(info.ssh_port or "-"), size, info.label or info.cause))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return [
+        "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[4]]) for row in rows
+    ]
+
+
+def _console(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="flatkit console", description="What a machine's serial console has shown, from its first byte on."
+    )
+    parser.add_argument("name")
+    parser.add_argument("--lines", type=int, default=0, help="only the last so many")
+    options = parser.parse_args(argv)
+    from flatkit.machines import Machine
+
+    machine = Machine(options.name)
+    if not machine.folder.console.exists():
+        raise MachineError(f'there is no console of a machine named "{options.name}"', hint="flatkit list")
+    for line in machine.console_tail(options.lines or 1_000_000):
+        print(line)
+    return 0
+
+
+def _stop(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="flatkit stop", description="Switch a machine off; its disk is kept.")
+    parser.add_argument("name")
+    name = parser.parse_args(argv).name
+    from flatkit.machines import get_machine
+
+    get_machine(name).stop()
+    print(f'the machine "{name}" is off; flatkit up --name {name} starts it again')
+    return 0
+
+
+def _down(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="flatkit down", description="Remove a machine with all it has.")
+    parser.add_argument("name")
+    name = parser.parse_args(argv).name
+    from flatkit.machines import Machine, check_name
+
+    troubles = Machine(check_name(name)).down()
+    for trouble in troubles:
+        print(f"flatkit: {trouble}", file=sys.stderr)
+    print(f'the machine "{name}" is {"not wholly " if troubles else ""}gone')
+    return 1 if troubles else 0

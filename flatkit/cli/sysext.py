@@ -1,0 +1,68 @@
+"""`flatkit sysext`: system extensions from Debian packages."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flatkit.cli.show import Json, fail_json, observer_for
+from flatkit.errors import FlatkitError
+
+if TYPE_CHECKING:
+    from flatkit.images.sysext_tree import Recipe
+
+
+def run(argv: list[str]) -> int:
+    """Carry out `build`."""
+    parser = argparse.ArgumentParser(prog="flatkit sysext", description="System extensions from Debian packages.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    about = "build an extension image for the lab image from Debian packages"
+    build = commands.add_parser("build", help=about, description=about)
+    build.add_argument("name", metavar="NAME", help="its name; on the machine it must lie as NAME.raw")
+    build.add_argument(
+        "--package", action="append", default=[], metavar="PKG", help="a package that it brings (default: NAME)"
+    )
+    build.add_argument("--unit", action="append", default=[], metavar="UNIT", help="a unit that starts with it")
+    build.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write it (default: NAME.raw)")
+    build.add_argument(
+        "--id", metavar="ID", help="the os-release ID that it is for (default: flatcar-lab; _any fits all)"
+    )
+    build.add_argument("--level", metavar="LEVEL", help="the SYSEXT_LEVEL that it is for (default: 1.0)")
+    build.add_argument("--version-id", metavar="ID", help="the one VERSION_ID that it is for, instead of a level")
+    build.add_argument("--version", metavar="VERSION", help="its own version")
+    build.add_argument("--json", action="store_true", help="one JSON object a line")
+    return _build(parser.parse_args(argv[1:]))
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    from flatkit.images.lab.extensions import recipe_for
+    from flatkit.images.sysext_tree import Recipe
+
+    given = {
+        "name": options.name, "packages": tuple(options.package), "units": tuple(options.unit), "os_id": options.id,
+        "sysext_level": options.level, "version_id": options.version_id, "version": options.version,
+    }  # fmt: skip
+    base = Recipe(name=options.name) if options.package else recipe_for(options.name)
+    return replace(base, **{name: value for name, value in given.items() if value})
+
+
+def _build(options: argparse.Namespace) -> int:
+    from flatkit.images.sysext import build
+
+    observer = observer_for(as_json=options.json)
+    target = options.output or Path(f"{options.name}.raw")
+    try:
+        built = build(_recipe(options), target=target, observer=observer)
+    except FlatkitError as error:
+        if isinstance(observer, Json):
+            return fail_json(observer, error)
+        raise
+    if isinstance(observer, Json):
+        observer.result(ok=True, name=built.name, file=str(target), bytes=built.size, packages=list(built.packages))
+        return 0
+    print(f"{target}: the extension {built.name}, {built.size / 1e6:.1f} MB, of {len(built.packages)} packages")
+    print(f"  flatkit ssh MACHINE -- sudo tee /var/lib/extensions/{built.name}.raw < {target} > /dev/null")
+    print("  flatkit ssh MACHINE -- sudo systemd-sysext refresh")
+    return 0
