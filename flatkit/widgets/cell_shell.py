@@ -1,0 +1,69 @@
+"""Types the lines of a cell on a machine, one command after the other in one shell, and tells what each of them said.
+
+Why not one command a line: `cd` and variables must last, and a loop or a here-document spans several lines.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+
+from flatkit.widgets.results import Ran
+
+# Gathers lines until bash finds them whole, evaluates them, and marks begin and end. `-n` only warns of an open
+# here-document, so a warning counts as "not whole yet" as well. Commands read nothing: a cell has no keyboard.
+_LOOP = r"""exec 2>&1
+mark={mark}
+flatkit_part=
+flatkit_run() {{
+  printf '%s begin %s\n' "$mark" "$(printf %s "$flatkit_part" | base64 -w0)"
+  eval "$flatkit_part" </dev/null
+  printf '\n%s end %s\n' "$mark" "$?"
+  flatkit_part=
+}}
+while IFS= read -r flatkit_line <&3 || [ -n "$flatkit_line" ]; do
+  [ -z "$flatkit_part$flatkit_line" ] && continue
+  flatkit_part+=$flatkit_line$'\n'
+  [[ $flatkit_line == *\\ ]] && continue
+  if flatkit_said=$(bash -n <<<"$flatkit_part" 2>&1) && [ -z "$flatkit_said" ]; then flatkit_run; fi
+done 3< <(printf %s {cell} | base64 -d)
+[ -n "$flatkit_part" ] && flatkit_run
+exit 0
+"""
+
+
+def script_for(cell: str, mark: str) -> str:
+    """The script that a machine's bash is given for a cell."""
+    return _LOOP.format(mark=mark, cell=base64.b64encode(cell.encode()).decode() or "''")
+
+
+def new_mark() -> str:
+    """A word that no command prints by chance."""
+    return f"flatkit-{secrets.token_hex(8)}"
+
+
+def command_for(cell: str, mark: str) -> str:
+    """The same as one command line for SSH."""
+    packed = base64.b64encode(script_for(cell, mark).encode()).decode()
+    return f'bash -c "$(printf %s {packed} | base64 -d)" bash'
+
+
+def parse_answer(output: str, mark: str, *, machine: str, user: str, status: int = 0) -> tuple[Ran, ...]:
+    """The commands that were typed, each with what it said; one that ended the shell (`exit 3`) has the shell's status."""
+    begin = re.compile(rf"^{mark} begin (\S*)\n", re.MULTILINE)
+    starts = list(begin.finditer(output))
+    ran = []
+    for at, found in enumerate(starts):
+        upto = starts[at + 1].start() if at + 1 < len(starts) else len(output)
+        said, ended, rest = output[found.end() : upto].rpartition(f"\n{mark} end ")
+        ran.append(
+            Ran(
+                machine=machine,
+                user=user,
+                command=base64.b64decode(found[1]).decode(errors="replace").strip(),
+                output=said if ended else rest,
+                status=int(rest.split()[0]) if ended else status,
+            )
+        )
+    return tuple(ran)

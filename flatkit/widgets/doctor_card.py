@@ -1,0 +1,44 @@
+"""The checks of the host as a table, with a text twin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flatkit.host import Examination, HostCheck
+from flatkit.widgets import html
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class DoctorCard:
+    """What was found about this host."""
+
+    examination: Examination
+
+    @property
+    def ok(self) -> bool:
+        """Whether machines can boot here."""
+        return self.examination.ok
+
+    def __repr__(self) -> str:
+        return str(self.examination)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        rows = "".join(_row(check) for check in self.examination.checks)
+        verdict = "this host can boot machines" if self.ok else "this host cannot boot machines yet"
+        last = html.line(html.text(verdict, "ok" if self.ok else "bad"))
+        return html.block(f"<table>{rows}</table>", last)
+
+
+def _row(check: HostCheck) -> str:
+    state = str(check.state)
+    kind = {"ok": "ok", "fail": "bad"}.get(state, "dim")
+    more = ""
+    if state != "ok":
+        more = html.line(html.text(check.why, "dim"))
+        more += html.line("fix: ", f"<code>{html.text(check.fix)}</code>") if check.fix else ""
+    return (
+        f"<tr><td>{html.text(check.state.mark, kind)}</td><th scope='row'>{html.text(check.name)}</th>"
+        f"<td>{html.text(check.found)}{more}</td></tr>"
+    )

@@ -1,0 +1,160 @@
+"""A Butane file that is being edited: its text, its faults, its Ignition. Saved on every change; one editor for each file.
+
+The view only draws and reports what was typed. A text travels from the page to here and never back, except when another one
+is loaded on purpose: answering to typing with an older text would undo what was typed since.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+from flatkit import paths
+from flatkit.butane import Translation
+from flatkit.errors import InputError
+from flatkit.widgets import drafts, front
+from flatkit.widgets.config_card import ConfigCard, judge
+
+_EMPTY = "variant: flatcar\nversion: 1.0.0\n"
+
+
+class Editor:
+    """One file. `text` is what the person sees, `translation` what it is worth."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.note = ""
+        self.has_conflict = False
+        self._lock = threading.RLock()
+        self._view: front.View | None = None
+        self._place = front.Place()
+        text = drafts.read_draft(path)
+        if text is None:
+            text = find_example(path.name) or _EMPTY
+            drafts.write_draft(path, text)
+            self.note = f'"{path}" is new; it starts as the example of that name' if find_example(path.name) else ""
+        drafts.remember(path, text)
+        self.text = text
+        self.translation: Translation = judge(text, path)
+
+    @property
+    def ok(self) -> bool:
+        """Whether a machine can be made from it."""
+        return self.translation.ok
+
+    @property
+    def ignition(self) -> dict[str, Any] | None:
+        """The Ignition config, or None when the text has faults."""
+        return self.translation.ignition
+
+    @property
+    def card(self) -> ConfigCard:
+        """Verdict, faults and Ignition as one value that shows itself."""
+        return ConfigCard(path=str(self.path), translation=self.translation, note=self.note)
+
+    @property
+    def has_example(self) -> bool:
+        """Whether there is an example to go back to."""
+        return find_example(self.path.name) is not None
+
+    def change(self, text: str) -> None:
+        """The person typed: judge it, and save it unless somebody else has written the file meanwhile."""
+        with self._lock:
+            self.text = text
+            self.translation = judge(text, self.path)
+            self._save()
+            self._draw()
+
+    def keep_mine(self) -> None:
+        """Settle a conflict: this text goes to the file; the other one is kept beside it."""
+        with self._lock:
+            kept = drafts.write_draft(self.path, self.text)
+            self.has_conflict = False
+            self.note = f'the other text is kept as "{kept.name}"' if kept else ""
+            self._draw()
+
+    def load(self) -> None:
+        """Show what the file holds now; a text that was not saved is kept beside it."""
+        with self._lock:
+            text = drafts.read_draft(self.path)
+            if text is None:
+                drafts.write_draft(self.path, self.text)
+                return
+            if self.has_conflict:
+                drafts.write_draft(self.path.with_name(self.path.name + "~"), self.text)
+            drafts.remember(self.path, text)
+            self._take(text, "loaded from the file")
+
+    def reset(self) -> None:
+        """Go back to the example; the person's own text is kept beside it. Raises InputError when there is no example."""
+        example = find_example(self.path.name)
+        if example is None:
+            raise InputError(f'there is no example named "{self.path.name}"', hint="write the file yourself")
+        with self._lock:
+            own = self.path.with_name(self.path.name + "~")
+            if self.text != example:
+                drafts.write_draft(own, self.text)
+            drafts.write_draft(self.path, example)
+            self._take(example, f'this is the example again; your text is kept as "{own.name}"')
+
+    def _take(self, text: str, note: str) -> None:
+        self.text, self.note, self.has_conflict = text, note, False
+        self.translation = judge(text, self.path)
+        if self._view is not None:
+            self._view.replace(text)  # type: ignore[attr-defined]
+        self._draw()
+
+    def _save(self) -> None:
+        try:
+            if self.has_conflict or drafts.was_changed_elsewhere(self.path):
+                self.has_conflict = True
+                self.note = f'not saved: "{self.path}" was changed outside this editor meanwhile'
+                return
+            drafts.write_draft(self.path, self.text)
+        except InputError as error:
+            self.note = f"not saved: {error.message}"
+        else:
+            self.note = "saved"
+
+    def _draw(self) -> None:
+        if self._view is not None:
+            self._view.show(self)
+
+    def __repr__(self) -> str:
+        return repr(self.card)
+
+    __str__ = __repr__
+
+    def _ipython_display_(self) -> None:
+        if not self._place.is_new():
+            return
+        if self._view is None:
+            from flatkit.widgets.editor_view import EditorView
+
+            self._view = EditorView(self)
+        self._draw()
+        self._place.shown()
+        front.publish(self._view, repr(self))
+
+
+def find_example(name: str) -> str | None:
+    """The example of that name, or None."""
+    path = paths.examples_dir() / name
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+_editors: dict[Path, Editor] = {}
+_registry = threading.Lock()
+
+
+def get_editor(path: Path) -> Editor:
+    """The editor of this file; a file that was changed outside is loaded again. Raises InputError."""
+    with _registry:
+        key = path.expanduser().absolute()
+        known = _editors.get(key)
+        if known is None:
+            known = _editors[key] = Editor(path.expanduser())
+        elif drafts.was_changed_elsewhere(known.path) or not known.path.exists():
+            known.load()
+        return known

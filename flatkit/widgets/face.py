@@ -1,0 +1,156 @@
+"""The names of `import flatkit as fk`: what a learner types. Each returns something that shows itself, in text as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flatkit.errors import FlatkitError, InputError, MachineError
+
+if TYPE_CHECKING:
+    from flatkit.widgets.doctor_card import DoctorCard
+    from flatkit.widgets.editor import Editor
+    from flatkit.widgets.live import LiveMachine
+    from flatkit.widgets.player import Player
+    from flatkit.widgets.results import Note
+    from flatkit.workshop import Config, Wish
+
+
+def doctor() -> DoctorCard:
+    """What this host can do; each line that is not green has one command that fixes it."""
+    from flatkit.host import examine
+    from flatkit.widgets.doctor_card import DoctorCard
+
+    return DoctorCard(examination=examine())
+
+
+def editor(path: str | Path = "web.bu") -> Editor:
+    """Edit a Butane file, with what is wrong with it and what it becomes beside it. Raises InputError."""
+    from flatkit.widgets.editor import get_editor
+
+    return get_editor(Path(path))
+
+
+def up(
+    config: str | Path | None = None,
+    *,
+    name: str | None = None,
+    image: str = "auto",
+    ports: int | Iterable[int] = (),
+    memory: int | None = None,
+    fresh: bool = False,
+) -> LiveMachine:
+    """Make a machine from a config (without one: user core and flatkit's key alone) and return at once; `await` waits.
+
+    The machine of that name that is there is returned, started if it is off. A config is applied once, on the first boot:
+    with `fresh` the machine is replaced by a new one. `ports` are ports of the machine to reach from here; `memory` in MiB.
+    Raises InputError and ConfigFaults for the config, MachineError for a machine that was made otherwise.
+    """
+    from flatkit import workshop
+    from flatkit.machines import Forward
+    from flatkit.widgets import live_machines
+
+    read = _read(config)
+    guests = (ports,) if isinstance(ports, int) else tuple(ports)
+    forwards = tuple(Forward(host=0, guest=port) for port in guests)
+    wish = workshop.Wish(name=name or workshop.default_name(config), image=image, forwards=forwards, memory_mib=memory)
+    machine = live_machines.get(wish.name)
+    if machine.is_busy:
+        _must_be_the_same(machine, (read.text, wish, fresh))
+    else:
+        _begin(machine, read, wish, fresh=fresh)
+        machine.asked = (read.text, wish, fresh)
+    machine.display()
+    return machine
+
+
+def _read(config: str | Path | None) -> Config:
+    from flatkit import workshop
+
+    if config is None:
+        return workshop.NO_CONFIG
+    if not Path(config).expanduser().exists():
+        raise InputError(
+            f'there is no file "{config}" in this folder; expected a Butane (.bu) or Ignition (.ign) file',
+            hint=f"%%butane {config}   in a cell, or fk.editor({str(config)!r})   (either makes the file)",
+        )
+    return workshop.read_config(config)
+
+
+def _must_be_the_same(machine: LiveMachine, asked: Any) -> None:
+    """A cell that is run again while the machine boots changes nothing. Raises MachineError for another wish."""
+    if machine.asked != asked:
+        raise MachineError(
+            f'the machine "{machine.name}" is still {machine.state}, as it was asked for before',
+            hint="await m, or m.cancel(); then this cell again",
+        )
+
+
+def _begin(machine: LiveMachine, config: Config, wish: Wish, *, fresh: bool) -> None:
+    from flatkit import workshop
+
+    made = None if fresh else machine.find_made()
+    if made is None:
+        machine.boot(config, wish, fresh=fresh)
+        return
+    differences = workshop.find_differences(made, config, wish)
+    if machine.state == "failed" and not differences:
+        raise MachineError(
+            f'the machine "{machine.name}" failed to boot earlier, and is kept for looking at: {made.record.cause}',
+            hint=f"m.console   shows its last words; {_fresh_call(config)}   makes a fresh one",
+        )
+    if differences:
+        raise _made_otherwise(machine.name, config, differences)
+    if wish.image == "auto":
+        machine.boot(None, wish)
+    else:
+        # Asked for by name, the image is compared as well, by the machine itself.
+        spec = made.spec
+        machine.boot(config, replace(wish, forwards=spec.forwards, memory_mib=spec.memory_mib))
+
+
+def _fresh_call(config: Config) -> str:
+    return f'fk.up("{config.name}", ..., fresh=True)' if config.name else "fk.up(..., fresh=True)"
+
+
+def _made_otherwise(name: str, config: Config, differences: tuple[str, ...]) -> MachineError:
+    hint = f"{_fresh_call(config)}   makes a fresh machine instead; what is on this one is lost"
+    if "config" in differences:
+        told = f'"{config.name}" has changed since the machine "{name}" was made' if config.name else (
+            f'the machine "{name}" was made with a config')  # fmt: skip
+        return MachineError(f"{told}; a config is applied once, on the first boot", hint=hint)
+    return MachineError(
+        f'the machine "{name}" was made with other {" and ".join(differences)}; that is settled when it is made',
+        hint=hint,
+    )
+
+
+def play(name: str, *, image: str = "auto", keep: bool = False) -> Player:
+    """Play a demo on machines of its own, step by step with its buttons, or all of it with `await`. Raises UsageError."""
+    from flatkit.widgets.player import get_player
+
+    return get_player(name, image=image, keep=keep)
+
+
+def clean() -> Note:
+    """Remove every machine that flatkit made on this host, and say which. Files of yours are not touched."""
+    from flatkit.machines import find_machines, remove_machines
+    from flatkit.widgets import live_machines, player
+    from flatkit.widgets.results import Note
+
+    player.stop_all()
+    for machine in live_machines.held():
+        machine.cancel(wait=True)
+    try:
+        machines = find_machines()
+    except FlatkitError as error:
+        return Note(lines=(str(error),), ok=False)
+    troubles = remove_machines(machines)
+    for machine in live_machines.held():
+        machine.forget()
+    if troubles:
+        return Note(lines=("not everything could be removed", *troubles), ok=False)
+    names = ", ".join(info.name for info in machines)
+    return Note(lines=(f"removed: {names}" if names else "nothing to clean: flatkit has no machines here",))

@@ -1,0 +1,58 @@
+"""Small pieces of HTML that the displays share: escaped text, and colours that follow the page's light or dark theme."""
+
+from __future__ import annotations
+
+from html import escape
+
+# JupyterLab and VS Code give their colours by these names. Their own styles reach in, so every rule is below a class of
+# ours, and that class is written twice where theirs would win.
+STYLE = """<style>
+.fk {font-family: var(--jp-ui-font-family, sans-serif); font-size: 13px; line-height: 1.5;
+ color: var(--jp-ui-font-color1, var(--vscode-foreground, #222)); max-width: 60em}
+.fk.fk pre {font-family: var(--jp-code-font-family, monospace); font-size: 12px; line-height: 1.45;
+ margin: 4px 0; padding: 6px 8px; white-space: pre-wrap; overflow-wrap: anywhere; color: inherit;
+ max-height: 30em; overflow: auto;
+ background: var(--jp-layout-color2, var(--vscode-textCodeBlock-background, #f3f3f3))}
+.fk.fk code {font-family: var(--jp-code-font-family, monospace); background: none; color: inherit; padding: 0}
+.fk.fk table {border-collapse: collapse; margin: 4px 0; font-size: 13px}
+.fk.fk tbody tr, .fk.fk tbody tr:hover {background: none}
+.fk.fk td, .fk.fk th {text-align: left; vertical-align: top; padding: 2px 14px 2px 0; background: none; border: 0}
+.fk .fk-dim {color: var(--jp-ui-font-color2, var(--vscode-descriptionForeground, #555))}
+.fk .fk-ok {color: var(--jp-success-color0, #1b5e20)}
+.fk .fk-bad {color: var(--jp-error-color0, #b71c1c)}
+.fk.fk .fk-number {text-align: right; font-variant-numeric: tabular-nums}
+.fk .fk-badge {border: 1px solid var(--jp-border-color1, #999); border-radius: 9px; padding: 0 8px; font-size: 12px}
+.fk .fk-bar {display: inline-block; height: 8px; background: var(--jp-brand-color1, #1976d2); min-width: 1px}
+.fk .fk-fault {border-left: 3px solid var(--jp-error-color1, #d32f2f); padding-left: 8px; margin: 6px 0}
+.fk .fk-note {border-left: 3px solid var(--jp-warn-color1, #f57c00); padding-left: 8px; margin: 6px 0}
+.fk .fk-line {font-weight: bold}
+.fk details summary {cursor: pointer}
+</style>"""
+
+
+def block(*parts: str, role: str = "") -> str:
+    """Parts of HTML as one display, with the style."""
+    spoken = f' role="{role}" aria-live="polite"' if role else ""
+    return f'{STYLE}<div class="fk"{spoken}>{"".join(parts)}</div>'
+
+
+def text(value: object, kind: str = "") -> str:
+    """Escaped text, in a span of that class if one is given (ok, bad, dim, badge, line)."""
+    escaped = escape(str(value))
+    return f'<span class="fk-{kind}">{escaped}</span>' if kind else escaped
+
+
+def line(*parts: str) -> str:
+    """One line."""
+    return f"<div>{''.join(parts)}</div>"
+
+
+def pre(value: object, label: str = "") -> str:
+    """Text as it is, in the font of code; `label` is for those who hear it."""
+    named = f' role="region" tabindex="0" aria-label="{escape(label)}"' if label else ""
+    return f"<pre{named}>{escape(str(value))}</pre>"
+
+
+def folded(title: str, body: str) -> str:
+    """Something that opens on a click."""
+    return f"<details><summary>{escape(title)}</summary>{body}</details>"

@@ -1,0 +1,42 @@
+"""`%%butane FILE` and `%%on MACHINE`: cells that show the real thing, the config and what is typed on a machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flatkit.errors import UsageError
+from flatkit.widgets import drafts, live_machines
+from flatkit.widgets.config_card import ConfigCard, judge
+from flatkit.widgets.live import LiveMachine
+from flatkit.widgets.results import Typed
+
+
+def butane(line: str, cell: str) -> ConfigCard:
+    """Save the cell as this file, judge it, and show what it becomes. A fault raises nothing: it is shown at its line.
+
+    Raises UsageError for a missing name, InputError when the file cannot be written.
+    """
+    name = line.strip()
+    if not name or len(name.split()) > 1:
+        raise UsageError(f'"%%butane {name}" names no file; expected one name', hint="%%butane web.bu")
+    path = Path(name).expanduser()
+    kept = drafts.write_draft(path, cell)
+    note = f'what was in "{name}" before is kept as "{kept.name}"' if kept else ""
+    return ConfigCard(path=name, translation=judge(cell, path), note=note)
+
+
+def on(line: str, cell: str, names: dict[str, Any]) -> Typed:
+    """Type the cell's lines on a machine, given by the name of a variable or of the machine. Raises as LiveMachine.run."""
+    return get_machine(line.strip(), names).type(cell)
+
+
+def get_machine(name: str, names: dict[str, Any]) -> LiveMachine:
+    """The machine of that variable, or of that name. Raises UsageError."""
+    found = names.get(name)
+    if isinstance(found, LiveMachine):
+        return found
+    if name and (known := live_machines.find(name)):
+        return known
+    what = f'"{name}" is no machine' if name else '"%%on" names no machine'
+    raise UsageError(f"{what}; expected the variable that holds one", hint='m = fk.up("web.bu"), then: %%on m')

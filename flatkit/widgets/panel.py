@@ -1,0 +1,124 @@
+"""What a machine's panel shows, as one plain value, and its two twins: text and HTML. Any view may draw the same value."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from flatkit.machines import PHASES
+from flatkit.widgets import html
+from flatkit.widgets.progress import PhaseRow
+
+SHOWN_LINES = 8
+_MARKS = {"running": "●", "failed": "✗", "stopped": "○", "absent": "○"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """A machine at one moment. `job` says what is being done with it ("" when nothing is), `error` why the last job failed."""
+
+    name: str
+    state: str
+    badge: str = ""
+    job: str = ""
+    phases: tuple[PhaseRow, ...] = ()
+    said: tuple[str, ...] = ()
+    console: tuple[str, ...] = ()
+    urls: tuple[str, ...] = ()
+    error: str = ""
+    hint: str = ""
+    seconds: float = 0.0
+    was_running: bool = False
+    now: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job is at work."""
+        return bool(self.job)
+
+    @property
+    def remaining(self) -> float | None:
+        """About how many seconds a boot still takes; None when there is nothing to guess from.
+
+        Rests on the phases' typical lengths, and on how much slower than usual this machine is said to be.
+        """
+        usual = {phase.name: phase.typical for phase in PHASES}
+        row = self.phases[-1] if self.phases else None
+        if not self.is_busy or row is None or row.name not in usual or not row.typical:
+            return None
+        names = list(usual)
+        slowdown = row.typical / usual[row.name]
+        later = sum(usual[name] for name in names[names.index(row.name) + 1 :]) * slowdown
+        return later + max(0.0, row.typical - row.elapsed(self.now))
+
+    @property
+    def headline(self) -> str:
+        """The state in a few words."""
+        if self.is_busy:
+            left = self.remaining
+            usual = f", usually about {left:.0f} s more" if left else ""
+            return f"{self.job}: {self.seconds:.0f} s{usual}"
+        if self.state == "running" and self.phases and not self.error:
+            return "running already" if self.was_running else f"running; ready after {self.seconds:.1f} s"
+        return {"absent": "removed: there is no such machine now", "stopped": "off; its disk is kept"}.get(
+            self.state, self.state
+        )
+
+    @property
+    def mark(self) -> str:
+        """The state as one character, so that colour is never needed."""
+        return "…" if self.is_busy else "✗" if self.error else _MARKS.get(self.state, "·")
+
+
+def as_text(panel: Panel, *, short: bool = False) -> str:
+    """The panel for a terminal, a log or a screen reader; `short` leaves the phases out."""
+    badge = f" ({panel.badge})" if panel.badge else ""
+    lines = [f"{panel.mark} {panel.name}: {panel.headline}{badge}"]
+    rows = () if short else panel.phases
+    width = max((len(row.title) for row in rows), default=0)
+    for row in rows:
+        note = f"  {row.note}" if row.note else ""
+        lines.append(f"  {row.mark} {row.title:<{width}}  {row.elapsed(panel.now):5.1f} s{note}")
+    lines += [f"  {url}" for url in panel.urls]
+    if panel.error:
+        lines.append(f"  {panel.error}")
+    if panel.hint:
+        lines.append(f"  Next: {panel.hint}")
+    return "\n".join(lines)
+
+
+def head_html(panel: Panel) -> str:
+    """Name, state, badge, and what went wrong."""
+    kind = "bad" if panel.error or panel.state == "failed" else "ok" if panel.state == "running" else "dim"
+    parts = [html.text(f"{panel.mark} "), f"<b>{html.text(panel.name)}</b> ", html.text(panel.headline, kind)]
+    if panel.badge:
+        parts += [" ", html.text(panel.badge, "badge")]
+    out = [html.line(*parts)]
+    if panel.error:
+        out.append(f'<div class="fk-fault">{html.text(panel.error)}')
+        out.append(html.line("Next: ", html.text(panel.hint, "line")) if panel.hint else "")
+        out.append("</div>")
+    out += [html.line(html.text(line, "dim")) for line in panel.said[-4:]]
+    return html.block(*out, role="status")
+
+
+def phases_html(panel: Panel) -> str:
+    """A row for each phase, with its seconds."""
+    rows = []
+    for row in panel.phases:
+        elapsed = row.elapsed(panel.now)
+        usual = f"usually about {row.typical:.0f} s" if row.seconds is None and row.typical >= 1 else ""
+        note = " ".join(part for part in (row.note, usual) if part)
+        kind = "ok" if row.seconds is not None and row.ok else "bad" if not row.ok else "dim"
+        rows.append(
+            f"<tr><td>{html.text(row.mark, kind)}</td><td>{html.text(row.title)}</td>"
+            f'<td class="fk-number">{elapsed:.1f} s</td><td>{html.text(note, "dim")}</td></tr>'
+        )
+    return html.block(f"<table>{''.join(rows)}</table>" if rows else "")
+
+
+def console_html(panel: Panel, lines: int = SHOWN_LINES) -> str:
+    """The console's last lines."""
+    return html.block(
+        html.pre("\n".join(panel.console[-lines:]) or "(nothing yet)", "the machine's console, last lines")
+    )

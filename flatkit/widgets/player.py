@@ -1,0 +1,270 @@
+"""Plays a demo in a notebook: one step at a time or all of them, each with why, command, output and check mark.
+
+The same runner and the same steps as in the terminal; between two steps the runner is held until the person wants the next.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from flatkit import workshop
+from flatkit.demos import get_demo
+from flatkit.demos.runner import DemoResult, Stage, play
+from flatkit.errors import Cancelled
+from flatkit.events import StepEnded, StepOutput, StepStarted
+from flatkit.steps import Demo
+from flatkit.widgets import front
+from flatkit.widgets.job import Job
+from flatkit.widgets.progress import Progress, Refresher
+
+_LONGEST_OUTPUT = 4000
+# What gives the stage that a demo is played on: image, keep and cancel by keyword.
+Stages = Callable[..., AbstractContextManager[Stage]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepShown:
+    """A step as the panel shows it; `state` is waiting, next, running, ok or failed."""
+
+    number: int
+    title: str
+    why: str
+    command: str
+    where: str
+    state: str = "waiting"
+    output: str = ""
+    found: str = ""
+    hint: str = ""
+    seconds: float = 0.0
+
+    @property
+    def mark(self) -> str:
+        """Its state as one character."""
+        return {"ok": "✓", "failed": "✗", "running": "…", "next": "▶"}.get(self.state, "·")
+
+
+class PlayProgress(Progress):
+    """Keeps the steps beside the progress of a boot, and holds the runner before each step until it is allowed."""
+
+    def __init__(self, demo: Demo, cancel: threading.Event) -> None:
+        super().__init__(cancel=cancel)
+        self._stop = cancel
+        self._gate = threading.Condition()
+        self._allowed = 0
+        self.steps = [
+            StepShown(number=number, title=step.title, why=step.why, command=step.line, where=str(step.where))
+            for number, step in enumerate(demo.steps, start=1)
+        ]
+        self._set(1, state="next")
+
+    def allow(self, number: int) -> None:
+        """Let the runner play up to this step."""
+        with self._gate:
+            self._allowed = max(self._allowed, number)
+            self._gate.notify_all()
+
+    def stop(self) -> None:
+        """Wake the runner, so that it sees that it is to stop."""
+        self._stop.set()
+        with self._gate:
+            self._gate.notify_all()
+
+    def _set(self, number: int, **changes: Any) -> None:
+        self.steps[number - 1] = replace(self.steps[number - 1], **changes)
+        self.changed.set()
+
+    def notify(self, event: Any) -> None:
+        """Steps are held here, outside the lock that keeps the rest."""
+        if isinstance(event, StepStarted):
+            self._set(event.number, state="next", command=event.command)
+            with self._gate:
+                self._gate.wait_for(lambda: self._allowed >= event.number or self._stop.is_set())
+            if self._stop.is_set():
+                raise Cancelled("the demo was stopped")
+            self._set(event.number, state="running")
+        elif isinstance(event, StepOutput):
+            self._set(event.number, output=event.text[:_LONGEST_OUTPUT])
+        elif isinstance(event, StepEnded):
+            state = "ok" if event.ok else "failed"
+            self._set(event.number, state=state, found=event.found, hint=event.hint, seconds=event.seconds)
+            if event.ok and event.number < len(self.steps):
+                self._set(event.number + 1, state="next")
+        else:
+            super().notify(event)
+
+
+class Player:
+    """A demo that is being played. `next` and `all` return at once; `await` plays all that is left and waits."""
+
+    def __init__(self, name: str, *, image: str = "auto", keep: bool = False, stages: Stages = workshop.stage) -> None:
+        self.demo = get_demo(name)
+        self.result: DemoResult | None = None
+        self._image, self._keep, self._stages = image, keep, stages
+        self._lock = threading.RLock()
+        self._cancel = threading.Event()
+        self._progress = PlayProgress(self.demo, self._cancel)
+        self._job: Job | None = None
+        self._view: front.View | None = None
+        self._place = front.Place()
+        self._wanted = 0
+
+    @property
+    def steps(self) -> tuple[StepShown, ...]:
+        """The steps as they stand."""
+        return tuple(self._progress.steps)
+
+    @property
+    def progress(self) -> Progress:
+        """How far a boot inside a step is."""
+        return self._progress
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the demo has begun and is not over."""
+        return bool(self._job and self._job.is_running)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was played, to its end or until a step failed."""
+        return bool(self._job and not self._job.is_running)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a step is being played now."""
+        return self.is_running and any(step.state == "running" for step in self.steps)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every step was played and its check passed."""
+        return bool(self.result and self.result.ok)
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the demo beside a failed check."""
+        return self._job.error if self._job else None
+
+    def next(self) -> Self:
+        """Play one more step; after the end, begin again."""
+        with self._lock:
+            self._again_if_over()
+            return self._play_to(self._wanted + 1)
+
+    def all(self) -> Self:
+        """Play all that is left; after the end, begin again."""
+        with self._lock:
+            self._again_if_over()
+            return self._play_to(len(self.demo.steps))
+
+    def stop(self) -> None:
+        """Stop; the demo's machines are removed. Does nothing when nothing is played."""
+        self._progress.stop()
+
+    def wait(self, timeout: float | None = None) -> Self:
+        """Wait for the end of what is being played. Raises WaitTimeout."""
+        if self._job and not self._job.wait(timeout):
+            raise front.not_in_time(f'the demo "{self.demo.name}" is still being played', timeout)
+        return self
+
+    def _again_if_over(self) -> None:
+        if self.is_over:
+            self._cancel = threading.Event()
+            self._progress = PlayProgress(self.demo, self._cancel)
+            self._job, self.result, self._wanted = None, None, 0
+
+    def _play_to(self, number: int) -> Self:
+        self._wanted = min(max(number, self._wanted), len(self.demo.steps))
+        if self._job is None:
+            progress = self._progress
+            self._job = job = Job(f"playing {self.demo.name}", self._work, cancelled=self._cancel)
+            job.when_done(progress.changed.set)
+            Refresher(self._draw, progress.changed, lambda: not job.is_running)
+        self._progress.allow(self._wanted)
+        return self
+
+    def _work(self, cancel: threading.Event) -> DemoResult:
+        with self._stages(image=self._image, keep=self._keep, cancel=cancel) as stage:
+            self.result = play(self.demo, stage, self._progress)
+        return self.result
+
+    def __await__(self) -> Generator[Any, None, Self]:
+        with self._lock:
+            if not self.is_over:
+                self.all()
+            job = self._job
+        assert job is not None
+        yield from job.__await__()
+        return self
+
+    # How it shows
+
+    def __repr__(self) -> str:
+        lines = [f"{self.demo.title} ({self.demo.name}): {self.verdict}"]
+        for step in self.steps:
+            lines.append(f"{step.mark} {step.number}/{len(self.steps)}  {step.title}")
+            if step.state == "waiting":
+                continue
+            lines += [f"    {step.why}", f"    {prompt_of(step)} {step.command}"]
+            lines += [f"      {line}" for line in step.output.rstrip().splitlines()[:15]]
+            lines += [f"    {step.mark} {step.found}"] if step.found else []
+            lines += [f"    Next: {step.hint}"] if step.hint else []
+        return "\n".join(lines)
+
+    __str__ = __repr__
+
+    @property
+    def verdict(self) -> str:
+        """How it stands, in a few words."""
+        if self.error:
+            return front.message_of(self.error)
+        if self.is_over:
+            return "every check passed" if self.ok else "a check failed"
+        done = sum(step.state == "ok" for step in self.steps)
+        return f"{done} of {len(self.steps)} steps played" if self._job else f"{len(self.steps)} steps"
+
+    def _draw(self) -> None:
+        if self._view is not None:
+            self._view.show(self)
+
+    def _ipython_display_(self) -> None:
+        if not self._place.is_new():
+            return
+        if self._view is None:
+            from flatkit.widgets.player_view import PlayerView
+
+            self._view = PlayerView(self)
+        self._draw()
+        self._place.shown()
+        front.publish(self._view, repr(self))
+
+
+def prompt_of(step: StepShown) -> str:
+    """What stands before the command in a terminal."""
+    return "host$" if step.where == "host" else "core@machine$"
+
+
+_players: dict[str, Player] = {}
+_registry = threading.Lock()
+
+
+def get_player(name: str, *, image: str = "auto", keep: bool = False) -> Player:
+    """The player of that demo; one that is being played is returned as it is. Raises UsageError."""
+    with _registry:
+        known = _players.get(name)
+        if known is None or not known.is_running:
+            known = _players[name] = Player(name, image=image, keep=keep)
+        return known
+
+
+def stop_all() -> None:
+    """Stop what is played, and wait until its machines are gone."""
+    with _registry:
+        playing = [player for player in _players.values() if player.is_running]
+    for player in playing:
+        player.stop()
+    for player in playing:
+        if player.is_running:
+            player.wait(60)

@@ -1,0 +1,145 @@
+"""What a machine answered, as small values that show themselves: a command's output, a page, a timeline.
+
+Each has a text twin (`print` it), so that nothing depends on a browser.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flatkit.widgets import html
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Ran:
+    """A command that was typed on a machine, and what it said. `status` 0 means success."""
+
+    machine: str
+    user: str
+    command: str
+    output: str
+    status: int
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether the command succeeded."""
+        return self.status == 0
+
+    @property
+    def prompt(self) -> str:
+        """What stands before the command in a terminal."""
+        return f"{self.user}@{self.machine}$"
+
+    def __str__(self) -> str:
+        """What the command said, nothing else: for parsing and comparing."""
+        return self.output
+
+    def __repr__(self) -> str:
+        more = self.command.rstrip("\n").split("\n")
+        lines = [f"{self.prompt} {more[0]}", *(f"> {rest}" for rest in more[1:])]
+        if self.output.strip():
+            lines.append(self.output.rstrip("\n"))
+        return "\n".join([*lines, *self._status_line()])
+
+    def _status_line(self) -> list[str]:
+        return [] if self.ok else [f"[status {self.status}]"]
+
+    def html(self) -> str:
+        """As in a terminal, without the style."""
+        typed = html.line(f"<code>{html.text(self.prompt, 'dim')} {html.text(self.command.strip(), 'line')}</code>")
+        said = html.pre(self.output.rstrip("\n"), f"output of {self.command}") if self.output.strip() else ""
+        return typed + said + "".join(html.line(html.text(line, "bad")) for line in self._status_line())
+
+    def _repr_html_(self) -> str:
+        return html.block(self.html())
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Typed:
+    """Several commands, typed one after the other in one shell."""
+
+    commands: tuple[Ran, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether every command succeeded."""
+        return all(ran.ok for ran in self.commands)
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self.commands))
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return html.block(*(ran.html() for ran in self.commands))
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Page:
+    """A web page as this host was given it."""
+
+    url: str
+    status: int
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"{self.url} answered with status {self.status}\n{self.text.rstrip()}"
+
+    def _repr_html_(self) -> str:
+        kind = "ok" if self.status < 400 else "bad"
+        head = html.line(html.text(self.url), " answered with status ", html.text(self.status, kind))
+        return html.block(head, html.pre(self.text.rstrip(), f"the page of {self.url}"))
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Times:
+    """Where the time of a boot went: title and seconds of each phase, in order."""
+
+    phases: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def total(self) -> float:
+        """All phases together, in seconds."""
+        return sum(seconds for _, seconds in self.phases)
+
+    def __repr__(self) -> str:
+        if not self.phases:
+            return "no boot was watched: the machine ran already"
+        width = max(len(title) for title, _ in self.phases)
+        longest = max(seconds for _, seconds in self.phases) or 1.0
+        rows = [f"{title:<{width}}  {s:6.1f} s  {'#' * round(30 * s / longest)}" for title, s in self.phases]
+        return "\n".join([*rows, f"{'together':<{width}}  {self.total:6.1f} s"])
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        if not self.phases:
+            return html.block(html.text(repr(self)))
+        longest = max(seconds for _, seconds in self.phases) or 1.0
+        rows = [
+            f'<tr><td>{html.text(title)}</td><td class="fk-number">{seconds:.1f} s</td>'
+            f'<td><span class="fk-bar" style="width:{round(240 * seconds / longest)}px"></span></td></tr>'
+            for title, seconds in self.phases
+        ]
+        total = f'<tr><td><b>together</b></td><td class="fk-number"><b>{self.total:.1f} s</b></td><td></td></tr>'
+        return html.block(f"<table>{''.join(rows)}{total}</table>")
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Note:
+    """A few lines that a verb leaves behind; `ok` False where something went wrong."""
+
+    lines: tuple[str, ...]
+    ok: bool = True
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return html.block(*(html.line(html.text(line, "" if self.ok else "bad")) for line in self.lines))
