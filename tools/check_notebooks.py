@@ -1,0 +1,227 @@
+"""Holds the rhythm of the notebooks: order, titles, short cells, one idea each, stored without outputs.
+
+    python tools/check_notebooks.py [FOLDER]        one line a fault, status 1 when there is any
+
+The standard library only, so that an author can run it anywhere. CONTRIBUTING.md says why each rule is there.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_WORDS = 60
+MAX_CODE_LINES = 12
+MAX_CONFIG_LINES = 40  # a cell that starts with %%butane is a person's config, not code
+MAX_CODE_RUN = 2  # code cells in a row with no text between them
+RECAP_QUESTIONS = 3
+TAGS = {
+    "check", "clean-up", "def", "exercise", "hint", "predict", "raises-exception", "recap", "skip-execution",
+    "solution", "taught-failure",
+}  # fmt: skip
+NAME = re.compile(r"(\d\d)-[a-z0-9]+(-[a-z0-9]+)*\.ipynb")
+CELL_ID = re.compile(r"[a-zA-Z0-9-_]{1,64}")
+PLACES_OF_ONE_HOST = re.compile(r"(?<![\w.])(/home/(?!core\b)|/Users/|/root/|[A-Z]:\\)")
+FETCHED_WHEN_SHOWN = re.compile(r"!\[[^]]*\]\(\s*https?:|<(?:img|script|link|iframe)\b[^>]*https?:", re.IGNORECASE)
+TITLE_NEEDS = {"goal": "its goal", "minutes": "how many minutes it takes", "needs": "what it needs"}
+
+Cell = dict[str, Any]
+
+
+def source_of(cell: Cell) -> str:
+    """A cell's text; the format allows a list of lines as well."""
+    source = cell.get("source", "")
+    return "".join(source) if isinstance(source, list) else str(source)
+
+
+def count_words(markdown: str) -> int:
+    """The words that a learner reads: without comments, fenced blocks, link targets and markup."""
+    text = re.sub(r"<!--.*?-->|```.*?```|<[^>]+>", " ", markdown, flags=re.DOTALL)
+    text = re.sub(r"\]\([^)]*\)", "]", text)
+    return sum(1 for word in text.split() if re.search(r"\w", word))
+
+
+def headings(markdown: str) -> list[tuple[int, str]]:
+    """Level and text of each heading outside fenced blocks."""
+    text = re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)
+    return [(len(found[1]), found[2].strip()) for found in re.finditer(r"^(#{1,6}) (.*)$", text, flags=re.MULTILINE)]
+
+
+def tags_of(cell: Cell) -> set[str]:
+    """The cell's tags."""
+    return set(cell.get("metadata", {}).get("tags", []))
+
+
+def order_faults(names: list[str]) -> Iterator[str]:
+    """Names are `NN-topic.ipynb`, numbered without a gap, from 00 or 01."""
+    numbers = []
+    for name in names:
+        found = NAME.fullmatch(name)
+        if found:
+            numbers.append(int(found[1]))
+        else:
+            yield f'{name}: expected a name such as "03-immutable.ipynb": two digits, a hyphen, lower-case words'
+    if numbers and numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        yield f"the numbers are {numbers}; expected each once, without a gap"
+    if numbers and numbers[0] > 1:
+        yield f"the first number is {numbers[0]}; expected 00 or 01"
+
+
+def notebook_faults(notebook: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with one notebook, in the order of its cells."""
+    version = (notebook.get("nbformat"), notebook.get("nbformat_minor"))
+    if version != (4, 5):
+        yield f"format {version[0]}.{version[1]}; expected 4.5, which keeps cell ids"
+    kernel = notebook.get("metadata", {}).get("kernelspec", {}).get("name")
+    if kernel != "python3":
+        yield f'kernel "{kernel}"; expected "python3"'
+    cells: list[Cell] = notebook.get("cells", [])
+    yield from shape_faults(cells)
+    seen: set[str] = set()
+    for number, cell in enumerate(cells, 1):
+        for fault in (*id_faults(cell, seen), *cell_faults(cell)):
+            yield f"cell {number} ({cell.get('id', 'no id')}): {fault}"
+
+
+def shape_faults(cells: list[Cell]) -> Iterator[str]:
+    """What holds for the notebook as a whole: opening, headings in order, rhythm, recap and clean-up."""
+    if not cells or cells[0].get("cell_type") != "markdown" or not source_of(cells[0]).startswith("# "):
+        yield 'expected a first cell of text that starts with the title: "# ..."'
+    opening = " ".join(source_of(cell) for cell in cells[:3] if cell.get("cell_type") == "markdown").lower()
+    for word, what in TITLE_NEEDS.items():
+        if word not in opening:
+            yield f'the opening does not say {what}; expected the word "{word}" in the first three cells'
+    levels = [heading for cell in cells if cell["cell_type"] == "markdown" for heading in headings(source_of(cell))]
+    if sum(level == 1 for level, _ in levels) > 1:
+        yield "more than one title (# ...); expected sections to be ## or deeper"
+    for (above, _), (below, text) in itertools.pairwise(levels):
+        if below > above + 1:
+            yield f'the heading "{text}" skips a level; a screen reader reads levels as structure'
+    run = 0
+    for number, cell in enumerate(cells, 1):
+        run = run + 1 if cell["cell_type"] == "code" else 0
+        if run == MAX_CODE_RUN + 1:
+            yield f"cell {number}: more than {MAX_CODE_RUN} code cells in a row; say what to notice between them"
+    yield from ending_faults(cells)
+
+
+def ending_faults(cells: list[Cell]) -> Iterator[str]:
+    """A lesson closes with three recap questions and a clean-up cell."""
+    texts = [source_of(cell) for cell in cells if cell["cell_type"] == "markdown"]
+    recap = [index for index, text in enumerate(texts) if any("recap" in name.lower() for _, name in headings(text))]
+    asked = "".join(texts[recap[-1] :]).count("?") if recap else 0
+    if asked < RECAP_QUESTIONS:
+        yield f'{asked} recap questions; expected a heading "Recap" with {RECAP_QUESTIONS} questions below it'
+    if not any("clean(" in source_of(cell) or "clean-up" in tags_of(cell) for cell in cells[-6:] if is_code(cell)):
+        yield "no clean-up near the end; expected a code cell with fk.clean()"
+
+
+def is_code(cell: Cell) -> bool:
+    """Whether the cell is code."""
+    return bool(cell["cell_type"] == "code")
+
+
+def id_faults(cell: Cell, seen: set[str]) -> Iterator[str]:
+    """Ids must stay: comments, translations and the tests refer to them."""
+    own = cell.get("id", "")
+    if not CELL_ID.fullmatch(own):
+        yield f'id "{own}"; expected 1 to 64 letters, digits, hyphens or underscores'
+    elif own in seen:
+        yield "this id was used before; expected each once"
+    seen.add(own)
+
+
+def cell_faults(cell: Cell) -> Iterator[str]:
+    """What holds for each cell alone."""
+    source, tags = source_of(cell), tags_of(cell)
+    for tag in sorted(tags - TAGS):
+        yield f'unknown tag "{tag}"; expected one of {", ".join(sorted(TAGS))}'
+    if not source.strip() and "exercise" not in tags:
+        yield 'empty; expected content, or the tag "exercise" on a cell that the learner fills'
+    # What is typed on a machine, or written in its config, is a path of that machine.
+    found = None if source.lstrip().startswith("%%") else PLACES_OF_ONE_HOST.search(source)
+    if found:
+        yield f'"{found[1]}" exists on one host only; expected a path relative to the course'
+    if found := FETCHED_WHEN_SHOWN.search(source):
+        yield f'"{found[0]}" is fetched when shown; expected the picture in the package: a room may have no network'
+    if is_code(cell):
+        yield from code_faults(cell, source, tags)
+    elif cell["cell_type"] == "markdown":
+        words = count_words(source)
+        if words > MAX_WORDS:
+            yield f"{words} words; expected at most {MAX_WORDS}"
+    else:
+        yield f"a {cell['cell_type']} cell; expected text or code"
+
+
+def code_faults(cell: Cell, source: str, tags: set[str]) -> Iterator[str]:
+    """Code is short, shows no stored result, imports flatkit alone and hides no logic."""
+    if cell.get("outputs"):
+        yield "holds outputs; expected none (in JupyterLab: Edit, Clear Outputs of All Cells)"
+    if cell.get("execution_count") is not None:
+        yield "holds an execution count; expected none"
+    lines = [line for line in source.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    limit = MAX_CONFIG_LINES if source.startswith("%%butane") else MAX_CODE_LINES
+    if len(lines) > limit:
+        yield f"{len(lines)} lines; expected at most {limit}"
+    if source.startswith("%%"):
+        return
+    try:
+        tree = ast.parse(re.sub(r"^[ \t]*[%!?].*$", "pass", source, flags=re.MULTILINE), mode="exec")
+    except SyntaxError as error:
+        if "taught-failure" not in tags:
+            yield f"is no Python: {error.msg}, line {error.lineno}"
+        return
+    yield from python_faults(tree, tags)
+
+
+def python_faults(tree: ast.Module, tags: set[str]) -> Iterator[str]:
+    """Notebooks import flatkit only, and define nothing unless the definition is the lesson."""
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or "."]
+        yield from (f'imports "{name}"; expected flatkit only' for name in names if name.partition(".")[0] != "flatkit")
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and "def" not in tags:
+            yield f'defines "{node.name}"; expected it in flatkit, tested (or the tag "def" when it is the lesson)'
+
+
+def check(folder: Path) -> list[str]:
+    """Every fault of every notebook of a folder."""
+    files = sorted(folder.glob("*.ipynb"))
+    faults = list(order_faults([file.name for file in files]))
+    for file in files:
+        try:
+            notebook = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            faults.append(f"{file.name}: is no JSON: {error}")
+            continue
+        faults += [f"{file.name}: {fault}" for fault in notebook_faults(notebook)]
+    return faults
+
+
+def main(arguments: list[str]) -> int:
+    """Print the faults; the status says whether there are any."""
+    folder = Path(arguments[0] if arguments else "notebooks")
+    if not folder.is_dir():
+        print(f'"{folder}" is no folder; expected the one with the notebooks. Next: make check', file=sys.stderr)
+        return 2
+    faults = check(folder)
+    for fault in faults:
+        print(fault)
+    print(f"notebooks: {len(list(folder.glob('*.ipynb')))} looked at, {len(faults)} faults")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
