@@ -1,0 +1,158 @@
+"""Handing configs to machines: older spec, keys, kinds of text, .ign files."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from flatkit.butane import translate
+from flatkit.butane.handover import Looks, add_key, check_ignition, looks_like, lower
+from flatkit.butane.ignition.dataurls import decode_data_url
+from flatkit.errors import InputError
+
+KEY = "ssh-ed25519 AAAAC3Nza flatkit"
+
+
+def config(**more: Any) -> dict[str, Any]:
+    return {"ignition": {"version": "3.4.0"}, **more}
+
+
+def test_lower_says_so_and_changes_nothing_else() -> None:
+    given = config(storage={"files": [{"path": "/a", "mode": 0o755}]})
+    before = copy.deepcopy(given)
+    lowered, note = lower(given)
+    assert lowered == {**given, "ignition": {"version": "3.3.0"}}
+    assert "3.3.0" in note
+    assert given == before
+
+
+@pytest.mark.parametrize("limit", [(3, 4, 0), (3, 5, 0)])
+def test_lower_leaves_what_fits(limit: tuple[int, int, int]) -> None:
+    given = config()
+    assert lower(given, limit) == (given, "")
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        ({"storage": {"luks": [{"name": "a", "discard": False}]}}, "$.storage.luks.0.discard"),
+        ({"storage": {"luks": [{"name": "a", "openOptions": ["x"]}]}}, "$.storage.luks.0.openOptions"),
+        (
+            {"storage": {"luks": [{"name": "a", "clevis": {"tang": [{"url": "u", "advertisement": "{}"}]}}]}},
+            "$.storage.luks.0.clevis.tang.0.advertisement",
+        ),
+        ({"storage": {"files": [{"path": "/a", "mode": 0o4755}]}}, "$.storage.files.0.mode"),
+        ({"storage": {"directories": [{"path": "/a", "mode": 0o1777}]}}, "$.storage.directories.0.mode"),
+        (
+            {"storage": {"files": [{"path": "/a", "append": [{"source": "arn:aws:s3:::b/k"}]}]}},
+            "$.storage.files.0.append.0.source",
+        ),
+    ],
+)
+def test_lower_names_the_field_that_is_too_new(more: dict[str, Any], path: str) -> None:
+    with pytest.raises(InputError) as caught:
+        lower(config(**more))
+    assert f'"{path}"' in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("version", ["2.3.0", "3.9.0", "3.5.0-experimental", "", "x", 3])
+def test_lower_refuses_unknown_versions(version: Any) -> None:
+    with pytest.raises(InputError):
+        lower({"ignition": {"version": version}})
+
+
+def test_lower_reaches_configs_inside_the_config() -> None:
+    inner = json.dumps({"ignition": {"version": "3.4.0"}, "storage": {"files": [{"path": "/x"}]}})
+    text = f"variant: flatcar\nversion: 1.1.0\nignition: {{config: {{merge: [{{inline: '{inner}'}}]}}}}\n"
+    done = translate(text)
+    assert done.ignition is not None
+    lowered, _ = lower(done.ignition)
+    resource = lowered["ignition"]["config"]["merge"][0]
+    data = decode_data_url(resource["source"], packed=resource["compression"] == "gzip")
+    assert json.loads(data or b"")["ignition"] == {"version": "3.3.0"}
+
+
+def test_a_checksum_forbids_rewriting() -> None:
+    resource = {"source": 'data:,{"ignition":{"version":"3.4.0"}}', "verification": {"hash": "sha256-x"}}
+    resource["source"] = "data:;base64,eyJpZ25pdGlvbiI6eyJ2ZXJzaW9uIjoiMy40LjAifX0="
+    with pytest.raises(InputError):
+        lower({"ignition": {"version": "3.4.0", "config": {"replace": resource}}})
+
+
+def test_add_key_creates_the_user() -> None:
+    given = config(storage={})
+    added = add_key(given, KEY + "\n")
+    assert added["passwd"] == {"users": [{"name": "core", "sshAuthorizedKeys": [KEY]}]}
+    assert list(added) == ["ignition", "passwd", "storage"]
+    assert "passwd" not in given
+
+
+def test_add_key_extends_the_user_once() -> None:
+    given = config(
+        passwd={"users": [{"name": "ada"}, {"name": "core", "uid": 500, "sshAuthorizedKeys": ["ssh-rsa B"]}]}
+    )
+    once = add_key(given, KEY)
+    assert once["passwd"]["users"][1] == {"name": "core", "sshAuthorizedKeys": ["ssh-rsa B", KEY], "uid": 500}
+    assert list(once["passwd"]["users"][1]) == ["name", "sshAuthorizedKeys", "uid"]
+    assert add_key(once, "ssh-ed25519 AAAAC3Nza other comment") is once
+    assert add_key(once, KEY, user="ada")["passwd"]["users"][0]["sshAuthorizedKeys"] == [KEY]
+
+
+@pytest.mark.parametrize(
+    ("text", "looks"),
+    [
+        ("variant: flatcar\nversion: 1.1.0\n", Looks.BUTANE),
+        ("variant: fcos\nversion: 1.5.0\n", Looks.BUTANE),
+        ("storage:\n  files: []\n", Looks.BUTANE),
+        ("variant: flatcar\n\tx: [\n", Looks.BUTANE),
+        ('{"ignition": {"version": "3.3.0"}}', Looks.IGNITION),
+        ('{"ignition": {"version"', Looks.IGNITION),
+        ("#cloud-config\nusers: []\n", Looks.CLOUD_CONFIG),
+        ("write_files:\n  - path: /a\n", Looks.CLOUD_CONFIG),
+        ("storage:\n  files:\n    - filesystem: root\n      path: /a\n", Looks.CONTAINER_LINUX_CONFIG),
+        ("locksmith:\n  reboot_strategy: off\n", Looks.CONTAINER_LINUX_CONFIG),
+        ("hello", Looks.UNKNOWN),
+        ("", Looks.UNKNOWN),
+        ("\x00", Looks.UNKNOWN),
+    ],
+)
+def test_looks_like(text: str, looks: Looks) -> None:
+    assert looks_like(text) is looks
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("variant: flatcar\n", "this is Butane"),
+        ("#cloud-config\n", "this is cloud-config"),
+        ("not json", "invalid character 'o' in literal null"),
+        ("", "unexpected end of JSON input"),
+        ('{"ignition": {"version": "2.3.0"}}', '"2.3.0"'),
+        ('{"ignition": {}}', 'version is ""'),
+        ('{"ignition": 5}', "cannot unmarshal number"),
+        (
+            '{"ignition": {"version": "3.3.0"}, "storage": 5}',
+            "cannot unmarshal number into Go struct field Config.storage",
+        ),
+        ('{"ignition": {"version": "3.3.0"}, "storage": {"files": [{"path": "rel"}]}}', "path not absolute"),
+        ("[]", "cannot unmarshal array"),
+    ],
+)
+def test_ign_files_that_are_refused(text: str, said: str) -> None:
+    value, report = check_ignition(text)
+    assert value is None
+    assert report.is_fatal
+    assert said in str(report)
+
+
+def test_ign_files_that_are_taken() -> None:
+    text = '{"ignition": {"version": "3.4.0"}, "storage": {"files": [{"path": "/a", "x": 1}]}}'
+    value, report = check_ignition(text)
+    assert value is not None
+    assert value["storage"]["files"][0]["x"] == 1
+    assert [entry.message for entry in report] == ["unused key x"]
+    assert report.entries[0].span is not None

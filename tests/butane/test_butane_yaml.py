@@ -1,0 +1,189 @@
+"""Reading YAML as yaml.v3 does: both parsers, positions, values, and what is refused."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from flatkit.butane import translate
+from flatkit.butane.source import compose as composing
+from flatkit.butane.source.compose import compose, compose_pure
+from flatkit.butane.source.node import Node, YamlFault, find_node
+from flatkit.butane.source.quote import go_quote
+from flatkit.butane.source.resolve import resolve, resolve_tag
+from flatkit.butane.source.text import MAX_BYTES, decode
+
+HEAD = "variant: flatcar\nversion: 1.1.0\n"
+
+
+def tree(node: Node | None) -> Any:
+    if node is None:
+        return None
+    where = (node.line, node.column)
+    return (node.kind, node.tag, node.value, where, node.plain, node.flow, [tree(child) for child in node.content])
+
+
+def test_both_parsers_give_the_same_tree(good_texts: list[str]) -> None:
+    assert composing.CParser is not None
+    texts = [decode(text.encode()) for text in good_texts]
+    assert len(texts) > 150
+    assert [text for text in texts if tree(compose(text)) != tree(compose_pure(text))] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: |2-\n   b\n  c\n\nd: >+\n  x\n  y\n\n   z\n\n",
+        "a: 'it''s'\nb: \"x\\ty \\u00e9 \\\n  z\"\n",
+        "? complex\n: value\n? - list\n: - x\n",
+        "- - a\n  - b\n-\n  c: d\n",
+        "a: &x {b: c}\nd: *x\n",
+        "{a: [b, {c: d}], e: , f}",
+        "--- # c\na: b\n...\n",
+        "a: b c\n  d\n\n  e\n",
+    ],
+)
+def test_both_parsers_agree_on(text: str) -> None:
+    assert tree(compose(text)) == tree(compose_pure(text)) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: b: c\n", "mapping values are not allowed in this context"),
+        ("x: 1\na: [b\n", "line 1: did not find expected ',' or ']'"),
+        ("x: 1\na:\n\t- b\n", "line 3: found character that cannot start any token"),
+        ("x: 1\na: |\n\tb\n", "line 2: found a tab character where an indentation space is expected"),
+        ('x: 1\na: "b\n', "line 2: found unexpected end of stream"),
+        ('x: 1\na: "\\z"\n', "line 2: found unknown escape character"),
+        ('x: 1\na: "\\ud83d"\n', "line 2: found invalid Unicode character escape code"),
+        ("x: 1\na: |0\n  b\n", "line 2: found an indentation indicator equal to 0"),
+        ("x: 1\na: *b\n", "unknown anchor 'b' referenced"),
+        ("x: 1\n y: 2\n", "line 2: mapping values are not allowed in this context"),
+        ("x: 1\ny:\n  - a\n  b: c\n", "line 2: did not find expected '-' indicator"),
+        ("x: !<tag\n", "did not find the expected '>'"),
+        ("%YAML 1.2\n---\na: b\n", "found incompatible YAML document"),
+        ("a: }\n", "did not find expected node content"),
+    ],
+)
+def test_errors_have_the_words_of_yaml_v3(text: str, message: str) -> None:
+    with pytest.raises(YamlFault) as caught:
+        compose(text)
+    assert caught.value.text == message
+    assert caught.value.line >= 1
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"\xff", "invalid leading UTF-8 octet"),
+        (b"a: \xc3(", "invalid trailing UTF-8 octet"),
+        (b"a: \xe2\x82", "incomplete UTF-8 octet sequence"),
+        (b"a: \xc0\x80", "invalid length of a UTF-8 sequence"),
+        (b"a: \xed\xa0\x80", "invalid Unicode character"),
+        (b"a: \x01", "control characters are not allowed"),
+        (b"\xff\xfea", "incomplete UTF-16 character"),
+        (b"\xff\xfe\x00\xdc", "unexpected low surrogate area"),
+        (b"\xff\xfe\x00\xd8", "incomplete UTF-16 surrogate pair"),
+        (b"\xff\xfe\x00\xd8\x00\x00", "expected low surrogate area"),
+    ],
+)
+def test_broken_encodings(data: bytes, message: str) -> None:
+    with pytest.raises(YamlFault) as caught:
+        decode(data)
+    assert caught.value.text == message
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_encodings_that_are_read(codec: str) -> None:
+    mark = b"\xfe\xff" if codec == "utf-16-be" else b""
+    assert decode(mark + "ä: ö".encode(codec)) == "ä: ö"
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("", "!!null"), ("~", "!!null"), ("Null", "!!null"), ("nUll", "!!str"),
+        ("true", "!!bool"), ("yes", "!!str"), ("TRUE", "!!bool"), ("on", "!!str"),
+        ("0755", "!!int"), ("0o755", "!!int"), ("0x1F", "!!int"), ("0b11", "!!int"), ("1_000", "!!int"), ("-5", "!!int"),
+        ("0888", "!!float"), ("1.5", "!!float"), (".5e3", "!!float"), (".inf", "!!float"), ("1e999", "!!str"),
+        ("18446744073709551615", "!!int"), ("18446744073709551616", "!!float"), ("-9223372036854775809", "!!float"),
+        ("2001-01-01", "!!timestamp"), ("2001-02-30", "!!str"), ("2001-1-1T1:2:3Z", "!!timestamp"),
+        ("1:30", "!!str"), ("1.1.0", "!!str"), ("+", "!!str"), (".", "!!str"), ("<<", "!!str"),
+    ],
+)  # fmt: skip
+def test_plain_scalars_mean(text: str, tag: str) -> None:
+    assert resolve_tag(text) == tag
+
+
+def test_explicit_tags() -> None:
+    assert resolve("!!float", "3") == ("!!float", 3.0)
+    assert resolve("!!str", "3") == ("!!str", "3")
+    assert resolve("!own", "3") == ("!own", "3")
+
+
+def test_positions_of_nodes() -> None:
+    root = compose("a:\n  - b: 'x y'\n    c: |\n      t\n  - {d: e}\n")
+    first, second = find_node(root, ("a", 0, "b")), find_node(root, ("a", 1))
+    assert first is not None
+    assert second is not None
+    assert (first.line, first.column, first.end_column) == (2, 8, 13)
+    assert (second.line, second.column, second.end_line, second.end_column) == (5, 5, 5, 11)
+    assert find_node(root, ("a", 2)) is None
+
+
+def test_quoting_is_gos() -> None:
+    assert go_quote('a"\\\n\x00é\u200b\udcff') == r'"a\"\\\n\x00é\u200b\xff"'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (HEAD + "x: " + "[" * 200_000, "exceeded max depth"),
+        (HEAD + "x: " + "{a: " * 50_000, "exceeded max depth"),
+        (HEAD + "".join("  " * n + "a:\n" for n in range(3000)), ""),
+        (HEAD + "passwd: &p {<<: *p}\n", "contains itself"),
+        (HEAD + "a:\n" * 100, "already defined"),
+        ("\x00", "control characters"),
+        ("variant: flatcar\nversion: 1.1.0\npasswd: {users: 5}", "cannot unmarshal !!int `5` into []v0_5.PasswdUser"),
+    ],
+)
+def test_hostile_texts_are_judged(text: str, said: str) -> None:
+    done = translate(text)
+    assert said in done.failure + " ".join(entry.message for entry in done.report)
+    assert done.ok or done.report.is_fatal
+
+
+def test_alias_bombs_are_refused() -> None:
+    dropins = ", ".join(["{name: x.conf}"] * 300)
+    units = ", ".join(["*u"] * 300)
+    done = translate(HEAD + f"u: &u {{name: u.service, dropins: [{dropins}]}}\nsystemd: {{units: [{units}]}}\n")
+    assert "excessive aliasing" in done.failure
+
+
+def test_a_text_that_is_too_large_is_refused_with_its_size() -> None:
+    done = translate(b"#" * (MAX_BYTES + 1))
+    assert str(MAX_BYTES + 1) in done.failure
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (HEAD + "x: [" + "a," * 1_050_000 + "]", f"more than {composing.MAX_NODES} values"),
+        (HEAD + "x: " + "[" * 2_000_000, "characters, more than"),
+        (HEAD + "x:\t\n" + "- a\n" * 300_000 + "]", "did not find expected"),
+    ],
+    ids=["values", "nesting", "broken"],
+)
+def test_large_texts_are_refused_in_time(text: str, said: str) -> None:
+    began = time.process_time()
+    done = translate(text)
+    assert time.process_time() - began < 5
+    assert said in done.failure
+
+
+def test_a_large_file_is_no_fault() -> None:
+    done = translate(HEAD + "storage: {files: [{path: /a, contents: {inline: '" + "a\tb c " * 400_000 + "'}}]}\n")
+    assert done.ok

@@ -1,0 +1,61 @@
+"""What all tests share: a cache and state of their own, so that nothing of the person's is touched, and one built lab image."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flatkit import paths
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_folders() -> Iterator[Path]:
+    """Machines of the tests live in a state folder that goes away; images in a cache beside the person's, kept for next time."""
+    patch = pytest.MonkeyPatch()
+    if "FLATKIT_CACHE" not in os.environ:
+        cache = paths.cache_dir()
+        patch.setenv("FLATKIT_CACHE", str(cache.with_name(f"{cache.name}-test")))
+    # Below /var/tmp and open to be entered: for root, QEMU runs as a user of its own.
+    state = Path(tempfile.mkdtemp(prefix="flatkit-test-", dir="/var/tmp"))
+    state.chmod(0o755)
+    patch.setenv("FLATKIT_STATE", str(state))
+    yield state
+    _remove_machines()
+    patch.undo()
+    shutil.rmtree(state, ignore_errors=True)
+
+
+def _remove_machines() -> None:
+    from flatkit.machines import find_machines, remove_machines
+
+    remove_machines(find_machines())
+
+
+@pytest.fixture(scope="session")
+def lab_image():
+    """The lab image, built once for all tests."""
+    from flatkit.images.lab.build import build_lab_image
+
+    return build_lab_image()
+
+
+@pytest.fixture
+def no_machines_left(own_folders: Path) -> Iterator[None]:
+    """Removes the test's machines and holds that nothing of them is left: no domain, no folder, no process."""
+    from flatkit.machines import find_machines, remove_machines
+
+    yield
+    assert remove_machines(find_machines()) == []
+    assert find_machines() == []
+    machines = own_folders / "machines"
+    assert [path for path in machines.iterdir() if path.is_dir()] == [] if machines.is_dir() else True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first: who breaks something wants to know it in seconds."""
+    items.sort(key=lambda item: [bool(item.get_closest_marker(name)) for name in ("ui", "vm", "install")])

@@ -1,0 +1,236 @@
+"""The lab image's update client without a machine: its shell functions on answers and payloads, good and hostile ones."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flatkit.images.lab import recipe
+from flatkit.testing.updates import Fault, FaultyServer
+from flatkit.updates import keys, omaha
+from flatkit.updates.payload import make_payload
+
+pytestmark = pytest.mark.skipif(
+    any(shutil.which(tool) is None for tool in ("bash", "openssl", "curl")) and not os.environ.get("CI"),
+    reason="the lab image's client needs bash, curl and openssl",
+)
+
+USR = recipe.files() / "usr"
+PARTS = USR / "lib/flatcar/update"
+SCRIPTS = sorted(
+    path
+    for path in (*USR.glob("bin/*"), *USR.glob("sbin/*"), *USR.glob("lib/flatcar/*"), *PARTS.glob("*"))
+    if path.is_file() and path.read_text(errors="replace").startswith(("#!/bin/bash", "# shellcheck"))
+)
+OFFER = omaha.Offer(
+    version="120.1.0",
+    codebase="http://10.0.2.2:8080/amd64-usr/120.1.0/",
+    packages=(omaha.Package(name="flatcar_lab_update.bin", size=123456, sha1="0" * 40, sha256="ab" * 32),),
+)
+
+
+def shell(folder: Path, script: str, **values: str) -> subprocess.CompletedProcess[str]:
+    """Run the client's functions with its two folders below `folder`; `values` are variables."""
+    variables = {
+        "run": str(folder), "state": str(folder), "parts": str(PARTS), "version": "110.2.0", "boot_id": "boot",
+        "boot_event": "", "last_checked": "0", "new_version": "0.0.0", "new_size": "0", "server": "disabled",
+    }  # fmt: skip
+    text = "".join(f"{name}={value!r}\n" for name, value in {**variables, **values}.items())
+    text += ". $parts/common.sh\n. $parts/omaha.sh\n. $parts/payload.sh\n. $parts/slots.sh\n" + script
+    return subprocess.run(["bash", "-c", text], capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.skipif(
+    shutil.which("shellcheck") is None and not os.environ.get("CI"), reason="shellcheck is not installed"
+)
+def test_shellcheck_is_content_with_the_scripts_of_the_image() -> None:
+    done = subprocess.run(
+        ["shellcheck", "--severity=warning", "--external-sources", *map(str, SCRIPTS)], capture_output=True, text=True
+    )
+    assert len(SCRIPTS) > 8
+    assert done.stdout + done.stderr == ""
+
+
+# Answers
+
+
+def read(folder: Path, answer: bytes | str) -> dict[str, str]:
+    (folder / "answer").write_bytes(answer if isinstance(answer, bytes) else answer.encode())
+    script = (
+        "post() { return 0; }\ncode='' reason='' offer='' offer_version='' offer_size='' offer_sha256='' offer_urls=()\n"
+        "ask ondemandupdate; printf '%s\\n' status=$? code=$code offer=$offer version=$offer_version size=$offer_size"
+        ' sha256=$offer_sha256 "urls=${offer_urls[*]}"'
+    )
+    return dict(line.split("=", 1) for line in shell(folder, script).stdout.splitlines())
+
+
+def respond(offer: omaha.Offer | None) -> bytes:
+    app = omaha.AppRequest(
+        appid=f"{{{omaha.FLATCAR_APPID}}}", version="1", track="beta", machine_id="m", is_update_check=True
+    )
+    return omaha.build_response(omaha.Request(apps=(app,)), {app.appid: offer})
+
+
+def test_what_flatkits_server_answers_is_understood(tmp_path: Path) -> None:
+    assert read(tmp_path, respond(OFFER)) == {
+        "status": "0", "code": "", "offer": "update", "version": "120.1.0", "size": "123456", "sha256": "ab" * 32,
+        "urls": "http://10.0.2.2:8080/amd64-usr/120.1.0/flatcar_lab_update.bin",
+    }  # fmt: skip
+    assert read(tmp_path, respond(None))["offer"] == "none"
+
+
+def test_other_ways_to_write_the_same_answer(tmp_path: Path) -> None:
+    text = respond(OFFER).decode().replace("\n", "\r\n").replace('"', "'").replace("<url ", "<url\n  ")
+    assert read(tmp_path, text)["sha256"] == "ab" * 32
+    two = text.replace("</urls>", "<url codebase='http://a/?x=1&amp;y=2'/></urls>")
+    assert read(tmp_path, two)["urls"].endswith("flatcar_lab_update.bin http://a/?x=1&y=2/flatcar_lab_update.bin")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (("", ""), "30"),
+        (("<response", "<html"), "31"),
+        (('status="ok"', 'status="maybe"'), "34"),
+        (('version="120.1.0"', 'version="$(reboot)"'), "34"),
+        (('name="flatcar_lab_update.bin"', 'name="../../etc/passwd"'), "34"),
+        (('size="123456"', 'size="12x"'), "34"),
+        ((base64.b64encode(bytes.fromhex("ab" * 32)).decode(), "AAAA"), "34"),
+        (("<url ", "<uri "), "34"),
+    ],
+)
+def test_an_answer_that_cannot_be_used_is_named(tmp_path: Path, change: tuple[str, str], code: str) -> None:
+    text = respond(OFFER).decode().replace(*change) if change[0] else ""
+    found = read(tmp_path, text)
+    assert (found["status"], found["code"]) == ("1", code)
+
+
+# Payloads
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A small payload, its key pair beside it."""
+    keys.make_key(tmp_path / "key.pem", tmp_path / "key.pub")
+    (tmp_path / "part").write_bytes(bytes(64) + b"0" * 64 + os.urandom(300_000))
+    make_payload(
+        tmp_path / "made.bin", version="120.1.0", usr=tmp_path / "part", kernel=tmp_path / "part",
+        initrd=tmp_path / "part", hash_offset=4096, root_hash="0" * 64, key=tmp_path / "key.pem",
+    )  # fmt: skip
+    return tmp_path / "made.bin"
+
+
+def check(folder: Path, data: bytes, *, offered: str = "120.1.0") -> str:
+    (folder / "payload").write_bytes(data)
+    script = (
+        f"key={folder}/key.pub file={folder}/payload offer_size={len(data)} offer_version={offered} code='' reason=''\n"
+        'check_payload; echo "$? $code $reason"'
+    )
+    return shell(folder, script).stdout.splitlines()[-1]
+
+
+def test_a_good_payload_is_believed(tmp_path: Path, made: Path) -> None:
+    assert check(tmp_path, made.read_bytes()).startswith("0")
+    assert (tmp_path / "payload").exists()
+
+
+@pytest.mark.parametrize("at", [0, 30, 511, 520, 4000, 5000, 500_000, -1, -300])
+def test_no_byte_of_a_payload_may_change(tmp_path: Path, made: Path, at: int) -> None:
+    data = bytearray(made.read_bytes())
+    data[at] ^= 1
+    said = check(tmp_path, bytes(data))
+    assert said.startswith(("1 18 ", "1 10 "))
+    assert not (tmp_path / "payload").exists()
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 4096, 900_000])
+def test_a_truncated_payload_is_refused(tmp_path: Path, made: Path, size: int) -> None:
+    assert check(tmp_path, made.read_bytes()[:size]).startswith(
+        "1 10 the payload is refused: it is no whole lab payload"
+    )
+
+
+def test_a_payload_of_another_version_or_key_is_refused(tmp_path: Path, made: Path) -> None:
+    assert "and 120.1.1 was offered" in check(tmp_path, made.read_bytes(), offered="120.1.1")
+    (tmp_path / "key.pem").unlink()
+    keys.make_key(tmp_path / "key.pem", tmp_path / "key.pub")
+    assert check(tmp_path, made.read_bytes()).startswith("1 18 ")
+
+
+# Downloads
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[FaultyServer]:
+    with FaultyServer() as running:
+        (tmp_path / "served").write_bytes(os.urandom(3_000_000))
+        running.publish_file("/x/file.bin", tmp_path / "served")
+        yield running
+
+
+def fetch(folder: Path, server: FaultyServer, *, sha256: str = "") -> str:
+    data = (folder / "served").read_bytes()
+    found = hashlib.sha256(data).hexdigest()
+    script = (
+        "sleep() { command sleep 0.02; }\nsend() { :; }\ncode='' reason=''\n"
+        f"offer_size={len(data)} offer_sha256={sha256 or found} offer_urls=({server.url}/x/file.bin)\n"
+        'download; echo "$? $code $reason"'
+    )
+    return shell(folder, script).stdout.splitlines()[-1]
+
+
+def kept(folder: Path) -> bytes | None:
+    found = list(folder.glob("payload-*"))
+    return found[0].read_bytes() if found else None
+
+
+def test_a_download_goes_on_where_it_stopped(tmp_path: Path, server: FaultyServer) -> None:
+    server.inject(Fault(path="file.bin", truncate_after=1_000_000, times=2))
+    assert fetch(tmp_path, server).startswith("0")
+    assert kept(tmp_path) == (tmp_path / "served").read_bytes()
+    assert len(server.requested) == 3
+    assert fetch(tmp_path, server).startswith("0")  # it is there: nothing is asked
+    assert len(server.requested) == 3
+
+
+def test_a_part_outlives_a_lost_server(tmp_path: Path, server: FaultyServer) -> None:
+    whole = (tmp_path / "served").read_bytes()
+    name = f"payload-{hashlib.sha256(whole).hexdigest()[:16]}"
+    (tmp_path / name).write_bytes(whole[:1_000_000])
+    (tmp_path / f"payload-{'0' * 16}").write_bytes(b"of another update")
+    server.inject(Fault(path="file.bin", status=503, times=3))
+    assert fetch(tmp_path, server).startswith("1 9 downloading")
+    assert kept(tmp_path) == whole[:1_000_000]
+    assert fetch(tmp_path, server).startswith("0")
+    assert kept(tmp_path) == whole
+    assert [path.name for path in tmp_path.glob("payload-*")] == [name]
+
+
+def test_a_server_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Port 9 of this host, where nobody answers."""
+    script = (
+        "sleep() { command sleep 0.02; }\nsend() { :; }\ncode='' reason=''\n"
+        f'offer_size=1000 offer_sha256={"1" * 64} offer_urls=(http://127.0.0.1:9/file.bin)\ndownload; echo "$code $reason"'
+    )
+    said = shell(tmp_path, script).stdout.splitlines()[-1]
+    assert said.startswith("9 downloading http://127.0.0.1:9/file.bin failed after 0 of 1000 bytes: ")
+    assert "connect" in said
+
+
+def test_changed_bytes_are_thrown_away(tmp_path: Path, server: FaultyServer) -> None:
+    server.inject(Fault(path="file.bin", flip_byte=2_000_000))
+    assert "another SHA-256" in fetch(tmp_path, server)
+    assert kept(tmp_path) is None
+    assert fetch(tmp_path, server).startswith("0")
+
+
+def test_settings_are_read_as_written(tmp_path: Path) -> None:
+    assert shell(tmp_path, "conf NO_SUCH_KEY").stdout == ""
+    assert shell(tmp_path, "escaped 'a<b>&\"c\"'").stdout == "a&lt;b&gt;&amp;&quot;c&quot;\n"

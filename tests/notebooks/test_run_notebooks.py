@@ -1,0 +1,140 @@
+"""Every notebook is executed from top to bottom on a real machine, in a copy of the course's folder."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from flatkit.machines import find_machines
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+# notebook -> cell id -> what its output must say. What a lesson promises is held here.
+PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
+    "01-provision.ipynb": {
+        "doctor": ("this host can boot machines",),
+        "butane": ("✓ web.bu is saved: no faults", "1 user: ada", "3 files: /etc/hostname", "web.socket"),
+        "up": ("web: booting",),
+        "await": ("● web: running; ready after",),
+        "hostname": ("core@web$ hostname\nweb",),
+        "ada": ("(ada)", "ada@example"),
+        "socket": ("$ systemctl is-active web.socket\nactive", "nobody installed"),
+        "page": ("answered with status 200", "<h1>Hello from a machine that nobody installed</h1>"),
+        "usr": ("ro", "Read-only file system", "[status 1]"),
+        "timeline": ("Kernel", "Ignition", "together"),
+        "butane-changed": ("✓ web.bu is saved",),
+        "await-restart": ("● web: running; ready after",),
+        "page-unchanged": ("<h1>Hello from a machine that nobody installed</h1>",),
+        "up-refused": ('MachineError: "web.bu" has changed', "once, on the first boot", "fresh=True"),
+        "await-fresh": ("● web: running; ready after",),
+        "page-new": ("<h1>Hello again, from a machine that was made anew</h1>",),
+        "clean": ("removed: web",),
+    },
+}
+NEVER = {"01-provision.ipynb": {"page-new": "nobody installed", "up-refused": "Traceback"}}
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A kernel of this very Python, whatever kernels a person has installed."""
+    spec = {
+        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": "flatkit test",
+        "language": "python",
+    }
+    folder = tmp_path / "jupyter" / "kernels" / "flatkit-test"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    return "flatkit-test"
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    folder = tmp_path / "course"
+    shutil.copytree(ROOT / "notebooks", folder, ignore=shutil.ignore_patterns("*.bu", "*~", ".ipynb_checkpoints"))
+    return folder
+
+
+@pytest.fixture
+def no_machine_stays(no_machines_left: None) -> Iterator[None]:
+    assert find_machines() == []
+    yield
+    assert find_machines() == []
+
+
+def text_of(cell: Any) -> str:
+    """What a cell shows, as text: streams, results, displays and errors."""
+    parts = []
+    for output in cell.get("outputs", ()):
+        if output.output_type == "stream":
+            parts.append(output.text)
+        elif output.output_type == "error":
+            parts += output.traceback
+        else:
+            parts.append(output.data.get("text/plain", ""))
+    return re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(parts))
+
+
+def test_there_are_notebooks_and_each_has_promises() -> None:
+    assert NOTEBOOKS
+    assert {path.name for path in NOTEBOOKS} == set(PROMISES)
+
+
+@pytest.mark.vm
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("lab_image", "no_machine_stays")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:zmq", "ignore::DeprecationWarning:jupyter_client")
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_runs_top_to_bottom(path: Path, course: Path, kernel: str) -> None:
+    notebook = nbformat.read(course / path.name, as_version=4)
+    client = NotebookClient(
+        notebook,
+        kernel_name=kernel,
+        timeout=300,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(course)}},
+    )
+    client.execute()
+    cells = {cell.id: text_of(cell) for cell in notebook.cells if cell.cell_type == "code"}
+    missing = {
+        (name, promise): cells[name]
+        for name, promises in PROMISES[path.name].items()
+        for promise in promises
+        if " ".join(promise.split()) not in " ".join(cells[name].split())  # messages are wrapped
+    }
+    assert missing == {}
+    for name, text in NEVER.get(path.name, {}).items():
+        assert text not in cells[name]
+    failed = {cell.id for cell in notebook.cells if any(o.output_type == "error" for o in cell.get("outputs", ()))}
+    meant = {cell.id for cell in notebook.cells if "raises-exception" in cell.metadata.get("tags", ())}
+    assert failed == meant
+
+
+def test_the_config_of_the_first_lesson_is_the_example() -> None:
+    notebook = nbformat.read(ROOT / "notebooks" / "01-provision.ipynb", as_version=4)
+    source = next(cell.source for cell in notebook.cells if cell.id == "butane")
+    first, _, config = source.partition("\n")
+    assert first == "%%butane web.bu"
+    assert config.rstrip("\n") == (ROOT / "examples" / "web.bu").read_text(encoding="utf-8").rstrip("\n")
+
+
+def test_the_changed_config_differs_in_one_line() -> None:
+    notebook = nbformat.read(ROOT / "notebooks" / "01-provision.ipynb", as_version=4)
+    first, second = (
+        next(cell.source for cell in notebook.cells if cell.id == name).splitlines()
+        for name in ("butane", "butane-changed")
+    )
+    assert len(first) == len(second)
+    assert sum(one != other for one, other in zip(first, second, strict=True)) == 1

@@ -1,0 +1,35 @@
+"""The linters as tests, so that CI holds them through `make test` alone; `make check` runs the same ones."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def complaints(*words: str) -> str:
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("check", "."), ("format", "--check", ".")], ids=["check", "format"])
+def test_ruff_is_content(arguments: tuple[str, ...]) -> None:
+    assert complaints(sys.executable, "-m", "ruff", *arguments) == ""
+
+
+def test_mypy_is_content() -> None:
+    assert complaints(sys.executable, "-m", "mypy") == ""
+
+
+@pytest.mark.skipif(
+    shutil.which("shellcheck") is None and not os.environ.get("CI"), reason="shellcheck is not installed"
+)
+@pytest.mark.parametrize("script", ["tools/setup.sh", ".ci/run", ".binder/postBuild"])
+def test_shellcheck_is_content(script: str) -> None:
+    assert complaints("shellcheck", "--external-sources", "--check-sourced", script) == ""

@@ -1,0 +1,67 @@
+"""What the lab machine's commands said, beside what Flatcar's say: one parser reads both (tools/capture_commands.py)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from flatkit.updates.slots import parse_cgpt_show
+from flatkit.updates.status import parse_statuses, parse_update_conf
+
+FOLDER = Path(__file__).resolve().parents[1] / "golden/commands"
+FILES = sorted(FOLDER.glob("*.json"))
+
+
+def read(name: str) -> dict:
+    return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
+def test_the_parsers_read_what_was_said(path: Path) -> None:
+    kept = json.loads(path.read_text())
+    raw, command = kept["raw"], kept["command"]
+    found: object
+    if "cgpt show" in command:
+        found = [dataclasses.asdict(slot) for slot in parse_cgpt_show(raw)]
+    elif "CURRENT_OP" in raw and "update_engine_client" in command:
+        found = [dataclasses.asdict(status) for status in parse_statuses(raw)]
+    elif "update.conf" in command:
+        found = parse_update_conf(raw).values
+    else:
+        found = raw.split()
+    assert raw
+    assert found == kept["value"]
+
+
+def shape(raw: str) -> str:
+    """The text with its numbers and versions left out: what of a format must be the same on both."""
+    return re.sub(r"[0-9.]+", "N", re.sub(r"UPDATE_STATUS_\w+", "STATUS", raw))
+
+
+def test_a_status_has_flatcars_form() -> None:
+    flatcar = shape(read("flatcar-status")["raw"])
+    assert shape(read("lab-fresh-status")["raw"]) == flatcar
+    assert set(re.findall(r"(?s)LAST_CHECKED_TIME.*?NEW_SIZE=N\n", shape(read("lab-staged-update")["raw"]))) == {
+        flatcar
+    }
+
+
+def test_a_partition_has_flatcars_form() -> None:
+    def columns(raw: str) -> list[str]:
+        return [
+            re.sub(r"[0-9]", " ", line) if "Label" in line else re.sub(r"[0-9]", "N", line) for line in raw.splitlines()
+        ]
+
+    assert columns(read("lab-fresh-cgpt-show-partition")["raw"]) == columns(read("flatcar-cgpt-show-partition")["raw"])
+
+
+def test_the_states_of_an_update_are_the_ones_of_the_facts() -> None:
+    fresh = [(slot["priority"], slot["tries"], slot["successful"]) for slot in read("lab-fresh-cgpt-show")["value"]]
+    staged = [(slot["priority"], slot["tries"], slot["successful"]) for slot in read("lab-staged-cgpt-show")["value"]]
+    assert fresh == [(1, 0, True), (0, 0, False)]
+    assert staged == [(1, 0, True), (2, 1, False)]
+    assert re.fullmatch(r"0 \d+ verity V\n", read("lab-fresh-verity-status")["raw"])

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flatkit.errors import InputError
+from flatkit.updates.omaha import Offer, Package, UpdateEvent, build_response, parse_request
+
+GOLDEN = Path(__file__).resolve().parent / "golden"
+APPID = "{e96281a6-d1af-4bde-9a0a-97b76e56dc57}"
+
+
+def golden(name: str) -> bytes:
+    return (GOLDEN / name).read_bytes()
+
+
+def package(name: str, data: bytes) -> Package:
+    return Package(
+        name=name, size=len(data), sha1=hashlib.sha1(data).hexdigest(), sha256=hashlib.sha256(data).hexdigest()
+    )
+
+
+OFFER = Offer(
+    version="4593.2.5",
+    codebase="http://10.0.2.2:8080/amd64-usr/4593.2.5/",
+    packages=(package("flatcar_production_update.gz", b"hello"), package("oem-qemu.gz", b"world!")),
+)
+
+
+def test_a_check_as_flatcars_client_sends_it() -> None:
+    request = parse_request(golden("check.request.xml"))
+    assert request.is_on_demand
+    (app,) = request.apps
+    assert app.appid == APPID
+    assert app.is_flatcar
+    assert (app.version, app.track, app.channel, app.aleph_version) == ("4593.2.4", "stable", "stable", "4593.2.0")
+    assert app.machine_id == "0123456789abcdef0123456789abcdef"
+    assert app.boot_id == "{6a4e2b1c-0d5f-4c43-9b0e-1f2a3b4c5d6e}"
+    assert (app.board, app.oem, app.alias) == ("amd64-usr", "qemu", "")
+    assert app.is_update_check
+    assert app.is_ping
+    assert app.events == (UpdateEvent(type=3, result=2, previous_version="0.0.0.0"),)
+
+
+def test_an_event_tells_of_a_rollback() -> None:
+    request = parse_request(golden("event.request.xml"))
+    (app,) = request.apps
+    assert not request.is_on_demand
+    assert not app.is_update_check
+    assert not app.is_ping
+    assert [event.is_rollback for event in app.events] == [True]
+    assert (
+        str(app.events[0])
+        == "update complete: error 44: rolled back: the old version is still running after the update"
+    )
+
+
+@pytest.mark.parametrize(
+    ("request_name", "offers", "response_name"),
+    [
+        ("check.request.xml", {APPID: OFFER}, "offer.response.xml"),
+        ("check.request.xml", {APPID: None}, "noupdate.response.xml"),
+        ("check.request.xml", {}, "unknown.response.xml"),
+        ("event.request.xml", {APPID: OFFER}, "event.response.xml"),
+    ],
+)
+def test_the_answers(request_name: str, offers, response_name: str) -> None:
+    request = parse_request(golden(request_name))
+    assert build_response(request, offers).decode() == golden(response_name).decode()
+
+
+def test_the_answer_has_what_the_client_reads_where_it_reads_it() -> None:
+    """The paths are those of update_engine's omaha_request_action."""
+    root = ET.fromstring(build_response(parse_request(golden("check.request.xml")), {APPID: OFFER}))
+    check = root.find("./app/updatecheck")
+    assert check is not None
+    assert check.get("status") == "ok"
+    assert [url.get("codebase") for url in check.iterfind("urls/url")] == [OFFER.codebase]
+    assert check.find("manifest").get("version") == "4593.2.5"
+    first, second = check.iterfind("manifest/packages/package")
+    assert (first.get("name"), first.get("size")) == ("flatcar_production_update.gz", "5")
+    assert base64.b64decode(first.get("hash")) == hashlib.sha1(b"hello").digest()
+    assert (second.get("hash_sha256"), second.get("required")) == (hashlib.sha256(b"world!").hexdigest(), "false")
+    action = check.find("manifest/actions/action[@event='postinstall']")
+    assert base64.b64decode(action.get("sha256")) == hashlib.sha256(b"hello").digest()
+
+
+def app_xml(attributes: str = "", inside: str = "") -> bytes:
+    return f'<request protocol="3.0"><app appid="{APPID}" {attributes}>{inside}</app></request>'.encode()
+
+
+@pytest.mark.parametrize(
+    ("track", "channel"),
+    [
+        ("beta", "beta"),
+        ("", ""),
+        ("LTS-2024", "lts-2024"),
+        ("5b810680-e36a-4879-b98a-4f989e80b899", "alpha"),
+        ("{9A2DEB70-37BE-4026-853F-BFDD6B347BBE}", "stable"),
+    ],
+)
+def test_a_track_is_a_name_or_a_groups_identifier(track: str, channel: str) -> None:
+    assert parse_request(app_xml(f'track="{track}"')).apps[0].channel == channel
+
+
+def test_what_is_not_said_is_empty() -> None:
+    (app,) = parse_request(app_xml()).apps
+    assert (app.version, app.machine_id, app.is_update_check, app.is_ping, app.events) == ("", "", False, False, ())
+    assert not parse_request(app_xml(inside='<ping active="0"/>')).apps[0].is_ping
+
+
+def test_other_applications_and_two_at_once() -> None:
+    request = parse_request(
+        b'<request protocol="3.0"><app appid="one"><updatecheck/></app><app appid="two"/></request>'
+    )
+    assert [app.is_flatcar for app in request.apps] == [False, False]
+    root = ET.fromstring(build_response(request, {"one": None}))
+    assert [app.get("status") for app in root.iterfind("app")] == ["ok", "error-unknownApplication"]
+
+
+def test_odd_text_is_escaped() -> None:
+    request = parse_request(b'<request protocol="3.0"><app appid="&lt;&quot;&amp;&#10;"><updatecheck/></app></request>')
+    root = ET.fromstring(build_response(request, {}))
+    assert root.find("app").get("appid") == '<"&\n'
+
+
+BOMB = b"""<?xml version="1.0"?>
+<!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>
+<request protocol="3.0"><app appid="&b;"/></request>"""
+REFUSED = [
+    (b"", "is no XML: no element found"),
+    (b"<request", "is no XML"),
+    (b"{}", "is no XML"),
+    (b'<?xml version="1.0" encoding="klingon"?><request protocol="3.0"/>', "is no XML: unknown encoding"),
+    (BOMB, "has a document type declaration"),
+    (BOMB.decode().replace("?>", ' encoding="utf-16"?>', 1).encode("utf-16"), "has a document type declaration"),
+    (b'<!DOCTYPE r SYSTEM "file:///etc/passwd"><r/>', "has a document type declaration"),
+    (b"<response/>", 'response protocol=""> is no Omaha 3 request'),
+    (b'<request protocol="2.0"><app/></request>', "is no Omaha 3 request"),
+    (b'<request protocol="3.0"/>', "names no application"),
+    (app_xml(inside='<event eventtype="x" eventresult="1"/>'), 'has eventtype="x"; expected a number'),
+    (app_xml(inside='<event eventtype="3"/>'), 'has eventresult=""; expected a number'),
+    (app_xml(inside='<event eventtype="3" eventresult="0" errorcode="-1"/>'), 'has errorcode="-1"'),
+    (b'<request protocol="3.0">' + b" " * 70000 + b"</request>", "has 70034 bytes; expected at most 65536"),
+    (b'<request protocol="3.0"><app appid="&undefined;"/></request>', "is no XML: undefined entity"),
+]
+
+
+@pytest.mark.parametrize(("data", "expected"), REFUSED)
+def test_what_is_no_request_is_refused(data: bytes, expected: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_request(data)
+    assert expected in caught.value.message
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
+    with pytest.raises(InputError):
+        parse_request(data)
+
+
+def test_unknown_numbers_of_events_are_told_as_numbers() -> None:
+    assert str(UpdateEvent(type=99, result=7, error_code=2404)) == "event 99: result 7 2404: see update_engine"
+    assert str(UpdateEvent(type=13, result=1)) == "download started: success"

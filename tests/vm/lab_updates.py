@@ -1,0 +1,93 @@
+"""What the tests of updates share: a machine that asks a server of the test's own, and what it says about its slots."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from flatkit import workshop
+from flatkit.errors import MachineError
+from flatkit.images.lab import recipe
+from flatkit.images.lab.build import build_payload
+from flatkit.machines import Machine
+from flatkit.updates.server import UpdateServer
+from flatkit.updates.slots import Slot, parse_cgpt_show
+from flatkit.updates.status import UpdateStatus, parse_status
+
+STABLE, BETA, BROKEN = (recipe.RELEASES[name].version for name in ("lab", "lab-beta", "lab-broken"))
+
+CONFIG = """\
+variant: flatcar
+version: 1.1.0
+storage:
+  files:
+    - path: /etc/flatcar/update.conf
+      overwrite: true
+      contents:
+        inline: |
+          GROUP=beta
+          SERVER={url}/v1/update/
+          REBOOT_STRATEGY=off
+"""
+
+
+def boot(name: str, server: UpdateServer) -> Machine:
+    """A stable machine whose update.conf names this server and the beta channel."""
+    config = workshop.parse_config(CONFIG.format(url=server.guest_url), name="updates.bu")
+    return workshop.boot(config, workshop.Wish(name=name, image="lab")).machine
+
+
+def payload(name: str) -> Path:
+    """The payload of a release, built when it is not there yet."""
+    return build_payload(release=recipe.RELEASES[name])
+
+
+def ask(machine: Machine, command: str, *, timeout: float = 120) -> str:
+    """What a command says that must succeed."""
+    return machine.run(command, timeout=timeout).check().stdout.strip()
+
+
+def version(machine: Machine) -> str:
+    """What the running os-release calls itself."""
+    return ask(machine, '. /etc/os-release; echo "$VERSION"')
+
+
+def slots(machine: Machine) -> tuple[Slot, ...]:
+    """Both slots, as cgpt and rootdev tell of them."""
+    return parse_cgpt_show(
+        ask(machine, 'sudo cgpt show "$(rootdev -s -d /usr)"'), running=ask(machine, "rootdev -s /usr")
+    )
+
+
+def bits(machine: Machine) -> list[tuple[int, int, int]]:
+    """Priority, tries, successful of slot A and of slot B."""
+    return [slot.bits for slot in slots(machine)]
+
+
+def status(machine: Machine) -> UpdateStatus:
+    """The update client's five lines."""
+    return parse_status(ask(machine, "update_engine_client -status"))
+
+
+def wait_until_good(machine: Machine) -> None:
+    """Wait until this boot is marked good: ten seconds of health, and a little more."""
+    wait_for(machine, "sudo journalctl -u update-engine -o cat | grep -q '^Marked .* as good'")
+    assert ask(machine, 'sudo cgpt show -S "$(rootdev -s /usr)"') == "1"
+
+
+def wait_for(machine: Machine, test: str) -> None:
+    """Wait, on the machine, until a command succeeds; a minute at most."""
+    ask(machine, f"for _ in $(seq 120); do {test} && exit 0; sleep 0.5; done; exit 1")
+
+
+def reboot(machine: Machine) -> None:
+    """Reboot in order and wait until the machine is back."""
+    since = machine.console_size
+    with suppress(MachineError):  # the connection may end before the answer
+        machine.run("sudo systemctl reboot --no-block", timeout=60)
+    machine.wait_for_boot(since=since)
+
+
+def boot_files(machine: Machine, letter: str) -> str:
+    """Names, sizes, times and hashes of a slot's files on EFI-SYSTEM."""
+    return ask(machine, f"cd /boot/flatcar && ls -l --full-time *-{letter} && sha256sum *-{letter}")

@@ -1,0 +1,31 @@
+"""Every demo, played for real through the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from flatkit.cli import main
+from flatkit.demos import DEMOS
+from flatkit.machines import get_machine, list_machines
+
+pytestmark = pytest.mark.vm
+
+
+@pytest.mark.parametrize("name", DEMOS)
+def test_demo_passes_every_check_and_leaves_nothing(name, lab_image, no_machines_left, capsys):
+    assert main(["demo", "run", name, "--image", "lab", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    ended = [line for line in lines if line["event"] == "step_ended"]
+    assert len(ended) == len(DEMOS[name].steps)
+    assert all(line["ok"] for line in ended)
+    assert lines[-1]["ok"] is True
+    assert list_machines() == []
+
+
+def test_kept_machines_are_named(lab_image, no_machines_left, capsys):
+    assert main(["demo", "run", "provision", "--keep", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["machines"] == ["demo-provision"]
+    assert get_machine("demo-provision").run("hostname").stdout == "web\n"

@@ -1,0 +1,107 @@
+"""What the tests of the notebook face share: machines on libvirt's test driver, and an IPython without a kernel."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from notebook_parts import Shown, Web
+
+from flatkit import workshop
+from flatkit.events import Observer
+from flatkit.images.image import Image, ImageKind
+from flatkit.machines import Accelerator, Machine
+from flatkit.testing.guest import FakeGuest
+from flatkit.testing.hypervisor import FakeHypervisor
+from flatkit.widgets import drafts, editor, live_machines, player
+from flatkit.widgets.live import Backend, LiveMachine
+from flatkit.workshop import Config, Upped, Wish
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder to work in, a state of its own, and nothing held from another test."""
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
+    work = tmp_path / "course"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    yield work
+    player.stop_all()
+    for machine in live_machines.held():
+        machine.cancel(wait=True)
+        machine.down()
+    live_machines._held.clear()
+    editor._editors.clear()
+    player._players.clear()
+    drafts._written.clear()
+
+
+@pytest.fixture
+def hypervisor(folder: Path) -> Iterator[FakeHypervisor]:
+    pytest.importorskip("libvirt")
+    fake = FakeHypervisor()
+    fake.connect()
+    yield fake
+    for machine in live_machines.held():
+        machine.cancel(wait=True)
+    fake.close()
+
+
+@pytest.fixture
+def server() -> Web:
+    return Web()
+
+
+@pytest.fixture
+def backend(hypervisor: FakeHypervisor, tmp_path: Path, server: Web, monkeypatch: pytest.MonkeyPatch) -> Backend:
+    """The real verbs, on a pretended hypervisor; `fk.up` uses it as well."""
+    disk = tmp_path / "image.raw"
+    disk.write_bytes(b"\0" * 1024 * 1024)
+    image = Image(
+        kind=ImageKind.LAB, label="lab 1", version="1", disk=disk, disk_format="raw", why="a test",
+        ignition_spec=(3, 3, 0), memory_mib=256,
+    )  # fmt: skip
+
+    def boot(config: Config, wish: Wish, *, observer: Observer, cancel: threading.Event) -> Upped:
+        spec = workshop.make_spec(config, image, wish, observer)
+        machine = Machine(wish.name, hypervisor=hypervisor)
+        machine.up(spec, observer=observer, cancel=cancel, accelerator=Accelerator.TCG)
+        return Upped(machine=machine)
+
+    made = Backend(boot=boot, machine=lambda name: Machine(name, hypervisor=hypervisor), get=server.get)
+    get = live_machines.get
+    monkeypatch.setattr(live_machines, "get", lambda name: get(name, lambda name: LiveMachine(name, made)))
+    return made
+
+
+@pytest.fixture
+def silent(hypervisor: FakeHypervisor) -> Callable[[], None]:
+    """Makes every later boot hang before SSH."""
+
+    def hang() -> None:
+        hypervisor._make_guest = lambda: FakeGuest(serves=False, shows_key=False)
+
+    return hang
+
+
+@pytest.fixture
+def shell(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """An IPython shell with flatkit imported in its first cell; `shell.shown` keeps the displays."""
+    monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config as Settings
+
+    InteractiveShell.clear_instance()
+    made = InteractiveShell.instance(config=Settings({"HistoryManager": {"enabled": False}}))
+    made.shown = Shown()
+    monkeypatch.setattr(made.display_pub, "publish", made.shown.publish)
+    import flatkit
+
+    flatkit._register_magics()
+    made.user_ns["fk"] = flatkit
+    yield made
+    InteractiveShell.clear_instance()

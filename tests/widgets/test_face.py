@@ -1,0 +1,55 @@
+"""The names of `import flatkit as fk`, and how little the import costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import flatkit as fk
+
+
+def test_the_face_holds_exactly_these_names() -> None:
+    assert fk.__all__ == ["clean", "doctor", "editor", "play", "up"]
+    assert fk.__all__ == sorted(fk.__all__)
+    for name in fk.__all__:
+        held = getattr(fk, name)
+        assert callable(held)
+        assert held.__doc__
+    assert set(fk.__all__) <= set(dir(fk))
+
+
+def test_the_import_brings_nothing_heavy() -> None:
+    code = "import sys; before = set(sys.modules); import flatkit; print(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert (
+        loaded & {"IPython", "ipywidgets", "libvirt", "paramiko", "yaml", "asyncio", "traitlets", "subprocess"} == set()
+    )
+
+
+def test_the_names_come_without_a_notebook() -> None:
+    code = "import flatkit as fk, sys; fk.up, fk.play; print('IPython' in sys.modules, 'ipywidgets' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_the_doctor_shows_itself_in_text_and_html() -> None:
+    card = fk.doctor()
+    assert "python" in repr(card)
+    assert "can boot machines" in repr(card) or "cannot boot machines" in repr(card)
+    assert "<table>" in card._repr_html_()
+    assert card.ok == card.examination.ok
+
+
+def test_a_sick_host_shows_the_fix() -> None:
+    from flatkit.host import Examination, Health, HostCheck
+    from flatkit.widgets.doctor_card import DoctorCard
+
+    check = HostCheck(name="libvirt", state=Health.FAIL, found="<none>", why="machines need it", fix="make setup")
+    card = DoctorCard(examination=Examination(checks=(check,)))
+    assert not card.ok
+    assert "make setup" in repr(card)
+    page = card._repr_html_()
+    assert "<code>make setup</code>" in page
+    assert "&lt;none&gt;" in page
+    assert "✗" in page

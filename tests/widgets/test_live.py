@@ -1,0 +1,254 @@
+"""The machine of a notebook: verbs that return at once, awaiting, cancelling, one object a name, clear refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from notebook_parts import CONFIG, Web
+
+import flatkit as fk
+from flatkit.errors import Cancelled, ConfigFaults, FetchError, InputError, MachineError
+from flatkit.testing.hypervisor import FakeHypervisor
+from flatkit.web import Response
+from flatkit.widgets import live_machines
+from flatkit.widgets.live import LiveMachine
+from flatkit.widgets.machine_view import MachineView
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+
+@pytest.fixture
+def config(folder: Path) -> Path:
+    file = folder / "web.bu"
+    file.write_text(CONFIG)
+    return file
+
+
+async def awaited(thing: Any) -> Any:
+    return await thing
+
+
+@pytest.fixture
+def machine(config: Path) -> LiveMachine:
+    return fk.up("web.bu", ports=80).wait(30)
+
+
+def test_up_returns_at_once_and_await_waits(config: Path) -> None:
+    m = fk.up("web.bu", ports=80)
+    assert asyncio.run(awaited(m)) is m
+    assert m.state == "running"
+    assert m.image.startswith("lab image")
+    assert "● web: running; ready after" in repr(m)
+    assert "Kernel" in repr(m)
+    assert m.url(80) in repr(m)
+    assert m.timeline.total > 0
+    assert "together" in repr(m.timeline)
+
+
+def test_commands_show_what_was_typed_and_said(machine: LiveMachine, hypervisor: FakeHypervisor) -> None:
+    (guest,) = hypervisor.guests.values()
+    guest.answer = lambda command: ("6.12\n", "", 0) if command == "uname -r" else ("", "no such file\n", 2)
+    done = machine.run("uname -r")
+    assert repr(done) == "core@web$ uname -r\n6.12"
+    assert str(done) == "6.12\n"
+    failed = machine.run("ls /nowhere")
+    assert not failed.ok
+    assert repr(failed).splitlines()[1:] == ["no such file", "[status 2]"]
+    assert "[status 2]" in failed._repr_html_()
+
+
+def test_the_same_cell_again_gives_the_same_machine(machine: LiveMachine) -> None:
+    again = fk.up("web.bu", ports=80)
+    assert again is machine
+    again.wait(30)
+    assert "running already" in repr(again)
+    assert again.timeline.total > 0, "the boot that was watched is not forgotten"
+    assert fk.up("web.bu").wait(30) is machine
+    assert len(live_machines.held()) == 1
+
+
+def test_the_same_cell_again_while_it_boots_changes_nothing(config: Path, silent: Callable[[], None]) -> None:
+    silent()
+    m = fk.up("web.bu")
+    assert fk.up("web.bu") is m
+    with pytest.raises(MachineError, match="still booting") as caught:
+        fk.up("web.bu", memory=512)
+    assert "await m" in caught.value.hint
+    m.cancel(wait=True)
+
+
+def test_before_it_is_ready_each_verb_says_what_to_wait_for(config: Path, silent: Callable[[], None]) -> None:
+    silent()
+    m = fk.up("web.bu", ports=80)
+    for verb in (lambda: m.run("true"), lambda: m.page(80), lambda: m.type("true")):
+        with pytest.raises(MachineError, match="not ready yet") as caught:
+            verb()
+        assert caught.value.hint.startswith("await m")
+    with pytest.raises(MachineError, match="at work already"):
+        m.boot(None, None)  # type: ignore[arg-type]
+    m.cancel(wait=True)
+
+
+def test_cancel_undoes_a_boot(config: Path, silent: Callable[[], None], hypervisor: FakeHypervisor) -> None:
+    silent()
+    m = fk.up("web.bu")
+    view = MachineView(m)
+    m._view = view
+    view.cancel.click()
+    with pytest.raises(Cancelled):
+        asyncio.run(awaited(m))
+    assert m.state == "absent"
+    assert hypervisor.owned() == []
+    assert m._refresher
+    assert m._refresher.wait(10)
+    assert "cancelled" in view.head.value
+    assert view.cancel.layout.display == "none"
+
+
+def test_a_boot_that_fails_raises_in_the_cell_that_awaits(config: Path, hypervisor: FakeHypervisor) -> None:
+    hypervisor.refusals = [MachineError("no memory", hint="close something")] * 9
+    m = fk.up("web.bu")
+    with pytest.raises(MachineError, match="no memory"):
+        asyncio.run(awaited(m))
+    assert "✗ web" in repr(m)
+    assert "Next: close something" in repr(m)
+
+
+def test_a_changed_config_is_refused_with_the_way_out(machine: LiveMachine, config: Path) -> None:
+    config.write_text(CONFIG.replace("inline: web", "inline: other"))
+    with pytest.raises(MachineError, match="once, on the first boot") as caught:
+        fk.up("web.bu", ports=80)
+    assert caught.value.hint.startswith('fk.up("web.bu", ..., fresh=True)')
+    old = machine._machine.record.uuid
+    fresh = fk.up("web.bu", ports=80, fresh=True)
+    assert fresh is machine
+    fresh.wait(30)
+    assert fresh._machine.record.uuid != old
+
+
+def test_a_comment_is_no_other_config(machine: LiveMachine, config: Path) -> None:
+    config.write_text("# a remark\n" + CONFIG)
+    assert fk.up("web.bu", ports=80).wait(30) is machine
+
+
+def test_other_ports_are_refused_with_the_way_out(machine: LiveMachine) -> None:
+    with pytest.raises(MachineError, match="other ports") as caught:
+        fk.up("web.bu", ports=[80, 8080])
+    assert "fresh=True" in caught.value.hint
+
+
+def test_restart_keeps_the_disk(machine: LiveMachine) -> None:
+    uuid = machine._machine.record.uuid
+    assert machine.restart() is machine
+    machine.wait(30)
+    assert machine.state == "running"
+    assert machine._machine.record.uuid == uuid
+    assert "Switching off" in repr(machine.timeline)
+
+
+def test_a_pulled_plug_is_said_and_mended(machine: LiveMachine) -> None:
+    assert "pulled" in repr(machine.unplug())
+    assert machine.state == "stopped"
+    with pytest.raises(MachineError, match="is stopped") as caught:
+        machine.run("true")
+    assert "m.restart()" in caught.value.hint
+    assert machine.restart().wait(30).state == "running"
+
+
+def test_stop_and_up_again(machine: LiveMachine) -> None:
+    machine.stop().wait(30)
+    assert machine.state == "stopped"
+    assert "its disk is kept" in repr(machine)
+    assert fk.up("web.bu", ports=80).wait(30).state == "running"
+
+
+def test_down_can_be_repeated_and_await_tells_then(machine: LiveMachine) -> None:
+    assert "is removed" in repr(machine.down())
+    assert "nothing to do" in repr(machine.down())
+    assert machine.state == "absent"
+    with pytest.raises(MachineError, match="is absent") as caught:
+        asyncio.run(awaited(machine))
+    assert "fk.up" in caught.value.hint
+
+
+def test_a_page_waits_for_its_first_answer(machine: LiveMachine, server: Web) -> None:
+    server.answers = [FetchError("nothing listens there"), Response(url="", status=404, text="gone")]
+    page = machine.page(80, "/a.html")
+    assert server.asked == [machine.url(80) + "a.html"] * 2
+    assert repr(page).splitlines() == [f"{machine.url(80)}a.html answered with status 404", "gone"]
+    assert "&lt;h1&gt;" in machine.page(80)._repr_html_()
+    server.answers = [FetchError("nothing listens there")] * 99
+    with pytest.raises(FetchError) as caught:
+        machine.page(80, timeout=0)
+    assert "systemctl --failed" in caught.value.hint
+
+
+def test_a_port_that_is_not_forwarded_is_named(machine: LiveMachine) -> None:
+    with pytest.raises(MachineError, match='"443"') as caught:
+        machine.page(443)
+    assert "ports=[443]" in caught.value.hint
+
+
+def test_clean_removes_all_and_says_what(machine: LiveMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    import flatkit.machines.cleanup as cleanup
+    import flatkit.machines.machine as module
+
+    for place in (cleanup, module):
+        monkeypatch.setattr(place, "Hypervisor", lambda *_: machine._machine.hypervisor)
+    assert repr(fk.clean()) == "removed: web"
+    assert machine.state == "absent"
+    assert repr(fk.clean()).startswith("nothing to clean")
+
+
+def test_a_config_with_faults_is_refused_at_once(config: Path) -> None:
+    config.write_text(CONFIG.replace("inline: web", "inlin: web\n      mode: rwx"))
+    with pytest.raises(ConfigFaults) as caught:
+        fk.up("web.bu")
+    assert len(caught.value.report) >= 1
+    assert live_machines.held() == []
+
+
+def test_a_missing_config_names_the_cells_that_make_one(folder: Path) -> None:
+    with pytest.raises(InputError, match=r'no file "none\.bu"') as caught:
+        fk.up("none.bu")
+    assert "%%butane none.bu" in caught.value.hint
+
+
+def test_without_a_config_there_is_a_machine_too(folder: Path) -> None:
+    assert fk.up().wait(30).name == "machine"
+
+
+def test_the_view_shows_and_hides_what_makes_sense(machine: LiveMachine) -> None:
+    view = MachineView(machine)
+    view.show(machine.shown())
+    assert "<b>web</b>" in view.head.value
+    assert "lab image" in view.head.value
+    assert view.console.layout.display == "none"
+    view.console_shown.value = True
+    assert view.console.layout.display is None
+    view.phases_shown.value = True
+    assert "Kernel" in view.phases.value
+
+
+def test_two_verbs_at_once_do_not_mix(machine: LiveMachine) -> None:
+    results: list[str] = []
+
+    def restart() -> None:
+        try:
+            machine.restart()
+            results.append("began")
+        except MachineError as error:
+            results.append(error.hint)
+
+    threads = [threading.Thread(target=restart) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    machine.wait(30)
+    assert results.count("began") == 1

@@ -1,0 +1,171 @@
+"""The player: a demo step by step or all at once, on a pretended stage."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flatkit as fk
+from flatkit.demos import DEMOS
+from flatkit.errors import UsageError
+from flatkit.events import Observer, phase
+from flatkit.steps import Boot, Demo, Step, Where, says
+from flatkit.widgets.player import Player
+from flatkit.widgets.player_view import PlayerView
+
+DEMO = Demo(
+    name="small",
+    title="A small demo",
+    steps=(
+        Step(title="Boot", why="It has to run.", boot=Boot(config="web.bu", machine="small"), where=Where.HOST,
+             check=says("ready"), hint="look"),
+        Step(title="Ask", why="It answers.", command="echo {port80}", check=says("8080"), hint="ask {port80}"),
+        Step(title="Look", why="It stays.", command="ls", check=says("ls"), hint="none"),
+    ),
+)  # fmt: skip
+
+
+class Stage:
+    """Answers with the command; `broken` names a command that says nothing."""
+
+    def __init__(self) -> None:
+        self.typed: list[str] = []
+        self.broken = ""
+        self.is_open = False
+        self.hold: threading.Event | None = None
+
+    @contextmanager
+    def open(self, *, image: str, keep: bool, cancel: threading.Event) -> Iterator[Stage]:
+        self.is_open = True
+        try:
+            yield self
+        finally:
+            self.is_open = False
+
+    def boot(self, boot: Boot, observer: Observer) -> str:
+        with phase(observer, "kernel", "Kernel"):
+            if self.hold:
+                self.hold.wait(10)
+        return "it is ready"
+
+    def host(self, command: str) -> str:
+        return self.guest(command)
+
+    def guest(self, command: str) -> str:
+        self.typed.append(command)
+        return "" if command == self.broken else command
+
+    def fill(self, command: str) -> str:
+        return command.replace("{port80}", "8080")
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture
+def player(stage: Stage, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Player:
+    monkeypatch.setitem(DEMOS, "small", DEMO)
+    return Player("small", stages=stage.open)
+
+
+def until(condition: Any) -> None:
+    deadline = threading.Event()
+    timer = threading.Timer(10, deadline.set)
+    timer.start()
+    while not condition():
+        assert not deadline.is_set(), "in vain"
+    timer.cancel()
+
+
+async def awaited(thing: Any) -> Any:
+    return await thing
+
+
+def test_awaiting_plays_all(player: Player, stage: Stage) -> None:
+    assert "3 steps" in repr(player)
+    assert asyncio.run(awaited(player)) is player
+    assert player.ok
+    assert stage.typed == ["echo 8080", "ls"]
+    assert not stage.is_open
+    text = repr(player)
+    assert "every check passed" in text
+    assert "✓ 2/3  Ask" in text
+    assert "core@machine$ echo 8080" in text
+    assert asyncio.run(awaited(player)).ok, "awaiting again gives the same run"
+
+
+def test_one_step_at_a_time(player: Player, stage: Stage) -> None:
+    view = PlayerView(player)
+    player._view = view
+    view.next.click()
+    until(lambda: player.steps[1].state == "next" and player.steps[1].command == "echo 8080")
+    assert stage.typed == []
+    assert player.steps[2].state == "waiting"
+    view.next.click()
+    until(lambda: player.steps[2].state == "next")
+    assert stage.typed == ["echo 8080"]
+    view.all.click()
+    player.wait(10)
+    assert player.ok
+    player._draw()
+    assert "every check passed" in view.head.value
+    assert view.next.description == "Play again"
+
+
+def test_a_failed_check_ends_the_demo_with_its_hint(player: Player, stage: Stage) -> None:
+    stage.broken = "echo 8080"
+    asyncio.run(awaited(player))
+    assert not player.ok
+    text = repr(player)
+    assert "a check failed" in text
+    assert "✗ 2/3  Ask" in text
+    assert "Next: ask 8080" in text
+    assert player.steps[2].state == "waiting"
+
+
+def test_stopping_closes_the_stage(player: Player, stage: Stage) -> None:
+    player.next()
+    until(lambda: player.steps[1].state == "next" and player.steps[0].state == "ok")
+    player.stop()
+    player.wait(10)
+    assert not stage.is_open
+    assert not player.ok
+    assert player.verdict == "cancelled"
+    player.all().wait(10)
+    assert player.ok, "after a stop it can be played again"
+
+
+def test_a_step_at_work_locks_the_buttons(player: Player, stage: Stage) -> None:
+    stage.hold = threading.Event()
+    view = PlayerView(player)
+    player._view = view
+    player.next()
+    until(lambda: player.is_working and bool(player.progress.phases))
+    player._draw()
+    assert view.next.disabled
+    assert not view.stop.disabled
+    assert "Kernel" in view.steps.value
+    stage.hold.set()
+    player.all().wait(10)
+    assert player.ok
+
+
+def test_play_shows_the_first_step_and_does_nothing_yet(shell: Any) -> None:
+    shell.run_cell('p = fk.play("provision")\np').raise_error()
+    (bundle,) = shell.shown.bundles
+    assert "▶ 1/7  From Butane to Ignition" in bundle["text/plain"]
+    assert "host$ flatkit butane web.bu" in bundle["text/plain"]
+    assert not shell.user_ns["p"].is_running
+
+
+def test_an_unknown_demo_is_refused(folder: Path) -> None:
+    with pytest.raises(UsageError, match="provision"):
+        fk.play("nothing")
