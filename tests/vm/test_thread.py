@@ -146,7 +146,7 @@ def test_config_that_ignition_cannot_apply(lab_image, no_machines_left, file_ser
     with pytest.raises(BootFailed, match="Ignition") as caught:
         workshop.boot(config, workshop.Wish(name="broken"), observer=tape)
     assert "flatkit console broken" in caught.value.hint
-    assert any("404" in event.text for event in tape.events if isinstance(event, ConsoleLine))
+    assert any("GET result: Not Found" in event.text for event in tape.events if isinstance(event, ConsoleLine))
     # It is kept for looking at, with its console.
     machine = get_machine("broken")
     assert machine.state is MachineState.FAILED
