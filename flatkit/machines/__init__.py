@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from flatkit.machines.cleanup import find_machines as find_machines
     from flatkit.machines.cleanup import list_machines as list_machines
     from flatkit.machines.cleanup import remove_machines as remove_machines
+    from flatkit.machines.handle import MachineState as MachineState
     from flatkit.machines.hypervisor import Hypervisor as Hypervisor
     from flatkit.machines.keys import KeyPair as KeyPair
     from flatkit.machines.keys import workshop_key as workshop_key
     from flatkit.machines.machine import Booted as Booted
     from flatkit.machines.machine import Machine as Machine
-    from flatkit.machines.machine import MachineState as MachineState
     from flatkit.machines.machine import get_machine as get_machine
     from flatkit.machines.phases import PHASES as PHASES
     from flatkit.machines.ready import Patience as Patience
@@ -51,7 +51,7 @@ _NAMES = {
     "Machine": "machine",
     "MachineInfo": "cleanup",
     "MachineSpec": "spec",
-    "MachineState": "machine",
+    "MachineState": "handle",
     "Patience": "ready",
     "RunResult": "ssh",
     "check_name": "spec",

@@ -13,8 +13,9 @@ from pathlib import Path
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.machines import ports
+from flatkit.machines.handle import MachineState
 from flatkit.machines.hypervisor import Hypervisor
-from flatkit.machines.machine import Machine, MachineState
+from flatkit.machines.machine import Machine
 from flatkit.machines.spec import Forward
 from flatkit.machines.store import folders, owner_id
 

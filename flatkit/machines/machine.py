@@ -9,51 +9,23 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from flatkit.errors import BootFailed, Cancelled, FlatkitError, MachineError, MachineNotFound, WaitTimeout
 from flatkit.events import Observer, Said
 from flatkit.machines import ports
-from flatkit.machines.console import read_tail
-from flatkit.machines.domain import domain_name
+from flatkit.machines.handle import Handle, MachineState
 from flatkit.machines.hypervisor import DomainState, Hypervisor
-from flatkit.machines.keys import HostKey, load_host_keys, save_host_keys, workshop_key
+from flatkit.machines.keys import HostKey, load_host_keys, save_host_keys
 from flatkit.machines.making import Maker, PoweredOn, remove
 from flatkit.machines.ready import Booting, Patience, Ready, ReadyWait
-from flatkit.machines.spec import Accelerator, Forward, MachineSpec
-from flatkit.machines.ssh import Connection, Endpoint, RunResult
-from flatkit.machines.store import (
-    Folder,
-    Life,
-    Record,
-    folder_of,
-    locked,
-    owner_id,
-)  # fmt: skip
+from flatkit.machines.spec import Accelerator, MachineSpec
+from flatkit.machines.store import Life, Record, locked
 
 log = logging.getLogger(__name__)
 
-# Of a console that grew without measure, so much is read back at most, in bytes.
-_CONSOLE_READ = 64 * 1024 * 1024
 # How long `up` waits for another flatkit that is at work on the same machine, in seconds.
 _OTHER_BOOT = 900.0
-
-
-class MachineState(str, Enum):
-    """What a machine is, for people: ready and failed ones run; a leftover is what a crash left behind."""
-
-    RUNNING = "running"
-    BOOTING = "booting"
-    PAUSED = "paused"
-    STOPPED = "stopped"
-    FAILED = "failed"
-    LEFTOVER = "leftover"
-    ABSENT = "absent"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,83 +37,12 @@ class Booted:
     was_running: bool = False
 
 
-class Machine:
+class Machine(Handle):
     """A handle on the machine of that name, which may not exist yet. Safe for several threads: one verb at a time."""
 
     def __init__(self, name: str, *, hypervisor: Hypervisor | None = None) -> None:
-        self.folder: Folder = folder_of(name)
-        self.hypervisor = hypervisor or Hypervisor()
+        super().__init__(name, hypervisor=hypervisor)
         self.booted = Booted()
-        self._lock = threading.RLock()
-        self._connection: Connection | None = None
-
-    @property
-    def name(self) -> str:
-        """The machine's name."""
-        return self.folder.name
-
-    def __repr__(self) -> str:
-        record = self.folder.find()
-        about = f", {record.spec.label}, ssh on port {ports.ssh_port(record.forwards)}" if record else ""
-        return f"<Machine {self.name!r}{about}>"
-
-    # What it is
-
-    @property
-    def record(self) -> Record:
-        """What is kept about it. Raises MachineNotFound."""
-        return self.folder.get()
-
-    @property
-    def spec(self) -> MachineSpec:
-        """What it is to be. Raises MachineNotFound."""
-        return self.record.spec
-
-    @property
-    def forwards(self) -> tuple[Forward, ...]:
-        """Its forwards with their real host ports, SSH among them. Raises MachineNotFound."""
-        return ports.for_people(self.record.forwards)
-
-    def host_port(self, guest: int) -> int:
-        """The port on 127.0.0.1 that leads to this port of the guest. Raises MachineError when none does."""
-        for forward in self.forwards:
-            if forward.guest == guest:
-                return forward.host
-        raise MachineError(
-            f'port "{guest}" of the machine "{self.name}" is not forwarded',
-            hint=f"flatkit up --name {self.name} --forward 8080:{guest}   (after flatkit down {self.name})",
-        )
-
-    @property
-    def state(self) -> MachineState:
-        """What it does now."""
-        record = self.folder.find()
-        domain = record.domain if record else domain_name(owner_id(), self.name)
-        found = self.hypervisor.status(domain).state
-        if record is None:
-            there = self.folder.exists() or found is not DomainState.UNDEFINED
-            return MachineState.LEFTOVER if there else MachineState.ABSENT
-        if found is DomainState.PAUSED:
-            return MachineState.PAUSED
-        if found is DomainState.RUNNING:
-            return {
-                Life.READY: MachineState.RUNNING,
-                Life.FAILED: MachineState.FAILED,
-                Life.MAKING: MachineState.BOOTING,
-            }[record.life]
-        if record.life is Life.FAILED:
-            return MachineState.FAILED
-        made = record.life is Life.READY and found is not DomainState.UNDEFINED
-        return MachineState.STOPPED if made else MachineState.LEFTOVER
-
-    def console_tail(self, lines: int = 40) -> list[str]:
-        """The console's last lines, without escape sequences."""
-        return read_tail(self.folder.console, lines=lines, within=min(_CONSOLE_READ, max(256 * 1024, 256 * lines)))
-
-    @property
-    def console_size(self) -> int:
-        """How many bytes the console holds: where what comes next will begin."""
-        return self.folder.console.stat().st_size
 
     # Verbs
 
@@ -175,39 +76,6 @@ class Machine:
                 started = maker.restart(record)
             self._await_ready(started, watcher, cancel, patience or Patience())
         return self
-
-    def run(
-        self,
-        command: str,
-        *,
-        timeout: float | None = None,
-        on_output: Callable[[str], None] | None = None,
-    ) -> RunResult:
-        """Run a command line on the machine and return what it said, whatever its status.
-
-        Raises MachineNotFound, WaitTimeout, and MachineError when the connection fails.
-        """
-        return self.connection().run(command, timeout=timeout, on_output=on_output)
-
-    def connection(self) -> Connection:
-        """The kept SSH connection. Raises MachineNotFound."""
-        endpoint = self._endpoint(self.record)
-        with self._lock:
-            if self._connection is None or self._connection.endpoint != endpoint:
-                self._drop_connection()
-                self._connection = Connection(endpoint)
-            return self._connection
-
-    def close(self) -> None:
-        """Drop the SSH connection; the machine runs on, and the next command connects again."""
-        with self._lock:
-            self._drop_connection()
-
-    def ssh_argv(self, command: Sequence[str] = ()) -> list[str]:
-        """The `ssh` call for a person's terminal; the host key is pinned first. Raises MachineError."""
-        connection = self.connection()
-        connection.pin()
-        return connection.endpoint.argv(command)
 
     def stop(self, *, patience: float = 60.0) -> None:
         """Switch the machine off in order, and the hard way after `patience` seconds; its disk is kept.
@@ -350,21 +218,6 @@ class Machine:
         observer.notify(
             Said(text=f'the machine "{self.name}" is ready after {ready.seconds:.1f} s (ssh on port {port})')
         )
-
-    def _endpoint(self, record: Record) -> Endpoint:
-        return Endpoint(
-            name=self.name,
-            port=ports.ssh_port(record.forwards),
-            user=record.spec.ssh_user,
-            key_file=record.spec.key_file or workshop_key().private,
-            host_keys=load_host_keys(self.folder.hostkeys),
-            known_hosts=self.folder.known_hosts,
-        )
-
-    def _drop_connection(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection:
-            connection.close()
 
     def _ask_to_power_off(self) -> None:
         """By SSH: not every guest listens to its power button."""

@@ -196,7 +196,7 @@ def test_a_port_that_is_not_forwarded_is_named(machine: LiveMachine) -> None:
 
 def test_clean_removes_all_and_says_what(machine: LiveMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     import flatkit.machines.cleanup as cleanup
-    import flatkit.machines.machine as module
+    import flatkit.machines.handle as module
 
     for place in (cleanup, module):
         monkeypatch.setattr(place, "Hypervisor", lambda *_: machine._machine.hypervisor)
