@@ -10,7 +10,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from flatkit.events import Observer, PhaseEnded, PhaseStarted
+from flatkit.events import Observer, PhaseEnded, PhaseStarted, Said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +119,11 @@ FAILURES = (
 )  # fmt: skip
 
 
+# A panicked kernel says that it will restart (panic=10 here, 60 on Flatcar); any kernel says which slot it is from.
+_RESTARTS = _words(r"Rebooting in \d+ seconds")
+_SLOT = _words(r"ommand line: .*\bBOOT_IMAGE=\S*/vmlinuz-([ab])\b")
+
+
 def find_phase(text: str) -> Phase | None:
     """The phase that this line begins."""
     return next((phase for phase in PHASES if phase.begins and phase.begins.search(text)), None)
@@ -133,7 +138,8 @@ class Timeline:
     """Follows a boot line by line and tells an observer which phase it is in.
 
     A phase ends where the next one begins. A boot that begins again (a panic, a fallback to the other slot) begins
-    again here too.
+    again here too. `failure` is what the present boot has shown, `failed_boots` counts those that showed one, and
+    `will_restart` is set once the kernel has said so.
     """
 
     def __init__(self, observer: Observer, *, slowdown: float = 1.0) -> None:
@@ -142,6 +148,9 @@ class Timeline:
         self._phase: Phase | None = None
         self._began = 0.0
         self.failure: Failure | None = None
+        self.failed_boots = 0
+        self.will_restart = False
+        self._slot = ""
         self.spent: dict[str, float] = {}
 
     @property
@@ -156,14 +165,20 @@ class Timeline:
     def feed(self, text: str, at: float) -> None:
         """Take in a line of the console."""
         phase = find_phase(text)
-        if phase and phase.name == "kernel" and self.phase != "firmware":
-            self.failure = None  # it boots once more
+        if phase and phase.name in {"slots", "kernel"} and self.failure:
+            self._observer.notify(Said(text=f"{self.failure.cause}: it has restarted"))
+            self.failure, self.will_restart = None, False  # it boots once more
         if phase and self._is_new(phase):
             self._begin(phase, at)
         failure = find_failure(text)
         # The first pattern tells the cause; what follows it (a shell, a panic) is only the consequence.
         if failure and self.failure is None:
             self.failure = failure
+            self.failed_boots += 1
+        self.will_restart = self.will_restart or bool(self.failure and _RESTARTS.search(text))
+        slot = _SLOT.search(text)
+        if slot:
+            self._take_slot(slot.group(1))
 
     def finish(self, *, ok: bool = True, at: float | None = None) -> None:
         """The boot is over: the machine is ready, or has failed."""
@@ -175,6 +190,11 @@ class Timeline:
                 PhaseEnded(phase=self._phase.name, title=self._phase.title, seconds=seconds, ok=ok, at=now)
             )
         self._phase = None
+
+    def _take_slot(self, slot: str) -> None:
+        if self.failed_boots and slot != self._slot:
+            self._observer.notify(Said(text=f"the machine fell back to slot {slot}: slot {self._slot} did not come up"))
+        self._slot = slot
 
     def _is_new(self, phase: Phase) -> bool:
         order = [known.name for known in PHASES]

@@ -26,6 +26,8 @@ _LOOK_EVERY = 0.05
 _STATE_EVERY = 0.25
 _SILENT_CONSOLE = 5.0
 _DAEMON_AWAY = 20.0
+# A machine that restarts may come up from its other slot; one that failed so often would go on for ever.
+_FAILED_BOOTS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,7 @@ class Patience:
     """How long to wait, in seconds, before calling a boot failed.
 
     `overall` is a generous bound for everything; `stalled` without a line on the console while the processor idles;
-    `after_failure` without a line after one that shows a known failure: a machine may yet boot once more.
+    `after_failure` without a line after one that shows a known failure, unless the kernel said that it will restart.
     """
 
     overall: float = 1200.0
@@ -153,7 +155,8 @@ class ReadyWait:
 
     def _check_patience(self, now: float) -> None:
         patience, failure = self._booting.patience, self._timeline.failure
-        if failure and now - self._moved > patience.after_failure:
+        may_restart = self._timeline.will_restart and self._timeline.failed_boots < _FAILED_BOOTS
+        if failure and not may_restart and now - self._moved > patience.after_failure:
             raise self._failed(failure.cause, cure=failure.cure)
         silent = now - self._moved
         cpu = self._booting.cpu_seconds()

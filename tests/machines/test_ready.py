@@ -1,0 +1,97 @@
+"""Waiting for a machine that panics, restarts, and comes up from its other slot; or never does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flatkit.errors import BootFailed
+from flatkit.events import PhaseStarted, Said, Tape
+from flatkit.machines.hypervisor import DomainState, Status
+from flatkit.machines.ports import find_free_port
+from flatkit.machines.ready import Booting, Patience, ReadyWait
+from flatkit.testing.guest import FakeGuest
+
+CAUSE = "/usr is not what was built: dm-verity found a changed block"
+
+
+def boot(slot: str, *, tampered: bool) -> list[str]:
+    """The console of a boot from a slot, as a lab machine wrote it."""
+    start = [
+        "[    2.1] lab-selector: started",
+        f"[    2.4] lab-selector: slot {slot} chosen: priority=2 tries=1 successful=0",
+        "[    0.0] Linux version 6.12.0",
+        f"[    0.0] Command line: BOOT_IMAGE=/flatcar/vmlinuz-{slot} mount.usr=/dev/mapper/usr",
+        "[    0.9] lab-initrd: started",
+    ]
+    if not tampered:
+        return [*start, "[    2.0] lab-initrd: switching to the root file system"]
+    return [
+        *start,
+        "[    1.1] device-mapper: verity: 254:4: data block 0 is corrupted",
+        "[    1.2] Kernel panic - not syncing: dm-verity device corrupted",
+        "[    1.3] Rebooting in 10 seconds..",
+    ]
+
+
+class Host:
+    """Stands for the hypervisor: each third look at the domain, the guest has got one boot further."""
+
+    def __init__(self, folder: Path, boots: list[list[str]]) -> None:
+        self.console, self.port, self.guest = folder / "console.log", find_free_port(set()), FakeGuest()
+        self._boots, self._looks = boots, 0
+        self.console.touch()
+
+    def look(self) -> Status:
+        self._looks += 1
+        if self._boots and self._looks % 3 == 0:
+            lines = self._boots.pop(0)
+            if not self._boots and "panic" not in "".join(lines):
+                self.guest.serve(self.port)
+                lines = [*lines, self.guest.key_line]
+            with self.console.open("a") as file:
+                file.write("".join(f"{line}\r\n" for line in lines))
+        return Status(state=DomainState.RUNNING)
+
+    def wait(self, tape: Tape) -> None:
+        booting = Booting(
+            name="web", console=self.console, port=self.port, knock_port=None, status=self.look, cpu_seconds=lambda: 0.0,
+            # No patience at all with a failure: only what the kernel itself announced is waited for.
+            patience=Patience(after_failure=0.0),
+        )  # fmt: skip
+        ReadyWait(booting, observer=tape).wait().connection.close()
+
+
+@pytest.fixture
+def tape() -> Tape:
+    return Tape()
+
+
+def test_a_panic_that_restarts_is_waited_for_and_the_other_slot_is_named(tmp_path: Path, tape: Tape) -> None:
+    host = Host(tmp_path, [boot("b", tampered=True), boot("a", tampered=False)])
+    try:
+        host.wait(tape)
+    finally:
+        host.guest.power_off()
+    assert [event.phase for event in tape.events if isinstance(event, PhaseStarted)] == [
+        "firmware", "slots", "kernel", "initrd", "slots", "kernel", "initrd", "userspace", "ssh",
+    ]  # fmt: skip
+    assert [event.text for event in tape.events if isinstance(event, Said)] == [
+        f"{CAUSE}: it has restarted",
+        "the machine fell back to slot a: slot b did not come up",
+    ]
+
+
+def test_a_machine_that_panics_again_and_again_is_given_up(tmp_path: Path, tape: Tape) -> None:
+    """A slot that was good once is chosen again at each boot, by Flatcar's rule too."""
+    host = Host(tmp_path, [boot("a", tampered=True) for _ in range(9)])
+    with pytest.raises(BootFailed, match="dm-verity found a changed block"):
+        host.wait(tape)
+    assert [event.text for event in tape.events if isinstance(event, Said)] == [f"{CAUSE}: it has restarted"] * 2
+
+
+def test_a_failure_without_a_restart_ends_the_wait(tmp_path: Path, tape: Tape) -> None:
+    host = Host(tmp_path, [boot("a", tampered=True)[:-1]])
+    with pytest.raises(BootFailed, match="dm-verity"):
+        host.wait(tape)
