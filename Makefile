@@ -1,6 +1,6 @@
 # The doors to flatkit for people and for CI. The work is done by tools/setup.sh, the flatkit command and pytest.
 .DEFAULT_GOAL := help
-.PHONY: help setup workshop demo test test-long check vectors bench fuzz clean distclean
+.PHONY: help setup workshop demo test test-long check bundles vectors bench fuzz clean distclean
 
 BIN = $(shell tools/setup.sh bin)
 FAST = not vm and not ui and not install and not long
@@ -34,6 +34,9 @@ check: ## style, types, layers, notebooks and the fast tests
 	"$(BIN)/mypy"
 	"$(BIN)/python" tools/check_notebooks.py notebooks
 	@exec "$(BIN)/python" -m pytest -q -m "$(FAST)" --ignore tests/project/test_linters.py $(PYTEST_ARGS)
+
+bundles: ## build what the notebook's widgets load, from flatkit/widgets/js (needs Node.js)
+	@cd flatkit/widgets/js && npm ci --ignore-scripts --no-audit --no-fund && node build.mjs
 
 vectors: ## compare with the recorded cases in the folder VECTORS (make vectors VECTORS=DIR)
 	@tools/setup.sh run

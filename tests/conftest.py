@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,20 @@ def _remove_machines() -> None:
     from flatkit.machines import find_machines, remove_machines
 
     remove_machines(find_machines())
+
+
+@pytest.fixture(scope="session")
+def node_folder() -> Path:
+    """What the widgets' page sides are built from, as the lock file has it. Tests that need Node.js ask for this."""
+    js = Path(__file__).resolve().parent.parent / "flatkit" / "widgets" / "js"
+    if shutil.which("npm") is None and not os.environ.get("CI"):
+        pytest.skip("Node.js is not installed, so nothing of the widgets' page side is built")
+    modules, lock = js / "node_modules", (js / "package-lock.json").read_bytes()
+    stamp = modules / ".lock-of-tests"
+    if not (stamp.is_file() and stamp.read_bytes() == lock):
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=js, check=True)
+        stamp.write_bytes(lock)
+    return modules
 
 
 @pytest.fixture(scope="session")

@@ -256,7 +256,18 @@ def test_a_planted_print_or_exit_is_caught(tmp_path: Path, text: str) -> None:
     assert len(exits_and_prints(tmp_path / "flatkit")) == 1
 
 
-HEAVY = ("libvirt", "paramiko", "ipywidgets", "yaml", "IPython", "jupyterlab", "traitlets", "cryptography", "xml.etree")
+HEAVY = (
+    "libvirt",
+    "paramiko",
+    "ipywidgets",
+    "yaml",
+    "IPython",
+    "jupyterlab",
+    "anywidget",
+    "traitlets",
+    "cryptography",
+    "xml.etree",
+)
 
 
 @pytest.mark.parametrize("module", ["flatkit", "flatkit.errors", "flatkit.run"])

@@ -198,6 +198,9 @@ def test_the_wheel_opens_the_course_from_an_empty_environment(place: Path) -> No
     settings = {name for name in names if name.endswith("share/jupyter/lab/settings/overrides.d/flatkit.json")}
     assert len(settings) == 1
     assert {name.partition("/")[0] for name in names - settings} == {"flatkit"}
+    built = {f"flatkit/widgets/static/{file.name}" for file in (checkout / "flatkit/widgets/static").glob("*")}
+    assert built <= names
+    assert not {name for name in names if name.startswith("flatkit/widgets/js/")}
     notebooks = {file.name for file in (checkout / "notebooks").glob("*.ipynb")}
     assert {f"flatkit/_course/{name}" for name in notebooks} <= names
 

@@ -129,7 +129,7 @@ def test_programs_in_sbin_count_though_path_lacks_it(host: Host) -> None:
 
 def test_the_tests_need_more_than_the_course(host: Host) -> None:
     host.add("apt-get", "exit 9")
-    assert host.setup("test").stderr.splitlines()[-1].endswith(f"{APT} ignition shellcheck")
+    assert host.setup("test").stderr.splitlines()[-1].endswith(f"{APT} ignition shellcheck chromium")
 
 
 def test_a_libvirt_on_another_host_needs_none_here(host: Host) -> None:
@@ -220,6 +220,7 @@ def test_make_alone_lists_every_target() -> None:
         "check",
         "clean",
         "test-long",
+        "bundles",
         "vectors",
         "bench",
         "fuzz",

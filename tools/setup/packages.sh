@@ -32,6 +32,7 @@ build cc                  gcc                    gcc                    gcc     
 build python-headers      python3-dev            python3-devel          -               -
 test  ignition-validate   ignition               ignition-validate      -               -
 test  shellcheck          shellcheck             ShellCheck             shellcheck      shellcheck
+test  browser             chromium               chromium               chromium        -
 END
 }
 
@@ -41,6 +42,7 @@ have() {
     python) have_python ;;
     binding) have_binding ;;
     certificates) have_certificates ;;
+    browser) command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ;;
     headers) pkg-config --exists libvirt 2>/dev/null ;;
     python-headers) have_python_headers ;;
     *) command -v "$1" >/dev/null 2>&1 ;;

@@ -1,0 +1,78 @@
+// What a notebook gives a widget's page side, without a notebook: traits, messages, and a wire to the test's Python.
+const decode = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+const encode = (buffer) => {
+  const bytes = buffer instanceof ArrayBuffer ? new Uint8Array(buffer) : new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+  return btoa(Array.from(bytes, (b) => String.fromCharCode(b)).join(""));
+};
+
+class FakeModel {
+  constructor(id, state) {
+    this.id = id;
+    this.state = state;
+    this.dirty = new Set();
+    this.listeners = new Map();
+    this.comm_live = true;
+    this.wire = Promise.resolve();
+  }
+  get(name) { return this.state[name]; }
+  set(name, value) {
+    this.state[name] = value;
+    this.dirty.add(name);
+    this.emit(`change:${name}`, this, value);
+    this.emit("change", this);
+  }
+  save_changes() {
+    const state = Object.fromEntries([...this.dirty].map((name) => [name, this.state[name]]));
+    this.dirty.clear();
+    this.talk({ state });
+  }
+  send(content, callbacks, buffers = []) { this.talk({ content, buffers: buffers.map(encode) }); }
+  talk(message) {
+    if (!this.comm_live) return;
+    this.wire = this.wire.then(() => window.flatkitSend(this.id, message)).then(() => this.drain());
+  }
+  async drain() {
+    if (!this.comm_live) return;
+    for (const message of await window.flatkitDrain(this.id)) this.receive(message);
+  }
+  receive({ state = {}, content = null, buffers = [] }) {
+    Object.assign(this.state, state);
+    for (const name of Object.keys(state)) this.emit(`change:${name}`, this, state[name]);
+    if (Object.keys(state).length) this.emit("change", this);
+    if (content !== null) this.emit("msg:custom", content, buffers.map(decode));
+  }
+  kernelDied() {
+    this.comm_live = false;
+    this.emit("comm_live_update");
+  }
+  on(names, callback) {
+    for (const name of names.split(" ")) this.listeners.set(name, [...(this.listeners.get(name) ?? []), callback]);
+  }
+  off(names, callback) {
+    for (const name of names ? names.split(" ") : [...this.listeners.keys()])
+      this.listeners.set(name, (this.listeners.get(name) ?? []).filter((one) => callback && one !== callback));
+  }
+  once(name, callback) {
+    const one = (...args) => { this.off(name, one); callback(...args); };
+    this.on(name, one);
+  }
+  emit(name, ...args) { for (const callback of [...(this.listeners.get(name) ?? [])]) callback(...args); }
+}
+
+window.flatkitMount = async (id, code, state) => {
+  const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+  const made = (await import(url)).default;
+  const widget = typeof made === "function" ? await made() : made;
+  const model = new FakeModel(id, state);
+  const experimental = { invoke: async () => { throw new Error("not in a test page"); } };
+  const endings = [await widget.initialize?.({ model, experimental })];
+  const el = document.createElement("div");
+  document.querySelector("main").append(el);
+  endings.push(await widget.render?.({ model, el, experimental }));
+  // What the widget says on its own, from a thread, arrives as well.
+  const clock = setInterval(() => model.drain(), 25);
+  window.flatkitMounted = { ...window.flatkitMounted, [id]: {
+    model, el,
+    unmount: async () => { clearInterval(clock); for (const end of endings) await end?.(); el.remove(); },
+  } };
+};

@@ -1,0 +1,165 @@
+"""A JupyterLab of the tests' own: folders, settings, token and port that nobody else has; and a notebook opened in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from browser import HERE, ROOT
+from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+_PATIENCE = 60.0
+_NUMBERED = re.compile(r"\[\d+\]")
+
+
+class Lab:
+    """A running server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "course"
+        self._home = folder
+        self._token = secrets.token_hex(16)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port = 0
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self.root.mkdir(parents=True)
+        settings = self._home / "app-settings"
+        (settings / "overrides.d").mkdir(parents=True)
+        shutil.copy(ROOT / "jupyter" / "overrides.json", settings / "overrides.d" / "flatkit.json")
+        self._port = _free_port()
+        with (self._home / "server.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ip={HERE}",
+                    f"--port={self._port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={self._token}",
+                    f"--ServerApp.root_dir={self.root}", f"--LabApp.app_settings_dir={settings}",
+                ],
+                cwd=self.root, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self.ask("GET", "api/status")
+                return
+            except OSError:
+                assert self._process.poll() is None, f"the server ended: {self.log()}"
+                assert time.monotonic() < until, f"the server did not answer: {self.log()}"
+                time.sleep(0.1)
+
+    def _environment(self) -> dict[str, str]:
+        own = {
+            "HOME": self._home, "IPYTHONDIR": self._home / "ipython", "JUPYTER_CONFIG_DIR": self._home / "config",
+            "JUPYTER_DATA_DIR": self._home / "data", "JUPYTER_RUNTIME_DIR": self._home / "runtime",
+            "JUPYTERLAB_SETTINGS_DIR": self._home / "settings", "JUPYTERLAB_WORKSPACES_DIR": self._home / "workspaces",
+            "PYTHONPATH": ROOT,
+        }  # fmt: skip
+        return {**os.environ, **{name: str(value) for name, value in own.items()}}
+
+    def stop(self) -> None:
+        """End it and its kernels."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(20)
+
+    def log(self) -> str:
+        """The end of what the server said."""
+        return (self._home / "server.log").read_text(errors="replace")[-2000:]
+
+    def url(self, path: str) -> str:
+        """A page of this server, with its token."""
+        return f"http://{HERE}:{self._port}/{path}{'&' if '?' in path else '?'}token={self._token}"
+
+    def ask(self, method: str, path: str) -> Any:
+        """Its REST interface."""
+        request = urllib.request.Request(
+            f"http://{HERE}:{self._port}/{path}", method=method, headers={"Authorization": f"token {self._token}"}
+        )
+        with urllib.request.urlopen(request, timeout=20) as response:
+            body = response.read()
+        return json.loads(body) if body else None
+
+    def end_kernels(self) -> None:
+        """A notebook that is opened again would find its old kernel."""
+        for session in self.ask("GET", "api/sessions"):
+            self.ask("DELETE", f"api/sessions/{session['id']}")
+
+    @contextmanager
+    def open(
+        self, context: BrowserContext, cells: Sequence[str], *, name: str = "test.ipynb", app: str = "lab"
+    ) -> Iterator[Notebook]:
+        """A notebook with these code cells, opened in JupyterLab (`lab`) or Notebook 7 (`notebooks`)."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, self.root / name)
+        page = context.new_page()
+        page.goto(self.url(f"{app}/tree/{name}?reset" if app == "lab" else f"{app}/{name}"))
+        try:
+            opened = Notebook(self, page)
+            opened.wait_until_ready()
+            yield opened
+        finally:
+            page.close()
+            self.end_kernels()
+
+
+class Notebook:
+    """A notebook on a page."""
+
+    def __init__(self, lab: Lab, page: Page) -> None:
+        self.lab = lab
+        self.page = page
+
+    @property
+    def cells(self) -> Locator:
+        """Its code cells."""
+        return self.page.locator(".jp-Notebook:visible .jp-CodeCell")
+
+    def wait_until_ready(self) -> None:
+        """The notebook is shown and its kernel is idle."""
+        expect(self.cells.first).to_be_visible(timeout=_PATIENCE * 1000)
+        expect(self.page.locator(".jp-Notebook-ExecutionIndicator:visible").first).to_have_attribute(
+            "data-status", "idle", timeout=_PATIENCE * 1000
+        )
+
+    def run(self, number: int) -> Locator:
+        """Run a cell; its output area. Does not wait for its end."""
+        cell = self.cells.nth(number)
+        cell.locator(".cm-content").first.click()
+        self.page.keyboard.press("Control+Enter")
+        return cell.locator(".jp-OutputArea")
+
+    def wait_until_run(self, number: int) -> None:
+        """The cell has a number: it has ended."""
+        prompt = self.cells.nth(number).locator(".jp-InputArea-prompt").first
+        expect(prompt).to_have_text(_NUMBERED, timeout=_PATIENCE * 1000)
+
+    def restart_kernel(self) -> None:
+        """Restart it by the server, as the menu does."""
+        (session,) = self.lab.ask("GET", "api/sessions")
+        self.lab.ask("POST", f"api/kernels/{session['kernel']['id']}/restart")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HERE, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,91 @@
+"""A blank page with a real widget on it: its Python side here, its page side there, and no Jupyter between them."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from browser import theme
+from playwright.sync_api import BrowserContext, Locator, Page
+
+from flatkit.testing.front import FakeFront
+
+_URL = "http://127.0.0.1/blank"
+_MODEL = (Path(__file__).parent / "fake_model.js").read_text(encoding="utf-8")
+
+
+class Stage:
+    """One page in JupyterLab's colours; `mount` puts a widget on it."""
+
+    def __init__(self, context: BrowserContext, colours: str = "light") -> None:
+        self._fronts: dict[str, FakeFront] = {}
+        self.page: Page = context.new_page()
+        self.page.expose_function("flatkitSend", self._send)
+        self.page.expose_function("flatkitDrain", self._drain)
+        light = str(colours == "light").lower()
+        head = f"<style>{theme(colours)} body {{background: var(--jp-layout-color0); margin: 16px}}</style>"
+        html = (
+            f'<!doctype html><html lang="en"><head><title>stage</title>{head}</head>'
+            f'<body data-jp-theme-light="{light}"><main></main></body></html>'
+        )
+        self.page.route(_URL, lambda route: route.fulfill(body=html, content_type="text/html"))
+        self.page.goto(_URL)
+        self.page.add_script_tag(content=_MODEL)
+
+    def mount(self, widget: Any) -> Mounted:
+        """Show a widget (an anywidget with its bundle)."""
+        front = FakeFront(widget)
+        name = str(len(self._fronts))
+        self._fronts[name] = front
+        state = dict(widget.get_state())
+        code, css = state.pop("_esm"), state.pop("_css", "")
+        if css:
+            self.page.add_style_tag(content=css)
+        self.page.evaluate("([id, code, state]) => flatkitMount(id, code, state)", [name, code, state])
+        return Mounted(self.page, front, name)
+
+    def _send(self, name: str, message: dict[str, Any]) -> None:
+        front = self._fronts[name]
+        if "state" in message:
+            front.set(**message["state"])
+        else:
+            front.send(message["content"], [base64.b64decode(text) for text in message["buffers"]])
+
+    def _drain(self, name: str) -> list[dict[str, Any]]:
+        return [
+            {
+                "state": sent.state,
+                "content": sent.content,
+                "buffers": [base64.b64encode(raw).decode() for raw in sent.buffers],
+            }
+            for sent in self._fronts[name].take()
+        ]
+
+
+class Mounted:
+    """A widget on a stage."""
+
+    def __init__(self, page: Page, front: FakeFront, name: str) -> None:
+        self.page = page
+        self.front = front
+        self._name = name
+
+    @property
+    def root(self) -> Locator:
+        """The element that the widget was given."""
+        return self.page.locator("main > div").nth(int(self._name))
+
+    def model(self, script: str, argument: Any = None) -> Any:
+        """Evaluate `(model, argument) => ...` on the page."""
+        return self.page.evaluate(
+            f"([id, argument]) => ({script})(flatkitMounted[id].model, argument)", [self._name, argument]
+        )
+
+    def kill_kernel(self) -> None:
+        """The kernel behind the widget is gone."""
+        self.model("model => model.kernelDied()")
+
+    def unmount(self) -> None:
+        """Take it off the page, as when an output is cleared."""
+        self.page.evaluate("id => flatkitMounted[id].unmount()", self._name)
