@@ -83,8 +83,9 @@ def test_differences_of_sparse_files(tmp_path):
             for place, data in places.items():
                 file.seek(place * mib + 7)
                 file.write(data)
-    found = {offset // mib: data[7:8] for offset, data in disk.differences(tmp_path / "old", tmp_path / "new")}
-    assert found == {5: b"x", 7: b"d", 9: b"\0"}
+    found = list(disk.differences(tmp_path / "old", tmp_path / "new"))
+    assert {offset // mib: data[7:8] for offset, data in found} == {5: b"x", 7: b"d", 9: b"\0"}
+    assert {len(data) for _, data in found} == {64 * 1024}
 
 
 def test_removed_lists_hold_patterns_only():

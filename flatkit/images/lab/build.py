@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import json
 import shutil
@@ -14,13 +15,12 @@ from pathlib import Path
 from flatkit.errors import FlatkitError, ImageError
 from flatkit.events import Observer, phase
 from flatkit.images.cache import locked, make_folder, work_folder
-from flatkit.images.lab import disk, extensions, initrd, recipe, tree
+from flatkit.images.lab import disk, extensions, initrd, keep, recipe, tree
 from flatkit.paths import cache_dir
 from flatkit.run import run
 from flatkit.updates.payload import FILE_NAME, make_payload
 
 _NEEDED_MIB = 2500
-_KEPT_PAYLOADS = 2
 _CONTENTS = {"EFI-SYSTEM": "esp", "USR-A": "usr", "OEM": "oem", "ROOT": "root"}
 # Packages get fixes: after this many seconds the unpacked ones are fetched anew, when something is built at all.
 _BOOTSTRAP_AGE = 14 * 24 * 3600
@@ -73,12 +73,16 @@ def lab_dir() -> Path:
 
 def find_lab_image(release: recipe.Release = recipe.STABLE) -> LabImage | None:
     """The built image of a release, if this recipe's one is in the cache."""
-    folder = lab_dir() / f"{release.version}-{recipe.digest(release)}"
+    folder = lab_dir() / _folder_name(release)
     try:
         facts = json.loads((folder / "image.json").read_text())
         return LabImage(folder=folder, **facts)
     except (OSError, ValueError, TypeError):
         return None
+
+
+def _folder_name(release: recipe.Release) -> str:
+    return f"{release.version}-{recipe.digest(release)}"
 
 
 def list_lab_images() -> list[LabImage]:
@@ -99,22 +103,25 @@ def build_lab_image(observer: Observer | None = None, *, release: recipe.Release
 
     Raises MissingDependency (a build tool), HostError (no space, no user namespaces) or ImageError.
     """
-    found = find_lab_image(release)
-    if found:
-        return found
-    watcher = observer or Observer()
-    with _building(watcher) as folder:
-        stable = _built(recipe.STABLE, folder, watcher, base=None)
-        return stable if release == recipe.STABLE else _built(release, folder, watcher, base=stable.disk)
+    image = find_lab_image(release)
+    if not image:
+        watcher = observer or Observer()
+        with _building(watcher) as folder:
+            image = stable = _built(recipe.STABLE, folder, watcher, base=None)
+            if release != recipe.STABLE:
+                image = _built(release, folder, watcher, base=stable.disk)
+            keep.remove_superseded(folder, current={_folder_name(known) for known in recipe.RELEASES.values()})
+            keep.remove_old_payloads(folder)
+    keep.note_use(lab_dir(), image.folder)
+    return image
 
 
 def build_payload(observer: Observer | None = None, *, release: recipe.Release) -> Path:
     """Return the update payload of a release, made from its image. Raises as `build_lab_image`."""
     watcher = observer or Observer()
     image = build_lab_image(watcher, release=release)
-    if image.payload.exists():
-        return image.payload
-    with _building(watcher) as folder:
+    with _building(watcher, needed_mib=0 if image.payload.exists() else _NEEDED_MIB) as folder:
+        keep.note_payload(image.folder)
         if not image.payload.exists():
             with (
                 work_folder(folder) as work,
@@ -127,17 +134,15 @@ def build_payload(observer: Observer | None = None, *, release: recipe.Release) 
                 )  # fmt: skip
                 (work / FILE_NAME).chmod(0o444)
                 (work / FILE_NAME).rename(image.payload)
-        # Each is as large as an image and is made again in seconds: only the last ones stay.
-        payloads = sorted(lab_dir().glob(f"*/{FILE_NAME}"), key=lambda path: path.stat().st_mtime, reverse=True)
-        for old in payloads[_KEPT_PAYLOADS:]:
-            old.unlink()
+        # Each is as large as an image and is made again in seconds: only the last one stays.
+        keep.remove_old_payloads(folder)
     return image.payload
 
 
 @contextmanager
-def _building(observer: Observer) -> Iterator[Path]:
+def _building(observer: Observer, *, needed_mib: int = _NEEDED_MIB) -> Iterator[Path]:
     """The cache folder, for one builder at a time; what goes wrong with files is said in words."""
-    folder = make_folder(lab_dir(), needed_mib=_NEEDED_MIB, what="the lab image")
+    folder = make_folder(lab_dir(), needed_mib=needed_mib, what="the lab image")
     with locked(folder, observer, what="the lab image"):
         try:
             yield folder
@@ -154,7 +159,7 @@ def _built(release: recipe.Release, folder: Path, observer: Observer, *, base: P
     if not find_lab_image(release):
         with work_folder(folder) as work:
             _build(work, release, observer, base)
-            (work / "result").rename(folder / f"{release.version}-{recipe.digest(release)}")
+            (work / "result").rename(folder / _folder_name(release))
     found = find_lab_image(release)
     if not found:
         raise ImageError("the lab image was built and is gone again", hint="flatkit images build-lab   (to try again)")
@@ -214,4 +219,12 @@ def _build(work: Path, release: recipe.Release, observer: Observer, base: Path |
     (result / "image.json").write_text(json.dumps(facts, indent=1) + "\n")
     for path in result.iterdir():
         path.chmod(0o444)
+        if base and _same(path, base.with_name(path.name)):
+            path.unlink()
+            path.hardlink_to(base.with_name(path.name))
     result.chmod(0o755)
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether both are files with the same bytes: of all releases but the first, kernel and selector need no room."""
+    return other.is_file() and filecmp.cmp(one, other, shallow=False)

@@ -18,6 +18,7 @@ from flatkit.images.lab import recipe
 from flatkit.run import run
 
 _MIB = 1024 * 1024
+_CLUSTER = 64 * 1024  # of qcow2: what it stores at once
 _BLOCK = 4096
 
 
@@ -181,7 +182,7 @@ def _store_difference(raw: Path, target: Path, *, base: Path, work: Path) -> Non
 
 
 def differences(old: Path, new: Path) -> Iterator[tuple[int, bytes]]:
-    """Where two files of one size differ, in whole MiB: the offset, and what the new one holds there."""
+    """Where two files of one size differ, in whole clusters, neighbours together: the offset, and what the new one holds."""
     with old.open("rb") as one, new.open("rb") as other:
         size = new.stat().st_size
         places = {
@@ -193,9 +194,21 @@ def differences(old: Path, new: Path) -> Iterator[tuple[int, bytes]]:
         for place in sorted(places):
             one.seek(place * _MIB)
             other.seek(place * _MIB)
-            data = other.read(_MIB)
-            if one.read(_MIB) != data:
-                yield place * _MIB, data
+            yield from _differing(place * _MIB, one.read(_MIB), other.read(_MIB))
+
+
+def _differing(offset: int, old: bytes, new: bytes) -> Iterator[tuple[int, bytes]]:
+    """The stretches of whole clusters in which two pieces differ."""
+    begin = None
+    for at in range(0, len(new), _CLUSTER):
+        same = old[at : at + _CLUSTER] == new[at : at + _CLUSTER]
+        if same and begin is not None:
+            yield offset + begin, new[begin:at]
+            begin = None
+        elif not same and begin is None:
+            begin = at
+    if begin is not None:
+        yield offset + begin, new[begin:]
 
 
 def take_apart(image: Path, *, usr_size: int, work: Path) -> dict[str, Path]:

@@ -1,0 +1,110 @@
+"""What stays in the cache: the images of this recipe, those that machines stand on, and the last payload.
+
+Who builds knows only its own state folder, and a cache may serve several: so each folder of machines that ever asked for
+an image is noted beside the images.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from flatkit import paths
+from flatkit.updates.payload import FILE_NAME
+
+# A superseded image that somebody asked for so many seconds ago may be about to get a machine.
+_JUST_USED = 3600.0
+_MACHINES = ".machines"
+
+
+def note_use(lab: Path, image: Path) -> None:
+    """Note that an image was asked for, and whose machines may stand on it; payloads of processes that ended go.
+
+    A cache that others own is left as it is.
+    """
+    with suppress(OSError):
+        os.utime(image)
+    noted = _machine_folders(lab)
+    ours = str(paths.machines_dir())
+    if ours not in noted:
+        with suppress(OSError), (lab / _MACHINES).open("a") as file:
+            file.write(f"{ours}\n")
+    if len(_payloads(lab)) > 1:
+        # Whoever is building now will see to it, too.
+        with suppress(OSError, Timeout), FileLock(lab / ".lock", timeout=0):
+            remove_old_payloads(lab)
+
+
+def note_payload(image: Path) -> None:
+    """Note that this process uses the payload: a server may hand it out for as long as it runs."""
+    (image / f".used-by-{os.getpid()}").touch()
+
+
+def remove_old_payloads(lab: Path) -> None:
+    """Remove every payload but the last one and those that a running process uses. Only while the lock is held."""
+    for payload in _payloads(lab)[1:]:
+        if not _users(payload.parent):
+            payload.unlink()
+
+
+def remove_superseded(lab: Path, *, current: set[str]) -> None:
+    """Remove images of other recipes unless a machine stands on them. Only while the lock is held."""
+    images = {path.parent for path in lab.glob("*/image.json")}
+    used = {image for image in images if image.name in current or _is_used(lab, image)}
+    # A release that is stored as its difference needs the image below it.
+    for _ in range(2):
+        used |= {image for image in images for other in used if _stands_on(other / "disk.qcow2", image)}
+    for image in images - used:
+        shutil.rmtree(image, ignore_errors=True)
+
+
+def _payloads(lab: Path) -> list[Path]:
+    """All payloads, the last one first."""
+    return sorted(lab.glob(f"*/{FILE_NAME}"), key=lambda path: path.stat().st_mtime, reverse=True)
+
+
+def _users(image: Path) -> list[int]:
+    """The running processes that use the image's payload; the marks of those that ended go."""
+    found = []
+    for mark in image.glob(".used-by-*"):
+        process = int(mark.name.rpartition("-")[2])
+        if Path(f"/proc/{process}").exists():
+            found.append(process)
+        else:
+            mark.unlink()
+    return found
+
+
+def _is_used(lab: Path, image: Path) -> bool:
+    if time.time() - image.stat().st_mtime < _JUST_USED or _users(image):
+        return True
+    records = (record for folder in _machine_folders(lab) for record in Path(folder).glob("*/machine.json"))
+    return any(f"/{image.name}/" in _text(record) for record in records)
+
+
+def _machine_folders(lab: Path) -> list[str]:
+    return _text(lab / _MACHINES).splitlines()
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _stands_on(disk: Path, image: Path) -> bool:
+    """Whether a qcow2 disk names a file of that image as its backing file: offset and length stand at bytes 8 and 16."""
+    try:
+        with disk.open("rb") as file:
+            head = file.read(20)
+            file.seek(int.from_bytes(head[8:16], "big"))
+            backing = file.read(int.from_bytes(head[16:20], "big"))
+    except OSError:
+        return False
+    return f"/{image.name}/".encode() in backing
