@@ -5,143 +5,172 @@ As with Flatcar's server the decision is made here alone: a client takes what it
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import Enum
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
 
-from flatkit.errors import UsageError
-from flatkit.updates.omaha import AppRequest, Package, UpdateEvent
+from flatkit.errors import HostError, UsageError
+from flatkit.updates.omaha import BOARDS, AppRequest, Refusal
+from flatkit.updates.seen import Book, Group, MachineSeen, MachineState, Release, SeenEvent, version_key
+from flatkit.updates.store import Store
 
 _MACHINES_MAX = 1000
 _EVENTS_MAX = 50
-
-
-class MachineState(str, Enum):
-    """How far a machine is with its update, as far as it has told."""
-
-    CURRENT = "current"
-    OFFERED = "offered"
-    DOWNLOADING = "downloading"
-    DOWNLOADED = "downloaded"
-    INSTALLED = "installed, waits for a reboot"
-    FAILED = "failed"
-    ROLLED_BACK = "rolled back"
-
-    def __str__(self) -> str:
-        return self.value
-
-
-@dataclass(frozen=True, kw_only=True)
-class Release:
-    """A version with its files; the first package is the OS. `allow_downgrade`: offered to newer machines too."""
-
-    version: str
-    packages: tuple[Package, ...]
-    allow_downgrade: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeenEvent:
-    """An event that a machine reported; `at` in Unix seconds, `version` is what it was running."""
-
-    at: float
-    version: str
-    event: UpdateEvent
-
-
-@dataclass(frozen=True, kw_only=True)
-class MachineSeen:
-    """What a machine has told so far; times in Unix seconds. `offered` is the version of the last offer, "" for none."""
-
-    machine_id: str
-    version: str
-    channel: str
-    board: str = ""
-    oem: str = ""
-    alias: str = ""
-    first_seen: float
-    last_seen: float
-    checks: int = 0
-    offered: str = ""
-    state: MachineState = MachineState.CURRENT
-    events: tuple[SeenEvent, ...] = ()
-
-
-def version_key(version: str) -> tuple[int, int, int]:
-    """How versions sort: by their three numbers. What is no version sorts below all of them."""
-    match = re.match(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})(?![0-9])", version)
-    return (int(match[1]), int(match[2]), int(match[3])) if match else (-1, 0, 0)
+# Groups that Flatcar's own server knows; one without a release has no update, an unknown one is an error.
+_FLATCARS = re.compile(r"alpha|beta|stable|edge|lts(-[0-9]{4})?")
+_log = logging.getLogger("flatkit.updates")
 
 
 class Channels:
-    """The table of channels and the machines seen. Its methods may be called from any thread."""
+    """The table of channels and groups, and the machines seen. Its methods may be called from any thread.
 
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+    With `store` (a file) all of it outlives this process, and another process with the same file sees and changes it: so a
+    notebook can promote what `flatkit room serve` offers. Methods then raise HostError when the file cannot be used.
+    """
+
+    def __init__(self, *, store: Path | None = None, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
-        self._releases: dict[str, Release] = {}
-        self._machines: dict[str, MachineSeen] = {}
+        self._lock = threading.RLock()
+        self._store = Store(store) if store else None
+        self._book = Book()
+
+    def _read(self) -> Book:
+        if self._store:
+            self._book = self._store.read() or self._book
+        return self._book
+
+    @contextmanager
+    def _changing(self) -> Iterator[Book]:
+        with self._lock, self._store.locked() if self._store else nullcontext():
+            yield self._read()
+            if self._store:
+                self._store.write(self._book)
 
     @property
     def releases(self) -> dict[str, Release]:
-        """The release of each channel that has one."""
+        """The release of each channel that has one, for amd64."""
+        return self.releases_for(BOARDS[0])
+
+    def releases_for(self, board: str) -> dict[str, Release]:
+        """The release of each channel that has one, for a board such as "arm64-usr"."""
         with self._lock:
-            return dict(self._releases)
+            return dict(self._read().offers.get(board, {}))
+
+    @property
+    def groups(self) -> dict[str, Group]:
+        """The groups that were made with `set_group`; each channel is a group as well, without being made one."""
+        with self._lock:
+            return dict(self._read().groups)
 
     @property
     def machines(self) -> tuple[MachineSeen, ...]:
         """The machines that have asked, in the order of their first request."""
         with self._lock:
-            return tuple(self._machines.values())
+            return tuple(self._read().machines.values())
 
     def publish(self, channel: str, release: Release) -> None:
         """Let a channel offer a release from now on. Raises UsageError for what is no channel's name."""
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", channel):
-            raise UsageError(f'"{channel}" is no name of a channel; expected one such as "stable" or "lts-2024"')
-        with self._lock:
-            self._releases[channel] = release
+        _checked(channel)
+        with self._changing() as book:
+            book.known.setdefault(release.board, {})[release.version] = release
+            book.offers.setdefault(release.board, {})[channel] = release
+
+    def add(self, release: Release) -> None:
+        """Know a release that no channel offers yet: groups can be pinned to it."""
+        with self._changing() as book:
+            book.known.setdefault(release.board, {})[release.version] = release
 
     def promote(self, channel: str, *, to: str) -> Release:
-        """Let the channel `to` offer what `channel` offers. Raises UsageError when that is nothing."""
-        release = self.releases.get(channel)
-        if release is None:
-            known = ", ".join(sorted(self.releases)) or "none"
-            raise UsageError(
-                f'the channel "{channel}" offers nothing that could be promoted; channels with a release: {known}'
-            )
-        self.publish(to, release)
-        return release
+        """Let the channel `to` offer what `channel` offers, on every board. Raises UsageError when that is nothing."""
+        _checked(to)
+        with self._changing() as book:
+            found = [offers for offers in book.offers.values() if channel in offers]
+            if not found:
+                known = ", ".join(sorted({name for offers in book.offers.values() for name in offers})) or "none"
+                raise UsageError(
+                    f'the channel "{channel}" offers nothing that could be promoted; channels with a release: {known}'
+                )
+            for offers in found:
+                offers[to] = offers[channel]
+            return found[0][channel]
 
     def withdraw(self, channel: str) -> None:
         """Let a channel offer nothing; nothing happens when it already does."""
-        with self._lock:
-            self._releases.pop(channel, None)
+        with self._changing() as book:
+            for offers in book.offers.values():
+                offers.pop(channel, None)
 
-    def answer(self, app: AppRequest) -> Release | None:
+    def set_group(self, name: str, *, channel: str, version: str = "", paused: bool = False) -> Group:
+        """Make or change a group of machines (`GROUP=name` in their update.conf).
+
+        Raises UsageError for what is no name, or a version that was never published.
+        """
+        group = Group(name=_checked(name), channel=_checked(channel), version=version, paused=paused)
+        with self._changing() as book:
+            known = sorted({number for releases in book.known.values() for number in releases}, key=version_key)
+            if version and version not in known:
+                raise UsageError(
+                    f'the group "{name}" cannot be pinned to "{version}"; published are: {", ".join(known) or "none"}'
+                )
+            book.groups[name] = group
+        return group
+
+    def remove_group(self, name: str) -> None:
+        """Forget a group; nothing happens when there is none."""
+        with self._changing() as book:
+            book.groups.pop(name, None)
+
+    def forget_machines(self) -> None:
+        """Forget the machines seen: a new room begins."""
+        with self._changing() as book:
+            book.machines.clear()
+
+    def answer(self, app: AppRequest) -> Release | Refusal | None:
         """What a Flatcar machine is offered, None for no update; what it told is kept."""
         with self._lock:
-            release = self._releases.get(app.channel) if app.is_update_check else None
-            offer = release if release and _wants(release, app.version) else None
-            if app.machine_id:
-                self._note(app, offer)
-            return offer
+            found: list[Release | Refusal | None] = []
+            try:
+                with self._changing() as book:
+                    found.append(self._answer(book, app))
+            except HostError as error:  # a full disk must not end everybody's updates
+                _log.warning("%s", error.message)
+            return found[0] if found else self._answer(self._book, app)
 
-    def _note(self, app: AppRequest, offer: Release | None) -> None:
+    def _answer(self, book: Book, app: AppRequest) -> Release | Refusal | None:
+        group = book.groups.get(app.group) or Group(name=app.group, channel=app.group)
+        offers = book.offers.get(app.known_board, {})
+        is_known = app.group in book.groups or app.group in offers or bool(_FLATCARS.fullmatch(app.group))
+        release = offers.get(group.channel)
+        if group.version:
+            release = book.known.get(app.known_board, {}).get(group.version)
+        offer = release if release and app.is_update_check and _wants(release, app.version) else None
+        if group.paused:
+            offer = None
+        if app.machine_id:
+            self._note(book, app, group, offer)
+        if not is_known:
+            return Refusal.UNKNOWN
+        return Refusal.PAUSED if group.paused and app.is_update_check else offer
+
+    def _note(self, book: Book, app: AppRequest, group: Group, offer: Release | None) -> None:
         now = self._clock()
-        before = self._machines.get(app.machine_id) or MachineSeen(
-            machine_id=app.machine_id, version=app.version, channel=app.channel, first_seen=now, last_seen=now
+        before = book.machines.get(app.machine_id) or MachineSeen(
+            machine_id=app.machine_id, version=app.version, channel=group.channel, first_seen=now, last_seen=now
         )
-        if app.machine_id not in self._machines and len(self._machines) >= _MACHINES_MAX:
-            del self._machines[min(self._machines.values(), key=lambda machine: machine.last_seen).machine_id]
+        if app.machine_id not in book.machines and len(book.machines) >= _MACHINES_MAX:
+            del book.machines[min(book.machines.values(), key=lambda machine: machine.last_seen).machine_id]
         events = tuple(SeenEvent(at=now, version=app.version, event=event) for event in app.events)
         offered = (offer.version if offer else "") if app.is_update_check else before.offered
-        self._machines[app.machine_id] = replace(
+        book.machines[app.machine_id] = replace(
             before,
             version=app.version,
-            channel=app.channel,
+            channel=group.channel,
+            group=group.name,
             board=app.board or before.board,
             oem=app.oem or before.oem,
             alias=app.alias or before.alias,
@@ -151,6 +180,33 @@ class Channels:
             state=_state(before.state, app, is_offered=bool(offer)),
             events=(before.events + events)[-_EVENTS_MAX:],
         )
+
+    def __str__(self) -> str:
+        now = self._clock()
+        rows: list[tuple[str, ...]] = [("channel", "offers")]
+        rows += [(name, release.version) for name, release in sorted(self.releases.items())]
+        rows += [
+            (name, f"as {group.channel}{', paused' * group.paused}{group.version and f', pinned to {group.version}'}")
+            for name, group in sorted(self.groups.items())
+        ]
+        seen: list[tuple[str, ...]] = [("machine", "group", "runs", "state", "seen")]
+        seen += [
+            (found.name, found.group, found.version, str(found.state), f"{now - found.last_seen:.0f} s ago")
+            for found in self.machines
+        ]
+        return f"{_table(rows)}\n\n{_table(seen) if len(seen) > 1 else 'no machine has asked yet'}"
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _checked(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", name):
+        raise UsageError(f'"{name}" is no name of a channel or a group; expected one such as "stable" or "lts-2024"')
+    return name
 
 
 def _wants(release: Release, version: str) -> bool:

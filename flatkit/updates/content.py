@@ -51,7 +51,7 @@ class Content:
         return file
 
 
-def text_content(text: str) -> Content:
+def text_content(text: str, *, media_type: str = "text/plain") -> Content:
     """A text that is held in memory."""
     data = text.encode()
     return Content(
@@ -59,7 +59,7 @@ def text_content(text: str) -> Content:
         sha256=hashlib.sha256(data).hexdigest(),
         sha1=hashlib.sha1(data, usedforsecurity=False).hexdigest(),
         data=data,
-        media_type="text/plain; charset=utf-8",
+        media_type=f"{media_type}; charset=utf-8",
     )
 
 
@@ -78,6 +78,17 @@ def file_content(path: Path) -> Content:
     return Content(
         size=found.st_size, sha256=sha256.hexdigest(), sha1=sha1.hexdigest(), path=path, changed_ns=found.st_mtime_ns
     )
+
+
+def known_content(path: Path, *, size: int, sha256: str, sha1: str) -> Content:
+    """A file whose digests somebody has taken already: nothing is read. Raises InputError when its size is another one."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise InputError(f'"{path}" cannot be published: {error.strerror}') from None
+    if found.st_size != size:
+        raise InputError(f'"{path}" has {found.st_size} bytes; expected {size}')
+    return Content(size=size, sha256=sha256, sha1=sha1, path=path, changed_ns=found.st_mtime_ns)
 
 
 @dataclass(frozen=True, kw_only=True)

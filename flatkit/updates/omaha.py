@@ -10,6 +10,7 @@ import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from flatkit.errors import InputError
@@ -20,12 +21,18 @@ if TYPE_CHECKING:
 FLATCAR_APPID = "e96281a6-d1af-4bde-9a0a-97b76e56dc57"
 REQUEST_LIMIT = 64 * 1024
 
-# Groups that old machines name by their identifier (amd64).
+# Groups that old machines name by their identifier: four for amd64, four for arm64.
 _GROUPS = {
     "5b810680-e36a-4879-b98a-4f989e80b899": "alpha",
     "3fe10490-dd73-4b49-b72a-28ac19acfcdc": "beta",
     "9a2deb70-37be-4026-853f-bfdd6b347bbe": "stable",
+    "72834a2b-ad86-4d6d-b498-e08a19ebe54e": "edge",
+    "e641708d-fb48-4260-8bdf-ba2074a1147a": "alpha",
+    "d112ec01-ba34-4a9e-9d4b-9814a685f266": "beta",
+    "11a585f6-9418-4df0-8863-78b2fd3240f8": "stable",
+    "b4b2fa22-c1ea-498c-a8ac-c1dc0b1d7c17": "edge",
 }
+BOARDS = ("amd64-usr", "arm64-usr")
 EVENT_TYPES = {3: "update complete", 13: "download started", 14: "download finished"}
 EVENT_RESULTS = {0: "error", 1: "success", 2: "success, reboot", 9: "deferred"}
 ERROR_CODES = {
@@ -39,6 +46,16 @@ ERROR_CODES = {
     37: "the server answered with an HTTP error",
     44: "rolled back: the old version is still running after the update",
 }
+
+
+class Refusal(str, Enum):
+    """Why a machine gets no answer to its question, in Nebraska's words; its update check then says `error-internal`."""
+
+    UNKNOWN = "error-failedToRetrieveUpdatePackageInfo"  # no such application, or no such group
+    PAUSED = "error-updatesDisabled"
+
+    def __str__(self) -> str:
+        return self.value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +102,15 @@ class AppRequest:
         return self.appid.strip("{}").lower() == FLATCAR_APPID
 
     @property
-    def channel(self) -> str:
-        """The channel that the track names, by name or by the identifier of its group."""
+    def group(self) -> str:
+        """The group that the track names, by its name (mostly a channel's) or by its identifier."""
         track = self.track.strip().strip("{}").lower()
         return _GROUPS.get(track, track)
+
+    @property
+    def known_board(self) -> str:
+        """The board whose releases fit the machine; as with Nebraska, amd64 unless it says otherwise."""
+        return self.board if self.board in BOARDS else BOARDS[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +148,8 @@ def parse_request(data: bytes) -> Request:
     apps = tuple(_app(element) for element in root.iterfind("app"))
     if not apps:
         raise InputError("the Omaha request names no application; expected at least one <app>")
-    return Request(apps=apps, is_on_demand=root.get("installsource") == "ondemandupdate")
+    # update_engine says "ondemandupdate", ue-rs "ondemand"
+    return Request(apps=apps, is_on_demand=root.get("installsource", "").startswith("ondemand"))
 
 
 def _parse_xml(data: bytes) -> ET.Element:
@@ -186,21 +209,23 @@ def _event(element: ET.Element) -> UpdateEvent:
     )
 
 
-def build_response(request: Request, offers: Mapping[str, Offer | None]) -> bytes:
-    """The answer: `offers` has an entry for each known application (by its id as asked), None where there is no update."""
+def build_response(request: Request, answers: Mapping[str, Offer | Refusal | None]) -> bytes:
+    """The answer: `answers` has an entry for each known application (by its id as asked), None where there is no update."""
     import xml.etree.ElementTree as ET
 
     root = ET.Element("response", {"protocol": "3.0", "server": "flatkit"})
     ET.SubElement(root, "daystart", {"elapsed_seconds": "0"})
     for asked in request.apps:
-        if asked.appid not in offers:
-            ET.SubElement(root, "app", {"appid": asked.appid, "status": "error-unknownApplication"})
+        answer = answers.get(asked.appid, Refusal.UNKNOWN)
+        status = str(answer) if isinstance(answer, Refusal) else "ok"
+        app = ET.SubElement(root, "app", {"appid": asked.appid, "status": status})
+        if answer is Refusal.UNKNOWN:
+            ET.SubElement(app, "updatecheck", {"status": "error-internal"})
             continue
-        app = ET.SubElement(root, "app", {"appid": asked.appid, "status": "ok"})
         if asked.is_ping:
             ET.SubElement(app, "ping", {"status": "ok"})
         if asked.is_update_check:
-            _add_update_check(app, offers[asked.appid])
+            _add_update_check(app, answer)
         for _ in asked.events:
             ET.SubElement(app, "event", {"status": "ok"})
     ET.indent(root, " ")
@@ -208,11 +233,11 @@ def build_response(request: Request, offers: Mapping[str, Offer | None]) -> byte
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
 
 
-def _add_update_check(app: ET.Element, offer: Offer | None) -> None:
+def _add_update_check(app: ET.Element, offer: Offer | Refusal | None) -> None:
     import xml.etree.ElementTree as ET
 
-    if offer is None:
-        ET.SubElement(app, "updatecheck", {"status": "noupdate"})
+    if not isinstance(offer, Offer):
+        ET.SubElement(app, "updatecheck", {"status": "error-internal" if offer else "noupdate"})
         return
     check = ET.SubElement(app, "updatecheck", {"status": "ok"})
     ET.SubElement(ET.SubElement(check, "urls"), "url", {"codebase": offer.codebase})

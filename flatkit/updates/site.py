@@ -3,7 +3,7 @@
 Paths are those of Flatcar's servers, so that its clients and the lab image's use the same ones:
 
     POST /v1/update/                                       Omaha 3.0, with or without the last slash
-    GET  /amd64-usr/VERSION/FILE      and FILE.sha256      payloads, and further files of a release
+    GET  /amd64-usr/VERSION/FILE      and FILE.sha256      payloads, opt-in extensions and further files of a release
     GET  /CHANNEL/amd64-usr/current/version.txt            also .../VERSION/version.txt: FLATKIT_RELEASE_SERVER=URL/{channel}
     GET  /extensions/FILE, /extensions/NAME/FILE           extensions for systemd-sysupdate
     GET  /extensions/SHA256SUMS, /extensions/NAME/SHA256SUMS
@@ -20,10 +20,11 @@ from pathlib import Path
 
 from flatkit.errors import UsageError
 from flatkit.updates import omaha
-from flatkit.updates.channels import Channels, MachineSeen, Release
-from flatkit.updates.content import Content, file_content, text_content
+from flatkit.updates.channels import Channels
+from flatkit.updates.content import Content, file_content, known_content, text_content
+from flatkit.updates.seen import MachineSeen, Release
 
-BOARD = "amd64-usr"
+BOARD = omaha.BOARDS[0]
 
 
 class Site:
@@ -52,21 +53,45 @@ class Site:
         extra: Sequence[Path] = (),
         name: str = "",
         allow_downgrade: bool = False,
+        board: str = BOARD,
     ) -> Release:
-        """Let a channel offer a version: its payload (called `name`, else as the file is) and further files (`oem-qemu.gz`).
+        """Let a channel offer a version: its payload (called `name`, else as the file is) and further files.
 
-        Files are hashed now. Raises InputError for one that cannot be read, UsageError for a name or version that cannot
-        stand in a URL, or a version that was published with other bytes.
+        Further files are the ones that Flatcar's servers keep beside a payload: `oem-qemu.gz`, and `flatcar-NAME.gz` for each
+        extension that machines opt in to. Files are hashed now. Raises InputError for one that cannot be read, UsageError for
+        a name or version that cannot stand in a URL, or a version that was published with other bytes.
         """
-        folder = f"/{BOARD}/{_checked(version, 'version')}"
+        release = self.publish_release(
+            version, payload=payload, extra=extra, name=name, allow_downgrade=allow_downgrade, board=board
+        )
+        self.channels.publish(channel, release)
+        return release
+
+    def publish_release(
+        self,
+        version: str,
+        *,
+        payload: Path,
+        extra: Sequence[Path] = (),
+        name: str = "",
+        allow_downgrade: bool = False,
+        board: str = BOARD,
+    ) -> Release:
+        """Publish the files of a version, which no channel offers yet. Raises as `publish` does."""
+        if board not in omaha.BOARDS:
+            raise UsageError(f'"{board}" is no board; expected {" or ".join(omaha.BOARDS)}')
+        folder = f"/{board}/{_checked(version, 'version')}"
         packages = []
         for path, called in ((payload, name or payload.name), *((path, path.name) for path in extra)):
             content = self.publish_file(f"{folder}/{_checked(called, 'file name')}", path)
-            self._contents[f"{folder}/{called}.sha256"] = text_content(f"{content.sha256}  {called}\n")
-            packages.append(omaha.Package(name=called, size=content.size, sha1=content.sha1, sha256=content.sha256))
-        release = Release(version=version, packages=tuple(packages), allow_downgrade=allow_downgrade)
-        self.channels.publish(channel, release)
+            packages.append(self._package(folder, called, content))
+        release = Release(version=version, packages=tuple(packages), allow_downgrade=allow_downgrade, board=board)
+        self.channels.add(release)
         return release
+
+    def _package(self, folder: str, name: str, content: Content) -> omaha.Package:
+        self._contents[f"{folder}/{name}.sha256"] = text_content(f"{content.sha256}  {name}\n")
+        return omaha.Package(name=name, size=content.size, sha1=content.sha1, sha256=content.sha256)
 
     def promote(self, channel: str, *, to: str) -> Release:
         """Let the channel `to` offer what `channel` offers."""
@@ -88,6 +113,23 @@ class Site:
         self._put(url_path, content)
         return content
 
+    def publish_known(self, url_path: str, path: Path, *, size: int, sha256: str, sha1: str) -> Content:
+        """Publish a file whose digests are known from a manifest, without reading it. Raises InputError or UsageError."""
+        content = known_content(path, size=size, sha256=sha256, sha1=sha1)
+        self._put(url_path, content)
+        return content
+
+    def publish_known_release(self, version: str, names: Sequence[str], *, board: str = BOARD) -> Release:
+        """Know a version whose files, payload first, were published already. Raises UsageError when one was not."""
+        folder = f"/{board}/{_checked(version, 'version')}"
+        missing = [name for name in names if f"{folder}/{name}" not in self._contents]
+        if missing or not names:
+            raise UsageError(f'the release "{version}" lacks {", ".join(missing) or "its payload"}')
+        packages = tuple(self._package(folder, name, self._contents[f"{folder}/{name}"]) for name in names)
+        release = Release(version=version, packages=packages, board=board)
+        self.channels.add(release)
+        return release
+
     def _put(self, url_path: str, content: Content) -> None:
         known = self._contents.get(url_path)
         if known and known.sha256 != content.sha256:
@@ -97,26 +139,26 @@ class Site:
             )
         self._contents[url_path] = content
 
-    def publish_text(self, url_path: str, text: str) -> None:
+    def publish_text(self, url_path: str, text: str, *, media_type: str = "text/plain") -> None:
         """Publish a text under any path, such as a .conf for systemd-sysupdate; a second call replaces it."""
-        self._contents[url_path] = text_content(text)
+        self._contents[url_path] = text_content(text, media_type=media_type)
 
     def find_content(self, path: str) -> Content | None:
         """What is published under a path of a URL."""
-        if path == "/":
+        made = self._contents.get(path) or self._pointers().get(path) or self._sums().get(path)
+        if made is None and path == "/":
             return text_content("".join(f"{found}\n" for found in self.paths))
-        made = self._contents.get(path) or self._pointers().get(path)
-        return made or self._sums().get(path)
+        return made
 
     def answer_omaha(self, data: bytes, *, host: str) -> bytes:
         """The answer to an Omaha request that called this server `host`. Raises InputError for what is no request."""
         request = omaha.parse_request(data)
-        offers: dict[str, omaha.Offer | None] = {}
+        answers: dict[str, omaha.Offer | omaha.Refusal | None] = {}
         for app in request.apps:
             if app.is_flatcar:
-                release = self.channels.answer(app)
-                offers[app.appid] = _offer(release, host) if release else None
-        return omaha.build_response(request, offers)
+                found = self.channels.answer(app)
+                answers[app.appid] = _offer(found, host) if isinstance(found, Release) else found
+        return omaha.build_response(request, answers)
 
     def _sums(self) -> dict[str, Content]:
         """SHA256SUMS for each folder of extensions, made of what is published now."""
@@ -130,13 +172,14 @@ class Site:
     def _pointers(self) -> dict[str, Content]:
         """version.txt of each channel: under `current`, and under its number."""
         found = {}
-        for channel, release in self.channels.releases.items():
-            text = (
-                f"FLATCAR_VERSION={release.version}\nFLATCAR_VERSION_ID={release.version.partition('+')[0]}\n"
-                'FLATCAR_BUILD_ID=""\n'
-            )
-            for folder in ("current", release.version):
-                found[f"/{channel}/{BOARD}/{folder}/version.txt"] = text_content(text)
+        for board in omaha.BOARDS:
+            for channel, release in self.channels.releases_for(board).items():
+                text = (
+                    f"FLATCAR_VERSION={release.version}\nFLATCAR_VERSION_ID={release.version.partition('+')[0]}\n"
+                    'FLATCAR_BUILD_ID=""\n'
+                )
+                for folder in ("current", release.version):
+                    found[f"/{channel}/{board}/{folder}/version.txt"] = text_content(text)
         return found
 
 
@@ -148,5 +191,5 @@ def _checked(text: str, what: str) -> str:
 
 def _offer(release: Release, host: str) -> omaha.Offer:
     return omaha.Offer(
-        version=release.version, codebase=f"http://{host}/{BOARD}/{release.version}/", packages=release.packages
+        version=release.version, codebase=f"http://{host}/{release.board}/{release.version}/", packages=release.packages
     )

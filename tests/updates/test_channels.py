@@ -1,14 +1,29 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatkit.errors import UsageError
-from flatkit.updates.channels import Channels, MachineState, Release, version_key
-from flatkit.updates.omaha import FLATCAR_APPID, AppRequest, Package, UpdateEvent
+from flatkit.errors import HostError, UsageError
+from flatkit.updates.channels import Channels
+from flatkit.updates.omaha import FLATCAR_APPID, AppRequest, Package, Refusal, UpdateEvent
+from flatkit.updates.seen import (
+    Book,
+    Group,
+    MachineSeen,
+    MachineState,
+    Release,
+    SeenEvent,
+    book_as_json,
+    parse_book,
+    version_key,
+)
 
 PACKAGE = Package(name="update.bin", size=1, sha1="00" * 20, sha256="00" * 32)
 
@@ -170,3 +185,129 @@ def test_what_is_kept_has_bounds() -> None:
 def test_versions_sort_by_their_numbers(one: tuple[int, int, int], other: tuple[int, int, int]) -> None:
     text = ["{}.{}.{}".format(*version) for version in (one, other)]
     assert (version_key(text[0]) < version_key(text[1])) == (one < other)
+
+
+def test_a_group_follows_a_channel_and_can_be_pinned_or_paused() -> None:
+    channels = Channels()
+    channels.publish("stable", release("110.2.0"))
+    channels.publish("beta", release("120.1.0"))
+    channels.set_group("canary", channel="beta")
+    assert channels.answer(check("100.0.0", track="canary")) == release("120.1.0")
+    (machine,) = channels.machines
+    assert (machine.group, machine.channel) == ("canary", "beta")
+    channels.set_group("canary", channel="beta", version="110.2.0")
+    assert channels.answer(check("100.0.0", track="canary")) == release("110.2.0")
+    channels.set_group("canary", channel="beta", paused=True)
+    assert channels.answer(check("100.0.0", track="canary")) is Refusal.PAUSED
+    assert channels.answer(tell("100.0.0", 13, 1)) is None
+    channels.set_group("stable", channel="beta")  # a group may take the place of a channel's own
+    assert channels.answer(check("100.0.0")) == release("120.1.0")
+    channels.remove_group("stable")
+    channels.remove_group("canary")
+    channels.remove_group("canary")  # once more does nothing
+    assert channels.answer(check("100.0.0")) == release("110.2.0")
+    assert channels.answer(check("100.0.0", track="canary")) is Refusal.UNKNOWN
+
+
+def test_a_group_of_nonsense_is_refused() -> None:
+    channels = Channels()
+    with pytest.raises(UsageError, match=r'cannot be pinned to "1\.2\.3"; published are: none'):
+        channels.set_group("canary", channel="beta", version="1.2.3")
+    with pytest.raises(UsageError, match='"A b" is no name'):
+        channels.set_group("A b", channel="beta")
+    with pytest.raises(UsageError, match='"" is no name'):
+        channels.set_group("canary", channel="")
+    assert channels.groups == {}
+
+
+def test_promotion_takes_every_board_along() -> None:
+    channels = Channels()
+    channels.publish("alpha", release("130.0.0"))
+    channels.publish("alpha", replace(release("130.0.0"), board="arm64-usr"))
+    channels.promote("alpha", to="beta")
+    assert channels.releases_for("arm64-usr")["beta"].board == "arm64-usr"
+    assert channels.releases["beta"].board == "amd64-usr"
+    channels.withdraw("beta")
+    assert channels.releases_for("arm64-usr").keys() == {"alpha"}
+
+
+def test_the_state_outlives_the_process_and_is_shared(tmp_path: Path) -> None:
+    store = tmp_path / "room" / "channels.json"
+    served = Channels(store=store)
+    assert not store.parent.exists()  # looking makes nothing
+    assert served.machines == ()
+    served.publish("beta", release("120.1.0"))
+    served.set_group("canary", channel="beta")
+    served.answer(check("110.2.0", UpdateEvent(type=3, result=2, previous_version="0.0.0"), track="canary"))
+    assert store.stat().st_mode & 0o777 == 0o600
+    notebook = Channels(store=store)
+    assert notebook.machines == served.machines
+    assert notebook.machines[0].state is MachineState.OFFERED
+    assert notebook.groups == served.groups
+    notebook.promote("beta", to="stable")
+    assert served.answer(check("110.2.0", machine="m2")) == release("120.1.0")
+    assert [machine.machine_id for machine in notebook.machines] == ["m1", "m2"]
+    notebook.forget_machines()
+    assert served.machines == ()
+
+
+def test_changes_of_two_processes_do_not_get_lost(tmp_path: Path) -> None:
+    both = [Channels(store=tmp_path / "channels.json") for _ in range(2)]
+
+    def ask_from(at: int) -> None:
+        for number in range(20):
+            both[at].answer(check("1.2.3", machine=f"{at}-{number}"))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(ask_from, range(2)))
+    assert len(both[0].machines) == len(both[1].machines) == 40
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', '{"format": 1, "offers": {"x": {"y": {}}}}', "\0"])
+def test_a_broken_state_is_named_and_machines_are_answered_all_the_same(
+    tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = tmp_path / "channels.json"
+    channels = Channels(store=store)
+    channels.publish("stable", release("2.0.0"))
+    store.write_text(text)
+    with pytest.raises(HostError, match=r"cannot be kept in .*channels\.json") as caught:
+        _ = channels.machines
+    assert caught.value.hint.startswith("rm ")
+    assert channels.answer(check("1.0.0")) == release("2.0.0")
+    assert "cannot be kept" in caplog.text
+    assert store.read_text() == text
+
+
+def test_the_table_as_text() -> None:
+    now = [1000.0]
+    channels = Channels(clock=lambda: now[0])
+    assert str(channels) == "channel  offers\n\nno machine has asked yet"
+    channels.publish("beta", release("120.1.0"))
+    channels.set_group("canary", channel="beta", version="120.1.0", paused=True)
+    channels.answer(check("110.2.0", machine="0123456789abcdef", track="beta"))
+    now[0] += 12
+    assert str(channels).splitlines() == [
+        "channel  offers",
+        "beta     120.1.0",
+        "canary   as beta, paused, pinned to 120.1.0",
+        "",
+        "machine   group  runs     state    seen",
+        "01234567  beta   110.2.0  offered  12 s ago",
+    ]
+
+
+SEEN = st.builds(
+    MachineSeen,
+    machine_id=st.text(), version=st.text(), channel=st.text(), group=st.text(), alias=st.text(),
+    first_seen=st.floats(0, 1e10), last_seen=st.floats(0, 1e10), state=st.sampled_from(MachineState),
+    events=st.lists(
+        st.builds(SeenEvent, at=st.floats(0, 1e10), version=st.text(), event=st.builds(UpdateEvent)), max_size=3
+    ).map(tuple),
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.text(), SEEN, max_size=3))
+def test_a_book_comes_back_as_it_was(machines: dict[str, MachineSeen]) -> None:
+    book = Book(machines=machines, groups={"g": Group(name="g", channel="beta")}, offers={"b": {"c": release("1.2.3")}})
+    assert parse_book(json.loads(json.dumps(book_as_json(book)))) == book

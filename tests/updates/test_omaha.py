@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flatkit.errors import InputError
-from flatkit.updates.omaha import Offer, Package, UpdateEvent, build_response, parse_request
+from flatkit.updates.omaha import Offer, Package, Refusal, UpdateEvent, build_response, parse_request
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 APPID = "{e96281a6-d1af-4bde-9a0a-97b76e56dc57}"
@@ -39,7 +39,7 @@ def test_a_check_as_flatcars_client_sends_it() -> None:
     (app,) = request.apps
     assert app.appid == APPID
     assert app.is_flatcar
-    assert (app.version, app.track, app.channel, app.aleph_version) == ("4593.2.4", "stable", "stable", "4593.2.0")
+    assert (app.version, app.track, app.group, app.aleph_version) == ("4593.2.4", "stable", "stable", "4593.2.0")
     assert app.machine_id == "0123456789abcdef0123456789abcdef"
     assert app.boot_id == "{6a4e2b1c-0d5f-4c43-9b0e-1f2a3b4c5d6e}"
     assert (app.board, app.oem, app.alias) == ("amd64-usr", "qemu", "")
@@ -67,6 +67,8 @@ def test_an_event_tells_of_a_rollback() -> None:
         ("check.request.xml", {APPID: OFFER}, "offer.response.xml"),
         ("check.request.xml", {APPID: None}, "noupdate.response.xml"),
         ("check.request.xml", {}, "unknown.response.xml"),
+        ("check.request.xml", {APPID: Refusal.UNKNOWN}, "unknown.response.xml"),
+        ("check.request.xml", {APPID: Refusal.PAUSED}, "paused.response.xml"),
         ("event.request.xml", {APPID: OFFER}, "event.response.xml"),
     ],
 )
@@ -91,22 +93,59 @@ def test_the_answer_has_what_the_client_reads_where_it_reads_it() -> None:
     assert base64.b64decode(action.get("sha256")) == hashlib.sha256(b"hello").digest()
 
 
+def flat(element: ET.Element, path: str = "") -> list[tuple[str, dict[str, str]]]:
+    """Each element in order: its path, and what it says."""
+    here = f"{path}/{element.tag}"
+    return [(here, dict(element.attrib)), *(row for child in element for row in flat(child, here))]
+
+
+def test_the_answer_is_nebraskas_but_for_the_servers_name_and_one_more_hash() -> None:
+    """Nebraska's order and attributes (its omaha.go and the example in ue-rs); an OS payload may have both hashes."""
+    ours = flat(ET.fromstring(build_response(parse_request(golden("check.request.xml")), {APPID: OFFER})))
+    theirs = flat(ET.fromstring(golden("nebraska.response.xml")))
+    assert (ours[0][1].pop("server"), theirs[0][1].pop("server")) == ("flatkit", "nebraska")
+    (first,) = [values for path, values in ours if values.get("required") == "true"]
+    assert first.pop("hash_sha256") == hashlib.sha256(b"hello").hexdigest()
+    assert ours == theirs
+
+
+def test_a_check_as_ue_rs_sends_it() -> None:
+    """It says less than update_engine: no ping, no board, no boot id, and another word for "a person asked"."""
+    request = parse_request(golden("ue-rs.request.xml"))
+    (app,) = request.apps
+    assert request.is_on_demand
+    assert (app.version, app.group, app.known_board, app.machine_id[:4]) == ("0.0.0", "stable", "amd64-usr", "fedc")
+    assert (app.is_flatcar, app.is_update_check, app.is_ping, app.events) == (True, True, False, ())
+    root = ET.fromstring(build_response(request, {APPID: OFFER}))
+    # ue-rs reads nothing else, and has no answer without them.
+    for needed in ("app[@appid][@status]", "app/updatecheck/urls/url[@codebase]", "app/updatecheck/manifest[@version]"):
+        assert root.find(needed) is not None
+
+
 def app_xml(attributes: str = "", inside: str = "") -> bytes:
     return f'<request protocol="3.0"><app appid="{APPID}" {attributes}>{inside}</app></request>'.encode()
 
 
 @pytest.mark.parametrize(
-    ("track", "channel"),
+    ("track", "group"),
     [
         ("beta", "beta"),
         ("", ""),
         ("LTS-2024", "lts-2024"),
         ("5b810680-e36a-4879-b98a-4f989e80b899", "alpha"),
         ("{9A2DEB70-37BE-4026-853F-BFDD6B347BBE}", "stable"),
+        ("d112ec01-ba34-4a9e-9d4b-9814a685f266", "beta"),
     ],
 )
-def test_a_track_is_a_name_or_a_groups_identifier(track: str, channel: str) -> None:
-    assert parse_request(app_xml(f'track="{track}"')).apps[0].channel == channel
+def test_a_track_is_a_name_or_a_groups_identifier(track: str, group: str) -> None:
+    assert parse_request(app_xml(f'track="{track}"')).apps[0].group == group
+
+
+@pytest.mark.parametrize(
+    ("board", "known"), [("arm64-usr", "arm64-usr"), ("amd64-usr", "amd64-usr"), ("", "amd64-usr"), ("pi", "amd64-usr")]
+)
+def test_the_board_decides_whose_releases_fit(board: str, known: str) -> None:
+    assert parse_request(app_xml(f'board="{board}"')).apps[0].known_board == known
 
 
 def test_what_is_not_said_is_empty() -> None:
@@ -121,7 +160,7 @@ def test_other_applications_and_two_at_once() -> None:
     )
     assert [app.is_flatcar for app in request.apps] == [False, False]
     root = ET.fromstring(build_response(request, {"one": None}))
-    assert [app.get("status") for app in root.iterfind("app")] == ["ok", "error-unknownApplication"]
+    assert [app.get("status") for app in root.iterfind("app")] == ["ok", "error-failedToRetrieveUpdatePackageInfo"]
 
 
 def test_odd_text_is_escaped() -> None:

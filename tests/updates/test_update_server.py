@@ -16,7 +16,7 @@ import pytest
 from flatkit.errors import HostError, InputError, UsageError
 from flatkit.testing.updates import Fault, FaultyServer
 from flatkit.updates import server as server_module
-from flatkit.updates.channels import MachineState
+from flatkit.updates.seen import MachineState
 from flatkit.updates.server import UpdateServer
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
@@ -198,7 +198,11 @@ def test_a_machine_is_offered_nothing_when_it_is_there(server: FaultyServer) -> 
 def test_an_unknown_application_is_told_so(server: FaultyServer) -> None:
     data = CHECK.replace(b"e96281a6", b"00000000")
     answer = ask(server.url, "/v1/update/", method="POST", data=data)
-    assert ET.fromstring(answer.data).find("app").get("status") == "error-unknownApplication"
+    app = ET.fromstring(answer.data).find("app")
+    assert (app.get("status"), app.find("updatecheck").get("status")) == (
+        "error-failedToRetrieveUpdatePackageInfo",
+        "error-internal",
+    )
     assert server.machines == ()
 
 
@@ -286,6 +290,55 @@ def test_extra_files_of_a_release_are_packages_too(server: FaultyServer, payload
     assert [package.name for package in release.packages] == ["flatcar_production_update.gz", "oem-qemu.gz"]
     assert ask(server.url, "/amd64-usr/4790.0.0/oem-qemu.gz").data == b"oem"
     assert ask(server.url, "/amd64-usr/4790.0.0/flatcar_production_update.gz").data == PAYLOAD
+
+
+def test_opt_in_extensions_lie_where_flatcars_initrd_looks(server: FaultyServer, payload: Path, tmp_path: Path) -> None:
+    """`flatcar.release_file_server_url=URL` makes it URL/BOARD/VERSION/NAME.gz."""
+    podman = tmp_path / "flatcar-podman.gz"
+    podman.write_bytes(b"podman")
+    release = server.publish_release("4593.2.4", payload=payload, extra=[podman], name="flatcar_production_update.gz")
+    assert [package.name for package in release.packages] == ["flatcar_production_update.gz", "flatcar-podman.gz"]
+    assert ask(server.url, "/amd64-usr/4593.2.4/flatcar-podman.gz").data == b"podman"
+    assert updatecheck(server) == "ok"  # stable still offers what it offered
+    assert server.channels.releases["stable"].version == "4593.2.5"
+    server.channels.set_group("careful", channel="stable", version="4593.2.4")
+    assert updatecheck(server, CHECK.replace(b'track="stable"', b'track="careful"')) == "noupdate"
+    old = CHECK.replace(b'track="stable"', b'track="careful"').replace(b'version="4593.2.4"', b'version="4593.2.3"')
+    assert updatecheck(server, old) == "ok"
+
+
+def test_a_board_is_offered_its_own_payload(server: FaultyServer, payload: Path) -> None:
+    arm = CHECK.replace(b'board="amd64-usr"', b'board="arm64-usr"')
+    assert updatecheck(server, arm) == "noupdate"
+    server.publish("stable", version="4593.2.5", payload=payload, board="arm64-usr")
+    answer = ask(server.url, "/v1/update/", method="POST", data=arm, host="x")
+    assert ET.fromstring(answer.data).find(".//url").get("codebase") == "http://x/arm64-usr/4593.2.5/"
+    assert ask(server.url, "/arm64-usr/4593.2.5/update.bin").data == PAYLOAD
+    assert ask(server.url, "/stable/arm64-usr/current/version.txt").status == 200
+    with pytest.raises(UsageError, match='"s390x-usr" is no board'):
+        server.publish("stable", version="4593.2.5", payload=payload, board="s390x-usr")
+
+
+def test_a_group_that_nobody_made_is_an_error_as_on_nebraska(server: FaultyServer) -> None:
+    typo = CHECK.replace(b'track="stable"', b'track="stabel"')
+    assert updatecheck(server, typo) == "error-internal"
+    assert server.machines[-1].group == "stabel"  # the trainer sees who has mistyped
+
+
+def test_a_known_file_is_published_without_reading_it(server: FaultyServer, payload: Path, tmp_path: Path) -> None:
+    digests = {"sha256": "ab" * 32, "sha1": "cd" * 20}
+    content = server.publish_known("/amd64-usr/1.2.3/u.gz", payload, size=len(PAYLOAD), **digests)
+    assert content.sha256 == "ab" * 32
+    release = server.publish_known_release("1.2.3", ["u.gz"])
+    assert release.packages[0].sha256 == "ab" * 32
+    assert ask(server.url, "/amd64-usr/1.2.3/u.gz").data == PAYLOAD
+    assert ask(server.url, "/amd64-usr/1.2.3/u.gz.sha256").text == f"{'ab' * 32}  u.gz\n"
+    with pytest.raises(InputError, match="has 256000 bytes; expected 5"):
+        server.publish_known("/other", payload, size=5, **digests)
+    with pytest.raises(InputError, match="cannot be published"):
+        server.publish_known("/other", tmp_path / "gone", size=5, **digests)
+    with pytest.raises(UsageError, match=r"lacks oem-qemu\.gz"):
+        server.publish_known_release("1.2.3", ["u.gz", "oem-qemu.gz"])
 
 
 def test_what_cannot_be_published_is_refused(server: FaultyServer, payload: Path, tmp_path: Path) -> None:

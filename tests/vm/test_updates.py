@@ -17,8 +17,8 @@ from flatkit.machines import Machine, Patience
 from flatkit.run import run
 from flatkit.testing.updates import Fault, FaultyServer
 from flatkit.updates import keys
-from flatkit.updates.channels import MachineState
 from flatkit.updates.payload import FILE_NAME, make_payload
+from flatkit.updates.seen import MachineState
 from flatkit.updates.slots import USR_GUIDS
 from flatkit.updates.status import Operation, parse_statuses
 

@@ -1,0 +1,130 @@
+"""What the update server knows, as values: releases, groups, machines; and how they become JSON and come back. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from typing import Any
+
+from flatkit.updates.omaha import BOARDS, Package, UpdateEvent
+
+
+class MachineState(str, Enum):
+    """How far a machine is with its update, as far as it has told."""
+
+    CURRENT = "current"
+    OFFERED = "offered"
+    DOWNLOADING = "downloading"
+    DOWNLOADED = "downloaded"
+    INSTALLED = "installed, waits for a reboot"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled back"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """A version with its files; the first package is the OS. `allow_downgrade`: offered to newer machines too."""
+
+    version: str
+    packages: tuple[Package, ...]
+    allow_downgrade: bool = False
+    board: str = BOARDS[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Machines with `GROUP=name` in update.conf follow `channel`; `version` pins them, `paused` keeps all updates back."""
+
+    name: str
+    channel: str
+    version: str = ""
+    paused: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenEvent:
+    """An event that a machine reported; `at` in Unix seconds, `version` is what it was running."""
+
+    at: float
+    version: str
+    event: UpdateEvent
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineSeen:
+    """What a machine has told so far; times in Unix seconds. `offered` is the version of the last offer, "" for none.
+
+    `group` is what its update.conf names, `channel` the one that this group follows (mostly of the same name).
+    """
+
+    machine_id: str
+    version: str
+    channel: str
+    group: str = ""
+    board: str = ""
+    oem: str = ""
+    alias: str = ""
+    first_seen: float
+    last_seen: float
+    checks: int = 0
+    offered: str = ""
+    state: MachineState = MachineState.CURRENT
+    events: tuple[SeenEvent, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What to call it on a screen: its alias, else the start of its machine-id."""
+        return self.alias or self.machine_id[:8]
+
+
+@dataclass(kw_only=True)
+class Book:
+    """All that is known. `offers`: board -> channel -> release; `known`: board -> version -> release."""
+
+    offers: dict[str, dict[str, Release]] = field(default_factory=dict)
+    known: dict[str, dict[str, Release]] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
+    machines: dict[str, MachineSeen] = field(default_factory=dict)
+
+
+def version_key(version: str) -> tuple[int, int, int]:
+    """How versions sort: by their three numbers. What is no version sorts below all of them."""
+    match = re.match(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})(?![0-9])", version)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else (-1, 0, 0)
+
+
+def book_as_json(book: Book) -> dict[str, Any]:
+    """The book as plain values."""
+    return {"format": 1, **asdict(book)}
+
+
+def parse_book(data: Any) -> Book:
+    """The book that `book_as_json` wrote. Raises ValueError for anything else."""
+    try:
+        if data["format"] != 1:
+            raise ValueError(data["format"])
+        return Book(
+            offers={board: _releases(found) for board, found in data["offers"].items()},
+            known={board: _releases(found) for board, found in data["known"].items()},
+            groups={name: Group(**found) for name, found in data["groups"].items()},
+            machines={name: _machine(found) for name, found in data["machines"].items()},
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(str(error)) from None
+
+
+def _releases(data: dict[str, Any]) -> dict[str, Release]:
+    found = {}
+    for name, values in data.items():
+        packages = tuple(Package(**package) for package in values["packages"])
+        found[name] = Release(**{**values, "packages": packages})
+    return found
+
+
+def _machine(data: dict[str, Any]) -> MachineSeen:
+    events = tuple(SeenEvent(**{**seen, "event": UpdateEvent(**seen["event"])}) for seen in data["events"])
+    return MachineSeen(**{**data, "state": MachineState(data["state"]), "events": events})
