@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flatkit.errors import FlatkitError, InputError, MachineError
 
 if TYPE_CHECKING:
+    from flatkit.widgets.check_card import CheckCard, QuizCard
     from flatkit.widgets.doctor_card import DoctorCard
     from flatkit.widgets.editor import Editor
     from flatkit.widgets.live import LiveMachine
@@ -132,6 +133,16 @@ def play(name: str, *, image: str = "auto", keep: bool = False) -> Player:
     from flatkit.widgets.player import get_player
 
     return get_player(name, image=image, keep=keep)
+
+
+def check(name: str, machine: Any = None) -> CheckCard | QuizCard:
+    """Check an exercise, on a machine where it is about one; or ask the questions of a quiz. Raises UsageError.
+
+    The card says what was found and what was expected; its buttons check again, give hints and show the solution.
+    """
+    from flatkit.widgets.check_card import get_card
+
+    return get_card(name, machine)
 
 
 def clean() -> Note:

@@ -12,6 +12,7 @@ HTML = _ipywidgets.HTML
 Button = _ipywidgets.Button
 HBox = _ipywidgets.HBox
 Layout = _ipywidgets.Layout
+RadioButtons = _ipywidgets.RadioButtons
 Textarea = _ipywidgets.Textarea
 ToggleButton = _ipywidgets.ToggleButton
 VBox = _ipywidgets.VBox

@@ -16,7 +16,7 @@ from flatkit.images.image import Image, ImageKind
 from flatkit.machines import Accelerator, Machine
 from flatkit.testing.guest import FakeGuest
 from flatkit.testing.hypervisor import FakeHypervisor
-from flatkit.widgets import drafts, editor, live_machines, player
+from flatkit.widgets import check_card, drafts, editor, live_machines, player
 from flatkit.widgets.live import Backend, LiveMachine
 from flatkit.workshop import Config, Upped, Wish
 
@@ -38,6 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     editor._editors.clear()
     player._players.clear()
     drafts._written.clear()
+    check_card._cards.clear()
 
 
 @pytest.fixture

@@ -1,0 +1,151 @@
+"""A learner at an exercise: set up, check, hint, solve, start over; how it stands is one plain value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from flatkit.errors import FlatkitError
+from flatkit.lessons.exercise import Act, Bench, Exercise, Finding, State
+from flatkit.lessons.progress import Progress, Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """An act that was done, as it is shown: its line, and what came of it."""
+
+    line: str
+    output: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How an exercise stands: what a card shows, and its text twin says."""
+
+    exercise: Exercise
+    state: State = State.NOT_TRIED
+    finding: Finding | None = None
+    hints: tuple[str, ...] = ()
+    done: tuple[Done, ...] = ()
+    note: str = ""
+
+    @property
+    def headline(self) -> str:
+        """Mark, title and state in one line."""
+        return f"{self.state.mark} {self.exercise.name}  {self.exercise.title}: {self.state}"
+
+    def __str__(self) -> str:
+        lines = [self.headline, self.exercise.task]
+        if self.finding and (self.state is not State.NOT_TRIED):
+            lines += [f"  {line}" for line in str(self.finding).splitlines()]
+        lines += [f"  hint {number}: {hint}" for number, hint in enumerate(self.hints, start=1)]
+        for done in self.done:
+            lines += [f"  {done.line}", *(f"    {line}" for line in done.output.rstrip().splitlines())]
+        left = len(self.exercise.hints) - len(self.hints)
+        if self.state is not State.PASSED and left:
+            lines.append(f"  {left} hint{'s' if left > 1 else ''} left")
+        return "\n".join([*lines, *([f"  {self.note}"] if self.note else [])])
+
+
+def judge(exercise: Exercise, bench: Bench, *, wait: float | None = None) -> Finding:
+    """What the check says; asked again until it holds, for at most `wait` seconds (default: the exercise's own).
+
+    What keeps it from looking (a machine that boots, a file that cannot be read) is a finding as well.
+    """
+    deadline = time.monotonic() + (exercise.wait if wait is None else wait)
+    while True:
+        try:
+            finding = exercise.check(bench)
+        except FlatkitError as error:
+            finding = Finding(ok=False, is_waiting=True, found=error.message, look=error.hint)
+        if finding.ok or time.monotonic() >= deadline:
+            return finding
+        time.sleep(0.3)  # between two looks at a condition
+
+
+class Attempt:
+    """An exercise on a bench, with the learner's progress."""
+
+    def __init__(self, exercise: Exercise, bench: Bench, progress: Progress | None = None) -> None:
+        self.exercise, self.bench = exercise, bench
+        self._progress = progress or Progress()
+        self._standing = self._stand(self._progress.get(exercise.name), None)
+
+    @property
+    def standing(self) -> Standing:
+        """How it stands."""
+        return self._standing
+
+    def set_up(self) -> Standing:
+        """Make the start, once; files that are there already stay as they are. Raises FlatkitError."""
+        if self._progress.get(self.exercise.name).is_set_up:
+            return self._standing
+        for act in self.exercise.setup:
+            if getattr(act, "text", None) is None or self.bench.read(getattr(act, "file", "")) is None:
+                act.do(self.bench)
+        start = str(judge(self.exercise, self.bench, wait=0))
+        return self._keep(lambda record: replace(record, is_set_up=True, start=start), None)
+
+    def check(self) -> Standing:
+        """Look at the result. Raises FlatkitError only when the progress cannot be kept or the setup fails."""
+        try:
+            self.set_up()
+        except FlatkitError as error:
+            finding = Finding(ok=False, is_waiting=True, found=error.message, look=error.hint)
+            return self._keep(lambda record: replace(record, state=State.WAITING), finding)
+        finding = judge(self.exercise, self.bench)
+        return self._keep(lambda record: replace(record, state=state_of(finding, record)), finding)
+
+    def hint(self) -> Standing:
+        """Show one more hint."""
+        most = len(self.exercise.hints)
+        return self._keep(lambda record: replace(record, hints=min(record.hints + 1, most)), self._standing.finding)
+
+    def solve(self, say: Callable[[Standing], None] = lambda _: None) -> Standing:
+        """Really do it, each act shown, and check. What the learner wrote is kept beside it as FILE~."""
+        done: list[Done] = []
+        try:
+            self.set_up()
+            for act in self.exercise.solve:
+                done.append(Done(line=act.line, output=act.do(self.bench)))
+                self._standing = replace(self._standing, done=tuple(done))
+                say(self._standing)
+        except FlatkitError as error:
+            note = f"it could not be done: {error.message}" + (f"; next: {error.hint}" if error.hint else "")
+            self._standing = replace(self._standing, done=tuple(done), note=note)
+            return self._standing
+        self._progress.change(self.exercise.name, lambda record: replace(record, is_solved_for=True))
+        self.check()
+        self._standing = replace(self._standing, done=tuple(done), note="this was done for you; read it once more")
+        return self._standing
+
+    def start_over(self) -> Standing:
+        """Clean up, and begin again. Raises FlatkitError."""
+        do_all(self.exercise.cleanup, self.bench)
+        self._keep(lambda _: Record(), None)
+        return self.set_up()
+
+    def _keep(self, change: Callable[[Record], Record], finding: Finding | None) -> Standing:
+        self._standing = self._stand(self._progress.change(self.exercise.name, change), finding)
+        return self._standing
+
+    def _stand(self, record: Record, finding: Finding | None) -> Standing:
+        return Standing(
+            exercise=self.exercise, state=record.state, finding=finding, hints=self.exercise.hints[: record.hints]
+        )
+
+
+def state_of(finding: Finding, record: Record) -> State:
+    """What a finding means for one who stood like that: the same finding as at the start means that nothing was tried."""
+    if finding.ok:
+        return State.PASSED
+    if record.state is State.NOT_TRIED and str(finding) == record.start:
+        return State.NOT_TRIED
+    return State.WAITING if finding.is_waiting else State.WRONG
+
+
+def do_all(acts: tuple[Act, ...], bench: Bench) -> None:
+    """Do each act. Raises FlatkitError."""
+    for act in acts:
+        act.do(bench)

@@ -1,0 +1,10 @@
+"""The tasks of flatkit's own notebooks, one file each, in the order of the course."""
+
+from __future__ import annotations
+
+from flatkit.lessons.course.butane import BUTANE
+from flatkit.lessons.course.everywhere import EVERYWHERE
+from flatkit.lessons.course.provision import PROVISION
+from flatkit.lessons.course.start import START
+
+COURSE = (START, PROVISION, BUTANE, EVERYWHERE)

@@ -1,0 +1,140 @@
+"""02-butane: a file with its mode, and a service that starts by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flatkit.lessons.checks import find_file, find_text, find_unit, names_of, of_config
+from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Write
+
+_START = "variant: flatcar\nversion: 1.1.0\n"
+_SCRIPT = """\
+variant: flatcar
+version: 1.1.0
+storage:
+  files:
+    - path: /opt/bin/greet
+      mode: 0755
+      contents:
+        inline: |
+          #!/bin/bash
+          echo Hello from $(hostname)
+"""
+_SERVICE = """\
+variant: flatcar
+version: 1.1.0
+systemd:
+  units:
+    - name: greet.service
+      enabled: true
+      contents: |
+        [Unit]
+        Description=Greets once
+
+        [Service]
+        Type=oneshot
+        ExecStart=/usr/bin/echo hello
+
+        [Install]
+        WantedBy=multi-user.target
+"""
+
+
+def _is_a_script(ignition: dict[str, Any]) -> Finding:
+    file = find_file(ignition, "/opt/bin/greet")
+    expected = "a file /opt/bin/greet with mode 0755 that begins with #!/bin/bash"
+    look = "flatkit explain greet.bu"
+    if file is None:
+        files = names_of(ignition.get("storage", {}).get("files"), "path")
+        return Finding(ok=False, found=f"files in your config: {files}", expected=expected, look=look)
+    mode, text = file.get("mode"), find_text(file) or ""
+    shown = f"{mode:04o}" if isinstance(mode, int) else "not given, so 0644"
+    first = text.split("\n", 1)[0]
+    ok = isinstance(mode, int) and mode & 0o111 == 0o111 and first.startswith("#!")
+    return Finding(
+        ok=ok, found=f'/opt/bin/greet has mode {shown} and begins with "{first[:40]}"', expected=expected, look=look
+    )
+
+
+def _starts_by_itself(ignition: dict[str, Any]) -> Finding:
+    unit = find_unit(ignition, "greet.service")
+    expected = "greet.service, enabled, with ExecStart= and an [Install] section that says WantedBy="
+    look = "flatkit explain service.bu"
+    if unit is None:
+        units = names_of(ignition.get("systemd", {}).get("units"), "name")
+        return Finding(ok=False, found=f"units in your config: {units}", expected=expected, look=look)
+    text = unit.get("contents") or ""
+    wanted = [word for word in ("ExecStart=", "[Install]", "WantedBy=") if word not in text]
+    missing = [*([] if unit.get("enabled") else ["enabled: true"]), *wanted]
+    found = f"greet.service is without {', '.join(missing)}" if missing else "greet.service starts on every boot"
+    return Finding(ok=not missing, found=found, expected=expected, look=look)
+
+
+BUTANE = Lesson(
+    name="02-butane",
+    title="Butane, piece by piece",
+    exercises=(
+        Exercise(
+            name="02-script",
+            title="A program of your own",
+            task="In greet.bu: put a small script at /opt/bin/greet. It begins with #!/bin/bash, and everybody may run it.",
+            setup=(Write(file="greet.bu", text=_START),),
+            check=of_config("greet.bu", _is_a_script),
+            hints=(
+                "It is a file below storage: files:, with path:, mode: and contents: inline:",
+                "mode: 0755 lets everybody run it. After inline: | the lines of the script follow, indented further.",
+            ),
+            solve=(Write(file="greet.bu", text=_SCRIPT),),
+            cleanup=(Remove(file="greet.bu"),),
+        ),
+        Exercise(
+            name="02-service",
+            title="It starts by itself",
+            task="In service.bu: describe a unit greet.service that runs any command, and starts on every boot.",
+            setup=(Write(file="service.bu", text=_START),),
+            check=of_config("service.bu", _starts_by_itself),
+            hints=(
+                ("Below systemd: units: stands - name: greet.service. enabled: true alone is not enough: the unit says itself "
+                "who wants it."),
+                "contents: | holds [Service] with ExecStart=/usr/bin/echo hello, and [Install] with WantedBy=multi-user.target",
+            ),
+            solve=(Write(file="service.bu", text=_SERVICE),),
+            cleanup=(Remove(file="service.bu"),),
+        ),
+    ),
+    quizzes=(
+        Quiz(
+            name="02-recap",
+            title="Recap",
+            questions=(
+                Question(
+                    ask="Why do people write Butane, and not Ignition?",
+                    choices=(
+                        Choice(text="Machines read Butane", why="They do not: they read Ignition, which is JSON."),
+                        Choice(text="It is YAML, made for people, and is checked on the way", is_right=True,
+                               why="The translation finds mistakes before any machine exists."),
+                        Choice(text="Ignition is out of date", why="Ignition is what every machine reads."),
+                    ),
+                ),
+                Question(
+                    ask="mode: 755 instead of mode: 0755: what happens?",
+                    choices=(
+                        Choice(text="Nothing, it is the same", why="Without the leading zero it is decimal, 1363 in octal."),
+                        Choice(text="A warning says that the zero is missing", is_right=True,
+                               why="The file would get strange rights; the warning names the line."),
+                        Choice(text="The machine refuses to boot", why="It would boot, with a file of strange rights."),
+                    ),
+                ),
+                Question(
+                    ask="Where does local: welcome.txt take the file from?",
+                    choices=(
+                        Choice(text="From the machine", why="The machine does not exist yet."),
+                        Choice(text="From the folder on your host that --files-dir names", is_right=True,
+                               why="Its text is put into the Ignition while it is translated."),
+                        Choice(text="From the network", why="That would be source:, with a URL."),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,91 @@
+"""Proves an exercise: after setup its check fails, after solve it passes, after cleanup nothing is left.
+
+With a pretended bench in every test run, with a real machine where one boots. An exercise whose check passes before it is
+solved teaches nothing, and one whose solution does not pass is worse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flatkit.errors import FlatkitError
+from flatkit.lessons.attempt import do_all, judge
+from flatkit.lessons.exercise import Bench, Exercise, Quiz
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proof:
+    """What was found out about an exercise; `faults` is empty for a good one."""
+
+    name: str
+    faults: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether it keeps the contract."""
+        return not self.faults
+
+    def __str__(self) -> str:
+        return "\n".join([f"{'✓' if self.ok else '✗'} {self.name}", *(f"    {fault}" for fault in self.faults)])
+
+
+def prove(exercise: Exercise, bench: Bench) -> Proof:
+    """Play the exercise's whole life on a bench. Never raises about the exercise."""
+    faults = list(shape_faults(exercise))
+    findings: list[str] = []
+    try:
+        do_all(exercise.cleanup, bench)
+        before = _traces(exercise, bench)
+        do_all(exercise.setup, bench)
+        start = judge(exercise, bench, wait=0)
+        if start.ok:
+            faults.append(f"its check passes before anything was done: {start.found}")
+        elif not (start.found and start.expected and start.look):
+            faults.append("its check does not say what was found, what was expected and where to look closer")
+        do_all(exercise.solve, bench)
+        solved = judge(exercise, bench)
+        if not solved.ok:
+            faults.append(f"its check fails after solve: {solved}")
+        findings = [str(start), str(solved)]
+        do_all(exercise.cleanup, bench)
+        after = _traces(exercise, bench)
+        faults += [f"cleanup leaves {what}" for what in after if after[what] != before.get(what)]
+        faults += [f"cleanup takes away {what}" for what in before if what not in after]
+    except FlatkitError as error:
+        faults.append(f"it stopped: {error}")
+    return Proof(name=exercise.name, faults=tuple(faults), findings=tuple(findings))
+
+
+def _traces(exercise: Exercise, bench: Bench) -> dict[str, str]:
+    """Everything that the exercise could leave: the folder's files, and what the machine answers."""
+    found = {
+        path.relative_to(bench.folder).as_posix(): path.read_text(encoding="utf-8", errors="replace")
+        for path in sorted(bench.folder.rglob("*"))
+        if path.is_file()
+    }
+    for command in exercise.traces:
+        found[f'another answer to "{command}"'] = str(bench.run(command))
+    return found
+
+
+def shape_faults(exercise: Exercise) -> tuple[str, ...]:
+    """What is wrong with an exercise before it is even played."""
+    faults = []
+    if len(exercise.hints) < 2:
+        faults.append(f"{len(exercise.hints)} hints; expected two, the first one small")
+    if not exercise.solve:
+        faults.append("no solve; expected what really does it")
+    if exercise.machine and not exercise.traces:
+        faults.append("no traces; expected commands that show what it leaves on its machine")
+    return tuple(faults)
+
+
+def quiz_faults(quiz: Quiz) -> tuple[str, ...]:
+    """What is wrong with a quiz: every question has one right answer, and every answer is explained."""
+    faults = [] if quiz.questions else [f"{quiz.name}: no questions"]
+    for question in quiz.questions:
+        if sum(choice.is_right for choice in question.choices) != 1 or len(question.choices) < 2:
+            faults.append(f'{quiz.name}: "{question.ask}" needs two answers or more, and exactly one right one')
+        faults += [f'{quiz.name}: "{choice.text}" is not explained' for choice in question.choices if not choice.why]
+    return tuple(faults)

@@ -1,0 +1,135 @@
+"""Every exercise of the course keeps the contract: its check fails after setup, passes after solve, and nothing is left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flatkit.errors import UsageError
+from flatkit.lessons import LESSONS, get_task
+from flatkit.lessons.attempt import judge
+from flatkit.lessons.bench import FolderBench
+from flatkit.lessons.exercise import Exercise, Quiz, Remove, Type, Write
+from flatkit.lessons.prover import prove, quiz_faults
+from flatkit.testing.bench import PretendedMachine, Said
+
+EXERCISES = [exercise for lesson in LESSONS.values() for exercise in lesson.exercises]
+QUIZZES = [quiz for lesson in LESSONS.values() for quiz in lesson.quizzes]
+
+# What the machine answers to the questions of each exercise that is about one: before it is solved, and after.
+MACHINES = {
+    "00-hello": {
+        "cat /home/core/hello": (Said("cat: /home/core/hello: No such file or directory\n", 1), Said("hi\n")),
+        "ls -A /home/core": (Said(".bashrc\n"), Said(".bashrc\nhello\n")),
+    },
+    "01-note": {
+        "sudo test -s /home/ada/note && sudo stat -c %U /home/ada/note": (Said("", 1), Said("ada\n")),
+        "sudo ls -A /home/ada": (Said(".ssh\n"), Said(".ssh\nnote\n")),
+    },
+}
+
+
+def bench_for(exercise: Exercise, folder: Path) -> FolderBench:
+    return FolderBench(folder, PretendedMachine(exercise, MACHINES[exercise.name]) if exercise.machine else None)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.name)
+def test_it_keeps_the_contract(exercise: Exercise, tmp_path: Path) -> None:
+    proof = prove(exercise, bench_for(exercise, tmp_path))
+    assert proof.faults == ()
+    assert proof.ok
+
+
+@pytest.mark.parametrize("quiz", QUIZZES, ids=lambda quiz: quiz.name)
+def test_its_answers_are_explained(quiz: Quiz) -> None:
+    assert quiz_faults(quiz) == ()
+    assert len(quiz.questions) == 3
+
+
+def test_names_tell_the_lesson_and_are_given_once() -> None:
+    names = [task.name for lesson in LESSONS.values() for task in lesson.tasks]
+    assert len(names) == len(set(names))
+    for lesson in LESSONS.values():
+        assert {task.name[:2] for task in lesson.tasks} == {lesson.name[:2]}
+        assert len(lesson.exercises) >= 2
+        assert len(lesson.quizzes) == 1
+
+
+def test_a_name_that_is_none_gets_the_nearest() -> None:
+    with pytest.raises(UsageError, match='did you mean "02-script"'):
+        get_task("02-skript")
+    with pytest.raises(UsageError, match="expected one of 00-name"):
+        get_task("x")
+
+
+# What a learner might have done: exercise -> its file -> words of the finding.
+TRIES = [
+    ("00-name", "variant: flatcar\nversion: 1.0.0\n", "expected: a file /etc/hostname"),
+    ("00-name", "variant: flatcar\nversion: 1.0.0\nstorage: [", "has a fault"),
+    ("00-name", "", 'there is no file "first.bu" yet'),
+    ("01-user", "variant: flatcar\nversion: 1.0.0\npasswd:\n  users:\n    - name: grace\n", "grace has 0 SSH keys"),
+    ("01-user", "variant: flatcar\nversion: 1.0.0\npasswd:\n  users:\n    - name: ada\n", "users in your config: ada"),
+    (
+        "02-script",
+        "variant: flatcar\nversion: 1.1.0\nstorage:\n  files:\n    - path: /opt/bin/greet\n",
+        "mode not given",
+    ),
+    (
+        "02-service",
+        (
+            "variant: flatcar\nversion: 1.1.0\nsystemd:\n  units:\n    - name: greet.service\n      enabled: true\n"
+            "      contents: |\n        [Service]\n        ExecStart=/bin/true\n        [Install]\n        WantedBy=x.target\n"
+        ),
+        "starts on every boot",
+    ),
+    (
+        "02-service",
+        (
+            "variant: flatcar\nversion: 1.1.0\nsystemd:\n  units:\n    - name: greet.service\n      contents: |\n"
+            "        [Service]\n        ExecStart=/bin/true\n"
+        ),
+        "is without enabled: true, [Install], WantedBy=",
+    ),
+    ("08-hash", "variant: flatcar\nversion: 1.0.0\n", "files in your config: none"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "said"), TRIES, ids=[f"{name}-{n}" for n, (name, _, _) in enumerate(TRIES)])
+def test_a_try_is_told_what_was_found(name: str, text: str, said: str, tmp_path: Path) -> None:
+    exercise = get_task(name)
+    assert isinstance(exercise, Exercise)
+    bench = FolderBench(tmp_path)
+    file = next(act.file for act in exercise.setup if isinstance(act, Write))
+    if text:
+        bench.write(file, text)
+    finding = judge(exercise, bench)
+    assert said in str(finding)
+    assert finding.ok or finding.look
+
+
+GOOD = get_task("00-name")
+assert isinstance(GOOD, Exercise)
+BAD = [
+    (replace(GOOD, solve=()), "no solve"),
+    (replace(GOOD, hints=("one",)), "1 hints"),
+    (replace(GOOD, setup=GOOD.solve), "passes before anything was done"),
+    (replace(GOOD, solve=GOOD.setup), "fails after solve"),
+    (replace(GOOD, cleanup=()), "cleanup leaves first.bu"),
+    (replace(GOOD, solve=(*GOOD.solve, Write(file="other", text="x"))), "cleanup leaves other"),
+    (replace(GOOD, cleanup=(*GOOD.cleanup, Remove(file="mine.txt"))), "cleanup takes away mine.txt"),
+    (replace(GOOD, solve=(*GOOD.solve, Type(command="ls"))), "it stopped: this exercise looks at a machine"),
+]
+
+
+@pytest.mark.parametrize(("exercise", "fault"), BAD, ids=[fault for _, fault in BAD])
+def test_the_prover_finds_a_bad_one(exercise: Exercise, fault: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("kept")
+    bench = FolderBench(tmp_path)
+    if "mine.txt" in fault:  # taken away between the first look and the last
+        exercise = replace(exercise, solve=(*exercise.solve, Remove(file="mine.txt")), cleanup=GOOD.cleanup)
+    proof = prove(exercise, bench)
+    assert fault in "\n".join(proof.faults)
+    assert not proof.ok
+    assert "✗ 00-name" in str(proof)

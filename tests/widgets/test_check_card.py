@@ -1,0 +1,97 @@
+"""`fk.check`: the card of an exercise and of a quiz, over its buttons and as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flatkit as fk
+from flatkit.lessons import get_task
+from flatkit.lessons.exercise import Exercise
+from flatkit.testing.bench import PretendedMachine, Said
+from flatkit.widgets.check_card import CheckCard, QuizCard
+from flatkit.widgets.check_view import CheckView, QuizView
+
+
+def test_the_card_checks_and_says(folder: Path) -> None:
+    card = fk.check("00-name")
+    assert isinstance(card, CheckCard)
+    assert "○ 00-name  Give it a name of your own: not tried" in repr(card)
+    (folder / "first.bu").write_text("variant: flatcar\nversion: 1.0.0\n")
+    assert fk.check("00-name") is card, "one card, however often the cell is run"
+    assert "✗ 00-name" in repr(card)
+    assert "files in your config: none" in repr(card)
+    assert not card.ok
+    assert card.solve().ok
+    assert "this was done for you" in repr(card)
+
+
+def test_the_buttons_do_it(folder: Path) -> None:
+    card = fk.check("02-script")
+    assert isinstance(card, CheckCard)
+    card._view = view = CheckView(card)
+    card._draw()
+    assert "not tried" in view.body.value
+    view.hint.click()
+    card.wait(10)
+    assert "hint 1" in view.body.value
+    assert view.hint.description == "Hint (1 left)"
+    view.solve.click()
+    card.wait(10)
+    assert "✓ 02-script" in view.body.value
+    assert "#!/bin/bash" in view.body.value
+    assert not view.check.disabled
+    view.over.click()
+    card.wait(10)
+    assert "not tried" in view.body.value
+    view.check.click()
+    card.wait(10)
+    assert card.note == ""
+
+
+def test_it_looks_at_the_machine_that_it_is_given(folder: Path) -> None:
+    exercise = get_task("00-hello")
+    assert isinstance(exercise, Exercise)
+    machine = PretendedMachine(exercise, {"cat /home/core/hello": (Said("", 1), Said("hi\n"))})
+    assert "was given none" in str(fk.check("00-hello").standing.finding)  # type: ignore[union-attr]
+    assert "there is no /home/core/hello" in repr(fk.check("00-hello", machine))
+    machine.run("echo hi > /home/core/hello")
+    assert fk.check("00-hello", machine).ok
+    assert fk.check("00-hello").ok, "the machine is remembered"
+
+
+def test_a_state_that_cannot_be_kept_is_said_on_the_card(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "full").write_text("")
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "full" / "state"))
+    card = fk.check("00-name")
+    assert "your progress cannot be written" in repr(card)
+
+
+def test_a_quiz_is_answered_by_clicks(folder: Path) -> None:
+    card = fk.check("00-recap")
+    assert isinstance(card, QuizCard)
+    assert 'card.answer(1, "a")' in repr(card)
+    card._view = view = QuizView(card)
+    view.groups[0].value = 0
+    assert "✗ no" in view.notes[0].value
+    view.groups[0].value = 1
+    assert "✓ right" in view.notes[0].value
+    card.answer(2, "b").answer(3, "b")
+    assert view.groups[2].value == 1
+    assert "passed" in view.head.value
+    assert card.ok
+
+
+def test_cards_show_themselves_in_a_notebook(shell: Any) -> None:
+    shell.run_cell('fk.check("01-user")').raise_error()
+    shell.run_cell('fk.check("01-recap")').raise_error()
+    first, second = shell.shown.bundles
+    assert "01-user" in first["text/plain"]
+    assert "application/vnd.jupyter.widget-view+json" in first
+    assert "1. When does Ignition" in second["text/plain"]
+    shell.run_cell('fk.check("01-usr")')
+    assert len(shell.shown.bundles) == 2
