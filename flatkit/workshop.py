@@ -25,6 +25,7 @@ from flatkit.steps import Boot
 
 if TYPE_CHECKING:
     from flatkit.machines import Forward, Machine, MachineSpec
+    from flatkit.platforms import Payload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +110,13 @@ def _from_butane(data: bytes | str, text: str, name: str, files_dir: Path | None
             details=details,
         )
     return Config(name=name, text=text, ignition=result.ignition, warnings=tuple(map(str, result.report)))
+
+
+def payload_of(config: Config) -> Payload:
+    """The config as it is handed over to a platform, without anything of flatkit's."""
+    from flatkit.platforms import Payload
+
+    return Payload(file=Path(config.name).name, ignition=json.dumps(config.ignition, separators=(",", ":")))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,8 @@ Trainer:
 Author:
   flatkit butane [FILE]         Butane to Ignition; a drop-in for butane
   flatkit explain [FILE]        what a config will do to a machine, in plain words
+  flatkit everywhere [CONFIG] [PLATFORM]   how a config is handed over on each platform
+  flatkit community             where Flatcar's people are, and when they meet next
 
 Each command explains itself: flatkit COMMAND --help
 """
@@ -42,11 +44,13 @@ Each command explains itself: flatkit COMMAND --help
 _COMMANDS = {
     "butane": "butane",
     "clean": "clean",
+    "community": "community",
     "console": "machines",
     "course": "course",
     "demo": "demo",
     "doctor": "doctor",
     "down": "machines",
+    "everywhere": "everywhere",
     "explain": "explain",
     "images": "images",
     "list": "machines",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from flatkit.demos.everywhere import EVERYWHERE
 from flatkit.demos.provision import PROVISION
 from flatkit.errors import UsageError
 from flatkit.steps import Demo
 
-DEMOS: dict[str, Demo] = {demo.name: demo for demo in (PROVISION,)}
+DEMOS: dict[str, Demo] = {demo.name: demo for demo in (PROVISION, EVERYWHERE)}
 
 
 def get_demo(name: str) -> Demo:

@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flatkit.errors import FlatkitError, InputError, MachineError
+from flatkit.errors import FlatkitError, InputError, MachineError, UsageError
 
 if TYPE_CHECKING:
     from flatkit.widgets.check_card import CheckCard, QuizCard
+    from flatkit.widgets.chooser import Chooser
+    from flatkit.widgets.community_card import CommunityCard
     from flatkit.widgets.doctor_card import DoctorCard
     from flatkit.widgets.editor import Editor
     from flatkit.widgets.live import LiveMachine
@@ -128,8 +130,24 @@ def _made_otherwise(name: str, config: Config, differences: tuple[str, ...]) -> 
     )
 
 
-def play(name: str, *, image: str = "auto", keep: bool = False) -> Player:
-    """Play a demo on machines of its own, step by step with its buttons, or all of it with `await`. Raises UsageError."""
+def play(
+    name: str, config: str | Path | None = None, *, image: str = "auto", keep: bool = False
+) -> Player | Chooser | CommunityCard:
+    """Play a demo on machines of its own, step by step with its buttons, or all of it with `await`. Raises UsageError.
+
+    `fk.play("everywhere", "web.bu")` shows how your config is handed over on each platform, `fk.play("community")` where
+    Flatcar's people are. Raises InputError for the config.
+    """
+    if name == "everywhere" and config is not None:
+        from flatkit.widgets.chooser import Chooser
+
+        return Chooser(_read(config))
+    if name == "community":
+        from flatkit.widgets.community_card import CommunityCard
+
+        return CommunityCard()
+    if config is not None:
+        raise UsageError(f'the demo "{name}" takes no config of yours', hint=f'fk.play("{name}")')
     from flatkit.widgets.player import get_player
 
     return get_player(name, image=image, keep=keep)

@@ -1,0 +1,80 @@
+"""`flatkit everywhere`: how a config is handed over on each platform, and whether it fits there. Runs nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+
+from flatkit.cli.show import paint
+
+
+def run(argv: list[str]) -> int:
+    """List the platforms, or show one."""
+    parser = argparse.ArgumentParser(
+        prog="flatkit everywhere",
+        description="Shows how a config is handed over on each platform, and whether it fits. Nothing is run.",
+    )
+    parser.add_argument(
+        "config", nargs="?", help="a Butane or Ignition file; without one only the platforms are listed"
+    )
+    parser.add_argument("platform", nargs="?", help="one of them, with all that is to be typed")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    options = parser.parse_args(argv[1:])
+    if options.config is None:
+        return _names(as_json=options.json)
+    from flatkit import workshop
+
+    payload = workshop.payload_of(workshop.read_config(options.config))
+    return _one(payload, options.platform, options.json) if options.platform else _table(payload, as_json=options.json)
+
+
+def _names(*, as_json: bool) -> int:
+    from flatkit.platforms import PLATFORMS
+
+    for platform in PLATFORMS.values():
+        row = {"event": "platform", "name": platform.name, "title": platform.title, "how": platform.how}
+        print(json.dumps(row) if as_json else f"{platform.name:<13} {platform.title:<22} {platform.how}")
+    if as_json:
+        print(json.dumps({"event": "result", "ok": True, "platforms": len(PLATFORMS)}))
+    return 0
+
+
+def _table(payload: object, *, as_json: bool) -> int:
+    from flatkit.platforms import PLATFORMS, Fit, Payload, hand_over
+
+    assert isinstance(payload, Payload)
+    print(json.dumps({"event": "config", "file": payload.file, "bytes": payload.size}) if as_json else
+          f"{payload.file}: {payload.size} bytes of Ignition {payload.spec}")  # fmt: skip
+    fits = []
+    for platform in PLATFORMS.values():
+        done = hand_over(platform, payload)
+        fits.append(done.fit)
+        if as_json:
+            print(json.dumps({"event": "platform", "name": platform.name, "fit": done.fit, "verdict": done.verdict}))
+        else:
+            mark = {Fit.TOO_BIG: "✗", Fit.FITS: "✓"}.get(done.fit, "·")
+            limit = f", {platform.limit}" if platform.limit else ""
+            print(f"{mark} {platform.name:<13} {platform.title:<22} {done.fit}{limit}")
+    if as_json:
+        print(json.dumps({"event": "result", "ok": True, "too_big": sum(fit is Fit.TOO_BIG for fit in fits)}))
+    else:
+        print(f"\nOne of them in full: flatkit everywhere {payload.file} aws")
+    return 0
+
+
+def _one(payload: object, name: str, as_json: bool) -> int:
+    import sys
+
+    from flatkit.platforms import Fit, Payload, get_platform, hand_over
+
+    assert isinstance(payload, Payload)
+    done = hand_over(get_platform(name), payload)
+    if as_json:
+        pieces = [asdict(piece) for piece in (*done.pieces, *done.offers)]
+        print(json.dumps({"event": "result", "ok": True, "name": done.platform.name, "fit": done.fit,
+                          "bytes": payload.size, "pieces": pieces}))  # fmt: skip
+        return 0
+    for line in str(done).splitlines():
+        print(paint(line, "\x1b[31m", sys.stdout) if done.fit is Fit.TOO_BIG and line.startswith("✗") else line)
+    return 0

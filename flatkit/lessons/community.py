@@ -1,0 +1,139 @@
+"""Getting involved: where Flatcar's people are, and when they meet next. Pure: the dates are computed from a given moment.
+
+The meetings have moved before, so each rule says since when it holds and what it was read from; what is shown says so as well.
+"""
+
+from __future__ import annotations
+
+import calendar
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+_LAST = -1
+_MONTHS_AHEAD = 13
+AGENDAS = "https://github.com/flatcar/Flatcar/discussions"
+
+LINKS = (
+    ("Website", "https://www.flatcar.org"),
+    ("Matrix", "https://app.element.io/#/room/#flatcar:matrix.org"),
+    ("Slack (Kubernetes, #flatcar)", "https://kubernetes.slack.com/archives/C03GQ8B5XNJ"),
+    ("Discussions", AGENDAS),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Once a month: the `nth` (from 1; -1 is the last) of a weekday (Monday is 0), at a time in UTC; holds from `since`."""
+
+    nth: int
+    weekday: int
+    at: time
+    since: date
+    source: str
+
+    def date_in(self, year: int, month: int) -> date | None:
+        """The day in that month; None when there are not so many of the weekday."""
+        days = [
+            date(year, month, day)
+            for day in range(1, calendar.monthrange(year, month)[1] + 1)
+            if date(year, month, day).weekday() == self.weekday
+        ]
+        at = self.nth if self.nth == _LAST else self.nth - 1
+        return days[at] if at < len(days) else None
+
+    def __str__(self) -> str:
+        which = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", _LAST: "last"}[self.nth]
+        return f"{which} {calendar.day_name[self.weekday]} of the month, {self.at:%H:%M} UTC"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Meeting:
+    """A meeting that is open to everybody; without rules it is announced each time."""
+
+    name: str
+    about: str
+    rules: tuple[Rule, ...] = ()
+
+    def rule_on(self, day: date) -> Rule | None:
+        """The rule that holds on a day, or None."""
+        return next((rule for rule in reversed(self.rules) if rule.since <= day), None)
+
+    def find_next(self, now: datetime) -> datetime | None:
+        """The first meeting that begins after `now` (with a time zone), or None without a rule."""
+        for ahead in range(_MONTHS_AHEAD):
+            year, month = divmod(now.year * 12 + now.month - 1 + ahead, 12)
+            for rule in self.rules:
+                day = rule.date_in(year, month + 1)
+                if day is None or self.rule_on(day) is not rule:
+                    continue
+                begins = datetime.combine(day, rule.at, tzinfo=UTC)
+                if begins > now:
+                    return begins
+        return None
+
+
+_TUESDAY, _WEDNESDAY, _THURSDAY = 1, 2, 3
+_TALK = "the talk of 28 March 2026"
+_AUTUMN = date(2026, 10, 1)
+_SUMMER = "the agendas of July to September 2026"
+
+MEETINGS = (
+    Meeting(
+        name="Office hours",
+        about="news, demos, questions; for everybody",
+        rules=(
+            Rule(nth=2, weekday=_TUESDAY, at=time(15, 30), since=date(2020, 1, 1), source=_TALK),
+            Rule(nth=2, weekday=_WEDNESDAY, at=time(14, 30), since=date(2026, 7, 1), source=_SUMMER),
+            Rule(nth=3, weekday=_THURSDAY, at=time(14, 30), since=_AUTUMN, source="one agenda, of 15 October 2026,"),
+        ),
+    ),
+    Meeting(
+        name="Developer sync",
+        about="what is being worked on; for those who want to take part",
+        rules=(
+            Rule(nth=4, weekday=_TUESDAY, at=time(15, 30), since=date(2020, 1, 1), source=_TALK),
+            Rule(nth=4, weekday=_WEDNESDAY, at=time(14, 30), since=date(2026, 7, 1), source=_SUMMER),
+            Rule(nth=_LAST, weekday=_THURSDAY, at=time(14, 30), since=_AUTUMN, source="one agenda, of 29 October 2026,"),
+        ),
+    ),
+    Meeting(name="Bug smash", about="a day on old issues, together; a good first day"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invitation:
+    """The next date of a meeting, in words."""
+
+    name: str
+    about: str
+    begins: datetime | None
+    why: str
+
+    @property
+    def when(self) -> str:
+        """The date, or where it will be announced."""
+        return (
+            f"{self.begins:%A, %d %B %Y, %H:%M} UTC"
+            if self.begins
+            else "announced in Discussions; there is no fixed rule"
+        )
+
+
+def invitations(now: datetime) -> tuple[Invitation, ...]:
+    """The next date of each meeting, the soonest first, the undated last."""
+    found = []
+    for meeting in MEETINGS:
+        begins = meeting.find_next(now)
+        rule = meeting.rule_on(begins.date()) if begins else None
+        why = f"{rule}, as {rule.source} has it" if rule else ""
+        found.append(Invitation(name=meeting.name, about=meeting.about, begins=begins, why=why))
+    far = now + timedelta(days=10_000)
+    return tuple(sorted(found, key=lambda one: one.begins or far))
+
+
+def as_text(now: datetime) -> str:
+    """Links and dates for a terminal, and the text twin of the card."""
+    lines = [f"{name:<29} {link}" for name, link in LINKS]
+    for one in invitations(now):
+        lines += ["", f"{one.name}: {one.when}", f"  {one.about}", *([f"  {one.why}"] if one.why else [])]
+    return "\n".join([*lines, "", f"Meetings move: look at the agenda before you go, {AGENDAS}"])

@@ -1,0 +1,31 @@
+"""How a config is handed over to a machine on each platform: a table, and the hand-over of this very config. Pure."""
+
+from __future__ import annotations
+
+from flatkit.platforms.clouds import CLOUDS
+from flatkit.platforms.handover import Fit, Handover, Payload, hand_over
+from flatkit.platforms.hosts import HOSTS
+from flatkit.platforms.platform import Kind, Limit, Piece, Platform
+from flatkit.platforms.tools import TOOLS
+
+__all__ = ["PLATFORMS", "Fit", "Handover", "Kind", "Limit", "Payload", "Piece", "Platform", "get_platform", "hand_over"]
+
+PLATFORMS: dict[str, Platform] = {platform.name: platform for platform in (*CLOUDS, *HOSTS, *TOOLS)}
+
+
+def get_platform(name: str) -> Platform:
+    """The platform of that name, or of a name that people use for it. Raises UsageError."""
+    import difflib
+
+    from flatkit.errors import UsageError
+
+    wanted = name.strip().lower()
+    for platform in PLATFORMS.values():
+        if wanted in {platform.name, *platform.aliases}:
+            return platform
+    gone = {"equinix": "its provider switched its servers off in June 2026", "packet": "see equinix",
+            "rackspace": "Flatcar dropped it in May 2026"}  # fmt: skip
+    near = difflib.get_close_matches(wanted, [*PLATFORMS, *(a for p in PLATFORMS.values() for a in p.aliases)], n=1)
+    meant = f'; did you mean "{near[0]}"?' if near else f"; expected one of {', '.join(PLATFORMS)}"
+    why = f": {gone[wanted]}" if wanted in gone else meant
+    raise UsageError(f'there is no platform "{name}"{why}', hint="flatkit everywhere   (lists them)")

@@ -1,0 +1,170 @@
+"""The hand-over of one config to one platform: what to type, filled in; whether it fits; and what to do when it does not.
+
+Nothing here is carried out, and nothing claims to have been.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+import shlex
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import PurePath
+
+from flatkit.platforms.platform import Limit, Piece, Platform
+
+# Hyper-V keeps about 1 KiB in one value (Flatcar's guide).
+_KVP_VALUE = 1024
+_LONGEST_SHOWN = 120
+NOT_RUN = "Shown, not run: flatkit has not tried this on the platform."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payload:
+    """A config to hand over: the file's name, and its Ignition as compact JSON. `spec` is the version in it."""
+
+    file: str
+    ignition: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the Ignition text."""
+        return len(self.ignition.encode())
+
+    @property
+    def spec(self) -> str:
+        """The Ignition version that it asks for."""
+        return str(json.loads(self.ignition)["ignition"]["version"])
+
+    @property
+    def stem(self) -> str:
+        """A name for the machine, made of the file's name."""
+        return re.sub(r"[^a-z0-9]+", "-", PurePath(self.file).stem.lower()).strip("-") or "machine"
+
+    @property
+    def packed(self) -> bytes:
+        """The Ignition by gzip, the same bytes every time."""
+        return gzip.compress(self.ignition.encode(), 9, mtime=0)
+
+
+class Fit(str, Enum):
+    """Whether a config fits."""
+
+    FITS = "fits"
+    TOO_BIG = "too big"
+    NO_LIMIT = "no limit known"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handover:
+    """What to do for one platform. `offers` is what to do instead where the config is too big."""
+
+    platform: Platform
+    payload: Payload
+    pieces: tuple[Piece, ...]
+    fit: Fit
+    offers: tuple[Piece, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """Size and limit in one line; says so where nobody has verified the limit."""
+        size, limit = self.payload.size, self.platform.limit
+        if limit is None:
+            return f"{size} bytes of Ignition; no limit known"
+        words = {Fit.FITS: "fits into", Fit.TOO_BIG: "is too big for"}[self.fit]
+        return f"{size} bytes of Ignition: {words} {limit}"
+
+    @property
+    def first(self) -> str:
+        """What makes the file that the pieces name, where they name one and there is none yet; else nothing."""
+        file = f"{PurePath(self.payload.file).stem}.ign"
+        if self.payload.file == file or not any(file in piece.text for piece in self.pieces):
+            return ""
+        return f"flatkit butane {shlex.quote(self.payload.file)} -o {shlex.quote(file)}"
+
+    def __str__(self) -> str:
+        mark = {Fit.TOO_BIG: "✗ ", Fit.FITS: "✓ "}.get(self.fit, "")
+        lines = [f"{self.platform.title}: {self.platform.how}", f"{mark}{self.verdict}"]
+        lines += ["", f"first: {self.first}"] if self.first else []
+        for piece in (*self.pieces, *self.offers):
+            lines += ["", _title(piece), *(f"  {line}" for line in piece.text.splitlines())]
+        lines += ["", *(f"note: {note}" for note in self.platform.notes), NOT_RUN]
+        return "\n".join(lines)
+
+
+def _title(piece: Piece) -> str:
+    return f"{piece.title}:" if piece.is_verified else f"{piece.title} (unverified):"
+
+
+def hand_over(platform: Platform, payload: Payload) -> Handover:
+    """The hand-over of this config to this platform."""
+    fit = fit_of(platform.limit, payload.size)
+    pieces = tuple(_fill(piece, payload) for piece in platform.pieces)
+    offers = tuple(_offers(platform, payload)) if fit is Fit.TOO_BIG else ()
+    if platform.packed and fit is not Fit.TOO_BIG and len(payload.packed) < payload.size:
+        pieces += (_fill(platform.packed, payload),)
+    return Handover(platform=platform, payload=payload, pieces=pieces, fit=fit, offers=offers)
+
+
+def fit_of(limit: Limit | None, size: int) -> Fit:
+    """Whether so many bytes fit."""
+    if limit is None:
+        return Fit.NO_LIMIT
+    return Fit.FITS if size <= limit.size else Fit.TOO_BIG
+
+
+def pointer_to(payload: Payload, url: str) -> str:
+    """A small config that merges the big one from a URL, and accepts no other text than this one (SHA-512)."""
+    digest = hashlib.sha512(payload.ignition.encode()).hexdigest()
+    part = {"source": url, "verification": {"hash": f"sha512-{digest}"}}
+    return json.dumps({"ignition": {"version": payload.spec, "config": {"merge": [part]}}}, separators=(",", ":"))
+
+
+def _offers(platform: Platform, payload: Payload) -> list[Piece]:
+    assert platform.limit is not None
+    offers = []
+    # Base64 makes four bytes of three.
+    if platform.packed and 4 * ((len(payload.packed) + 2) // 3) <= platform.limit.size:
+        offers.append(_fill(platform.packed, payload))
+    pointer = pointer_to(payload, f"https://example.com/{PurePath(payload.file).stem}.ign")
+    if fit_of(platform.limit, len(pointer.encode())) is Fit.FITS:
+        offers.append(
+            Piece(
+                title=f"instead: serve the big config at an address of yours, and hand over this one ({len(pointer)} bytes)",
+                text=pointer,
+            )
+        )
+    return offers
+
+
+def _fill(piece: Piece, payload: Payload) -> Piece:
+    """The words between two @ replaced by what they stand for."""
+    file = f"{PurePath(payload.file).stem}.ign"
+    sizes = [min(_KVP_VALUE, payload.size - at) for at in range(0, payload.size, _KVP_VALUE)]
+    words = {
+        "ign": shlex.quote(file),
+        "ignfile": file,
+        "bu": shlex.quote(f"{PurePath(payload.file).stem}.bu"),
+        "name": payload.stem,
+        "base64": base64.b64encode(payload.ignition.encode()).decode(),
+        "gzipbase64": base64.b64encode(payload.packed).decode(),
+        "pieces": "\n".join(f"ignition.config.{number}: {size} bytes" for number, size in enumerate(sizes)),
+        "json": payload.ignition,
+    }
+    return replace(piece, text=re.sub(r"@([a-z0-9]+)@", lambda found: words.get(found[1], found[0]), piece.text))
+
+
+def shortened(text: str) -> str:
+    """The same with very long words cut, for a screen; what is copied is the whole text."""
+    return re.sub(
+        rf"\S{{{_LONGEST_SHOWN + 40},}}",
+        lambda found: f"{found[0][:_LONGEST_SHOWN]}... ({len(found[0])} characters)",
+        text,
+    )
