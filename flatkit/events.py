@@ -38,21 +38,23 @@ class Said(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseStarted(Event):
-    """A phase of longer work begins. `typical` is its usual length in seconds, 0 when not known."""
+    """A phase of longer work begins. `typical` is its usual length in seconds, 0 when not known; `says` explains it."""
 
     phase: str
     title: str
     typical: float = 0.0
+    says: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseEnded(Event):
-    """A phase is over, after `seconds`."""
+    """A phase is over, after `seconds`; `line` is the last that the console said in it."""
 
     phase: str
     title: str
     seconds: float
     ok: bool = True
+    line: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,24 @@ class Progressed(Event):
     total: float = 0.0
     unit: str = ""
     note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting(Event):
+    """A machine is still being waited for, told every second: its phase, for how long, how long that usually takes.
+
+    `remaining` is the estimate for the whole boot; `quiet` for how long nothing moved on it; `line` its console's last.
+    All in seconds, 0 when not known.
+    """
+
+    machine: str
+    phase: str
+    title: str
+    elapsed: float
+    typical: float
+    remaining: float
+    quiet: float
+    line: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +148,9 @@ class Observer:
 
     def on_progressed(self, event: Progressed) -> None:
         """A phase moved on."""
+
+    def on_waiting(self, event: Waiting) -> None:
+        """A machine is still being waited for."""
 
     def on_console_line(self, event: ConsoleLine) -> None:
         """The machine's console said a line."""

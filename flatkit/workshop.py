@@ -17,25 +17,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flatkit import paths
-from flatkit.errors import ConfigFaults, InputError, MachineError
+from flatkit.errors import BootFailed, ConfigFaults, InputError, MachineError
 from flatkit.events import Observer, PhaseEnded, PhaseStarted, Said, Tee, phase
 from flatkit.images import Image, find_image
 from flatkit.run import run
 from flatkit.steps import Boot
 
 if TYPE_CHECKING:
+    from flatkit.butane.provenance import Provenance
     from flatkit.machines import Forward, Machine, MachineSpec
     from flatkit.platforms import Payload
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """A person's config as Ignition: `name` is the file's name, `text` the source, `warnings` what was noticed about it."""
+    """A person's config as Ignition: `name` is the file's name, `text` the source, `warnings` what was noticed about it.
+
+    `provenance` leads from the Ignition back to the Butane text; None for a config that was Ignition from the start.
+    """
 
     name: str
     text: str
     ignition: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    provenance: Provenance | None = field(default=None, compare=False, repr=False)
 
 
 # What a machine gets without a config: user core and flatkit's key alone.
@@ -109,7 +114,10 @@ def _from_butane(data: bytes | str, text: str, name: str, files_dir: Path | None
             hint=f"correct it, then: flatkit butane --check {shlex.quote(name)}",
             details=details,
         )
-    return Config(name=name, text=text, ignition=result.ignition, warnings=tuple(map(str, result.report)))
+    return Config(
+        name=name, text=text, ignition=result.ignition, warnings=tuple(map(str, result.report)),
+        provenance=result.provenance,
+    )  # fmt: skip
 
 
 def payload_of(config: Config) -> Payload:
@@ -276,10 +284,29 @@ def boot(
         image = find_image(wish.image, observer=watcher)
     spec = make_spec(read, image, wish, watcher)
     machine = Machine(wish.name)
-    machine.up(spec, observer=watcher, cancel=cancel)
+    try:
+        machine.up(spec, observer=watcher, cancel=cancel)
+    except BootFailed as error:
+        raise _with_place(error, machine, read) from None
     with phase(watcher, "login", "SSH: first login and answer"):
         machine.run("true", timeout=120).check()
     return Upped(machine=machine, timeline=keeper.timeline)
+
+
+def _with_place(error: BootFailed, machine: Machine, config: Config) -> BootFailed:
+    """The error with the line of the person's own text that Ignition could not apply, where that can be told."""
+    from flatkit.butane.blame import find_place
+    from flatkit.machines import find_trouble
+
+    trouble = find_trouble(machine.console_tail(500))
+    clues = trouble.clues if trouble else ()
+    place = find_place(config.ignition, clues, provenance=config.provenance, text=config.text)
+    if place is None:
+        return error
+    where = (
+        f'"{config.name}", line {place.line}: {place.text}' if place.line else f'"{config.name}" at {place.json_path}'
+    )
+    return BootFailed(f"{error.message}. It comes from {where}", hint=error.hint, details=error.details)
 
 
 class LocalStage:

@@ -20,10 +20,13 @@ from flatkit.events import (
     StepEnded,
     StepOutput,
     StepStarted,
+    Waiting,
 )  # fmt: skip
 
 _GREEN, _RED, _DIM, _BOLD, _OFF = "\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 _SHOWN_LINES = 15
+# Where no line can be rewritten, a long phase is mentioned again after so many seconds.
+_REMIND_EVERY = 15.0
 
 
 def has_color(stream: Any) -> bool:
@@ -80,6 +83,8 @@ class Terminal(Observer):
         self._verbose = verbose
         self._depth = 0
         self._phase: PhaseStarted | None = None
+        self._waiting: Waiting | None = None
+        self._reminded = 0.0
 
     def _line(self, text: str) -> None:
         if self._live:
@@ -99,9 +104,9 @@ class Terminal(Observer):
 
     def on_phase_started(self, event: PhaseStarted) -> None:
         """A live line, with how long it usually takes."""
-        self._phase = event
+        self._phase, self._waiting, self._reminded = event, None, event.at
         usual = f"  (usually about {event.typical:.0f} s)" if event.typical >= 1 else ""
-        self._status(f"  … {event.title}{usual}")
+        self._status(f"  … {event.title}{usual}  {event.says}")
 
     def on_progressed(self, event: Progressed) -> None:
         """The live line moves on."""
@@ -114,14 +119,36 @@ class Terminal(Observer):
         if self._verbose:
             self._line(f"    {paint(event.text, _DIM, self._out)}")
         elif self._phase:
-            elapsed = event.at - self._phase.at
-            self._status(f"  … {self._phase.title} {elapsed:.0f} s  {event.text.strip()}")
+            self._status(f"  … {self._phase.title} {self._clock(event.at)}  {event.text.strip()}")
+
+    def on_waiting(self, event: Waiting) -> None:
+        """The live line's clock moves on; without one, a long phase is mentioned again."""
+        self._waiting = event
+        if not self._phase:
+            return
+        if self._live and not self._verbose:
+            self._status(f"  … {self._phase.title} {self._clock(event.at)}  {event.line}")
+        elif event.at - self._reminded >= _REMIND_EVERY:
+            self._reminded = event.at
+            self._line(f"  … {self._phase.title} {self._clock(event.at)}")
+
+    def _clock(self, now: float) -> str:
+        """How long the phase has taken, how long it usually does, and how long the boot still will."""
+        assert self._phase
+        parts = [f"{now - self._phase.at:.0f} s"]
+        if self._phase.typical >= 1:
+            parts.append(f"usually {self._phase.typical:.0f} s")
+        if self._waiting and self._waiting.remaining >= 1:
+            parts.append(f"about {self._waiting.remaining:.0f} s to go")
+        if self._waiting and self._waiting.quiet >= _REMIND_EVERY:
+            parts.append(f"nothing has moved for {self._waiting.quiet:.0f} s")
+        return ", ".join(parts)
 
     def on_phase_ended(self, event: PhaseEnded) -> None:
         """The phase as a line of its own."""
         mark = paint("✓", _GREEN, self._out) if event.ok else paint("✗", _RED, self._out)
         self._line(f"  {mark} {event.title} {paint(f'{event.seconds:.1f} s', _DIM, self._out)}")
-        self._phase = None
+        self._phase = self._waiting = None
 
     def on_step_started(self, event: StepStarted) -> None:
         """What is done, why, and the command."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from flatkit.machines.cleanup import remove_machines as remove_machines
     from flatkit.machines.handle import MachineState as MachineState
     from flatkit.machines.hypervisor import Hypervisor as Hypervisor
+    from flatkit.machines.ignition_log import Trouble as Trouble
+    from flatkit.machines.ignition_log import find_trouble as find_trouble
     from flatkit.machines.keys import KeyPair as KeyPair
     from flatkit.machines.keys import workshop_key as workshop_key
     from flatkit.machines.machine import Booted as Booted
@@ -54,9 +56,11 @@ _NAMES = {
     "MachineState": "handle",
     "Patience": "ready",
     "RunResult": "ssh",
+    "Trouble": "ignition_log",
     "check_name": "spec",
     "choose": "accelerator",
     "find_machines": "cleanup",
+    "find_trouble": "ignition_log",
     "get_machine": "machine",
     "list_machines": "cleanup",
     "parse_forward": "spec",

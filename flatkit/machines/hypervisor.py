@@ -57,6 +57,14 @@ class Status:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Activity:
+    """What a guest has used since it was switched on: seconds of processor time, bytes read from and written to disks."""
+
+    cpu_seconds: float = 0.0
+    disk_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class OwnedDomain:
     """A domain that carries flatkit's mark."""
 
@@ -191,13 +199,21 @@ class Hypervisor:
             return Status(state=DomainState.UNDEFINED)
         return _parse_state(load_binding(), state, reason)
 
-    def cpu_seconds(self, domain: str) -> float:
-        """Processor time that the guest has used so far; 0 when it is off."""
+    def activity(self, domain: str) -> Activity:
+        """What the guest has used so far; nothing when it is off."""
+        libvirt = load_binding()
+        wanted = libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_BLOCK
+
+        def ask(connection: Any) -> dict[str, Any]:
+            found = connection.domainListGetStats([connection.lookupByName(domain)], wanted, 0)
+            return found[0][1] if found else {}
+
         try:
-            nanoseconds: int = self._on(domain, "look at", lambda found: found.info())[4]
+            stats = self._call(f'look at the domain "{domain}"', ask)
         except MachineNotFound:
-            return 0.0
-        return nanoseconds / 1e9
+            return Activity()
+        moved = [value for key, value in stats.items() if re.fullmatch(r"block\.\d+\.(rd|wr)\.bytes", key)]
+        return Activity(cpu_seconds=stats.get("cpu.time", 0) / 1e9, disk_bytes=sum(moved))
 
     def xml(self, domain: str) -> str:
         """The domain as libvirt sees it now. Raises MachineNotFound."""

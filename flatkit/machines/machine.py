@@ -21,6 +21,7 @@ from flatkit.machines.making import Maker, PoweredOn, remove
 from flatkit.machines.ready import Booting, Patience, Ready, ReadyWait
 from flatkit.machines.spec import Accelerator, MachineSpec
 from flatkit.machines.store import Life, Record, locked
+from flatkit.machines.usual import BootKind
 
 log = logging.getLogger(__name__)
 
@@ -181,10 +182,10 @@ class Machine(Handle):
             port=ports.ssh_port(record.forwards),
             knock_port=ports.knock_port(record.forwards),
             status=lambda: self.hypervisor.status(record.domain),
-            cpu_seconds=lambda: self.hypervisor.cpu_seconds(record.domain),
+            activity=lambda: self.hypervisor.activity(record.domain),
             offset=started.console_offset,
             known_keys=load_host_keys(self.folder.hostkeys) if known_keys is None else known_keys,
-            slowdown=record.accelerator.slowdown,
+            kind=BootKind(image=record.spec.label, accelerator=record.accelerator, is_first=record.life is Life.MAKING),
             patience=patience,
         )
         is_new = record.life is Life.MAKING

@@ -1,209 +1,174 @@
-"""What the lines of a boot mean: two tables of patterns, one for the phases of a boot and one for its failures.
+"""The phases of a boot, as a table: the lines that begin each one, one sentence for a learner, how long it usually takes.
 
-Patterns rest on what the kernel prints where that is possible: on Flatcar the last `console=` is tty0, so the serial
-console may lack what userspace prints. A phase that is not seen is skipped, never waited for.
+Patterns rest on what firmware, boot loader and kernel print, wherever that is possible: on Flatcar the last `console=` is
+tty0, so that a serial console may lack what userspace prints. A phase that is not seen is skipped, never waited for.
+Flatcar's lines are from recorded terminals of Flatcar 3510, the lab image's from its own scripts (images/lab/files/initrd).
 """
 
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass
-
-from flatkit.events import Observer, PhaseEnded, PhaseStarted, Said
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """A stretch of a boot: `begins` finds its first line; `typical` is its usual length with KVM, in seconds."""
+    """A stretch of a boot. `begins` finds its first line, `says` is a sentence for a learner.
+
+    `kvm` and `emulated` are its usual length in seconds: on real Flatcar under KVM, and on the emulated lab image.
+    `first_boot_only`: a machine that was provisioned goes without it.
+    """
 
     name: str
     title: str
-    begins: re.Pattern[str] | None
-    typical: float
+    says: str
+    begins: re.Pattern[str]
+    kvm: float
+    emulated: float
+    first_boot_only: bool = False
+
+    def usual(self, *, emulated: bool) -> float:
+        """How long it usually takes, in seconds."""
+        return self.emulated if emulated else self.kvm
 
 
-def _words(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+def _ignition(stage: str, title: str, says: str, *, kvm: float, emulated: float) -> Phase:
+    """A stage of Ignition: its unit starts, or its own log names it, or the lab image's initrd does."""
+    pattern = rf"lab-initrd: Ignition stage {stage}$|Starting ignition-{stage}\.service|ignition\[\d+\]:.* Stage: {stage}\b(?!-)"
+    return Phase(
+        name=f"ignition-{stage}", title=f"Ignition, {stage}: {title}", says=says, begins=re.compile(pattern),
+        kvm=kvm, emulated=emulated, first_boot_only=True,
+    )  # fmt: skip
 
 
 PHASES = (
-    Phase(name="firmware", title="Firmware and boot loader", begins=None, typical=1.0),
+    Phase(
+        name="firmware",
+        title="Firmware",
+        says="The machine's own firmware looks for something to start.",
+        begins=re.compile(r"SeaBIOS \(version|^iPXE |BdsDxe: loading|UEFI firmware \(version"),
+        kvm=0.3,
+        emulated=2.5,
+    ),
     Phase(
         name="slots",
         title="Slot choice: which /usr, with which kernel",
-        begins=_words(r"lab-selector: started"),
-        typical=0.5,
+        says="The boot loader reads the disk's table of partitions and takes the slot, USR-A or USR-B, with the highest "
+        "priority that may be tried.",
+        begins=re.compile(r"lab-selector: started|Welcome to GRUB|GNU GRUB|BdsDxe: starting|Booting [`']Flatcar"),
+        kvm=7.0,
+        emulated=2.0,
     ),
-    Phase(name="kernel", title="Kernel", begins=_words(r"\bLinux version \d"), typical=1.0),
+    Phase(
+        name="kernel",
+        title="Kernel",
+        says="The slot's kernel finds memory, processors and devices.",
+        begins=re.compile(
+            r"\bLinux version \d|kexec_core: Starting new kernel|EFI stub: |"
+            r"early console in extract_kernel|Decompressing Linux|Booting the kernel"
+        ),
+        kvm=1.2,
+        emulated=2.0,
+    ),
     Phase(
         name="initrd",
         title="Initrd: finding the disk, opening /usr",
-        begins=_words(r"Run /init as init process|lab-initrd: started|Running in (initrd|initial RAM disk)"),
-        typical=1.0,
+        says="A small system in memory finds the disk and opens /usr under dm-verity, which checks every block against "
+        "the root hash.",
+        begins=re.compile(r"Run /init as init process|lab-initrd: started|Running in (initrd|initial RAM disk)"),
+        kvm=3.5,
+        emulated=1.0,
+    ),
+    _ignition(
+        "fetch-offline", "reading the config", "Ignition reads the config that the machine was given.",
+        kvm=0.1, emulated=0.3,
+    ),
+    _ignition(
+        "fetch", "fetching what the config names", "Ignition fetches the configs that this one names, over the network.",
+        kvm=0.1, emulated=0.3,
+    ),
+    _ignition(
+        "kargs", "kernel arguments", "Ignition compares the kernel's arguments with those that the config wants.",
+        kvm=0.1, emulated=0.1,
+    ),
+    _ignition(
+        "disks", "disks and file systems", "Ignition makes the partitions, RAIDs and file systems that the config wants.",
+        kvm=0.2, emulated=0.3,
+    ),
+    _ignition(
+        "mount", "mounting", "Ignition mounts the file systems that it will write to.",
+        kvm=0.2, emulated=0.4,
+    ),
+    _ignition(
+        "files", "files, users, units", "Ignition writes the config's files, users and units; this happens once in a "
+        "machine's life.",
+        kvm=0.2, emulated=0.8,
+    ),
+    _ignition(
+        "umount", "letting go", "Ignition unmounts what it mounted.",
+        kvm=0.1, emulated=0.3,
     ),
     Phase(
-        name="ignition",
-        title="Ignition: the config becomes files, users and units",
-        begins=_words(r"lab-initrd: Ignition stage|ignition\[\d+\]: (INFO\s*: )?(Ignition \d|Stage: )"),
-        typical=1.0,
-    ),
-    Phase(
-        name="userspace",
-        title="Userspace: systemd starts the units",
-        begins=_words(
-            r"switching to the root file system|Switching root|systemd-shutdown: .*switch|Welcome to .*Flatcar"
+        name="switch-root",
+        title="Leaving the initrd for the real root",
+        says="The initrd's work is done: extensions are merged into /usr, and / becomes the disk's own file system.",
+        begins=re.compile(
+            r"lab-initrd: Ignition finished|\bsystemd-sysext: |Reached target ignition-complete|"
+            r"Starting initrd-(cleanup|parse-etc|switch-root)\.service|\]: Switching root"
         ),
-        typical=3.0,
+        kvm=0.3,
+        emulated=0.8,
+    ),
+    Phase(
+        name="units",
+        title="Units: systemd starts the services",
+        says="systemd starts the services, each as soon as what it needs is there.",
+        begins=re.compile(
+            r"lab-initrd: switching to the root file system|Received SIGTERM from PID 1 \(systemd\)|"
+            r"Detected first boot|Welcome to (Flatcar|flatkit)"
+        ),
+        kvm=9.0,
+        emulated=7.0,
     ),
     Phase(
         name="ssh",
         title="SSH: the server answers",
-        begins=_words(r"SSH host key: SHA256:"),
-        typical=1.0,
-    ),
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """A known way for a boot to end badly: the pattern that shows it, what happened in words, and the cure."""
-
-    name: str
-    pattern: re.Pattern[str]
-    cause: str
-    cure: str
-
-
-FAILURES = (
-    Failure(
-        name="verity",
-        pattern=_words(r"device-mapper: verity: .*corrupt|dm-verity device corrupted|verity: .*is corrupted"),
-        cause="/usr is not what was built: dm-verity found a changed block",
-        cure="make a fresh machine; if it comes back, verify the image",
-    ),
-    Failure(
-        name="ignition",
-        pattern=_words(
-            r"Ignition stage \S+ failed|Ignition failed|ignition\[\d+\]: .*\bCRITICAL\b|Failed to start ignition"
-        ),
-        cause="Ignition could not apply the config",
-        cure="read the console's lines with CRITICAL, correct the config, then make a fresh machine",
-    ),
-    Failure(
-        name="no-root",
-        pattern=_words(r"VFS: Unable to mount root fs|lab-initrd: Failed: (ROOT|no partition)"),
-        cause="the kernel found no root file system",
-        cure="verify the image",
-    ),
-    Failure(
-        name="out-of-memory",
-        pattern=_words(r"Out of memory: Killed|System is deadlocked on memory|Initramfs unpacking failed: write error"),
-        cause="the machine has too little memory",
-        cure="flatkit up --memory 2048",
-    ),
-    Failure(
-        name="panic",
-        pattern=_words(r"Kernel panic - not syncing"),
-        cause="the kernel panicked",
-        cure="look at the console's last lines",
-    ),
-    Failure(
-        name="emergency",
-        pattern=_words(
-            r"Press Enter for emergency shell|You are in emergency mode|Entering emergency mode|lab-initrd: Failed:"
-        ),
-        cause="the machine gave up and offers an emergency shell",
-        cure="look at the console's last lines",
+        says="The SSH server has its key and is asked for its first line.",
+        begins=re.compile(r"SSH host key: SHA256:"),
+        kvm=0.5,
+        emulated=1.0,
     ),
 )  # fmt: skip
 
-
-# A panicked kernel says that it will restart (panic=10 here, 60 on Flatcar); any kernel says which slot it is from.
-_RESTARTS = _words(r"Rebooting in \d+ seconds")
-_SLOT = _words(r"ommand line: .*\bBOOT_IMAGE=\S*/vmlinuz-([ab])\b")
+_ORDER = {phase.name: number for number, phase in enumerate(PHASES)}
+# What begins one of these begins a boot, when it is seen after anything later.
+RESTARTS = frozenset({"firmware", "slots", "kernel"})
 
 
 def find_phase(text: str) -> Phase | None:
     """The phase that this line begins."""
-    return next((phase for phase in PHASES if phase.begins and phase.begins.search(text)), None)
+    return next((phase for phase in PHASES if phase.begins.search(text)), None)
 
 
-def find_failure(text: str) -> Failure | None:
-    """The failure that this line shows."""
-    return next((failure for failure in FAILURES if failure.pattern.search(text)), None)
+def order_of(name: str) -> int:
+    """The place of a phase among the others; -1 for "", which is before the first."""
+    return _ORDER.get(name, -1)
 
 
-class Timeline:
-    """Follows a boot line by line and tells an observer which phase it is in.
+def remaining(
+    name: str, elapsed: float, *, emulated: bool, usual: dict[str, float] | None = None, first: bool = True
+) -> float:
+    """About how many seconds a boot in this phase, since `elapsed` seconds, still takes.
 
-    A phase ends where the next one begins. A boot that begins again (a panic, a fallback to the other slot) begins
-    again here too. `failure` is what the present boot has shown, `failed_boots` counts those that showed one, and
-    `will_restart` is set once the kernel has said so.
+    `usual` holds measured lengths by name, taken before the table's; without `first`, Ignition's stages do not count.
     """
-
-    def __init__(self, observer: Observer, *, slowdown: float = 1.0) -> None:
-        self._observer = observer
-        self._slowdown = slowdown
-        self._phase: Phase | None = None
-        self._began = 0.0
-        self.failure: Failure | None = None
-        self.failed_boots = 0
-        self.will_restart = False
-        self._slot = ""
-        self.spent: dict[str, float] = {}
-
-    @property
-    def phase(self) -> str:
-        """The phase that runs now, "" before the start and after the end."""
-        return self._phase.name if self._phase else ""
-
-    def start(self, at: float | None = None) -> None:
-        """Power on: the firmware runs."""
-        self._begin(PHASES[0], time.monotonic() if at is None else at)
-
-    def feed(self, text: str, at: float) -> None:
-        """Take in a line of the console."""
-        phase = find_phase(text)
-        if phase and phase.name in {"slots", "kernel"} and self.failure:
-            self._observer.notify(Said(text=f"{self.failure.cause}: it has restarted"))
-            self.failure, self.will_restart = None, False  # it boots once more
-        if phase and self._is_new(phase):
-            self._begin(phase, at)
-        failure = find_failure(text)
-        # The first pattern tells the cause; what follows it (a shell, a panic) is only the consequence.
-        if failure and self.failure is None:
-            self.failure = failure
-            self.failed_boots += 1
-        self.will_restart = self.will_restart or bool(self.failure and _RESTARTS.search(text))
-        slot = _SLOT.search(text)
-        if slot:
-            self._take_slot(slot.group(1))
-
-    def finish(self, *, ok: bool = True, at: float | None = None) -> None:
-        """The boot is over: the machine is ready, or has failed."""
-        now = time.monotonic() if at is None else at
-        if self._phase:
-            seconds = max(0.0, now - self._began)
-            self.spent[self._phase.name] = self.spent.get(self._phase.name, 0.0) + seconds
-            self._observer.notify(
-                PhaseEnded(phase=self._phase.name, title=self._phase.title, seconds=seconds, ok=ok, at=now)
-            )
-        self._phase = None
-
-    def _take_slot(self, slot: str) -> None:
-        if self.failed_boots and slot != self._slot:
-            self._observer.notify(Said(text=f"the machine fell back to slot {slot}: slot {self._slot} did not come up"))
-        self._slot = slot
-
-    def _is_new(self, phase: Phase) -> bool:
-        order = [known.name for known in PHASES]
-        now = order.index(self._phase.name) if self._phase else -1
-        # A second kernel, or the choice of a slot, after anything else: the machine boots once more.
-        return phase.name in {"slots", "kernel"} or order.index(phase.name) > now
-
-    def _begin(self, phase: Phase, at: float) -> None:
-        self.finish(at=at)
-        self._phase, self._began = phase, at
-        typical = phase.typical * self._slowdown
-        self._observer.notify(PhaseStarted(phase=phase.name, title=phase.title, typical=typical, at=at))
+    known = usual or {}
+    lengths = [
+        known.get(phase.name, 0.0 if known else phase.usual(emulated=emulated))
+        for phase in PHASES
+        if first or not phase.first_boot_only
+    ]
+    names = [phase.name for phase in PHASES if first or not phase.first_boot_only]
+    here = names.index(name) if name in names else -1
+    now = max(0.0, lengths[here] - elapsed) if here >= 0 else 0.0
+    return now + sum(lengths[here + 1 :])

@@ -1,7 +1,8 @@
 """Waits until a machine is ready, and tells at once when it will never be.
 
 Ready means: the console has shown the SSH host key (or an earlier boot has), and the server has sent the first line of
-its banner. There is no fixed death after so many seconds: while the console grows or the processor works, it waits.
+its banner. There is no fixed death after so many seconds: while the console grows, the processor works or a disk moves,
+it waits, and tells every second for what. Before it says "timed out", it looks at the machine once more.
 """
 
 from __future__ import annotations
@@ -14,48 +15,57 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flatkit.errors import BootFailed, HostError, WaitTimeout
-from flatkit.events import ConsoleLine, Observer
+from flatkit.events import ConsoleLine, Observer, Waiting
 from flatkit.machines.banner import BannerProbe
 from flatkit.machines.console import ConsoleReader
-from flatkit.machines.hypervisor import DomainState, Status
+from flatkit.machines.failures import telling_lines
+from flatkit.machines.hypervisor import Activity, DomainState, Status
+from flatkit.machines.ignition_log import find_trouble
 from flatkit.machines.keys import HostKey, parse_host_key
-from flatkit.machines.phases import Timeline
+from flatkit.machines.pulse import Pulse
 from flatkit.machines.store import check_cancel
+from flatkit.machines.timeline import Timeline
+from flatkit.machines.usual import BootKind, recall, remember
 
+# A phase is told after at most this, plus what libvirt's log daemon takes to write a line.
 _LOOK_EVERY = 0.05
 _STATE_EVERY = 0.25
+_TELL_EVERY = 1.0
 _SILENT_CONSOLE = 5.0
 _DAEMON_AWAY = 20.0
+# The last look before "timed out" takes so long.
+_LAST_LOOK = 2.0
 # A machine that restarts may come up from its other slot; one that failed so often would go on for ever.
 _FAILED_BOOTS = 3
+# What an emulated firmware and boot loader take, at most, before the first line of another boot.
+_RESTART_TAKES = 45.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
     """How long to wait, in seconds, before calling a boot failed.
 
-    `overall` is a generous bound for everything; `stalled` without a line on the console while the processor idles;
-    `after_failure` without a line after one that shows a known failure, unless the kernel said that it will restart.
+    `stalled`: while nothing moves on the machine, neither console nor processor nor disk. `after_failure`: without a
+    line after one that shows a known failure, unless the machine said that it will restart.
     """
 
-    overall: float = 1200.0
     stalled: float = 120.0
     after_failure: float = 8.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Booting:
-    """What is waited for: a machine that has just been started."""
+    """What is waited for: a machine that has just been started. `activity` tells what the guest has used so far."""
 
     name: str
     console: Path
     port: int
     knock_port: int | None
     status: Callable[[], Status]
-    cpu_seconds: Callable[[], float]
+    activity: Callable[[], Activity]
     offset: int = 0
     known_keys: tuple[HostKey, ...] = ()
-    slowdown: float = 1.0
+    kind: BootKind = field(default_factory=BootKind)
     patience: Patience = field(default_factory=Patience)
 
 
@@ -76,12 +86,14 @@ class ReadyWait:
         self._booting = booting
         self._observer = observer
         self._cancel = cancel
-        self._timeline = Timeline(observer, slowdown=booting.slowdown)
+        kind = booting.kind
+        self._timeline = Timeline(observer, emulated=kind.is_emulated, first=kind.is_first, usual=recall(kind))
         self._reader = ConsoleReader(booting.console, offset=booting.offset)
         self._shown: list[HostKey] = []
-        self._began = self._moved = self._answered = time.monotonic()
-        self._cpu = 0.0
+        self._began = self._answered = self._told = time.monotonic()
+        self._pulse = Pulse(self._began)
         self._next_look = 0.0
+        self._last_look = 0.0
 
     def wait(self) -> Ready:
         """Wait until the machine is ready. Raises BootFailed, WaitTimeout, Cancelled."""
@@ -104,11 +116,11 @@ class ReadyWait:
 
     def _may_probe(self) -> bool:
         """Whether an answer may be expected: too early a connection hangs in QEMU and costs the guest time later."""
-        if self._shown:
+        if self._shown or self._last_look:
             return True
         # A console that does not show the key again must not keep a known machine from being ready.
-        silent = time.monotonic() - self._moved > _SILENT_CONSOLE
-        return bool(self._booting.known_keys) and (self._timeline.phase in {"userspace", "ssh"} or silent)
+        silent = time.monotonic() - self._pulse.line > _SILENT_CONSOLE
+        return bool(self._booting.known_keys) and (self._timeline.phase in {"units", "ssh"} or silent)
 
     def _keys(self) -> tuple[HostKey, ...]:
         """What this boot has shown counts more than what an earlier one did: keys are made anew after a reset."""
@@ -117,7 +129,10 @@ class ReadyWait:
     def _ready(self, keys: tuple[HostKey, ...], connection: socket.socket) -> Ready:
         self._timeline.finish()
         seconds = time.monotonic() - self._began
-        return Ready(host_keys=keys, connection=connection, seconds=seconds, phases=dict(self._timeline.spent))
+        phases = dict(self._timeline.spent)
+        if not self._timeline.failed_boots:
+            remember(self._booting.kind, phases)
+        return Ready(host_keys=keys, connection=connection, seconds=seconds, phases=phases)
 
     def _pause(self) -> None:
         if self._cancel is not None:
@@ -127,7 +142,7 @@ class ReadyWait:
 
     def _take_lines(self) -> None:
         while lines := self._reader.read():
-            self._moved = lines[-1].at
+            self._pulse.take_line(lines[-1].at)
             for line in lines:
                 self._timeline.feed(line.text, line.at)
                 key = parse_host_key(line.text)
@@ -142,6 +157,7 @@ class ReadyWait:
         self._next_look = now + _STATE_EVERY
         try:
             status = self._booting.status()
+            self._pulse.take(self._booting.activity(), now)
         except HostError:
             # libvirt's daemon may be restarted below a machine that runs on without it.
             if now - self._answered > _DAEMON_AWAY:
@@ -151,47 +167,71 @@ class ReadyWait:
         if status.state is not DomainState.RUNNING:
             self._take_lines()
             raise self._failed(_ended(status))
+        self._tell(now)
         self._check_patience(now)
 
+    def _tell(self, now: float) -> None:
+        if now - self._told < _TELL_EVERY:
+            return
+        self._told = now
+        timeline = self._timeline
+        self._observer.notify(
+            Waiting(
+                machine=self._booting.name, phase=timeline.phase, title=timeline.title, elapsed=timeline.elapsed(now),
+                typical=timeline.typical, remaining=timeline.remaining(now), quiet=self._pulse.quiet(now),
+                line=timeline.last_line, at=now,
+            )
+        )  # fmt: skip
+
     def _check_patience(self, now: float) -> None:
-        patience, failure = self._booting.patience, self._timeline.failure
-        may_restart = self._timeline.will_restart and self._timeline.failed_boots < _FAILED_BOOTS
-        if failure and not may_restart and now - self._moved > patience.after_failure:
-            raise self._failed(failure.cause, cure=failure.cure)
-        silent = now - self._moved
-        cpu = self._booting.cpu_seconds()
-        if silent <= _STATE_EVERY:
-            self._cpu = cpu
-        if silent > patience.stalled:
-            # A guest that idles uses a few percent of a processor; one that works silently, far more.
-            if cpu - self._cpu < 0.2 * silent:
-                raise self._timeout(f"nothing moved on it for {patience.stalled:g} s")
-            self._moved, self._cpu = now, cpu
-        if now - self._began > patience.overall:
-            raise self._timeout(f"it did not come up within {patience.overall:g} s")
+        patience, timeline = self._booting.patience, self._timeline
+        if timeline.failure and now - self._pulse.line > patience.after_failure + self._restart_takes():
+            raise self._failed(timeline.failure.cause, cure=timeline.failure.cure)
+        if self._pulse.quiet(now) <= patience.stalled:
+            self._last_look = 0.0
+        elif not self._last_look:
+            # Before it is given up: its banner is asked for once more, and a fresh reading taken meanwhile.
+            self._last_look = now
+        elif now - self._last_look > min(_LAST_LOOK, patience.stalled):
+            self._pulse.take(self._booting.activity(), now, at_once=True)
+            if self._pulse.quiet(now) > patience.stalled:
+                raise self._timeout(now)
+
+    def _restart_takes(self) -> float:
+        """How much longer to wait for a machine that said it will restart, 0 for one that did not."""
+        timeline = self._timeline
+        may_restart = timeline.will_restart and timeline.failed_boots < _FAILED_BOOTS
+        return timeline.restart_delay + _RESTART_TAKES if may_restart else 0.0
 
     def _failed(self, cause: str, *, cure: str = "") -> BootFailed:
         name = self._booting.name
-        known = self._timeline.failure
+        known = self._timeline.failure or self._timeline.symptom
         if known and known.cause not in cause:
             cause, cure = f"{known.cause}; {cause}", cure or known.cure
+        trouble = find_trouble(self.tail())
+        if trouble and known and known.name == "ignition":
+            cause = cause.replace(known.cause, str(trouble))
+        where = f' (phase "{self._timeline.title}")' if self._timeline.phase and not known else ""
         return BootFailed(
-            f'the machine "{name}" did not become ready: {cause}',
+            f'the machine "{name}" did not become ready: {cause}{where}',
             hint=_next_moves(name, cure),
-            details="\n".join(self.tail()),
+            details="\n".join(telling_lines(self.tail())),
         )
 
-    def _timeout(self, why: str) -> WaitTimeout:
-        name, phase = self._booting.name, self._timeline.phase or "start"
+    def _timeout(self, now: float) -> WaitTimeout:
+        name, timeline = self._booting.name, self._timeline
+        symptom = f"; {timeline.symptom.cause}" if timeline.symptom else ""
         return WaitTimeout(
-            f'the machine "{name}" is not ready: {why} (phase "{phase}")',
-            hint=_next_moves(name, ""),
-            details="\n".join(self.tail()),
+            f'the machine "{name}" is not ready after {now - self._began:.0f} s, and nothing has moved on it for '
+            f'{self._pulse.quiet(now):.0f} s{symptom} (phase "{timeline.title}"). Looked at once more: '
+            f"it is running, {self._pulse.words(now)}, and its SSH server does not answer",
+            hint=_next_moves(name, timeline.symptom.cure if timeline.symptom else ""),
+            details="\n".join(telling_lines(self.tail())),
         )
 
     def tail(self) -> list[str]:
         """The console's last lines, the unfinished one too."""
-        return [line for line in (*self._reader.tail, self._reader.partial) if line][-20:]
+        return [line for line in (*self._reader.tail, self._reader.partial) if line]
 
 
 def _ended(status: Status) -> str:

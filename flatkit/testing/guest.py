@@ -133,7 +133,8 @@ def _server(module: Any, guest: FakeGuest) -> Any:
 
 def _answer(guest: FakeGuest, channel: Any, command: str) -> None:
     guest.commands.append(command)
-    with suppress(OSError):
+    # A person may hang up at any moment.
+    with suppress(OSError, EOFError, load_paramiko().SSHException):
         # Real servers say yes to the request before the command ends; the client's end of input comes after that.
         channel.recv(1)
         if guest.hang_up_on and guest.hang_up_on in command:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from flatkit.errors import MachineError
 from flatkit.machines.domain import METADATA_URI
-from flatkit.machines.hypervisor import Hypervisor
+from flatkit.machines.hypervisor import Activity, Hypervisor
 from flatkit.testing.guest import FakeGuest
 
 TEST_URI = "test:///default"
@@ -52,9 +52,9 @@ class FakeHypervisor(Hypervisor):
         assert log
         self.guests[domain].power_on(Path(log[1]), int(port[1]))
 
-    def cpu_seconds(self, domain: str) -> float:  # noqa: ARG002
+    def activity(self, domain: str) -> Activity:  # noqa: ARG002
         """Nothing: the test driver's own clock runs on, as if each guest worked all the time."""
-        return 0.0
+        return Activity()
 
     def shutdown(self, domain: str) -> None:
         """Shut down, guest and all."""

@@ -301,6 +301,7 @@ class LiveMachine:
             phases=progress.phases,
             said=progress.said,
             console=progress.console(),
+            waiting=progress.waiting,
             seconds=job.seconds if job else 0.0,
             error=front.message_of(error),
             hint=getattr(error, "hint", ""),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from html import escape
 
-from flatkit.machines import PHASES
+from flatkit.events import Waiting
 from flatkit.widgets import html
 from flatkit.widgets.progress import PhaseRow
 
@@ -29,6 +30,7 @@ class Panel:
     hint: str = ""
     seconds: float = 0.0
     was_running: bool = False
+    waiting: Waiting | None = None
     now: float = field(default_factory=time.monotonic)
 
     @property
@@ -40,16 +42,11 @@ class Panel:
     def remaining(self) -> float | None:
         """About how many seconds a boot still takes; None when there is nothing to guess from.
 
-        Rests on the phases' typical lengths, and on how much slower than usual this machine is said to be.
+        Rests on what such boots have taken on this host, and before the first of them on the phases' usual lengths.
         """
-        usual = {phase.name: phase.typical for phase in PHASES}
-        row = self.phases[-1] if self.phases else None
-        if not self.is_busy or row is None or row.name not in usual or not row.typical:
+        if not self.is_busy or self.waiting is None or not self.waiting.remaining:
             return None
-        names = list(usual)
-        slowdown = row.typical / usual[row.name]
-        later = sum(usual[name] for name in names[names.index(row.name) + 1 :]) * slowdown
-        return later + max(0.0, row.typical - row.elapsed(self.now))
+        return max(0.0, self.waiting.remaining - (self.now - self.waiting.at))
 
     @property
     def headline(self) -> str:
@@ -108,13 +105,20 @@ def phases_html(panel: Panel) -> str:
     for row in panel.phases:
         elapsed = row.elapsed(panel.now)
         usual = f"usually about {row.typical:.0f} s" if row.seconds is None and row.typical >= 1 else ""
-        note = " ".join(part for part in (row.note, usual) if part)
+        says = row.says if row.seconds is None else ""
+        note = " ".join(part for part in (row.note, usual, says) if part)
         kind = "ok" if row.seconds is not None and row.ok else "bad" if not row.ok else "dim"
         rows.append(
-            f"<tr><td>{html.text(row.mark, kind)}</td><td>{html.text(row.title)}</td>"
+            f"<tr{_title(row)}><td>{html.text(row.mark, kind)}</td><td>{html.text(row.title)}</td>"
             f'<td class="fk-number">{elapsed:.1f} s</td><td>{html.text(note, "dim")}</td></tr>'
         )
     return html.block(f"<table>{''.join(rows)}</table>" if rows else "")
+
+
+def _title(row: PhaseRow) -> str:
+    """What a finished phase was for, and the console's last line in it: shown when pointed at."""
+    about = " ".join(part for part in (row.says, f"Last line: {row.line}" if row.line else "") if part)
+    return f' title="{escape(about)}"' if about and row.seconds is not None else ""
 
 
 def console_html(panel: Panel, lines: int = SHOWN_LINES) -> str:

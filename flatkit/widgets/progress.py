@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from flatkit.errors import Cancelled
-from flatkit.events import ConsoleLine, Event, Observer, PhaseEnded, PhaseStarted, Progressed, Said
+from flatkit.events import ConsoleLine, Event, Observer, PhaseEnded, PhaseStarted, Progressed, Said, Waiting
 
 CONSOLE_LINES = 200
 LONGEST_LINE = 240
@@ -23,7 +23,10 @@ _TICK = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseRow:
-    """An outer phase: `seconds` is its length once it is over, `began` a `time.monotonic()`; `note` says how far it is."""
+    """An outer phase: `seconds` is its length once it is over, `began` a `time.monotonic()`; `note` says how far it is.
+
+    `says` explains it to a learner; `line` is the last that the console said in it, once it is over.
+    """
 
     name: str
     title: str
@@ -32,6 +35,8 @@ class PhaseRow:
     seconds: float | None = None
     ok: bool = True
     note: str = ""
+    says: str = ""
+    line: str = ""
 
     @property
     def mark(self) -> str:
@@ -55,6 +60,7 @@ class Progress(Observer):
         self._lock = threading.Lock()
         self._rows: list[PhaseRow] = []
         self._depth = 0
+        self._waiting: Waiting | None = None
         self._said: deque[str] = deque(maxlen=_SAID_LINES)
         self._console: deque[str] = deque(maxlen=CONSOLE_LINES)
 
@@ -63,6 +69,12 @@ class Progress(Observer):
         """The outer phases so far, in order."""
         with self._lock:
             return tuple(self._rows)
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """The last word about a machine that is being waited for; None when nothing waits."""
+        with self._lock:
+            return self._waiting
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -89,7 +101,7 @@ class Progress(Observer):
         """A new row, or a note on the outer one."""
         self._depth += 1
         if self._depth == 1:
-            row = PhaseRow(name=event.phase, title=event.title, began=event.at, typical=event.typical)
+            row = PhaseRow(name=event.phase, title=event.title, began=event.at, typical=event.typical, says=event.says)
             self._rows.append(row)
         else:
             self._rows[-1] = replace(self._rows[-1], note=event.title)
@@ -97,14 +109,20 @@ class Progress(Observer):
     def on_phase_ended(self, event: PhaseEnded) -> None:
         """The row has its seconds."""
         self._depth = max(0, self._depth - 1)
+        self._waiting = None
         if self._depth == 0 and self._rows:
-            self._rows[-1] = replace(self._rows[-1], seconds=event.seconds, ok=event.ok, note="")
+            line = event.line[:LONGEST_LINE]
+            self._rows[-1] = replace(self._rows[-1], seconds=event.seconds, ok=event.ok, note="", line=line)
 
     def on_progressed(self, event: Progressed) -> None:
         """How far it is."""
         if self._rows and self._rows[-1].seconds is None:
             done = f"{event.done:g} of {event.total:g} {event.unit}".strip() if event.total else ""
             self._rows[-1] = replace(self._rows[-1], note=f"{done} {event.note}".strip()[:LONGEST_LINE])
+
+    def on_waiting(self, event: Waiting) -> None:
+        """How long it may still take."""
+        self._waiting = event
 
     def on_console_line(self, event: ConsoleLine) -> None:
         """Into the ring."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 
-from flatkit.errors import BootFailed
-from flatkit.events import PhaseStarted, Said, Tape
-from flatkit.machines.hypervisor import DomainState, Status
+from flatkit.errors import BootFailed, Cancelled, WaitTimeout
+from flatkit.events import Observer, PhaseStarted, Said, Tape, Waiting
+from flatkit.machines import ready as ready_module
+from flatkit.machines.hypervisor import Activity, DomainState, Status
 from flatkit.machines.ports import find_free_port
 from flatkit.machines.ready import Booting, Patience, ReadyWait
 from flatkit.testing.guest import FakeGuest
+from flatkit.widgets import progress as progress_module
 
 CAUSE = "/usr is not what was built: dm-verity found a changed block"
 
@@ -56,11 +59,17 @@ class Host:
 
     def wait(self, tape: Tape) -> None:
         booting = Booting(
-            name="web", console=self.console, port=self.port, knock_port=None, status=self.look, cpu_seconds=lambda: 0.0,
+            name="web", console=self.console, port=self.port, knock_port=None, status=self.look, activity=Activity,
             # No patience at all with a failure: only what the kernel itself announced is waited for.
             patience=Patience(after_failure=0.0),
         )  # fmt: skip
         ReadyWait(booting, observer=tape).wait().connection.close()
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No boot of another test is remembered here."""
+    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -75,7 +84,7 @@ def test_a_panic_that_restarts_is_waited_for_and_the_other_slot_is_named(tmp_pat
     finally:
         host.guest.power_off()
     assert [event.phase for event in tape.events if isinstance(event, PhaseStarted)] == [
-        "firmware", "slots", "kernel", "initrd", "slots", "kernel", "initrd", "userspace", "ssh",
+        "firmware", "slots", "kernel", "initrd", "slots", "kernel", "initrd", "units", "ssh",
     ]  # fmt: skip
     assert [event.text for event in tape.events if isinstance(event, Said)] == [
         f"{CAUSE}: it has restarted",
@@ -95,3 +104,66 @@ def test_a_failure_without_a_restart_ends_the_wait(tmp_path: Path, tape: Tape) -
     host = Host(tmp_path, [boot("a", tampered=True)[:-1]])
     with pytest.raises(BootFailed, match="dm-verity"):
         host.wait(tape)
+
+
+class Quiet:
+    """A machine that runs and says nothing; `busy` seconds long its processor works."""
+
+    def __init__(self, folder: Path, *, busy_looks: int = 0) -> None:
+        self.console, self.port, self.looks, self.busy_looks = (
+            folder / "console.log",
+            find_free_port(set()),
+            0,
+            busy_looks,
+        )
+        self.console.write_text("[    0.0] Linux version 6.12.0\r\n")
+
+    def activity(self) -> Activity:
+        self.looks += 1
+        return Activity(cpu_seconds=1000.0 * min(self.looks, self.busy_looks))
+
+    def booting(self, stalled: float) -> Booting:
+        return Booting(
+            name="web", console=self.console, port=self.port, knock_port=None, activity=self.activity,
+            status=lambda: Status(state=DomainState.RUNNING), patience=Patience(stalled=stalled),
+        )  # fmt: skip
+
+
+def test_a_machine_on_which_nothing_moves_is_looked_at_once_more(tmp_path: Path, tape: Tape) -> None:
+    machine = Quiet(tmp_path)
+    with pytest.raises(WaitTimeout, match="Looked at once more: it is running, its console has said nothing"):
+        ReadyWait(machine.booting(stalled=0.5), observer=tape).wait()
+
+
+def test_a_machine_that_answers_at_the_last_look_is_ready_after_all(tmp_path: Path, tape: Tape) -> None:
+    """It showed no host key, so that nobody had asked it before."""
+    machine, guest = Quiet(tmp_path), FakeGuest()
+    guest.serve(machine.port)
+    try:
+        ready = ReadyWait(machine.booting(stalled=0.3), observer=tape).wait()
+        ready.connection.close()
+    finally:
+        guest.power_off()
+    assert ready.host_keys == ()
+
+
+def test_while_the_processor_works_it_waits_and_tells(tmp_path: Path, tape: Tape) -> None:
+    machine, cancel = Quiet(tmp_path, busy_looks=10**6), threading.Event()
+
+    class Teller(Observer):
+        def on_waiting(self, event: Waiting) -> None:
+            tape.notify(event)
+            if event.elapsed > 2.5:
+                cancel.set()
+
+    with pytest.raises(Cancelled):
+        ReadyWait(machine.booting(stalled=0.1), observer=Teller(), cancel=cancel).wait()
+    told = [event for event in tape.events if isinstance(event, Waiting)]
+    assert {event.phase for event in told} == {"kernel"}
+    assert all(event.remaining > 0 and event.typical > 0 for event in told)
+    assert told[-1].line == "[    0.0] Linux version 6.12.0"
+
+
+def test_a_phase_is_told_soon_after_its_line() -> None:
+    """At most 0.3 s: half for the look at the console, half for a view that draws ten times a second."""
+    assert ready_module._LOOK_EVERY + progress_module._MIN_GAP <= 0.2

@@ -53,7 +53,8 @@ def test_from_config_to_machine_and_back(lab_image, no_machines_left, capsys, tm
     assert result["ok"] is True
     assert {"phase_started", "phase_ended", "said", "console_line"} <= {line["event"] for line in lines}
     assert [phase["phase"] for phase in result["timeline"]] == [
-        "config", "image", "create", "firmware", "slots", "kernel", "initrd", "ignition", "userspace", "ssh", "login",
+        "config", "image", "create", "firmware", "slots", "kernel", "initrd", "ignition-fetch-offline", "ignition-fetch",
+        "ignition-disks", "ignition-mount", "ignition-files", "ignition-umount", "switch-root", "units", "ssh", "login",
     ]  # fmt: skip
     assert any("flatkit adds this" in line.get("text", "") for line in lines)
 
@@ -128,7 +129,7 @@ def test_ignition_fetches_over_http_in_the_initrd(lab_image, no_machines_left, f
     # 3.4.0 was handed over as 3.3.0, and said so.
     assert any("3.3.0" in event.text for event in tape.events if isinstance(event, Said))
     phases = [event.phase for event in tape.events if isinstance(event, PhaseEnded)]
-    assert phases.index("ignition") < phases.index("userspace")
+    assert phases.index("ignition-files") < phases.index("units")
 
 
 def test_config_that_ignition_cannot_apply(lab_image, no_machines_left, file_server, capsys):

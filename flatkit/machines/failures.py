@@ -1,0 +1,152 @@
+"""Why a boot failed, as a table: the console's line that shows it, what happened in words, and the cure.
+
+Sources: kola's console checks (flatcar/mantle, kola/harness.go), the kernel's own words, Ignition's, and the lab image's
+scripts. Each lab line was seen on a machine that was broken in that way on purpose (tests/machines/consoles).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A known trouble of a boot: the pattern that shows it, what happened in words, and the cure.
+
+    One that is not `final` may pass: it is told, and the boot goes on.
+    """
+
+    name: str
+    pattern: re.Pattern[str]
+    cause: str
+    cure: str
+    final: bool = True
+
+
+FAILURES = (
+    Failure(
+        name="verity",
+        pattern=re.compile(r"device-mapper: verity: .*corrupt|dm-verity device corrupted|verity: .*is corrupted"),
+        cause="/usr is not what was built: dm-verity found a changed block",
+        cure="make a fresh machine; if it comes back, verify the image",
+    ),
+    Failure(
+        name="network",
+        pattern=re.compile(
+            r"lab-initrd: Failed: no network|"
+            r"ignition\[\d+\]: .*(networking is not available|network is unreachable)"
+        ),
+        cause="the machine has no network, and the config wants something from it",
+        cure="put the file's text into the config (contents: inline), or look at the host's network",
+    ),
+    Failure(
+        name="ignition",
+        pattern=re.compile(
+            r"Ignition stage \S+ failed|Ignition failed|ignition\[\d+\]: .*\bCRITICAL\b|"
+            r"Failed to start (ignition-\S+\.service|Ignition \()|ignition-\S+\.service: Failed with result"
+        ),
+        cause="Ignition could not apply the config",
+        cure="correct the config, then make a fresh machine: a config is applied on the first boot only",
+    ),
+    Failure(
+        name="no-root",
+        pattern=re.compile(
+            r"VFS: Unable to mount root fs|lab-initrd: Failed: (ROOT|no partition is labelled ROOT)|"
+            r"Timed out waiting for device (/dev/disk/by-label/ROOT|dev-disk-by\S*label\S*ROOT)|Cannot open root device"
+        ),
+        cause="the kernel found no root file system",
+        cure="make a fresh machine; if it comes back, verify the image",
+    ),
+    Failure(
+        name="no-usr",
+        pattern=re.compile(r"lab-initrd: Failed: (/usr|no partition is labelled USR|the kernel command line names no /usr)"),
+        cause="/usr could not be opened",
+        cure="make a fresh machine; if it comes back, verify the image",
+    ),
+    Failure(
+        name="no-slot",
+        pattern=re.compile(
+            r"lab-selector: Failed: no slot|No bootable device|Boot failed: not a bootable disk|grub rescue>|"
+            r"BdsDxe: No bootable option"
+        ),
+        cause="there is nothing on the disk that can be started",
+        cure="make a fresh machine; if it comes back, verify the image: is it one of this processor's kind?",
+    ),
+    Failure(
+        name="out-of-memory",
+        pattern=re.compile(
+            r"Out of memory: Killed|System is deadlocked on memory|Out of memory and no killable|"
+            r"Initramfs unpacking failed: write error|kexec.*(Cannot allocate memory|Could not find a free area of memory)"
+        ),
+        cause="the machine has too little memory",
+        cure="make it again with more: flatkit up --memory 2048",
+    ),
+    Failure(
+        name="panic",
+        pattern=re.compile(r"Kernel panic - not syncing"),
+        cause="the kernel panicked",
+        cure="look at the console's last lines",
+    ),
+    Failure(
+        name="emergency",
+        pattern=re.compile(
+            r"Press Enter for emergency shell|You are in emergency mode|Entering emergency mode|"
+            r"Starting Emergency Shell|lab-initrd: Failed:"
+        ),
+        cause="the machine gave up and offers an emergency shell",
+        cure="look at the console's last lines",
+    ),
+    Failure(
+        name="fetching",
+        pattern=re.compile(r"ignition\[\d+\]: .*GET error: "),
+        cause="Ignition cannot fetch something that the config names, and tries again and again",
+        cure="correct the address in the config, or start what should serve it; a machine reaches this host as 10.0.2.2",
+        final=False,
+    ),
+    Failure(
+        name="oops",
+        pattern=re.compile(r"\bOops: |BUG: (unable to handle|kernel NULL pointer)|kernel BUG at |general protection fault"),
+        cause="the kernel hit a fault of its own (an oops)",
+        cure="boot once more; if it comes back, take another image or another host",
+        final=False,
+    ),
+    Failure(
+        name="disk",
+        pattern=re.compile(r"I/O error, dev vd|EXT4-fs error|Buffer I/O error on dev"),
+        cause="the machine's disk gives errors",
+        cure="see that this host's disk is not full: flatkit doctor",
+        final=False,
+    ),
+)  # fmt: skip
+
+# What a panicked kernel says when it will restart (panic=10 on the lab image, 60 s on Flatcar).
+RESTARTS = re.compile(r"Rebooting in (\d+) seconds")
+
+# Lines worth showing, best first; what merely repeats a config is not among them.
+_TELLING = (
+    re.compile(r"\bCRITICAL\b|Kernel panic|corrupted|Out of memory|(lab-initrd|lab-selector): Failed|\bOops\b|BUG:"),
+    re.compile(r"\[failed\]|GET (error|result)|\berror\b.*:|\bFailed\b|\bfailed\b|emergency|Rebooting in"),
+)
+_NOISE = re.compile(
+    r"^\[[ .\d]+\] ignition\[\d+\]: +[\"{}\[\]]|journal entry|Initramfs unpacking failed: invalid magic"
+)
+
+
+def find_failure(text: str) -> Failure | None:
+    """The failure that this line shows."""
+    return next((failure for failure in FAILURES if failure.pattern.search(text)), None)
+
+
+def telling_lines(lines: list[str], most: int = 4) -> list[str]:
+    """The few lines of a console that tell what went wrong, in their order; its last lines when none does."""
+    kept: list[int] = []
+    for pattern in _TELLING:
+        found = [at for at, line in enumerate(lines) if pattern.search(line) and not _NOISE.search(line)]
+        kept += [at for at in reversed(found) if at not in kept]
+    if not kept:
+        return [line for line in lines if line and not _NOISE.search(line)][-most:]
+    unique: dict[str, int] = {}
+    for at in kept:
+        unique.setdefault(re.sub(r"^\[[ .\d]+\] ", "", lines[at]), at)
+    return [lines[at] for at in sorted(list(unique.values())[:most])]

@@ -1,0 +1,161 @@
+"""Follows a boot line by line: which phase it is in, since when, what went wrong, from which slot."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from flatkit.events import Observer, PhaseEnded, PhaseStarted, Said
+from flatkit.machines.failures import RESTARTS as _WILL_RESTART
+from flatkit.machines.failures import Failure, find_failure
+from flatkit.machines.phases import PHASES, RESTARTS, Phase, find_phase, order_of, remaining
+
+# Any kernel says which slot it is from: by its file's name, or by Flatcar's fixed GUIDs of USR-A and USR-B.
+_SLOT = re.compile(
+    r"ommand line: .*(?:\bBOOT_IMAGE=\S*/vmlinuz-([ab])\b|"
+    r"PARTUUID=(?:(7130c94a-213a-4e5a-8e26-6cce9662f132)|(e03dd35c-7c2d-4a47-b3fe-27f15780a57c)))"
+)
+_STAMP = re.compile(r"^\[ *(\d+)\.\d{6}\]")
+# A kernel's clock that stood at this many seconds and is back below the other: the machine boots once more.
+_RAN, _BACK = 5, 2
+
+
+class Timeline:
+    """Follows a boot line by line and tells an observer which phase it is in.
+
+    A phase ends where the next one begins. A boot that begins again (a panic, a fallback to the other slot) begins
+    again here too. `failure` is what the present boot has shown, `failed_boots` counts those that showed one,
+    `will_restart` is set once the kernel has said so, and `restart_delay` is after how many seconds. `symptom` is the
+    last trouble that a boot may survive.
+    """
+
+    def __init__(
+        self, observer: Observer, *, emulated: bool = False, first: bool = True, usual: dict[str, float] | None = None
+    ) -> None:
+        self._observer = observer
+        self._emulated, self._first, self._usual = emulated, first, usual or {}
+        self._phase: Phase | None = None
+        self._began = 0.0
+        self._is_over = False
+        self._stamp = self._steps_back = 0
+        self.failure: Failure | None = None
+        self.symptom: Failure | None = None
+        self.failed_boots = 0
+        self.will_restart = False
+        self.restart_delay = 0.0
+        self.slot = ""
+        self.last_line = ""
+        self.spent: dict[str, float] = {}
+
+    @property
+    def phase(self) -> str:
+        """The phase that runs now, "" before the start and after the end."""
+        return self._phase.name if self._phase else ""
+
+    @property
+    def title(self) -> str:
+        """The same in words."""
+        return self._phase.title if self._phase else "not begun"
+
+    @property
+    def typical(self) -> float:
+        """How long the present phase usually takes, in seconds; 0 when not known."""
+        return self._typical(self._phase) if self._phase else 0.0
+
+    def elapsed(self, now: float) -> float:
+        """Seconds since the present phase began."""
+        return max(0.0, now - self._began) if self._phase else 0.0
+
+    def remaining(self, now: float) -> float:
+        """About how many seconds the boot still takes."""
+        usual = self._usual or None
+        return remaining(self.phase, self.elapsed(now), emulated=self._emulated, usual=usual, first=self._first)
+
+    def start(self, at: float | None = None) -> None:
+        """Power on: the firmware runs."""
+        self._begin(PHASES[0], time.monotonic() if at is None else at)
+
+    def feed(self, text: str, at: float) -> None:
+        """Take in a line of the console."""
+        phase = find_phase(text)
+        if phase is None and self._clock_went_back(text):
+            phase = next(known for known in PHASES if known.name == "kernel")
+        if phase and phase.name in RESTARTS and self._is_anew(phase):
+            self._boots_again()
+            self._begin(phase, at)
+        elif phase and not self._is_over and order_of(phase.name) > order_of(self.phase):
+            self._begin(phase, at)
+        if text.strip():
+            self.last_line = text.strip()
+        self._judge(text)
+        slot = _SLOT.search(text)
+        if slot:
+            self._take_slot(slot[1] or ("a" if slot[2] else "b"))
+
+    def finish(self, *, ok: bool = True, at: float | None = None) -> None:
+        """The boot is over: the machine is ready, or has failed. Another one may begin later."""
+        self._end(ok=ok, at=at)
+        self._is_over = True
+
+    def _end(self, *, ok: bool = True, at: float | None = None) -> None:
+        now = time.monotonic() if at is None else at
+        if self._phase:
+            seconds = max(0.0, now - self._began)
+            self.spent[self._phase.name] = self.spent.get(self._phase.name, 0.0) + seconds
+            self._observer.notify(
+                PhaseEnded(
+                    phase=self._phase.name, title=self._phase.title, seconds=seconds, ok=ok, at=now, line=self.last_line
+                )
+            )
+        self._phase = None
+
+    def _judge(self, text: str) -> None:
+        failure = find_failure(text)
+        # The first pattern tells the cause; what follows it (a shell, a panic) is only the consequence.
+        if failure and failure.final and self.failure is None:
+            self.failure = failure
+            self.failed_boots += 1
+        elif failure and not failure.final and failure is not self.symptom and self.failure is None:
+            self.symptom = failure
+            self._observer.notify(Said(text=f"{failure.cause}: {failure.cure}"))
+        restart = _WILL_RESTART.search(text)
+        if restart and self.failure:
+            self.will_restart, self.restart_delay = True, float(restart[1])
+
+    def _boots_again(self) -> None:
+        if self.failure:
+            self._observer.notify(Said(text=f"{self.failure.cause}: it has restarted"))
+        self.failure, self.symptom, self.will_restart = None, None, False
+
+    def _clock_went_back(self, text: str) -> bool:
+        """Whether the kernel's own clock began anew, told by two lines in a row: its first lines may have been lost."""
+        stamp = _STAMP.match(text)
+        if not stamp:
+            return False
+        seconds = int(stamp[1])
+        if self._stamp < _RAN or seconds >= _BACK:
+            self._stamp, self._steps_back = max(self._stamp, seconds), 0
+            return False
+        self._steps_back += 1
+        return self._steps_back > 1
+
+    def _take_slot(self, slot: str) -> None:
+        if self.failed_boots and self.slot and slot != self.slot:
+            self._observer.notify(Said(text=f"the machine fell back to slot {slot}: slot {self.slot} did not come up"))
+        self.slot = slot
+
+    def _is_anew(self, phase: Phase) -> bool:
+        """Whether this phase, one of those that a boot begins with, comes after something later."""
+        return self._is_over or bool(self.failure) or order_of(phase.name) < order_of(self.phase)
+
+    def _typical(self, phase: Phase) -> float:
+        return self._usual.get(phase.name, phase.usual(emulated=self._emulated))
+
+    def _begin(self, phase: Phase, at: float) -> None:
+        self._end(at=at)
+        self._phase, self._began, self._is_over = phase, at, False
+        if phase.name in RESTARTS:
+            self._stamp = self._steps_back = 0
+        self._observer.notify(
+            PhaseStarted(phase=phase.name, title=phase.title, typical=self._typical(phase), says=phase.says, at=at)
+        )

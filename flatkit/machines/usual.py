@@ -1,0 +1,67 @@
+"""How long the phases of a boot usually take on this host, learned from the boots that went well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from flatkit import paths
+from flatkit.machines.spec import Accelerator
+from flatkit.machines.store import make_folder, write_atomically
+
+# How much the newest boot counts against all earlier ones.
+_WEIGHT = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootKind:
+    """What a boot's length depends on: the image's label, the accelerator, and whether it is the machine's first."""
+
+    image: str = ""
+    accelerator: Accelerator = Accelerator.KVM
+    is_first: bool = True
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether QEMU translates the guest's instructions."""
+        return self.accelerator is not Accelerator.KVM
+
+    def __str__(self) -> str:
+        return f"{self.image or 'unnamed'}, {self.accelerator}, {'first boot' if self.is_first else 'later boot'}"
+
+
+def recall(kind: BootKind) -> dict[str, float]:
+    """Seconds by phase of such boots on this host; empty when there was none."""
+    found = _read().get(str(kind), {})
+    return {name: float(seconds) for name, seconds in found.items()}
+
+
+def remember(kind: BootKind, spent: Mapping[str, float]) -> None:
+    """Take a boot that went well into account. A cache that cannot be written costs an estimate, no more."""
+    before = recall(kind)
+    known = _read()
+    known[str(kind)] = {
+        name: round(before.get(name, seconds) * (1 - _WEIGHT) + seconds * _WEIGHT, 3) for name, seconds in spent.items()
+    }
+    with suppress(OSError):
+        make_folder(paths.cache_dir())
+        write_atomically(_memory(), json.dumps(known, indent=2) + "\n")
+
+
+def _memory() -> Path:
+    return paths.cache_dir() / "boot-times.json"
+
+
+def _read() -> dict[str, dict[str, float]]:
+    with suppress(OSError, ValueError):
+        known = json.loads(_memory().read_text())
+        if isinstance(known, dict) and all(_is_row(row) for row in known.values()):
+            return known
+    return {}
+
+
+def _is_row(row: object) -> bool:
+    return isinstance(row, dict) and all(isinstance(seconds, (int, float)) for seconds in row.values())
