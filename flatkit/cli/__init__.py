@@ -29,6 +29,7 @@ Trainer:
   flatkit stop NAME             switch a machine off; its disk is kept
   flatkit down NAME             remove a machine
   flatkit images list|build-lab|rm   what can be booted
+  flatkit room pack|check|serve DIR  what a room needs without the Internet
   flatkit sysext build NAME     a system extension from Debian packages
 
 Author:
@@ -54,6 +55,7 @@ _COMMANDS = {
     "explain": "explain",
     "images": "images",
     "list": "machines",
+    "room": "room",
     "ssh": "machines",
     "stop": "machines",
     "sysext": "sysext",

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from flatkit.errors import HostError, UsageError
 from flatkit.updates.omaha import BOARDS, AppRequest, Refusal
-from flatkit.updates.seen import Book, Group, MachineSeen, MachineState, Release, SeenEvent, version_key
+from flatkit.updates.seen import Book, Group, MachineSeen, MachineState, Release, SeenEvent, target_of, version_key
 from flatkit.updates.store import Store
 
 _MACHINES_MAX = 1000
@@ -53,13 +53,22 @@ class Channels:
 
     @property
     def releases(self) -> dict[str, Release]:
-        """The release of each channel that has one, for amd64."""
-        return self.releases_for(BOARDS[0])
+        """The release of each channel that has one, for amd64; where Flatcar's and the lab's are offered, Flatcar's."""
+        return {**self.releases_for(BOARDS[0], for_lab=True), **self.releases_for(BOARDS[0])}
 
-    def releases_for(self, board: str) -> dict[str, Release]:
-        """The release of each channel that has one, for a board such as "arm64-usr"."""
+    def releases_for(self, board: str, *, for_lab: bool = False) -> dict[str, Release]:
+        """The release of each channel that has one made for a board such as "arm64-usr", or for the lab machines of it."""
         with self._lock:
-            return dict(self._read().offers.get(board, {}))
+            return dict(self._read().offers.get(target_of(board, for_lab=for_lab), {}))
+
+    def get_release(self, version: str, *, board: str = BOARDS[0], for_lab: bool = False) -> Release:
+        """A release that was published, offered or not. Raises UsageError."""
+        with self._lock:
+            known = self._read().known.get(target_of(board, for_lab=for_lab), {})
+        if version not in known:
+            listed = ", ".join(sorted(known, key=version_key)) or "none"
+            raise UsageError(f'there is no release "{version}" for {board}; published are: {listed}')
+        return known[version]
 
     @property
     def groups(self) -> dict[str, Group]:
@@ -77,16 +86,16 @@ class Channels:
         """Let a channel offer a release from now on. Raises UsageError for what is no channel's name."""
         _checked(channel)
         with self._changing() as book:
-            book.known.setdefault(release.board, {})[release.version] = release
-            book.offers.setdefault(release.board, {})[channel] = release
+            book.known.setdefault(release.target, {})[release.version] = release
+            book.offers.setdefault(release.target, {})[channel] = release
 
     def add(self, release: Release) -> None:
         """Know a release that no channel offers yet: groups can be pinned to it."""
         with self._changing() as book:
-            book.known.setdefault(release.board, {})[release.version] = release
+            book.known.setdefault(release.target, {})[release.version] = release
 
     def promote(self, channel: str, *, to: str) -> Release:
-        """Let the channel `to` offer what `channel` offers, on every board. Raises UsageError when that is nothing."""
+        """Let the channel `to` offer what `channel` offers, for all machines. Raises UsageError when that is nothing."""
         _checked(to)
         with self._changing() as book:
             found = [offers for offers in book.offers.values() if channel in offers]
@@ -143,11 +152,11 @@ class Channels:
 
     def _answer(self, book: Book, app: AppRequest) -> Release | Refusal | None:
         group = book.groups.get(app.group) or Group(name=app.group, channel=app.group)
-        offers = book.offers.get(app.known_board, {})
+        offers, known = _made_for(book.offers, app), _made_for(book.known, app)
         is_known = app.group in book.groups or app.group in offers or bool(_FLATCARS.fullmatch(app.group))
         release = offers.get(group.channel)
         if group.version:
-            release = book.known.get(app.known_board, {}).get(group.version)
+            release = known.get(group.version)
         offer = release if release and app.is_update_check and _wants(release, app.version) else None
         if group.paused:
             offer = None
@@ -184,7 +193,9 @@ class Channels:
     def __str__(self) -> str:
         now = self._clock()
         rows: list[tuple[str, ...]] = [("channel", "offers")]
-        rows += [(name, release.version) for name, release in sorted(self.releases.items())]
+        rows += [(name, release.version) for name, release in sorted(self.releases_for(BOARDS[0]).items())]
+        lab = self.releases_for(BOARDS[0], for_lab=True)
+        rows += [(name, f"{release.version} for lab machines") for name, release in sorted(lab.items())]
         rows += [
             (name, f"as {group.channel}{', paused' * group.paused}{group.version and f', pinned to {group.version}'}")
             for name, group in sorted(self.groups.items())
@@ -195,6 +206,12 @@ class Channels:
             for found in self.machines
         ]
         return f"{_table(rows)}\n\n{_table(seen) if len(seen) > 1 else 'no machine has asked yet'}"
+
+
+def _made_for(releases: dict[str, dict[str, Release]], app: AppRequest) -> dict[str, Release]:
+    """Those that fit the machine: of its board, and if it is a lab machine, before them those made for such."""
+    found = releases.get(app.known_board, {})
+    return {**found, **releases.get(target_of(app.known_board, for_lab=True), {})} if app.is_lab else found
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:

@@ -81,7 +81,7 @@ class UpdateEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class AppRequest:
-    """What one application on a machine asks and tells; a Flatcar machine has one, the OS."""
+    """What one application on a machine asks and tells; a Flatcar machine has one, the OS. `is_lab`: a lab machine's client."""
 
     appid: str
     version: str
@@ -92,6 +92,7 @@ class AppRequest:
     oem: str = ""
     alias: str = ""
     aleph_version: str = ""
+    is_lab: bool = False
     is_update_check: bool = False
     is_ping: bool = False
     events: tuple[UpdateEvent, ...] = ()
@@ -145,7 +146,8 @@ def parse_request(data: bytes) -> Request:
     root = _parse_xml(data)
     if root.tag != "request" or not root.get("protocol", "").startswith("3."):
         raise InputError(f'<{root.tag} protocol="{root.get("protocol", "")}"> is no Omaha 3 request')
-    apps = tuple(_app(element) for element in root.iterfind("app"))
+    is_lab = root.get("updaterversion", "").startswith("flatcar-lab")
+    apps = tuple(_app(element, is_lab=is_lab) for element in root.iterfind("app"))
     if not apps:
         raise InputError("the Omaha request names no application; expected at least one <app>")
     # update_engine says "ondemandupdate", ue-rs "ondemand"
@@ -176,7 +178,7 @@ def _parse_xml(data: bytes) -> ET.Element:
     return builder.close()
 
 
-def _app(element: ET.Element) -> AppRequest:
+def _app(element: ET.Element, *, is_lab: bool) -> AppRequest:
     ping = element.find("ping")
     return AppRequest(
         appid=element.get("appid", ""),
@@ -188,6 +190,7 @@ def _app(element: ET.Element) -> AppRequest:
         oem=element.get("oem", ""),
         alias=element.get("machinealias", ""),
         aleph_version=element.get("alephversion", ""),
+        is_lab=is_lab,
         is_update_check=element.find("updatecheck") is not None,
         is_ping=ping is not None and ping.get("active", "1") != "0",
         events=tuple(_event(found) for found in element.iterfind("event")),

@@ -27,12 +27,26 @@ class MachineState(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """A version with its files; the first package is the OS. `allow_downgrade`: offered to newer machines too."""
+    """A version with its files; the first package is the OS. `allow_downgrade`: offered to newer machines too.
+
+    `for_lab`: offered to lab machines alone, so that one server has Flatcar's releases beside the lab image's.
+    """
 
     version: str
     packages: tuple[Package, ...]
     allow_downgrade: bool = False
     board: str = BOARDS[0]
+    for_lab: bool = False
+
+    @property
+    def target(self) -> str:
+        """Which machines it is made for: those of a board, or the lab machines of it."""
+        return target_of(self.board, for_lab=self.for_lab)
+
+
+def target_of(board: str, *, for_lab: bool) -> str:
+    """The key of what is made for a board, or for the lab machines of it."""
+    return f"{board} lab" if for_lab else board
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +97,7 @@ class MachineSeen:
 
 @dataclass(kw_only=True)
 class Book:
-    """All that is known. `offers`: board -> channel -> release; `known`: board -> version -> release."""
+    """All that is known. `offers`: target -> channel -> release; `known`: target -> version -> release."""
 
     offers: dict[str, dict[str, Release]] = field(default_factory=dict)
     known: dict[str, dict[str, Release]] = field(default_factory=dict)
@@ -108,8 +122,8 @@ def parse_book(data: Any) -> Book:
         if data["format"] != 1:
             raise ValueError(data["format"])
         return Book(
-            offers={board: _releases(found) for board, found in data["offers"].items()},
-            known={board: _releases(found) for board, found in data["known"].items()},
+            offers={target: _releases(found) for target, found in data["offers"].items()},
+            known={target: _releases(found) for target, found in data["known"].items()},
             groups={name: Group(**found) for name, found in data["groups"].items()},
             machines={name: _machine(found) for name, found in data["machines"].items()},
         )

@@ -119,14 +119,16 @@ class Site:
         self._put(url_path, content)
         return content
 
-    def publish_known_release(self, version: str, names: Sequence[str], *, board: str = BOARD) -> Release:
+    def publish_known_release(
+        self, version: str, names: Sequence[str], *, board: str = BOARD, for_lab: bool = False
+    ) -> Release:
         """Know a version whose files, payload first, were published already. Raises UsageError when one was not."""
         folder = f"/{board}/{_checked(version, 'version')}"
         missing = [name for name in names if f"{folder}/{name}" not in self._contents]
         if missing or not names:
             raise UsageError(f'the release "{version}" lacks {", ".join(missing) or "its payload"}')
         packages = tuple(self._package(folder, name, self._contents[f"{folder}/{name}"]) for name in names)
-        release = Release(version=version, packages=packages, board=board)
+        release = Release(version=version, packages=packages, board=board, for_lab=for_lab)
         self.channels.add(release)
         return release
 
@@ -173,7 +175,8 @@ class Site:
         """version.txt of each channel: under `current`, and under its number."""
         found = {}
         for board in omaha.BOARDS:
-            for channel, release in self.channels.releases_for(board).items():
+            lab = self.channels.releases_for(board, for_lab=True)
+            for channel, release in {**lab, **self.channels.releases_for(board)}.items():
                 text = (
                     f"FLATCAR_VERSION={release.version}\nFLATCAR_VERSION_ID={release.version.partition('+')[0]}\n"
                     'FLATCAR_BUILD_ID=""\n'

@@ -231,6 +231,21 @@ def test_promotion_takes_every_board_along() -> None:
     assert channels.releases_for("arm64-usr").keys() == {"alpha"}
 
 
+def test_lab_machines_and_flatcar_machines_share_a_server() -> None:
+    channels = Channels()
+    channels.publish("beta", release("4757.1.0"))
+    channels.publish("beta", replace(release("120.1.0"), for_lab=True))
+    lab = replace(check("110.2.0", track="beta"), is_lab=True)
+    assert channels.answer(lab) == replace(release("120.1.0"), for_lab=True)
+    assert channels.answer(check("4593.2.5", track="beta")) == release("4757.1.0")
+    assert channels.releases["beta"].version == "4757.1.0"
+    assert "beta     120.1.0 for lab machines" in str(channels)
+    channels.withdraw("beta")
+    assert channels.answer(lab) is None
+    channels.publish("beta", release("111.0.0"))  # said to be for any machine
+    assert channels.answer(lab) == release("111.0.0")
+
+
 def test_the_state_outlives_the_process_and_is_shared(tmp_path: Path) -> None:
     store = tmp_path / "room" / "channels.json"
     served = Channels(store=store)

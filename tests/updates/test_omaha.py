@@ -148,6 +148,12 @@ def test_the_board_decides_whose_releases_fit(board: str, known: str) -> None:
     assert parse_request(app_xml(f'board="{board}"')).apps[0].known_board == known
 
 
+def test_a_lab_machine_says_so() -> None:
+    lab = app_xml().replace(b'protocol="3.0"', b'protocol="3.0" updaterversion="flatcar-lab-110.2.0"')
+    assert parse_request(lab).apps[0].is_lab
+    assert not parse_request(golden("check.request.xml")).apps[0].is_lab
+
+
 def test_what_is_not_said_is_empty() -> None:
     (app,) = parse_request(app_xml()).apps
     assert (app.version, app.machine_id, app.is_update_check, app.is_ping, app.events) == ("", "", False, False, ())

@@ -1,0 +1,167 @@
+"""`flatkit room`: everything a room needs without the Internet."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from flatkit.cli.show import Json, fail_json, observer_for
+from flatkit.errors import FlatkitError, UsageError
+
+if TYPE_CHECKING:
+    from flatkit.room.pack import Wishes
+    from flatkit.updates.server import UpdateServer
+
+_LOOK_SECONDS = 0.5
+
+
+def run(argv: list[str]) -> int:
+    """Carry out `pack`, `check` or `serve`."""
+    options = _parser().parse_args(argv[1:])
+    actions = {"pack": _pack, "check": _check, "serve": _serve}
+    observer = observer_for(as_json=options.json)
+    try:
+        return actions[options.command](options)
+    except FlatkitError as error:
+        if isinstance(observer, Json):
+            return fail_json(observer, error)
+        raise
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="flatkit room", description="Everything a room needs without the Internet.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    about = "gather images, updates, extensions, container images, wheels and the course in a folder"
+    pack = commands.add_parser("pack", help=about, description=f"{about[0].upper()}{about[1:]}.")
+    pack.add_argument("folder", type=Path, metavar="DIR", help="a new or empty folder, or an earlier pack")
+    pack.add_argument(
+        "--channel", action="append", default=[], metavar="C",
+        help="also Flatcar's image and update payload of stable, beta, alpha, lts or a version (about 900 MB each)",
+    )  # fmt: skip
+    pack.add_argument(
+        "--opt-in", action="append", default=[], metavar="NAME", help="Flatcar's own extension, as podman"
+    )
+    pack.add_argument("--lab", metavar="NAMES", help="releases of the lab image (default: all; none for none)")
+    pack.add_argument(
+        "--extensions", metavar="NAMES", help="extensions from Debian packages (default: podman,docker-compose)"
+    )
+    pack.add_argument(
+        "--extension", action="append", default=[], type=Path, metavar="FILE", help="an extension of yours"
+    )
+    pack.add_argument(
+        "--python", metavar="VERSIONS", help="Pythons of the seats (default: 3.11,3.12,3.13; none for no wheels)"
+    )
+    pack.add_argument("--containers", choices=["none"], help="none: leave the container image of the lessons out")
+    check = commands.add_parser("check", help="prove that a pack suffices", description="Prove that a pack suffices.")
+    check.add_argument("folder", type=Path, metavar="DIR")
+    about = "serve a pack to the room, until Ctrl-C"
+    serve = commands.add_parser("serve", help=about, description=f"{about[0].upper()}{about[1:]}.")
+    serve.add_argument(
+        "folder", type=Path, nargs="?", default=Path(), metavar="DIR", help="the pack (default: this folder)"
+    )
+    serve.add_argument(
+        "--listen", default="127.0.0.1", metavar="ADDR[:PORT]",
+        help="where to listen (default: 127.0.0.1:8000, this host alone; 0.0.0.0 for the room)",
+    )  # fmt: skip
+    serve.add_argument("--new-room", action="store_true", help="forget the machines of the last room")
+    for command in (pack, check, serve):
+        command.add_argument("--json", action="store_true", help="one JSON object a line")
+    return parser
+
+
+def _wishes(options: argparse.Namespace) -> Wishes:
+    from flatkit.room.pack import Wishes
+    from flatkit.room.wheels import PYTHONS
+
+    base = Wishes()
+
+    def names(text: str | None, default: tuple[str, ...]) -> tuple[str, ...]:
+        return default if text is None else () if text == "none" else tuple(filter(None, text.split(",")))
+
+    pythons = names(options.python, base.pythons)
+    unknown = [python for python in pythons if python not in PYTHONS]
+    if unknown:
+        raise UsageError(f'there are no wheels for Python "{unknown[0]}"; expected some of {", ".join(PYTHONS)}')
+    return Wishes(
+        lab=names(options.lab, base.lab),
+        extensions=names(options.extensions, base.extensions), files=tuple(options.extension), pythons=pythons,
+        containers=options.containers is None,
+    )  # fmt: skip
+
+
+def _pack(options: argparse.Namespace) -> int:
+    from flatkit.room.pack import pack
+
+    observer = observer_for(as_json=options.json)
+    manifest = pack(options.folder.expanduser(), _wishes(options), observer=observer)
+    if isinstance(observer, Json):
+        observer.result(
+            ok=True, folder=str(options.folder), files=len(manifest.files), bytes=manifest.size,
+            left_out=list(manifest.left_out),
+        )  # fmt: skip
+        return 0
+    print(f"{options.folder}: {len(manifest.files)} files, {manifest.size / 1e6:.0f} MB")
+    print(f"  flatkit room check {options.folder}")
+    print(f"  flatkit room serve {options.folder} --listen 0.0.0.0")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from flatkit.room.check import check
+
+    observer = observer_for(as_json=options.json)
+    found = check(options.folder.expanduser(), observer=observer)
+    if isinstance(observer, Json):
+        observer.result(ok=found.ok, findings=[asdict(finding) for finding in found.findings])
+    else:
+        print(found)
+    return 0 if found.ok else 1
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from flatkit.room.serve import parse_address, serving, state_file
+
+    folder = options.folder.expanduser()
+    try:
+        with serving(folder, parse_address(options.listen), store=state_file()) as (server, words):
+            if options.new_room:
+                server.channels.forget_machines()
+            if options.json:
+                row = {"event": "serving", "url": words.url, "install": words.install, "use": words.use}
+                print(json.dumps(row), flush=True)
+            else:
+                print(f"{words.url}\n\n{_code(words.url)}\n{words}\n\n{server.channels}\n\nCtrl-C ends it", flush=True)
+            _watch(server, as_json=options.json)
+    except KeyboardInterrupt:
+        print("\nthe server has ended", file=sys.stderr)
+    return 0
+
+
+def _code(url: str) -> str:
+    """The address as a QR code that a terminal shows."""
+    import segno
+
+    text = io.StringIO()
+    segno.make(url, micro=False).terminal(text, border=2, compact=True)
+    return text.getvalue()
+
+
+def _watch(server: UpdateServer, *, as_json: bool) -> NoReturn:
+    """Say what the machines tell, until Ctrl-C comes."""
+    told = {found.machine_id: (found.state, found.version) for found in server.machines}
+    while True:
+        for found in server.machines:
+            now = (found.state, found.version)
+            if told.get(found.machine_id) == now:
+                continue
+            told[found.machine_id] = now
+            row = {"event": "machine", "machine": found.name, "group": found.group, "version": found.version}
+            text = f"{found.name}  {found.group}  runs {found.version}  {found.state}"
+            print(json.dumps({**row, "state": str(found.state)}) if as_json else text, flush=True)
+        time.sleep(_LOOK_SECONDS)  # between two looks at the table

@@ -1,0 +1,146 @@
+"""Proves that a pack suffices: every file is what the manifest says, what it names is whole, and the wheels install.
+
+Nothing is fetched: pip runs in an empty environment of its own, told to look at the pack alone.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from flatkit.errors import CommandFailed, FlatkitError
+from flatkit.events import Observer, phase
+from flatkit.images.packed import MANIFEST, SUMS, Manifest, sums_as_text
+from flatkit.room import wheels
+from flatkit.room.parcel import measure
+from flatkit.room.serve import read_manifest
+from flatkit.run import run
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at, and what was found."""
+
+    name: str
+    ok: bool
+    found: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackCheck:
+    """All findings about a pack."""
+
+    folder: Path
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the pack suffices."""
+        return all(finding.ok for finding in self.findings)
+
+    def __str__(self) -> str:
+        width = max(len(finding.name) for finding in self.findings)
+        lines = [f"{'✓' if finding.ok else '✗'} {finding.name:<{width}}  {finding.found}" for finding in self.findings]
+        verdict = "this pack suffices for a room without the Internet" if self.ok else "this pack does not suffice"
+        return "\n".join([*lines, verdict, *([] if self.ok else [f"  Next: flatkit room pack {self.folder}"])])
+
+
+def check(folder: Path, *, observer: Observer | None = None) -> PackCheck:
+    """Look at all of a pack. Raises UsageError when the folder holds none, ImageError when its manifest is not understood."""
+    manifest = read_manifest(folder)
+    watcher = observer or Observer()
+    findings = [
+        _files(folder, manifest, watcher),
+        _sums(folder, manifest),
+        _named(manifest),
+        *_wheels(folder, manifest, watcher),
+    ]
+    return PackCheck(folder=folder, findings=tuple(findings))
+
+
+def _few(items: list[str]) -> str:
+    return "; ".join(items[:_SHOWN]) + (f"; and {len(items) - _SHOWN} more" if len(items) > _SHOWN else "")
+
+
+def _files(folder: Path, manifest: Manifest, observer: Observer) -> Finding:
+    wrong = []
+    with phase(observer, "files", f"Reading {manifest.size / 1e6:.0f} MB"):
+        for file in manifest.files:
+            try:
+                found = measure(folder, file.path)
+            except OSError as error:
+                wrong.append(f"{file.path}: {error.strerror}")
+                continue
+            if found != file:
+                what = "another size" if found.size != file.size else "other bytes"
+                wrong.append(f"{file.path}: {what} than the manifest says")
+    if not manifest.files:
+        wrong.append("the manifest names none: packing did not come to its end")
+    text = f"{len(manifest.files)} files, {manifest.size / 1e6:.0f} MB, packed {manifest.made} by flatkit {manifest.flatkit}"
+    return Finding(name="files", ok=not wrong, found=_few(wrong) or text)
+
+
+def _sums(folder: Path, manifest: Manifest) -> Finding:
+    try:
+        ok = (folder / SUMS).read_text() == sums_as_text(manifest)
+    except (OSError, UnicodeDecodeError):
+        ok = False
+    found = (
+        f"{SUMS} says the same as {MANIFEST}" if ok else f"{SUMS} is missing, or says something else than {MANIFEST}"
+    )
+    return Finding(name="sums", ok=ok, found=found)
+
+
+def _named(manifest: Manifest) -> Finding:
+    paths = {file.path for file in manifest.files}
+    named = [f"{image.folder}/{name}" for image in manifest.images for name in image.files]
+    named += [f"{release.board}/{release.version}/{name}" for release in manifest.releases for name in release.files]
+    missing = [path for path in named if path not in paths]
+    images = ", ".join(f"{image.name} {image.version}" for image in manifest.images)
+    updates = ", ".join(f"{release.channel} {release.version}" for release in manifest.releases)
+    if not manifest.images:
+        missing.append("no image at all, so no machine can boot")
+    return Finding(
+        name="images", ok=not missing, found=_few(missing) or f"to boot: {images}; to update to: {updates or 'none'}"
+    )
+
+
+def _wheels(folder: Path, manifest: Manifest, observer: Observer) -> Iterator[Finding]:
+    here = folder / "wheels"
+    own = [folder / file.path for file in manifest.below("wheels") if "/flatkit-" in file.path]
+    if len(own) != 1 or not own[0].is_file():
+        yield Finding(name="wheels", ok=False, found="flatkit's own wheel is not there, so no seat can install it")
+        return
+    for python in manifest.pythons:
+        try:
+            missing = list(wheels.close_over(here, root=own[0], python=python).missing)
+        except FlatkitError as error:
+            missing = [error.message]
+        found = f"missing: {_few(missing)}" if missing else "every requirement has a wheel that fits"
+        yield Finding(name=f"CPython {python}", ok=not missing, found=found)
+    running = ".".join(platform.python_version_tuple()[:2])
+    if running in manifest.pythons:
+        with phase(observer, "install", "Resolving the wheels with pip alone", typical=20):
+            yield _resolve(here, running)
+
+
+def _resolve(folder: Path, python: str) -> Finding:
+    """Let pip itself work it out, in an empty environment, without an index and without this person's settings."""
+    env = {name: "" for name in os.environ if name.startswith("PIP_")}
+    env |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
+    with tempfile.TemporaryDirectory() as work:
+        try:
+            run([sys.executable, "-m", "venv", work])
+            said = wheels.pip("install", "--dry-run", "flatkit", python=Path(work) / "bin" / "python", env=env)
+        except CommandFailed as error:
+            last = (error.details.strip().splitlines() or [error.message])[-1]
+            return Finding(name="pip", ok=False, found=f"on CPython {python} pip says: {last}")
+    count = len(said.rpartition("Would install")[2].split())
+    return Finding(name="pip", ok=count > 0, found=f"on CPython {python} pip would install {count} packages")

@@ -1,0 +1,145 @@
+"""Gathers a pack: lab image, update payloads, extensions, container images, wheels and the course.
+
+Distribution packages (QEMU, libvirt) are not in it: `flatkit doctor` names them on each seat.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flatkit import paths
+from flatkit.errors import UsageError
+from flatkit.events import Observer, Said, phase
+from flatkit.images.lab import recipe
+from flatkit.images.packed import Manifest, PackedImage, PackedRelease
+from flatkit.room import wheels
+from flatkit.room.parcel import Parcel
+from flatkit.updates.omaha import BOARDS
+from flatkit.updates.payload import FILE_NAME
+
+BOARD = BOARDS[0]
+LAB_FILES = ("disk.qcow2", "vmlinuz", "selector", "image.json")
+CONTAINER = "flatkit-web-1.tar"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """What to put into a pack. `lab`: releases of the lab image; `files`: local extensions."""
+
+    lab: tuple[str, ...] = ("lab", "lab-beta", "lab-alpha", "lab-broken", "lab-lts")
+    extensions: tuple[str, ...] = ("podman", "docker-compose")
+    files: tuple[Path, ...] = ()
+    containers: bool = True
+    pythons: tuple[str, ...] = wheels.PYTHONS
+
+
+def pack(folder: Path, wishes: Wishes, *, observer: Observer | None = None) -> Manifest:
+    """Fill `folder`, or bring it up to date, and return what is in it now.
+
+    Raises UsageError (the folder, or a name in the wishes), HostError (no room), FetchError, ImageError.
+    """
+    watcher = observer or Observer()
+    lab = [_lab_release(name) for name in wishes.lab]
+    parcel = Parcel(folder, observer=watcher)
+    add_lab(parcel, lab)
+    add_extensions(parcel, wishes.extensions, wishes.files)
+    if wishes.containers:
+        add_containers(parcel)
+    if wishes.pythons:
+        add_wheels(parcel, wishes.pythons)
+    add_course(parcel)
+    manifest = parcel.close(pythons=wishes.pythons)
+    for text in manifest.left_out:
+        watcher.notify(Said(text=f"not in the pack: {text}"))
+    return manifest
+
+
+def add_lab(parcel: Parcel, releases: Sequence[recipe.Release]) -> None:
+    """Put built lab images in, and for each but the first one the update that leads to it."""
+    from flatkit.images.lab.build import build_lab_image, build_payload
+
+    for release in releases:
+        image = build_lab_image(parcel.observer, release=release)
+        inside = f"lab/{image.folder.name}"
+        for name in LAB_FILES:
+            parcel.copy(image.folder / name, f"{inside}/{name}")
+        parcel.images.append(PackedImage(name=release.name, version=image.version, folder=inside, files=LAB_FILES))
+        if release == recipe.STABLE:
+            continue  # what machines begin with: nothing is updated to it
+        payload = build_payload(parcel.observer, release=release)
+        parcel.copy(payload, f"{BOARD}/{release.version}/{FILE_NAME}")
+        parcel.releases.append(
+            PackedRelease(
+                channel=_lab_channel(release), version=release.version, board=BOARD, files=(FILE_NAME,), for_lab=True
+            )
+        )
+
+
+def _lab_release(name: str) -> recipe.Release:
+    if name not in recipe.RELEASES:
+        raise UsageError(f'there is no lab image "{name}"; expected one of {", ".join(recipe.RELEASES)}')
+    return recipe.RELEASES[name]
+
+
+def _lab_channel(release: recipe.Release) -> str:
+    """Its own channel; the broken release is nobody's until somebody asks for it by the group `broken`."""
+    return "broken" if release.name == "lab-broken" else str(release.channel)
+
+
+def add_extensions(parcel: Parcel, names: Sequence[str], files: Sequence[Path]) -> None:
+    """Put extensions in, each in a folder of its own with SHA256SUMS, as systemd-sysupdate wants it."""
+    from flatkit.images.lab.extensions import recipe_for
+    from flatkit.images.sysext import build
+
+    for name in names:
+        built = build(recipe_for(name), observer=parcel.observer)
+        own = next((package for package in built.packages if package.startswith(f"{name} ")), "")
+        version = built.version or re.sub(r"^.*:|[^0-9A-Za-z.+-]", "", own.partition(" ")[2]) or "1"
+        parcel.copy(built.path, f"extensions/{name}/{name}-{version}-x86-64.raw")
+    for path in files:
+        name = re.split(r"-v?[0-9]", path.name.removesuffix(".raw"))[0]
+        parcel.copy(path, f"extensions/{name}/{path.name}")
+    for folder in sorted({name.partition("/")[0] for name in parcel.names("extensions")}):
+        sums = [
+            f"{hashlib.sha256((parcel.folder / 'extensions' / folder / name).read_bytes()).hexdigest()}  {name}\n"
+            for name in parcel.names(f"extensions/{folder}")
+        ]
+        parcel.text(f"extensions/{folder}/SHA256SUMS", "".join(sums))
+
+
+def add_containers(parcel: Parcel) -> None:
+    """Put the container image of the lessons in."""
+    from flatkit.images.container import build_container_image
+
+    with phase(parcel.observer, "containers", "Making the container image"):
+        build_container_image(parcel.path(f"containers/{CONTAINER}"), observer=parcel.observer)
+        parcel.keep(f"containers/{CONTAINER}")
+
+
+def add_wheels(parcel: Parcel, pythons: Sequence[str]) -> None:
+    """Put flatkit's wheel in, and every wheel that it needs on these Pythons."""
+    folder = parcel.path("wheels/x").parent
+    with phase(parcel.observer, "wheels", f"Fetching wheels for CPython {', '.join(pythons)}", typical=40):
+        own = wheels.build_own(folder)
+        trouble = wheels.build_libvirt(folder)
+        needed = wheels.download(folder, root=own, pythons=pythons, observer=parcel.observer)
+    if trouble:
+        parcel.left_out.append(trouble)
+    needed |= set(folder.glob("libvirt_python-*.whl"))
+    for path in sorted(needed):
+        parcel.keep(f"wheels/{path.name}")
+    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in needed}
+    parcel.text("wheels/index.html", wheels.as_index(digests))
+
+
+def add_course(parcel: Parcel) -> None:
+    """Put the notebooks in, for who wants to read them without installing anything."""
+    origin = paths.source_notebooks() or paths.packaged_notebooks()
+    for path in sorted(origin.rglob("*")) if origin.is_dir() else ():
+        inside = path.relative_to(origin)
+        if path.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(inside.parts):
+            parcel.copy(path, f"course/{inside}")

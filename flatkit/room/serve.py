@@ -1,0 +1,174 @@
+"""Publishes a pack on the update server, and says what the seats type."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flatkit.errors import ImageError, UsageError
+from flatkit.images.packed import MANIFEST, SUMS, Manifest, PackedRelease, parse_manifest
+from flatkit.paths import state_dir
+from flatkit.room.wheels import as_index
+from flatkit.updates.channels import Channels
+from flatkit.updates.omaha import BOARDS
+from flatkit.updates.server import UpdateServer
+from flatkit.updates.site import Site
+
+PORT = 8000
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+def state_file() -> Path:
+    """Where the served channels and the machines seen are kept; a notebook reads and changes them there."""
+    return state_dir() / "room" / "channels.json"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a pack. Raises UsageError when the folder holds none, ImageError when it is not understood."""
+    try:
+        return parse_manifest((folder / MANIFEST).read_text())
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(
+            f'"{folder}" holds no pack: there is no {MANIFEST} in it', hint=f"flatkit room pack {folder}"
+        ) from None
+
+
+def publish(site: Site, folder: Path, manifest: Manifest) -> None:
+    """Publish all of a pack. Raises InputError when a file is not there or has another size."""
+    for file in manifest.files:
+        path = folder / file.path
+        places = [f"/{file.path}"]
+        if file.path.startswith("extensions/"):
+            if path.name == SUMS:
+                continue  # the site makes them of what it publishes
+            places.append(f"/extensions/{path.name}")
+        for place in places:
+            site.publish_known(place, path, size=file.size, sha256=file.sha256, sha1=file.sha1)
+    for name in (MANIFEST, SUMS):
+        site.publish_text(f"/{name}", (folder / name).read_text())
+    wheels = {file.path.rpartition("/")[2]: file.sha256 for file in manifest.below("wheels")}
+    wheels.pop("index.html", None)
+    site.publish_text("/wheels/", as_index(wheels), media_type="text/html")
+    for release in manifest.releases:
+        site.publish_known_release(release.version, release.files, board=release.board, for_lab=release.for_lab)
+    _offer(site.channels, manifest.releases)
+
+
+def _offer(channels: Channels, releases: tuple[PackedRelease, ...]) -> None:
+    """Let each channel offer its release, unless somebody promoted another one of this pack to it before."""
+    packed = {(found.board, found.for_lab, found.version) for found in releases}
+    for board, for_lab in itertools.product(BOARDS, (False, True)):
+        for channel, release in channels.releases_for(board, for_lab=for_lab).items():
+            if (board, for_lab, release.version) not in packed:
+                channels.withdraw(channel)
+    for found in releases:
+        offered = channels.releases_for(found.board, for_lab=found.for_lab)
+        if found.channel not in offered:
+            channels.publish(
+                found.channel, channels.get_release(found.version, board=found.board, for_lab=found.for_lab)
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """Where to listen."""
+
+    host: str = "127.0.0.1"
+    port: int = PORT
+
+
+def parse_address(text: str) -> Address:
+    """ADDR, ADDR:PORT, [ADDR6]:PORT or :PORT. Raises UsageError."""
+    match = re.fullmatch(
+        r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z.-]*)|([0-9A-Fa-f:]*::?[0-9A-Fa-f:]*))(?::([0-9]{1,5}))?", text
+    )
+    port = int(match[4]) if match and match[4] else PORT
+    if not match or port > 65535:
+        raise UsageError(f'"{text}" is no address to listen on; expected 127.0.0.1, 0.0.0.0:8000 or [::]:8000')
+    return Address(host=match[1] or match[2] or match[3] or "127.0.0.1", port=port)
+
+
+def reachable_url(server: UpdateServer, host: str) -> str:
+    """The address that others type: this host's own one when the server listens on all of them."""
+    if host not in {"0.0.0.0", "::"}:  # noqa: S104  (compared, not bound)
+        return server.url
+    own = find_own_address(ipv6=host == "::") or "127.0.0.1"
+    return f"http://[{own}]:{server.port}" if ":" in own else f"http://{own}:{server.port}"
+
+
+def find_own_address(*, ipv6: bool = False) -> str | None:
+    """The address by which this host reaches others; nothing is sent. None when it reaches nobody."""
+    family, target = (socket.AF_INET6, "2001:db8::1") if ipv6 else (socket.AF_INET, "192.0.2.1")
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((target, 9))
+        except OSError:
+            return None
+        return str(probe.getsockname()[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instructions:
+    """What the seats type, for a server at `url`."""
+
+    url: str
+    has_wheels: bool
+
+    @property
+    def install(self) -> str:
+        """One line that installs flatkit on a seat from the served wheels alone.
+
+        pip trusts plain http on this host only, so another one is named; libvirt's bindings come from the distribution.
+        """
+        host = urlsplit(self.url).hostname or ""
+        trusted = "" if host in _LOOPBACK else f"--trusted-host {host} "
+        return (
+            "python3 -m venv --system-site-packages ~/flatkit && "
+            f"~/flatkit/bin/pip install --no-index {trusted}--find-links {self.url}/wheels/ flatkit"
+        )
+
+    @property
+    def use(self) -> str:
+        """One line that opens the course, with images and updates from this server."""
+        return f"FLATKIT_MIRROR={self.url} FLATKIT_UPDATE_SERVER={self.url} ~/flatkit/bin/flatkit course"
+
+    def __str__(self) -> str:
+        lines = ["seats type:"]
+        if self.has_wheels:
+            lines.append(f"  {self.install}")
+        return "\n".join([*lines, f"  {self.use}"])
+
+    def page(self) -> str:
+        """The page that a seat's browser shows under the address."""
+        steps = [("Install", self.install)] if self.has_wheels else []
+        steps.append(("Open the course", self.use))
+        parts = "".join(f"<h2>{title}</h2>\n<pre>{html.escape(line)}</pre>\n" for title, line in steps)
+        return (
+            "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport content='width=device-width'>\n"
+            f"<title>flatkit</title>\n<h1>flatkit: this room's server</h1>\n{parts}"
+            "<p>QEMU and libvirt come from your distribution: <code>flatkit doctor</code> names the packages.\n"
+            "<p><a href=wheels/>wheels</a>, <a href=SHA256SUMS>all files</a>\n</html>\n"
+        )
+
+
+@contextmanager
+def serving(
+    folder: Path, address: Address, *, store: Path | None = None
+) -> Iterator[tuple[UpdateServer, Instructions]]:
+    """Serve a pack until the block ends. Raises UsageError, ImageError (the pack), HostError (the address)."""
+    manifest = read_manifest(folder)
+    if not manifest.files:
+        raise ImageError(f'the pack "{folder}" is not finished', hint=f"flatkit room pack {folder}")
+    server = UpdateServer(listen=address.host, port=address.port, channels=Channels(store=store))
+    publish(server, folder, manifest)
+    with server:
+        words = Instructions(url=reachable_url(server, address.host), has_wheels=bool(manifest.below("wheels")))
+        server.publish_text("/", words.page(), media_type="text/html")
+        yield server, words

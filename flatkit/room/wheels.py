@@ -1,0 +1,233 @@
+"""Python wheels for a pack: flatkit's own, and what it needs on each Python, fetched by pip and checked without it.
+
+pip judges the conditions of a requirement ("python_version >= '3.12'") by the Python that it runs on, also when it fetches for
+another one. So the closure is worked out here, by the `packaging` library, for each Python; pip fetches what is found missing.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flatkit import paths
+from flatkit.errors import CommandFailed, FetchError, MissingDependency
+from flatkit.events import Observer, Said
+from flatkit.run import run
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+    from packaging.tags import Tag
+    from packaging.version import Version
+
+PYTHONS = ("3.11", "3.12", "3.13")
+# Up to glibc 2.28: every distribution since 2019. Names as in PEP 600, and the older ones of the same thing.
+_PLATFORMS = (
+    *(f"manylinux_2_{minor}_x86_64" for minor in range(28, 4, -1)),
+    "manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64",
+)  # fmt: skip
+_ROUNDS = 8
+
+
+def pip(*arguments: str | Path, python: str | Path = sys.executable, env: dict[str, str] | None = None) -> str:
+    """Run pip and return what it said. Raises MissingDependency when this Python has none, CommandFailed."""
+    try:
+        return run([python, "-m", "pip", "--disable-pip-version-check", *arguments], env=env).stdout
+    except CommandFailed as error:
+        if "No module named pip" in error.details:
+            raise MissingDependency(
+                f'"{python}" has no pip, which fetches the wheels', hint=f"{python} -m ensurepip"
+            ) from None
+        raise
+
+
+def build_own(folder: Path) -> Path:
+    """Build flatkit's own wheel into `folder`, from the checkout or from what is installed. Raises FetchError."""
+    checkout = paths.source_notebooks()
+    with tempfile.TemporaryDirectory() as work:
+        if checkout:
+            wheel = _built(str(checkout.parent), Path(work))
+        else:
+            from flatkit.room.repack import repack
+
+            wheel = repack("flatkit", Path(work))
+        for old in folder.glob("flatkit-*.whl"):
+            old.unlink()
+        target = folder / wheel.name
+        target.write_bytes(wheel.read_bytes())
+    return target
+
+
+def build_libvirt(folder: Path) -> str:
+    """Build libvirt-python for this Python into `folder`; returns "", or in words why it is not there."""
+    version = f"{sys.version_info.major}{sys.version_info.minor}"
+    if any(folder.glob(f"libvirt_python-*-cp{version}-*.whl")):
+        return ""
+    with tempfile.TemporaryDirectory() as work:
+        try:
+            wheel = _built("libvirt-python", Path(work))
+        except FetchError:
+            return (
+                f"libvirt-python for CPython {version[0]}.{version[1:]}: this host cannot build it (libvirt-dev and gcc are "
+                "needed); seats take python3-libvirt from their distribution, as the line for seats does"
+            )
+        (folder / wheel.name).write_bytes(wheel.read_bytes())
+    return ""
+
+
+def _built(what: str, work: Path) -> Path:
+    try:
+        pip("wheel", "--quiet", "--no-deps", "--wheel-dir", work, what)
+    except CommandFailed as error:
+        raise FetchError(f'pip could not build a wheel of "{what}"', details=error.details) from None
+    (wheel,) = work.glob("*.whl")
+    return wheel
+
+
+def download(folder: Path, *, root: Path, pythons: Sequence[str], observer: Observer) -> set[Path]:
+    """Fetch what the wheel `root` needs on each Python into `folder`, its own requirements and theirs; returns those wheels.
+
+    Raises FetchError.
+    """
+    needed = {root}
+    for python in pythons:
+        for _ in range(_ROUNDS):
+            found = close_over(folder, root=root, python=python)
+            if not found.missing:
+                break
+            observer.notify(Said(text=f"wheels for CPython {python}: fetching {_few(found.missing)}"))
+            _fetch(folder, found.missing, python)
+        else:
+            raise FetchError(
+                f"the wheels for CPython {python} never became complete: {_few(found.missing)} are missing"
+            )
+        needed |= set(found.wheels)
+    return needed
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _fetch(folder: Path, requirements: Sequence[str], python: str) -> None:
+    number = python.replace(".", "")
+    kinds = [word for abi in (f"cp{number}", "abi3", "none") for word in ("--abi", abi)]
+    platforms = [word for platform in _PLATFORMS for word in ("--platform", platform)]
+    try:
+        pip(
+            "download", "--quiet", "--only-binary=:all:", "--implementation", "cp", "--python-version", python,
+            *kinds, *platforms, "--dest", folder, *requirements,
+        )  # fmt: skip
+    except CommandFailed as error:
+        raise FetchError(
+            f"pip could not fetch the wheels for CPython {python}",
+            hint="try again with the Internet at hand; pip's own words are above",
+            details=error.details,
+        ) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closure:
+    """What a wheel needs on one Python: the wheels that fulfil it, and the requirements that none fulfils."""
+
+    wheels: tuple[Path, ...]
+    missing: tuple[str, ...]
+
+
+def close_over(folder: Path, *, root: Path, python: str) -> Closure:
+    """What `root` needs on a Python, and what that needs in turn, as far as `folder` has it. Reads only.
+
+    Only requirements whose conditions hold there count. Raises FetchError for a wheel that cannot be read.
+    """
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    wheels = _readable(folder, python)
+    missing: set[str] = set()
+    used: set[Path] = set()
+    done: set[tuple[str, ...]] = set()
+    todo = [Requirement(text) for text in _requirements(root, python, extras=())]
+    while todo:
+        wanted = todo.pop()
+        key = (canonicalize_name(wanted.name), str(wanted.specifier), *sorted(wanted.extras))
+        if key in done:
+            continue
+        done.add(key)
+        rows = wheels.get(canonicalize_name(wanted.name), [])
+        fitting = [path for version, path in rows if wanted.specifier.contains(version, prereleases=True)]
+        if not fitting:
+            missing.add(_plain(wanted))
+            continue
+        used.add(fitting[0])
+        todo += [Requirement(text) for text in _requirements(fitting[0], python, extras=tuple(wanted.extras))]
+    return Closure(wheels=tuple(sorted(used)), missing=tuple(sorted(missing)))
+
+
+def _plain(wanted: Requirement) -> str:
+    extras = f"[{','.join(sorted(wanted.extras))}]" if wanted.extras else ""
+    return f"{wanted.name}{extras}{wanted.specifier}"
+
+
+def _readable(folder: Path, python: str) -> dict[str, list[tuple[Version, Path]]]:
+    """Name -> versions with their wheels, newest first, of those that a Python can take."""
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    supported = _tags(python)
+    found: dict[str, list[tuple[Version, Path]]] = {}
+    for path in folder.glob("*.whl"):
+        try:
+            name, version, _, tags = parse_wheel_filename(path.name)
+        except InvalidWheelFilename:
+            raise FetchError(f'"{path}" has no name of a wheel') from None
+        if tags & supported:
+            found.setdefault(name, []).append((version, path))
+    return {name: sorted(rows, reverse=True) for name, rows in found.items()}
+
+
+def _tags(python: str) -> frozenset[Tag]:
+    from packaging.tags import compatible_tags, cpython_tags
+
+    version = tuple(map(int, python.split(".")))
+    number = python.replace(".", "")
+    own = cpython_tags(version, abis=[f"cp{number}"], platforms=_PLATFORMS)
+    return frozenset([*own, *compatible_tags(version, f"cp{number}", platforms=_PLATFORMS)])
+
+
+def _requirements(wheel: Path, python: str, *, extras: Sequence[str]) -> list[str]:
+    """What a wheel needs on a Python, with these extras."""
+    from packaging.requirements import Requirement
+
+    base = {
+        "python_version": python, "python_full_version": f"{python}.0", "implementation_version": f"{python}.0",
+        "sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64", "os_name": "posix",
+        "implementation_name": "cpython", "platform_python_implementation": "CPython", "platform_release": "6.1",
+        "platform_version": "",
+    }  # fmt: skip
+    found = []
+    for text in metadata_of(wheel).get_all("Requires-Dist", []):
+        marker = Requirement(text).marker
+        if marker is None or any(marker.evaluate({**base, "extra": extra}) for extra in ("", *extras)):
+            found.append(text)
+    return found
+
+
+def metadata_of(wheel: Path):  # type: ignore[no-untyped-def]
+    """The METADATA of a wheel, as headers. Raises FetchError for what is no wheel."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            name = next(name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
+            return HeaderParser().parsestr(archive.read(name).decode())
+    except (OSError, zipfile.BadZipFile, StopIteration, UnicodeDecodeError):
+        raise FetchError(f'"{wheel}" is no wheel that can be read', hint="remove it, and pack again") from None
+
+
+def as_index(names: dict[str, str]) -> str:
+    """The page that `pip --find-links` reads: file name -> SHA-256, which pip then holds the file against."""
+    links = "".join(f'<a href="{name}#sha256={digest}">{name}</a><br>\n' for name, digest in sorted(names.items()))
+    return f"<!doctype html>\n<meta charset=utf-8>\n<title>Wheels</title>\n{links}"

@@ -1,0 +1,120 @@
+"""`flatkit room` as a trainer types it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from flatkit import web
+from flatkit.cli import main
+from flatkit.updates.channels import Channels
+
+NOTHING = ("--lab", "none", "--extensions", "none", "--containers", "none", "--python", "none")
+CHECK = (
+    '<request protocol="3.0" updaterversion="flatcar-lab-110.2.0"><app appid="{e96281a6-d1af-4bde-9a0a-97b76e56dc57}" '
+    'version="110.2.0" track="beta" machineid="0123456789abcdef" board="amd64-usr"><updatecheck/></app></request>'
+)
+
+
+@contextmanager
+def served(pack: Path, *words: str, state: Path) -> Iterator[subprocess.Popen[str]]:
+    """`flatkit room serve` as a process of its own; ended by Ctrl-C, in good order."""
+    command = [sys.executable, "-m", "flatkit", "room", "serve", str(pack), "--listen", "127.0.0.1:0", *words]
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(sys.path), "FLATKIT_STATE": str(state)}
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+        assert (process.returncode, errors.strip()) == (0, "the server has ended")
+
+
+def test_serve_tells_what_machines_do_and_keeps_it(pack: Path, tmp_path: Path) -> None:
+    with served(pack, "--json", state=tmp_path) as process:
+        assert process.stdout
+        first = json.loads(process.stdout.readline())
+        assert (first["event"], first["url"].startswith("http://127.0.0.1:")) == ("serving", True)
+        assert f"{first['url']}/wheels/" in first["install"]
+        subprocess.run(
+            ["curl", "-fsS", "--data-binary", "@-", f"{first['url']}/v1/update/"], input=CHECK, text=True, check=True,
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        told = json.loads(process.stdout.readline())
+    assert {**told} == {
+        "event": "machine", "machine": "01234567", "group": "beta", "version": "110.2.0", "state": "offered",
+    }  # fmt: skip
+    store = tmp_path / "room" / "channels.json"
+    assert [machine.offered for machine in Channels(store=store).machines] == ["120.1.0"]
+    with served(pack, "--json", "--new-room", state=tmp_path) as process:
+        assert process.stdout
+        process.stdout.readline()
+    assert Channels(store=store).machines == ()
+
+
+def test_serve_shows_a_person_the_address_a_code_and_the_lines_to_type(pack: Path, tmp_path: Path) -> None:
+    with served(pack, state=tmp_path) as process:
+        assert process.stdout
+        shown = [process.stdout.readline().rstrip("\n")]
+        while shown[-1] != "Ctrl-C ends it":
+            shown.append(process.stdout.readline().rstrip("\n"))
+        assert web.get(shown[0]).ok
+    code = [line for line in shown if set(line) & set("█▀▄")]
+    assert len(code) > 10
+    assert len({len(line) for line in code}) == 1
+    assert any(line.strip().startswith("python3 -m venv") for line in shown)
+    assert "beta     120.1.0 for lab machines" in shown
+
+
+def test_check_and_its_status(pack: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.python_version_tuple", lambda: ("3", "9", "0"))
+    assert main(["room", "check", str(pack)]) == 0
+    assert "suffices" in capsys.readouterr().out
+    (pack / "course").mkdir()
+    (pack / "lab/110.2.0-abc/image.json").unlink()
+    assert main(["room", "check", str(pack), "--json"]) == 1
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (result["event"], result["ok"]) == ("result", False)
+    assert main(["room", "check", str(pack / "nowhere")]) == 2
+    assert "holds no pack" in capsys.readouterr().err
+
+
+def test_a_pack_of_what_was_wished_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = tmp_path / "tool-v2.1-x86-64.raw"
+    own.write_bytes(b"tool")
+    folder = tmp_path / "pack"
+    assert main(["room", "pack", str(folder), *NOTHING, "--extension", str(own), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["ok"]
+    assert (folder / "extensions/tool/tool-v2.1-x86-64.raw").read_bytes() == b"tool"
+    assert (folder / "extensions/tool/SHA256SUMS").read_text().endswith("  tool-v2.1-x86-64.raw\n")
+    assert list((folder / "course").glob("*.ipynb"))
+    assert main(["room", "check", str(folder)]) == 1  # nothing to boot, and no wheels
+    assert "no image at all" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--lab", "lab,lab-gamma"), 'there is no lab image "lab-gamma"; expected one of lab-lts, lab'),
+        (("--python", "3.9"), 'no wheels for Python "3.9"; expected some of 3.11, 3.12, 3.13'),
+    ],
+)
+def test_a_wish_that_is_none_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    assert main(["room", "pack", str(tmp_path / "pack"), *NOTHING, *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_extension_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gone = str(tmp_path / "gone.raw")
+    assert main(["room", "pack", str(tmp_path / "pack"), *NOTHING, "--extension", gone]) == 1
+    assert f'"{gone}" cannot be read' in capsys.readouterr().err
