@@ -15,8 +15,9 @@ from typing import Any, Self
 from flatkit import web, workshop
 from flatkit.errors import FetchError, FlatkitError, MachineError, MachineNotFound
 from flatkit.events import Tee, phase
-from flatkit.machines import Machine
+from flatkit.machines import Machine, RunResult
 from flatkit.widgets import cell_shell, front
+from flatkit.widgets.inside import Look, look
 from flatkit.widgets.job import Job
 from flatkit.widgets.panel import Panel, as_text
 from flatkit.widgets.progress import Progress, Refresher
@@ -82,6 +83,20 @@ class LiveMachine:
         """The last lines of its serial console."""
         return Note(lines=tuple(self._machine.console_tail(40)) or ("(nothing)",))
 
+    def console_lines(self, lines: int) -> list[str]:
+        """As many of its last console lines, as plain text."""
+        return self._machine.console_tail(lines)
+
+    @property
+    def slots(self) -> Look:
+        """USR-A and USR-B: what each holds, which one runs, which one the next boot takes. Raises as `run`."""
+        return Look(part="slots", inside=look(self.ask))
+
+    @property
+    def extensions(self) -> Look:
+        """The layers of `/usr`: the image, and each system extension above it. Raises as `run`."""
+        return Look(part="layers", inside=look(self.ask))
+
     def url(self, port: int) -> str:
         """The address on this host that leads to a port of the machine. Raises MachineError when none does."""
         try:
@@ -113,6 +128,11 @@ class LiveMachine:
             status=done.status,
             seconds=done.seconds,
         )
+
+    def ask(self, command: str, *, timeout: float = _COMMAND_TIMEOUT) -> RunResult:
+        """As `run`, with the bare result: for questions that nobody is shown. Raises as `run`."""
+        self._must_run()
+        return self._machine.run(command, timeout=timeout)
 
     def type(self, lines: str, *, timeout: float = _COMMAND_TIMEOUT) -> Typed:
         """Type several lines in one shell; what `%%on` does. Raises as `run`."""
@@ -179,6 +199,11 @@ class LiveMachine:
                 self._keep(keeper)
 
         return self._begin("booting", work)
+
+    def start(self) -> Self:
+        """Switch it on, as it is; returns at once. Raises MachineNotFound."""
+        self._machine.folder.get()
+        return self.boot(None, Wish(name=self.name))
 
     def restart(self) -> Self:
         """Switch the machine off in order and on again, its disk kept; returns at once. Raises MachineNotFound."""

@@ -1,18 +1,23 @@
-"""The panel of a machine, in plain ipywidgets: state, phases, console, and the buttons that make sense now.
-
-It holds no logic: it shows the value that it is given, and its buttons call the machine's own verbs.
+"""The view of a machine: its panel and, once asked for, its terminal. It holds no logic: it shows the value that it is
+given, and its buttons call the machine's own verbs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flatkit.errors import FlatkitError
-from flatkit.widgets import html, kit
-from flatkit.widgets.panel import Panel, console_html, head_html, phases_html
+from flatkit.widgets import inside, kit
+from flatkit.widgets.machine_panel import CONSOLE_LINES, Looker, as_value, make_panel
+from flatkit.widgets.panel import Panel
 
 if TYPE_CHECKING:
     from flatkit.widgets.live import LiveMachine
+
+# A look must not hang where a machine does: it is asked again soon anyway.
+_LOOK_TIMEOUT = 20.0
 
 
 class MachineView:
@@ -20,45 +25,59 @@ class MachineView:
 
     def __init__(self, machine: LiveMachine) -> None:
         self._machine = machine
-        self.head = kit.HTML()
-        self.phases = kit.HTML()
-        self.console = kit.HTML()
-        self.cancel = kit.Button(description="Cancel", tooltip="Stop this boot; what was made is undone")
-        self.console_shown = kit.ToggleButton(description="Console", tooltip="Show the console's last lines")
-        self.phases_shown = kit.ToggleButton(description="Timeline", tooltip="Show where the time went")
-        self.trouble = kit.HTML()
-        self.cancel.on_click(self._cancel)
-        for button in (self.console_shown, self.phases_shown):
-            button.observe(self._toggled, names="value")
         self._panel: Panel | None = None
-        buttons = kit.HBox([self.cancel, self.phases_shown, self.console_shown])
-        self.widget = kit.VBox([self.head, self.phases, self.console, buttons, self.trouble])
+        self._trouble: tuple[str, str] = ("", "")
+        self.page = make_panel(self._said)
+        self.looker = Looker(self._ask, self._show_inside)
+        self.widget = kit.VBox([self.page])
 
     def show(self, value: Panel) -> None:
         """Draw it; a trait that does not change sends nothing."""
+        if value.is_busy:
+            self._trouble = ("", "")
         self._panel = value
-        self.head.value = head_html(value)
-        self.phases.value = phases_html(value)
-        self.console.value = console_html(value)
-        open_phases = value.is_busy or bool(value.error) or self.phases_shown.value
-        open_console = value.is_busy or bool(value.error) or self.console_shown.value
-        _show(self.phases, open_phases and bool(value.phases))
-        _show(self.console, open_console and bool(value.console))
-        _show(self.cancel, value.is_busy)
-        for button in (self.console_shown, self.phases_shown):
-            _show(button, not value.is_busy and not value.error and bool(value.phases))
+        message, hint = self._trouble
+        if message and not value.error:
+            value = replace(value, error=message, hint=hint)
+        self.page.panel = as_value(value)
+        if value.console:
+            self.page.console = list(value.console[-CONSOLE_LINES:])
+        if value.state == "absent":
+            self.looker.last = None
+            self.page.inside = {}
+            self.widget.children = (self.page,)
 
-    def _toggled(self, _: Any) -> None:
-        if self._panel is not None:
-            self.show(self._panel)
-
-    def _cancel(self, _: Any) -> None:
-        # Nobody would see what a callback raises.
+    def _said(self, verb: str) -> None:
+        """A button, or the page's wish to look. Nobody would see what a callback raises."""
+        machine = self._machine
+        verbs: dict[str, Callable[[], Any]] = {
+            "look": self._look,
+            "cancel": machine.cancel,
+            "start": machine.start,
+            "stop": machine.stop,
+            "restart": machine.restart,
+            "unplug": machine.unplug,
+        }
+        if verb not in verbs:
+            return
+        self._trouble = ("", "")
         try:
-            self._machine.cancel()
+            verbs[verb]()
         except FlatkitError as error:
-            self.trouble.value = html.block(html.text(error, "bad"))
+            self._trouble = (error.message, error.hint)
+            if self._panel is not None:
+                self.show(self._panel)
 
+    def _look(self) -> None:
+        if self._machine.is_busy:
+            return
+        if self.page.tab == "console":
+            self.page.console = list(self._machine.console_lines(CONSOLE_LINES))
+        elif self._machine.state == "running":
+            self.looker.look()
 
-def _show(widget: Any, wanted: bool) -> None:
-    widget.layout.display = None if wanted else "none"
+    def _ask(self, command: str) -> Any:
+        return self._machine.ask(command, timeout=_LOOK_TIMEOUT)
+
+    def _show_inside(self, found: inside.Inside) -> None:
+        self.page.inside = inside.as_value(found)

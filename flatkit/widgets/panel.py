@@ -1,16 +1,13 @@
-"""What a machine's panel shows, as one plain value, and its two twins: text and HTML. Any view may draw the same value."""
+"""What a machine's panel shows, as one plain value, and its twin in text. Any view may draw the same value."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from html import escape
 
 from flatkit.events import Waiting
-from flatkit.widgets import html
 from flatkit.widgets.progress import PhaseRow
 
-SHOWN_LINES = 8
 _MARKS = {"running": "●", "failed": "✗", "stopped": "○", "absent": "○"}
 
 
@@ -82,47 +79,3 @@ def as_text(panel: Panel, *, short: bool = False) -> str:
     if panel.hint:
         lines.append(f"  Next: {panel.hint}")
     return "\n".join(lines)
-
-
-def head_html(panel: Panel) -> str:
-    """Name, state, badge, and what went wrong."""
-    kind = "bad" if panel.error or panel.state == "failed" else "ok" if panel.state == "running" else "dim"
-    parts = [html.text(f"{panel.mark} "), f"<b>{html.text(panel.name)}</b> ", html.text(panel.headline, kind)]
-    if panel.badge:
-        parts += [" ", html.text(panel.badge, "badge")]
-    out = [html.line(*parts)]
-    if panel.error:
-        out.append(f'<div class="fk-fault">{html.text(panel.error)}')
-        out.append(html.line("Next: ", html.text(panel.hint, "line")) if panel.hint else "")
-        out.append("</div>")
-    out += [html.line(html.text(line, "dim")) for line in panel.said[-4:]]
-    return html.block(*out, role="status")
-
-
-def phases_html(panel: Panel) -> str:
-    """A row for each phase, with its seconds."""
-    rows = []
-    for row in panel.phases:
-        elapsed = row.elapsed(panel.now)
-        usual = f"usually about {row.typical:.0f} s" if row.seconds is None and row.typical >= 1 else ""
-        says = row.says if row.seconds is None else ""
-        note = " ".join(part for part in (row.note, usual, says) if part)
-        kind = "ok" if row.seconds is not None and row.ok else "bad" if not row.ok else "dim"
-        rows.append(
-            f"<tr{_title(row)}><td>{html.text(row.mark, kind)}</td><td>{html.text(row.title)}</td>"
-            f'<td class="fk-number">{elapsed:.1f} s</td><td>{html.text(note, "dim")}</td></tr>'
-        )
-    return html.block(f"<table>{''.join(rows)}</table>" if rows else "")
-
-
-def _title(row: PhaseRow) -> str:
-    """What a finished phase was for, and the console's last line in it: shown when pointed at."""
-    about = " ".join(part for part in (row.says, f"Last line: {row.line}" if row.line else "") if part)
-    return f' title="{escape(about)}"' if about and row.seconds is not None else ""
-
-
-def console_html(panel: Panel, lines: int = SHOWN_LINES) -> str:
-    """The console's last lines."""
-    return html.block(
-        html.pre("\n".join(panel.console[-lines:]) or "(nothing yet)", "the machine's console, last lines")
-    )

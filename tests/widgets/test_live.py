@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from notebook_parts import CONFIG, Web
+from notebook_parts import CONFIG, Web, answer_inside
 
 import flatkit as fk
 from flatkit.errors import Cancelled, ConfigFaults, FetchError, InputError, MachineError
+from flatkit.testing.front import FakeFront
 from flatkit.testing.hypervisor import FakeHypervisor
 from flatkit.web import Response
 from flatkit.widgets import live_machines
@@ -99,15 +100,16 @@ def test_cancel_undoes_a_boot(config: Path, silent: Callable[[], None], hypervis
     m = fk.up("web.bu")
     view = MachineView(m)
     m._view = view
-    view.cancel.click()
+    front = FakeFront(view.page)
+    front.send({"verb": "cancel"})
     with pytest.raises(Cancelled):
         asyncio.run(awaited(m))
     assert m.state == "absent"
     assert hypervisor.owned() == []
     assert m._refresher
     assert m._refresher.wait(10)
-    assert "cancelled" in view.head.value
-    assert view.cancel.layout.display == "none"
+    assert view.page.panel["error"] == "cancelled"
+    assert view.page.panel["verbs"] == []
 
 
 def test_a_boot_that_fails_raises_in_the_cell_that_awaits(config: Path, hypervisor: FakeHypervisor) -> None:
@@ -223,16 +225,54 @@ def test_without_a_config_there_is_a_machine_too(folder: Path) -> None:
     assert fk.up().wait(30).name == "machine"
 
 
-def test_the_view_shows_and_hides_what_makes_sense(machine: LiveMachine) -> None:
+def test_the_view_tells_the_page_what_makes_sense(machine: LiveMachine) -> None:
     view = MachineView(machine)
     view.show(machine.shown())
-    assert "<b>web</b>" in view.head.value
-    assert "lab image" in view.head.value
-    assert view.console.layout.display == "none"
-    view.console_shown.value = True
-    assert view.console.layout.display is None
-    view.phases_shown.value = True
-    assert "Kernel" in view.phases.value
+    told = view.page.panel
+    assert (told["name"], told["state"], told["busy"]) == ("web", "running", False)
+    assert told["badge"].startswith("lab image")
+    assert "stop" in told["verbs"]
+    assert "cancel" not in told["verbs"]
+    assert any(row["title"] == "Kernel" and row["ok"] and not row["open"] for row in told["phases"])
+    assert view.page.console
+
+
+def test_a_button_that_cannot_be_served_says_why(machine: LiveMachine) -> None:
+    view = MachineView(machine)
+    machine._view = view
+    view.show(machine.shown())
+    front = FakeFront(view.page)
+    machine.down()
+    assert view.page.panel["state"] == "absent"
+    front.send({"verb": "restart"})
+    assert '"web"' in view.page.panel["error"]
+    assert view.page.panel["hint"]
+
+
+def test_buttons_do_what_they_say(machine: LiveMachine) -> None:
+    view = MachineView(machine)
+    machine._view = view
+    front = FakeFront(view.page)
+    front.send({"verb": "unplug"})
+    assert view.page.panel["verbs"] == ["start"]
+    front.send({"verb": "start"})
+    machine.wait(30)
+    assert machine.state == "running"
+
+
+def test_a_look_inside_goes_to_the_page(machine: LiveMachine, hypervisor: FakeHypervisor) -> None:
+    (guest,) = hypervisor.guests.values()
+    guest.answer = answer_inside
+    view = MachineView(machine)
+    view.page.tab = "slots"
+    FakeFront(view.page).send({"verb": "look"})
+    view.looker.wait(10)
+    (slot, other) = view.page.inside["slots"]
+    assert (slot["label"], slot["running"], slot["version"]) == ("USR-A", True, "110.2.0")
+    assert other["state"] == "empty"
+    assert [layer["name"] for layer in view.page.inside["layers"]] == ["docker-flatcar", "wrong"]
+    assert "USR-A 110.2.0: running, marked good" in repr(machine.slots)
+    assert "docker-flatcar: merged (built in)" in repr(machine.extensions)
 
 
 def test_two_verbs_at_once_do_not_mix(machine: LiveMachine) -> None:

@@ -1,0 +1,137 @@
+"""Questions that demos, exercises and the machine panel share: the slots, the update, and the layers of `/usr`.
+
+Each is a Fact: what is typed on a machine (Flatcar or lab image, the words are the same), and a pure parser of the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from flatkit.errors import FlatkitError, MachineError
+from flatkit.steps import Fact
+from flatkit.updates.slots import Slot, parse_cgpt_show
+from flatkit.updates.status import UpdateStatus, parse_statuses
+
+_CUT = "--flatkit-cut--"
+# Extensions of a system: systemd-sysext looks in these, in this order (systemd-sysext(8)).
+_FOLDERS = "/etc/extensions /run/extensions /var/lib/extensions"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A system extension. `refused` says why it is not merged into `/usr`; "" where it is merged, or waits for a refresh."""
+
+    name: str
+    merged: bool
+    built_in: bool = False
+    masked: bool = False
+    refused: str = ""
+
+    def __str__(self) -> str:
+        state = "merged" if self.merged else "masked" if self.masked else self.refused or "not merged yet"
+        return f"{self.name}: {state}"
+
+
+def _release_of(text: str) -> dict[str, str]:
+    """The assignments of an os-release or extension-release file."""
+    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    return {key.strip(): value.strip().strip("\"'") for key, value in pairs}
+
+
+def find_refusal(release: str, system: str) -> str:
+    """Why systemd-sysext will not merge an extension with this extension-release into a system with this os-release; or "".
+
+    The rule is systemd's (extension_release_validate in src/shared/extension-util.c): ID must be equal or "_any"; then
+    SYSEXT_LEVEL decides where both have one, VERSION_ID otherwise.
+    """
+    wants, has = _release_of(release), _release_of(system)
+    name = wants.get("ID", "")
+    if not name:
+        return "its extension-release names no ID"
+    if name == "_any":
+        return ""
+    if name != has.get("ID"):
+        return f'it is for ID "{name}", this system is "{has.get("ID", "")}"'
+    if has.get("SYSEXT_LEVEL") and wants.get("SYSEXT_LEVEL"):
+        key = "SYSEXT_LEVEL"
+    elif not has.get("VERSION_ID"):
+        return ""
+    else:
+        key = "VERSION_ID"
+    if wants.get(key) != has.get(key):
+        return f'it is for {key} "{wants.get(key, "")}", this system has "{has.get(key, "")}"'
+    return ""
+
+
+def parse_slots(text: str) -> tuple[Slot, ...]:
+    """From the answer to SLOTS. Raises MachineError when it names no slot."""
+    running, _, table = text.partition(_CUT)
+    return parse_cgpt_show(table, running=running.strip())
+
+
+def parse_layers(text: str) -> tuple[Layer, ...]:
+    """From the answer to LAYERS, in the order in which they lie above `/usr`. Raises MachineError when it cannot be read."""
+    status, system, *rest = text.split(_CUT)
+    try:
+        rows = {row["hierarchy"]: row["extensions"] for row in json.loads(status)}
+    except (ValueError, KeyError, TypeError):
+        raise MachineError(
+            f'systemd-sysext said "{status.strip()[-200:]}"; expected its status as JSON',
+            hint="systemd-sysext status   (on the machine)",
+            details=text,
+        ) from None
+    merged = rows.get("/usr", "none")
+    names = [] if isinstance(merged, str) else list(merged)
+    found = {name: Layer(name=name, merged=True) for name in names}
+    for block in rest:
+        layer = _layer(block, system)
+        if layer and layer.name in found:
+            found[layer.name] = Layer(name=layer.name, merged=True, built_in=layer.built_in)
+        elif layer:
+            found.setdefault(layer.name, layer)
+    return tuple(found.values())
+
+
+def _layer(block: str, system: str) -> Layer | None:
+    """One entry of the extensions' folders: its path, where it leads, and its extension-release where it is not merged."""
+    head, _, release = block.strip().partition("\n")
+    match = re.fullmatch(r"(\S+) (\S*)", head.strip() + ("" if " " in head.strip() else " "))
+    if match is None:
+        return None
+    name = match[1].rsplit("/", 1)[-1].removesuffix(".raw")
+    masked = match[2] == "/dev/null"
+    built_in = match[2].startswith("/usr/share/")
+    refused = find_refusal(release, system) if release.strip() and not masked else ""
+    return Layer(name=name, merged=False, built_in=built_in, masked=masked, refused=refused)
+
+
+def parse_update(text: str) -> UpdateStatus | None:
+    """What the update client does; None where it does not answer (switched off by a config, or still starting)."""
+    try:
+        found = parse_statuses(text)
+    except FlatkitError:
+        return None
+    return found[-1] if found else None
+
+
+SLOTS = Fact(
+    name="slots",
+    ask=f'rootdev -s /usr; echo {_CUT}; sudo cgpt show "$(rootdev -s -d /usr)"',
+    parse=parse_slots,
+)
+UPDATE = Fact(name="update", ask="update_engine_client -status 2>/dev/null", parse=parse_update)
+VERSION = Fact(name="version", ask=". /etc/os-release; echo $VERSION_ID")
+# An image that is merged already need not be opened; one that is not tells by its extension-release why.
+LAYERS = Fact(
+    name="layers",
+    ask='s=$(systemd-sysext status --json=short); echo "$s"; '
+    f"echo {_CUT}; cat /etc/os-release; "
+    f"for e in $(find {_FOLDERS} -mindepth 1 -maxdepth 1 2>/dev/null); do "
+    f'echo {_CUT}; echo "$e $(readlink -f "$e")"; n=${{e##*/}}; n=${{n%.raw}}; '
+    'case $s in *"\\"$n\\""*) ;; *) [ -s "$e" ] && '
+    'sudo systemd-dissect --copy-from "$e" "/usr/lib/extension-release.d/extension-release.$n" - 2>/dev/null;; esac; done; true',
+    parse=parse_layers,
+)
+VERITY = Fact(name="verity", ask="sudo dmsetup status usr", parse=lambda text: text.split()[-1] if text.split() else "")

@@ -1,0 +1,205 @@
+"""What is inside a running machine, for its panel: the slots with what they hold, the update's course, the layers of `/usr`.
+
+`look` asks the machine; everything else here is pure. What changed since the last look is told as well: that is what a
+learner is to see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from flatkit.demos.facts import LAYERS, SLOTS, UPDATE, VERITY, VERSION, Layer
+from flatkit.errors import FlatkitError
+from flatkit.steps import Fact
+from flatkit.updates.slots import Slot
+from flatkit.updates.status import Operation, UpdateStatus
+from flatkit.widgets import html
+
+# What each operation is for a learner; the rest is idle.
+_DOING = {
+    Operation.CHECKING: "asking the update server",
+    Operation.AVAILABLE: "an update is there",
+    Operation.DOWNLOADING: "downloading, and writing to the slot that does not run",
+    Operation.VERIFYING: "verifying what was written",
+    Operation.FINALIZING: "giving the new slot priority",
+    Operation.NEED_REBOOT: "staged and verified: the next boot runs it",
+    Operation.REPORTING_ERROR: "the update failed; nothing was changed",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inside:
+    """One look. `versions` tells what each slot holds, as far as it was seen; `added` and `removed` name layers."""
+
+    version: str = ""
+    slots: tuple[Slot, ...] = ()
+    update: UpdateStatus | None = None
+    verity: str = ""
+    layers: tuple[Layer, ...] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    trouble: str = ""
+
+    @property
+    def running(self) -> Slot | None:
+        """The slot that `/usr` comes from."""
+        return next((slot for slot in self.slots if slot.running), None)
+
+    @property
+    def doing(self) -> str:
+        """What the update client does, in words; "" when nothing."""
+        update = self.update
+        if update is None or update.operation not in _DOING:
+            return ""
+        return _DOING[update.operation] + (f" ({self.share:.0%})" if self.share is not None else "")
+
+    @property
+    def share(self) -> float | None:
+        """How much is downloaded, from 0 to 1; None when nothing is being downloaded."""
+        update = self.update
+        return update.progress if update and update.operation is Operation.DOWNLOADING else None
+
+    @property
+    def story(self) -> str:
+        """The slots in one sentence."""
+        here = self.running
+        if here is None:
+            return ""
+        after = next((slot for slot in self.slots if slot.next), None)
+        if not here.successful:
+            return f"{here.label} runs on trial: it is not marked good yet. If it fails now, the next boot takes the other slot."
+        if after is None:
+            return f"{here.label} runs."
+        if after.label != here.label:
+            return f"{here.label} runs; the next boot takes {after.label}, with {_tries(after)}."
+        return f"{here.label} runs, and the next boot takes it again."
+
+    def slot_state(self, slot: Slot) -> str:
+        """What a slot is, in a few words, so that its colour need not be seen."""
+        if slot.running:
+            return "running, marked good" if slot.successful else "running on trial"
+        if slot.next:
+            return "verified, takes over at the next boot"
+        if slot.bootable:
+            return "the way back"
+        if slot.priority or slot.tries or slot.successful:
+            return "given up: no try left"
+        return "empty" if not self.versions.get(slot.label) else "not to be booted"
+
+
+def _tries(slot: Slot) -> str:
+    return "no try limit" if slot.successful else "one try" if slot.tries == 1 else f"{slot.tries} tries"
+
+
+def look(run: Callable[[str], Any], before: Inside | None = None) -> Inside:
+    """Ask a machine; `run` types a command and returns its result. A question that fails leaves a word, never an error."""
+    troubles: list[str] = []
+
+    def ask(fact: Fact) -> Any:
+        try:
+            return fact.parse(run(fact.ask).stdout)
+        except FlatkitError as error:
+            troubles.append(error.message)
+            return None
+
+    found = Inside(
+        version=ask(VERSION) or "",
+        slots=ask(SLOTS) or (),
+        update=ask(UPDATE),
+        verity=ask(VERITY) or "",
+        layers=ask(LAYERS) or (),
+        trouble="; ".join(troubles),
+    )
+    return followed(found, before)
+
+
+def followed(now: Inside, before: Inside | None) -> Inside:
+    """The same look, with what is known from the one before: versions of slots, and which layers came or went."""
+    versions = dict(before.versions) if before else {}
+    here = now.running
+    if here and now.version:
+        versions[here.label] = now.version
+    update = now.update
+    other = next((slot for slot in now.slots if not slot.running), None)
+    if other and update and update.operation is Operation.NEED_REBOOT and update.new_version.strip("0."):
+        versions[other.label] = update.new_version
+    names = {layer.name for layer in now.layers if layer.merged}
+    if before is None:
+        return replace(now, versions=versions)
+    old = {layer.name for layer in before.layers if layer.merged}
+    if names == old:
+        # Until something else happens, the last change stays in sight.
+        return replace(now, versions=versions, added=before.added, removed=before.removed)
+    return replace(now, versions=versions, added=tuple(sorted(names - old)), removed=tuple(sorted(old - names)))
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Look:
+    """One part of a look ("slots" or "layers"), to be shown below a cell."""
+
+    part: str
+    inside: Inside
+
+    def __repr__(self) -> str:
+        only = {"slots": replace(self.inside, layers=()), "layers": replace(self.inside, slots=(), update=None)}
+        return as_text(only[self.part])
+
+    def _repr_html_(self) -> str:
+        return html.block(html.pre(repr(self), f"the {self.part} of the machine"))
+
+
+def as_text(inside: Inside) -> str:
+    """The look for a terminal, a log or a screen reader."""
+    lines = [inside.trouble] if inside.trouble else []
+    for slot in inside.slots:
+        version = inside.versions.get(slot.label, "unknown version")
+        lines.append(f"{slot.label} {version}: {inside.slot_state(slot)} (priority={slot.priority} tries={slot.tries} "
+                     f"successful={int(slot.successful)})")  # fmt: skip
+    lines += [text for text in (inside.story, inside.doing and f"update: {inside.doing}") if text]
+    if inside.layers:
+        lines.append("/usr, from the bottom: the image" + (" (verity: valid)" if inside.verity == "V" else ""))
+        lines += [f"  + {layer}{' (built in)' if layer.built_in else ''}" for layer in inside.layers]
+    return "\n".join(lines or ["nothing is known of its inside yet"])
+
+
+def as_value(inside: Inside | None) -> dict[str, Any]:
+    """The look as plain values for the page; {} when there was none."""
+    if inside is None:
+        return {}
+    return {
+        "version": inside.version,
+        "story": inside.story,
+        "doing": inside.doing,
+        "progress": inside.share,
+        "verity": inside.verity,
+        "trouble": inside.trouble,
+        "added": list(inside.added),
+        "removed": list(inside.removed),
+        "slots": [
+            {
+                "label": slot.label,
+                "version": inside.versions.get(slot.label, ""),
+                "priority": slot.priority,
+                "tries": slot.tries,
+                "successful": slot.successful,
+                "running": slot.running,
+                "next": slot.next,
+                "state": inside.slot_state(slot),
+            }
+            for slot in inside.slots
+        ],
+        "layers": [
+            {
+                "name": one.name,
+                "merged": one.merged,
+                "builtIn": one.built_in,
+                "masked": one.masked,
+                "refused": one.refused,
+            }
+            for one in inside.layers
+        ],
+        "text": as_text(inside),
+    }
