@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import logging
+import os
 import socket
 import threading
 import xml.etree.ElementTree as ET
@@ -388,6 +389,22 @@ def test_many_clients_at_once_get_whole_files(server: FaultyServer) -> None:
     with ThreadPoolExecutor(30) as pool:
         answers = list(pool.map(lambda _: ask(server.url, PATH).data, range(90)))
     assert {hashlib.sha256(data).digest() for data in answers} == {hashlib.sha256(PAYLOAD).digest()}
+
+
+def test_a_file_goes_out_inside_the_kernel(server: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No byte of a payload passes through this process: that is why thirty large downloads need no memory."""
+    asked: list[int] = []
+    real = os.sendfile
+
+    def sendfile(out: int, source: int, offset: int, count: int) -> int:
+        asked.append(count)
+        return real(out, source, offset, count)
+
+    monkeypatch.setattr(os, "sendfile", sendfile)
+    monkeypatch.setattr(socket.socket, "_sendfile_use_send", lambda *_: pytest.fail("read in this process"))
+    assert ask(server.url, PATH).data == PAYLOAD
+    assert ask(server.url, PATH, range="bytes=7-1007").data == PAYLOAD[7:1008]
+    assert [asked[0], asked[-1]] == [len(PAYLOAD), 1001]
 
 
 def test_too_many_connections_are_turned_away(server: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
