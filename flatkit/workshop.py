@@ -144,7 +144,7 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
     from flatkit.butane.handover import add_key, lower
     from flatkit.machines import DirectBoot, MachineSpec
 
-    for warning in config.warnings:
+    for warning in (*config.warnings, *_foresee(config, wish)):
         observer.notify(Said(text=f"config: {warning}"))
     ignition = add_key(config.ignition, _public_key(wish))
     if ignition != config.ignition:
@@ -167,6 +167,20 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
         label=image.badge,
         key_file=wish.key_file,
     )
+
+
+def _foresee(config: Config, wish: Wish) -> Iterator[str]:
+    """What will keep people out of the machine, told before it boots."""
+    from flatkit.butane.blame import place_of
+    from flatkit.butane.foresight import find_lockouts, has_way_in
+
+    for lockout in find_lockouts(config.ignition):
+        place = place_of(lockout.path, provenance=config.provenance, text=config.text)
+        where = f"line {place.line}" if place.line else place.json_path
+        yield f"nobody will be able to log in: {lockout.words} ({where})"
+    if config.name and not has_way_in(config.ignition):
+        key = "your key" if wish.key_file else "flatkit's own key"
+        yield f"it lets nobody log in: no SSH key, no password. Here {key} is added; anywhere else put one of yours in"
 
 
 def _public_key(wish: Wish) -> str:

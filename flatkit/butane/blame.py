@@ -30,8 +30,11 @@ def find_place(
     Without `provenance` (a config that was Ignition from the start) the path alone is found.
     """
     path = next((found for clue in clues if (found := _find_path(ignition, clue)) is not None), None)
-    if path is None:
-        return None
+    return None if path is None else place_of(path, provenance=provenance, text=text)
+
+
+def place_of(path: Path, *, provenance: Provenance | None = None, text: str = "") -> Place:
+    """The place of a value of the Ignition JSON."""
     span = provenance.span(path) if provenance else None
     lines = text.splitlines()
     line = span.line if span else 0

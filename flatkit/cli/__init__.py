@@ -25,7 +25,7 @@ flatkit: write Butane, boot real machines, watch Flatcar's ideas happen
 Trainer:
   flatkit demo list|run NAME    play a demo in the terminal
   flatkit list                  machines
-  flatkit console NAME          a machine's serial console
+  flatkit console NAME [--follow]  a machine's serial console
   flatkit stop NAME             switch a machine off; its disk is kept
   flatkit down NAME             remove a machine
   flatkit images list|build-lab|rm   what can be booted

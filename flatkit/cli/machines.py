@@ -8,11 +8,11 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from flatkit.errors import MachineError
+from flatkit.errors import FlatkitError, MachineError, MachineNotFound
 from flatkit.run import become
 
 if TYPE_CHECKING:
-    from flatkit.machines import MachineInfo
+    from flatkit.machines import Machine, MachineInfo
 
 
 def run(argv: list[str]) -> int:
@@ -79,14 +79,38 @@ def _console(argv: list[str]) -> int:
     )
     parser.add_argument("name")
     parser.add_argument("--lines", type=int, default=0, help="only the last so many")
+    parser.add_argument("--follow", action="store_true", help="go on with what comes; Ctrl-C ends it")
     options = parser.parse_args(argv)
     from flatkit.machines import Machine
 
     machine = Machine(options.name)
     if not machine.folder.console.exists():
         raise MachineError(f'there is no console of a machine named "{options.name}"', hint="flatkit list")
+    if options.follow:
+        return _follow(machine, options.lines)
     for line in machine.console_tail(options.lines or 1_000_000):
         print(line)
+    return 0
+
+
+def _follow(machine: Machine, lines: int) -> int:
+    """Show the console live until the machine is off or the person has seen enough."""
+    from flatkit.machines.console import follow
+
+    def is_off() -> bool:
+        try:
+            return not machine.hypervisor.status(machine.record.domain).state.is_active
+        except MachineNotFound:
+            return True
+        except FlatkitError:
+            return False  # libvirt's daemon may come back; the console goes on without it
+
+    try:
+        for line in follow(machine.folder.console, lines=lines, is_over=is_off):
+            print(line, flush=True)
+    except KeyboardInterrupt:
+        return 0
+    print(f'the machine "{machine.name}" is off', file=sys.stderr)
     return 0
 
 

@@ -9,6 +9,7 @@ import os
 import re
 import time
 from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -16,6 +17,7 @@ from typing import BinaryIO, Self
 _CHUNK = 64 * 1024
 _LONGEST_LINE = 4096
 _TAIL_LINES = 400
+_FOLLOW_EVERY = 0.1
 
 # CSI sequences (colours, cursor), OSC sequences (titles), and the two-character ones.
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]")
@@ -117,3 +119,27 @@ def read_tail(path: Path, *, lines: int = 40, within: int = 256 * 1024) -> list[
         return []
     cleaned = [clean(line) for line in text.split("\n")]
     return [line for line in cleaned if line][-lines:]
+
+
+def follow(path: Path, *, is_over: Callable[[], bool], lines: int = 0) -> Iterator[str]:
+    """A console's lines as they come, without end; of those already there the last `lines`, or all for 0.
+
+    It ends when the file is gone or `is_over` says so, which is asked once a second, after what was still to be read.
+    """
+    with ConsoleReader(path) as reader:
+        if lines:
+            earlier: deque[str] = deque(maxlen=lines)
+            while found := reader.read():
+                earlier.extend(line.text for line in found)
+            yield from earlier
+        next_ask = 0.0
+        while True:
+            now = time.monotonic()
+            over = now >= next_ask and (is_over() or not path.exists())
+            next_ask = now + 1.0 if now >= next_ask else next_ask
+            while found := reader.read():
+                yield from (line.text for line in found)
+            if over:
+                yield from [reader.partial] if reader.partial else []
+                return
+            time.sleep(_FOLLOW_EVERY)

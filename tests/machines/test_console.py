@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flatkit.machines.console import ConsoleReader, clean, read_tail
+from flatkit.machines.console import ConsoleReader, clean, follow, read_tail
 
 
 @pytest.mark.parametrize(
@@ -109,3 +109,26 @@ def test_tail_of_a_file(tmp_path: Path) -> None:
     assert read_tail(path) == []
     append(path, b"".join(b"%d\r\n" % number for number in range(100)) + b"\n\nlogin: ")
     assert read_tail(path, lines=3) == ["98", "99", "login:"]
+
+
+def test_follow_goes_on_until_it_is_over(tmp_path: Path) -> None:
+    path = tmp_path / "console.log"
+    append(path, b"one\r\ntwo\r\nthree\r\n")
+    asked: list[int] = []
+
+    def is_over() -> bool:
+        # What comes between two questions is not lost, and what comes before the last one is still shown.
+        asked.append(len(asked))
+        append(path, b"at question %d\n" % asked[-1] + b"login: " * (len(asked) == 2))
+        return len(asked) == 2
+
+    assert list(follow(path, lines=2, is_over=is_over)) == ["two", "three", "at question 0", "at question 1", "login:"]
+
+
+def test_follow_ends_when_the_machine_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "console.log"
+    append(path, b"last words\n")
+    lines = follow(path, is_over=lambda: False)
+    assert next(lines) == "last words"
+    path.unlink()
+    assert list(lines) == []

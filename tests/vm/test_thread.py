@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -51,7 +52,7 @@ def test_from_config_to_machine_and_back(lab_image, no_machines_left, capsys, tm
     result = lines[-1]
     assert result["event"] == "result"
     assert result["ok"] is True
-    assert {"phase_started", "phase_ended", "said", "console_line"} <= {line["event"] for line in lines}
+    assert {"phase_started", "phase_ended", "said", "console_line", "waiting"} <= {line["event"] for line in lines}
     assert [phase["phase"] for phase in result["timeline"]] == [
         "config", "image", "create", "firmware", "slots", "kernel", "initrd", "ignition-fetch-offline", "ignition-fetch",
         "ignition-disks", "ignition-mount", "ignition-files", "ignition-umount", "switch-root", "units", "ssh", "login",
@@ -93,6 +94,16 @@ def test_from_config_to_machine_and_back(lab_image, no_machines_left, capsys, tm
     assert [(row["name"], row["state"]) for row in listed[:-1]] == [("thread", "running")]
     assert main(["console", "thread"]) == 0
     assert "Linux version" in capsys.readouterr().out
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "flatkit", "console", "thread", "--follow"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert any("SSH host key" in line for line in watching.stdout)
+    ask("echo '<5>said later' | sudo tee /dev/kmsg")
+    assert any("said later" in line for line in watching.stdout)
+    watching.send_signal(signal.SIGINT)
+    _, err = watching.communicate(timeout=60)
+    assert (watching.returncode, err) == (0, "")
 
     # What was written survives a stop; the config is not applied again, and the host key stays.
     key = ask("sudo cat /etc/ssh/ssh_host_ed25519_key.pub")
@@ -135,18 +146,18 @@ def test_ignition_fetches_over_http_in_the_initrd(lab_image, no_machines_left, f
 def test_config_that_ignition_cannot_apply(lab_image, no_machines_left, file_server, capsys):
     _, port = file_server
     config = workshop.parse_config(
-        json.dumps(
-            {
-                "ignition": {"version": "3.3.0"},
-                "storage": {"files": [{"path": "/x", "contents": {"source": f"http://10.0.2.2:{port}/missing"}}]},
-            }
-        ),
-        name="broken.ign",
+        "variant: flatcar\nversion: 1.0.0\nstorage:\n  files:\n    - path: /x\n      contents:\n"
+        f"        source: http://10.0.2.2:{port}/missing\n",
+        name="broken.bu",
     )
     tape = Tape()
     with pytest.raises(BootFailed, match="Ignition") as caught:
         workshop.boot(config, workshop.Wish(name="broken"), observer=tape)
     assert "flatkit console broken" in caught.value.hint
+    # Led back to the person's own line, and shown in few lines.
+    assert f'"broken.bu", line 7: source: http://10.0.2.2:{port}/missing' in caught.value.message
+    assert "it is not there (404)" in caught.value.message
+    assert len(caught.value.details.splitlines()) <= 4
     assert any("GET result: Not Found" in event.text for event in tape.events if isinstance(event, ConsoleLine))
     # It is kept for looking at, with its console.
     machine = get_machine("broken")

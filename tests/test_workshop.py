@@ -1,0 +1,68 @@
+"""The facade's words: a failed boot is led back to the person's line, a config that locks everyone out is told before."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from flatkit import workshop
+from flatkit.errors import BootFailed
+from flatkit.events import Said, Tape
+from flatkit.images.image import Image, ImageKind
+
+sys.path.insert(0, str(Path(__file__).parent / "machines"))
+from console_files import texts
+
+TEXT = """variant: flatcar
+version: 1.0.0
+storage:
+  files:
+    - path: /etc/motto
+      contents:
+        source: http://10.0.2.2:35153/missing
+"""
+
+
+class Console:
+    """Stands for a machine that was kept after a failed boot."""
+
+    def __init__(self, name: str) -> None:
+        self._lines = texts(name)
+
+    def console_tail(self, lines: int) -> list[str]:
+        return self._lines[-lines:]
+
+
+def test_a_failed_boot_names_the_line_of_the_butane_text() -> None:
+    # The address of the recorded console, in the config's own place for it.
+    address = next(line.split("GET ")[1].split(": ")[0] for line in texts("lab-url") if "GET http" in line)
+    config = workshop.parse_config(TEXT.replace("http://10.0.2.2:35153/missing", address), name="web.bu")
+    error = workshop._with_place(BootFailed("it failed", hint="next", details="raw"), Console("lab-url"), config)
+    assert str(error) == f'it failed. It comes from "web.bu", line 7: source: {address}\n  Next: next'
+    assert error.details == "raw"
+
+
+def test_a_failed_boot_that_the_config_is_not_to_blame_for_stays_as_it_is() -> None:
+    config = workshop.parse_config(TEXT, name="web.bu")
+    error = BootFailed("it failed")
+    assert workshop._with_place(error, Console("lab-root"), config) is error
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "config: it lets nobody log in: no SSH key, no password. Here flatkit's own key is added"),
+        (
+            "systemd:\n  units:\n    - name: sshd.socket\n      mask: true\n",
+            'config: nobody will be able to log in: the SSH server\'s "sshd.socket" is masked (line 6)',
+        ),
+    ],
+)
+def test_who_cannot_log_in_is_told_before_the_boot(text: str, said: str) -> None:
+    config = workshop.parse_config(f"variant: flatcar\nversion: 1.0.0\n{text}", name="web.bu")
+    tape = Tape()
+    image = Image(kind=ImageKind.FLATCAR, label="x", disk=Path("/d"), disk_format="raw", why="")
+    workshop.make_spec(config, image, workshop.Wish(name="web"), tape)
+    assert any(event.text.startswith(said) for event in tape.events if isinstance(event, Said))
