@@ -116,5 +116,6 @@ def _clues(what: str, text: str, why: str, said: list[str], waits: str) -> tuple
     missing = re.findall(r"'([^']+)'", why)
     hashes = _HASH.findall(text)
     quoted = [re.sub(r"^/sysroot(?=/)", "", value) for value in _QUOTED.findall(what)]
-    ordered = [*hashes, *(urls[-1:] if fetching else []), *missing, *quoted, *waits.split()]
+    version = ["$.ignition.version"] if "unsupported config version" in why else []
+    ordered = [*version, *hashes, *(urls[-1:] if fetching else []), *missing, *quoted, *waits.split()]
     return tuple(dict.fromkeys(ordered))

@@ -185,7 +185,7 @@ class ReadyWait:
 
     def _check_patience(self, now: float) -> None:
         patience, timeline = self._booting.patience, self._timeline
-        if timeline.failure and now - self._pulse.line > patience.after_failure + self._restart_takes():
+        if timeline.failure and self._is_given_up(now):
             raise self._failed(timeline.failure.cause, cure=timeline.failure.cure)
         if self._pulse.quiet(now) <= patience.stalled:
             self._last_look = 0.0
@@ -197,11 +197,16 @@ class ReadyWait:
             if self._pulse.quiet(now) > patience.stalled:
                 raise self._timeout(now)
 
-    def _restart_takes(self) -> float:
-        """How much longer to wait for a machine that said it will restart, 0 for one that did not."""
+    def _is_given_up(self, now: float) -> bool:
+        """Whether nothing is to be expected any more after a failure.
+
+        A panicked kernel counts its seconds by keeping the processor busy, and an emulated one may count six times too
+        slowly: until it has restarted as it said, only a machine on which nothing moves is given up.
+        """
         timeline = self._timeline
-        may_restart = timeline.will_restart and timeline.failed_boots < _FAILED_BOOTS
-        return timeline.restart_delay + _RESTART_TAKES if may_restart else 0.0
+        if timeline.will_restart and timeline.failed_boots < _FAILED_BOOTS:
+            return self._pulse.quiet(now) > timeline.restart_delay + _RESTART_TAKES
+        return now - self._pulse.line > self._booting.patience.after_failure
 
     def _failed(self, cause: str, *, cure: str = "") -> BootFailed:
         name = self._booting.name

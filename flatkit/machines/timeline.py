@@ -6,8 +6,7 @@ import re
 import time
 
 from flatkit.events import Observer, PhaseEnded, PhaseStarted, Said
-from flatkit.machines.failures import RESTARTS as _WILL_RESTART
-from flatkit.machines.failures import Failure, find_failure
+from flatkit.machines.failures import Failure, find_failure, find_restart
 from flatkit.machines.phases import PHASES, RESTARTS, Phase, find_phase, order_of, remaining
 
 # Any kernel says which slot it is from: by its file's name, or by Flatcar's fixed GUIDs of USR-A and USR-B.
@@ -118,9 +117,9 @@ class Timeline:
         elif failure and not failure.final and failure is not self.symptom and self.failure is None:
             self.symptom = failure
             self._observer.notify(Said(text=f"{failure.cause}: {failure.cure}"))
-        restart = _WILL_RESTART.search(text)
-        if restart and self.failure:
-            self.will_restart, self.restart_delay = True, float(restart[1])
+        delay = find_restart(text)
+        if delay is not None and self.failure:
+            self.will_restart, self.restart_delay = True, delay
 
     def _boots_again(self) -> None:
         if self.failure:

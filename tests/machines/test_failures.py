@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from console_files import follow, read_console, texts
+from console_files import ended, follow, read_console, texts
 
+from flatkit.events import Said
 from flatkit.machines.failures import FAILURES, find_failure, telling_lines
 from flatkit.machines.ignition_log import Trouble, find_fetching, find_trouble
 
@@ -47,6 +48,12 @@ def test_boots_that_went_well_show_no_failure(name: str) -> None:
 
 FAULTS = [
     (
+        "lab-spec",
+        "ignition",
+        'Ignition\'s stage "fetch-offline" failed: unsupported config version',
+        "$.ignition.version",
+    ),
+    (
         "lab-url",
         "ignition",
         'Ignition\'s stage "files" failed: writing file "/etc/motto": the server says that it is not there (404)',
@@ -87,7 +94,7 @@ def test_what_ignition_failed_at(console: str, failure: str, words: str, clue: s
     assert clue in trouble.clues
 
 
-@pytest.mark.parametrize("console", [*(fault[0] for fault in FAULTS), "lab-root", "lab-efi"])
+@pytest.mark.parametrize("console", [*(fault[0] for fault in FAULTS), "lab-root", "lab-efi", "lab-verity"])
 def test_the_lines_shown_are_few_and_none_is_a_piece_of_json(console: str) -> None:
     lines = telling_lines(texts(console))
     assert 1 <= len(lines) <= 4
@@ -102,13 +109,42 @@ def test_a_console_without_a_telling_line_shows_its_end() -> None:
 
 @pytest.mark.parametrize(
     ("console", "failure"),
-    [("lab-root", "no-root"), ("lab-efi", "no-slot")],
+    [("lab-root", "no-root"), ("lab-efi", "no-slot"), ("lab-verity", "verity")],
 )
 def test_what_else_a_boot_failed_at(console: str, failure: str) -> None:
     timeline, _ = follow(read_console(console))
     assert timeline.failure
     assert timeline.failure.name == failure
     assert find_trouble(texts(console)) is None
+
+
+def test_a_tampered_usr_panics_at_each_boot_of_the_only_slot() -> None:
+    timeline, tape = follow(read_console("lab-verity"))
+    assert (timeline.failed_boots, timeline.slot, timeline.will_restart, timeline.restart_delay) == (2, "a", True, 10)
+    said = [event.text for event in tape.events if isinstance(event, Said)]
+    assert said == ["/usr is not what was built: dm-verity found a changed block: it has restarted"]
+    assert [name for name, _ in ended(tape)] == ["firmware", "slots", "kernel", "initrd", "slots", "kernel"]
+
+
+def test_a_machine_that_crashed_later_comes_back() -> None:
+    timeline, tape = follow(read_console("lab-crash"))
+    assert timeline.failure is None
+    assert timeline.failed_boots == 1
+    assert [name for name, _ in ended(tape)].count("ssh") == 2
+    later = [name for name, _ in ended(tape)][-6:]
+    assert later == ["slots", "kernel", "initrd", "switch-root", "units", "ssh"]  # and no Ignition
+
+
+def test_a_server_that_does_not_answer_is_told_once_and_fails_nothing() -> None:
+    timeline, tape = follow(read_console("lab-refused"))
+    assert timeline.failure is None
+    assert timeline.symptom
+    assert timeline.symptom.name == "fetching"
+    assert len([event for event in tape.events if isinstance(event, Said)]) == 1
+    found = find_fetching(texts("lab-refused"))
+    assert found
+    assert "nothing listens at that address" in found.why
+    assert found.clues[0].startswith("http://10.0.2.2:")
 
 
 def test_no_trouble_on_a_good_boot_and_none_from_an_earlier_one() -> None:

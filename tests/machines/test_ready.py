@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from flatkit.errors import BootFailed, Cancelled, WaitTimeout
 from flatkit.events import Observer, PhaseStarted, Said, Tape, Waiting
+from flatkit.machines import pulse as pulse_module
 from flatkit.machines import ready as ready_module
 from flatkit.machines.hypervisor import Activity, DomainState, Status
 from flatkit.machines.ports import find_free_port
@@ -127,6 +129,26 @@ class Quiet:
             name="web", console=self.console, port=self.port, knock_port=None, activity=self.activity,
             status=lambda: Status(state=DomainState.RUNNING), patience=Patience(stalled=stalled),
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(("busy", "given_up"), [(True, False), (False, True)])
+def test_a_panicked_machine_that_counts_slowly_is_waited_for_while_it_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, busy: bool, given_up: bool
+) -> None:
+    machine, cancel = Quiet(tmp_path, busy_looks=10**6 if busy else 0), threading.Event()
+    with machine.console.open("a") as file:
+        file.write("Kernel panic - not syncing: x\r\nRebooting in 0 seconds..\r\n")
+
+    class Teller(Observer):
+        def on_waiting(self, event: Waiting) -> None:
+            if event.elapsed > 2:
+                cancel.set()
+
+    booting = replace(machine.booting(stalled=60), patience=Patience(after_failure=0.0))
+    monkeypatch.setattr(ready_module, "_RESTART_TAKES", 0.5)
+    monkeypatch.setattr(pulse_module, "_APART", 0.2)
+    with pytest.raises(BootFailed if given_up else Cancelled):
+        ReadyWait(booting, observer=Teller(), cancel=cancel).wait()
 
 
 def test_a_machine_on_which_nothing_moves_is_looked_at_once_more(tmp_path: Path, tape: Tape) -> None:
