@@ -84,7 +84,11 @@ class MissingDependency(HostError):
 
 
 class FetchError(FlatkitError, OSError):
-    """A download failed."""
+    """A download failed; `passing` when another try may well succeed."""
+
+    def __init__(self, message: str, *, hint: str = "", details: str = "", passing: bool = False) -> None:
+        super().__init__(message, hint=hint, details=details)
+        self.passing = passing
 
 
 class ImageError(FlatkitError):

@@ -74,7 +74,7 @@ class Examination:
 
 def examine() -> Examination:
     """Look at the host; changes nothing, and one broken part does not hide the others."""
-    checks = (_python, _libvirt, _accelerator, _memory, _disk, _image, _programs, _jupyter)
+    checks = (_python, _libvirt, _accelerator, _memory, _disk, _image, _trust, _programs, _jupyter)
     return Examination(checks=tuple(_guarded(check) for check in checks))
 
 
@@ -154,10 +154,15 @@ def _existing(folder: Path) -> Path:
 
 def _image() -> HostCheck:
     from flatkit.images.lab.build import find_lab_image
+    from flatkit.images.signing import find_trust
+    from flatkit.images.store import list_cached
 
     lab = find_lab_image()
-    if lab:
-        return HostCheck(name="image", state=Health.OK, found=f"lab image {lab.version}", why="machines boot from it")
+    trust = find_trust()
+    flatcar = [f"Flatcar {image.channel} {image.version}" for image in list_cached() if image.is_ready(trust)]
+    if lab or flatcar:
+        found = ", ".join([*flatcar, *([f"lab image {lab.version}"] if lab else [])])
+        return HostCheck(name="image", state=Health.OK, found=found, why="machines boot from it")
     missing = [tool for tool in _BUILD_TOOLS if not _which(tool)]
     if missing:
         return HostCheck(
@@ -168,6 +173,22 @@ def _image() -> HostCheck:
         name="image", state=Health.WARN, found="none yet", why="the first boot builds the lab image, in about a minute",
         fix="flatkit images build-lab",
     )  # fmt: skip
+
+
+def _trust() -> HostCheck:
+    from flatkit.images.signing import FLATCAR_PRIMARY, find_trust
+
+    trust = find_trust()
+    why = "without GnuPG no Flatcar image can be trusted; the lab image needs none"
+    if not _which("gpg"):
+        return HostCheck(name="trust", state=Health.WARN, found="no gpg", why=why, fix="make setup")
+    if trust.is_replaced:
+        trust.read_key()
+        return HostCheck(
+            name="trust", state=Health.WARN, found=f"images {trust.words}", why="whoever has that key decides what boots here",
+            fix="unset FLATKIT_SIGNING_KEY   (unless you set it on purpose: a test, or a mirror that signs anew)",
+        )  # fmt: skip
+    return HostCheck(name="trust", state=Health.OK, found=f"Flatcar's key, {FLATCAR_PRIMARY[-16:]}, pinned", why=why)
 
 
 def _programs() -> HostCheck:

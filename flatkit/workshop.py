@@ -25,7 +25,7 @@ from flatkit.steps import Boot
 
 if TYPE_CHECKING:
     from flatkit.butane.provenance import Provenance
-    from flatkit.machines import Forward, Machine, MachineSpec
+    from flatkit.machines import Firmware, Forward, Machine, MachineSpec
     from flatkit.platforms import Payload
 
 
@@ -129,7 +129,10 @@ def payload_of(config: Config) -> Payload:
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What a person asks of a machine beside its config; memory in MiB, disks in GiB."""
+    """What a person asks of a machine beside its config; memory in MiB, disks in GiB.
+
+    `key_file` is a private key to log in with instead of flatkit's; `public_keys` are lines of authorized_keys for core as well.
+    """
 
     name: str
     image: str = "auto"
@@ -137,17 +140,21 @@ class Wish:
     memory_mib: int | None = None
     disks_gib: tuple[int, ...] = ()
     key_file: Path | None = None
+    public_keys: tuple[str, ...] = ()
+    disk_images: tuple[Path, ...] = ()
+    firmware: Firmware | None = None
 
 
 def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> MachineSpec:
     """What the machine is to be. Says what flatkit adds or changes. Raises InputError for what the image cannot read."""
-    from flatkit.butane.handover import add_key, lower
+    from flatkit.butane.handover import add_keys, lower
     from flatkit.machines import DirectBoot, MachineSpec
 
     for warning in (*config.warnings, *_foresee(config, wish)):
         observer.notify(Said(text=f"config: {warning}"))
-    ignition = add_key(config.ignition, _public_key(wish))
-    if ignition != config.ignition:
+    own = add_keys(config.ignition, wish.public_keys)
+    ignition = add_keys(own, [_public_key(wish)])
+    if ignition != own:
         observer.notify(Said(text="flatkit adds this to the config: an SSH key of its own for the user core"))
     ignition, note = lower(ignition, image.ignition_spec)
     if note:
@@ -166,6 +173,9 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
         ignition=json.dumps(ignition, separators=(",", ":")),
         label=image.badge,
         key_file=wish.key_file,
+        disk_gib=image.disk_gib,
+        extra_images=wish.disk_images,
+        firmware=wish.firmware,
     )
 
 
@@ -178,7 +188,7 @@ def _foresee(config: Config, wish: Wish) -> Iterator[str]:
         place = place_of(lockout.path, provenance=config.provenance, text=config.text)
         where = f"line {place.line}" if place.line else place.json_path
         yield f"nobody will be able to log in: {lockout.words} ({where})"
-    if config.name and not has_way_in(config.ignition):
+    if config.name and not wish.public_keys and not has_way_in(config.ignition):
         key = "your key" if wish.key_file else "flatkit's own key"
         yield f"it lets nobody log in: no SSH key, no password. Here {key} is added; anywhere else put one of yours in"
 
@@ -209,13 +219,13 @@ def find_differences(machine: Machine, config: Config, wish: Wish) -> tuple[str,
 
     Raises MachineNotFound when there is no such machine.
     """
-    from flatkit.butane.handover import add_key, lower, version_of
+    from flatkit.butane.handover import add_keys, lower, version_of
 
     spec = machine.spec
     differences = []
     made = json.loads(spec.ignition) if spec.ignition else NO_CONFIG.ignition
     try:
-        wanted, _ = lower(add_key(config.ignition, _public_key(wish)), version_of(made))
+        wanted, _ = lower(add_keys(config.ignition, (*wish.public_keys, _public_key(wish))), version_of(made))
     except InputError:
         wanted = {}
     if wanted != made:
@@ -295,7 +305,7 @@ def boot(
     with phase(watcher, "config", "Config: judged, translated"):
         read = NO_CONFIG if config is None else config if isinstance(config, Config) else read_config(config)
     with phase(watcher, "image", "Image: found or built"):
-        image = find_image(wish.image, observer=watcher)
+        image = find_image(wish.image, observer=watcher, cancel=cancel)
     spec = make_spec(read, image, wish, watcher)
     machine = Machine(wish.name)
     try:

@@ -7,7 +7,7 @@ source for the mode bits (older versions mask them).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flatkit.butane.dataurl import data_url
@@ -19,7 +19,7 @@ from flatkit.butane.source.node import Path
 from flatkit.butane.tables import get_schema
 from flatkit.errors import InputError
 
-__all__ = ["Looks", "add_key", "check_ignition", "looks_like", "lower", "version_of"]
+__all__ = ["Looks", "add_key", "add_keys", "check_ignition", "looks_like", "lower", "version_of"]
 
 Version = tuple[int, int, int]
 _NEWEST: Version = (3, 6, 0)
@@ -165,3 +165,10 @@ def add_key(ignition: dict[str, Any], public_key: str, *, user: str = "core") ->
             return ignition
         users[at] = _in_order("PasswdUser", {**users[at], "sshAuthorizedKeys": [*keys, key]})
     return _in_order("Config", {**ignition, "passwd": _in_order("Passwd", {**passwd, "users": users})})
+
+
+def add_keys(ignition: dict[str, Any], public_keys: Iterable[str]) -> dict[str, Any]:
+    """The config with several more SSH keys for core."""
+    for key in public_keys:
+        ignition = add_key(ignition, key)
+    return ignition

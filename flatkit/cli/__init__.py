@@ -28,7 +28,7 @@ Trainer:
   flatkit console NAME [--follow]  a machine's serial console
   flatkit stop NAME             switch a machine off; its disk is kept
   flatkit down NAME             remove a machine
-  flatkit images list|build-lab|rm   what can be booted
+  flatkit images list|fetch|verify|build-lab|rm   what can be booted, and Flatcar's channels
   flatkit room pack|check|serve DIR  what a room needs without the Internet
   flatkit sysext build NAME     a system extension from Debian packages
 

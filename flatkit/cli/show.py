@@ -60,6 +60,10 @@ class Json(Observer):
         values["at"] = round(event.at - self._began, 3)
         print(json.dumps(values), flush=True)
 
+    def row(self, event: str, **values: Any) -> None:
+        """A line that is no progress: one thing of a list."""
+        print(json.dumps({"event": event, **values}), flush=True)
+
     def result(self, *, ok: bool, **values: Any) -> None:
         """The last line."""
         print(

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flatkit.cli.show import Json, fail_json, observer_for
-from flatkit.errors import FlatkitError
+from flatkit.errors import FlatkitError, UsageError
+
+if TYPE_CHECKING:
+    from flatkit.machines import Forward
 
 
 def parser() -> argparse.ArgumentParser:
@@ -15,22 +19,46 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="flatkit up",
         description="Boot a machine from a Butane (.bu) or Ignition (.ign) config; without one: user core and flatkit's key.",
-        epilog="A machine that runs already is returned. A config is applied on the first boot only: flatkit down, then up.",
+        epilog="A machine that runs already is returned. A config is applied on the first boot only: flatkit down, then up. "
+        "The short options are those of flatcar_production_qemu.sh.",
     )
     result.add_argument("config", nargs="?", help="a Butane or Ignition file")
     result.add_argument("--name", help="the machine's name (default: the config's file name, or machine)")
-    result.add_argument("--image", default="auto", help="auto, lab, or the path of a disk image (default: auto)")
+    result.add_argument(
+        "--image",
+        "-I",
+        default="auto",
+        help="auto, lab, stable, beta, alpha, lts, a version (4593.2.5), or the path of a disk image (default: auto)",
+    )
     result.add_argument(
         "--forward",
+        "-f",
         action="append",
         default=[],
         metavar="HOST:GUEST",
         help="forward a TCP port; host port 0: a free one",
     )
-    result.add_argument("--memory", type=int, metavar="MB")
-    result.add_argument("--disk", action="append", type=int, default=[], metavar="GB", help="an extra, empty disk")
     result.add_argument(
-        "--ssh-key", type=Path, metavar="FILE", help="a private key of yours instead of flatkit's (FILE.pub beside it)"
+        "--ssh-port", "-p", type=int, metavar="PORT", help="the host port for SSH (default: a free one)"
+    )
+    result.add_argument("--memory", "-M", type=int, metavar="MB")
+    result.add_argument(
+        "--disk",
+        "-d",
+        action="append",
+        default=[],
+        metavar="GB|PATH",
+        help="an extra disk: empty, of so many GB; or a disk image, which itself is only read (images come after empty ones)",
+    )
+    result.add_argument(
+        "--ssh-key",
+        "-a",
+        type=Path,
+        metavar="FILE",
+        help="a private key of yours to log in with instead of flatkit's (FILE.pub beside it), or public keys to add",
+    )
+    result.add_argument(
+        "--firmware", choices=("bios", "uefi"), help="what starts the disk's boot loader (default: bios)"
     )
     result.add_argument("--verbose", action="store_true", help="show the whole console")
     result.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -41,17 +69,22 @@ def run(argv: list[str]) -> int:
     """Boot, and say how to reach the machine."""
     options = parser().parse_args(argv[1:])
     from flatkit import workshop
-    from flatkit.machines import parse_forward
+    from flatkit.machines import Firmware
 
     observer = observer_for(as_json=options.json, verbose=options.verbose)
     try:
+        key_file, public_keys = _keys(options.ssh_key)
+        empty, images = _disks(options.disk)
         wish = workshop.Wish(
             name=options.name or workshop.default_name(options.config),
             image=options.image,
-            forwards=tuple(parse_forward(text) for text in options.forward),
+            forwards=_forwards(options.forward, options.ssh_port),
             memory_mib=options.memory,
-            disks_gib=tuple(options.disk),
-            key_file=options.ssh_key.expanduser().absolute() if options.ssh_key else None,
+            disks_gib=empty,
+            disk_images=images,
+            key_file=key_file,
+            public_keys=public_keys,
+            firmware=Firmware(options.firmware) if options.firmware else None,
         )
         upped = workshop.boot(options.config, wish, observer=observer)
     except FlatkitError as error:
@@ -75,3 +108,28 @@ def run(argv: list[str]) -> int:
         if forward.guest != 22:
             print(f"  http://127.0.0.1:{forward.host}/ leads to its port {forward.guest}")
     return 0
+
+
+def _forwards(texts: list[str], ssh_port: int | None) -> tuple[Forward, ...]:
+    from flatkit.machines import Forward, parse_forward
+
+    ssh = () if ssh_port is None else (Forward(host=ssh_port, guest=22),)
+    return (*ssh, *(parse_forward(text) for text in texts))
+
+
+def _disks(texts: list[str]) -> tuple[tuple[int, ...], tuple[Path, ...]]:
+    """Sizes of empty disks, and images. A word of digits is a size."""
+    empty = tuple(int(text) for text in texts if text.isdigit())
+    images = tuple(Path(text).expanduser().absolute() for text in texts if not text.isdigit())
+    for path in images:
+        if not path.is_file():
+            raise UsageError(
+                f'the disk "{path}" is no file; expected a size in GB, or the path of a disk image', hint="--disk 2"
+            )
+    return empty, images
+
+
+def _keys(path: Path | None) -> tuple[Path | None, tuple[str, ...]]:
+    from flatkit.machines import read_key_file
+
+    return read_key_file(path.expanduser().absolute()) if path else (None, ())

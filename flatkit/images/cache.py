@@ -31,7 +31,7 @@ def make_folder(folder: Path, *, needed_mib: int, what: str) -> Path:
 
 
 @contextmanager
-def locked(folder: Path, observer: Observer, *, what: str) -> Iterator[None]:
+def locked(folder: Path, observer: Observer, *, what: str, doing: str = "building") -> Iterator[None]:
     """Hold the folder's lock; says so when another flatkit holds it."""
     from filelock import FileLock, Timeout
 
@@ -39,7 +39,7 @@ def locked(folder: Path, observer: Observer, *, what: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        observer.notify(Said(text=f"another flatkit is building {what}: waiting for it"))
+        observer.notify(Said(text=f"another flatkit is {doing} {what}: waiting for it"))
         lock.acquire()
     try:
         yield

@@ -5,16 +5,23 @@ Kept apart from machines: workshop.py turns an Image into what a machine is made
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flatkit.errors import ImageError, UsageError
+from flatkit.errors import FetchError, ImageError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.images.lab import recipe
 from flatkit.images.lab.build import LabImage, build_lab_image
+from flatkit.images.names import Channel, Wanted, find_wanted, say_nearest
 
-_CHANNELS = ("stable", "beta", "alpha", "lts")
+if TYPE_CHECKING:
+    from flatkit.images.store import CachedImage
+
+# In which order `auto` takes what is there: what runs in production first.
+_AUTO_ORDER = (Channel.STABLE, Channel.LTS, Channel.BETA, Channel.ALPHA)
 _QCOW2 = b"QFI\xfb"
 
 
@@ -32,7 +39,8 @@ class ImageKind(str, Enum):
 class Image:
     """Something that boots. `why` says why it was taken; `ignition_spec` is the newest spec that its Ignition reads.
 
-    Without `kernel`, `initrd` and `cmdline` the disk's own boot loader is used. Memory in MiB.
+    Without `kernel`, `initrd` and `cmdline` the disk's own boot loader is used. Memory in MiB. `disk_gib` is how large a
+    machine's first disk is at least, None for the image's own size.
     """
 
     kind: ImageKind
@@ -46,6 +54,7 @@ class Image:
     cmdline: str = ""
     ignition_spec: tuple[int, int, int] = (3, 4, 0)
     memory_mib: int = 2048
+    disk_gib: int | None = None
 
     @property
     def badge(self) -> str:
@@ -55,28 +64,81 @@ class Image:
         return self.label
 
 
-def find_image(name: str = "auto", *, observer: Observer | None = None) -> Image:
-    """The image that a person means by `name`, built first if it is the lab image and not there yet.
+def find_image(name: str = "auto", *, observer: Observer | None = None, cancel: threading.Event | None = None) -> Image:
+    """The image that a person means by `name`: in the cache, or built or fetched now when it was asked for.
 
-    `name` is auto, lab (or lab-beta and so on), or the path of a disk image. Raises UsageError for a name that is none,
-    ImageError or HostError when the image cannot be had.
+    `name` is auto, lab (or lab-beta and so on), a channel (stable, lts-2024), a Flatcar version, or the path of a disk image.
+    auto takes a verified Flatcar image that is in the cache, else one from a mirror, else the lab image; it never downloads
+    Flatcar from the Internet. Raises UsageError for a name that is none, FetchError, ImageError or HostError when the image
+    cannot be had or trusted, Cancelled.
     """
     watcher = observer or Observer()
-    release = recipe.RELEASES.get("lab" if name == "auto" else name)
-    if release:
-        why = "it was asked for"
-        if name == "auto":
-            why = "no Flatcar image is at hand, and the lab image needs none"
-        image = _from_lab(build_lab_image(watcher, release=release), why)
-    elif name in _CHANNELS or name[:1].isdigit():
-        raise ImageError(
-            f'Flatcar\'s "{name}" cannot be fetched by this version of flatkit; expected "lab" or an image\'s path',
-            hint="download flatcar_production_qemu_image.img yourself, then: flatkit up --image PATH",
+    wanted = find_wanted(name)
+    if name == "auto":
+        image = _find_flatcar(watcher, cancel) or _from_lab(
+            build_lab_image(watcher), "no Flatcar image is at hand, and the lab image needs none"
         )
+    elif release := recipe.RELEASES.get(name):
+        image = _from_lab(build_lab_image(watcher, release=release), "it was asked for")
+    elif wanted:
+        image = _get_flatcar(wanted, watcher, cancel)
     else:
         image = _from_path(name)
     watcher.notify(Said(text=f"image: {image.badge} ({image.why})"))
     return image
+
+
+def _find_flatcar(observer: Observer, cancel: threading.Event | None) -> Image | None:
+    """What `auto` takes of Flatcar, if anything is near."""
+    from flatkit.images import source, store
+    from flatkit.images.fetch import Fetcher
+    from flatkit.images.signing import find_trust
+
+    mirror = source.find_mirror()
+    if not mirror and not store.flatcar_dir().is_dir():
+        return None
+    board, trust = source.host_board(), find_trust()
+    for channel in _AUTO_ORDER:
+        if cached := store.find_ready(Wanted(channel=channel), board, trust):
+            return _from_cache(cached, f"it is in the cache, verified, fetched {store.say_age(cached.age)}")
+    if not mirror:
+        return None
+    fetcher = Fetcher(board=board, observer=observer, cancel=cancel, sources=(mirror,))
+    for channel in _AUTO_ORDER:
+        try:
+            if fetcher.resolve(Wanted(channel=channel), mirror):
+                return _from_cache(fetcher.fetch(Wanted(channel=channel)), f"{mirror.name} has it")
+        except FetchError as error:
+            observer.notify(Said(text=f"{mirror.name}: {error.message}"))
+            return None
+    return None
+
+
+def _get_flatcar(wanted: Wanted, observer: Observer, cancel: threading.Event | None) -> Image:
+    from flatkit.images import source, store
+    from flatkit.images.fetch import Fetcher
+    from flatkit.images.signing import find_trust
+
+    board = source.host_board()
+    cached = store.find_ready(wanted, board, find_trust())
+    if cached:
+        newer = "" if wanted.version else f"; flatkit images fetch {wanted} looks for a newer one"
+        return _from_cache(cached, f"in the cache, verified, fetched {store.say_age(cached.age)}{newer}")
+    return _from_cache(
+        Fetcher(board=board, observer=observer, cancel=cancel).fetch(wanted), "it was asked for, and is verified"
+    )
+
+
+def _from_cache(cached: CachedImage, why: str) -> Image:
+    from flatkit.images.signing import find_trust
+
+    trust = find_trust()
+    label = f"Flatcar {cached.channel} {cached.version}"
+    return Image(
+        kind=ImageKind.FLATCAR, label=f"{label}, {trust.words}" if trust.is_replaced else label, disk=cached.path,
+        disk_format="qcow2" if _is_qcow2(cached.path) else "raw", why=why, version=str(cached.version),
+        ignition_spec=cached.version.ignition_spec, disk_gib=cached.version.disk_gib,
+    )  # fmt: skip
 
 
 def _from_lab(lab: LabImage, why: str) -> Image:
@@ -89,8 +151,11 @@ def _from_lab(lab: LabImage, why: str) -> Image:
 def _from_path(name: str) -> Image:
     path = Path(name).expanduser().absolute()
     if "/" not in name and not path.exists():
-        known = f"auto, {', '.join(recipe.RELEASES)}, or the path of a disk image"
-        raise UsageError(f'there is no image "{name}"; expected {known}', hint="flatkit images list")
+        names = ["auto", *recipe.RELEASES, *(str(channel) for channel in Channel)]
+        known = f"{', '.join(names)}, a version such as 4593.2.5, or the path of a disk image"
+        raise UsageError(
+            f'there is no image "{name}"; expected {known}{say_nearest(name, names)}', hint="flatkit images list"
+        )
     if not path.is_file():
         raise ImageError(f'the image "{path}" is not there, or is no file', hint="flatkit images list")
     try:
@@ -103,6 +168,11 @@ def _from_path(name: str) -> Image:
             f'the image "{path}" is compressed; expected a qcow2 or raw disk image', hint=f"bunzip2 {path}"
         )
     return Image(
-        kind=ImageKind.FLATCAR, label=path.name, disk=path, why="it was asked for",
+        kind=ImageKind.FLATCAR, label=f"{path.name}, not verified by flatkit", disk=path, why="it was asked for",
         disk_format="qcow2" if start == _QCOW2 else "raw",
     )  # fmt: skip
+
+
+def _is_qcow2(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == _QCOW2

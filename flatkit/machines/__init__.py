@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flatkit.machines.ignition_log import Trouble as Trouble
     from flatkit.machines.ignition_log import find_trouble as find_trouble
     from flatkit.machines.keys import KeyPair as KeyPair
+    from flatkit.machines.keys import read_key_file as read_key_file
     from flatkit.machines.keys import workshop_key as workshop_key
     from flatkit.machines.machine import Booted as Booted
     from flatkit.machines.machine import Machine as Machine
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from flatkit.machines.spec import Accelerator as Accelerator
     from flatkit.machines.spec import Arch as Arch
     from flatkit.machines.spec import DirectBoot as DirectBoot
+    from flatkit.machines.spec import Firmware as Firmware
     from flatkit.machines.spec import Forward as Forward
     from flatkit.machines.spec import MachineSpec as MachineSpec
     from flatkit.machines.spec import check_name as check_name
@@ -47,6 +49,7 @@ _NAMES = {
     "Arch": "spec",
     "Booted": "machine",
     "DirectBoot": "spec",
+    "Firmware": "spec",
     "Forward": "spec",
     "Hypervisor": "hypervisor",
     "KeyPair": "keys",
@@ -64,6 +67,7 @@ _NAMES = {
     "get_machine": "machine",
     "list_machines": "cleanup",
     "parse_forward": "spec",
+    "read_key_file": "keys",
     "remove_machines": "cleanup",
     "workshop_key": "keys",
 }

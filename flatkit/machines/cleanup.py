@@ -112,3 +112,13 @@ def find_machines(hypervisor: Hypervisor | None = None) -> list[MachineInfo]:
                 )
             )
         return result
+
+
+def find_users(images: Path) -> list[str]:
+    """The names of machines whose disks rest on an image inside this folder."""
+    records = [(folder.name, folder.find()) for folder in folders()]
+    return [
+        name
+        for name, record in records
+        if record and any(images in disk.parents for disk in (record.spec.disk, *record.spec.extra_images))
+    ]

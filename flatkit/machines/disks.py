@@ -18,6 +18,7 @@ from flatkit.run import run
 
 # What a machine writes on its first boot and in a lesson, with room to spare.
 ROOM_MIB = 512
+_QCOW2 = b"QFI\xfb"
 # What QEMU itself and libvirt take besides the guest's memory.
 _OVERHEAD_MIB = 200
 
@@ -77,15 +78,41 @@ def check_room(spec: MachineSpec, room: Room) -> None:
 def check_images(spec: MachineSpec) -> None:
     """Raise ImageError when a file that the machine boots from is not there."""
     boot = (spec.boot.kernel, spec.boot.initrd) if spec.boot else ()
-    for path in (spec.disk, *boot):
+    for path in (spec.disk, *boot, *spec.extra_images):
         if not path.is_file():
             raise ImageError(f'the image file "{path}" is not there', hint="flatkit images list")
 
 
 def make_disks(spec: MachineSpec, files: DomainFiles) -> None:
-    """Make the overlay on the image, and the extra disks. Raises CommandFailed, MissingDependency."""
-    size = [f"{spec.disk_gib}G"] if spec.disk_gib else []
-    backing = ["-b", str(spec.disk.absolute()), "-F", spec.disk_format]
-    run(["qemu-img", "create", "-q", "-f", "qcow2", *backing, str(files.overlay), *size])
-    for path, gib in zip(files.extra_disks, spec.extra_disks_gib, strict=True):
+    """Make the overlay on the image, and the extra disks. Raises CommandFailed, MissingDependency, ImageError."""
+    _make_overlay(files.overlay, spec.disk, spec.disk_format, gib=spec.disk_gib)
+    empty = len(spec.extra_disks_gib)
+    for path, gib in zip(files.extra_disks[:empty], spec.extra_disks_gib, strict=True):
         run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), f"{gib}G"])
+    for path, image in zip(files.extra_disks[empty:], spec.extra_images, strict=True):
+        _make_overlay(path, image, "qcow2" if _start_of(image).startswith(_QCOW2) else "raw")
+
+
+def _make_overlay(target: Path, image: Path, image_format: str, *, gib: int | None = None) -> None:
+    # A disk that is cut below the image's own size would lose the end of its partition table.
+    size = [f"{gib}G"] if gib and gib * 2**30 > measure_image(image, image_format) else []
+    backing = ["-b", str(image.absolute()), "-F", image_format]
+    run(["qemu-img", "create", "-q", "-f", "qcow2", *backing, str(target), *size])
+
+
+def measure_image(image: Path, image_format: str) -> int:
+    """How large the disk is that an image stands for, in bytes (QEMU's docs/interop/qcow2: bytes 24 to 31)."""
+    start = _start_of(image)
+    if image_format == "qcow2" and start.startswith(_QCOW2):
+        return int.from_bytes(start[24:32], "big")
+    return image.stat().st_size
+
+
+def _start_of(image: Path) -> bytes:
+    try:
+        with image.open("rb") as file:
+            return file.read(32)
+    except OSError as error:
+        raise ImageError(
+            f'the image file "{image}" cannot be read: {error.strerror}', hint="flatkit images list"
+        ) from None

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flatkit.machines.spec import Accelerator, Arch, Forward, MachineSpec
+from flatkit.machines.spec import Accelerator, Arch, Firmware, Forward, MachineSpec
 
 METADATA_URI = "urn:flatkit:machine:1"
 QEMU_URI = "http://libvirt.org/schemas/domain/qemu/1.0"
@@ -119,11 +119,12 @@ def _text(parent: ET.Element, tag: str, text: str, **attributes: str) -> ET.Elem
 
 def _boot(domain: ET.Element, spec: MachineSpec) -> None:
     os = ET.SubElement(domain, "os")
-    if spec.arch.needs_uefi and not spec.boot:
+    is_uefi = not spec.boot and (spec.firmware or spec.arch.firmware) is Firmware.UEFI
+    if is_uefi:
         os.set("firmware", "efi")
     _text(os, "type", "hvm", arch=spec.arch.value, machine=spec.arch.machine_type)
-    if spec.arch.needs_uefi and not spec.boot:
-        # Flatcar's arm64 boot loader is not signed for Secure Boot.
+    if is_uefi:
+        # The boot loader of Flatcar's ordinary image is not signed for Secure Boot.
         ET.SubElement(ET.SubElement(os, "firmware"), "feature", {"enabled": "no", "name": "secure-boot"})
     if spec.boot:
         _text(os, "kernel", str(spec.boot.kernel))

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatkit import paths
+from flatkit.errors import InputError
 from flatkit.machines.store import holding, make_folder, write_atomically
 
 # What Flatcar's issuegen prints before the login prompt, and the lab image likewise.
@@ -98,3 +99,29 @@ def save_host_keys(path: Path, keys: Iterable[HostKey]) -> None:
     """Pin these host keys."""
     entries = [{"fingerprint": key.fingerprint, "kind": key.kind} for key in keys]
     write_atomically(path, json.dumps(entries, indent=2) + "\n")
+
+
+def read_key_file(path: Path) -> tuple[Path | None, tuple[str, ...]]:
+    """What a key file of a person's gives: a private key to log in with, or public keys for core to accept.
+
+    X.pub beside its private key X is taken for X. Raises InputError for a file that cannot be read or holds neither.
+    """
+    private = path.with_suffix("") if path.suffix == ".pub" else path
+    try:
+        text = path.read_text(errors="replace")
+        if "PRIVATE KEY-----" in text:
+            return path, ()
+        if private != path and private.is_file():
+            return private, ()
+    except OSError as error:
+        raise InputError(
+            f'the key file "{path}" cannot be read: {error.strerror}; expected a private key, or public ones',
+            hint="ssh-keygen -t ed25519   (makes ~/.ssh/id_ed25519)",
+        ) from None
+    lines = tuple(line.strip() for line in text.splitlines() if re.match(r"\s*(ssh|ecdsa|sk)-\S+ +\S", line))
+    if not lines:
+        raise InputError(
+            f'the file "{path}" holds no SSH key; expected a private key, or lines such as "ssh-ed25519 AAAA..."',
+            hint="ssh-keygen -t ed25519   (makes ~/.ssh/id_ed25519)",
+        )
+    return None, lines

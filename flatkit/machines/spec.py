@@ -24,6 +24,16 @@ SMALLEST_MEMORY_MIB = 256
 MOST_EXTRA_DISKS = 8
 
 
+class Firmware(str, Enum):
+    """What starts the boot loader of a disk. UEFI wants a firmware file on the host (Debian's package ovmf)."""
+
+    BIOS = "bios"
+    UEFI = "uefi"
+
+    def __str__(self) -> str:
+        return self.value
+
+
 class Arch(str, Enum):
     """A guest's processor architecture; it knows what QEMU and libvirt call its parts."""
 
@@ -56,9 +66,9 @@ class Arch(str, Enum):
         return {Arch.X86_64: "ttyS0", Arch.AARCH64: "ttyAMA0"}[self]
 
     @property
-    def needs_uefi(self) -> bool:
-        """Whether a disk boots by UEFI only; x86_64 boots it by QEMU's own BIOS, which is always there."""
-        return self is Arch.AARCH64
+    def firmware(self) -> Firmware:
+        """What starts a disk unless told otherwise: BIOS where there is one, since QEMU always brings its own."""
+        return {Arch.X86_64: Firmware.BIOS, Arch.AARCH64: Firmware.UEFI}[self]
 
     @property
     def emulator(self) -> str:
@@ -158,8 +168,9 @@ class MachineSpec:
     """What a machine is to be. `disk` is the read-only image below the machine's overlay; `ignition` is JSON text.
 
     `label` names the image for people ("lab 4593.2.5"); `disk_gib` enlarges the first disk; `key_file` is a private key
-    of the person's own, used instead of flatkit's. Raises UsageError for a value that no machine can have,
-    InputError for a config that is not Ignition.
+    of the person's own, used instead of flatkit's; `firmware` None is the architecture's usual one; `extra_images` are
+    disk images that become further disks, after the empty ones, and are only read. Raises UsageError for a value that no
+    machine can have, InputError for a config that is not Ignition.
     """
 
     name: str
@@ -176,6 +187,8 @@ class MachineSpec:
     label: str = ""
     ssh_user: str = "core"
     key_file: Path | None = None
+    firmware: Firmware | None = None
+    extra_images: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -187,17 +200,24 @@ class MachineSpec:
                 f'"{self.memory_mib}" MiB of memory cannot boot: expected at least {SMALLEST_MEMORY_MIB}',
                 hint="--memory 2048",
             )
+        if self.firmware is Firmware.BIOS and self.arch is not Arch.X86_64:
+            raise UsageError(
+                f'an {self.arch} machine has no BIOS: expected the firmware "uefi"', hint="--firmware uefi"
+            )
         if self.cpus < 1:
             raise UsageError(f'a machine with "{self.cpus}" processors cannot be made: expected at least 1')
         if any(gib < 1 for gib in (*self.extra_disks_gib, self.disk_gib or 1)):
             raise UsageError("a disk smaller than 1 GiB was asked for: expected whole GiB from 1 up", hint="--disk 2")
-        if len(self.extra_disks_gib) > MOST_EXTRA_DISKS:
-            raise UsageError(
-                f'"{len(self.extra_disks_gib)}" extra disks were asked for: expected at most {MOST_EXTRA_DISKS}'
-            )
+        if self.extra_disks > MOST_EXTRA_DISKS:
+            raise UsageError(f'"{self.extra_disks}" extra disks were asked for: expected at most {MOST_EXTRA_DISKS}')
         hosts = [forward.host for forward in self.forwards if forward.host]
         for port in {port for port in hosts if hosts.count(port) > 1}:
             raise UsageError(f'the host port "{port}" is forwarded twice: expected each host port once')
+
+    @property
+    def extra_disks(self) -> int:
+        """How many disks it has besides the first one."""
+        return len(self.extra_disks_gib) + len(self.extra_images)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready values; `spec_from_dict` reads them back."""
@@ -205,6 +225,8 @@ class MachineSpec:
         values["disk"] = str(self.disk)
         values["arch"] = self.arch.value
         values["key_file"] = str(self.key_file) if self.key_file else None
+        values["extra_images"] = [str(path) for path in self.extra_images]
+        values["firmware"] = self.firmware.value if self.firmware else None
         if self.boot:
             values["boot"] = {
                 "kernel": str(self.boot.kernel),
@@ -224,6 +246,8 @@ def spec_from_dict(values: Mapping[str, Any]) -> MachineSpec:
     fields["disk"] = Path(fields["disk"])
     fields["arch"] = Arch(fields["arch"])
     fields["key_file"] = Path(fields["key_file"]) if fields["key_file"] else None
+    fields["extra_images"] = tuple(Path(path) for path in fields.get("extra_images", ()))
+    fields["firmware"] = Firmware(fields["firmware"]) if fields.get("firmware") else None
     fields["forwards"] = tuple(Forward(**forward) for forward in fields["forwards"])
     fields["extra_disks_gib"] = tuple(fields["extra_disks_gib"])
     return MachineSpec(**fields)

@@ -152,7 +152,7 @@ class Folder:
 
     def files(self, spec: MachineSpec) -> DomainFiles:
         """Where the domain's files lie."""
-        extra = tuple(self.path / f"disk{number}.qcow2" for number in range(1, len(spec.extra_disks_gib) + 1))
+        extra = tuple(self.path / f"disk{number}.qcow2" for number in range(1, spec.extra_disks + 1))
         ignition = self.path / "config.ign" if spec.ignition else None
         return DomainFiles(
             overlay=self.path / "overlay.qcow2", console=self.console, ignition=ignition, extra_disks=extra

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flatkit.machines.domain import DomainFiles, Tag, build_domain, domain_name, parse_tag
-from flatkit.machines.spec import Accelerator, Arch, DirectBoot, Forward, MachineSpec
+from flatkit.machines.spec import Accelerator, Arch, DirectBoot, Firmware, Forward, MachineSpec
 
 GOLDEN = Path(__file__).parent / "golden"
 FOLDER = Path("/state/machines/web")
@@ -45,6 +45,11 @@ CASES: dict[str, tuple[MachineSpec, Accelerator, tuple[Forward, ...]]] = {
         Accelerator.TCG,
         (*SSH, Forward(host=8080, guest=80), Forward(host=20443, guest=443)),
     ),
+    "x86_64-kvm-uefi": (
+        MachineSpec(name="web", disk=Path("/d"), memory_mib=2048, firmware=Firmware.UEFI, extra_images=(Path("/e"),)),
+        Accelerator.KVM,
+        SSH,
+    ),
     "aarch64-kvm-firmware": (
         MachineSpec(name="web", disk=Path("/d"), arch=Arch.AARCH64, ignition=IGNITION),
         Accelerator.KVM,
@@ -56,7 +61,7 @@ CASES: dict[str, tuple[MachineSpec, Accelerator, tuple[Forward, ...]]] = {
 
 def build(case: str) -> str:
     spec, accelerator, forwards = CASES[case]
-    extra = tuple(FOLDER / f"disk{number + 1}.qcow2" for number in range(len(spec.extra_disks_gib)))
+    extra = tuple(FOLDER / f"disk{number + 1}.qcow2" for number in range(spec.extra_disks))
     files = DomainFiles(
         overlay=FOLDER / "overlay.qcow2",
         console=FOLDER / "console.log",

@@ -15,11 +15,11 @@ TOOLS = ("sh", "dirname", "basename", "cat", "cksum", "grep", "mktemp", "readlin
 
 APT = (
     "libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils python3-venv python3-libvirt mmdebstrap "
-    "erofs-utils cryptsetup-bin mtools e2fsprogs fdisk dosfstools uidmap cpio zstd openssh-client curl ca-certificates"
+    "erofs-utils cryptsetup-bin mtools e2fsprogs fdisk dosfstools uidmap cpio zstd openssh-client curl gpg ca-certificates"
 )
 DNF = (
     "libvirt-daemon-kvm libvirt-client qemu-system-x86-core qemu-img python3 python3-libvirt mmdebstrap erofs-utils "
-    "veritysetup mtools e2fsprogs util-linux dosfstools shadow-utils cpio zstd openssh-clients curl ca-certificates"
+    "veritysetup mtools e2fsprogs util-linux dosfstools shadow-utils cpio zstd openssh-clients curl gnupg2 ca-certificates"
 )
 Setup = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -76,9 +76,9 @@ def host(tmp_path: Path) -> Host:
         (
             "pacman",
             1000,
-            "sudo pacman -S --needed libvirt qemu-base python libvirt-python openssh curl ca-certificates",
+            "sudo pacman -S --needed libvirt qemu-base python libvirt-python openssh curl gnupg ca-certificates",
         ),
-        ("brew", 1000, "brew install libvirt qemu python@3.13"),
+        ("brew", 1000, "brew install libvirt qemu python@3.13 gnupg"),
     ],
 )
 def test_a_host_where_setup_may_not_install_is_told_the_line(host: Host, manager: str, user: int, line: str) -> None:
@@ -129,7 +129,11 @@ def test_programs_in_sbin_count_though_path_lacks_it(host: Host) -> None:
 
 def test_the_tests_need_more_than_the_course(host: Host) -> None:
     host.add("apt-get", "exit 9")
-    assert host.setup("test").stderr.splitlines()[-1].endswith(f"{APT} ignition shellcheck chromium")
+    assert (
+        host.setup("test")
+        .stderr.splitlines()[-1]
+        .endswith(f"{APT} ignition shellcheck chromium gpg-agent grub-pc-bin grub-common")
+    )
 
 
 def test_a_libvirt_on_another_host_needs_none_here(host: Host) -> None:

@@ -25,6 +25,7 @@ run   cpio                cpio                   cpio                   -       
 run   zstd                zstd                   zstd                   -               -
 run   ssh                 openssh-client         openssh-clients        openssh         -
 run   curl                curl                   curl                   curl            -
+run   gpg                 gpg                    gnupg2                 gnupg           gnupg
 run   certificates        ca-certificates        ca-certificates        ca-certificates -
 build headers             libvirt-dev            libvirt-devel          libvirt         libvirt
 build pkg-config          pkg-config             pkgconf                pkgconf         pkgconf
@@ -33,6 +34,9 @@ build python-headers      python3-dev            python3-devel          -       
 test  ignition-validate   ignition               ignition-validate      -               -
 test  shellcheck          shellcheck             ShellCheck             shellcheck      shellcheck
 test  browser             chromium               chromium               chromium        -
+test  gpg-agent           gpg-agent              gnupg2                 gnupg           gnupg
+test  grub-bios           grub-pc-bin            -                      -               -
+test  grub-mkimage        grub-common            -                      -               -
 END
 }
 
@@ -43,6 +47,7 @@ have() {
     binding) have_binding ;;
     certificates) have_certificates ;;
     browser) command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ;;
+    grub-bios) [ -d "$host/usr/lib/grub/i386-pc" ] ;;
     headers) pkg-config --exists libvirt 2>/dev/null ;;
     python-headers) have_python_headers ;;
     *) command -v "$1" >/dev/null 2>&1 ;;

@@ -1,0 +1,169 @@
+"""What Flatcar's channels offer now: versions, dates and software from the release feed, or what was last seen of it.
+
+The feed is for reading only: nothing that boots is taken from it. Its shape: flatcar-website,
+tools/release-scripts/releases_as_json.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flatkit.errors import FetchError
+from flatkit.images.names import Board, Channel, Version, find_version, parse_version_file
+from flatkit.images.source import Patience, fetch_small, list_sources
+from flatkit.images.store import flatcar_dir
+
+# So long a feed is taken as it is.
+FRESH_SECONDS = 3600.0
+_IMPATIENT = Patience(timeout=8, tries=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """One release: `date` as YYYY-MM-DD, `software` such as {"kernel": "6.12.102"}."""
+
+    version: Version
+    channel: Channel
+    date: str = ""
+    boards: tuple[Board, ...] = ()
+    software: tuple[tuple[str, str], ...] = ()
+
+    def software_version(self, name: str) -> str:
+        """The version of one program, "" when the feed does not tell."""
+        return dict(self.software).get(name, "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feed:
+    """A channel's releases, newest first. `seen` in Unix seconds; `trouble` says why it could not be refreshed."""
+
+    channel: Channel
+    releases: tuple[Release, ...]
+    current: Version | None
+    seen: float
+    origin: str
+    trouble: str = ""
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was fetched."""
+        return max(0.0, time.time() - self.seen)
+
+    @property
+    def current_release(self) -> Release | None:
+        """The release that machines of this channel get now."""
+        return next((release for release in self.releases if release.version == self.current), None)
+
+
+def parse_feed(text: str, channel: Channel) -> tuple[tuple[Release, ...], Version | None]:
+    """The releases of one channel in a feed, newest first, and the current one. Raises FetchError for what is no feed."""
+    try:
+        values = json.loads(text)
+        found = [
+            _parse_release(version, channel, entry)
+            for name, entry in values.items()
+            if (version := find_version(name)) and isinstance(entry, dict) and entry.get("channel", channel) == channel
+        ]
+    except (ValueError, AttributeError, TypeError):
+        raise FetchError(
+            f"the release feed of {channel} is not understood; expected JSON, an object of releases"
+        ) from None
+    releases = tuple(sorted(found, key=lambda release: release.version, reverse=True))
+    return releases, _current_of(values, releases)
+
+
+def _parse_release(version: Version, channel: Channel, entry: dict[str, object]) -> Release:
+    software = entry.get("major_software")
+    arches = entry.get("architectures")
+    boards = [board for board in Board if isinstance(arches, list) and board.arch in arches]
+    return Release(
+        version=version,
+        channel=channel,
+        date=str(entry.get("release_date", ""))[:10],
+        boards=tuple(boards),
+        software=tuple(
+            (str(name), str(listed[0] if isinstance(listed, list) and listed else listed))
+            for name, listed in (software.items() if isinstance(software, dict) else ())
+            if listed
+        ),
+    )
+
+
+def _current_of(values: dict[str, object], releases: tuple[Release, ...]) -> Version | None:
+    """The feed's `current` is a copy of the current release's entry, without its number: the same entry is looked for."""
+    current = values.get("current")
+    same = [release.version for release in releases if values.get(str(release.version)) == current]
+    return max(same) if same else releases[0].version if releases else None
+
+
+def get_feed(
+    channel: Channel,
+    board: Board = Board.AMD64,
+    *,
+    patience: Patience = _IMPATIENT,
+    cancel: threading.Event | None = None,
+    max_age: float = FRESH_SECONDS,
+) -> Feed:
+    """The channel's feed: as cached while that is fresh, else from a mirror or the Internet, else the old one or an empty one.
+
+    `trouble` says what went wrong. Where there is no feed, `current` is what a server's version.txt says for the board.
+    """
+    cached = _cached_feed(channel)
+    if cached and cached.age <= max_age:
+        return cached
+    trouble = ""
+    told: Feed | None = None
+    for source in list_sources():
+        try:
+            data = fetch_small(source.feed_url(channel), patience=patience, cancel=cancel)
+            if data is not None:
+                releases, current = parse_feed(data.decode(errors="replace"), channel)
+                _keep(channel, data)
+                return Feed(channel=channel, releases=releases, current=current, seen=time.time(), origin=source.name)
+            text = fetch_small(source.url(channel, f"{board}/current/version.txt"), patience=patience, cancel=cancel)
+            version = parse_version_file(text.decode(errors="replace")) if text else None
+            if version and not told:
+                told = Feed(channel=channel, releases=(), current=version, seen=time.time(), origin=source.name)
+        except FetchError as error:
+            trouble = error.message
+    if told:
+        return told
+    if cached:
+        return replace(cached, trouble=trouble or "no release feed is offered any more")
+    return Feed(channel=channel, releases=(), current=None, seen=0.0, origin="", trouble=trouble or "not offered")
+
+
+def get_feeds(channels: tuple[Channel, ...], board: Board, *, patience: Patience = _IMPATIENT) -> list[Feed]:
+    """The feeds of several channels, fetched at the same time."""
+    with ThreadPoolExecutor(max_workers=len(Channel)) as pool:
+        return list(pool.map(lambda channel: get_feed(channel, board, patience=patience), channels))
+
+
+def _feed_file(channel: Channel) -> Path:
+    return flatcar_dir() / str(channel) / f"releases-{channel}.json"
+
+
+def _cached_feed(channel: Channel) -> Feed | None:
+    path = _feed_file(channel)
+    try:
+        releases, current = parse_feed(path.read_text(), channel)
+        return Feed(channel=channel, releases=releases, current=current, seen=path.stat().st_mtime, origin="the cache")
+    except (OSError, FetchError):
+        return None
+
+
+def _keep(channel: Channel, data: bytes) -> None:
+    path = _feed_file(channel)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError:  # a cache that cannot be written costs a download each time, no more
+        return

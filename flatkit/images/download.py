@@ -1,0 +1,290 @@
+"""Fetches one large file: goes on where it stopped, hashes while it writes, says rate and time left.
+
+Beside FILE.part lies FILE.part.json with the address, the entity tag and the size it belongs to; a part whose record no
+longer fits is thrown away. What comes back has not been trusted yet: fetch.py does that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from flatkit import web
+from flatkit.errors import Cancelled, FetchError, HostError
+from flatkit.events import Observer, Progressed, Said
+from flatkit.images.source import Patience, with_tries
+
+_CHUNK = 1024 * 1024
+_SPARE_MIB = 64
+_SAY_EVERY = 0.5
+_RATE_OVER = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartRecord:
+    """What a partial file is a part of; `size` in bytes, 0 when the server did not tell."""
+
+    url: str
+    etag: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Downloaded:
+    """A whole file, still under its partial name. `resumed`: put together from several answers. `rate` in bytes a second."""
+
+    part: Path
+    size: int
+    sha512: str
+    resumed: bool
+    rate: float
+
+
+class Progress:
+    """Tells the observer how far a download is, at most twice a second."""
+
+    def __init__(self, observer: Observer, phase: str, *, total: int = 0) -> None:
+        self._observer, self._phase, self.total = observer, phase, total
+        self._points: deque[tuple[float, int]] = deque()
+        self._said = 0.0
+
+    def move(self, done: int, *, now: float | None = None) -> None:
+        """So many bytes are there."""
+        at = time.monotonic() if now is None else now
+        self._points.append((at, done))
+        while at - self._points[0][0] > _RATE_OVER:
+            self._points.popleft()
+        if at - self._said >= _SAY_EVERY or done == self.total:
+            self._said = at
+            self._observer.notify(
+                Progressed(
+                    phase=self._phase,
+                    done=round(done / 1e6, 1),
+                    total=round(self.total / 1e6, 1),
+                    unit="MB",
+                    note=self.note,
+                )
+            )
+
+    @property
+    def rate(self) -> float:
+        """Bytes a second over the last seconds, 0 when that cannot be told yet."""
+        (begin, first), (end, last) = self._points[0], self._points[-1]
+        return (last - first) / (end - begin) if end > begin else 0.0
+
+    @property
+    def note(self) -> str:
+        """Rate and time left, in words."""
+        if self.rate <= 0:
+            return ""
+        left = (self.total - self._points[-1][1]) / self.rate
+        return f"{self.rate / 1e6:.1f} MB/s" + (f", {say_seconds(left)} left" if self.total else "")
+
+
+def say_seconds(seconds: float) -> str:
+    """A stretch of time in words."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+class Download:
+    """One file on its way from `url` (an address, or a path) to `part`. Not for several threads; the caller holds a lock.
+
+    `on_size` is told how many bytes are here and how many there will be (0: not told), once, before the rest comes.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        part: Path,
+        *,
+        observer: Observer,
+        patience: Patience | None = None,
+        cancel: threading.Event | None = None,
+        on_size: Callable[[int, int], None] = lambda have, total: None,  # noqa: ARG005
+    ) -> None:
+        self._url, self._part, self._observer, self._cancel, self._on_size = url, part, observer, cancel, on_size
+        self._patience = patience or Patience()
+        self._record_file = part.with_name(part.name + ".json")
+        self._hash = hashlib.sha512()
+        self._have = 0
+        self._resumed = False
+        self._announced = False
+
+    def run(self) -> Downloaded:
+        """Fetch to the end. Raises FetchError, HostError (no room), Cancelled; the part stays for the next time."""
+        began = time.monotonic()
+        self._begin()
+        at_first = self._have
+        while True:
+            before = self._have
+            try:
+                size = with_tries(self._once, patience=self._patience, cancel=self._cancel, observer=self._observer)
+                break
+            except FetchError as error:
+                # Tries in a row count only when they bring nothing: a bad line that moves on is still a line.
+                if not error.passing or self._have - before <= self._patience.least:
+                    raise
+        self._record_file.unlink(missing_ok=True)
+        rate = (self._have - at_first) / max(time.monotonic() - began, 1e-6)
+        return Downloaded(part=self._part, size=size, sha512=self._hash.hexdigest(), resumed=self._resumed, rate=rate)
+
+    def _begin(self) -> None:
+        """Take over what an earlier try has left, if its record is that of this address."""
+        record = self._read_record()
+        if record and record.url == self._url and self._part.is_file():
+            with self._part.open("rb") as file:
+                while piece := file.read(_CHUNK):
+                    self._check_cancel()
+                    self._hash.update(piece)
+                    self._have += len(piece)
+            self._resumed = self._have > 0
+        else:
+            self._start_over("")
+
+    def _start_over(self, why: str) -> None:
+        if why:
+            self._observer.notify(Said(text=f"{why}: fetching it from the start"))
+        self._part.unlink(missing_ok=True)
+        self._record_file.unlink(missing_ok=True)
+        self._hash, self._have, self._resumed = hashlib.sha512(), 0, False
+
+    def _read_record(self) -> PartRecord | None:
+        try:
+            return PartRecord(**json.loads(self._record_file.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def _once(self) -> int:
+        """One connection; returns the whole size when all is there. Raises FetchError otherwise."""
+        if not web.is_address(self._url):
+            return self._copy()
+        record = self._read_record()
+        with web.open_stream(
+            self._url, start=self._have, etag=record.etag if record else "", timeout=self._patience.timeout
+        ) as stream:
+            if stream.status == 416:
+                self._start_over("the server has no such part of the file any more")
+                raise FetchError(f'"{self._url}" has changed', passing=True)
+            if stream.status not in {200, 206}:
+                raise web.refusal(self._url, stream.status)
+            self._fit(stream, record)
+            first = stream.read(_CHUNK)
+            if self._have == 0 and web.is_page(stream.headers, first):
+                raise web.captive(self._url, stream.final_url)
+            total = stream.total or 0
+            self._prepare(PartRecord(url=self._url, etag=stream.etag, size=total))
+            return self._receive(stream, first, total)
+
+    def _fit(self, stream: web.Stream, record: PartRecord | None) -> None:
+        """Start over unless the answer goes on exactly where the part ends, and is of the same file."""
+        if not self._have:
+            if stream.start != 0:
+                raise FetchError(f'"{self._url}" gave a part of the file that nobody asked for')
+            return
+        if stream.status == 200:
+            self._start_over("the file on the server has changed, or the server cannot go on with a part")
+            return
+        is_same = record and record.etag == stream.etag and record.size == (stream.total or 0)
+        if stream.start != self._have or not is_same:
+            self._start_over("the file on the server has changed meanwhile")
+            raise FetchError(f'"{self._url}" has changed', passing=True)
+        self._resumed = True
+
+    def _prepare(self, record: PartRecord) -> None:
+        """Look at the room on the disk, say what is coming, and note what the part belongs to."""
+        missing = record.size - self._have
+        free = shutil.disk_usage(self._part.parent).free
+        if free < missing + _SPARE_MIB * 1024 * 1024:
+            raise HostError(
+                f'"{self._part.parent}" has {free // 10**6} MB free, and {missing // 10**6 + _SPARE_MIB} MB are needed',
+                hint="flatkit images list   (then flatkit images rm NAME, or set FLATKIT_CACHE to a larger disk)",
+            )
+        self._record_file.write_text(json.dumps(asdict(record)) + "\n")
+        if not self._announced:
+            self._announced = True
+            self._on_size(self._have, record.size)
+
+    def _receive(self, stream: web.Stream, first: bytes, total: int) -> int:
+        progress = Progress(self._observer, "fetch", total=total)
+        watch = _Watch(self._patience)
+        with self._open_part() as file:
+            piece = first
+            while piece:
+                self._check_cancel()
+                self._write(file, piece)
+                progress.move(self._have)
+                watch.took(len(piece), url=self._url)
+                piece = stream.read(_CHUNK)
+        if total and self._have < total:
+            raise FetchError(f'"{self._url}" ended after {self._have} of {total} bytes', passing=True)
+        return self._have
+
+    def _copy(self) -> int:
+        """The same from a folder: a mirror on a disk."""
+        source = Path(self._url)
+        try:
+            with source.open("rb") as file:
+                total = source.stat().st_size
+                self._start_over("")
+                self._prepare(PartRecord(url=self._url, size=total))
+                progress = Progress(self._observer, "fetch", total=total)
+                with self._open_part() as target:
+                    while piece := file.read(_CHUNK):
+                        self._check_cancel()
+                        self._write(target, piece)
+                        progress.move(self._have)
+        except FileNotFoundError:
+            raise FetchError(f'"{self._url}" is not there') from None
+        return self._have
+
+    def _open_part(self) -> BinaryIO:
+        return self._part.open("ab")
+
+    def _write(self, file: BinaryIO, piece: bytes) -> None:
+        try:
+            file.write(piece)
+            file.flush()
+        except OSError as error:
+            raise disk_trouble(self._part.parent, error) from None
+        self._hash.update(piece)
+        self._have += len(piece)
+
+    def _check_cancel(self) -> None:
+        if self._cancel and self._cancel.is_set():
+            raise Cancelled(
+                "the download was stopped; what has come so far is kept", hint="the same command goes on with it"
+            )
+
+
+def disk_trouble(folder: Path, error: OSError) -> HostError:
+    """The error for a disk that takes no more."""
+    return HostError(
+        f'"{folder}" cannot be written to: {error.strerror}',
+        hint="free some space (flatkit images list, flatkit images rm NAME), or set FLATKIT_CACHE to a larger disk",
+    )
+
+
+class _Watch:
+    """Notices a connection that lives and brings next to nothing."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._since, self._bytes = time.monotonic(), 0
+
+    def took(self, count: int, *, url: str) -> None:
+        """So many bytes came. Raises FetchError when far too few came over a stretch of time."""
+        self._bytes += count
+        past = time.monotonic() - self._since
+        if past < self._patience.stall:
+            return
+        if self._bytes < self._patience.slowest * past:
+            raise FetchError(f'"{url}" is too slow: {self._bytes} bytes in {past:.0f} s', passing=True)
+        self._since, self._bytes = time.monotonic(), 0

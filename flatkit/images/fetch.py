@@ -1,0 +1,309 @@
+"""From what a person asked for to a verified image in the cache: resolve, look at the signature, fetch, compare.
+
+The version is resolved first and then fetched from its numbered folder, so a release that comes out meanwhile does no harm
+(as flatcar-install does). The digests are signed and come first: a server that cannot be trusted costs no large download.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flatkit.errors import FetchError, FlatkitError, ImageError
+from flatkit.events import Observer, Said, phase
+from flatkit.images import source as sources
+from flatkit.images.cache import locked, make_folder
+from flatkit.images.download import Download, Downloaded, disk_trouble, say_seconds
+from flatkit.images.keys import KeyFinder
+from flatkit.images.names import Board, Channel, Version, Wanted, nearest_versions, parse_version_file
+from flatkit.images.signing import Signature, Trust, find_trust
+from flatkit.images.source import Patience, Source, fetch_small
+from flatkit.images.store import (
+    CachedImage,
+    ImageRecord,
+    find_ready,
+    flatcar_dir,
+    image_folder,
+    list_cached,
+    parse_lts_info,
+    read_image,
+    say_age,
+    write_record,
+)
+
+# Bytes a second, where no download has shown the line's real rate yet: 50 Mbit/s.
+_USUAL_RATE = 6.25e6
+_NEEDED_MIB = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetcher:
+    """Fetches images of one board for one person; `sources` are looked at in order (default: mirror, release server)."""
+
+    board: Board
+    observer: Observer = field(default_factory=Observer)
+    cancel: threading.Event | None = None
+    patience: Patience = field(default_factory=Patience)
+    trust: Trust = field(default_factory=find_trust)
+    sources: tuple[Source, ...] = ()
+
+    def fetch(self, wanted: Wanted) -> CachedImage:
+        """The newest image of what was asked for, verified, from the cache if it is there.
+
+        Raises FetchError (not to be had), ImageError (not to be trusted), HostError (no room, no gpg), Cancelled.
+        """
+        if self.trust.is_replaced:
+            self._say(f"images are trusted when {self.trust.words}")
+        cached = find_ready(wanted, self.board, self.trust) if wanted.version else None
+        if cached:
+            self._say(f"Flatcar {wanted} is in the cache, verified, fetched {say_age(cached.age)}")
+            return cached
+        troubles: list[FetchError] = []
+        for source in self.sources or tuple(sources.list_sources()):
+            try:
+                version = self.resolve(wanted, source)
+                if version is None:
+                    continue
+                kept = self._refuse_downgrade(wanted, version, source)
+                return kept or self._ensure(wanted, version, source)
+            except FetchError as error:
+                troubles.append(error)
+                self._say(f"{source.name}: {error.message}")
+        return self._without_sources(wanted, troubles)
+
+    def resolve(self, wanted: Wanted, source: Source) -> Version | None:
+        """The version that a source means by it, None when it has none such. Raises FetchError."""
+        if wanted.channel is Channel.LTS and wanted.stream:
+            self._note_streams(source)
+        text = self._small(source.url(wanted.channel, f"{self.board}/{wanted.pointer}/version.txt"))
+        if text is None:
+            return None
+        version = parse_version_file(text.decode(errors="replace"))
+        if version is None:
+            raise FetchError(f'{source.name} has a version.txt for "{wanted}" that names no version')
+        if wanted.version not in {None, version}:
+            raise ImageError(
+                f'{source.name} says that its folder "{wanted.version}" holds version "{version}": it is not trusted',
+                hint="tell whoever runs the server",
+            )
+        if version.channel is not wanted.channel:
+            raise ImageError(f'{source.name} offers "{version}" as {wanted}, and that number is not of this channel')
+        return version
+
+    def _refuse_downgrade(self, wanted: Wanted, version: Version, source: Source) -> CachedImage | None:
+        """A newer image that stays, when a mirror is older. Raises ImageError when a release server goes back in time."""
+        cached = find_ready(wanted, self.board, self.trust)
+        known = max(
+            (found for found in (self._known(wanted), cached.version if cached else None) if found), default=version
+        )
+        if wanted.version or version >= known:
+            return None
+        if source.is_mirror and cached:
+            self._say(f"{source.name} has {version}, older than {cached.version} in the cache: the cached one is taken")
+            return cached
+        raise ImageError(
+            f'{source.name} offers "{version}" as {wanted}, and "{known}" was there before: a step back is refused',
+            hint=f"if you want the older one on purpose: --image {version}",
+        )
+
+    def _known(self, wanted: Wanted) -> Version | None:
+        with suppress(OSError):
+            return parse_version_file(self._pointer_file(wanted).read_text())
+        return None
+
+    def _pointer_file(self, wanted: Wanted) -> Path:
+        return flatcar_dir() / str(wanted.channel) / str(self.board) / wanted.pointer / "version.txt"
+
+    def _note_streams(self, source: Source) -> None:
+        data = self._small(source.url(Channel.LTS, "lts-info"))
+        if data and parse_lts_info(data.decode(errors="replace")):
+            folder = make_folder(flatcar_dir() / str(Channel.LTS), needed_mib=0, what="")
+            (folder / "lts-info").write_bytes(data)
+
+    def _without_sources(self, wanted: Wanted, troubles: list[FetchError]) -> CachedImage:
+        """No source has it: the cached one, or the error that helps most."""
+        cached = find_ready(wanted, self.board, self.trust)
+        if cached:
+            self._say(f"taking {cached.channel} {cached.version} from the cache, fetched {say_age(cached.age)}")
+            return cached
+        if troubles:
+            raise FetchError(
+                f"Flatcar {wanted} cannot be fetched: {troubles[-1].message}",
+                hint=troubles[-1].hint or "flatkit images list   (what is here already; --image lab needs no download)",
+                passing=troubles[-1].passing,
+            )
+        raise self._not_offered(wanted)
+
+    def _not_offered(self, wanted: Wanted) -> FetchError:
+        from flatkit.images.catalogue import get_feed
+
+        known = [image.version for image in list_cached(board=self.board) if image.channel is wanted.channel]
+        with suppress(FlatkitError):
+            feed = get_feed(wanted.channel, patience=self.patience, cancel=self.cancel)
+            known += [release.version for release in feed.releases if self.board in release.boards]
+        near = nearest_versions(wanted.version, known) if wanted.version else sorted(set(known), reverse=True)[:3]
+        offered = f"; near it are {', '.join(map(str, near))}" if near else ""
+        return FetchError(f'there is no Flatcar "{wanted}" for {self.board.arch}{offered}', hint="flatkit images list")
+
+    def _ensure(self, wanted: Wanted, version: Version, source: Source) -> CachedImage:
+        """The verified image of an exact version: there already, or fetched by whoever comes first."""
+        folder = make_folder(image_folder(wanted.channel, self.board, version), needed_mib=_NEEDED_MIB, what="an image")
+        name = f"Flatcar {wanted.channel} {version}"
+        with locked(folder, self.observer, what=name, doing="fetching"):
+            image = read_image(folder)
+            if image and image.is_ready(self.trust):
+                self._say(f"{name} is in the cache, verified, fetched {say_age(image.age)}")
+            else:
+                image = self._fetch(folder, wanted, version, source)
+        pointer = self._pointer_file(wanted)
+        if not wanted.version:
+            pointer.parent.mkdir(parents=True, exist_ok=True)
+            pointer.write_text(f"FLATCAR_VERSION={version}\n")
+        return image
+
+    def _fetch(self, folder: Path, wanted: Wanted, version: Version, source: Source) -> CachedImage:
+        task = Task(fetcher=self, folder=folder, channel=wanted.channel, version=version, source=source)
+        try:
+            with phase(self.observer, "fetch", f"Fetching and verifying Flatcar {wanted.channel} {version}"):
+                task.carry_out()
+        except FlatkitError:  # some are OSErrors as well
+            raise
+        except OSError as error:
+            raise disk_trouble(folder, error) from None
+        image = read_image(folder)
+        if image is None:
+            raise ImageError(f'the image in "{folder}" was verified and is gone again')
+        return image
+
+    def _small(self, url: str) -> bytes | None:
+        return fetch_small(url, patience=self.patience, cancel=self.cancel, observer=self.observer)
+
+    def _say(self, text: str) -> None:
+        self.observer.notify(Said(text=text))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One image on its way into its folder, while the folder's lock is held."""
+
+    fetcher: Fetcher
+    folder: Path
+    channel: Channel
+    version: Version
+    source: Source
+
+    def carry_out(self) -> None:
+        """Signature first, then the file, then compare; only a file that passed gets its name."""
+        name = self.fetcher.board.image_file
+        digests, signature = self._beside(f"{name}.DIGESTS"), self._beside(f"{name}.DIGESTS.sig")
+        if digests and signature:
+            seal = self._check(self._keep(f"{name}.DIGESTS.sig", signature), self._keep(f"{name}.DIGESTS", digests))
+            expected = get_sha512(digests.decode(errors="replace"), name)
+            self._place(name, self._download(name, expected), seal, expected)
+            return
+        signature = self._beside(f"{name}.sig")
+        if signature is None:
+            raise ImageError(
+                f'{self.source.name} has no signature for "{name}" of {self.version}: what nobody has signed is refused',
+                hint="flatkit images list",
+            )
+        kept, done = self._keep(f"{name}.sig", signature), self._download(name, "")
+        try:
+            seal = self._check(kept, done.part)
+        except ImageError:
+            self._put_aside(name, done.part)
+            raise
+        self._place(name, done, seal, done.sha512)
+
+    def _url(self, file: str) -> str:
+        return self.source.url(self.channel, f"{self.fetcher.board}/{self.version}/{file}")
+
+    def _beside(self, file: str) -> bytes | None:
+        f = self.fetcher
+        return fetch_small(self._url(file), patience=f.patience, cancel=f.cancel, observer=f.observer)
+
+    def _keep(self, file: str, data: bytes) -> Path:
+        (self.folder / file).write_bytes(data)
+        return self.folder / file
+
+    def _check(self, signature: Path, data: Path) -> Signature:
+        f = self.fetcher
+        finder = KeyFinder(
+            channel=self.channel, trust=f.trust, sources=(self.source,), patience=f.patience, cancel=f.cancel
+        )
+        seal = finder.check(signature, data)
+        if seal.note:
+            f.observer.notify(Said(text=seal.note))
+        return seal
+
+    def _download(self, name: str, expected: str) -> Downloaded:
+        """The whole file under its partial name. A mixture of two releases is fetched anew, once."""
+        part = self.folder / f"{name}.part"
+        f = self.fetcher
+        for _ in range(2):
+            download = Download(
+                self._url(name), part, observer=f.observer, patience=f.patience, cancel=f.cancel, on_size=self._announce
+            )
+            done = download.run()
+            _rate_file().write_text(f"{done.rate:.0f}\n")
+            if not expected or done.sha512 == expected or not done.resumed:
+                break
+            f.observer.notify(Said(text="the parts of the file do not fit together: fetching it from the start"))
+            part.unlink()
+        return done
+
+    def _announce(self, have: int, total: int) -> None:
+        rate = _known_rate()
+        here = f", {have / 1e6:.0f} MB of it are here already" if have else ""
+        size = f"{total / 1e6:.0f} MB{here}; about {say_seconds((total - have) / rate)} at {rate / 1e6:.1f} MB/s"
+        what = f"Flatcar {self.channel} {self.version} ({self.fetcher.board.arch}) from {self.source.name}"
+        self.fetcher.observer.notify(Said(text=f"{what}: {size if total else 'size not told'}"))
+
+    def _place(self, name: str, done: Downloaded, seal: Signature, expected: str) -> None:
+        """Give the file its name and note that it was verified. Raises ImageError when it is not what was signed."""
+        if done.sha512 != expected:
+            self._put_aside(name, done.part)
+            raise ImageError(
+                f'"{name}" of {self.version} from {self.source.name} is not the file that was signed: its SHA-512 is '
+                f'"{done.sha512[:16]}...", expected "{expected[:16]}..."; it was put aside and is not used',
+                hint=f"flatkit images fetch {self.version}   (fetches it again; flatkit images rm refused frees the space)",
+            )
+        target = self.folder / name
+        with done.part.open("rb") as file:
+            os.fsync(file.fileno())
+        done.part.chmod(0o444)
+        done.part.replace(target)
+        found = target.stat()
+        record = ImageRecord(
+            file=name, size=found.st_size, changed_ns=found.st_mtime_ns, sha512=done.sha512, subkey=seal.subkey,
+            signed=seal.made, trust=self.fetcher.trust.identity, source=self._url(name), fetched=time.time(),
+        )  # fmt: skip
+        write_record(self.folder, record)
+
+    def _put_aside(self, name: str, part: Path) -> None:
+        part.replace(self.folder / f"{name}.refused")
+
+
+def get_sha512(text: str, name: str) -> str:
+    """The SHA-512 that a DIGESTS file has for a file, in lower-case hex. Raises ImageError when it has none."""
+    match = re.search(rf"^([0-9a-fA-F]{{128}})[ \t]+\*?(?:\./)?{re.escape(name)}\s*$", text, re.MULTILINE)
+    if not match:
+        raise ImageError(f'the signed digests do not mention "{name}" with a SHA-512', hint="flatkit images list")
+    return match[1].lower()
+
+
+def _rate_file() -> Path:
+    return flatcar_dir() / "rate.txt"
+
+
+def _known_rate() -> float:
+    """Bytes a second of the last download here."""
+    try:
+        return max(float(_rate_file().read_text()), 1000.0)
+    except (OSError, ValueError):
+        return _USUAL_RATE

@@ -1,0 +1,184 @@
+"""Where Flatcar's files come from: its release servers, others in their place, or a mirror; all have the same layout.
+
+A source is a base for each channel, a web address or a folder. Below it lie
+
+    BOARD/current/version.txt                BOARD/current-2024/version.txt
+    BOARD/VERSION/version.txt                BOARD/VERSION/FILE, FILE.sig, FILE.DIGESTS, FILE.DIGESTS.sig
+    lts-info                                 (lts alone) lines MAJOR:YEAR:STATUS
+    releases-CHANNEL.json                    the release feed, which Flatcar itself has on its website
+    Flatcar_Image_Signing_Key.asc            the public key, which Flatcar itself has on its website
+
+Flatcar's bases are https://CHANNEL.release.flatcar-linux.net; a mirror's are MIRROR/flatcar/CHANNEL, and the cache is laid
+out the same way.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+from typing import TypeVar
+from urllib.parse import quote
+
+from flatkit import web
+from flatkit.errors import FetchError, UsageError
+from flatkit.events import Observer, Said
+from flatkit.images.names import Board, Channel, parse_board
+
+KEY_FILE = "Flatcar_Image_Signing_Key.asc"
+_OFFICIAL = "https://{channel}.release.flatcar-linux.net"
+_WEBSITE = "https://www.flatcar.org"
+# Texts, signatures and keys; the largest is the feed of a channel, about 0.9 MB.
+_SMALL_LIMIT = 8 * 1024 * 1024
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a server is waited for. `slowest` in bytes a second, over a stretch of `stall` seconds; other times in seconds.
+
+    After `tries` attempts in a row that brought nothing, flatkit gives up; between them it waits `backoff`, then twice that.
+    """
+
+    timeout: float = 20.0
+    stall: float = 20.0
+    slowest: float = 4096.0
+    tries: int = 5
+    backoff: float = 0.5
+
+    @property
+    def least(self) -> float:
+        """Bytes that a line just too slow would bring in all the tries: whoever brings more is not given up."""
+        return self.slowest * self.stall * self.tries
+
+    def wait(self, attempt: int, cancel: Event | None) -> None:
+        """Pause before the attempt of this number, counted from 1; ends early when the person cancels."""
+        seconds = min(self.backoff * 2 ** (attempt - 1), 30.0)
+        if cancel:
+            cancel.wait(seconds)
+        else:
+            time.sleep(seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One place to fetch from. `base` has `{channel}` where the channel goes; `is_mirror`: it may hold a part of all, or old."""
+
+    name: str
+    base: str
+    is_mirror: bool = False
+    feed_base: str = ""
+
+    def url(self, channel: Channel, path: str) -> str:
+        """The address of a file; for a folder, its path."""
+        base = self._filled(self.base, channel)
+        return f"{base}/{quote(path) if web.is_address(base) else path}"
+
+    def feed_url(self, channel: Channel) -> str:
+        """Where the channel's release feed is."""
+        base = self.feed_base + "/releases-json" if self.feed_base else self._filled(self.base, channel)
+        return f"{base}/releases-{channel}.json"
+
+    def key_url(self, channel: Channel) -> str:
+        """Where the public key is."""
+        base = self.feed_base + "/security/image-signing-key" if self.feed_base else self._filled(self.base, channel)
+        return f"{base}/{KEY_FILE}"
+
+    @staticmethod
+    def _filled(base: str, channel: Channel) -> str:
+        return base.replace("{channel}", str(channel)).rstrip("/")
+
+
+OFFICIAL = Source(name="Flatcar's release server", base=_OFFICIAL, feed_base=_WEBSITE)
+
+
+def find_mirror() -> Source | None:
+    """The mirror or unpacked pack that FLATKIT_MIRROR names (an address or a folder), or None. Raises UsageError."""
+    given = os.environ.get("FLATKIT_MIRROR", "").strip()
+    if not given:
+        return None
+    if not web.is_address(given):
+        folder = Path(given).expanduser().absolute()
+        if not folder.is_dir():
+            raise UsageError(
+                f'FLATKIT_MIRROR is "{given}", and there is no such folder; expected http://..., or the folder of a pack',
+                hint="unset FLATKIT_MIRROR   (or correct it)",
+            )
+        given = str(folder)
+    return Source(name=f'the mirror "{given}"', base=given.rstrip("/") + "/flatcar/{channel}", is_mirror=True)
+
+
+def release_server() -> Source:
+    """Flatcar's release servers, or what FLATKIT_RELEASE_SERVER puts in their place."""
+    given = os.environ.get("FLATKIT_RELEASE_SERVER", "").strip()
+    return Source(name=f'the release server "{given}"', base=given) if given else OFFICIAL
+
+
+def list_sources() -> list[Source]:
+    """Every place to look at, in order: a mirror before the Internet."""
+    mirror = find_mirror()
+    return [*([mirror] if mirror else []), release_server()]
+
+
+def host_board() -> Board:
+    """The board of this host. Raises UsageError when Flatcar is not built for it."""
+    return parse_board(platform.machine())
+
+
+def fetch_small(
+    url: str,
+    *,
+    patience: Patience | None = None,
+    cancel: Event | None = None,
+    observer: Observer | None = None,
+) -> bytes | None:
+    """A small file from a web address or a folder; None when it is not there (404, 403, no such file).
+
+    Raises FetchError when it cannot be had otherwise, also when a web page comes instead.
+    """
+    if not web.is_address(url):
+        return _read_local(url)
+    given = patience or Patience()
+    # Small files come first, and whoever is offline shall learn it soon.
+    patience = replace(given, tries=min(given.tries, 3))
+
+    def attempt() -> bytes | None:
+        answer = web.get(url, timeout=given.timeout, limit=_SMALL_LIMIT)
+        if answer.status in {403, 404, 410}:
+            return None
+        if not answer.ok:
+            raise web.refusal(url, answer.status)
+        if web.is_page(answer.headers, answer.data):
+            raise web.captive(url, answer.final_url)
+        return answer.data
+
+    return with_tries(attempt, patience=patience, cancel=cancel, observer=observer)
+
+
+def _read_local(path: str) -> bytes | None:
+    try:
+        return Path(path).read_bytes()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise FetchError(f'"{path}" cannot be read: {error.strerror}') from None
+
+
+def with_tries(
+    attempt: Callable[[], _T], *, patience: Patience, cancel: Event | None = None, observer: Observer | None = None
+) -> _T:
+    """Call until it works; a FetchError that another try may cure is tried again. Raises the last one."""
+    for number in range(1, patience.tries + 1):
+        try:
+            return attempt()
+        except FetchError as error:
+            if number == patience.tries or not error.passing:
+                raise
+            if observer:
+                observer.notify(Said(text=f"{error.message}; trying again"))
+            patience.wait(number, cancel)
+    raise AssertionError("unreachable")

@@ -1,0 +1,169 @@
+"""The cache of Flatcar images: what was verified, by whose key, and that it is still the file that was verified.
+
+Laid out as a release server is (source.py), so a cache can be copied as a mirror. Beside each image lies its record; an image
+without one, or whose size or time of change differs from it, is not ready and is never booted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from flatkit.images.names import Board, Channel, Version, Wanted, find_version
+from flatkit.images.signing import Trust
+from flatkit.paths import cache_dir
+
+_RECORD = "image.json"
+# Majors of the LTS streams, where a server's lts-info is not at hand (website, data/releases).
+_STREAMS = {"2021": 2605, "2022": 3033, "2023": 3510, "2024": 4081}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRecord:
+    """What was verified and how; `fetched` and `signed` in Unix seconds, `trust` is whose key it was (signing.Trust)."""
+
+    file: str
+    size: int
+    changed_ns: int
+    sha512: str
+    trust: str
+    subkey: str
+    signed: int
+    source: str
+    fetched: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class CachedImage:
+    """A Flatcar image in the cache."""
+
+    channel: Channel
+    board: Board
+    version: Version
+    folder: Path
+    record: ImageRecord
+
+    @property
+    def path(self) -> Path:
+        """The read-only disk image."""
+        return self.folder / self.record.file
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was fetched."""
+        return max(0.0, time.time() - self.record.fetched)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file is still the one that was verified, by its size and time of change."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        return (found.st_size, found.st_mtime_ns) == (self.record.size, self.record.changed_ns)
+
+    def is_ready(self, trust: Trust) -> bool:
+        """Whether it may boot: whole, and verified for whom this person trusts."""
+        return self.record.trust == trust.identity and self.is_whole
+
+    def matches(self, wanted: Wanted) -> bool:
+        """Whether it is what was asked for, as far as the cache can tell."""
+        if wanted.version:
+            return self.version == wanted.version
+        if wanted.stream and self.version.major != stream_major(wanted.stream):
+            return False
+        return self.channel is wanted.channel
+
+
+def flatcar_dir() -> Path:
+    """Where Flatcar images lie in the cache."""
+    return cache_dir() / "flatcar"
+
+
+def image_folder(channel: Channel, board: Board, version: Version) -> Path:
+    """The folder of one image."""
+    return flatcar_dir() / str(channel) / str(board) / str(version)
+
+
+def read_image(folder: Path) -> CachedImage | None:
+    """The image of a folder `CHANNEL/BOARD/VERSION`, or None when it has no record that can be read."""
+    version = find_version(folder.name)
+    try:
+        record = ImageRecord(**json.loads((folder / _RECORD).read_text()))
+        channel, board = Channel(folder.parent.parent.name), Board(folder.parent.name)
+    except (OSError, ValueError, TypeError):
+        return None
+    if version is None:
+        return None
+    return CachedImage(channel=channel, board=board, version=version, folder=folder, record=record)
+
+
+def write_record(folder: Path, record: ImageRecord) -> None:
+    """Note that an image was verified; whole or not at all."""
+    partial = folder / f"{_RECORD}.part"
+    partial.write_text(json.dumps(asdict(record), indent=1) + "\n")
+    partial.replace(folder / _RECORD)
+
+
+def list_cached(*, board: Board | None = None) -> list[CachedImage]:
+    """The images with a record, newest version first; a record alone does not say that the file is still whole."""
+    folders = flatcar_dir().glob(f"*/{board or '*'}/*") if flatcar_dir().is_dir() else ()
+    found = [image for folder in folders if (image := read_image(folder))]
+    return sorted(found, key=lambda image: image.version, reverse=True)
+
+
+def find_ready(wanted: Wanted, board: Board, trust: Trust) -> CachedImage | None:
+    """The newest image that is what was asked for, verified and whole."""
+    matching = (image for image in list_cached(board=board) if image.matches(wanted))
+    return next((image for image in matching if image.is_ready(trust)), None)
+
+
+def find_leftovers() -> list[Path]:
+    """What downloads left that never became an image: parts to go on with, and files that were refused."""
+    folder = flatcar_dir()
+    if not folder.is_dir():
+        return []
+    return sorted(path for pattern in ("*.part", "*.refused") for path in folder.rglob(pattern))
+
+
+def remove_images(images: Iterable[CachedImage]) -> int:
+    """Remove images from the cache; returns the bytes that this frees."""
+    freed = 0
+    for image in images:
+        freed += folder_size(image.folder)
+        shutil.rmtree(image.folder, ignore_errors=True)
+    return freed
+
+
+def folder_size(folder: Path) -> int:
+    """What a folder takes on the disk, in bytes."""
+    return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*")) if folder.is_dir() else 0
+
+
+def stream_major(stream: str) -> int | None:
+    """The major version of an LTS stream, by its year: as the server said last (lts-info), else as known here."""
+    try:
+        known = parse_lts_info((flatcar_dir() / str(Channel.LTS) / "lts-info").read_text())
+    except OSError:
+        known = {}
+    return known.get(stream, _STREAMS.get(stream))
+
+
+def parse_lts_info(text: str) -> dict[str, int]:
+    """Year -> major, from the lines MAJOR:YEAR:STATUS of a server's lts-info."""
+    rows = (re.match(r"(\d{3,6}):(20\d\d)\b", line) for line in text.splitlines())
+    return {row[2]: int(row[1]) for row in rows if row}
+
+
+def say_age(seconds: float) -> str:
+    """How long ago something was, in words."""
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        count = int(seconds // length)
+        if count:
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"

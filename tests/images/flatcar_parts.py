@@ -1,0 +1,21 @@
+"""What the tests of Flatcar images share besides fixtures."""
+
+from __future__ import annotations
+
+import random
+
+from flatkit.events import Said, Tape
+from flatkit.images.names import find_wanted
+from flatkit.images.source import Patience
+
+# Large enough for several pieces and parts, small enough for a test: the bytes are the same in each run.
+DATA = random.Random(1).randbytes(3_000_000)
+SOFTWARE = {"kernel": "6.12.102", "systemd": "257", "docker": "28.0.4", "ignition": "2.24.0"}
+QUICK = Patience(timeout=5, stall=0.2, slowest=4096, tries=3, backoff=0)
+
+STABLE = find_wanted("stable")
+
+
+def said(tape: Tape) -> str:
+    """Every line that was said."""
+    return "\n".join(event.text for event in tape.events if isinstance(event, Said))
