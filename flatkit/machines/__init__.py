@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from flatkit.machines.machine import get_machine as get_machine
     from flatkit.machines.phases import PHASES as PHASES
     from flatkit.machines.ready import Patience as Patience
+    from flatkit.machines.shell import Shell as Shell
     from flatkit.machines.spec import Accelerator as Accelerator
     from flatkit.machines.spec import Arch as Arch
     from flatkit.machines.spec import DirectBoot as DirectBoot
@@ -59,6 +60,7 @@ _NAMES = {
     "MachineState": "handle",
     "Patience": "ready",
     "RunResult": "ssh",
+    "Shell": "shell",
     "Trouble": "ignition_log",
     "check_name": "spec",
     "choose": "accelerator",

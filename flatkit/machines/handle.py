@@ -12,6 +12,7 @@ from flatkit.machines.console import read_tail
 from flatkit.machines.domain import domain_name
 from flatkit.machines.hypervisor import DomainState, Hypervisor
 from flatkit.machines.keys import load_host_keys, workshop_key
+from flatkit.machines.shell import Shell, open_shell
 from flatkit.machines.spec import Forward, MachineSpec
 from flatkit.machines.ssh import Connection, Endpoint, RunResult
 from flatkit.machines.store import Folder, Life, Record, folder_of, owner_id
@@ -126,6 +127,10 @@ class Handle:
         Raises MachineNotFound, WaitTimeout, and MachineError when the connection fails.
         """
         return self.connection().run(command, timeout=timeout, on_output=on_output)
+
+    def open_shell(self, *, columns: int = 80, rows: int = 24) -> Shell:
+        """A login for a person's keys. Raises MachineNotFound, MachineError."""
+        return open_shell(self.connection(), columns=columns, rows=rows)
 
     def connection(self) -> Connection:
         """The kept SSH connection. Raises MachineNotFound."""

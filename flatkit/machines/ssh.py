@@ -193,6 +193,17 @@ class Connection:
             status = 255
         return RunResult(command=command, stdout=stdout, stderr=stderr, status=status, seconds=time.monotonic() - began)
 
+    def open_shell(self, *, columns: int, rows: int) -> paramiko.Channel:
+        """A login shell with a terminal of this size. Raises MachineError."""
+        channel = self._channel()
+        try:
+            channel.get_pty("xterm-256color", columns, rows)
+            channel.invoke_shell()
+        except (OSError, EOFError, load_paramiko().SSHException) as error:
+            channel.close()
+            raise self._dropped("login", str(error)) from None
+        return channel
+
     def _is_active(self) -> bool:
         transport = self._transport
         return transport is not None and transport.is_active()

@@ -128,7 +128,27 @@ def _server(module: Any, guest: FakeGuest) -> Any:
             threading.Thread(target=_answer, args=(guest, channel, command.decode()), daemon=True).start()
             return True
 
+        def check_channel_pty_request(self, channel: Any, *details: Any) -> bool:  # noqa: ARG002
+            return True
+
+        def check_channel_shell_request(self, channel: Any) -> bool:
+            threading.Thread(target=_type, args=(channel,), daemon=True).start()
+            return True
+
+        def check_channel_window_change_request(self, channel: Any, width: int, height: int, *pixels: int) -> bool:  # noqa: ARG002
+            channel.send(f"<{width}x{height}>".encode())
+            return True
+
     return Server()
+
+
+def _type(channel: Any) -> None:
+    """A shell that says back what is typed, and ends with "exit"."""
+    with suppress(OSError, EOFError):
+        channel.sendall(b"welcome\r\n")
+        while (typed := channel.recv(1024)) and typed != b"exit\r":
+            channel.sendall(b"typed:" + typed)
+    channel.close()
 
 
 def _answer(guest: FakeGuest, channel: Any, command: str) -> None:

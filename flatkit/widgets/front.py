@@ -9,10 +9,16 @@ from flatkit.errors import Cancelled, FlatkitError, WaitTimeout
 from flatkit.widgets import html
 
 
-class View(Protocol):
-    """Draws a value. `widget` is what a notebook is given to display."""
+class HasWidget(Protocol):
+    """Something to display: `widget` is what a notebook is given."""
 
-    widget: Any
+    @property
+    def widget(self) -> Any:
+        """The widget."""
+
+
+class View(HasWidget, Protocol):
+    """Draws a value."""
 
     def show(self, value: Any) -> None:
         """Draw it."""
@@ -30,7 +36,7 @@ def cell_number() -> int | None:
     return None if shell is None else int(shell.execution_count)
 
 
-def publish(view: View, twin: str) -> None:
+def publish(view: HasWidget, twin: str) -> None:
     """Show a widget below the cell, with text for where widgets are not shown."""
     shell = get_shell()
     if shell is None:

@@ -10,12 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from flatkit import web, workshop
 from flatkit.errors import FetchError, FlatkitError, MachineError, MachineNotFound
 from flatkit.events import Tee, phase
-from flatkit.machines import Machine, RunResult
+from flatkit.machines import Machine, RunResult, Shell
 from flatkit.widgets import cell_shell, front
 from flatkit.widgets.inside import Look, look
 from flatkit.widgets.job import Job
@@ -23,6 +23,10 @@ from flatkit.widgets.panel import Panel, as_text
 from flatkit.widgets.progress import Progress, Refresher
 from flatkit.widgets.results import Note, Page, Ran, Times, Typed
 from flatkit.workshop import Config, TimelineKeeper, Upped, Wish
+
+if TYPE_CHECKING:
+    from flatkit.widgets.machine_view import MachineView
+    from flatkit.widgets.terminal import TerminalPlace
 
 _COMMAND_TIMEOUT = 120.0
 _CANCEL_PATIENCE = 30.0
@@ -49,7 +53,7 @@ class LiveMachine:
         self._refresher: Refresher | None = None
         self._progress = Progress()
         self._times = Times()
-        self._view: front.View | None = None
+        self._view: MachineView | None = None
         self._place = front.Place()
         # What the last `fk.up` asked for: the same cell, run again while the machine boots, is no fault.
         self.asked: Any = None
@@ -118,7 +122,7 @@ class LiveMachine:
 
         Raises MachineError when the machine is not ready, WaitTimeout.
         """
-        self._must_run()
+        self.must_run()
         done = self._machine.run(command, timeout=timeout)
         return Ran(
             machine=self.name,
@@ -131,12 +135,12 @@ class LiveMachine:
 
     def ask(self, command: str, *, timeout: float = _COMMAND_TIMEOUT) -> RunResult:
         """As `run`, with the bare result: for questions that nobody is shown. Raises as `run`."""
-        self._must_run()
+        self.must_run()
         return self._machine.run(command, timeout=timeout)
 
     def type(self, lines: str, *, timeout: float = _COMMAND_TIMEOUT) -> Typed:
         """Type several lines in one shell; what `%%on` does. Raises as `run`."""
-        self._must_run()
+        self.must_run()
         mark = cell_shell.new_mark()
         done = self._machine.run(cell_shell.command_for(lines, mark), timeout=timeout)
         user = self._machine.spec.ssh_user
@@ -149,7 +153,7 @@ class LiveMachine:
 
         Raises MachineError when the port is not forwarded or the machine is not ready, FetchError.
         """
-        self._must_run()
+        self.must_run()
         url = self.url(port) + path.lstrip("/")
         deadline = time.monotonic() + timeout
         while True:
@@ -162,7 +166,13 @@ class LiveMachine:
                     raise FetchError(error.message, hint=hint) from None
             time.sleep(0.3)  # between two looks at a condition
 
-    def _must_run(self) -> None:
+    def open_shell(self, columns: int, rows: int) -> Shell:
+        """A login for a person's keys. Raises MachineError."""
+        self.must_run()
+        return self._machine.open_shell(columns=columns, rows=rows)
+
+    def must_run(self) -> None:
+        """Raises MachineError with what to do, unless the machine is ready."""
         if self._job and self._job.is_running:
             rows = self._progress.phases
             where = f' (phase "{rows[-1].title}")' if rows else ""
@@ -289,7 +299,7 @@ class LiveMachine:
         """As `await m`, for scripts. Raises why the job failed, WaitTimeout after `timeout` seconds."""
         job = self._job
         if job is None:
-            self._must_run()
+            self.must_run()
             return self
         if not job.wait(timeout):
             raise front.not_in_time(f'the machine "{self.name}" is still {job.title}', timeout)
@@ -300,7 +310,7 @@ class LiveMachine:
     def __await__(self) -> Generator[Any, None, Self]:
         job = self._job
         if job is None:
-            self._must_run()
+            self.must_run()
         else:
             yield from job.__await__()
         self._place.awaited()
@@ -361,11 +371,20 @@ class LiveMachine:
         if self._place.was_awaited():
             front.publish_text(as_text(self.shown(), short=True))
             return
-        with self._lock:
-            if self._view is None:
-                from flatkit.widgets.machine_view import MachineView
-
-                self._view = MachineView(self)
+        view = self.view()
         self._draw()
         self._place.shown()
-        front.publish(self._view, as_text(self.shown()))
+        front.publish(view, as_text(self.shown()))
+
+    def view(self) -> MachineView:
+        """The one view of this machine, which every cell shows."""
+        from flatkit.widgets.machine_view import MachineView
+
+        with self._lock:
+            if self._view is None:
+                self._view = MachineView(self)
+            return self._view
+
+    def terminal(self) -> TerminalPlace:
+        """A terminal on the machine, logged in, below this cell; the same one each time. Raises MachineError."""
+        return self.view().open_terminal()

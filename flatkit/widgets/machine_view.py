@@ -12,6 +12,7 @@ from flatkit.errors import FlatkitError
 from flatkit.widgets import inside, kit
 from flatkit.widgets.machine_panel import CONSOLE_LINES, Looker, as_value, make_panel
 from flatkit.widgets.panel import Panel
+from flatkit.widgets.terminal import Terminal, TerminalPlace
 
 if TYPE_CHECKING:
     from flatkit.widgets.live import LiveMachine
@@ -29,6 +30,7 @@ class MachineView:
         self._trouble: tuple[str, str] = ("", "")
         self.page = make_panel(self._said)
         self.looker = Looker(self._ask, self._show_inside)
+        self.terminal: Terminal | None = None
         self.widget = kit.VBox([self.page])
 
     def show(self, value: Panel) -> None:
@@ -46,6 +48,9 @@ class MachineView:
             self.looker.last = None
             self.page.inside = {}
             self.widget.children = (self.page,)
+            if self.terminal is not None:
+                self.terminal.close()
+                self.terminal = None
 
     def _said(self, verb: str) -> None:
         """A button, or the page's wish to look. Nobody would see what a callback raises."""
@@ -57,6 +62,7 @@ class MachineView:
             "stop": machine.stop,
             "restart": machine.restart,
             "unplug": machine.unplug,
+            "terminal": self.open_terminal,
         }
         if verb not in verbs:
             return
@@ -67,6 +73,14 @@ class MachineView:
             self._trouble = (error.message, error.hint)
             if self._panel is not None:
                 self.show(self._panel)
+
+    def open_terminal(self) -> TerminalPlace:
+        """Show the terminal below the panel; there is one, however often it is asked for. Raises MachineError."""
+        self._machine.must_run()
+        if self.terminal is None:
+            self.terminal = Terminal(self._machine.name, self._machine.open_shell)
+        self.widget.children = (self.page, self.terminal.widget)
+        return TerminalPlace(widget=self.terminal.widget, machine=self._machine.name)
 
     def _look(self) -> None:
         if self._machine.is_busy:

@@ -31,6 +31,10 @@ _READY = """async () => {
   await panel.sessionContext.ready;
   await panel.sessionContext.session.kernel.info;
 }"""
+_IDLE = """() => {
+  const { kernel } = jupyterapp.shell.currentWidget.sessionContext.session;
+  return kernel.connectionStatus === "connected" && kernel.status === "idle";
+}"""
 _RUN = """number => {
   const { content } = jupyterapp.shell.currentWidget;
   content.activeCellIndex = number;
@@ -153,6 +157,10 @@ class Notebook:
         """The notebook is shown and its kernel is idle."""
         expect(self.cells.first).to_be_visible(timeout=_PATIENCE * 1000)
         self.page.evaluate(_READY)
+
+    def wait_until_idle(self) -> None:
+        """The kernel answers and has nothing to do, after a restart too."""
+        self.page.wait_for_function(_IDLE, timeout=_PATIENCE * 1000)
 
     def run(self, number: int) -> Locator:
         """Run a cell; its output area. Does not wait for its end."""

@@ -1,0 +1,106 @@
+"""The terminal's Python half: one a machine, its session's name and command, and keys that go over the kernel."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from notebook_parts import CONFIG
+
+import flatkit as fk
+from flatkit.errors import MachineError
+from flatkit.machines import Machine
+from flatkit.testing.front import FakeFront
+from flatkit.widgets.live import LiveMachine
+from flatkit.widgets.terminal import Terminal, session_argv, session_name
+
+pytestmark = pytest.mark.usefixtures("backend")
+
+
+@pytest.fixture
+def machine(folder: Path) -> LiveMachine:
+    (folder / "web.bu").write_text(CONFIG)
+    return fk.up("web.bu").wait(30)
+
+
+class Page:
+    """What came to the page, waited for."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.front = FakeFront(terminal.widget)
+        self.text = b""
+        self.ended = ""
+
+    def wait_for(self, word: bytes) -> None:
+        self._until(lambda: word in self.text)
+
+    def wait_for_end(self) -> str:
+        self._until(lambda: bool(self.ended))
+        return self.ended
+
+    def _until(self, is_true: object) -> None:
+        until = time.monotonic() + 20
+        while not is_true():  # type: ignore[operator]
+            assert time.monotonic() < until, (self.text, self.ended)
+            for sent in self.front.take():
+                self.text += b"".join(sent.buffers)
+                if sent.content and sent.content["kind"] == "ended":
+                    self.ended = sent.content["why"]
+            threading.Event().wait(0.01)
+
+
+def test_a_session_is_named_so_that_the_server_takes_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert session_name("my-web").startswith("flatkit_my_web_")
+    assert session_name("my-web").replace("_", "").isalnum()
+    assert session_name("my-web") != session_name("my-other")
+    before = session_name("web")
+    monkeypatch.setenv("FLATKIT_STATE", str(folder / "other"))
+    assert session_name("web") != before
+
+
+def test_a_session_runs_in_the_world_of_its_kernel(folder: Path) -> None:
+    argv = session_argv("web")
+    assert argv[0] == "env"
+    assert any(word.startswith("FLATKIT_STATE=") for word in argv)
+    assert argv[-1] == "web"
+
+
+def test_keys_go_over_the_kernel_and_back(machine: LiveMachine) -> None:
+    place = machine.terminal()
+    assert "flatkit ssh web" in repr(place)
+    terminal = machine.view().terminal
+    assert terminal is not None
+    page = Page(terminal)
+    page.front.send({"kind": "open", "columns": 90, "rows": 20})
+    page.wait_for(b"welcome")
+    page.front.send({"kind": "input", "text": "ls\r"})
+    page.wait_for(b"typed:ls")
+    page.front.send({"kind": "size", "columns": 100, "rows": 30})
+    page.wait_for(b"<100x30>")
+    page.front.send({"kind": "drawn", "bytes": len(page.text)})
+    page.front.send({"kind": "input", "text": "exit\r"})
+    assert page.wait_for_end() == "The session has ended."
+
+
+def test_there_is_one_terminal_a_machine_and_it_goes_with_it(machine: LiveMachine) -> None:
+    first = machine.terminal().widget
+    assert machine.terminal().widget is first
+    assert first in machine.view().widget.children
+    page = Page(machine.view().terminal)  # type: ignore[arg-type]
+    page.front.send({"kind": "open", "columns": 90, "rows": 20})
+    page.wait_for(b"welcome")
+    machine.down()
+    assert first.gone
+    assert first not in machine.view().widget.children
+    with pytest.raises(MachineError):
+        machine.terminal()
+
+
+def test_a_machine_that_does_not_answer_is_said_on_the_page(machine: LiveMachine) -> None:
+    machine.terminal()
+    page = Page(machine.view().terminal)  # type: ignore[arg-type]
+    Machine("web").down()
+    page.front.send({"kind": "open", "columns": 90, "rows": 20})
+    assert '"web"' in page.wait_for_end()
