@@ -13,7 +13,7 @@ def _folder(variable: str, *, for_root: str, xdg: str, fallback: str) -> Path:
     given = os.environ.get(variable)
     if given:
         return Path(given).expanduser().absolute()
-    if os.geteuid() == 0:
+    if hasattr(os, "geteuid") and os.geteuid() == 0:  # Windows knows no root
         return Path(for_root)
     base = os.environ.get(xdg)
     return (Path(base) if base else Path.home() / fallback) / "flatkit"

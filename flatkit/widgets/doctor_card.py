@@ -26,18 +26,17 @@ class DoctorCard:
 
     def _repr_html_(self) -> str:
         rows = "".join(_row(check) for check in self.examination.checks)
-        verdict = "this host can boot machines" if self.ok else "this host cannot boot machines yet"
-        last = html.line(html.text(verdict, "ok" if self.ok else "bad"))
+        last = html.line(html.text(self.examination.verdict, "ok" if self.ok else "bad"))
         return html.block(f"<table>{rows}</table>", last)
 
 
 def _row(check: HostCheck) -> str:
     state = str(check.state)
     kind = {"ok": "ok", "fail": "bad"}.get(state, "dim")
-    more = ""
+    more = html.line(html.text(check.why, "dim"))
     if state != "ok":
-        more = html.line(html.text(check.why, "dim"))
         more += html.line("fix: ", f"<code>{html.text(check.fix)}</code>") if check.fix else ""
+        more += html.line(html.text(check.note, "dim")) if check.note else ""
     return (
         f"<tr><td>{html.text(check.state.mark, kind)}</td><th scope='row'>{html.text(check.name)}</th>"
         f"<td>{html.text(check.found)}{more}</td></tr>"

@@ -199,11 +199,11 @@ def test_doctor_says_whom_images_are_trusted_from(site, fetcher, monkeypatch, tm
     from flatkit import host
 
     fetcher.fetch(STABLE)
-    trust = host._trust()
+    trust = host.check_trust()
     assert (trust.state, "FLATKIT_SIGNING_KEY" in trust.found) == (host.Health.WARN, True)
-    assert "Flatcar stable 4593.2.5" in host._image().found
+    assert "Flatcar stable 4593.2.5" in host.check_image().found
     monkeypatch.setenv("FLATKIT_SIGNING_KEY", str(tmp_path / "none"))
-    assert "cannot be read" in host._guarded(host._trust).found
+    assert "cannot be read" in host._guarded("trust", host.check_trust).found
     monkeypatch.delenv("FLATKIT_SIGNING_KEY")
-    assert host._trust().state is host.Health.OK
-    assert "E25D9AED0593B34A, pinned" in host._trust().found
+    assert host.check_trust().state is host.Health.OK
+    assert "E25D9AED0593B34A, pinned" in host.check_trust().found

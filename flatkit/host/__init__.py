@@ -1,0 +1,76 @@
+"""What this host can do: the checks of `flatkit doctor`, each with why it matters and the one command that fixes it.
+
+Called host and not doctor, because `flatkit.doctor` is the function that a notebook calls.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Callable
+from functools import partial
+
+from flatkit.errors import FlatkitError
+from flatkit.host.check import Examination as Examination
+from flatkit.host.check import Health as Health
+from flatkit.host.check import HostCheck as HostCheck
+from flatkit.host.jupyter import check_jupyter
+from flatkit.host.software import check_image, check_programs, check_trust
+from flatkit.host.space import check_disk, check_folders, check_memory, check_ports
+from flatkit.host.system import System, check_clock, check_processor, check_system, find_system, is_remote
+from flatkit.host.virtual import check_accelerator, check_libvirt, check_rights
+
+_Checks = dict[str, Callable[[], HostCheck]]
+
+
+def examine(system: System | None = None) -> Examination:
+    """Look at the host; changes nothing, and one broken part does not hide the others. `system` is for tests."""
+    from flatkit.machines.hypervisor import default_uri
+
+    system, uri = system or find_system(), default_uri()
+    checks: _Checks = {"system": partial(check_system, system, uri), "python": _python}
+    if is_remote(uri):
+        checks |= {"libvirt": check_libvirt, "programs": check_programs}
+    elif system.boots_machines:
+        checks |= _of_machines(system, uri)
+    checks |= {"jupyter": check_jupyter, "clock": partial(check_clock, system)}
+    return Examination(checks=tuple(_guarded(name, check) for name, check in checks.items()))
+
+
+def _of_machines(system: System, uri: str) -> _Checks:
+    """What matters where machines boot on this very host."""
+    from flatkit.images.lab.build import find_lab_image
+
+    lab = find_lab_image()
+    return {
+        "processor": check_processor,
+        "libvirt": check_libvirt,
+        "rights": partial(check_rights, uri),
+        "accelerator": partial(check_accelerator, system, kernel=lab.kernel if lab else None),
+        "memory": check_memory,
+        "disk": partial(check_disk, has_image=lab is not None),
+        "folders": check_folders,
+        "ports": check_ports,
+        "image": check_image,
+        "trust": check_trust,
+        "programs": check_programs,
+    }
+
+
+def _guarded(name: str, check: Callable[[], HostCheck]) -> HostCheck:
+    why, fix = "flatkit needs it", "make setup"
+    try:
+        return check()
+    except FlatkitError as error:
+        return HostCheck(name=name, state=Health.FAIL, found=error.message, why=why, fix=error.hint or fix)
+    except OSError as error:
+        return HostCheck(name=name, state=Health.FAIL, found=f"cannot be looked at: {error}", why=why, fix=fix)
+
+
+def _python() -> HostCheck:
+    version = platform.python_version()
+    state = Health.OK if sys.version_info >= (3, 11) else Health.FAIL
+    return HostCheck(
+        name="python", state=state, found=f"Python {version}", why="flatkit is written for 3.11 and later",
+        fix="sudo apt install python3", note="Or your system's own way to a newer Python; then: make setup.",
+    )  # fmt: skip

@@ -1,0 +1,68 @@
+"""What doctor says about a host: one line for each thing that it looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Health(str, Enum):
+    """What a check found: warn means that it works, and less well than it could."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def mark(self) -> str:
+        """A sign for it that needs no colour."""
+        return {Health.OK: "✓", Health.WARN: "!", Health.FAIL: "✗"}[self]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostCheck:
+    """One line of doctor: what was looked at, what was found, why it matters in one clause, the one command that fixes it.
+
+    `note` is what else a person should know before they type the fix.
+    """
+
+    name: str
+    state: Health
+    found: str
+    why: str
+    fix: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examination:
+    """All checks. `ok` says whether machines can boot; `verdict` says it in words."""
+
+    checks: tuple[HostCheck, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed."""
+        return all(check.state is not Health.FAIL for check in self.checks)
+
+    @property
+    def verdict(self) -> str:
+        """The sum of it in one line."""
+        if self.ok:
+            return "this host can boot machines"
+        broken = ", ".join(check.name for check in self.checks if check.state is Health.FAIL)
+        return f"this host cannot boot machines yet: {broken}"
+
+    def __str__(self) -> str:
+        width = max(len(check.name) for check in self.checks)
+        lines = []
+        for check in self.checks:
+            lines.append(f"{check.state.mark} {check.name:<{width}}  {check.found}")
+            lines.append(f"  {'':<{width}}  ({check.why})")
+            if check.state is not Health.OK:
+                lines += [f"  {'':<{width}}  fix: {check.fix}"] if check.fix else []
+                lines += [f"  {'':<{width}}  {check.note}"] if check.note else []
+        return "\n".join([*lines, self.verdict])

@@ -1,0 +1,104 @@
+"""What the course needs of this host: memory, disk, ports, folders that QEMU can enter."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from flatkit import paths
+from flatkit.host.check import Health, HostCheck
+
+# A machine of the course, and JupyterLab with a kernel beside it.
+_MACHINE_MIB, _QEMU_MIB, _JUPYTER_MIB = 1024, 200, 400
+_IMAGE_MIB, _BUILD_MIB, _MACHINES_MIB = 700, 1800, 1500
+
+
+def check_memory(free: int | None = None) -> HostCheck:
+    """Whether the course's machines fit: one always, two where an exercise compares."""
+    from flatkit.machines.disks import measure_room
+
+    free = measure_room(existing(paths.machines_dir())).memory_mib if free is None else free
+    one = _MACHINE_MIB + _QEMU_MIB + _JUPYTER_MIB
+    two = one + _MACHINE_MIB + _QEMU_MIB
+    state = Health.OK if free >= two else Health.WARN if free >= one else Health.FAIL
+    return HostCheck(
+        name="memory", state=state, found=f"{free} MiB free; the course wants {one} for one machine, {two} for two",
+        why=f"each machine takes {_MACHINE_MIB} MiB and QEMU {_QEMU_MIB}, Jupyter some {_JUPYTER_MIB}",
+        fix="flatkit stop NAME", note="flatkit list shows your machines; closing other programs helps as well.",
+    )  # fmt: skip
+
+
+def check_disk(*, has_image: bool, free: dict[Path, int] | None = None) -> HostCheck:
+    """Whether the image and the machines' disks fit. `free` gives MiB by folder, for tests."""
+    cache, state_dir = existing(paths.cache_dir()), existing(paths.state_dir())
+    known = free or {folder: shutil.disk_usage(folder).free // 2**20 for folder in (cache, state_dir)}
+    image = 0 if has_image else _IMAGE_MIB + _BUILD_MIB
+    needs = {cache: image, state_dir: _MACHINES_MIB}
+    if _same_disk(cache, state_dir):
+        needs = {cache: image + _MACHINES_MIB}
+    state, found = Health.OK, []
+    for folder, need in needs.items():
+        # A machine's disk grows while it is used: half of what the whole course wants is a start.
+        short = Health.WARN if known[folder] >= need // 2 else Health.FAIL
+        state = state if known[folder] >= need else _worse(state, short)
+        found.append(f"{known[folder]} MiB free in {folder}, {need} wanted")
+    return HostCheck(
+        name="disk", state=state, found="; ".join(found), why="an image, and what each machine writes, lie there",
+        fix="export FLATKIT_CACHE=/larger/cache FLATKIT_STATE=/larger/state",
+        note="Or make room: flatkit clean removes machines, flatkit images rm an image.",
+    )  # fmt: skip
+
+
+def check_folders() -> HostCheck:
+    """Whether cache and state can be written, and for root also entered by the user that QEMU runs as."""
+    folders = {path: existing(path) for path in (paths.cache_dir(), paths.state_dir())}
+    why = "images and machines lie there, and QEMU must be able to open them"
+    found = " and ".join(str(path) for path in folders)
+    for path, there in folders.items():
+        if not os.access(there, os.W_OK):
+            return HostCheck(
+                name="folders", state=Health.FAIL, found=f"{there} cannot be written by you", why=why,
+                fix=f'sudo install -d -o "$USER" {path}',
+            )  # fmt: skip
+        closed = find_closed(there) if _is_root() else None
+        if closed:
+            return HostCheck(
+                name="folders", state=Health.FAIL, found=f"{closed} may not be entered by other users", why=why,
+                fix=f"chmod o+x {closed}", note="As root, QEMU runs as libvirt's own user.",
+            )  # fmt: skip
+    return HostCheck(name="folders", state=Health.OK, found=found, why=why)
+
+
+def find_closed(folder: Path, *, below: Path = Path("/")) -> Path | None:
+    """The first folder on the way down that other users may not enter."""
+    way = [path for path in (*reversed(folder.parents), folder) if path.is_relative_to(below) and path != below]
+    return next((path for path in way if not path.stat().st_mode & 0o001), None)
+
+
+def check_ports() -> HostCheck:
+    """Whether there are ports to lead to machines."""
+    from flatkit.machines import ports
+
+    port = ports.find_free_port()  # raises HostError with its own hint when all are taken
+    return HostCheck(
+        name="ports", state=Health.OK, found=f"{ports.LOWEST} to {ports.HIGHEST} on 127.0.0.1, {port} is free",
+        why="SSH and the pages of machines are reached through them",
+    )  # fmt: skip
+
+
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest above it that is there."""
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def _same_disk(one: Path, other: Path) -> bool:
+    return one.stat().st_dev == other.stat().st_dev
+
+
+def _worse(one: Health, other: Health) -> Health:
+    return Health.FAIL if Health.FAIL in {one, other} else other
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0

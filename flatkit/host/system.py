@@ -1,0 +1,119 @@
+"""The system that flatkit runs on: operating system, WSL, container, processor, clock."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+
+from flatkit.errors import HostError
+from flatkit.host.check import Health, HostCheck
+
+# A clock before this is wrong: this version of flatkit did not exist then.
+_NOT_BEFORE = datetime(2026, 11, 1, tzinfo=UTC)
+_REMOTE = 'export LIBVIRT_DEFAULT_URI="qemu+ssh://YOU@LINUX-HOST/session"'
+
+
+class System(str, Enum):
+    """Where Python runs."""
+
+    LINUX = "Linux"
+    WSL2 = "Linux in WSL 2"
+    WSL1 = "Linux in WSL 1"
+    CONTAINER = "Linux in a container"
+    MACOS = "macOS"
+    WINDOWS = "Windows"
+    OTHER = "another system"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def boots_machines(self) -> bool:
+        """Whether libvirt and QEMU can run here at all."""
+        return self in {System.LINUX, System.WSL2, System.CONTAINER}
+
+
+def find_system(*, root: Path = Path("/"), name: str | None = None) -> System:
+    """Which of them this is; `root` and `name` are for tests."""
+    name = name or platform.system()
+    if name != "Linux":
+        return {"Darwin": System.MACOS, "Windows": System.WINDOWS}.get(name, System.OTHER)
+    release = _read(root / "proc/sys/kernel/osrelease")
+    if "microsoft" in release.lower():
+        # WSL 1 has no kernel of its own: it says "4.4.0-19041-Microsoft".
+        return System.WSL2 if "WSL2" in release or "microsoft-standard" in release else System.WSL1
+    inside = (root / ".dockerenv").exists() or (root / "run/.containerenv").exists()
+    return System.CONTAINER if inside else System.LINUX
+
+
+def is_remote(uri: str) -> bool:
+    """Whether a libvirt URI leads to another host: `driver+ssh://HOST/...`, or `driver://HOST/...`."""
+    _, found, rest = uri.partition("://")
+    return bool(found) and not rest.startswith("/")
+
+
+def check_system(system: System, uri: str) -> HostCheck:
+    """Whether machines can run on this kind of system."""
+    version = platform.release()
+    if system is System.WSL1:
+        return HostCheck(
+            name="system", state=Health.FAIL, found=f"{system} ({version})",
+            why="WSL 1 has no kernel of its own, and so neither libvirt nor KVM",
+            fix="wsl --set-version Debian 2", note="In PowerShell, with your distribution's name.",
+        )  # fmt: skip
+    if system.boots_machines:
+        return HostCheck(name="system", state=Health.OK, found=f"{system} {version}", why="machines boot on Linux")
+    if is_remote(uri):
+        found = f"{system}; machines boot on another host: {uri}"
+        return HostCheck(name="system", state=Health.OK, found=found, why="machines boot on Linux")
+    wsl = " On Windows 11, WSL 2 is such a host: wsl --install." if system is System.WINDOWS else ""
+    return HostCheck(
+        name="system", state=Health.FAIL, found=str(system),
+        why="machines boot on Linux; here you can write, check and explain configs and play what was recorded",
+        fix=_REMOTE, note=f"With a Linux host that you reach by SSH and that has libvirt.{wsl}",
+    )  # fmt: skip
+
+
+def check_processor() -> HostCheck:
+    """Whether there is an image for this host's processor."""
+    from flatkit.machines import Arch
+
+    why = "an image boots quickly on its own kind of processor only"
+    try:
+        arch = Arch.of_host()
+    except HostError as error:
+        return HostCheck(name="processor", state=Health.FAIL, found=error.message, why=why, fix=_REMOTE)
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found = f"{arch}, {count} processor{'s' if count != 1 else ''}"
+    if arch is Arch.AARCH64:
+        return HostCheck(
+            name="processor", state=Health.WARN, found=f"{found}: Flatcar's arm64 images boot, the lab image is x86_64",
+            why=why, fix="flatkit up --image PATH", note="PATH: flatcar_production_qemu_uefi_image.img of arm64-usr.",
+        )  # fmt: skip
+    state = Health.OK if count >= 2 else Health.WARN
+    return HostCheck(
+        name="processor", state=state, found=found, why=f"{why}; a machine has two, and one shared makes it slow",
+        fix="give this virtual machine a second processor" if count < 2 else "",
+    )  # fmt: skip
+
+
+def check_clock(system: System, now: float | None = None) -> HostCheck:
+    """Whether the clock can be right: signatures, TLS and every machine that boots go by it."""
+    there = datetime.fromtimestamp(time.time() if now is None else now, UTC)
+    fix = "sudo hwclock --hctosys" if system is System.WSL2 else "sudo timedatectl set-ntp true"
+    note = "WSL's clock stands still while Windows sleeps." if system is System.WSL2 else ""
+    return HostCheck(
+        name="clock", state=Health.OK if there >= _NOT_BEFORE else Health.FAIL, found=f"{there:%Y-%m-%d %H:%M} UTC",
+        why="machines take their time from it, and signatures and certificates are judged by it", fix=fix, note=note,
+    )  # fmt: skip
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""

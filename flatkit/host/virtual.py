@@ -1,0 +1,111 @@
+"""libvirt, QEMU and the accelerator: who may reach them, and whether a kernel really starts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from flatkit.errors import HostError, MissingDependency
+from flatkit.host.check import Health, HostCheck
+from flatkit.host.system import System, is_remote
+
+_LIBVIRT_WHY = "it starts and stops the machines"
+
+
+def check_libvirt() -> HostCheck:
+    """Whether libvirt answers at its URI. What it says when it does not carries its own fix."""
+    from flatkit.machines import Hypervisor
+
+    hypervisor = Hypervisor()
+    try:
+        hypervisor.connect()
+        libvirt, qemu = hypervisor.version()
+    except MissingDependency as error:
+        return HostCheck(
+            name="libvirt", state=Health.FAIL, found=error.message, why=_LIBVIRT_WHY, fix="make setup",
+            note=f"By hand: {error.hint}",
+        )  # fmt: skip
+    except HostError as error:
+        fix, _, note = error.hint.partition("; ")
+        return HostCheck(name="libvirt", state=Health.FAIL, found=error.message, why=_LIBVIRT_WHY, fix=fix, note=note)
+    where = "on another host" if is_remote(hypervisor.uri) else _whose(hypervisor.uri)
+    return HostCheck(
+        name="libvirt",
+        state=Health.OK,
+        found=f"libvirt {libvirt}, QEMU {qemu}, {hypervisor.uri} ({where})",
+        why=_LIBVIRT_WHY,
+    )
+
+
+def _whose(uri: str) -> str:
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return "the system's daemon, since you are root"
+    return "the system's daemon" if uri.endswith("/system") else "a daemon of your own, no group is needed"
+
+
+def check_rights(uri: str, *, run: Path = Path("/run"), groups: frozenset[str] | None = None) -> HostCheck:
+    """Whether you are in the groups that libvirt's socket asks for. `run` and `groups` are for tests."""
+    why = "libvirt's socket and /dev/kvm are opened by group"
+    name = os.environ.get("USER", "") or "you"
+    groups = my_groups() if groups is None else groups
+    if "root" in groups:
+        return HostCheck(name="rights", state=Health.OK, found="you are root", why=why)
+    found = f"groups of {name}: {', '.join(sorted(groups & {'libvirt', 'kvm'})) or 'neither libvirt nor kvm'}"
+    if not uri.endswith("/system"):
+        return HostCheck(name="rights", state=Health.OK, found=f"{found}; {uri} needs none", why=why)
+    sockets = [run / "libvirt" / name for name in ("libvirt-sock", "virtqemud-sock")]
+    there = [path for path in sockets if path.exists()]
+    if "libvirt" not in groups and not any(os.access(path, os.R_OK | os.W_OK) for path in there):
+        return HostCheck(
+            name="rights", state=Health.FAIL, found=found, why=why, fix='sudo usermod -aG libvirt,kvm "$USER"',
+            note="Then log in again. Or unset LIBVIRT_DEFAULT_URI: a session of your own needs no group.",
+        )  # fmt: skip
+    return HostCheck(name="rights", state=Health.OK, found=found, why=why)
+
+
+def my_groups() -> frozenset[str]:
+    """The names of the groups that this process is in, "root" for root itself."""
+    import grp
+
+    names = set()
+    for number in {*os.getgroups(), os.getegid()}:
+        try:
+            names.add(grp.getgrgid(number).gr_name)
+        except KeyError:
+            continue
+    return frozenset(names | {"root"} if os.geteuid() == 0 else names - {"root"})
+
+
+def check_accelerator(system: System, *, kernel: Path | None) -> HostCheck:
+    """KVM or emulation, proved by a kernel's first line where a kernel is at hand."""
+    from flatkit.machines import Accelerator, Arch, choose
+
+    chosen = choose(Arch.of_host(), kernel=kernel)
+    found = f"{chosen.accelerator.words}: {chosen.why}"
+    if chosen.accelerator is Accelerator.KVM:
+        state = Health.OK if chosen.proved else Health.WARN
+        return HostCheck(
+            name="accelerator", state=state, found=found if chosen.proved else f"{found}; not proved: no kernel was tried",
+            why="with KVM a machine boots in seconds", fix="flatkit images build-lab",
+            note="The lab image's kernel is then started once under KVM." if not chosen.proved else "",
+        )  # fmt: skip
+    fix, note = _cure(chosen.why, system)
+    return HostCheck(
+        name="accelerator", state=Health.WARN, found=found,
+        why="emulated, a boot takes 15 to 30 s instead of about 5; everything works", fix=fix, note=note,
+    )  # fmt: skip
+
+
+def _cure(why: str, system: System) -> tuple[str, str]:
+    """The command that gives KVM, and what else to know; by the reason that it is not used."""
+    if "may not be opened" in why:
+        return 'sudo usermod -aG kvm "$USER"', "Then log in again."
+    if "no kernel starts" in why:
+        return "", "Nothing to do here: this host is a virtual machine, and the KVM that it is offered does not work."
+    if system is System.WSL2:
+        return "wsl --update", "In PowerShell. KVM in WSL 2 needs Windows 11; on Windows 10 there is none."
+    if system is System.CONTAINER:
+        return "docker run --device /dev/kvm ...", "The container's host must have it."
+    if "the guest is" in why:
+        return "", "An image for this host's own processor boots quicker."
+    return "sudo modprobe -a kvm_intel kvm_amd", "Virtualisation may have to be switched on in the firmware first."
