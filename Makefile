@@ -1,6 +1,6 @@
 # The doors to flatkit for people and for CI. The work is done by tools/setup.sh, the flatkit command and pytest.
 .DEFAULT_GOAL := help
-.PHONY: help setup workshop demo test test-long check bundles vectors bench fuzz clean distclean
+.PHONY: help setup workshop demo test test-long check bundles recordings vectors bench fuzz clean distclean
 
 BIN = $(shell tools/setup.sh bin)
 FAST = not vm and not ui and not install and not long
@@ -37,6 +37,9 @@ check: ## style, types, layers, notebooks and the fast tests
 
 bundles: ## build what the notebook's widgets load, from flatkit/widgets/js (needs Node.js)
 	@cd flatkit/widgets/js && npm ci --ignore-scripts --no-audit --no-fund && node build.mjs
+
+recordings: setup ## play every demo on the lab image, and record it for where nothing can boot
+	@"$(BIN)/flatkit" demo run all --image lab --record recordings
 
 vectors: ## compare with the recorded cases in the folder VECTORS (make vectors VECTORS=DIR)
 	@tools/setup.sh run

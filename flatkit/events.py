@@ -19,10 +19,15 @@ class Event:
 
     at: float = field(default_factory=time.monotonic)
 
+    @classmethod
+    def name_of(cls) -> str:
+        """The event's name in JSON and in `on_...`: the class name in snake case."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
     @property
     def name(self) -> str:
-        """The event's name in JSON and in `on_...`: the class name in snake case."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+        """The same, of this event."""
+        return self.name_of()
 
     def as_dict(self) -> dict[str, Any]:
         """The event as JSON-ready values, its name first."""

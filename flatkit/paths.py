@@ -50,3 +50,10 @@ def examples_dir() -> Path:
     package = Path(__file__).resolve().parent
     packaged = package / "_examples"
     return packaged if packaged.is_dir() else package.parent / "examples"
+
+
+def recordings_dir() -> Path:
+    """The recorded runs of the demos: of the checkout, or inside an installed wheel."""
+    package = Path(__file__).resolve().parent
+    packaged = package / "_recordings"
+    return packaged if packaged.is_dir() else package.parent / "recordings"

@@ -26,7 +26,6 @@ from flatkit.steps import Boot
 if TYPE_CHECKING:
     from flatkit.butane.provenance import Provenance
     from flatkit.machines import Firmware, Forward, Machine, MachineSpec
-    from flatkit.platforms import Payload
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,13 +117,6 @@ def _from_butane(data: bytes | str, text: str, name: str, files_dir: Path | None
         name=name, text=text, ignition=result.ignition, warnings=tuple(map(str, result.report)),
         provenance=result.provenance,
     )  # fmt: skip
-
-
-def payload_of(config: Config) -> Payload:
-    """The config as it is handed over to a platform, without anything of flatkit's."""
-    from flatkit.platforms import Payload
-
-    return Payload(file=Path(config.name).name, ignition=json.dumps(config.ignition, separators=(",", ":")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -375,6 +367,11 @@ class LocalStage:
             for forward in machine.forwards:
                 command = command.replace(f"{{port{forward.guest}}}", str(forward.host))
         return command
+
+    @property
+    def image(self) -> str:
+        """The badge of the image that was booted; "" where nothing was."""
+        return self.machines[-1].spec.label if self.machines else ""
 
     def close(self) -> None:
         """Remove the machines, unless they are to be kept."""

@@ -1,13 +1,26 @@
-"""`flatkit demo`: plays a demo in the terminal."""
+"""`flatkit demo`: plays a demo in the terminal, for real or from a recording, and records it."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flatkit.cli.show import Json, observer_for
+from flatkit.cli.show import Json, Terminal, observer_for
+from flatkit.errors import Cancelled, UsageError
+from flatkit.events import Event, Observer, Said, StepStarted, Tee
+
+if TYPE_CHECKING:
+    from flatkit.demos.recording import Recording
+    from flatkit.demos.runner import DemoResult
+    from flatkit.steps import Demo
+
+# How much quicker than it was a recording plays that nobody asked for.
+_SPEED_OF_ITSELF = 4.0
 
 
 def run(argv: list[str]) -> int:
@@ -16,59 +29,179 @@ def run(argv: list[str]) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("list", help="the demos there are")
     listing.add_argument("--json", action="store_true", help="one JSON object a line")
-    play = commands.add_parser("run", help="play one, or all")
+    play = commands.add_parser(
+        "run", help="play one, or all", description="Play a demo for real. Where nothing can boot, its recording plays."
+    )
     play.add_argument("name")
-    play.add_argument("--image", default="auto")
+    play.add_argument("--image", help="default: auto; one that is named is never replaced by a recording")
     play.add_argument("--keep", action="store_true", help="leave its machines, and name them")
+    play.add_argument(
+        "--step", action="store_true", help="wait for Enter before each step; r goes on with the recording"
+    )
+    play.add_argument("--record", type=Path, metavar="DIR", help="write NAME.cast.gz there")
+    play.add_argument(
+        "--replay",
+        nargs="?",
+        const=Path(),
+        type=Path,
+        metavar="DIR|FILE",
+        help="play a recording (default: the one that ships)",
+    )
+    play.add_argument("--speed", type=float, metavar="X", help="of a recording: X times as fast; 0: without waiting")
     play.add_argument("--json", action="store_true", help="one JSON object a line")
     options = parser.parse_args(argv[1:])
-    return _list(as_json=options.json) if options.command == "list" else _run(options)
+    if options.command == "list":
+        return _list(as_json=options.json)
+    if options.record and options.replay:
+        raise UsageError("--record and --replay exclude each other", hint="flatkit demo run NAME --record DIR")
+    if options.speed is not None and not 0 <= options.speed < float("inf"):
+        raise UsageError(
+            f'--speed "{options.speed:g}"; expected 0 or more', hint="flatkit demo run NAME --replay --speed 10"
+        )
+    return _run(options)
 
 
 def _list(*, as_json: bool) -> int:
     from flatkit.demos import DEMOS
+    from flatkit.demos.recording import find_recording
 
     for demo in DEMOS.values():
-        row = {"event": "demo", "name": demo.name, "title": demo.title, "steps": len(demo.steps)}
+        row = {"event": "demo", "name": demo.name, "title": demo.title, "steps": len(demo.steps),
+               "recorded": find_recording(demo.name) is not None}  # fmt: skip
         print(json.dumps(row) if as_json else f"{demo.name:<12} {demo.title} ({len(demo.steps)} steps)")
     if as_json:
         print(json.dumps({"event": "result", "ok": True, "demos": len(DEMOS)}))
     return 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Played:
+    """How a demo went, for real (`recorded` is empty) or not."""
+
+    result: DemoResult
+    machines: tuple[str, ...] = ()
+    timeline: tuple[tuple[str, float], ...] = ()
+    times: str = ""
+    recorded: str = ""
+
+
 def _run(options: argparse.Namespace) -> int:
     from flatkit.demos import DEMOS, get_demo
-    from flatkit.demos.runner import play
-    from flatkit.workshop import stage
 
     demos = list(DEMOS.values()) if options.name == "all" else [get_demo(options.name)]
     observer = observer_for(as_json=options.json, stream=sys.stdout)
-    results, machines, timelines = [], [], []
+    played = []
     for demo in demos:
-        with stage(image=options.image, keep=options.keep) as local:
-            results.append(play(demo, local, observer))
-            machines += [machine.name for machine in local.machines]
-            timelines.append(local.timeline)
+        played.append(_play(demo, options, observer))
         if not options.json:
-            _summary(results[-1].demo, results[-1].ok, str(timelines[-1]))
-    ok = all(result.ok for result in results)
+            _summary(played[-1])
+    ok = all(one.result.ok for one in played)
+    machines = [name for one in played for name in one.machines] if options.keep else []
     if isinstance(observer, Json):
         observer.result(
-            ok=ok, demos=[asdict(result) for result in results], machines=machines if options.keep else [],
-            timeline=[[name, round(seconds, 3)] for timeline in timelines for name, _, seconds in timeline.phases],
+            ok=ok, demos=[asdict(one.result) for one in played], machines=machines,
+            timeline=[[name, round(seconds, 3)] for one in played for name, seconds in one.timeline],
+            recorded={one.result.demo: one.recorded for one in played if one.recorded},
         )  # fmt: skip
-    elif options.keep:
-        print(
-            f"kept: {', '.join(machines)}   (flatkit ssh {machines[-1]}; flatkit clean removes them)"
-            if machines
-            else ""
-        )
+    elif machines:
+        print(f"kept: {', '.join(machines)}   (flatkit ssh {machines[-1]}; flatkit clean removes them)")
     return 0 if ok else 1
 
 
-def _summary(name: str, ok: bool, timeline: str) -> None:
+def _play(demo: Demo, options: argparse.Namespace, observer: Observer) -> _Played:
+    from flatkit.demos.recording import get_recording
+
+    stepper = _Stepper() if options.step else None
+    watcher = Tee(observer, *([stepper] if stepper else []))
+    if options.replay is not None:
+        # --replay alone: the recording that ships.
+        place = options.replay if options.replay != Path() else None
+        recording = get_recording(demo.name, place)
+        return _replay(recording, watcher, speed=1.0 if options.speed is None else options.speed)
+    boots = any(step.boot for step in demo.steps)
+    if options.image is None and boots and (stand_in := _stand_in(demo, observer)):
+        return _replay(stand_in, watcher, speed=_SPEED_OF_ITSELF if options.speed is None else options.speed)
+    try:
+        return _live(demo, options, watcher)
+    except _GoOnRecorded as wish:
+        recording = get_recording(demo.name)
+        return _replay(recording, watcher, speed=options.speed or _SPEED_OF_ITSELF, start=wish.number)
+
+
+def _stand_in(demo: Demo, observer: Observer) -> Recording | None:
+    """The recording to play where nothing can boot; None where it can, and where there is none."""
+    from flatkit.demos.recording import find_recording, get_recording
+    from flatkit.host import find_obstacle
+
+    obstacle = find_obstacle()
+    if not obstacle or find_recording(demo.name) is None:
+        return None
+    observer.notify(
+        Said(text=f"no machine can boot here ({obstacle}), so a recorded run is shown; flatkit doctor says more")
+    )
+    return get_recording(demo.name)
+
+
+def _replay(recording: Recording, observer: Observer, *, speed: float, start: int = 1) -> _Played:
+    from flatkit.demos.replay import replay
+
+    result = replay(recording, observer, speed=speed, start=start)
+    return _Played(result=result, recorded=recording.banner)
+
+
+def _live(demo: Demo, options: argparse.Namespace, observer: Observer) -> _Played:
+    from flatkit.demos.recording import Recorder
+    from flatkit.demos.runner import play
+    from flatkit.workshop import stage
+
+    recorder = Recorder(demo=demo.name, title=demo.title, screen=lambda stream: Terminal(stream, verbose=True))
+    # The recorder comes first: a step that waits for a key is recorded as begun, and the times are those of the run.
+    watcher = Tee(recorder, observer) if options.record else observer
+    with stage(image=options.image or "auto", keep=options.keep) as local:
+        result = play(demo, local, watcher)
+        image = local.image
+        machines = tuple(machine.name for machine in local.machines)
+    if options.record:
+        path = recorder.write(options.record, ok=result.ok, image=image or "no machine")
+        observer.notify(Said(text=f"recorded: {path}"))
+    timeline = tuple((name, seconds) for name, _, seconds in local.timeline.phases)
+    return _Played(result=result, machines=machines, timeline=timeline, times=str(local.timeline) if timeline else "")
+
+
+class _GoOnRecorded(Exception):
+    """The person wants the rest of the demo from its recording, from this step on."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class _Stepper(Observer):
+    """Waits for a key before each step. At the end of the input it goes on without."""
+
+    def __init__(self, ask: Callable[[], str] | None = None) -> None:
+        self._ask = ask or sys.stdin.readline
+        self._is_recorded = False
+
+    def notify(self, event: Event) -> None:
+        """Hold a step."""
+        if isinstance(event, Said) and event.text.startswith("recorded on "):
+            self._is_recorded = True
+        if not isinstance(event, StepStarted):
+            return
+        choices = "Enter: run, q: stop" if self._is_recorded else "Enter: run, r: go on with the recording, q: stop"
+        print(f"  [{choices}] ", end="", flush=True, file=sys.stderr)
+        word = self._ask().strip().lower()
+        if word == "q":
+            raise Cancelled("stopped before this step")
+        if word == "r" and not self._is_recorded:
+            raise _GoOnRecorded(event.number)
+
+
+def _summary(played: _Played) -> None:
     print()
-    print(f"{name}: {'every check passed' if ok else 'a check failed'}")
-    if ok and timeline:
+    verdict = "every check passed" if played.result.ok else "a check failed"
+    print(f"{played.result.demo}: {verdict}{f' ({played.recorded})' if played.recorded else ''}")
+    if played.result.ok and played.times:
         print("\nWhere the time went:")
-        print(timeline)
+        print(played.times)

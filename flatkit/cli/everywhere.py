@@ -23,9 +23,11 @@ def run(argv: list[str]) -> int:
     options = parser.parse_args(argv[1:])
     if options.config is None:
         return _names(as_json=options.json)
-    from flatkit import workshop
+    from flatkit.platforms import Payload
+    from flatkit.workshop import read_config
 
-    payload = workshop.payload_of(workshop.read_config(options.config))
+    config = read_config(options.config)
+    payload = Payload.of(config.name, config.ignition)
     return _one(payload, options.platform, options.json) if options.platform else _table(payload, as_json=options.json)
 
 

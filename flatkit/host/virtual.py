@@ -37,6 +37,12 @@ def check_libvirt() -> HostCheck:
     )
 
 
+def find_obstacle() -> str:
+    """Why no machine can boot on this host, in a few words; "" when libvirt answers."""
+    found = check_libvirt()
+    return "" if found.state is Health.OK else found.found
+
+
 def _whose(uri: str) -> str:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return "the system's daemon, since you are root"

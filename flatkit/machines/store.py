@@ -111,10 +111,15 @@ def make_folder(path: Path) -> Path:
 
 def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
     """Write a file so that a reader sees the old text or the new, and a crash leaves one of them."""
+    write_bytes_atomically(path, text.encode(), mode=mode)
+
+
+def write_bytes_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """The same with bytes."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(mode)

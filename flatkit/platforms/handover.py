@@ -14,6 +14,7 @@ import shlex
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import PurePath
+from typing import Any
 
 from flatkit.platforms.platform import Limit, Piece, Platform
 
@@ -29,6 +30,11 @@ class Payload:
 
     file: str
     ignition: str
+
+    @classmethod
+    def of(cls, file: str, ignition: dict[str, Any]) -> Payload:
+        """The config of that file, without anything of flatkit's."""
+        return cls(file=PurePath(file).name, ignition=json.dumps(ignition, separators=(",", ":")))
 
     @property
     def size(self) -> int:

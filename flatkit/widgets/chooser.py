@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flatkit import workshop
-from flatkit.platforms import PLATFORMS, Fit, Handover, get_platform, hand_over
+from flatkit.platforms import PLATFORMS, Fit, Handover, Payload, get_platform, hand_over
 from flatkit.platforms.handover import NOT_RUN, shortened
 from flatkit.widgets import front, html
 from flatkit.workshop import Config
@@ -17,7 +16,7 @@ class Chooser:
     """A config, and the platform that is looked at. `choose("vmware")` is what the list does; `print` it for the text."""
 
     def __init__(self, config: Config) -> None:
-        self._payload = workshop.payload_of(config)
+        self._payload = Payload.of(config.name, config.ignition)
         self._chosen = "aws"
         self._view: front.View | None = None
         self._place = front.Place()

@@ -131,10 +131,17 @@ def _made_otherwise(name: str, config: Config, differences: tuple[str, ...]) -> 
 
 
 def play(
-    name: str, config: str | Path | None = None, *, image: str = "auto", keep: bool = False
+    name: str,
+    config: str | Path | None = None,
+    *,
+    image: str = "auto",
+    keep: bool = False,
+    recorded: bool = False,
+    speed: float = 1.0,
 ) -> Player | Chooser | CommunityCard:
     """Play a demo on machines of its own, step by step with its buttons, or all of it with `await`. Raises UsageError.
 
+    Where nothing can boot its recorded run is shown, and says so; with `recorded` always, `speed` times as fast.
     `fk.play("everywhere", "web.bu")` shows how your config is handed over on each platform, `fk.play("community")` where
     Flatcar's people are. Raises InputError for the config.
     """
@@ -150,7 +157,7 @@ def play(
         raise UsageError(f'the demo "{name}" takes no config of yours', hint=f'fk.play("{name}")')
     from flatkit.widgets.player import get_player
 
-    return get_player(name, image=image, keep=keep)
+    return get_player(name, image=image, keep=keep, recorded=recorded, speed=speed)
 
 
 def check(name: str, machine: Any = None) -> CheckCard | QuizCard:

@@ -11,8 +11,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from flatkit import workshop
+from flatkit import host, workshop
 from flatkit.demos import get_demo
+from flatkit.demos.recording import Recording, find_recording, get_recording
+from flatkit.demos.replay import replay
 from flatkit.demos.runner import DemoResult, Stage, play
 from flatkit.errors import Cancelled
 from flatkit.events import StepEnded, StepOutput, StepStarted
@@ -22,6 +24,7 @@ from flatkit.widgets.job import Job
 from flatkit.widgets.progress import Progress, Refresher
 
 _LONGEST_OUTPUT = 4000
+_STOP_PATIENCE = 60.0
 # What gives the stage that a demo is played on: image, keep and cancel by keyword.
 Stages = Callable[..., AbstractContextManager[Stage]]
 
@@ -50,7 +53,7 @@ class StepShown:
 class PlayProgress(Progress):
     """Keeps the steps beside the progress of a boot, and holds the runner before each step until it is allowed."""
 
-    def __init__(self, demo: Demo, cancel: threading.Event) -> None:
+    def __init__(self, demo: Demo, cancel: threading.Event, kept: tuple[StepShown, ...] = ()) -> None:
         super().__init__(cancel=cancel)
         self._stop = cancel
         self._gate = threading.Condition()
@@ -59,7 +62,9 @@ class PlayProgress(Progress):
             StepShown(number=number, title=step.title, why=step.why, command=step.line, where=str(step.where))
             for number, step in enumerate(demo.steps, start=1)
         ]
-        self._set(1, state="next")
+        # Steps that were played before the run went over to a recording stay as they are.
+        self.steps[: len(kept)] = kept
+        self._set(len(kept) + 1, state="next")
 
     def allow(self, number: int) -> None:
         """Let the runner play up to this step."""
@@ -100,8 +105,20 @@ class PlayProgress(Progress):
 class Player:
     """A demo that is being played. `next` and `all` return at once; `await` plays all that is left and waits."""
 
-    def __init__(self, name: str, *, image: str = "auto", keep: bool = False, stages: Stages = workshop.stage) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        image: str = "auto",
+        keep: bool = False,
+        recorded: bool = False,
+        speed: float = 1.0,
+        stages: Stages = workshop.stage,
+    ) -> None:
         self.demo = get_demo(name)
+        self.recording: Recording | None = None
+        self.banner = ""
+        self._wants_recorded, self._speed = recorded, speed
         self.result: DemoResult | None = None
         self._image, self._keep, self._stages = image, keep, stages
         self._lock = threading.RLock()
@@ -136,6 +153,11 @@ class Player:
     def is_working(self) -> bool:
         """Whether a step is being played now."""
         return self.is_running and any(step.state == "running" for step in self.steps)
+
+    @property
+    def can_be_recorded(self) -> bool:
+        """Whether there is a recording to go over to."""
+        return self.recording is None and find_recording(self.demo.name) is not None
 
     @property
     def ok(self) -> bool:
@@ -176,6 +198,8 @@ class Player:
             self._job, self.result, self._wanted = None, None, 0
 
     def _play_to(self, number: int) -> Self:
+        if self._job is None:
+            self._choose()
         self._wanted = min(max(number, self._wanted), len(self.demo.steps))
         if self._job is None:
             progress = self._progress
@@ -185,7 +209,43 @@ class Player:
         self._progress.allow(self._wanted)
         return self
 
+    def recorded(self) -> Self:
+        """Go on with the recorded run, from the step that is next; what runs is stopped. Raises InputError without one."""
+        recording = get_recording(self.demo.name)
+        was_running, done = self.is_running, sum(step.state == "ok" for step in self.steps)
+        if was_running:
+            self.stop()
+            self.wait(_STOP_PATIENCE)
+        with self._lock:
+            kept = self.steps[:done] if was_running else ()
+            self._again_if_over()
+            self._begin_recorded(recording, kept)
+            self._draw()
+        return self
+
+    def _begin_recorded(self, recording: Recording, kept: tuple[StepShown, ...] = ()) -> None:
+        self.recording, self.banner = recording, recording.banner
+        self._cancel = threading.Event()
+        self._progress = PlayProgress(self.demo, self._cancel, kept)
+        self._job, self.result, self._wanted = None, None, len(kept)
+
+    def _choose(self) -> None:
+        """Before it begins: a recorded run where one is wanted, and where nothing can boot and no image was named."""
+        if self.recording is not None:
+            return
+        if self._wants_recorded:
+            self._begin_recorded(get_recording(self.demo.name))
+        elif self._image == "auto" and any(step.boot for step in self.demo.steps):
+            obstacle = host.find_obstacle()
+            if obstacle and find_recording(self.demo.name):
+                self._begin_recorded(get_recording(self.demo.name))
+                self.banner = f"no machine can boot here ({obstacle}), so you see a recorded run: {self.banner}"
+
     def _work(self, cancel: threading.Event) -> DemoResult:
+        if self.recording is not None:
+            begin = sum(step.state == "ok" for step in self.steps) + 1
+            self.result = replay(self.recording, self._progress, speed=self._speed, start=begin, cancel=cancel)
+            return self.result
         with self._stages(image=self._image, keep=self._keep, cancel=cancel) as stage:
             self.result = play(self.demo, stage, self._progress)
         return self.result
@@ -202,7 +262,7 @@ class Player:
     # How it shows
 
     def __repr__(self) -> str:
-        lines = [f"{self.demo.title} ({self.demo.name}): {self.verdict}"]
+        lines = [f"{self.demo.title} ({self.demo.name}): {self.verdict}", *([self.banner] if self.banner else [])]
         for step in self.steps:
             lines.append(f"{step.mark} {step.number}/{len(self.steps)}  {step.title}")
             if step.state == "waiting":
@@ -250,12 +310,14 @@ _players: dict[str, Player] = {}
 _registry = threading.Lock()
 
 
-def get_player(name: str, *, image: str = "auto", keep: bool = False) -> Player:
+def get_player(
+    name: str, *, image: str = "auto", keep: bool = False, recorded: bool = False, speed: float = 1.0
+) -> Player:
     """The player of that demo; one that is being played is returned as it is. Raises UsageError."""
     with _registry:
         known = _players.get(name)
         if known is None or not known.is_running:
-            known = _players[name] = Player(name, image=image, keep=keep)
+            known = _players[name] = Player(name, image=image, keep=keep, recorded=recorded, speed=speed)
         return known
 
 

@@ -27,19 +27,23 @@ class PlayerView:
         self.next.on_click(lambda _: self._do(player.next))
         self.all.on_click(lambda _: self._do(player.all))
         self.stop.on_click(lambda _: self._do(player.stop))
-        buttons = kit.HBox([self.next, self.all, self.stop])
+        self.recorded = kit.Button(description="Recorded", tooltip="Go on with the recorded run, from this step")
+        self.recorded.on_click(lambda _: self._do(player.recorded))
+        buttons = kit.HBox([self.next, self.all, self.stop, self.recorded])
         self.widget = kit.VBox([self.head, self.steps, buttons])
 
     def show(self, value: Player) -> None:
         """Draw it."""
         kind = "bad" if value.error or (value.is_over and not value.ok) else "ok" if value.ok else "dim"
         title = html.text(value.demo.title, "line")
-        self.head.value = html.block(html.line(title, " ", html.text(value.verdict, kind)), role="status")
+        recorded = html.line(html.text(f"⏺ {value.banner}", "badge")) if value.banner else ""
+        self.head.value = html.block(html.line(title, " ", html.text(value.verdict, kind)), recorded, role="status")
         self.steps.value = html.block(*(_step_html(step, len(value.steps)) for step in value.steps), _boot_html(value))
         over, working = value.is_over, value.is_working
         self.next.description = "Play again" if over else "Play this step"
         self.next.disabled = self.all.disabled = working
         self.stop.disabled = not value.is_running
+        self.recorded.disabled = not value.can_be_recorded
 
     def _do(self, verb: Any) -> None:
         # Nobody would see what a callback raises.

@@ -13,7 +13,7 @@ import pytest
 
 import flatkit as fk
 from flatkit.demos import DEMOS
-from flatkit.errors import UsageError
+from flatkit.errors import InputError, UsageError
 from flatkit.events import Observer, phase
 from flatkit.steps import Boot, Demo, Step, Where, says
 from flatkit.widgets.player import Player
@@ -39,6 +39,7 @@ class Stage:
         self.broken = ""
         self.is_open = False
         self.hold: threading.Event | None = None
+        self.answers: dict[str, str] = {}
 
     @contextmanager
     def open(self, *, image: str, keep: bool, cancel: threading.Event) -> Iterator[Stage]:
@@ -59,7 +60,7 @@ class Stage:
 
     def guest(self, command: str) -> str:
         self.typed.append(command)
-        return "" if command == self.broken else command
+        return "" if command == self.broken else self.answers.get(command, command)
 
     def fill(self, command: str) -> str:
         return command.replace("{port80}", "8080")
@@ -169,3 +170,65 @@ def test_play_shows_the_first_step_and_does_nothing_yet(shell: Any) -> None:
 def test_an_unknown_demo_is_refused(folder: Path) -> None:
     with pytest.raises(UsageError, match="provision"):
         fk.play("nothing")
+
+
+@pytest.fixture
+def no_libvirt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flatkit.host.find_obstacle", lambda: "libvirt cannot be reached")
+
+
+def test_where_nothing_can_boot_the_recorded_run_plays_and_says_so(folder: Path, no_libvirt: None) -> None:
+    player = Player("provision", speed=0, stages=None)  # type: ignore[arg-type]
+    view = PlayerView(player)
+    player._view = view
+    assert asyncio.run(awaited(player)).ok
+    player._draw()
+    assert "no machine can boot here (libvirt cannot be reached), so you see a recorded run: recorded on" in repr(
+        player
+    )
+    assert "recorded on" in view.head.value
+    assert "✓ 7/7" in repr(player)
+    assert player.progress.phases, "the boot is shown as well"
+    player.all().wait(10)
+    assert player.ok, "and again"
+
+
+def test_an_image_that_is_named_is_not_replaced_by_a_recording(player: Player, stage: Stage, no_libvirt: None) -> None:
+    named = Player("provision", image="lab", stages=stage.open)
+    named.all().wait(10)
+    assert named.recording is None
+    asyncio.run(awaited(player))
+    assert player.recording is None, "a demo without a recording is tried all the same"
+
+
+def test_a_recording_goes_step_by_step(folder: Path) -> None:
+    player = Player("provision", recorded=True, speed=0)
+    player.next()
+    until(lambda: player.steps[1].state == "next" and player.steps[0].state == "ok")
+    assert player.steps[2].state == "waiting"
+    assert "recorded on" in repr(player)
+    player.all().wait(10)
+    assert player.ok
+
+
+def test_one_click_goes_from_live_to_recorded_at_the_same_step(folder: Path, stage: Stage) -> None:
+    player = Player("everywhere", image="lab", speed=0, stages=stage.open)
+    view = PlayerView(player)
+    player._view = view
+    stage.answers = {"flatkit everywhere web.bu": "✓ \n" * 20}
+    player.next()
+    until(lambda: player.steps[1].state == "next" and player.steps[0].state == "ok")
+    view.recorded.click()
+    assert not stage.is_open, "what ran is stopped"
+    assert [step.state for step in player.steps[:3]] == ["ok", "next", "waiting"]
+    assert player.steps[0].output == "✓ \n" * 20, "what was done for real stays"
+    assert view.recorded.disabled
+    player.all().wait(10)
+    assert [step.state for step in player.steps] == ["ok"] * 6
+    assert player.ok
+
+
+def test_a_demo_without_a_recording_says_so(player: Player) -> None:
+    assert not player.can_be_recorded
+    with pytest.raises(InputError, match="no recording"):
+        player.recorded()
