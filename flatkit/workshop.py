@@ -140,7 +140,7 @@ class Wish:
 def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> MachineSpec:
     """What the machine is to be. Says what flatkit adds or changes. Raises InputError for what the image cannot read."""
     from flatkit.butane.handover import add_keys, lower
-    from flatkit.machines import DirectBoot, MachineSpec
+    from flatkit.machines import Arch, DirectBoot, MachineSpec
 
     for warning in (*config.warnings, *_foresee(config, wish)):
         observer.notify(Said(text=f"config: {warning}"))
@@ -158,6 +158,7 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
         name=wish.name,
         disk=image.disk,
         disk_format=image.disk_format,
+        arch=Arch.find_named(image.arch) or Arch.of_host(),
         boot=boot,
         memory_mib=wish.memory_mib or image.memory_mib,
         forwards=wish.forwards,

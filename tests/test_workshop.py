@@ -66,3 +66,14 @@ def test_who_cannot_log_in_is_told_before_the_boot(text: str, said: str) -> None
     image = Image(kind=ImageKind.FLATCAR, label="x", disk=Path("/d"), disk_format="raw", why="")
     workshop.make_spec(config, image, workshop.Wish(name="web"), tape)
     assert any(event.text.startswith(said) for event in tape.events if isinstance(event, Said))
+
+
+@pytest.mark.parametrize(
+    ("arch", "host", "expected"),
+    [("arm64", "x86_64", "aarch64"), ("", "aarch64", "aarch64"), ("amd64", "aarch64", "x86_64")],
+)
+def test_a_machine_is_of_its_images_kind(monkeypatch: pytest.MonkeyPatch, arch: str, host: str, expected: str) -> None:
+    monkeypatch.setattr("platform.machine", lambda: host)
+    image = Image(kind=ImageKind.FLATCAR, label="x", disk=Path("/d"), disk_format="raw", why="", arch=arch)
+    spec = workshop.make_spec(workshop.NO_CONFIG, image, workshop.Wish(name="web"), Tape())
+    assert str(spec.arch) == expected

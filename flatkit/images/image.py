@@ -40,7 +40,8 @@ class Image:
     """Something that boots. `why` says why it was taken; `ignition_spec` is the newest spec that its Ignition reads.
 
     Without `kernel`, `initrd` and `cmdline` the disk's own boot loader is used. Memory in MiB. `disk_gib` is how large a
-    machine's first disk is at least, None for the image's own size.
+    machine's first disk is at least, None for the image's own size. `arch` is amd64 or arm64, "" when nothing tells: then
+    the host's own is assumed.
     """
 
     kind: ImageKind
@@ -55,6 +56,7 @@ class Image:
     ignition_spec: tuple[int, int, int] = (3, 4, 0)
     memory_mib: int = 2048
     disk_gib: int | None = None
+    arch: str = ""
 
     @property
     def badge(self) -> str:
@@ -75,11 +77,11 @@ def find_image(name: str = "auto", *, observer: Observer | None = None, cancel: 
     watcher = observer or Observer()
     wanted = find_wanted(name)
     if name == "auto":
-        image = _find_flatcar(watcher, cancel) or _from_lab(
-            build_lab_image(watcher), "no Flatcar image is at hand, and the lab image needs none"
+        image = _find_flatcar(watcher, cancel) or _build_lab(
+            watcher, recipe.STABLE, "no Flatcar image is at hand, and the lab image needs none"
         )
     elif release := recipe.RELEASES.get(name):
-        image = _from_lab(build_lab_image(watcher, release=release), "it was asked for")
+        image = _build_lab(watcher, release, "it was asked for")
     elif wanted:
         image = _get_flatcar(wanted, watcher, cancel)
     else:
@@ -138,13 +140,27 @@ def _from_cache(cached: CachedImage, why: str) -> Image:
         kind=ImageKind.FLATCAR, label=f"{label}, {trust.words}" if trust.is_replaced else label, disk=cached.path,
         disk_format="qcow2" if _is_qcow2(cached.path) else "raw", why=why, version=str(cached.version),
         ignition_spec=cached.version.ignition_spec, disk_gib=cached.version.disk_gib,
+        arch=cached.board.arch,
     )  # fmt: skip
+
+
+def _build_lab(observer: Observer, release: recipe.Release, why: str) -> Image:
+    from flatkit.images.names import Board
+    from flatkit.images.source import host_board
+
+    if host_board() is not Board.AMD64:
+        raise ImageError(
+            "the lab image is made of amd64 packages, and this host is arm64; expected Flatcar's own arm64 image",
+            hint="flatkit images fetch stable, then: flatkit up --image stable",
+        )
+    return _from_lab(build_lab_image(observer, release=release), why)
 
 
 def _from_lab(lab: LabImage, why: str) -> Image:
     return Image(
         kind=ImageKind.LAB, label=f"lab {lab.version}", version=lab.version, disk=lab.disk, disk_format="qcow2", why=why,
         kernel=lab.kernel, initrd=lab.initrd, cmdline=lab.cmdline, ignition_spec=recipe.IGNITION_SPEC, memory_mib=1024,
+        arch="amd64",
     )  # fmt: skip
 
 

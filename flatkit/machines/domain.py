@@ -97,15 +97,17 @@ def build_domain(
         sysinfo = ET.SubElement(domain, "sysinfo", {"type": "fwcfg"})
         ET.SubElement(sysinfo, "entry", {"name": FW_CFG_NAME, "file": str(files.ignition)})
     _boot(domain, spec)
-    # Without ACPI QEMU refuses to show fw_cfg to the guest's kernel, and Ignition would find no config.
-    ET.SubElement(ET.SubElement(domain, "features"), "acpi")
+    if spec.arch is Arch.X86_64 or not spec.boot:
+        # Without ACPI QEMU refuses to show fw_cfg to the guest's kernel, and Ignition would find no config. An aarch64
+        # kernel that QEMU loads itself reads a device tree instead, and libvirt refuses ACPI without UEFI there.
+        ET.SubElement(ET.SubElement(domain, "features"), "acpi")
     _cpu(domain, spec, accelerator)
     ET.SubElement(domain, "clock", {"offset": "utc"})
     _text(domain, "on_poweroff", "destroy")
     _text(domain, "on_reboot", "restart")
     # A guest that panics boots again, as hardware with panic=N does; the console shows why.
     _text(domain, "on_crash", "restart")
-    _devices(domain, files)
+    _devices(domain, files, spec.arch)
     _network(domain, uuid, forwards)
     ET.indent(domain)
     return ET.tostring(domain, encoding="unicode") + "\n"
@@ -152,7 +154,7 @@ def _pci(device: ET.Element, slot: int) -> None:
     )
 
 
-def _devices(domain: ET.Element, files: DomainFiles) -> None:
+def _devices(domain: ET.Element, files: DomainFiles, arch: Arch) -> None:
     devices = ET.SubElement(domain, "devices")
     for number, path in enumerate((files.overlay, *files.extra_disks)):
         disk = ET.SubElement(devices, "disk", {"type": "file", "device": "disk"})
@@ -165,7 +167,11 @@ def _devices(domain: ET.Element, files: DomainFiles) -> None:
     # A pseudo-terminal is the way in for a person; its log holds every byte from the first one, looked at or not.
     serial = ET.SubElement(devices, "serial", {"type": "pty"})
     ET.SubElement(serial, "log", {"file": str(files.console), "append": "on"})
-    ET.SubElement(serial, "target", {"port": "0"})
+    target = ET.SubElement(serial, "target", {"port": "0"})
+    if arch is Arch.AARCH64:
+        # The board's own port, which the kernel calls ttyAMA0: Flatcar's arm64 console.
+        target.set("type", "system-serial")
+        ET.SubElement(target, "model", {"name": "pl011"})
     rng = ET.SubElement(devices, "rng", {"model": "virtio"})
     _text(rng, "backend", "/dev/urandom", model="random")
     _pci(rng, _SLOT_RNG)

@@ -46,14 +46,20 @@ class Arch(str, Enum):
     @classmethod
     def of_host(cls) -> Arch:
         """The architecture of this host. Raises HostError when flatkit knows no machine for it."""
-        machine = platform.machine().lower()
-        known = {"x86_64": cls.X86_64, "amd64": cls.X86_64, "aarch64": cls.AARCH64, "arm64": cls.AARCH64}
-        if machine not in known:
+        machine = platform.machine()
+        found = cls.find_named(machine)
+        if found is None:
             raise HostError(
                 f'this host\'s processor is "{machine}", and flatkit boots machines on x86_64 and aarch64 only',
                 hint="flatkit doctor",
             )
-        return known[machine]
+        return found
+
+    @classmethod
+    def find_named(cls, name: str) -> Arch | None:
+        """Read any of its names: x86_64 or amd64, aarch64 or arm64; None for another one."""
+        known = {"x86_64": cls.X86_64, "amd64": cls.X86_64, "aarch64": cls.AARCH64, "arm64": cls.AARCH64}
+        return known.get(name.lower())
 
     @property
     def machine_type(self) -> str:

@@ -51,6 +51,14 @@ def test_auto_takes_the_lab_image_and_never_downloads_flatcar(site, built_lab, t
     assert "no Flatcar image is at hand" in said(tape)
 
 
+def test_an_arm64_host_is_told_to_fetch_flatcars_own_image(site, built_lab, monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    for name in ("auto", "lab"):
+        with pytest.raises(ImageError, match="this host is arm64") as caught:
+            find_image(name)
+        assert "flatkit images fetch stable" in caught.value.hint
+
+
 def test_auto_takes_a_cached_flatcar_image_stable_first(site, fetcher, built_lab, tape):
     site.add("4790.0.0", b"alpha", channel="alpha")
     fetcher.fetch(find_wanted("alpha"))
@@ -59,7 +67,7 @@ def test_auto_takes_a_cached_flatcar_image_stable_first(site, fetcher, built_lab
     site.asked.clear()
     image = find_image("auto", observer=tape)
     assert (image.kind, image.version, image.memory_mib) == (ImageKind.FLATCAR, "4593.2.5", 2048)
-    assert (image.kernel, image.disk_gib, image.ignition_spec) == (None, 16, (3, 5, 0))
+    assert (image.kernel, image.disk_gib, image.ignition_spec, image.arch) == (None, 16, (3, 5, 0), "amd64")
     assert site.asked == []
     assert "in the cache, verified, fetched just now" in said(tape)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,11 @@ CASES: dict[str, tuple[MachineSpec, Accelerator, tuple[Forward, ...]]] = {
         Accelerator.KVM,
         SSH,
     ),
+    "aarch64-tcg-direct": (
+        MachineSpec(name="web", disk=Path("/d"), arch=Arch.AARCH64, boot=LAB, ignition=IGNITION),
+        Accelerator.TCG,
+        SSH,
+    ),
     "aarch64-tcg-firmware": (MachineSpec(name="web", disk=Path("/d"), arch=Arch.AARCH64), Accelerator.TCG, SSH),
 }
 
@@ -78,6 +84,31 @@ def test_golden(case: str) -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         golden.write_text(build(case))
     assert build(case) == golden.read_text()
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.startswith("aarch64")])
+def test_arm64_has_a_virt_board_its_own_serial_port_and_no_bios(case: str) -> None:
+    domain = ET.fromstring(build(case))
+    kind = domain.find("os/type")
+    port = domain.find("devices/serial/target")
+    assert kind is not None
+    assert port is not None
+    assert (kind.get("machine"), port.get("type"), Arch.AARCH64.console) == ("virt", "system-serial", "ttyAMA0")
+    is_uefi = domain.find("os").get("firmware") == "efi"  # type: ignore[union-attr]
+    # libvirt refuses ACPI where no UEFI tells the guest about it.
+    assert is_uefi == (domain.find("features/acpi") is not None) == case.endswith("firmware")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_libvirts_own_schema_accepts_it(case: str) -> None:
+    libvirt = pytest.importorskip("libvirt")
+    connection = libvirt.open("test:///default")
+    try:
+        with pytest.raises(libvirt.libvirtError, match="validate against schema"):
+            connection.defineXMLFlags("<domain type='test'><bogus/></domain>", libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+        connection.defineXMLFlags((GOLDEN / f"{case}.xml").read_text(), libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
+    finally:
+        connection.close()
 
 
 def test_every_golden_file_is_tested() -> None:
