@@ -57,7 +57,7 @@ PHASES = (
         "priority that may be tried.",
         begins=re.compile(r"lab-selector: started|Welcome to GRUB|GNU GRUB|BdsDxe: starting|Booting [`']Flatcar"),
         kvm=7.0,
-        emulated=2.0,
+        emulated=1.5,
     ),
     Phase(
         name="kernel",
@@ -68,7 +68,7 @@ PHASES = (
             r"early console in extract_kernel|Decompressing Linux|Booting the kernel"
         ),
         kvm=1.2,
-        emulated=2.0,
+        emulated=2.5,
     ),
     Phase(
         name="initrd",
@@ -77,15 +77,15 @@ PHASES = (
         "the root hash.",
         begins=re.compile(r"Run /init as init process|lab-initrd: started|Running in (initrd|initial RAM disk)"),
         kvm=3.5,
-        emulated=1.0,
+        emulated=0.8,
     ),
     _ignition(
         "fetch-offline", "reading the config", "Ignition reads the config that the machine was given.",
-        kvm=0.1, emulated=0.3,
+        kvm=0.1, emulated=1.0,
     ),
     _ignition(
         "fetch", "fetching what the config names", "Ignition fetches the configs that this one names, over the network.",
-        kvm=0.1, emulated=0.3,
+        kvm=0.1, emulated=0.2,
     ),
     _ignition(
         "kargs", "kernel arguments", "Ignition compares the kernel's arguments with those that the config wants.",
@@ -97,12 +97,12 @@ PHASES = (
     ),
     _ignition(
         "mount", "mounting", "Ignition mounts the file systems that it will write to.",
-        kvm=0.2, emulated=0.4,
+        kvm=0.2, emulated=0.5,
     ),
     _ignition(
         "files", "files, users, units", "Ignition writes the config's files, users and units; this happens once in a "
         "machine's life.",
-        kvm=0.2, emulated=0.8,
+        kvm=0.2, emulated=0.4,
     ),
     _ignition(
         "umount", "letting go", "Ignition unmounts what it mounted.",
@@ -128,7 +128,7 @@ PHASES = (
             r"Detected first boot|Welcome to (Flatcar|flatkit)"
         ),
         kvm=9.0,
-        emulated=7.0,
+        emulated=5.0,
     ),
     Phase(
         name="ssh",
@@ -136,7 +136,7 @@ PHASES = (
         says="The SSH server has its key and is asked for its first line.",
         begins=re.compile(r"SSH host key: SHA256:"),
         kvm=0.5,
-        emulated=1.0,
+        emulated=1.5,
     ),
 )  # fmt: skip
 
