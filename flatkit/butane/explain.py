@@ -34,7 +34,7 @@ class Sentence:
 
 
 PHASES = ("configs", "kernel", "disks", "users", "files", "units")
-_TITLES = {
+TITLES = {
     "configs": "First, Ignition fetches",
     "kernel": "Then it looks at the kernel command line",
     "disks": "Then it prepares the disks",
@@ -65,7 +65,7 @@ def explain_text(translation: Translation) -> str:
     for phase in PHASES:
         mine = [sentence for sentence in sentences if sentence.phase == phase]
         if mine:
-            out += ["", _TITLES[phase] + ":"]
+            out += ["", TITLES[phase] + ":"]
             for sentence in mine:
                 out.append(f"  - {sentence.text}")
                 if sentence.reason:

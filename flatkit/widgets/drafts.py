@@ -17,7 +17,8 @@ _written: dict[Path, str] = {}
 def read_draft(path: Path) -> str | None:
     """The file's text, or None when there is no file. Raises InputError."""
     try:
-        return path.read_text(encoding="utf-8")
+        # As it is: a file keeps the line ends that it has.
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:

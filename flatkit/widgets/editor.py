@@ -6,9 +6,10 @@ is loaded on purpose: answering to typing with an older text would undo what was
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flatkit import paths
 from flatkit.butane import Translation
@@ -16,6 +17,11 @@ from flatkit.errors import InputError
 from flatkit.widgets import drafts, front
 from flatkit.widgets.config_card import ConfigCard, judge
 
+if TYPE_CHECKING:
+    from flatkit.widgets.editor_view import EditorView
+
+# No name that leads out of the folder, and none that is hidden.
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 _EMPTY = "variant: flatcar\nversion: 1.0.0\n"
 
 
@@ -26,8 +32,9 @@ class Editor:
         self.path = path
         self.note = ""
         self.has_conflict = False
+        self.solution: str | None = None
         self._lock = threading.RLock()
-        self._view: front.View | None = None
+        self._view: EditorView | None = None
         self._place = front.Place()
         text = drafts.read_draft(path)
         if text is None:
@@ -54,9 +61,9 @@ class Editor:
         return ConfigCard(path=str(self.path), translation=self.translation, note=self.note)
 
     @property
-    def has_example(self) -> bool:
-        """Whether there is an example to go back to."""
-        return find_example(self.path.name) is not None
+    def start(self) -> str | None:
+        """The text that the lesson starts with, to go back to; None when there is none of that name."""
+        return find_example(self.path.name)
 
     def change(self, text: str) -> None:
         """The person typed: judge it, and save it unless somebody else has written the file meanwhile."""
@@ -88,7 +95,7 @@ class Editor:
 
     def reset(self) -> None:
         """Go back to the example; the person's own text is kept beside it. Raises InputError when there is no example."""
-        example = find_example(self.path.name)
+        example = self.start
         if example is None:
             raise InputError(f'there is no example named "{self.path.name}"', hint="write the file yourself")
         with self._lock:
@@ -98,11 +105,41 @@ class Editor:
             drafts.write_draft(self.path, example)
             self._take(example, f'this is the example again; your text is kept as "{own.name}"')
 
+    def others(self) -> tuple[str, ...]:
+        """The names of the other Butane files in the same folder."""
+        found = (path.name for path in self.path.parent.glob("*.bu") if path.is_file())
+        return tuple(sorted(name for name in found if name != self.path.name))
+
+    def read_other(self, name: str) -> str:
+        """The text of another Butane file of the same folder. Raises InputError."""
+        if name not in self.others():
+            raise InputError(
+                f'there is no Butane file "{name}" beside "{self.path.name}"', hint="choose one of the list"
+            )
+        return drafts.read_draft(self.path.with_name(name)) or ""
+
+    def save_copy(self, name: str) -> str:
+        """Write the text into a new file of the same folder: its name. Raises InputError when one of that name is there."""
+        if not _FILE_NAME.fullmatch(name):
+            raise InputError(
+                f'"{name}" is no name for a file; expected letters, digits, ".", "-" or "_"', hint="own.bu"
+            )
+        copy = self.path.with_name(name if name.endswith(".bu") else f"{name}.bu")
+        if copy.exists():
+            raise InputError(f'there is a file "{copy.name}" already; nothing was written', hint="take another name")
+        drafts.write_draft(copy, self.text)
+        return copy.name
+
+    def offer(self, solution: str) -> None:
+        """Let the person compare their text with a solution; nothing of theirs is changed."""
+        self.solution = solution
+        self._draw()
+
     def _take(self, text: str, note: str) -> None:
         self.text, self.note, self.has_conflict = text, note, False
         self.translation = judge(text, self.path)
         if self._view is not None:
-            self._view.replace(text)  # type: ignore[attr-defined]
+            self._view.replace(text)
         self._draw()
 
     def _save(self) -> None:

@@ -1,94 +1,121 @@
-"""The editor in plain ipywidgets: the text on the left, what it becomes on the right, what is wrong with it below."""
+"""The editor's page side: what is typed there is judged here, and the answer goes back. The page holds the text.
+
+A text goes to the page only when it is asked for (another one is loaded, or a second page follows). Each answer names the
+page and the edit that it is for, so that a page never shows an answer to something that it has changed since.
+"""
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
-from flatkit.widgets import html, kit
-from flatkit.widgets.config_card import pretty_json, report_html, summary
+import traitlets
+
+from flatkit.butane.teach import teach
+from flatkit.errors import InputError
+from flatkit.widgets import bundle, page_data
+from flatkit.widgets.config_card import summary
 
 if TYPE_CHECKING:
     from flatkit.widgets.editor import Editor
 
-# ipywidgets styles the box, not what is written in it.
-_MONOSPACE = """<style>.fk-editor textarea {font-family: var(--jp-code-font-family, monospace) !important;
- font-size: 12px !important; line-height: 1.45 !important; white-space: pre; overflow-x: auto; tab-size: 2}</style>"""
+
+class EditorWidget(bundle.BundledWidget):
+    """What JupyterLab is given. `text` is what a page starts with; it is not kept in step while a person types."""
+
+    _esm = bundle.script("editor")
+    _css = bundle.style("editor")
+    name = traitlets.Unicode().tag(sync=True)
+    place = traitlets.Unicode().tag(sync=True)
+    text = traitlets.Unicode().tag(sync=True, to_json=lambda _, widget: widget.editor.text)
+    schema = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, editor: Editor) -> None:
+        self.editor = editor  # asked for while the widget is made
+        place = str(editor.path.absolute())
+        super().__init__(name=editor.path.name, place=place, schema=page_data.schema_data())
 
 
 class EditorView:
     """Draws an Editor and tells it what is typed."""
 
     def __init__(self, editor: Editor) -> None:
-        self._editor = editor
-        self._quiet = False
-        name = str(editor.path)
-        self.label = kit.HTML(f"{_MONOSPACE}<label><b>{html.text(name)}</b></label>")
-        wide = kit.Layout(width="100%", height="30em")
-        self.area = kit.Textarea(
-            value=editor.text, continuous_update=True, layout=wide, tooltip=f"Butane config {name}"
-        )
-        self.area.add_class("fk-editor")
-        self.area.observe(self._typed, names="value")
-        self.verdict = kit.HTML()
-        self.report = kit.HTML()
-        self.preview = kit.HTML(layout=kit.Layout(width="50%"))
-        self.reset = kit.Button(
-            description="Reset to the example…",
-            tooltip="Asks first; your text is kept",
-            layout=kit.Layout(width="auto"),
-        )
-        self.reset_yes = kit.Button(description="Yes, reset", button_style="warning")
-        self.reset_no = kit.Button(description="No")
-        self.keep = kit.Button(description="Keep mine", tooltip="Write this text to the file; the other is kept")
-        self.load = kit.Button(description="Load the file", tooltip="Show what the file holds; yours is kept")
-        self._wire()
-        self._asking(False)
-        left = kit.VBox([self.area], layout=kit.Layout(width="50%"))
-        buttons = kit.HBox([self.reset, self.reset_yes, self.reset_no, self.keep, self.load])
-        body = kit.HBox([left, self.preview])
-        self.widget = kit.VBox([self.label, body, self.verdict, self.report, buttons])
-
-    def _wire(self) -> None:
-        self.reset.on_click(lambda _: self._asking(True))
-        self.reset_no.on_click(lambda _: self._asking(False))
-        self.reset_yes.on_click(self._reset)
-        self.keep.on_click(lambda _: self._editor.keep_mine())
-        self.load.on_click(lambda _: self._editor.load())
+        self.editor = editor
+        self._lock = threading.RLock()
+        self._origin: tuple[str, int] = ("", 0)
+        self._newest: dict[str, int] = {}
+        self._tab = ""
+        self.widget = EditorWidget(editor)
+        self.widget.on_msg(self._heard)
 
     def show(self, value: Editor) -> None:
-        """Draw all but the text itself."""
-        card, translation = value.card, value.translation
-        kind = "ok" if card.ok else "bad"
-        note = html.text(f" ({value.note})", "dim") if value.note else ""
-        headline = card.headline.partition(". Correct")[0].replace(" is saved", "")
-        self.verdict.value = html.block(html.line(html.text(headline, kind), note), role="status")
-        self.report.value = html.block(report_html(translation))
-        if value.ignition is not None:
-            rows = "".join(f"<li>{html.text(line)}</li>" for line in summary(value.ignition))
-            json = html.pre(pretty_json(translation), "the Ignition that it becomes")
-            self.preview.value = html.block(html.line("A machine gets on its first boot") + f"<ul>{rows}</ul>", json)
-        else:
-            self.preview.value = html.block(html.text("no Ignition while the text has faults", "dim"))
-        for button in (self.keep, self.load):
-            button.layout.display = None if value.has_conflict else "none"
+        """Tell the pages what the text is worth: the faults first, they are waited for most."""
+        page, seq = self._origin
+        about = {"page": page, "seq": seq}
+        translation, card = value.translation, value.card
+        self.widget.send(
+            {
+                "kind": "judged", **about, "ok": card.ok, "note": value.note, "conflict": value.has_conflict,
+                "report": page_data.report_data(teach(translation), translation.failure),
+                "start": value.start is not None, "solution": value.solution is not None,
+                "ignition": (value.ignition or {}).get("ignition", {}).get("version", ""),
+            }
+        )  # fmt: skip
+        made = {"json": translation.json, "origins": page_data.origins(translation)} if card.ok else {}
+        self.widget.send({"kind": "became", **about, **made, "more": self._more(value)})
 
-    def replace(self, text: str) -> None:
-        """Put another text into the box: only when it was asked for."""
-        self._quiet = True
-        try:
-            self.area.value = text
-        finally:
-            self._quiet = False
+    def _more(self, value: Editor) -> dict[str, Any]:
+        """What only the open tab needs: nothing is worked out that nobody looks at."""
+        if self._tab == "explain":
+            gets = list(summary(value.ignition or {}))
+            return {"explain": page_data.explanation_data(value.translation), "gets": gets}
+        if self._tab == "changes":
+            changes = {}
+            if value.solution is not None:
+                changes["solution"] = page_data.difference_data(value.text, value.solution)
+            if value.start is not None:
+                changes["start"] = page_data.difference_data(value.start, value.text)
+            return changes
+        return {}
 
-    def _typed(self, change: Any) -> None:
-        if not self._quiet:
-            self._editor.change(change["new"])
+    def replace(self, text: str, *, page: str = "") -> None:
+        """Put another text into the pages, or into one of them: only when it was asked for."""
+        self.widget.send({"kind": "replace", "page": page, "text": text})
 
-    def _asking(self, asking: bool) -> None:
-        self.reset.layout.display = None if self._editor.has_example and not asking else "none"
-        for button in (self.reset_yes, self.reset_no):
-            button.layout.display = None if asking else "none"
+    def _heard(self, _: Any, content: Any, __: Any) -> None:
+        kind, page = str(content.get("kind", "")), str(content.get("page", ""))
+        with self._lock:
+            self._tab = str(content.get("tab", self._tab))
+            try:
+                self._do(kind, page, content)
+            except InputError as error:
+                self.widget.send({"kind": "said", "page": page, "ok": False, "text": f"{error.message}. {error.hint}"})
 
-    def _reset(self, _: Any) -> None:
-        self._editor.reset()
-        self._asking(False)
+    def _do(self, kind: str, page: str, content: dict[str, Any]) -> None:
+        editor = self.editor
+        if kind == "edit":
+            seq = int(content["seq"])
+            # Messages may be handled on threads: an older text must not come after a newer one.
+            if seq > self._newest.get(page, -1):
+                self._newest[page] = seq
+                self._origin = (page, seq)
+                editor.change(str(content["text"]))
+        elif kind == "hello":
+            self._origin = (page, int(content["seq"]))
+            self.show(editor)
+        elif kind == "sync":
+            self.replace(editor.text, page=page)
+        elif kind == "keep":
+            editor.keep_mine()
+        elif kind == "load":
+            editor.load()
+        elif kind == "reset":
+            editor.reset()
+        elif kind == "others":
+            self.widget.send({"kind": "others", "page": page, "names": list(editor.others())})
+        elif kind == "take":
+            text = editor.read_other(str(content["name"]))
+            self.widget.send({"kind": "take", "page": page, "name": content["name"], "text": text})
+        elif kind == "copy":
+            name = editor.save_copy(str(content["name"]))
+            self.widget.send({"kind": "said", "page": page, "ok": True, "text": f'a copy is saved as "{name}"'})

@@ -41,8 +41,10 @@ def publish(view: HasWidget, twin: str) -> None:
     shell = get_shell()
     if shell is None:
         return
-    bundle = dict(view.widget._repr_mimebundle_() or {})
-    shell.display_pub.publish({**bundle, "text/plain": twin})
+    made = view.widget._repr_mimebundle_() or {}
+    # anywidget gives data and metadata, ipywidgets the data alone.
+    data, metadata = made if isinstance(made, tuple) else (made, {})
+    shell.display_pub.publish({**data, "text/plain": twin}, metadata)
 
 
 def publish_text(twin: str) -> None:

@@ -14,6 +14,4 @@ Dropdown = _ipywidgets.Dropdown
 HBox = _ipywidgets.HBox
 Layout = _ipywidgets.Layout
 RadioButtons = _ipywidgets.RadioButtons
-Textarea = _ipywidgets.Textarea
-ToggleButton = _ipywidgets.ToggleButton
 VBox = _ipywidgets.VBox

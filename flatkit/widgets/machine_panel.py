@@ -12,7 +12,6 @@ from flatkit.widgets.panel import Panel
 from flatkit.widgets.progress import PhaseRow
 
 # They have no types: named by text.
-_anywidget: Any = importlib.import_module("anywidget")
 _traitlets: Any = importlib.import_module("traitlets")
 
 CONSOLE_LINES = 60
@@ -81,7 +80,7 @@ def make_panel(on_verb: Callable[[str], None]) -> Any:
     return widget
 
 
-class MachinePanel(_anywidget.AnyWidget):  # type: ignore[misc]
+class MachinePanel(bundle.BundledWidget):
     """The traits: `panel` and `inside` as values, `console` as lines, `tab` by name."""
 
     _esm = bundle.script("machine")

@@ -22,7 +22,6 @@ from flatkit.errors import FlatkitError
 from flatkit.machines import Shell
 from flatkit.widgets import bundle, front
 
-_anywidget: Any = importlib.import_module("anywidget")
 _traitlets: Any = importlib.import_module("traitlets")
 
 # So much may be under way to the page before it says that it has drawn it, in bytes.
@@ -47,7 +46,7 @@ def session_argv(machine: str) -> list[str]:
     return ["env", *kept, "sh", "-c", _LOOP, sys.executable, machine]
 
 
-class TerminalWidget(_anywidget.AnyWidget):  # type: ignore[misc]
+class TerminalWidget(bundle.BundledWidget):
     """The traits: the machine's name, the server's session and what it runs; `gone` when the machine is removed."""
 
     _esm = bundle.script("terminal")

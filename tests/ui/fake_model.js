@@ -59,20 +59,38 @@ class FakeModel {
   emit(name, ...args) { for (const callback of [...(this.listeners.get(name) ?? [])]) callback(...args); }
 }
 
+// What anywidget hands to a widget: not the model itself, and each view one of its own, whose listeners go with it.
+function proxyOf(model) {
+  const heard = [];
+  const proxy = {
+    get: model.get.bind(model), set: model.set.bind(model), save_changes: model.save_changes.bind(model), send: model.send.bind(model),
+    on(names, callback) { heard.push([names, callback]); model.on(names, callback); },
+    off: model.off.bind(model),
+    widget_manager: { get_model: async (ident) => { if (ident !== model.get("ident")) throw new Error(`no model ${ident}`); return model; } },
+  };
+  return [proxy, () => { for (const [names, callback] of heard) model.off(names, callback); }];
+}
+
 window.flatkitMount = async (id, code, state) => {
   const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
   const made = (await import(url)).default;
   const widget = typeof made === "function" ? await made() : made;
   const model = new FakeModel(id, state);
   const experimental = { invoke: async () => { throw new Error("not in a test page"); } };
-  const endings = [await widget.initialize?.({ model, experimental })];
-  const el = document.createElement("div");
-  document.querySelector("main").append(el);
-  endings.push(await widget.render?.({ model, el, experimental }));
+  const [proxy, forget] = proxyOf(model);
+  const endings = [await widget.initialize?.({ model: proxy, experimental }), forget];
+  const show = async () => {
+    const el = document.createElement("div");
+    document.querySelector("main").append(el);
+    const [mine, forgetMine] = proxyOf(model);
+    const end = await widget.render?.({ model: mine, el, experimental });
+    endings.push(async () => { await end?.(); forgetMine(); el.remove(); });
+  };
+  await show();
   // What the widget says on its own, from a thread, arrives as well.
   const clock = setInterval(() => model.drain(), 25);
   window.flatkitMounted = { ...window.flatkitMounted, [id]: {
-    model, el,
-    unmount: async () => { clearInterval(clock); for (const end of endings) await end?.(); el.remove(); },
+    model, show,
+    unmount: async () => { clearInterval(clock); for (const end of endings) await end?.(); },
   } };
 };

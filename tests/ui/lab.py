@@ -35,6 +35,7 @@ _IDLE = """() => {
   const { kernel } = jupyterapp.shell.currentWidget.sessionContext.session;
   return kernel.connectionStatus === "connected" && kernel.status === "idle";
 }"""
+_THEME = "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })"
 _RUN = """number => {
   const { content } = jupyterapp.shell.currentWidget;
   content.activeCellIndex = number;
@@ -124,7 +125,13 @@ class Lab:
 
     @contextmanager
     def open(
-        self, context: BrowserContext, cells: Sequence[str], *, name: str = "test.ipynb", app: str = "lab"
+        self,
+        context: BrowserContext,
+        cells: Sequence[str],
+        *,
+        name: str = "test.ipynb",
+        app: str = "lab",
+        theme: str = "light",
     ) -> Iterator[Notebook]:
         """A notebook with these code cells, opened in JupyterLab (`lab`) or Notebook 7 (`notebooks`)."""
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
@@ -135,6 +142,10 @@ class Lab:
         try:
             opened = Notebook(self, page)
             opened.wait_until_ready()
+            page.evaluate(_THEME, f"JupyterLab {theme.title()}")
+            page.wait_for_function(
+                "light => document.body.dataset.jpThemeLight === light", arg=str(theme == "light").lower()
+            )
             yield opened
         finally:
             page.close()
@@ -172,10 +183,13 @@ class Notebook:
         prompt = self.cells.nth(number).locator(".jp-InputArea-prompt").first
         expect(prompt).to_have_text(_NUMBERED, timeout=_PATIENCE * 1000)
 
+    def save(self) -> None:
+        """Save it, with its outputs."""
+        self.page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
+
     def restart_kernel(self) -> None:
-        """Restart it by the server, as the menu does."""
-        (session,) = self.lab.ask("GET", "api/sessions")
-        self.lab.ask("POST", f"api/kernels/{session['kernel']['id']}/restart")
+        """Restart it, as the menu does."""
+        self.page.evaluate("() => jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
 
 
 def _free_port() -> int:

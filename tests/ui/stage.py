@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from browser import theme
 from playwright.sync_api import BrowserContext, Locator, Page
 
-from flatkit.testing.front import FakeFront
+from flatkit.testing.front import FakeFront, Sent
 
 _URL = "http://127.0.0.1/blank"
 _MODEL = (Path(__file__).parent / "fake_model.js").read_text(encoding="utf-8")
@@ -35,15 +36,36 @@ class Stage:
 
     def mount(self, widget: Any) -> Mounted:
         """Show a widget (an anywidget with its bundle)."""
-        front = FakeFront(widget)
+        return self._show(FakeFront(widget))
+
+    def _show(self, front: FakeFront) -> Mounted:
         name = str(len(self._fronts))
         self._fronts[name] = front
-        state = dict(widget.get_state())
+        state = dict(front.widget.get_state())
         code, css = state.pop("_esm"), state.pop("_css", "")
         if css:
             self.page.add_style_tag(content=css)
         self.page.evaluate("([id, code, state]) => flatkitMount(id, code, state)", [name, code, state])
         return Mounted(self.page, front, name)
+
+    def mirror(self, mounted: Mounted) -> Mounted:
+        """The same widget on this page too, as in a second tab on one notebook: both hear what it says."""
+        heard: dict[str, list[Sent]] = {}
+        take = mounted.front.take
+
+        def share(name: str) -> list[Sent]:
+            for sent in take():
+                for queue in heard.values():
+                    queue.append(sent)
+            queue, heard[name] = heard.setdefault(name, []), []
+            return queue
+
+        mounted.front.take = partial(share, "first")  # type: ignore[method-assign]
+        other = FakeFront.__new__(FakeFront)
+        other.__dict__ = dict(mounted.front.__dict__)
+        other.take = partial(share, "second")  # type: ignore[method-assign]
+        heard.update(first=[], second=[])
+        return self._show(other)
 
     def _send(self, name: str, message: dict[str, Any]) -> None:
         front = self._fronts[name]
@@ -85,6 +107,10 @@ class Mounted:
     def kill_kernel(self) -> None:
         """The kernel behind the widget is gone."""
         self.model("model => model.kernelDied()")
+
+    def show_again(self) -> None:
+        """A second view of the same model."""
+        self.page.evaluate("id => flatkitMounted[id].show()", self._name)
 
     def unmount(self) -> None:
         """Take it off the page, as when an output is cleared."""

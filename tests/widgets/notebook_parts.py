@@ -38,7 +38,7 @@ class Shown:
     def __init__(self) -> None:
         self.bundles: list[dict[str, Any]] = []
 
-    def publish(self, data: dict[str, Any], **_: Any) -> None:
+    def publish(self, data: dict[str, Any], *_: Any, **__: Any) -> None:
         self.bundles.append(data)
 
     @property

@@ -1,4 +1,4 @@
-"""The editor: judged and saved on every change, and no text is ever lost."""
+"""The editor's Python side: judged and saved on every change, no text is ever lost, and none is sent back to who types."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from notebook_parts import CONFIG
 import flatkit as fk
 from flatkit import paths
 from flatkit.errors import InputError
+from flatkit.testing.front import FakeFront
+from flatkit.widgets.editor import Editor
 from flatkit.widgets.editor_view import EditorView
 
 EXAMPLE = (paths.examples_dir() / "web.bu").read_text(encoding="utf-8")
@@ -28,7 +30,7 @@ def test_a_new_file_starts_as_the_example(folder: Path) -> None:
 def test_a_name_without_an_example_starts_small(folder: Path) -> None:
     editor = fk.editor("own.bu")
     assert editor.ok
-    assert not editor.has_example
+    assert editor.start is None
     with pytest.raises(InputError, match="no example"):
         editor.reset()
 
@@ -39,22 +41,109 @@ def test_what_is_there_is_loaded_and_not_touched(folder: Path) -> None:
     assert not (folder / "web.bu~").exists()
 
 
-def test_typing_is_judged_and_saved(folder: Path) -> None:
+class Page:
+    """What a page does, with the real view behind it."""
+
+    def __init__(self, editor: Editor, name: str = "one") -> None:
+        if editor._view is None:
+            editor._view = EditorView(editor)
+            self.front = FakeFront(editor._view.widget)
+        self.name = name
+        self.seq = 0
+
+    def edit(self, text: str) -> dict[str, Any]:
+        """Type: all that is answered, by kind."""
+        self.seq += 1
+        return self.ask("edit", seq=self.seq, text=text)
+
+    def ask(self, kind: str, **more: Any) -> dict[str, Any]:
+        self.front.send({"kind": kind, "page": self.name, **more})
+        return {said["kind"]: said for said in self.front.said()}
+
+
+@pytest.fixture
+def page(folder: Path) -> Page:
     (folder / "web.bu").write_text(CONFIG)
-    editor = fk.editor("web.bu")
-    view = EditorView(editor)
-    editor._view = view
-    view.area.value = CONFIG + "oops: 1\n"
+    return Page(fk.editor("web.bu"))
+
+
+def test_typing_is_judged_and_saved(folder: Path, page: Page) -> None:
+    said = page.edit(CONFIG + "oops: 1\n")
     assert (folder / "web.bu").read_text() == CONFIG + "oops: 1\n"
-    assert "line 8, column 1" in view.report.value
-    assert "oops" in view.report.value
-    view.area.value = "variant: flatcar\nversion: [\n"
-    assert not editor.ok
-    assert "no Ignition" in view.preview.value
-    assert "✗" in view.verdict.value
-    view.area.value = CONFIG
-    assert "/etc/hostname" in view.preview.value
-    assert "saved" in view.verdict.value
+    entry = said["judged"]["report"][0]
+    assert (entry["kind"], entry["span"][:2]) == ("warning", [8, 1])
+    assert "oops" in entry["message"]
+    said = page.edit("variant: flatcar\nversion: [\n")
+    assert not said["judged"]["ok"]
+    assert said["judged"]["report"][0]["kind"] == "error"
+    assert "json" not in said["became"]
+    said = page.edit(CONFIG)
+    assert said["judged"]["ok"]
+    assert said["judged"]["note"] == "saved"
+    assert "/etc/hostname" in said["became"]["json"]
+    assert not fk.editor("web.bu").translation.failure
+
+
+def test_a_text_is_never_sent_back_to_who_types(page: Page) -> None:
+    page.seq += 1
+    page.front.send({"kind": "edit", "page": "one", "seq": 1, "text": CONFIG + "# more\n"})
+    sent = page.front.take()
+    assert [message.state for message in sent if message.state] == []
+    assert [message.content["kind"] for message in sent] == ["judged", "became"]
+    assert not any("text" in message.content for message in sent)
+
+
+def test_an_older_text_does_not_come_after_a_newer_one(folder: Path, page: Page) -> None:
+    page.ask("edit", seq=2, text="# newer\n" + CONFIG)
+    assert page.ask("edit", seq=1, text="# older\n" + CONFIG) == {}
+    assert (folder / "web.bu").read_text() == "# newer\n" + CONFIG
+
+
+def test_answers_name_the_page_and_the_edit(page: Page) -> None:
+    page.ask("edit", seq=7, text="# one\n" + CONFIG)
+    page.name = "two"
+    said = page.ask("edit", seq=1, text="# two\n" + CONFIG)
+    assert [(said[kind]["page"], said[kind]["seq"]) for kind in ("judged", "became")] == [("two", 1)] * 2
+    page.name = "one"  # it hears of that and follows
+    assert page.ask("sync") == {"replace": {"kind": "replace", "page": "one", "text": "# two\n" + CONFIG}}
+
+
+def test_a_page_that_comes_later_starts_with_what_is_typed(page: Page) -> None:
+    page.edit("# typed\n" + CONFIG)
+    assert page.front.widget.get_state()["text"] == "# typed\n" + CONFIG
+    assert page.ask("hello", seq=0)["judged"]["ok"]
+
+
+def test_each_line_of_the_ignition_knows_its_source(page: Page) -> None:
+    became = page.edit(CONFIG)["became"]
+    lines = became["json"].split("\n")
+    sources = {lines[origin["line"] - 1].strip(): origin for origin in became["origins"]}
+    assert sources['"path": "/etc/hostname",']["span"] == [5, 13, 5, 26]
+    assert not sources['"source": "data:,web"']["added"]
+    assert sources['"source": "data:,web"']["from"] == "storage.files.0.contents.inline"
+    assert sources['"compression": "",']["added"]
+
+
+def test_the_explanation_and_the_changes_are_made_when_their_tab_is_open(page: Page) -> None:
+    assert page.edit(CONFIG)["became"]["more"] == {}
+    more = page.ask("hello", seq=1, tab="explain")["became"]["more"]
+    (group,) = more["explain"]
+    assert group["sentences"][0]["line"] == 5
+    assert "/etc/hostname is written" in group["sentences"][0]["text"]
+    editor = fk.editor("web.bu")
+    assert page.ask("hello", seq=1, tab="changes")["became"]["more"].keys() == {"start"}
+    editor.offer(CONFIG.replace("inline: web", "inline: solved"))
+    more = page.ask("hello", seq=1)["became"]["more"]
+    assert [row for row in more["solution"] if row[0] in "+-"] == [
+        ["-", "        inline: web"],
+        ["+", "        inline: solved"],
+    ]
+    assert editor.text == CONFIG
+
+
+def test_the_end_of_a_solution_is_no_difference(page: Page) -> None:
+    fk.editor("web.bu").offer(CONFIG)
+    assert page.ask("hello", seq=0, tab="changes")["became"]["more"]["solution"] == []
 
 
 def test_the_same_file_has_one_editor_which_follows_it(folder: Path) -> None:
@@ -65,53 +154,59 @@ def test_the_same_file_has_one_editor_which_follows_it(folder: Path) -> None:
     assert fk.editor("web.bu").text == "# elsewhere\n" + CONFIG
 
 
-def test_a_file_changed_elsewhere_is_not_overwritten(folder: Path) -> None:
+def test_a_file_changed_elsewhere_is_not_overwritten(folder: Path, page: Page) -> None:
     file = folder / "web.bu"
-    file.write_text(CONFIG)
-    editor = fk.editor("web.bu")
-    view = EditorView(editor)
-    editor._view = view
     file.write_text("# theirs\n" + CONFIG)
-    view.area.value = "# mine\n" + CONFIG
+    judged = page.edit("# mine\n" + CONFIG)["judged"]
     assert file.read_text() == "# theirs\n" + CONFIG
-    assert "not saved" in view.verdict.value
-    assert view.keep.layout.display is None
-    view.keep.click()
+    assert "not saved" in judged["note"]
+    assert judged["conflict"]
+    said = page.ask("keep")
     assert file.read_text() == "# mine\n" + CONFIG
     assert (folder / "web.bu~").read_text() == "# theirs\n" + CONFIG
-    assert view.keep.layout.display == "none"
+    assert not said["judged"]["conflict"]
 
 
-def test_the_other_text_can_be_loaded_instead(folder: Path) -> None:
+def test_the_other_text_can_be_loaded_instead(folder: Path, page: Page) -> None:
     file = folder / "web.bu"
-    file.write_text(CONFIG)
-    editor = fk.editor("web.bu")
-    view = EditorView(editor)
-    editor._view = view
     file.write_text("# theirs\n" + CONFIG)
-    view.area.value = "# mine\n" + CONFIG
-    view.load.click()
-    assert view.area.value == "# theirs\n" + CONFIG
+    page.edit("# mine\n" + CONFIG)
+    said = page.ask("load")
+    assert said["replace"]["text"] == "# theirs\n" + CONFIG
+    assert said["replace"]["page"] == ""  # every page
     assert file.read_text() == "# theirs\n" + CONFIG
     assert (folder / "web.bu~").read_text() == "# mine\n" + CONFIG
 
 
-def test_reset_asks_first_and_keeps_the_text(folder: Path) -> None:
-    file = folder / "web.bu"
-    file.write_text(CONFIG)
-    editor = fk.editor("web.bu")
-    view = EditorView(editor)
-    editor._view = view
-    view.reset.click()
-    assert view.area.value == CONFIG
-    assert view.reset_yes.layout.display is None
-    view.reset_no.click()
-    assert view.reset_yes.layout.display == "none"
-    view.reset.click()
-    view.reset_yes.click()
-    assert view.area.value == EXAMPLE
-    assert file.read_text(encoding="utf-8") == EXAMPLE
+def test_reset_keeps_the_text_beside(folder: Path, page: Page) -> None:
+    said = page.ask("reset")
+    assert said["replace"]["text"] == EXAMPLE
+    assert (folder / "web.bu").read_text(encoding="utf-8") == EXAMPLE
     assert (folder / "web.bu~").read_text() == CONFIG
+
+
+def test_another_file_of_the_folder_can_be_taken(folder: Path, page: Page) -> None:
+    (folder / "own.bu").write_text("# own\n" + CONFIG)
+    (folder / "notes.txt").write_text("no")
+    assert page.ask("others")["others"]["names"] == ["own.bu"]
+    assert page.ask("take", name="own.bu")["take"]["text"] == "# own\n" + CONFIG
+    assert (folder / "web.bu").read_text() == CONFIG  # the page puts it in, as an edit
+    for name in ("../secret.bu", "notes.txt", "/etc/passwd"):
+        said = page.ask("take", name=name)["said"]
+        assert not said["ok"]
+        assert "there is no Butane file" in said["text"]
+
+
+def test_a_copy_never_replaces_a_file(folder: Path, page: Page) -> None:
+    page.edit("# mine\n" + CONFIG)
+    assert page.ask("copy", name="copy")["said"]["text"] == 'a copy is saved as "copy.bu"'
+    assert (folder / "copy.bu").read_text() == "# mine\n" + CONFIG
+    page.edit(CONFIG)
+    assert "already" in page.ask("copy", name="copy.bu")["said"]["text"]
+    assert (folder / "copy.bu").read_text() == "# mine\n" + CONFIG
+    for name in ("../out.bu", ".hidden", "", "a/b.bu", "a" * 200):
+        assert not page.ask("copy", name=name)["said"]["ok"]
+    assert sorted(path.name for path in folder.parent.rglob("*.bu")) == ["copy.bu", "web.bu"]
 
 
 def test_a_folder_that_cannot_be_written_loses_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +229,14 @@ def test_a_file_that_is_no_text_is_refused(folder: Path) -> None:
     (folder / "web.bu").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="no UTF-8"):
         fk.editor("web.bu")
+
+
+def test_running_the_cell_again_makes_no_second_widget(shell: Any, folder: Path) -> None:
+    (folder / "web.bu").write_text(CONFIG)
+    for _ in range(3):
+        shell.run_cell('fk.editor("web.bu")').raise_error()
+    ids = {bundle["application/vnd.jupyter.widget-view+json"]["model_id"] for bundle in shell.shown.bundles}
+    assert len(ids) == 1
 
 
 def test_the_editor_displays_with_a_text_twin(shell: Any, folder: Path) -> None:

@@ -17,6 +17,23 @@ let counter = 0;
 export const freshId = (stem) => `fk-${stem}-${(counter += 1)}-${Math.random().toString(36).slice(2, 8)}`;
 
 /**
+ * Whether the kernel behind a model is there: `isAlive`, and `changed()` is called when that changes. What anywidget hands
+ * out is not the model itself and does not know, so the widget manager is asked, by the trait `ident` (bundle.py).
+ */
+export function lifeOf(model, changed) {
+  const life = { isAlive: true };
+  model.on("comm_live_update", async () => {
+    try {
+      life.isAlive = (await model.widget_manager.get_model(model.get("ident"))).comm_live !== false;
+    } catch {
+      life.isAlive = false; // the manager has forgotten it
+    }
+    changed();
+  });
+  return life;
+}
+
+/**
  * The widget's root: JupyterLab keeps its shortcuts away from it, and its styles apply below `.fk-widget` alone.
  * While the kernel is gone, a line at its top says so and what to do.
  */
@@ -27,9 +44,7 @@ export function makeRoot(el, model, name) {
   );
   const root = h("section", { class: `fk-widget fk-${name}`, "data-lm-suppress-shortcuts": "true" }, gone);
   el.append(root);
-  const look = () => { gone.hidden = model.comm_live !== false; root.classList.toggle("fk-is-gone", !gone.hidden); };
-  model.on("comm_live_update", look);
-  look();
+  const life = lifeOf(model, () => { gone.hidden = life.isAlive; root.classList.toggle("fk-is-gone", !life.isAlive); });
   return root;
 }
 
