@@ -98,7 +98,7 @@ class Terminal(Observer):
 
     def _status(self, text: str) -> None:
         if self._live:
-            width = os.get_terminal_size(self._out.fileno()).columns
+            width = os.get_terminal_size(self._out.fileno()).columns or 80
             self._out.write("\r\x1b[K" + text[: width - 1])
             self._out.flush()
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flatkit.errors import BootFailed, HostError, WaitTimeout
-from flatkit.events import ConsoleLine, Observer, Waiting
+from flatkit.events import ConsoleLine, Observer, Said, Waiting
 from flatkit.machines.banner import BannerProbe
 from flatkit.machines.console import ConsoleReader
-from flatkit.machines.failures import telling_lines
+from flatkit.machines.failures import Failure, telling_lines
 from flatkit.machines.hypervisor import Activity, DomainState, Status
-from flatkit.machines.ignition_log import find_trouble
+from flatkit.machines.ignition_log import find_fetching, find_trouble
 from flatkit.machines.keys import HostKey, parse_host_key
 from flatkit.machines.pulse import Pulse
 from flatkit.machines.store import check_cancel
@@ -94,6 +94,7 @@ class ReadyWait:
         self._pulse = Pulse(self._began)
         self._next_look = 0.0
         self._last_look = 0.0
+        self._symptom: Failure | None = None
 
     def wait(self) -> Ready:
         """Wait until the machine is ready. Raises BootFailed, WaitTimeout, Cancelled."""
@@ -149,6 +150,18 @@ class ReadyWait:
                 if key and key not in self._shown:
                     self._shown.append(key)
                 self._observer.notify(ConsoleLine(machine=self._booting.name, text=line.text, at=line.at))
+                self._tell_symptom()
+
+    def _tell_symptom(self) -> None:
+        """Say once what a boot may survive but a person wants to know, such as an address that does not answer."""
+        symptom = self._timeline.symptom
+        if symptom is self._symptom:
+            return
+        self._symptom = symptom
+        if symptom:
+            seen = find_fetching(self.tail()) if symptom.name == "fetching" else None
+            what = f"{symptom.cause} ({seen.what}: {seen.why})" if seen else symptom.cause
+            self._observer.notify(Said(text=f"{what}. Cure: {symptom.cure}"))
 
     def _look_at_domain(self) -> None:
         now = time.monotonic()

@@ -114,9 +114,8 @@ class Timeline:
         if failure and failure.final and self.failure is None:
             self.failure = failure
             self.failed_boots += 1
-        elif failure and not failure.final and failure is not self.symptom and self.failure is None:
+        elif failure and not failure.final and self.failure is None:
             self.symptom = failure
-            self._observer.notify(Said(text=f"{failure.cause}: {failure.cure}"))
         delay = find_restart(text)
         if delay is not None and self.failure:
             self.will_restart, self.restart_delay = True, delay

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 
 import pytest
 
 from flatkit.cli import HELP, main
 from flatkit.cli.show import Json, Terminal
-from flatkit.events import ConsoleLine, Observer, Said, StepEnded, StepOutput, StepStarted, Tape, phase
+from flatkit.events import (
+    ConsoleLine,
+    Observer,
+    PhaseEnded,
+    PhaseStarted,
+    Said,
+    StepEnded,
+    StepOutput,
+    StepStarted,
+    Tape,
+    Waiting,
+    phase,
+)
 from flatkit.workshop import default_name
 
 
@@ -153,3 +167,39 @@ def test_every_event_has_an_observer_method():
     tell(tape)
     for event in tape.events:
         assert hasattr(Observer, f"on_{event.name}")
+
+
+def tell_boot(observer: Observer) -> None:
+    waiting = {"machine": "web", "phase": "units", "title": "Units", "typical": 5.0, "line": "Started sshd"}
+    observer.notify(PhaseStarted(phase="units", title="Units", typical=5.0, says="systemd starts services.", at=100.0))
+    observer.notify(ConsoleLine(machine="web", text="Reached target paths", at=101.0))
+    observer.notify(Waiting(**waiting, elapsed=3.0, remaining=4.0, quiet=0.0, at=103.0))
+    observer.notify(Waiting(**waiting, elapsed=20.0, remaining=1.5, quiet=17.0, at=120.0))
+    observer.notify(PhaseEnded(phase="units", title="Units", seconds=21.0, line="Started sshd", at=121.0))
+
+
+def test_a_boot_on_a_terminal_has_a_live_line(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    keyboard, screen = os.openpty()
+    try:
+        with os.fdopen(screen, "w", closefd=True) as stream:
+            tell_boot(Terminal(stream))
+            shown = os.read(keyboard, 65536).decode()
+    finally:
+        os.close(keyboard)
+    steps = [step.strip() for step in shown.split("\r\x1b[K") if step.strip()]
+    assert steps == [
+        "… Units  (usually about 5 s)  systemd starts services.",
+        "… Units 1 s, usually 5 s  Reached target paths",
+        "… Units 3 s, usually 5 s, about 4 s to go  Started sshd",
+        "… Units 20 s, usually 5 s, about 2 s to go, nothing has moved for 17 s  Start",
+        "✓ Units 21.0 s",
+    ]
+
+
+def test_a_boot_without_a_terminal_is_plain_lines(capsys):
+    tell_boot(Terminal(sys.stdout))
+    assert capsys.readouterr().out.splitlines() == [
+        "  … Units 20 s, usually 5 s, about 2 s to go, nothing has moved for 17 s",
+        "  ✓ Units 21.0 s",
+    ]

@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from console_files import texts
 
 from flatkit.errors import BootFailed, Cancelled, WaitTimeout
-from flatkit.events import Observer, PhaseStarted, Said, Tape, Waiting
+from flatkit.events import Event, Observer, PhaseStarted, Said, Tape, Waiting
 from flatkit.machines import pulse as pulse_module
 from flatkit.machines import ready as ready_module
 from flatkit.machines.hypervisor import Activity, DomainState, Status
@@ -155,6 +156,24 @@ def test_a_machine_on_which_nothing_moves_is_looked_at_once_more(tmp_path: Path,
     machine = Quiet(tmp_path)
     with pytest.raises(WaitTimeout, match="Looked at once more: it is running, its console has said nothing"):
         ReadyWait(machine.booting(stalled=0.5), observer=tape).wait()
+
+
+def test_an_address_that_does_not_answer_is_told_once_while_it_waits(tmp_path: Path, tape: Tape) -> None:
+    machine, cancel = Quiet(tmp_path), threading.Event()
+    machine.console.write_text("".join(f"{line}\r\n" for line in texts("lab-refused")))
+
+    class Teller(Observer):
+        def notify(self, event: Event) -> None:
+            tape.notify(event)
+            if isinstance(event, Waiting):
+                cancel.set()
+
+    with pytest.raises(Cancelled):
+        ReadyWait(machine.booting(stalled=60), observer=Teller(), cancel=cancel).wait()
+    (said,) = [event.text for event in tape.events if isinstance(event, Said)]
+    assert 'fetching "http://10.0.2.2:' in said
+    assert "nothing listens at that address" in said
+    assert "a machine reaches this host as 10.0.2.2" in said
 
 
 def test_a_machine_that_answers_at_the_last_look_is_ready_after_all(tmp_path: Path, tape: Tape) -> None:
