@@ -30,9 +30,7 @@ def examine(system: System | None = None) -> Examination:
 
     system, uri = system or find_system(), default_uri()
     checks: _Checks = {"system": partial(check_system, system, uri), "python": _python}
-    if is_remote(uri):
-        checks |= {"libvirt": check_libvirt, "programs": check_programs}
-    elif system.boots_machines:
+    if system.boots_machines and not is_remote(uri):
         checks |= _of_machines(system, uri)
     checks |= {"jupyter": check_jupyter, "clock": partial(check_clock, system)}
     return Examination(checks=tuple(_guarded(name, check) for name, check in checks.items()))

@@ -14,7 +14,9 @@ from flatkit.host.check import Health, HostCheck
 
 # A clock before this is wrong: this version of flatkit did not exist then.
 _NOT_BEFORE = datetime(2026, 11, 1, tzinfo=UTC)
-_REMOTE = 'export LIBVIRT_DEFAULT_URI="qemu+ssh://YOU@LINUX-HOST/session"'
+# The road that is open from every computer: flatkit runs on a Linux host, the browser here.
+_TUNNEL = "ssh -L 8888:127.0.0.1:8888 YOU@LINUX-HOST"
+_THERE = "There: make workshop, and open the address that it prints in your browser here."
 
 
 class System(str, Enum):
@@ -65,16 +67,19 @@ def check_system(system: System, uri: str) -> HostCheck:
             why="WSL 1 has no kernel of its own, and so neither libvirt nor KVM",
             fix="wsl --set-version Debian 2", note="In PowerShell, with your distribution's name.",
         )  # fmt: skip
+    if is_remote(uri):
+        return HostCheck(
+            name="system", state=Health.FAIL, found=f'{system}; LIBVIRT_DEFAULT_URI leads to another host, "{uri}"',
+            why="flatkit makes a machine's disks on the host that it runs on, and QEMU must find them there",
+            fix=_TUNNEL, note=f"{_THERE} Or: unset LIBVIRT_DEFAULT_URI.",
+        )  # fmt: skip
     if system.boots_machines:
         return HostCheck(name="system", state=Health.OK, found=f"{system} {version}", why="machines boot on Linux")
-    if is_remote(uri):
-        found = f"{system}; machines boot on another host: {uri}"
-        return HostCheck(name="system", state=Health.OK, found=found, why="machines boot on Linux")
-    wsl = " On Windows 11, WSL 2 is such a host: wsl --install." if system is System.WINDOWS else ""
+    wsl = " On Windows 11, WSL 2 is such a host as well: wsl --install." if system is System.WINDOWS else ""
     return HostCheck(
         name="system", state=Health.FAIL, found=str(system),
-        why="machines boot on Linux; here you can write, check and explain configs and play what was recorded",
-        fix=_REMOTE, note=f"With a Linux host that you reach by SSH and that has libvirt.{wsl}",
+        why="machines boot on Linux; here you can write, check and explain configs, and play recorded demos",
+        fix=_TUNNEL, note=_THERE + wsl,
     )  # fmt: skip
 
 
@@ -86,7 +91,7 @@ def check_processor() -> HostCheck:
     try:
         arch = Arch.of_host()
     except HostError as error:
-        return HostCheck(name="processor", state=Health.FAIL, found=error.message, why=why, fix=_REMOTE)
+        return HostCheck(name="processor", state=Health.FAIL, found=error.message, why=why, fix=_TUNNEL, note=_THERE)
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     found = f"{arch}, {count} processor{'s' if count != 1 else ''}"
     if arch is Arch.AARCH64:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flatkit.errors import HostError, MissingDependency
 from flatkit.host.check import Health, HostCheck
-from flatkit.host.system import System, is_remote
+from flatkit.host.system import System
 
 _LIBVIRT_WHY = "it starts and stops the machines"
 
@@ -28,7 +28,7 @@ def check_libvirt() -> HostCheck:
     except HostError as error:
         fix, _, note = error.hint.partition("; ")
         return HostCheck(name="libvirt", state=Health.FAIL, found=error.message, why=_LIBVIRT_WHY, fix=fix, note=note)
-    where = "on another host" if is_remote(hypervisor.uri) else _whose(hypervisor.uri)
+    where = _whose(hypervisor.uri)
     return HostCheck(
         name="libvirt",
         state=Health.OK,
