@@ -33,7 +33,7 @@ def run(argv: list[str]) -> int:
     command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", str(first)]
     command += ["--no-browser"] if options.no_browser else []
     command += [f"--port={options.port}"] if options.port else []
-    if os.geteuid() == 0:
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     print(f"opening {first}", flush=True)
     return become(command)

@@ -120,15 +120,15 @@ FAILURES = (
     ),
 )  # fmt: skip
 
-# What a panicked kernel says when it will restart (panic=10 on the lab image, 60 s on Flatcar), and the lab's initrd where
-# another slot is waiting.
-_RESTARTS = re.compile(r"Rebooting in (\d+) seconds|emergency shell or wait 0 minutes for reboot")
+# What a panicked kernel says when it will restart (panic=10 on the lab image, 60 s on Flatcar), and an emergency shell that
+# nobody uses: at once where the lab's initrd knows that another slot is waiting, else after five minutes.
+_RESTARTS = re.compile(r"Rebooting in (\d+) seconds|emergency shell or wait (\d+) minutes? for reboot")
 
 
 def find_restart(text: str) -> float | None:
     """After how many seconds the machine restarts by itself, where this line says that it will."""
     found = _RESTARTS.search(text)
-    return None if found is None else float(found[1] or 0)
+    return None if found is None else float(found[1] or 60 * int(found[2]))
 
 
 # Lines worth showing, best first; what merely repeats a config is not among them.

@@ -39,6 +39,8 @@ _LAST_LOOK = 2.0
 _FAILED_BOOTS = 3
 # What an emulated firmware and boot loader take, at most, before the first line of another boot.
 _RESTART_TAKES = 45.0
+# A kernel that panics waits a minute at most, an emergency shell five.
+_LONG_DELAY = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,8 +200,10 @@ class ReadyWait:
 
     def _check_patience(self, now: float) -> None:
         patience, timeline = self._booting.patience, self._timeline
-        if timeline.failure and self._is_given_up(now):
-            raise self._failed(timeline.failure.cause, cure=timeline.failure.cure)
+        if timeline.failure:
+            if self._is_given_up(now):
+                raise self._failed(timeline.failure.cause, cure=timeline.failure.cure)
+            return
         if self._pulse.quiet(now) <= patience.stalled:
             self._last_look = 0.0
         elif not self._last_look:
@@ -217,7 +221,9 @@ class ReadyWait:
         slowly: until it has restarted as it said, only a machine on which nothing moves is given up.
         """
         timeline = self._timeline
-        if timeline.will_restart and timeline.failed_boots < _FAILED_BOOTS:
+        # On its first boot a machine has no other slot to come up from: five minutes in an emergency shell change nothing.
+        in_vain = self._booting.kind.is_first and timeline.restart_delay >= _LONG_DELAY
+        if timeline.will_restart and not in_vain and timeline.failed_boots < _FAILED_BOOTS:
             return self._pulse.quiet(now) > timeline.restart_delay + _RESTART_TAKES
         return now - self._pulse.line > self._booting.patience.after_failure
 

@@ -16,6 +16,7 @@ from flatkit.machines import ready as ready_module
 from flatkit.machines.hypervisor import Activity, DomainState, Status
 from flatkit.machines.ports import find_free_port
 from flatkit.machines.ready import Booting, Patience, ReadyWait
+from flatkit.machines.usual import BootKind
 from flatkit.testing.guest import FakeGuest
 from flatkit.widgets import progress as progress_module
 
@@ -149,6 +150,25 @@ def test_a_panicked_machine_that_counts_slowly_is_waited_for_while_it_works(
     monkeypatch.setattr(ready_module, "_RESTART_TAKES", 0.5)
     monkeypatch.setattr(pulse_module, "_APART", 0.2)
     with pytest.raises(BootFailed if given_up else Cancelled):
+        ReadyWait(booting, observer=Teller(), cancel=cancel).wait()
+
+
+@pytest.mark.parametrize(("is_first", "ends"), [(True, BootFailed), (False, Cancelled)])
+def test_an_emergency_shell_is_waited_out_where_another_slot_may_follow(
+    tmp_path: Path, is_first: bool, ends: type[Exception]
+) -> None:
+    machine, cancel = Quiet(tmp_path), threading.Event()
+    with machine.console.open("a") as file:
+        file.write("Press Enter for emergency shell or wait 5 minutes for reboot.\r\n")
+
+    class Teller(Observer):
+        def on_waiting(self, event: Waiting) -> None:
+            if event.elapsed > 2:
+                cancel.set()
+
+    booting = machine.booting(stalled=0)
+    booting = replace(booting, patience=Patience(stalled=1.0, after_failure=0.5), kind=BootKind(is_first=is_first))
+    with pytest.raises(ends):
         ReadyWait(booting, observer=Teller(), cancel=cancel).wait()
 
 
