@@ -133,43 +133,45 @@ class Quiet:
         )  # fmt: skip
 
 
+class CancelAfter(Observer):
+    """Keeps what is told, and cancels when a phase has lasted so many seconds."""
+
+    def __init__(self, seconds: float, tape: Tape | None = None) -> None:
+        self.cancel, self._seconds, self._tape = threading.Event(), seconds, tape or Tape()
+
+    def notify(self, event: Event) -> None:
+        self._tape.notify(event)
+        if isinstance(event, Waiting) and event.elapsed > self._seconds:
+            self.cancel.set()
+
+
 @pytest.mark.parametrize(("busy", "given_up"), [(True, False), (False, True)])
 def test_a_panicked_machine_that_counts_slowly_is_waited_for_while_it_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, busy: bool, given_up: bool
 ) -> None:
-    machine, cancel = Quiet(tmp_path, busy_looks=10**6 if busy else 0), threading.Event()
+    machine, teller = Quiet(tmp_path, busy_looks=10**6 if busy else 0), CancelAfter(2)
     with machine.console.open("a") as file:
         file.write("Kernel panic - not syncing: x\r\nRebooting in 0 seconds..\r\n")
-
-    class Teller(Observer):
-        def on_waiting(self, event: Waiting) -> None:
-            if event.elapsed > 2:
-                cancel.set()
 
     booting = replace(machine.booting(stalled=60), patience=Patience(after_failure=0.0))
     monkeypatch.setattr(ready_module, "_RESTART_TAKES", 0.5)
     monkeypatch.setattr(pulse_module, "_APART", 0.2)
     with pytest.raises(BootFailed if given_up else Cancelled):
-        ReadyWait(booting, observer=Teller(), cancel=cancel).wait()
+        ReadyWait(booting, observer=teller, cancel=teller.cancel).wait()
 
 
 @pytest.mark.parametrize(("is_first", "ends"), [(True, BootFailed), (False, Cancelled)])
 def test_an_emergency_shell_is_waited_out_where_another_slot_may_follow(
     tmp_path: Path, is_first: bool, ends: type[Exception]
 ) -> None:
-    machine, cancel = Quiet(tmp_path), threading.Event()
+    machine, teller = Quiet(tmp_path), CancelAfter(2)
     with machine.console.open("a") as file:
         file.write("Press Enter for emergency shell or wait 5 minutes for reboot.\r\n")
-
-    class Teller(Observer):
-        def on_waiting(self, event: Waiting) -> None:
-            if event.elapsed > 2:
-                cancel.set()
 
     booting = machine.booting(stalled=0)
     booting = replace(booting, patience=Patience(stalled=1.0, after_failure=0.5), kind=BootKind(is_first=is_first))
     with pytest.raises(ends):
-        ReadyWait(booting, observer=Teller(), cancel=cancel).wait()
+        ReadyWait(booting, observer=teller, cancel=teller.cancel).wait()
 
 
 def test_a_machine_on_which_nothing_moves_is_looked_at_once_more(tmp_path: Path, tape: Tape) -> None:
@@ -179,17 +181,11 @@ def test_a_machine_on_which_nothing_moves_is_looked_at_once_more(tmp_path: Path,
 
 
 def test_an_address_that_does_not_answer_is_told_once_while_it_waits(tmp_path: Path, tape: Tape) -> None:
-    machine, cancel = Quiet(tmp_path), threading.Event()
+    machine, teller = Quiet(tmp_path), CancelAfter(0, tape)
     machine.console.write_text("".join(f"{line}\r\n" for line in texts("lab-refused")))
 
-    class Teller(Observer):
-        def notify(self, event: Event) -> None:
-            tape.notify(event)
-            if isinstance(event, Waiting):
-                cancel.set()
-
     with pytest.raises(Cancelled):
-        ReadyWait(machine.booting(stalled=60), observer=Teller(), cancel=cancel).wait()
+        ReadyWait(machine.booting(stalled=60), observer=teller, cancel=teller.cancel).wait()
     (said,) = [event.text for event in tape.events if isinstance(event, Said)]
     assert 'fetching "http://10.0.2.2:' in said
     assert "nothing listens at that address" in said
@@ -209,16 +205,10 @@ def test_a_machine_that_answers_at_the_last_look_is_ready_after_all(tmp_path: Pa
 
 
 def test_while_the_processor_works_it_waits_and_tells(tmp_path: Path, tape: Tape) -> None:
-    machine, cancel = Quiet(tmp_path, busy_looks=10**6), threading.Event()
-
-    class Teller(Observer):
-        def on_waiting(self, event: Waiting) -> None:
-            tape.notify(event)
-            if event.elapsed > 2.5:
-                cancel.set()
+    machine, teller = Quiet(tmp_path, busy_looks=10**6), CancelAfter(2.5, tape)
 
     with pytest.raises(Cancelled):
-        ReadyWait(machine.booting(stalled=0.1), observer=Teller(), cancel=cancel).wait()
+        ReadyWait(machine.booting(stalled=0.1), observer=teller, cancel=teller.cancel).wait()
     told = [event for event in tape.events if isinstance(event, Waiting)]
     assert {event.phase for event in told} == {"kernel"}
     assert all(event.remaining > 0 and event.typical > 0 for event in told)
