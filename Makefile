@@ -48,6 +48,7 @@ vectors: ## compare with the recorded cases in the folder VECTORS (make vectors 
 bench: ## measure how long the usual things take
 	@tools/setup.sh test
 	"$(BIN)/python" tools/bench_butane.py --check
+	"$(BIN)/python" tools/bench_images.py --check
 	"$(BIN)/python" tools/bench_room.py --check
 
 fuzz: ## feed made-up configs to the translator

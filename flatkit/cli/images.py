@@ -64,10 +64,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _list(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
-    from flatkit.images import catalogue, names, source, store
+    from flatkit.images import catalogue, names, store
     from flatkit.images.lab.build import list_lab_images
 
-    board = names.parse_board(options.arch) if options.arch else source.host_board()
+    board = names.parse_board(options.arch) if options.arch else names.host_board()
     feeds = catalogue.get_feeds(_channels(options.channel), board)
     cached = [image for image in store.list_cached(board=board) if image.channel in _channels(options.channel)]
     labs = list_lab_images()
@@ -158,10 +158,10 @@ def _say_cache(cached: list[CachedImage]) -> str:
 
 
 def _fetch(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
-    from flatkit.images import names, source
+    from flatkit.images import names
     from flatkit.images.fetch import Fetcher
 
-    board = names.parse_board(options.arch) if options.arch else source.host_board()
+    board = names.parse_board(options.arch) if options.arch else names.host_board()
     wanted = [_wanted(name) for name in options.names]
     fetched = [Fetcher(board=board, observer=observer).fetch(one) for one in wanted]
     if not isinstance(observer, Json):

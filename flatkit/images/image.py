@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from flatkit.errors import FetchError, ImageError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.images.lab import recipe
-from flatkit.images.lab.build import LabImage, build_lab_image
-from flatkit.images.names import Channel, Wanted, find_wanted, say_nearest
+from flatkit.images.names import Board, Channel, Wanted, find_wanted, host_board, say_nearest
 
 if TYPE_CHECKING:
+    from flatkit.images.lab.build import LabImage
     from flatkit.images.store import CachedImage
 
 # In which order `auto` takes what is there: what runs in production first.
@@ -92,20 +92,24 @@ def find_image(name: str = "auto", *, observer: Observer | None = None, cancel: 
 
 def _find_flatcar(observer: Observer, cancel: threading.Event | None) -> Image | None:
     """What `auto` takes of Flatcar, if anything is near."""
-    from flatkit.images import source, store
-    from flatkit.images.fetch import Fetcher
+    from flatkit.images import store
     from flatkit.images.signing import find_trust
 
-    mirror = source.find_mirror()
-    if not mirror and not store.flatcar_dir().is_dir():
-        return None
-    board, trust = source.host_board(), find_trust()
-    for channel in _AUTO_ORDER:
+    board, trust = host_board(), find_trust()
+    for channel in _AUTO_ORDER if store.flatcar_dir().is_dir() else ():
         if cached := store.find_ready(Wanted(channel=channel), board, trust):
             return _from_cache(cached, f"it is in the cache, verified, fetched {store.say_age(cached.age)}")
+    return _from_mirror(observer, cancel)
+
+
+def _from_mirror(observer: Observer, cancel: threading.Event | None) -> Image | None:
+    from flatkit.images.fetch import Fetcher
+    from flatkit.images.source import find_mirror
+
+    mirror = find_mirror()
     if not mirror:
         return None
-    fetcher = Fetcher(board=board, observer=observer, cancel=cancel, sources=(mirror,))
+    fetcher = Fetcher(board=host_board(), observer=observer, cancel=cancel, sources=(mirror,))
     for channel in _AUTO_ORDER:
         try:
             if fetcher.resolve(Wanted(channel=channel), mirror):
@@ -117,18 +121,17 @@ def _find_flatcar(observer: Observer, cancel: threading.Event | None) -> Image |
 
 
 def _get_flatcar(wanted: Wanted, observer: Observer, cancel: threading.Event | None) -> Image:
-    from flatkit.images import source, store
-    from flatkit.images.fetch import Fetcher
+    from flatkit.images import store
     from flatkit.images.signing import find_trust
 
-    board = source.host_board()
-    cached = store.find_ready(wanted, board, find_trust())
+    cached = store.find_ready(wanted, host_board(), find_trust())
     if cached:
         newer = "" if wanted.version else f"; flatkit images fetch {wanted} looks for a newer one"
         return _from_cache(cached, f"in the cache, verified, fetched {store.say_age(cached.age)}{newer}")
-    return _from_cache(
-        Fetcher(board=board, observer=observer, cancel=cancel).fetch(wanted), "it was asked for, and is verified"
-    )
+    from flatkit.images.fetch import Fetcher
+
+    fetcher = Fetcher(board=host_board(), observer=observer, cancel=cancel)
+    return _from_cache(fetcher.fetch(wanted), "it was asked for, and is verified")
 
 
 def _from_cache(cached: CachedImage, why: str) -> Image:
@@ -145,15 +148,14 @@ def _from_cache(cached: CachedImage, why: str) -> Image:
 
 
 def _build_lab(observer: Observer, release: recipe.Release, why: str) -> Image:
-    from flatkit.images.names import Board
-    from flatkit.images.source import host_board
+    from flatkit.images.lab import build  # it takes its time, and a Flatcar image needs none of it
 
     if host_board() is not Board.AMD64:
         raise ImageError(
             "the lab image is made of amd64 packages, and this host is arm64; expected Flatcar's own arm64 image",
             hint="flatkit images fetch stable, then: flatkit up --image stable",
         )
-    return _from_lab(build_lab_image(observer, release=release), why)
+    return _from_lab(build.build_lab_image(observer, release=release), why)
 
 
 def _from_lab(lab: LabImage, why: str) -> Image:

@@ -5,7 +5,7 @@ A version is MAJOR.MINOR.PATCH, and MINOR tells the channel (Flatcar's documenta
 
 from __future__ import annotations
 
-import difflib
+import platform
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -139,6 +139,8 @@ def find_wanted(name: str) -> Wanted | None:
 
 def say_nearest(name: str, known: Iterable[str]) -> str:
     """The known names that look like `name`, as the end of a message; "" when none does."""
+    import difflib
+
     near = difflib.get_close_matches(name, list(known), n=3)
     return f" (did you mean {' or '.join(near)}?)" if near else ""
 
@@ -182,3 +184,8 @@ def parse_board(text: str) -> Board:
     if text.lower() not in known:
         raise UsageError(f'"{text}" is no architecture that Flatcar is built for; expected amd64 or arm64')
     return known[text.lower()]
+
+
+def host_board() -> Board:
+    """The board of this host. Raises UsageError when Flatcar is not built for it."""
+    return parse_board(platform.machine())

@@ -15,7 +15,6 @@ out the same way.
 from __future__ import annotations
 
 import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,7 +26,7 @@ from urllib.parse import quote
 from flatkit import web
 from flatkit.errors import FetchError, UsageError
 from flatkit.events import Observer, Said
-from flatkit.images.names import Board, Channel, parse_board
+from flatkit.images.names import Channel
 
 KEY_FILE = "Flatcar_Image_Signing_Key.asc"
 _OFFICIAL = "https://{channel}.release.flatcar-linux.net"
@@ -122,11 +121,6 @@ def list_sources() -> list[Source]:
     """Every place to look at, in order: a mirror before the Internet."""
     mirror = find_mirror()
     return [*([mirror] if mirror else []), release_server()]
-
-
-def host_board() -> Board:
-    """The board of this host. Raises UsageError when Flatcar is not built for it."""
-    return parse_board(platform.machine())
 
 
 def fetch_small(

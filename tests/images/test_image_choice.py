@@ -41,7 +41,7 @@ def test_names_that_mean_none(name, error, said, next_):
 def built_lab(monkeypatch, tmp_path):
     """The lab image, as if it were built: which image is taken is the question here."""
     lab = LabImage(folder=tmp_path, version="110.2.0", channel="stable", root_hash="", hash_offset=0, usr_size=0)
-    monkeypatch.setattr("flatkit.images.image.build_lab_image", lambda observer, release=None: lab)
+    monkeypatch.setattr("flatkit.images.lab.build.build_lab_image", lambda observer, release=None: lab)
 
 
 def test_auto_takes_the_lab_image_and_never_downloads_flatcar(site, built_lab, tape):
