@@ -56,12 +56,15 @@ write_sums() {
 # Written, read back from the disk (direct reads are many times slower on an emulated machine than dropping the cache),
 # and held against both the manifest and the root hash that the kernel will ask for.
 write_usr() {
+    local pid sum
     part "$USR_OFFSET" "$USR_SIZE" | dd of="$other" bs=1M iflag=fullblock conv=fsync,notrunc status=none ||
         { fail 5 "writing to $other failed"; return; }
     say "Reading $other back and verifying it."
     blockdev --flushbufs "$other"
-    if ! veritysetup verify --hash-offset="$USR_HASH_OFFSET" "$other" "$other" "$USR_ROOT_HASH" 2>/dev/null ||
-        [ "$(head -c "$USR_SIZE" "$other" | sha256sum)" != "$USR_SHA256  -" ]; then
+    veritysetup verify --hash-offset="$USR_HASH_OFFSET" "$other" "$other" "$USR_ROOT_HASH" 2>/dev/null &
+    pid=$!
+    sum=$(head -c "$USR_SIZE" "$other" | sha256sum)
+    if ! wait $pid || [ "$sum" != "$USR_SHA256  -" ]; then
         fail 5 "what was written to $other is not what was read"
     fi
 }
