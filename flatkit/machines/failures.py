@@ -113,7 +113,7 @@ FAILURES = (
     ),
     Failure(
         name="disk",
-        pattern=re.compile(r"I/O error, dev vd|EXT4-fs error|Buffer I/O error on dev"),
+        pattern=re.compile(r"I/O error, dev vd|EXT4-fs error|Buffer I/O error on dev (vd|dm-)"),
         cause="the machine's disk gives errors",
         cure="see that this host's disk is not full: flatkit doctor",
         final=False,
