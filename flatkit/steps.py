@@ -24,15 +24,21 @@ class Where(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Boot:
-    """What a step boots: a Butane file of `examples/`, the machine's name in the demo, the guest ports to reach it by."""
+    """What a step boots: a Butane file of `examples/`, the machine's name in the demo, the guest ports to reach it by.
+
+    With `again` the machine of that name is switched on as it is; without, it is made anew.
+    """
 
     config: str
     machine: str
     guest_ports: tuple[int, ...] = ()
+    again: bool = False
 
     @property
     def command(self) -> str:
         """What a person would type for it; host port 0 means: find a free one."""
+        if self.again:
+            return f"flatkit up --name {self.machine}"
         forwards = "".join(f" --forward 0:{port}" for port in self.guest_ports)
         return f"flatkit up {self.config} --name {self.machine}{forwards}"
 
@@ -59,9 +65,12 @@ class Step:
     """One thing that a person does and sees.
 
     `why` is two sentences for a learner; `command` is exactly what a person would type (`{port80}` stands for the host port
-    that leads to the guest's port 80); `boot` is given instead where a machine is booted. `fact` is what is asked afterwards
-    (without one, the command's own output is the answer); `check` judges its value; `hint` helps when it fails. `wait` is how
-    many seconds the check may take to become true: steps wait on conditions, never on sleeps.
+    that leads to the guest's port 80, `{server}` for the update server as a machine reaches it); `boot` is given instead where
+    a machine is booted. `fact` is what is asked afterwards (without one, the command's own output is the answer); `check`
+    judges its value; `hint` helps when it fails. `wait` is how many seconds the check may take to become true: steps wait on
+    conditions, never on sleeps. `machine` names the one where a
+    guest's command is typed (without one, the machine that was booted last). After a command that `reboots` the machine, the
+    step goes on when it answers again.
     """
 
     title: str
@@ -73,6 +82,8 @@ class Step:
     where: Where = Where.GUEST
     fact: Fact | None = None
     wait: float = 0.0
+    machine: str = ""
+    reboots: bool = False
 
     @property
     def line(self) -> str:
@@ -82,11 +93,15 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """A tuple of steps with a name; the last machine that was booted is where guest commands are typed."""
+    """A tuple of steps with a name; the last machine that was booted is where guest commands are typed.
+
+    `offers` are pairs of channel and release of the lab image: what the update server `{server}` offers when the demo begins.
+    """
 
     name: str
     title: str
     steps: tuple[Step, ...]
+    offers: tuple[tuple[str, str], ...] = ()
 
 
 def says(expected: str) -> Callable[[Any], Verdict]:

@@ -27,9 +27,12 @@ Trainer:
   flatkit list                  machines
   flatkit console NAME [--follow]  a machine's serial console
   flatkit stop NAME             switch a machine off; its disk is kept
+  flatkit unplug NAME           pull a machine's plug: off without warning
   flatkit down NAME             remove a machine
   flatkit images list|fetch|verify|build-lab|rm   what can be booted, and Flatcar's channels
   flatkit room pack|check|serve DIR  what a room needs without the Internet
+  flatkit channels [promote A --to B]   who runs which version, as the update server saw it
+  flatkit container build FILE  a container image for a lesson, without a registry
   flatkit sysext build NAME     a system extension from Debian packages
 
 Author:
@@ -44,9 +47,11 @@ Each command explains itself: flatkit COMMAND --help
 # command -> module of this package that has `run(argv) -> status`; those of one module are told apart by the first word
 _COMMANDS = {
     "butane": "butane",
+    "channels": "channels",
     "clean": "clean",
     "community": "community",
     "console": "machines",
+    "container": "container",
     "course": "course",
     "demo": "demo",
     "doctor": "doctor",
@@ -59,6 +64,7 @@ _COMMANDS = {
     "ssh": "machines",
     "stop": "machines",
     "sysext": "sysext",
+    "unplug": "machines",
     "up": "up",
 }
 # Their own option parsing wants the arguments after the command's name only.

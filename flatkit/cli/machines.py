@@ -1,4 +1,4 @@
-"""`flatkit ssh`, `list`, `console`, `stop`, `down`: machines that are there."""
+"""`flatkit ssh`, `list`, `console`, `stop`, `unplug`, `down`: machines that are there."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def run(argv: list[str]) -> int:
     """Carry out the command that the first word names."""
-    return {"ssh": _ssh, "list": _list, "console": _console, "stop": _stop, "down": _down}[argv[0]](argv[1:])
+    verbs = {"ssh": _ssh, "list": _list, "console": _console, "stop": _stop, "unplug": _unplug, "down": _down}
+    return verbs[argv[0]](argv[1:])
 
 
 def _ssh(argv: list[str]) -> int:
@@ -122,6 +123,19 @@ def _stop(argv: list[str]) -> int:
 
     get_machine(name).stop()
     print(f'the machine "{name}" is off; flatkit up --name {name} starts it again')
+    return 0
+
+
+def _unplug(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="flatkit unplug", description="Pull a machine's plug: off without warning, as in a power cut."
+    )
+    parser.add_argument("name")
+    name = parser.parse_args(argv).name
+    from flatkit.machines import get_machine
+
+    get_machine(name).unplug()
+    print(f'the plug of "{name}" is pulled; flatkit up --name {name} switches it on again')
     return 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flatkit.cli.show import Json, fail_json, observer_for
-from flatkit.errors import FlatkitError
+from flatkit.errors import FlatkitError, InputError
 
 if TYPE_CHECKING:
     from flatkit.images.sysext_tree import Recipe
@@ -23,6 +23,9 @@ def run(argv: list[str]) -> int:
     build.add_argument("name", metavar="NAME", help="its name; on the machine it must lie as NAME.raw")
     build.add_argument(
         "--package", action="append", default=[], metavar="PKG", help="a package that it brings (default: NAME)"
+    )
+    build.add_argument(
+        "--file", action="append", default=[], metavar="PATH=FILE", help="a file of yours at PATH below /usr or /opt"
     )
     build.add_argument("--unit", action="append", default=[], metavar="UNIT", help="a unit that starts with it")
     build.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write it (default: NAME.raw)")
@@ -43,9 +46,19 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     given = {
         "name": options.name, "packages": tuple(options.package), "units": tuple(options.unit), "os_id": options.id,
         "sysext_level": options.level, "version_id": options.version_id, "version": options.version,
+        "files": dict(_file(text) for text in options.file),
     }  # fmt: skip
-    base = Recipe(name=options.name) if options.package else recipe_for(options.name)
+    base = Recipe(name=options.name) if options.package or options.file else recipe_for(options.name)
     return replace(base, **{name: value for name, value in given.items() if value})
+
+
+def _file(text: str) -> tuple[str, str]:
+    path, equals, name = text.partition("=")
+    try:
+        return path, Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        what = f'"{name}" cannot be read ({error})' if equals else f'"{text}" names no file'
+        raise InputError(f"{what}; expected PATH=FILE", hint="for example: --file /usr/bin/greet=greet") from None
 
 
 def _build(options: argparse.Namespace) -> int:

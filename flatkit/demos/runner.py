@@ -24,8 +24,14 @@ class Stage(Protocol):
     def host(self, command: str) -> str:
         """Type a command on this host."""
 
-    def guest(self, command: str) -> str:
-        """Type a command on the machine that was booted last."""
+    def guest(self, command: str, machine: str = "") -> str:
+        """Type a command on a machine of the demo: the one of that name, or the one that was booted last."""
+
+    def reboot(self, command: str, observer: Observer, machine: str = "") -> str:
+        """Type a command that restarts a machine, and say in one line when it answers again."""
+
+    def offer(self, offers: tuple[tuple[str, str], ...], observer: Observer) -> None:
+        """Let the demo's update server offer these releases (channel, release of the lab image), and nothing else."""
 
     def fill(self, command: str) -> str:
         """The command with `{port80}` and the like replaced by what they stand for now."""
@@ -59,6 +65,8 @@ class DemoResult:
 def play(demo: Demo, stage: Stage, observer: Observer) -> DemoResult:
     """Play the steps in order until one fails."""
     results: list[StepResult] = []
+    if demo.offers:
+        stage.offer(demo.offers, observer)
     for number, step in enumerate(demo.steps, start=1):
         results.append(_play_step(demo, number, step, stage, observer))
         if not results[-1].ok:
@@ -76,10 +84,7 @@ def _play_step(demo: Demo, number: int, step: Step, stage: Stage, observer: Obse
     )  # fmt: skip
     began = time.monotonic()
     try:
-        if step.boot:
-            output = stage.boot(step.boot, observer)
-        else:
-            output = stage.host(command) if step.where is Where.HOST else stage.guest(command)
+        output = _carry_out(step, command, stage, observer)
         observer.notify(StepOutput(demo=demo.name, number=number, text=output))
         verdict = _judge(step, output, command, stage)
     except FlatkitError as error:
@@ -91,18 +96,32 @@ def _play_step(demo: Demo, number: int, step: Step, stage: Stage, observer: Obse
     return StepResult(title=step.title, command=command, ok=verdict.ok, found=verdict.found, seconds=seconds)
 
 
+def _carry_out(step: Step, command: str, stage: Stage, observer: Observer) -> str:
+    if step.boot:
+        return stage.boot(step.boot, observer)
+    if step.reboots:
+        return stage.reboot(command, observer, step.machine)
+    return stage.host(command) if step.where is Where.HOST else stage.guest(command, step.machine)
+
+
 def _judge(step: Step, output: str, command: str, stage: Stage) -> Verdict:
     """The check's verdict; asked again until it holds or the step's patience is over."""
 
     def again() -> Any:
         if step.fact:
-            return step.fact.parse(stage.guest(step.fact.ask))
-        return stage.host(command) if step.where is Where.HOST else stage.guest(command)
+            return step.fact.parse(stage.guest(step.fact.ask, step.machine))
+        return stage.host(command) if step.where is Where.HOST else stage.guest(command, step.machine)
 
     first: Callable[[], Any] = again if step.fact else lambda: output
-    verdict = step.check(first())
     deadline = time.monotonic() + step.wait
-    while not verdict.ok and time.monotonic() < deadline:
+    look = first
+    while True:
+        try:
+            verdict = step.check(look())
+        except FlatkitError as error:
+            # A machine that restarts by itself does not answer for a while: that is a "not yet", as long as one waits.
+            verdict = Verdict(ok=False, found=str(error))
+        if verdict.ok or time.monotonic() >= deadline:
+            return verdict
+        look = again
         time.sleep(0.3)  # between two looks at a condition
-        verdict = step.check(again())
-    return verdict

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import itertools
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -26,8 +27,17 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 def state_file() -> Path:
-    """Where the served channels and the machines seen are kept; a notebook reads and changes them there."""
-    return state_dir() / "room" / "channels.json"
+    """Where the served channels and the machines seen are kept; a notebook reads and changes them there.
+
+    `FLATKIT_ROOM_STATE` names another file: a demo's own server does not mix with that of the room.
+    """
+    given = os.environ.get("FLATKIT_ROOM_STATE")
+    return Path(given) if given else state_dir() / "room" / "channels.json"
+
+
+def open_channels() -> Channels:
+    """The channels of the room or the demo, to be looked at and changed while its server runs, or before."""
+    return Channels(store=state_file())
 
 
 def read_manifest(folder: Path) -> Manifest:

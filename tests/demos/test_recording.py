@@ -42,7 +42,7 @@ class Stage:
     def host(self, command: str) -> str:
         return ""
 
-    def guest(self, command: str) -> str:
+    def guest(self, command: str, machine: str = "") -> str:
         return "web\n"
 
     def fill(self, command: str) -> str:

@@ -34,8 +34,14 @@ class FakeStage:
     def host(self, command):
         return self._answer("host", command)
 
-    def guest(self, command):
-        return self._answer("guest", command)
+    def guest(self, command, machine=""):
+        return self._answer(f"guest {machine}".strip(), command)
+
+    def reboot(self, command, observer, machine=""):
+        return self._answer(f"reboot {machine}".strip(), command)
+
+    def offer(self, offers, observer):
+        self.typed.append(("offer", offers))
 
     def fill(self, command):
         return command.replace("{port80}", "24000")
@@ -95,3 +101,20 @@ def test_an_error_is_a_failed_check_and_not_a_crash():
     result = play(demo, FakeStage({"x": MachineError("the connection is gone", hint="flatkit list")}), tape)
     assert not result.ok
     assert "the connection is gone" in tape.events[-1].found
+
+
+def test_a_step_is_played_on_the_machine_that_it_names_and_waits_for_a_reboot():
+    demo = Demo(
+        name="d",
+        title="t",
+        offers=(("stable", "lab-beta"),),
+        steps=(
+            step("hostname", says("one"), machine="one"),
+            step("sudo reboot", says("up again"), reboots=True, machine="two"),
+        ),
+    )
+    stage = FakeStage({"hostname": "one", "sudo reboot": "up again"})
+    assert play(demo, stage, Tape()).ok
+    assert stage.typed == [
+        ("offer", (("stable", "lab-beta"),)), ("guest one", "hostname"), ("reboot two", "sudo reboot")
+    ]  # fmt: skip

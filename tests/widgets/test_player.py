@@ -58,7 +58,7 @@ class Stage:
     def host(self, command: str) -> str:
         return self.guest(command)
 
-    def guest(self, command: str) -> str:
+    def guest(self, command: str, machine: str = "") -> str:
         self.typed.append(command)
         return "" if command == self.broken else self.answers.get(command, command)
 

@@ -11,21 +11,19 @@ import re
 import shlex
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flatkit import paths
-from flatkit.errors import BootFailed, ConfigFaults, InputError, MachineError
+from flatkit.errors import BootFailed, ConfigFaults, InputError
 from flatkit.events import Observer, PhaseEnded, PhaseStarted, Said, Tee, phase
 from flatkit.images import Image, find_image
-from flatkit.run import run
-from flatkit.steps import Boot
 
 if TYPE_CHECKING:
     from flatkit.butane.provenance import Provenance
     from flatkit.machines import Firmware, Forward, Machine, MachineSpec
+    from flatkit.workshop.stage import LocalStage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,66 +324,10 @@ def _with_place(error: BootFailed, machine: Machine, config: Config) -> BootFail
     return BootFailed(f"{error.message}. It comes from {where}", hint=error.hint, details=error.details)
 
 
-class LocalStage:
-    """Where demos are played for real: this host, and machines that are removed afterwards."""
+def stage(
+    *, image: str = "auto", keep: bool = False, cancel: threading.Event | None = None
+) -> AbstractContextManager[LocalStage]:
+    """A place to play demos on for real; its machines are gone when the `with` block ends (unless `keep`)."""
+    from flatkit.workshop.stage import open_stage
 
-    def __init__(self, *, image: str = "auto", keep: bool = False, cancel: threading.Event | None = None) -> None:
-        self._image, self._keep, self._cancel = image, keep, cancel
-        self.machines: list[Machine] = []
-        self.timeline = Timeline()
-
-    def boot(self, boot_: Boot, observer: Observer) -> str:
-        """Boot one of the examples; a machine that an earlier run kept is replaced, so that the demo starts afresh."""
-        from flatkit.machines import Forward, Machine
-
-        Machine(boot_.machine).down()
-        forwards = tuple(Forward(host=0, guest=port) for port in boot_.guest_ports)
-        wish = Wish(name=boot_.machine, image=self._image, forwards=forwards)
-        upped = boot(paths.examples_dir() / boot_.config, wish, observer=observer, cancel=self._cancel)
-        self.machines.append(upped.machine)
-        self.timeline = upped.timeline
-        return f'the machine "{boot_.machine}" is ready, {upped.timeline.total:.1f} s after its config was read'
-
-    def host(self, command: str) -> str:
-        """Type a command on this host, in the folder of the examples."""
-        import sys
-
-        path = f"{Path(sys.executable).parent}:"
-        done = run(["bash", "-c", f'PATH="{path}$PATH"; {command}'], check=False, timeout=300, cwd=paths.examples_dir())
-        return done.stdout + done.stderr
-
-    def guest(self, command: str) -> str:
-        """Type a command on the machine that was booted last."""
-        if not self.machines:
-            raise MachineError(
-                "no machine was booted yet, and this step wants one", hint="play the demo from its start"
-            )
-        return str(self.machines[-1].run(command, timeout=300))
-
-    def fill(self, command: str) -> str:
-        """Replace `{portN}` by the host port that leads to the guest's port N."""
-        for machine in self.machines[-1:]:
-            for forward in machine.forwards:
-                command = command.replace(f"{{port{forward.guest}}}", str(forward.host))
-        return command
-
-    @property
-    def image(self) -> str:
-        """The badge of the image that was booted; "" where nothing was."""
-        return self.machines[-1].spec.label if self.machines else ""
-
-    def close(self) -> None:
-        """Remove the machines, unless they are to be kept."""
-        if not self._keep:
-            for machine in self.machines:
-                machine.down()
-
-
-@contextmanager
-def stage(*, image: str = "auto", keep: bool = False, cancel: threading.Event | None = None) -> Iterator[LocalStage]:
-    """A stage whose machines are gone when the `with` block ends (unless `keep`)."""
-    local = LocalStage(image=image, keep=keep, cancel=cancel)
-    try:
-        yield local
-    finally:
-        local.close()
+    return open_stage(image=image, keep=keep, cancel=cancel)

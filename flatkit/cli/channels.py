@@ -1,0 +1,35 @@
+"""`flatkit channels`: what the update server of a room or a demo offers, and who runs which version."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+
+
+def run(argv: list[str]) -> int:
+    """Show the table, or carry out `promote`."""
+    parser = argparse.ArgumentParser(
+        prog="flatkit channels", description="Who runs which version of which channel, as the update server saw it."
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    commands = parser.add_subparsers(dest="command")
+    about = "let a channel offer what another one offers"
+    promote = commands.add_parser("promote", help=about, description=f"{about[0].upper()}{about[1:]}.")
+    promote.add_argument("channel", metavar="FROM")
+    promote.add_argument("--to", required=True, metavar="CHANNEL")
+    options = parser.parse_args(argv[1:])
+    from flatkit.room.serve import open_channels
+
+    channels = open_channels()
+    if options.command == "promote":
+        release = channels.promote(options.channel, to=options.to)
+        print(f"{options.to} offers {release.version} from now on")
+    elif options.json:
+        for seen in channels.machines:
+            print(json.dumps({"event": "machine", **asdict(seen), "state": str(seen.state)}, default=str))
+        offers = {name: release.version for name, release in channels.releases.items()}
+        print(json.dumps({"event": "result", "ok": True, "channels": offers}))
+    else:
+        print(channels)
+    return 0
