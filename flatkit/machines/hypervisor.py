@@ -344,6 +344,12 @@ def explain(libvirt: ModuleType, error: Any, what: str) -> HostError | MachineEr
     said = str(error)
     if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
         return MachineNotFound(f"libvirt could not {what}: there is none", hint="flatkit list", details=said)
+    if "satisfy 'efi'" in said or "'efi' firmware" in said:
+        return HostError(
+            "this host has no UEFI firmware that QEMU could start a machine with",
+            hint="install OVMF (Debian: apt-get install ovmf; Fedora: dnf install edk2-ovmf), or --firmware bios",
+            details=said,
+        )
     if "virtlogd" in said:
         return HostError(f"libvirt's log daemon does not run: {said}", hint="make setup", details=said)
     if "Permission denied" in said:

@@ -197,6 +197,7 @@ def test_an_unknown_uri_is_a_host_error() -> None:
         ("Cannot access storage file '/root/d' (as uid:64055): Permission denied", HostError, "FLATKIT_STATE"),
         ("Failed to connect socket to '/var/run/libvirt/virtlogd-sock': Connection refused", HostError, "make setup"),
         ("cannot set up guest memory 'pc.ram': Cannot allocate memory", HostError, "--memory"),
+        ("operation failed: Unable to find any firmware to satisfy 'efi'", HostError, "ovmf"),
         ("something else", MachineError, "flatkit doctor"),
     ],
 )
