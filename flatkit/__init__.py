@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 # name -> the module that holds it
 _NAMES: dict[str, str] = {
+    "channels": "flatkit.widgets.face",
     "check": "flatkit.widgets.face",
     "clean": "flatkit.widgets.face",
     "doctor": "flatkit.widgets.face",

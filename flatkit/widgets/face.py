@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flatkit.errors import FlatkitError, InputError, MachineError, UsageError
 
 if TYPE_CHECKING:
+    from flatkit.widgets.channels_card import ChannelsCard
     from flatkit.widgets.check_card import CheckCard, QuizCard
     from flatkit.widgets.chooser import Chooser
     from flatkit.widgets.community_card import CommunityCard
@@ -160,6 +161,16 @@ def play(
     return get_player(name, image=image, keep=keep, recorded=recorded, speed=speed)
 
 
+def channels() -> ChannelsCard:
+    """Which channel offers what, and which machine runs which version; `.serve()` starts an update server for them.
+
+    `.url` is what a machine is told, `.promote("beta", to="stable")` lets a version go on to the next channel.
+    """
+    from flatkit.widgets.channels_card import get_card
+
+    return get_card()
+
+
 def check(name: str, machine: Any = None) -> CheckCard | QuizCard:
     """Check an exercise, on a machine where it is about one; or ask the questions of a quiz. Raises UsageError.
 
@@ -173,10 +184,11 @@ def check(name: str, machine: Any = None) -> CheckCard | QuizCard:
 def clean() -> Note:
     """Remove every machine that flatkit made on this host, and say which. Files of yours are not touched."""
     from flatkit.machines import find_machines, remove_machines
-    from flatkit.widgets import live_machines, player
+    from flatkit.widgets import channels_card, live_machines, player
     from flatkit.widgets.results import Note
 
     player.stop_all()
+    channels_card.stop()
     for machine in live_machines.held():
         machine.cancel(wait=True)
     try:

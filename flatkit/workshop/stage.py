@@ -12,12 +12,13 @@ from pathlib import Path
 
 from flatkit import paths, workshop
 from flatkit.errors import MachineError
-from flatkit.events import Observer, Said, phase
+from flatkit.events import Observer, Said
 from flatkit.machines import Forward, Machine
 from flatkit.run import run
 from flatkit.steps import Boot
 from flatkit.updates.channels import Channels
 from flatkit.updates.server import UpdateServer
+from flatkit.workshop.offers import offer_lab
 
 _PATIENCE = 300.0
 # So long a machine may take to go down before its next boot is seen.
@@ -99,28 +100,7 @@ class LocalStage:
 
     def offer(self, offers: tuple[tuple[str, str], ...], observer: Observer) -> None:
         """Let an update server of this stage offer these releases of the lab image. Raises ImageError, HostError."""
-        from flatkit.images.lab.build import build_payload
-        from flatkit.images.lab.recipe import RELEASES
-
-        server = self._server or self._serve()
-        for channel, name in offers:
-            release = RELEASES[name]
-            with phase(observer, "payload", f"An update to {release.version}: found or made"):
-                payload = self._hold(build_payload(release=release, observer=observer), release.version)
-            server.publish(channel, version=release.version, payload=payload)
-
-    def _hold(self, payload: Path, version: str) -> Path:
-        """The payload in a place of this stage: the cache keeps the last one only."""
-        folder = self.folder / ".payloads" / version
-        folder.mkdir(parents=True, exist_ok=True)
-        held = folder / payload.name
-        try:
-            held.hardlink_to(payload)
-        except FileExistsError:
-            pass
-        except OSError:  # another file system
-            shutil.copyfile(payload, held)
-        return held
+        offer_lab(self._server or self._serve(), dict(offers), folder=self.folder / ".payloads", observer=observer)
 
     def _serve(self) -> UpdateServer:
         self._server = server = UpdateServer(channels=Channels(store=self._book))

@@ -9,7 +9,7 @@ import flatkit as fk
 
 
 def test_the_face_holds_exactly_these_names() -> None:
-    assert fk.__all__ == ["check", "clean", "doctor", "editor", "play", "up"]
+    assert fk.__all__ == ["channels", "check", "clean", "doctor", "editor", "play", "up"]
     assert fk.__all__ == sorted(fk.__all__)
     for name in fk.__all__:
         held = getattr(fk, name)

@@ -1,0 +1,57 @@
+"""The table of channels: what the server's book says, kept up to date, in text and HTML alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import flatkit as fk
+from flatkit.errors import HostError, UsageError
+from flatkit.updates.channels import Channels
+from flatkit.updates.omaha import FLATCAR_APPID, AppRequest
+from flatkit.updates.server import UpdateServer
+from flatkit.widgets import channels_card
+from flatkit.widgets.channels_card import ChannelsCard, as_html
+
+
+@pytest.fixture
+def payload(folder: Path) -> Path:
+    file = folder / "payload.bin"
+    file.write_bytes(b"x" * 100)
+    return file
+
+
+def test_a_notebook_has_one_table(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(channels_card, "_card", None)
+    assert fk.channels() is fk.channels()
+    assert "no machine has asked yet" in repr(fk.channels())
+    with pytest.raises(HostError) as caught:
+        _ = fk.channels().url
+    assert caught.value.hint == "fk.channels().serve()"
+
+
+def test_what_is_promoted_and_who_asked_is_shown(folder: Path, payload: Path) -> None:
+    channels = Channels(store=folder / "book.json")
+    card = ChannelsCard(channels)
+    with UpdateServer(channels=channels) as server:
+        server.publish("beta", version="120.1.0", payload=payload)
+        card.promote("beta", to="stable")
+        assert channels.releases["stable"].version == "120.1.0"
+    channels.answer(
+        AppRequest(appid=FLATCAR_APPID, version="110.2.0", track="stable", machine_id="m1", is_update_check=True)
+    )
+    shown = as_html(channels, now=lambda: channels.machines[0].last_seen + 20)
+    assert "<td>stable</td><td>120.1.0</td>" in shown
+    assert "<td>110.2.0</td>" in shown
+    assert "15 s ago" in shown
+    assert "110.2.0" in repr(card)
+
+
+def test_a_release_that_there_is_not(folder: Path) -> None:
+    card = ChannelsCard(Channels(store=folder / "book.json"))
+    with pytest.raises(UsageError, match='"lab-none"'):
+        card.serve(port=0, stable="lab-none")
+    assert card.url.startswith("http://10.0.2.2:")
+    card.stop()
+    card.stop()
