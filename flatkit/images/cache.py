@@ -7,9 +7,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
 
-from flatkit.errors import HostError
+from flatkit.errors import Cancelled, HostError
 from flatkit.events import Observer, Said
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 
 def make_folder(folder: Path, *, needed_mib: int, what: str) -> Path:
@@ -31,8 +36,10 @@ def make_folder(folder: Path, *, needed_mib: int, what: str) -> Path:
 
 
 @contextmanager
-def locked(folder: Path, observer: Observer, *, what: str, doing: str = "building") -> Iterator[None]:
-    """Hold the folder's lock; says so when another flatkit holds it."""
+def locked(
+    folder: Path, observer: Observer, *, what: str, doing: str = "building", cancel: Event | None = None
+) -> Iterator[None]:
+    """Hold the folder's lock; says so when another flatkit holds it. Raises Cancelled when the person stops the waiting."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / ".lock")
@@ -40,11 +47,24 @@ def locked(folder: Path, observer: Observer, *, what: str, doing: str = "buildin
         lock.acquire(timeout=0)
     except Timeout:
         observer.notify(Said(text=f"another flatkit is {doing} {what}: waiting for it"))
-        lock.acquire()
+        _wait_for(lock, cancel)
     try:
         yield
     finally:
         lock.release()
+
+
+def _wait_for(lock: BaseFileLock, cancel: Event | None) -> None:
+    from filelock import Timeout
+
+    while True:
+        try:
+            lock.acquire(timeout=0.5)
+        except Timeout:
+            if cancel and cancel.is_set():
+                raise Cancelled("the waiting for another flatkit was stopped") from None
+        else:
+            return
 
 
 @contextmanager

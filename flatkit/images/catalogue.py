@@ -21,7 +21,7 @@ from flatkit.images.store import flatcar_dir
 
 # So long a feed is taken as it is.
 FRESH_SECONDS = 3600.0
-_IMPATIENT = Patience(timeout=8, tries=2)
+_IMPATIENT = Patience(timeout=5, tries=1)
 
 
 @dataclass(frozen=True, kw_only=True)

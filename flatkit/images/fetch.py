@@ -6,6 +6,7 @@ The version is resolved first and then fetched from its numbered folder, so a re
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import threading
@@ -96,7 +97,10 @@ class Fetcher:
         return version
 
     def _refuse_downgrade(self, wanted: Wanted, version: Version, source: Source) -> CachedImage | None:
-        """A newer image that stays, when a mirror is older. Raises ImageError when a release server goes back in time."""
+        """A newer image that stays, when a mirror is older.
+
+        Raises ImageError when a release server goes back in time, FetchError when a mirror is older than what was here.
+        """
         cached = find_ready(wanted, self.board, self.trust)
         known = max(
             (found for found in (self._known(wanted), cached.version if cached else None) if found), default=version
@@ -106,6 +110,8 @@ class Fetcher:
         if source.is_mirror and cached:
             self._say(f"{source.name} has {version}, older than {cached.version} in the cache: the cached one is taken")
             return cached
+        if source.is_mirror:
+            raise FetchError(f"it has {version}, older than the {known} that was here before")
         raise ImageError(
             f'{source.name} offers "{version}" as {wanted}, and "{known}" was there before: a step back is refused',
             hint=f"if you want the older one on purpose: --image {version}",
@@ -154,7 +160,7 @@ class Fetcher:
         """The verified image of an exact version: there already, or fetched by whoever comes first."""
         folder = make_folder(image_folder(wanted.channel, self.board, version), needed_mib=_NEEDED_MIB, what="an image")
         name = f"Flatcar {wanted.channel} {version}"
-        with locked(folder, self.observer, what=name, doing="fetching"):
+        with locked(folder, self.observer, what=name, doing="fetching", cancel=self.cancel):
             image = read_image(folder)
             if image and image.is_ready(self.trust):
                 self._say(f"{name} is in the cache, verified, fetched {say_age(image.age)}")
@@ -250,7 +256,7 @@ class Task:
                 self._url(name), part, observer=f.observer, patience=f.patience, cancel=f.cancel, on_size=self._announce
             )
             done = download.run()
-            _rate_file().write_text(f"{done.rate:.0f}\n")
+            _note_rate(self.source, done)
             if not expected or done.sha512 == expected or not done.resumed:
                 break
             f.observer.notify(Said(text="the parts of the file do not fit together: fetching it from the start"))
@@ -258,7 +264,7 @@ class Task:
         return done
 
     def _announce(self, have: int, total: int) -> None:
-        rate = _known_rate()
+        rate = _known_rate(self.source)
         here = f", {have / 1e6:.0f} MB of it are here already" if have else ""
         size = f"{total / 1e6:.0f} MB{here}; about {say_seconds((total - have) / rate)} at {rate / 1e6:.1f} MB/s"
         what = f"Flatcar {self.channel} {self.version} ({self.fetcher.board.arch}) from {self.source.name}"
@@ -297,13 +303,22 @@ def get_sha512(text: str, name: str) -> str:
     return match[1].lower()
 
 
-def _rate_file() -> Path:
-    return flatcar_dir() / "rate.txt"
-
-
-def _known_rate() -> float:
-    """Bytes a second of the last download here."""
+def _rates() -> dict[str, float]:
+    """Bytes a second of the last downloads, by source."""
     try:
-        return max(float(_rate_file().read_text()), 1000.0)
-    except (OSError, ValueError):
-        return _USUAL_RATE
+        return {str(name): max(float(rate), 1000.0) for name, rate in json.loads(_rate_file().read_text()).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _rate_file() -> Path:
+    return flatcar_dir() / "rates.json"
+
+
+def _known_rate(source: Source) -> float:
+    return _rates().get(source.base, _USUAL_RATE)
+
+
+def _note_rate(source: Source, done: Downloaded) -> None:
+    if done.size >= 1_000_000:  # a smaller file tells more about the greeting than about the line
+        _rate_file().write_text(json.dumps({**_rates(), source.base: round(done.rate)}) + "\n")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 
 import pytest
@@ -13,6 +15,7 @@ from flatcar_parts import DATA, QUICK, STABLE, said
 from flatkit.errors import Cancelled, FetchError, ImageError
 from flatkit.events import Progressed
 from flatkit.images import signing, store
+from flatkit.images.cache import locked
 from flatkit.images.fetch import get_sha512
 from flatkit.images.keys import KeyFinder
 from flatkit.images.names import Board, Channel, Version, find_wanted
@@ -256,8 +259,6 @@ def test_two_processes_share_one_download(site, cache):
 
 
 def test_a_download_that_is_stopped_is_kept_and_gone_on_with(site, fetcher, tape):
-    import threading
-
     stop = threading.Event()
 
     class Stopper(type(tape)):
@@ -318,6 +319,39 @@ def test_a_mirror_that_is_older_than_the_cache(site, fetcher, tape, tmp_path, mo
     monkeypatch.setenv("FLATKIT_MIRROR", str(tmp_path / "pack"))
     assert fetcher.fetch(STABLE) == newest
     assert "older than 4593.2.5 in the cache" in said(tape)
+
+
+def test_a_mirror_older_than_what_was_here_is_passed_over(site, fetcher, tape, tmp_path, monkeypatch):
+    fetcher.fetch(STABLE)
+    store.remove_images(store.list_cached())
+    pack = tmp_path / "pack/flatcar"
+    shutil.copytree(site.folder, pack)
+    (pack / "stable/amd64-usr/current/version.txt").write_text("FLATCAR_VERSION=4593.2.4\n")
+    monkeypatch.setenv("FLATKIT_MIRROR", str(tmp_path / "pack"))
+    assert fetcher.fetch(STABLE).version == Version(4593, 2, 5)
+    assert "it has 4593.2.4, older than the 4593.2.5 that was here before" in said(tape)
+
+
+def test_the_time_of_a_download_is_told_from_the_last_one(site, fetcher, tape):
+    fetcher.fetch(STABLE)
+    assert "at 6.2 MB/s" in said(tape)  # nothing known yet: 50 Mbit/s
+    (store.flatcar_dir() / "rates.json").write_text(json.dumps({site.release_server: 1_000_000}))
+    site.add("4593.2.6", DATA)
+    fetcher.fetch(STABLE)
+    assert "3 MB; about 3 s at 1.0 MB/s" in said(tape)
+    (store.flatcar_dir() / "rates.json").write_text("[]")
+    site.add("4593.2.7", DATA)
+    assert fetcher.fetch(STABLE).version == Version(4593, 2, 7)
+
+
+def test_waiting_for_another_flatkit_can_be_stopped(site, fetcher, tape):
+    folder = store.image_folder(STABLE.channel, Board.AMD64, Version(4593, 2, 5))
+    folder.mkdir(parents=True)
+    stop = threading.Event()
+    stop.set()
+    with locked(folder, tape, what="it"), pytest.raises(Cancelled, match="waiting for another"):
+        replace(fetcher, cancel=stop).fetch(STABLE)
+    assert "another flatkit is fetching Flatcar stable 4593.2.5" in said(tape)
 
 
 def test_without_any_server_the_cache_serves(site, fetcher, tape, monkeypatch):
