@@ -1,6 +1,6 @@
 # The doors to flatkit for people and for CI. The work is done by tools/setup.sh, the flatkit command and pytest.
 .DEFAULT_GOAL := help
-.PHONY: help setup workshop demo test test-long check bundles recordings vectors bench fuzz clean distclean
+.PHONY: help setup workshop demo test test-long check bundles recordings vectors bench bench-ui fuzz clean distclean
 
 BIN = $(shell tools/setup.sh bin)
 FAST = not vm and not ui and not install and not long
@@ -50,6 +50,10 @@ bench: ## measure how long the usual things take
 	"$(BIN)/python" tools/bench_butane.py --check
 	"$(BIN)/python" tools/bench_images.py --check
 	"$(BIN)/python" tools/bench_room.py --check
+
+bench-ui: ## measure how quick the notebook's widgets are, in a real JupyterLab and browser
+	@tools/setup.sh test
+	@exec "$(BIN)/python" tools/bench_ui.py --check
 
 fuzz: ## feed made-up configs to the translator
 	@tools/setup.sh test

@@ -227,6 +227,7 @@ def test_make_alone_lists_every_target() -> None:
         "bundles",
         "vectors",
         "bench",
+        "bench-ui",
         "fuzz",
     ):
         assert f"make {target} " in said

@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nbformat
 from browser import HERE, ROOT
@@ -35,7 +35,6 @@ _IDLE = """() => {
   const { kernel } = jupyterapp.shell.currentWidget.sessionContext.session;
   return kernel.connectionStatus === "connected" && kernel.status === "idle";
 }"""
-_THEME = "theme => jupyterapp.commands.execute('apputils:change-theme', { theme })"
 _RUN = """number => {
   const { content } = jupyterapp.shell.currentWidget;
   content.activeCellIndex = number;
@@ -66,6 +65,7 @@ class Lab:
                 [
                     sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ip={HERE}",
                     f"--port={self._port}", "--ServerApp.port_retries=0", "--LabApp.expose_app_in_browser=True",
+                    "--JupyterNotebookApp.expose_app_in_browser=True",
                     f"--IdentityProvider.token={self._token}",
                     f"--ServerApp.root_dir={self.root}", f"--LabApp.app_settings_dir={settings}",
                 ],
@@ -131,21 +131,19 @@ class Lab:
         *,
         name: str = "test.ipynb",
         app: str = "lab",
-        theme: str = "light",
+        theme: Literal["light", "dark"] = "light",
     ) -> Iterator[Notebook]:
         """A notebook with these code cells, opened in JupyterLab (`lab`) or Notebook 7 (`notebooks`)."""
         notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, self.root / name)
         page = context.new_page()
+        page.emulate_media(color_scheme=theme)  # the course's settings follow it
         page.goto(self.url(f"{app}/tree/{name}?reset" if app == "lab" else f"{app}/{name}"))
         try:
             opened = Notebook(self, page)
             opened.wait_until_ready()
-            page.evaluate(_THEME, f"JupyterLab {theme.title()}")
-            page.wait_for_function(
-                "light => document.body.dataset.jpThemeLight === light", arg=str(theme == "light").lower()
-            )
+            expect(page.locator("body")).to_have_attribute("data-jp-theme-light", str(theme == "light").lower())
             yield opened
         finally:
             page.close()

@@ -145,7 +145,7 @@ def test_starting_over_is_asked_about_and_keeps_the_text(stage: Stage, tmp_path:
 def test_another_file_is_put_in_as_a_change_that_undo_takes_back(stage: Stage, tmp_path: Path) -> None:
     (tmp_path / "own.bu").write_text("# own\n" + CONFIG)
     editor = EditorPage(stage, tmp_path)
-    editor.root.get_by_role("button", name="Load from").click()
+    editor.root.get_by_role("button", name="Load…").click()
     editor.root.get_by_label("Put the text of another file here").select_option("own.bu")
     editor.root.get_by_role("button", name="Load", exact=True).click()
     editor.expect_file("# own\n" + CONFIG)

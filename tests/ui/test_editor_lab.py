@@ -57,6 +57,16 @@ def test_edit_see_the_error_and_mend_it(lab: Lab, context: BrowserContext, file:
         assert side_bar.is_visible() == was
 
 
+def test_notebook_7_shows_it_too(lab: Lab, context: BrowserContext, file: Path) -> None:
+    with lab.open(context, [CELL], app="notebooks") as notebook:
+        output = notebook.run(0)
+        text_of(notebook.page).press("Control+End")
+        notebook.page.keyboard.type("systmd: {}\n")
+        expect(output.get_by_role("list", name="Problems").get_by_role("listitem")).to_contain_text("line 13")
+        wait_for_file(file, CONFIG + "systmd: {}\n")
+        keep_screenshot(notebook.page, "notebook7-editor")
+
+
 def test_the_text_stays_through_restart_and_reload(lab: Lab, context: BrowserContext, file: Path) -> None:
     with lab.open(context, [CELL]) as notebook:
         page = notebook.page

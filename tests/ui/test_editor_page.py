@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser import keep_screenshot, serious_faults
+from browser import keep_screenshot, open_context, serious_faults
 from editor_page import CONFIG, EditorPage
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from stage import Stage
 
 FAULTY = CONFIG.replace("      contents:", "      mode: 644\n      content:")
@@ -187,6 +187,28 @@ def test_in_a_narrow_place_the_text_is_a_tab_too(stage: Stage, tmp_path: Path) -
     stage.page.set_viewport_size({"width": 1280, "height": 800})
     expect(editor.text).to_be_visible()
     expect(editor.root.get_by_role("tab", name="Butane")).to_be_hidden()
+
+
+def test_large_type_on_a_small_page_hides_nothing(stage: Stage, tmp_path: Path) -> None:
+    stage.page.set_viewport_size({"width": 900, "height": 800})
+    stage.page.evaluate("() => { document.body.style.zoom = 1.5; }")
+    editor = EditorPage(stage, tmp_path, FAULTY)
+    assert editor.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    for name in ("Load…", "Save a copy…", "Start over…", "Fix: write contents"):
+        box = editor.root.get_by_role("button", name=name).bounding_box()
+        assert box is not None
+        assert 0 <= box["x"] <= box["x"] + box["width"] <= 900
+    keep_screenshot(editor.page, "editor-large-type")
+
+
+def test_who_wants_no_motion_gets_none(browser: Browser, tmp_path: Path) -> None:
+    with open_context(browser, reduced_motion="reduce") as context:
+        editor = EditorPage(Stage(context), tmp_path)
+        editor.go_to(3)
+        moving = "() => document.getAnimations().filter((one) => one.playState === 'running').length"
+        assert editor.page.evaluate(moving) == 0
+        style = "el => getComputedStyle(el).animationName"
+        assert editor.root.locator(".fk-text .cm-cursorLayer").evaluate(style) == "none"
 
 
 def test_windows_line_ends_stay(stage: Stage, tmp_path: Path) -> None:

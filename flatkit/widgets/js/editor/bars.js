@@ -11,7 +11,7 @@ export class Bars {
     this.top = h(
       "div", { class: "fk-bar" },
       h("span", { class: "fk-name" }, name), this.saved, h("span", { class: "fk-space" }),
-      this.button("Load from…", () => talk.ask("others")),
+      this.button("Load…", () => talk.ask("others")),
       this.button("Save a copy…", () => this.askCopy()),
       this.back,
     );

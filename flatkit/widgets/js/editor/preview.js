@@ -69,15 +69,16 @@ export class Preview {
       ],
     });
     this.view.contentDOM.addEventListener("focus", () => this.tell());
-    this.element = h("div", { class: "fk-preview" }, this.note, this.view.dom, this.detail);
+    this.element = h("div", { class: "fk-preview" }, this.view.dom, this.note, this.detail);
   }
 
   /** The newest Ignition, or none: then the last one stays, and says that it is old. */
   show(text, origins) {
     this.element.classList.toggle("fk-old", text === undefined);
     this.note.hidden = text !== undefined;
+    this.detail.hidden = text === undefined; // one line stands in for the other: nothing jumps while one types
     const had = this.view.state.doc.length > 0;
-    this.note.textContent = had ? "⏸ This is from your last text without faults." : "Nothing yet: the text has faults.";
+    this.note.textContent = had ? "Not the newest: from your last text without faults." : "Nothing yet: the text has faults.";
     if (text === undefined) return;
     const change = smallestChange(this.view.state.sliceDoc(), text.trimEnd());
     this.origins = new Map(origins.map((origin) => [origin.line, origin]));
