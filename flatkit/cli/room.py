@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     pack.add_argument("folder", type=Path, metavar="DIR", help="a new or empty folder, or an earlier pack")
     pack.add_argument(
         "--channel", action="append", default=[], metavar="C",
-        help="also Flatcar's image and update payload of stable, beta, alpha, lts or a version (about 900 MB each)",
+        help="also Flatcar's image and update payload: stable, beta, alpha, lts or a version (about 900 MB each)",
     )  # fmt: skip
     pack.add_argument(
         "--opt-in", action="append", default=[], metavar="NAME", help="Flatcar's own extension, as podman"
@@ -89,7 +89,7 @@ def _wishes(options: argparse.Namespace) -> Wishes:
     if unknown:
         raise UsageError(f'there are no wheels for Python "{unknown[0]}"; expected some of {", ".join(PYTHONS)}')
     return Wishes(
-        lab=names(options.lab, base.lab),
+        lab=names(options.lab, base.lab), flatcar=tuple(options.channel), opt_in=tuple(options.opt_in),
         extensions=names(options.extensions, base.extensions), files=tuple(options.extension), pythons=pythons,
         containers=options.containers is None,
     )  # fmt: skip

@@ -77,11 +77,11 @@ def find_image(name: str = "auto", *, observer: Observer | None = None, cancel: 
     watcher = observer or Observer()
     wanted = find_wanted(name)
     if name == "auto":
-        image = _find_flatcar(watcher, cancel) or _build_lab(
-            watcher, recipe.STABLE, "no Flatcar image is at hand, and the lab image needs none"
+        image = _find_flatcar(watcher, cancel) or _get_lab(
+            watcher, recipe.STABLE, "no Flatcar image is at hand, and the lab image needs none", cancel
         )
     elif release := recipe.RELEASES.get(name):
-        image = _build_lab(watcher, release, "it was asked for")
+        image = _get_lab(watcher, release, "it was asked for", cancel)
     elif wanted:
         image = _get_flatcar(wanted, watcher, cancel)
     else:
@@ -147,14 +147,17 @@ def _from_cache(cached: CachedImage, why: str) -> Image:
     )  # fmt: skip
 
 
-def _build_lab(observer: Observer, release: recipe.Release, why: str) -> Image:
+def _get_lab(observer: Observer, release: recipe.Release, why: str, cancel: threading.Event | None) -> Image:
+    """From the cache, else as built files from a pack, else built here."""
     from flatkit.images.lab import build  # it takes its time, and a Flatcar image needs none of it
+    from flatkit.images.unpack import unpack_lab_image
 
     if host_board() is not Board.AMD64:
         raise ImageError(
             "the lab image is made of amd64 packages, and this host is arm64; expected Flatcar's own arm64 image",
             hint="flatkit images fetch stable, then: flatkit up --image stable",
         )
+    unpack_lab_image(release, observer=observer, cancel=cancel)
     return _from_lab(build.build_lab_image(observer, release=release), why)
 
 

@@ -1,4 +1,4 @@
-"""Gathers a pack: lab image, update payloads, extensions, container images, wheels and the course.
+"""Gathers a pack: lab image, Flatcar images, update payloads, extensions, container images, wheels and the course.
 
 Distribution packages (QEMU, libvirt) are not in it: `flatkit doctor` names them on each seat.
 """
@@ -17,6 +17,7 @@ from flatkit.events import Observer, Said, phase
 from flatkit.images.lab import recipe
 from flatkit.images.packed import Manifest, PackedImage, PackedRelease
 from flatkit.room import wheels
+from flatkit.room.flatcar import add_flatcar, parse_names
 from flatkit.room.parcel import Parcel
 from flatkit.updates.omaha import BOARDS
 from flatkit.updates.payload import FILE_NAME
@@ -28,9 +29,14 @@ CONTAINER = "flatkit-web-1.tar"
 
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
-    """What to put into a pack. `lab`: releases of the lab image; `files`: local extensions."""
+    """What to put into a pack. `lab`: releases of the lab image; `flatcar`: channels or versions; `files`: local extensions.
+
+    `opt_in`: Flatcar's own extensions by their name (podman), fetched beside each payload.
+    """
 
     lab: tuple[str, ...] = ("lab", "lab-beta", "lab-alpha", "lab-broken", "lab-lts")
+    flatcar: tuple[str, ...] = ()
+    opt_in: tuple[str, ...] = ()
     extensions: tuple[str, ...] = ("podman", "docker-compose")
     files: tuple[Path, ...] = ()
     containers: bool = True
@@ -44,8 +50,10 @@ def pack(folder: Path, wishes: Wishes, *, observer: Observer | None = None) -> M
     """
     watcher = observer or Observer()
     lab = [_lab_release(name) for name in wishes.lab]
+    flatcar = parse_names(wishes.flatcar)
     parcel = Parcel(folder, observer=watcher)
     add_lab(parcel, lab)
+    add_flatcar(parcel, flatcar, opt_in=wishes.opt_in)
     add_extensions(parcel, wishes.extensions, wishes.files)
     if wishes.containers:
         add_containers(parcel)

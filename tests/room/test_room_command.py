@@ -62,9 +62,11 @@ def test_serve_tells_what_machines_do_and_keeps_it(pack: Path, tmp_path: Path) -
 def test_serve_shows_a_person_the_address_a_code_and_the_lines_to_type(pack: Path, tmp_path: Path) -> None:
     with served(pack, state=tmp_path) as process:
         assert process.stdout
-        shown = [process.stdout.readline().rstrip("\n")]
-        while shown[-1] != "Ctrl-C ends it":
-            shown.append(process.stdout.readline().rstrip("\n"))
+        shown = []
+        for line in process.stdout:
+            shown.append(line.rstrip("\n"))
+            if shown[-1] == "Ctrl-C ends it":
+                break
         assert web.get(shown[0]).ok
     code = [line for line in shown if set(line) & set("█▀▄")]
     assert len(code) > 10

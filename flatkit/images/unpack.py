@@ -1,0 +1,117 @@
+"""Takes the built lab image out of a pack (FLATKIT_MIRROR), so that a seat needs no build tools and no Debian mirror.
+
+What comes is held against the pack's SHA256SUMS and manifest. Those are not signed: who names a pack trusts whoever serves it, as
+with the wheels that flatkit itself came in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from pathlib import Path
+
+from flatkit.errors import FetchError, ImageError
+from flatkit.events import Observer, Said, phase
+from flatkit.images.cache import locked, make_folder, work_folder
+from flatkit.images.download import Download
+from flatkit.images.lab import recipe
+from flatkit.images.lab.build import find_lab_image, lab_dir
+from flatkit.images.packed import MANIFEST, SUMS, Manifest, PackedImage, parse_manifest, sums_as_text
+from flatkit.images.source import Source, fetch_small, find_mirror
+from flatkit.run import run
+
+_DISK = "disk.qcow2"
+
+
+def unpack_lab_image(release: recipe.Release, *, observer: Observer, cancel: threading.Event | None = None) -> bool:
+    """Put the lab image of a release into the cache, if a pack has the one of this recipe; whether it is there now.
+
+    Raises ImageError when a file is not what the pack promises, UsageError for a FLATKIT_MIRROR that is no place, HostError (no
+    room), Cancelled.
+    """
+    if find_lab_image(release):
+        return True
+    mirror = find_mirror()
+    if mirror is None:
+        return False
+    root = mirror.base.removesuffix("/flatcar/{channel}")
+    try:
+        manifest = _read_manifest(root, mirror)
+        wanted = manifest and _find_packed(manifest, release)
+        if not manifest or not wanted:
+            observer.notify(Said(text=f"{mirror.name} has no lab image of this version of flatkit: it is built here"))
+            return False
+        if release != recipe.STABLE and not unpack_lab_image(recipe.STABLE, observer=observer, cancel=cancel):
+            return False
+        with phase(observer, "unpack", f"Fetching the lab image {release.version} from {mirror.name}"):
+            _unpack(root, manifest, wanted, release, observer=observer, cancel=cancel)
+    except FetchError as error:
+        observer.notify(Said(text=f"{mirror.name}: {error.message}; the lab image is built here"))
+        return False
+    return find_lab_image(release) is not None
+
+
+def _read_manifest(root: str, mirror: Source) -> Manifest | None:
+    """The pack's manifest; None when this is no pack. Raises ImageError when it and the sums contradict each other."""
+    text, sums = fetch_small(f"{root}/{MANIFEST}"), fetch_small(f"{root}/{SUMS}")
+    if text is None:
+        return None
+    manifest = parse_manifest(text.decode(errors="replace"))
+    if sums is None or sums.decode(errors="replace") != sums_as_text(manifest):
+        raise ImageError(
+            f"{mirror.name} has a {SUMS} that does not fit its {MANIFEST}: nothing is taken from it",
+            hint="flatkit room check DIR   (on the host that has the pack)",
+        )
+    return manifest
+
+
+def _folder_name(release: recipe.Release) -> str:
+    return f"{release.version}-{recipe.digest(release)}"
+
+
+def _find_packed(manifest: Manifest, release: recipe.Release) -> PackedImage | None:
+    folder = f"lab/{_folder_name(release)}"
+    return next((image for image in manifest.images if image.folder == folder), None)
+
+
+def _unpack(
+    root: str,
+    manifest: Manifest,
+    wanted: PackedImage,
+    release: recipe.Release,
+    *,
+    observer: Observer,
+    cancel: threading.Event | None,
+) -> None:
+    folder = make_folder(lab_dir(), needed_mib=0, what="the lab image")
+    with locked(folder, observer, what="the lab image", doing="fetching"), work_folder(folder) as work:
+        if find_lab_image(release):
+            return
+        result = work / "result"
+        result.mkdir()
+        for name in wanted.files:
+            promised = manifest.get_file(f"{wanted.folder}/{name}")
+            part = work / name
+            Download(f"{root}/{promised.path}", part, observer=observer, cancel=cancel).run()
+            if (part.stat().st_size, _sha256(part)) != (promised.size, promised.sha256):
+                raise ImageError(
+                    f'"{promised.path}" from "{root}" is not the file that the pack promises: it is not used',
+                    hint="flatkit room check DIR   (on the host that has the pack)",
+                )
+            part.rename(result / name)
+        if release != recipe.STABLE:
+            _put_on(result / _DISK, base=folder / _folder_name(recipe.STABLE) / _DISK)
+        for path in result.iterdir():
+            path.chmod(0o444)
+        result.chmod(0o755)
+        result.rename(folder / _folder_name(release))
+
+
+def _put_on(disk: Path, *, base: Path) -> None:
+    """Tell a disk that holds only what differs where, on this host, the rest is."""
+    run(["qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", base, disk])
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

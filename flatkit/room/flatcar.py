@@ -1,0 +1,130 @@
+"""Flatcar in a pack: verified images with their signatures, laid out as a release server is, and update payloads beside them.
+
+A seat verifies the image again, by the same signature and the same pinned key; a machine verifies the payload by the key in its
+own /usr. So a pack is a way for the bytes, and nobody has to trust it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from flatkit.errors import FetchError, ImageError, UsageError
+from flatkit.events import Said, phase
+from flatkit.images.download import Download
+from flatkit.images.fetch import Fetcher
+from flatkit.images.names import Wanted, find_wanted, host_board
+from flatkit.images.packed import PackedImage, PackedRelease
+from flatkit.images.source import KEY_FILE, fetch_small
+from flatkit.images.store import CachedImage, flatcar_dir
+from flatkit.room.parcel import Parcel
+
+PAYLOAD = "flatcar_production_update.gz"
+OEM = "oem-qemu.gz"
+_UPDATES = "https://update.release.flatcar-linux.net"
+
+
+def parse_names(names: Sequence[str]) -> list[Wanted]:
+    """The images that a person means. Raises UsageError for a name that is none."""
+    found = []
+    for name in names:
+        wanted = find_wanted(name)
+        if wanted is None:
+            raise UsageError(
+                f'there is no Flatcar image "{name}"; expected stable, beta, alpha, lts, lts-2024 or a version',
+                hint="flatkit images list",
+            )
+        found.append(wanted)
+    return found
+
+
+def add_flatcar(parcel: Parcel, wishes: Sequence[Wanted], *, opt_in: Sequence[str]) -> None:
+    """Put images and payloads in. Raises FetchError, ImageError, HostError, as the fetcher of images does."""
+    fetcher = Fetcher(board=host_board(), observer=parcel.observer)
+    newest: dict[str, CachedImage] = {}
+    for wanted in wishes:
+        image = fetcher.fetch(wanted)
+        _add_image(parcel, image, pointer=wanted.pointer)
+        _add_payload(parcel, image, opt_in)
+        known = newest.get(str(image.channel))
+        if known is None or known.version < image.version:
+            newest[str(image.channel)] = image
+    for image in newest.values():
+        _add_version(parcel, image, "current")
+        for name in (KEY_FILE, "lts-info", f"releases-{image.channel}.json"):
+            path = flatcar_dir() / str(image.channel) / name
+            if path.is_file():
+                parcel.copy(path, f"flatcar/{image.channel}/{name}")
+
+
+def _add_version(parcel: Parcel, image: CachedImage, pointer: str) -> None:
+    inside = f"flatcar/{image.channel}/{image.board}/{pointer}/version.txt"
+    parcel.text(inside, f"FLATCAR_VERSION={image.version}\nFLATCAR_VERSION_ID={image.version}\n")
+
+
+def _add_image(parcel: Parcel, image: CachedImage, *, pointer: str) -> None:
+    inside = f"flatcar/{image.channel}/{image.board}/{image.version}"
+    names = [image.path.name]
+    names += [f"{image.path.name}{suffix}" for suffix in (".sig", ".DIGESTS", ".DIGESTS.sig")]
+    files = [name for name in names if (image.folder / name).is_file()]
+    for name in files:
+        parcel.copy(image.folder / name, f"{inside}/{name}")
+    for folder in {str(image.version), pointer}:
+        _add_version(parcel, image, folder)
+    packed = PackedImage(
+        name=str(image.channel), version=str(image.version), folder=inside, files=(*files, "version.txt")
+    )
+    if packed not in parcel.images:
+        parcel.images.append(packed)
+
+
+def _add_payload(parcel: Parcel, image: CachedImage, opt_in: Sequence[str]) -> None:
+    """The update to this version, and what a machine fetches with it: the OEM part, and extensions that it opted in to."""
+    folder, files = f"{image.board}/{image.version}", [PAYLOAD]
+    with phase(parcel.observer, "payload", f"Fetching the update payload of {image.version}"):
+        _fetch(parcel, f"{folder}/{PAYLOAD}")
+        for name in (OEM, *(f"flatcar-{wish}.gz" for wish in opt_in)):
+            try:
+                _fetch(parcel, f"{folder}/{name}")
+                files.append(name)
+            except FetchError as error:
+                parcel.left_out.append(f"{name} of {image.version}: {error.message}")
+    release = PackedRelease(
+        channel=str(image.channel), version=str(image.version), board=str(image.board), files=tuple(files)
+    )
+    if release not in parcel.releases:
+        parcel.releases.append(release)
+
+
+def update_server() -> str:
+    """Flatcar's server of update payloads, or what FLATKIT_UPDATE_SERVER puts in its place."""
+    return os.environ.get("FLATKIT_UPDATE_SERVER", "").strip().rstrip("/") or _UPDATES
+
+
+def _fetch(parcel: Parcel, inside: str) -> None:
+    """One file and its SHA-256, which the server keeps beside it. Raises FetchError, ImageError."""
+    url = f"{update_server()}/{inside}"
+    told = fetch_small(f"{url}.sha256", observer=parcel.observer)
+    match = re.match(r"\s*([0-9a-fA-F]{64})\b", told.decode(errors="replace")) if told else None
+    if not match:
+        raise FetchError(f'"{url}.sha256" is not there, or holds no SHA-256')
+    expected, target = match[1].lower(), parcel.path(inside)
+    if not target.is_file() or _sha256(target) != expected:
+        part = target.with_name(f"{target.name}.part")
+        parcel.observer.notify(Said(text=f"fetching {url}"))
+        Download(url, part, observer=parcel.observer).run()
+        if _sha256(part) != expected:
+            part.unlink()
+            raise ImageError(
+                f'"{url}" is not the file whose SHA-256 stands beside it: it was removed', hint="try again later"
+            )
+        part.replace(target)
+    parcel.keep(inside)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

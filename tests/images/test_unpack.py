@@ -1,0 +1,181 @@
+"""The lab image out of a pack, from a folder and from a server: what is taken, what is refused, and when it is built instead."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from flatkit.errors import ImageError, UsageError
+from flatkit.events import Said, Tape
+from flatkit.images.lab import recipe
+from flatkit.images.lab.build import find_lab_image
+from flatkit.images.packed import MANIFEST, SUMS, Manifest, PackedFile, PackedImage, manifest_as_text, sums_as_text
+from flatkit.images.unpack import unpack_lab_image
+from flatkit.room.parcel import measure
+from flatkit.updates.server import UpdateServer
+
+STABLE, BETA = recipe.RELEASES["lab"], recipe.RELEASES["lab-beta"]
+FILES = ("disk.qcow2", "vmlinuz", "selector", "image.json")
+
+
+def folder_of(release: recipe.Release) -> str:
+    return f"lab/{release.version}-{recipe.digest(release)}"
+
+
+def qcow2(path: Path, *, backing: str = "") -> None:
+    on = ["-b", backing, "-F", "qcow2", "-u"] if backing else []
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *on, path, "1M"], check=True)
+
+
+def write_manifest(pack: Path, files: list[PackedFile], images: list[PackedImage]) -> None:
+    manifest = Manifest(made="now", flatkit="0", files=tuple(files), images=tuple(images))
+    (pack / MANIFEST).write_text(manifest_as_text(manifest))
+    (pack / SUMS).write_text(sums_as_text(manifest))
+
+
+@pytest.fixture
+def pack(tmp_path: Path) -> Path:
+    """A pack with two small lab images of this recipe; the second disk names a backing file of the host that packed it."""
+    pack, files, images = tmp_path / "pack", [], []
+    for release in (STABLE, BETA):
+        folder = pack / folder_of(release)
+        folder.mkdir(parents=True)
+        facts = {
+            "version": release.version,
+            "channel": release.channel,
+            "root_hash": "00",
+            "hash_offset": 1,
+            "usr_size": 1,
+        }
+        for name in FILES[1:3]:
+            (folder / name).write_text(f"{name} of {release.version}")
+        (folder / "image.json").write_text(json.dumps(facts))
+        qcow2(folder / "disk.qcow2", backing="" if release == STABLE else "/elsewhere/disk.qcow2")
+        files += [measure(pack, f"{folder_of(release)}/{name}") for name in FILES]
+        images.append(PackedImage(name=release.name, version=release.version, folder=folder_of(release), files=FILES))
+    write_manifest(pack, files, images)
+    return pack
+
+
+@pytest.fixture(params=["folder", "server"])
+def mirror(
+    request: pytest.FixtureRequest, pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], str]]:
+    """Names the pack as FLATKIT_MIRROR, in each of two ways; what is served is what lies there when it is called."""
+    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
+    with UpdateServer() as server:
+
+        def name() -> str:
+            if request.param == "server":
+                for path in (found for found in pack.rglob("*") if found.is_file()):
+                    server.publish_file(f"/{path.relative_to(pack)}", path)
+            place = str(pack) if request.param == "folder" else server.url
+            monkeypatch.setenv("FLATKIT_MIRROR", place)
+            return place
+
+        yield name
+
+
+def unpack(release: recipe.Release = STABLE) -> tuple[bool, str]:
+    """Whether it is there now, and what was said."""
+    tape = Tape()
+    there = unpack_lab_image(release, observer=tape)
+    return there, "\n".join(event.text for event in tape.events if isinstance(event, Said))
+
+
+def test_a_lab_image_comes_ready_built(mirror: Callable[[], str], pack: Path) -> None:
+    mirror()
+    assert find_lab_image() is None
+    assert unpack() == (True, "")
+    image = find_lab_image()
+    assert image is not None
+    assert image.version == STABLE.version
+    assert image.kernel.read_text() == f"vmlinuz of {STABLE.version}"
+    assert {path.stat().st_mode & 0o777 for path in image.folder.iterdir()} == {0o444}
+    assert sorted(path.name for path in image.folder.iterdir()) == sorted(FILES)
+    before = image.disk.stat()
+    assert unpack() == (True, "")  # once more does nothing
+    assert image.disk.stat().st_ino == before.st_ino
+
+
+def test_another_release_stands_on_the_first_one_of_this_host(mirror: Callable[[], str]) -> None:
+    mirror()
+    assert unpack(BETA) == (True, "")
+    stable, beta = find_lab_image(), find_lab_image(BETA)
+    assert stable is not None
+    assert beta is not None
+    said = subprocess.run(["qemu-img", "info", "--output=json", beta.disk], capture_output=True, text=True, check=True)
+    assert json.loads(said.stdout)["full-backing-filename"] == str(stable.disk)
+
+
+def spoil_disk(pack: Path) -> None:
+    path = pack / folder_of(STABLE) / "vmlinuz"
+    path.write_text(path.read_text().replace("vmlinuz", "vmlinuX"))
+
+
+def spoil_size(pack: Path) -> None:
+    (pack / folder_of(STABLE) / "selector").write_text("short")
+
+
+def spoil_sums(pack: Path) -> None:
+    (pack / SUMS).write_text((pack / SUMS).read_text().replace("a", "b"))
+
+
+def spoil_manifest(pack: Path) -> None:
+    (pack / MANIFEST).write_text("{")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (spoil_disk, 'vmlinuz" from .* is not the file that the pack promises'),
+        (spoil_size, 'selector" from .* is not the file that the pack promises'),
+        (spoil_sums, "does not fit its manifest.json: nothing is taken from it"),
+        (spoil_manifest, "is not understood"),
+    ],
+)
+def test_what_is_not_as_promised_is_refused(
+    mirror: Callable[[], str], pack: Path, tmp_path: Path, spoil: Callable[[Path], None], says: str
+) -> None:
+    spoil(pack)
+    mirror()
+    with pytest.raises(ImageError, match=says) as caught:
+        unpack()
+    assert caught.value.hint
+    assert find_lab_image() is None
+    assert [path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.name != ".lock"] == []
+
+
+def test_a_pack_of_another_flatkit_is_said_and_left_alone(mirror: Callable[[], str], pack: Path) -> None:
+    write_manifest(pack, [], [PackedImage(name="lab", version="110.2.0", folder="lab/110.2.0-old", files=FILES)])
+    mirror()
+    there, said = unpack()
+    assert not there
+    assert "no lab image of this version of flatkit: it is built here" in said
+
+
+def test_a_mirror_of_flatcar_alone_is_no_pack(mirror: Callable[[], str], pack: Path) -> None:
+    (pack / MANIFEST).unlink()
+    mirror()
+    assert unpack()[0] is False
+
+
+def test_a_file_that_is_gone_means_building(mirror: Callable[[], str], pack: Path) -> None:
+    (pack / folder_of(STABLE) / "vmlinuz").unlink()
+    mirror()
+    there, said = unpack()
+    assert not there
+    assert "the lab image is built here" in said
+
+
+def test_without_a_mirror_nothing_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("FLATKIT_MIRROR", raising=False)
+    assert unpack() == (False, "")
+    monkeypatch.setenv("FLATKIT_MIRROR", str(tmp_path / "nowhere"))
+    with pytest.raises(UsageError, match="there is no such folder"):
+        unpack()
