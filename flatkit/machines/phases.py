@@ -15,6 +15,8 @@ from dataclasses import dataclass
 class Phase:
     """A stretch of a boot. `begins` finds its first line, `says` is a sentence for a learner.
 
+    `follows` finds a line that begins it too, but only in the phase before it: it may stand elsewhere as well.
+
     `kvm` and `emulated` are its usual length in seconds: on real Flatcar under KVM, and on the emulated lab image.
     `first_boot_only`: a machine that was provisioned goes without it.
     """
@@ -26,6 +28,7 @@ class Phase:
     kvm: float
     emulated: float
     first_boot_only: bool = False
+    follows: re.Pattern[str] | None = None
 
     def usual(self, *, emulated: bool) -> float:
         """How long it usually takes, in seconds."""
@@ -127,6 +130,8 @@ PHASES = (
             r"lab-initrd: switching to the root file system|Received SIGTERM from PID 1 \(systemd\)|"
             r"Detected first boot|Welcome to (Flatcar|flatkit)"
         ),
+        # The initrd's own systemd says the same when it starts.
+        follows=re.compile(r"systemd\[1\]: systemd \d+.* running in system mode"),
         kvm=9.0,
         emulated=5.0,
     ),
@@ -145,9 +150,13 @@ _ORDER = {phase.name: number for number, phase in enumerate(PHASES)}
 RESTARTS = frozenset({"firmware", "slots", "kernel"})
 
 
-def find_phase(text: str) -> Phase | None:
-    """The phase that this line begins."""
-    return next((phase for phase in PHASES if phase.begins.search(text)), None)
+def find_phase(text: str, *, here: str = "") -> Phase | None:
+    """The phase that this line begins, when it is said in the phase `here`."""
+    found = next((phase for phase in PHASES if phase.begins.search(text)), None)
+    if found is None and here in _ORDER and _ORDER[here] + 1 < len(PHASES):
+        after = PHASES[_ORDER[here] + 1]
+        return after if after.follows and after.follows.search(text) else None
+    return found
 
 
 def order_of(name: str) -> int:

@@ -76,7 +76,7 @@ class Timeline:
 
     def feed(self, text: str, at: float) -> None:
         """Take in a line of the console."""
-        phase = find_phase(text)
+        phase = find_phase(text, here=self.phase)
         if phase is None and self._clock_went_back(text):
             phase = next(known for known in PHASES if known.name == "kernel")
         if phase and phase.name in RESTARTS and self._is_anew(phase):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,16 @@ def test_real_flatcar_first_boot_and_the_boot_after_an_update() -> None:
     ]  # fmt: skip
     starts = [event.at for event in tape.events if isinstance(event, PhaseStarted) and event.phase == "firmware"]
     assert starts == [29.791, 278.094]
+
+
+@pytest.mark.parametrize("name", ["flatcar-tutorial-1", "flatcar-tutorial-4"])
+def test_kernel_messages_alone_are_enough(name: str) -> None:
+    """A serial console of Flatcar lacks what systemd prints to the screen: of that, only lines with the kernel's clock stay."""
+    whole = read_console(name)
+    kept = [row for row in whole if re.match(r"\[ *\d+\.\d{6}\]|SeaBIOS|GNU GRUB|Booting|SSH host key", row[1])]
+    assert len(kept) < len(whole)
+    (_, every), (_, few) = follow(whole), follow(kept)
+    assert [phase for phase, _ in ended(few)] == [phase for phase, _ in ended(every)]
 
 
 def test_the_lab_image() -> None:
