@@ -94,7 +94,9 @@ def test_what_ignition_failed_at(console: str, failure: str, words: str, clue: s
     assert clue in trouble.clues
 
 
-@pytest.mark.parametrize("console", [*(fault[0] for fault in FAULTS), "lab-root", "lab-efi", "lab-verity"])
+@pytest.mark.parametrize(
+    "console", [*(fault[0] for fault in FAULTS), "lab-root", "lab-efi", "lab-verity", "lab-memory"]
+)
 def test_the_lines_shown_are_few_and_none_is_a_piece_of_json(console: str) -> None:
     lines = telling_lines(texts(console))
     assert 1 <= len(lines) <= 4
@@ -109,7 +111,7 @@ def test_a_console_without_a_telling_line_shows_its_end() -> None:
 
 @pytest.mark.parametrize(
     ("console", "failure"),
-    [("lab-root", "no-root"), ("lab-efi", "no-slot"), ("lab-verity", "verity")],
+    [("lab-root", "no-root"), ("lab-efi", "no-slot"), ("lab-verity", "verity"), ("lab-memory", "out-of-memory")],
 )
 def test_what_else_a_boot_failed_at(console: str, failure: str) -> None:
     timeline, _ = follow(read_console(console))
