@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 
@@ -96,12 +97,14 @@ class Demo:
     """A tuple of steps with a name; the last machine that was booted is where guest commands are typed.
 
     `offers` are pairs of channel and release of the lab image: what the update server `{server}` offers when the demo begins.
+    `folder` is where its configs lie, for a demo that is not flatkit's own.
     """
 
     name: str
     title: str
     steps: tuple[Step, ...]
     offers: tuple[tuple[str, str], ...] = ()
+    folder: Path | None = None
 
 
 def says(expected: str) -> Callable[[Any], Verdict]:

@@ -1,6 +1,9 @@
-"""Holds the rhythm of the notebooks: order, titles, short cells, one idea each, stored without outputs.
+"""Holds the rhythm of the notebooks: order, titles, short cells, few new words, exercises, stored without outputs.
 
     python tools/check_notebooks.py [FOLDER]        one line a fault, status 1 when there is any
+
+The folder named notebooks is the course, and is held to its plan (flatkit/lessons/plan.json); another folder is a lesson of
+somebody's own.
 
 The standard library only, so that an author can run it anywhere. CONTRIBUTING.md says why each rule is there.
 """
@@ -19,18 +22,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_WORDS = 60
-MAX_CODE_LINES = 12
+MAX_CODE_LINES = 5
 MAX_CONFIG_LINES = 40  # a cell that starts with %%butane is a person's config, not code
 MAX_CODE_RUN = 2  # code cells in a row with no text between them
 RECAP_QUESTIONS = 3
+MAX_NEW_TERMS = 5
+MIN_EXERCISES = 2
+LESSONS = Path(__file__).resolve().parents[1] / "flatkit" / "lessons"
 TAGS = {
     "check", "clean-up", "def", "exercise", "hint", "predict", "raises-exception", "recap", "skip-execution",
     "solution", "taught-failure",
 }  # fmt: skip
 NAME = re.compile(r"(\d\d)-[a-z0-9]+(-[a-z0-9]+)*\.ipynb")
 CELL_ID = re.compile(r"[a-zA-Z0-9-_]{1,64}")
-PLACES_OF_ONE_HOST = re.compile(r"(?<![\w.])(/home/(?!core\b)|/Users/|/root/|[A-Z]:\\)")
+PLACES_OF_ONE_HOST = re.compile(r"(?<![\w.])(/home/(?!(core|ada)\b)|/Users/|/root/|[A-Z]:\\)")
 FETCHED_WHEN_SHOWN = re.compile(r"!\[[^]]*\]\(\s*https?:|<(?:img|script|link|iframe)\b[^>]*https?:", re.IGNORECASE)
+BOLD = re.compile(r"\*\*(.+?)\*\*(:?)")
+LABEL = re.compile(r"\d+\.( |$)|(Predict|Step \d+)$")  # bold as well, and no new term
+CHECK_CALL = re.compile(r"""fk\.check\(\s*["']([^"']+)["']""")
 TITLE_NEEDS = {"goal": "its goal", "minutes": "how many minutes it takes", "needs": "what it needs"}
 
 Cell = dict[str, Any]
@@ -85,6 +94,7 @@ def notebook_faults(notebook: dict[str, Any]) -> Iterator[str]:
         yield f'kernel "{kernel}"; expected "python3"'
     cells: list[Cell] = notebook.get("cells", [])
     yield from shape_faults(cells)
+    yield from rhythm_faults(cells)
     seen: set[str] = set()
     for number, cell in enumerate(cells, 1):
         for fault in (*id_faults(cell, seen), *cell_faults(cell)):
@@ -118,10 +128,79 @@ def ending_faults(cells: list[Cell]) -> Iterator[str]:
     texts = [source_of(cell) for cell in cells if cell["cell_type"] == "markdown"]
     recap = [index for index, text in enumerate(texts) if any("recap" in name.lower() for _, name in headings(text))]
     asked = "".join(texts[recap[-1] :]).count("?") if recap else 0
+    if recap and any(name.endswith("-recap") for name in checked(cells)):
+        asked = RECAP_QUESTIONS  # a quiz; the tests hold how many questions it asks
     if asked < RECAP_QUESTIONS:
-        yield f'{asked} recap questions; expected a heading "Recap" with {RECAP_QUESTIONS} questions below it'
+        yield (
+            f'{asked} recap questions; expected a heading "Recap", and below it {RECAP_QUESTIONS} questions '
+            'or fk.check("NN-recap")'
+        )
     if not any("clean(" in source_of(cell) or "clean-up" in tags_of(cell) for cell in cells[-6:] if is_code(cell)):
         yield "no clean-up near the end; expected a code cell with fk.clean()"
+
+
+def checked(cells: list[Cell]) -> list[str]:
+    """The names that `fk.check` is called with, in order."""
+    return [name for cell in cells if is_code(cell) for name in CHECK_CALL.findall(source_of(cell))]
+
+
+def rhythm_faults(cells: list[Cell]) -> Iterator[str]:
+    """A lesson lets people predict, fail on purpose, and do: each at least once, exercises at least twice."""
+    predicted = [at for at, cell in enumerate(cells) if "predict" in tags_of(cell)]
+    if not predicted:
+        yield 'nothing to predict; expected a cell tagged "predict" that asks what will happen, and code after it'
+    if any(not any(is_code(cell) for cell in cells[at + 1 : at + 3]) for at in predicted):
+        yield 'a "predict" cell is not followed by the code that shows what happens'
+    if not any("taught-failure" in tags_of(cell) for cell in cells if is_code(cell)):
+        yield 'nothing fails on purpose; expected a code cell tagged "taught-failure", with its real message'
+    exercises = [name for name in checked(cells) if not name.endswith("-recap")]
+    if len(set(exercises)) < MIN_EXERCISES:
+        yield f"{len(set(exercises))} exercises with a check; expected {MIN_EXERCISES} or more calls of fk.check"
+    for at, cell in enumerate(cells):
+        names = [name for name in CHECK_CALL.findall(source_of(cell)) if not name.endswith("-recap")]
+        blank = any("exercise" in tags_of(before) for before in cells[max(0, at - 2) : at])
+        if is_code(cell) and names and not blank:
+            yield f'the exercise "{names[0]}" has no cell to work in; expected one tagged "exercise" before its check'
+    text = " ".join(source_of(cell) for cell in cells if not is_code(cell))
+    if "lab image" not in text.lower() or "flatcar" not in text.lower():
+        yield "does not say what is lab image and what is Flatcar; expected both words"
+
+
+def new_terms(cells: list[Cell]) -> list[str]:
+    """What is in bold, in order: new terms. A word that ends with a colon, a question's number and "Predict" are labels."""
+    found = []
+    for cell in cells:
+        if not is_code(cell):
+            text = re.sub(r"```.*?```", "", source_of(cell), flags=re.DOTALL)
+            bold = [(word, tail) for word, tail in BOLD.findall(text) if not LABEL.match(word)]
+            found += [word for word, tail in bold if not tail and not word.endswith(":")]
+    return found
+
+
+def term_faults(cells: list[Cell], known: set[str], before: set[str]) -> Iterator[str]:
+    """New terms stand in the glossary (`known`, in lower case) and are few; those of lessons before are not new."""
+    terms = list(dict.fromkeys(word.lower() for word in new_terms(cells)))
+    for word in terms:
+        if word not in known:
+            yield f'"{word}" is in bold, which is for new terms, and not in the glossary (flatkit/lessons/glossary.json)'
+    fresh = [word for word in terms if word in known and word not in before]
+    if len(fresh) > MAX_NEW_TERMS:
+        yield f"{len(fresh)} new terms ({', '.join(fresh)}); expected at most {MAX_NEW_TERMS}"
+
+
+def plan_faults(name: str, cells: list[Cell], plan: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Title, minutes and path are those of the plan."""
+    planned = plan.get(name)
+    if planned is None:
+        yield f"is not in the plan (flatkit/lessons/plan.json); expected one of {', '.join(plan)}"
+        return
+    opening = source_of(cells[0]) if cells else ""
+    wanted = f"# {planned['title']}"
+    if opening.split("\n", 1)[0].strip() != wanted:
+        yield f'the title is not the one of the plan; expected "{wanted}"'
+    for label, value in (("Minutes", planned["minutes"]), ("Path", "core" if planned["core"] else "to take home")):
+        if not re.search(rf"\*\*{label}\*\*: {value}\b", opening):
+            yield f'the opening does not say "**{label}**: {value}", as the plan does'
 
 
 def is_code(cell: Cell) -> bool:
@@ -196,18 +275,31 @@ def python_faults(tree: ast.Module, tags: set[str]) -> Iterator[str]:
             yield f'defines "{node.name}"; expected it in flatkit, tested (or the tag "def" when it is the lesson)'
 
 
-def check(folder: Path) -> list[str]:
-    """Every fault of every notebook of a folder."""
+def check(folder: Path, plan: dict[str, dict[str, Any]] | None = None) -> list[str]:
+    """Every fault of every notebook of a folder; with a plan, the numbers may have gaps where nothing is written yet."""
     files = sorted(folder.glob("*.ipynb"))
-    faults = list(order_faults([file.name for file in files]))
+    faults = [] if plan else list(order_faults([file.name for file in files]))
+    known = {row["term"].lower() for row in json.loads((LESSONS / "glossary.json").read_text(encoding="utf-8"))}
+    before: set[str] = set()
     for file in files:
         try:
             notebook = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             faults.append(f"{file.name}: is no JSON: {error}")
             continue
-        faults += [f"{file.name}: {fault}" for fault in notebook_faults(notebook)]
+        cells = notebook.get("cells", [])
+        found = [*notebook_faults(notebook), *term_faults(cells, known, before)]
+        found += plan_faults(file.stem, cells, plan) if plan else []
+        before |= {word.lower() for word in new_terms(cells)}
+        faults += [f"{file.name}: {fault}" for fault in found]
     return faults
+
+
+def read_plan(folder: Path) -> dict[str, dict[str, Any]] | None:
+    """The course's plan by name, when the folder is the course; else None."""
+    if folder.resolve() != LESSONS.parents[1] / "notebooks":
+        return None
+    return {row["name"]: row for row in json.loads((LESSONS / "plan.json").read_text(encoding="utf-8"))}
 
 
 def main(arguments: list[str]) -> int:
@@ -216,10 +308,15 @@ def main(arguments: list[str]) -> int:
     if not folder.is_dir():
         print(f'"{folder}" is no folder; expected the one with the notebooks. Next: make check', file=sys.stderr)
         return 2
-    faults = check(folder)
+    plan = read_plan(folder)
+    faults = check(folder, plan)
     for fault in faults:
         print(fault)
-    print(f"notebooks: {len(list(folder.glob('*.ipynb')))} looked at, {len(faults)} faults")
+    written = {file.stem for file in folder.glob("*.ipynb")}
+    missing = [name for name in plan or {} if name not in written]
+    print(f"notebooks: {len(written)} looked at, {len(faults)} faults")
+    if missing:
+        print(f"not written yet: {', '.join(missing)}")
     return 1 if faults else 0
 
 

@@ -23,7 +23,8 @@ flatkit: write Butane, boot real machines, watch Flatcar's ideas happen
   flatkit clean                 list and remove everything that flatkit made
 
 Trainer:
-  flatkit demo list|run NAME    play a demo in the terminal
+  flatkit demo list|run NAME    play a demo in the terminal, for real or recorded
+  flatkit lesson list|check|prove   exercises; docs/write-a-lesson.md tells how to write some
   flatkit list                  machines
   flatkit console NAME [--follow]  a machine's serial console
   flatkit stop NAME             switch a machine off; its disk is kept
@@ -39,6 +40,7 @@ Author:
   flatkit butane [FILE]         Butane to Ignition; a drop-in for butane
   flatkit explain [FILE]        what a config will do to a machine, in plain words
   flatkit everywhere [CONFIG] [PLATFORM]   how a config is handed over on each platform
+  flatkit glossary [WORD]       the course's words, one plain sentence each
   flatkit community             where Flatcar's people are, and when they meet next
 
 Each command explains itself: flatkit COMMAND --help
@@ -58,7 +60,9 @@ _COMMANDS = {
     "down": "machines",
     "everywhere": "everywhere",
     "explain": "explain",
+    "glossary": "glossary",
     "images": "images",
+    "lesson": "lesson",
     "list": "machines",
     "room": "room",
     "ssh": "machines",

@@ -32,7 +32,7 @@ def run(argv: list[str]) -> int:
     play = commands.add_parser(
         "run", help="play one, or all", description="Play a demo for real. Where nothing can boot, its recording plays."
     )
-    play.add_argument("name")
+    play.add_argument("name", help="its name, all, or the folder of a lesson of somebody's")
     play.add_argument("--image", help="default: auto; one that is named is never replaced by a recording")
     play.add_argument("--keep", action="store_true", help="leave its machines, and name them")
     play.add_argument(
@@ -62,10 +62,10 @@ def run(argv: list[str]) -> int:
 
 
 def _list(*, as_json: bool) -> int:
-    from flatkit.demos import DEMOS
+    from flatkit.demos import DEMOS, find_others
     from flatkit.demos.recording import find_recording
 
-    for demo in DEMOS.values():
+    for demo in (*DEMOS.values(), *find_others()):
         row = {"event": "demo", "name": demo.name, "title": demo.title, "steps": len(demo.steps),
                "recorded": find_recording(demo.name) is not None}  # fmt: skip
         print(json.dumps(row) if as_json else f"{demo.name:<12} {demo.title} ({len(demo.steps)} steps)")
@@ -157,7 +157,7 @@ def _live(demo: Demo, options: argparse.Namespace, observer: Observer) -> _Playe
     recorder = Recorder(demo=demo.name, title=demo.title, screen=lambda stream: Terminal(stream, verbose=True))
     # The recorder comes first: a step that waits for a key is recorded as begun, and the times are those of the run.
     watcher = Tee(recorder, observer) if options.record else observer
-    with stage(image=options.image or "auto", keep=options.keep) as local:
+    with stage(image=options.image or "auto", keep=options.keep, configs=demo.folder) as local:
         result = play(demo, local, watcher)
         image = local.image
         machines = tuple(machine.name for machine in local.machines)

@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from flatkit import others
 from flatkit.demos.everywhere import EVERYWHERE
 from flatkit.demos.provision import PROVISION
-from flatkit.errors import UsageError
+from flatkit.errors import InputError, UsageError
 from flatkit.steps import Demo
 
 DEMOS: dict[str, Demo] = {demo.name: demo for demo in (PROVISION, EVERYWHERE)}
 
 
 def get_demo(name: str) -> Demo:
-    """The demo of that name. Raises UsageError."""
-    if name not in DEMOS:
-        raise UsageError(f'there is no demo "{name}"; expected one of {", ".join(DEMOS)}', hint="flatkit demo list")
-    return DEMOS[name]
+    """The demo of that name; somebody's own by its folder's path too. Raises UsageError, InputError for a broken one."""
+    if name in DEMOS:
+        return DEMOS[name]
+    folder = others.find_folder(name)
+    if folder is not None:
+        demo = _load(folder)
+        if demo is None:
+            raise InputError(f'the lesson "{name}" has no demo', hint=f"flatkit lesson list {name}")
+        return demo
+    found = next((demo for demo in find_others() if demo.name == name), None)
+    if found is None:
+        known = ", ".join([*DEMOS, *(demo.name for demo in find_others())])
+        raise UsageError(f'there is no demo "{name}"; expected one of {known}', hint="flatkit demo list")
+    return found
+
+
+def find_others() -> Iterator[Demo]:
+    """The demos of others that are near: in this folder, and installed."""
+    for folder in others.nearby():
+        demo = _load(folder)
+        if demo is not None:
+            yield demo
+
+
+def _load(folder: Path) -> Demo | None:
+    demo = others.load(folder, "DEMO")
+    if demo is not None and not isinstance(demo, Demo):
+        raise InputError(f'DEMO in "{folder}" is no Demo of flatkit.steps', hint="docs/write-a-lesson.md shows one")
+    return None if demo is None else replace(demo, folder=folder)

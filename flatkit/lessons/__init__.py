@@ -2,26 +2,61 @@
 
 from __future__ import annotations
 
-from flatkit.errors import UsageError
+import difflib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from flatkit import others
+from flatkit.errors import InputError, UsageError
 from flatkit.lessons.course import COURSE
 from flatkit.lessons.exercise import Exercise, Lesson, Quiz
 
 LESSONS: dict[str, Lesson] = {lesson.name: lesson for lesson in COURSE}
 
 
-def find_task(name: str, lessons: tuple[Lesson, ...] = COURSE) -> Exercise | Quiz | None:
-    """The exercise or quiz of that name, or None."""
-    return next((task for lesson in lessons for task in lesson.tasks if task.name == name), None)
+def find_lessons(name: str | None = None) -> tuple[Lesson, ...]:
+    """The lesson of that name or folder; without a name the course, and others' that are near. Raises UsageError, InputError."""
+    if name is None:
+        return (*COURSE, *_near())
+    if name in LESSONS:
+        return (LESSONS[name],)
+    folder = others.find_folder(name)
+    found = _load(folder) if folder else next((lesson for lesson in _near() if lesson.name == name), None)
+    if found is None:
+        known = ", ".join(lesson.name for lesson in find_lessons())
+        raise UsageError(f'there is no lesson "{name}"; expected a folder with a {others.FILE}, or one of {known}',
+                         hint="flatkit lesson list")  # fmt: skip
+    return (found,)
 
 
 def get_task(name: str) -> Exercise | Quiz:
-    """The exercise or quiz of that name. Raises UsageError."""
-    import difflib
-
-    found = find_task(name)
-    if found is None:
-        known = [task.name for lesson in COURSE for task in lesson.tasks]
-        near = difflib.get_close_matches(name, known, n=1)
-        meant = f'; did you mean "{near[0]}"?' if near else f"; expected one of {', '.join(known)}"
+    """The exercise or quiz of that name. Raises UsageError, InputError for a lesson near here that is broken."""
+    for lesson in COURSE:
+        for task in lesson.tasks:
+            if task.name == name:
+                return task
+    tasks = {task.name: task for lesson in find_lessons() for task in lesson.tasks}
+    if name not in tasks:
+        near = difflib.get_close_matches(name, tasks, n=1)
+        meant = f'; did you mean "{near[0]}"?' if near else f"; expected one of {', '.join(tasks)}"
         raise UsageError(f'there is no exercise "{name}"{meant}', hint="flatkit lesson list")
-    return found
+    return tasks[name]
+
+
+def _near() -> Iterator[Lesson]:
+    for folder in others.nearby():
+        lesson = _load(folder)
+        if lesson is not None:
+            yield lesson
+
+
+def _load(folder: Path) -> Lesson | None:
+    lesson = others.load(folder, "LESSON")
+    if lesson is not None and not isinstance(lesson, Lesson):
+        raise InputError(
+            f'LESSON in "{folder}" is no Lesson of flatkit.lessons.exercise', hint="docs/write-a-lesson.md shows one"
+        )
+    if lesson is None:
+        return None
+    return replace(lesson, exercises=tuple(replace(exercise, folder=folder) for exercise in lesson.exercises))

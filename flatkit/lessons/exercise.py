@@ -153,6 +153,7 @@ class Exercise:
     `task` says what, in a few sentences. `setup` makes the start (a file that is there already stays as it is), `solve` really
     does it, `cleanup` leaves nothing of it. `machine` is what has to be booted for it, if anything; `traces` are commands for
     that machine whose answers show what the exercise leaves there. `wait`: how many seconds the check may take to become true.
+    `folder` is where its configs lie, for a lesson that is not flatkit's own.
     """
 
     name: str
@@ -166,6 +167,7 @@ class Exercise:
     machine: Boot | None = None
     traces: tuple[str, ...] = ()
     wait: float = 0.0
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from flatkit.butane import Translation, translate
 from flatkit.butane.render import render
 from flatkit.report import Entry, Kind
 from flatkit.widgets import html
+from flatkit.widgets.results import Note
 
 _AROUND = 1
 
@@ -109,6 +110,13 @@ class ConfigCard:
     def ignition(self) -> dict[str, Any] | None:
         """The Ignition config, or None when the text has faults."""
         return self.translation.ignition
+
+    @property
+    def explain(self) -> Note:
+        """What the config will do to a machine, in plain words, in order."""
+        from flatkit.butane.explain import explain_text
+
+        return Note(lines=tuple(explain_text(self.translation).rstrip().splitlines()))
 
     @property
     def headline(self) -> str:

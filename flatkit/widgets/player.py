@@ -246,7 +246,8 @@ class Player:
             begin = sum(step.state == "ok" for step in self.steps) + 1
             self.result = replay(self.recording, self._progress, speed=self._speed, start=begin, cancel=cancel)
             return self.result
-        with self._stages(image=self._image, keep=self._keep, cancel=cancel) as stage:
+        where = {"configs": self.demo.folder} if self.demo.folder else {}
+        with self._stages(image=self._image, keep=self._keep, cancel=cancel, **where) as stage:
             self.result = play(self.demo, stage, self._progress)
         return self.result
 

@@ -325,9 +325,9 @@ def _with_place(error: BootFailed, machine: Machine, config: Config) -> BootFail
 
 
 def stage(
-    *, image: str = "auto", keep: bool = False, cancel: threading.Event | None = None
+    *, image: str = "auto", keep: bool = False, cancel: threading.Event | None = None, configs: Path | None = None
 ) -> AbstractContextManager[LocalStage]:
     """A place to play demos on for real; its machines are gone when the `with` block ends (unless `keep`)."""
     from flatkit.workshop.stage import open_stage
 
-    return open_stage(image=image, keep=keep, cancel=cancel)
+    return open_stage(image=image, keep=keep, cancel=cancel, configs=configs)

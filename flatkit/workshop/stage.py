@@ -26,10 +26,21 @@ _LOGIN = 120.0
 
 
 class LocalStage:
-    """Carries out a demo's commands. `machines` are those that were booted, the last one last."""
+    """Carries out a demo's commands. `machines` are those that were booted, the last one last.
 
-    def __init__(self, *, image: str = "auto", keep: bool = False, cancel: threading.Event | None = None) -> None:
+    `configs` is the folder of a demo that is not flatkit's own; else the examples are taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        image: str = "auto",
+        keep: bool = False,
+        cancel: threading.Event | None = None,
+        configs: Path | None = None,
+    ) -> None:
         self._image, self._keep, self._cancel = image, keep, cancel
+        self._configs = configs or paths.examples_dir()
         self._undo = ExitStack()
         self._server: UpdateServer | None = None
         self._folder: Path | None = None
@@ -49,7 +60,7 @@ class LocalStage:
         Machine(boot.machine).down()
         forwards = tuple(Forward(host=0, guest=port) for port in boot.guest_ports)
         wish = workshop.Wish(name=boot.machine, image=self._image, forwards=forwards)
-        upped = workshop.boot(paths.examples_dir() / boot.config, wish, observer=observer, cancel=self._cancel)
+        upped = workshop.boot(self._configs / boot.config, wish, observer=observer, cancel=self._cancel)
         self.machines.append(upped.machine)
         self.timeline = upped.timeline
         return f'the machine "{boot.machine}" is ready, {upped.timeline.total:.1f} s after its config was read'
@@ -60,7 +71,7 @@ class LocalStage:
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="flatkit-demo-"))
             self._undo.callback(shutil.rmtree, self._folder, ignore_errors=True)
-            shutil.copytree(paths.examples_dir(), self._folder, dirs_exist_ok=True)
+            shutil.copytree(self._configs, self._folder, dirs_exist_ok=True)
         return self._folder
 
     @property
@@ -129,10 +140,14 @@ class LocalStage:
 
 @contextmanager
 def open_stage(
-    *, image: str = "auto", keep: bool = False, cancel: threading.Event | None = None
+    *,
+    image: str = "auto",
+    keep: bool = False,
+    cancel: threading.Event | None = None,
+    configs: Path | None = None,
 ) -> Iterator[LocalStage]:
     """A stage that is cleared away when the `with` block ends."""
-    local = LocalStage(image=image, keep=keep, cancel=cancel)
+    local = LocalStage(image=image, keep=keep, cancel=cancel, configs=configs)
     try:
         yield local
     finally:

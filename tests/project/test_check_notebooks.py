@@ -34,8 +34,16 @@ def lesson(*cells: dict[str, Any]) -> dict[str, Any]:
     whole = [
         text("# A first machine\n\n**Goal**: boot one. **Minutes**: 10. **Needs**: libvirt."),
         code("import flatkit as fk\nfk.doctor()"),
-        text("Each line is one thing that the course needs."),
+        text("Each line is one thing that the course needs; Flatcar and the lab image are alike."),
+        text("**Predict**: what happens?", metadata={"tags": ["predict"]}),
+        code("m.run('x')", "taught-failure", "raises-exception"),
         *cells,
+        text("## Your turn"),
+        code("", "exercise"),
+        code('fk.check("01-one")', "check"),
+        text("Another."),
+        code("", "exercise"),
+        code('fk.check("01-two", m)', "check"),
         text("## Recap\n\n1. What runs first?\n2. When?\n3. How often?"),
         code("fk.clean()"),
     ]
@@ -51,7 +59,8 @@ def faults(notebook: dict[str, Any]) -> list[str]:
 
 
 def test_the_course_has_no_faults() -> None:
-    assert checker.check(ROOT / "notebooks") == []
+    folder = ROOT / "notebooks"
+    assert checker.check(folder, checker.read_plan(folder)) == []
 
 
 def test_a_good_lesson_passes() -> None:
@@ -77,7 +86,8 @@ PLANTED = [
     (text("  "), "empty"),
     (text("x", id="cell-0"), "this id was used before"),
     (text("x", id="a b"), "expected 1 to 64 letters"),
-    (code("\n".join("a = 1" for _ in range(13))), "13 lines"),
+    (code("\n".join("a = 1" for _ in range(6))), "6 lines"),
+    (code('fk.check("01-three")'), '"01-three" has no cell to work in'),
     (code("%%butane a.bu\n" + "x: 1\n" * 41), "42 lines"),
     (code("import os"), 'imports "os"'),
     (code("from yaml import load"), 'imports "yaml"'),
@@ -120,6 +130,28 @@ def of_another_kernel(notebook: dict[str, Any]) -> None:
     notebook["metadata"] = {}
 
 
+def without(*words: str) -> Callable[[dict[str, Any]], None]:
+    """Without the cells that hold one of these words, in text or tags."""
+
+    def change(notebook: dict[str, Any]) -> None:
+        notebook["cells"] = [
+            cell
+            for cell in notebook["cells"]
+            if not any(word in json.dumps(cell, ensure_ascii=False) for word in words)
+        ]
+
+    return change
+
+
+def with_idle_talk(notebook: dict[str, Any]) -> None:
+    notebook["cells"][4:4] = [text("Well.", id="talk-1"), text("Well, well.", id="talk-2")]
+
+
+def with_a_quiz(notebook: dict[str, Any]) -> None:
+    notebook["cells"][-2]["source"] = "## Recap"
+    notebook["cells"][-1:-1] = [code('fk.check("01-recap")', id="quiz")]
+
+
 def with_three_in_a_row(notebook: dict[str, Any]) -> None:
     notebook["cells"][2:2] = [code("1", id="x"), code("2", id="y")]
 
@@ -134,12 +166,67 @@ def with_three_in_a_row(notebook: dict[str, Any]) -> None:
         (of_old_format, "format 4.4"),
         (of_another_kernel, 'kernel "None"'),
         (with_three_in_a_row, "code cells in a row"),
+        (without("Predict"), "nothing to predict"),
+        (with_idle_talk, 'a "predict" cell is not followed'),
+        (without("taught-failure"), "nothing fails on purpose"),
+        (without("01-two"), "1 exercises with a check"),
+        (without("lab image"), "what is lab image and what is Flatcar"),
     ],
 )
 def test_a_fault_of_the_whole_is_found(change: Callable[[dict[str, Any]], None], expected: str) -> None:
     notebook = lesson()
     change(notebook)
     assert expected in "\n".join(faults(notebook))
+
+
+def test_a_quiz_may_ask_the_recap() -> None:
+    notebook = lesson()
+    with_a_quiz(notebook)
+    assert faults(notebook) == []
+
+
+KNOWN = {"image", "config", "unit", "slot", "channel", "payload"}
+TERMS = [
+    ("an **image**, a **Config**, and the **image** again", set(), ""),
+    ("**Goal**: one. **1. Why?** **2.** **Predict**: x. **Step 1**: y. **Needs:** z", set(), ""),
+    ("```\n**no term**\n```", set(), ""),
+    ("a **widget**", set(), '"widget" is in bold'),
+    ("**image** **config** **unit** **slot** **channel** **payload**", set(), "6 new terms (image, config"),
+    ("**image** **config** **unit** **slot** **channel** **payload**", {"image"}, ""),
+]
+
+
+@pytest.mark.parametrize(("words", "before", "expected"), TERMS, ids=range(len(TERMS)))
+def test_new_terms(words: str, before: set[str], expected: str) -> None:
+    found = "\n".join(checker.term_faults([text(words)], KNOWN, before))
+    assert expected in found
+    assert bool(found) == bool(expected)
+
+
+PLAN = {"01-a": {"title": "1. A", "minutes": 10, "core": True}, "02-b": {"title": "2. B", "minutes": 5, "core": False}}
+
+
+@pytest.mark.parametrize(
+    ("name", "opening", "expected"),
+    [
+        ("01-a", "# 1. A\n\n**Minutes**: 10. **Path**: core.", ""),
+        ("02-b", "# 2. B\n\n**Minutes**: 5. **Path**: to take home.", ""),
+        ("01-a", "# 1. B\n\n**Minutes**: 10. **Path**: core.", 'expected "# 1. A"'),
+        ("01-a", "# 1. A\n\n**Minutes**: 100. **Path**: core.", '"**Minutes**: 10"'),
+        ("02-b", "# 2. B\n\n**Minutes**: 5. **Path**: core.", '"**Path**: to take home"'),
+        ("03-c", "# 3. C", "is not in the plan"),
+    ],
+)
+def test_the_plan_is_held(name: str, opening: str, expected: str) -> None:
+    found = "\n".join(checker.plan_faults(name, [text(opening)], PLAN))
+    assert expected in found
+    assert bool(found) == bool(expected)
+
+
+def test_the_course_has_a_plan_and_other_folders_have_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "00-start" in checker.read_plan(ROOT / "notebooks")
+    assert checker.read_plan(tmp_path) is None
+    assert checker.main([str(ROOT / "notebooks")]) == 0
 
 
 @pytest.mark.parametrize(

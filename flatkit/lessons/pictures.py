@@ -1,0 +1,145 @@
+"""The course's pictures, drawn as SVG from boxes and arrows, each with a text that says the same.
+
+A picture brings its own light background, so that it can be read on a dark page too; nothing is told by colour alone.
+`python tools/draw_pictures.py` writes them beside the notebooks; a test holds that they are up to date.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+
+_LINE = 18
+_PADDING = 16
+_STYLE = (
+    "text{font:14px sans-serif;fill:#1a1a1a}.t{font-weight:bold}.n{font-size:13px;fill:#3d3d3d}"
+    ".b{fill:#fff;stroke:#33475b;stroke-width:1.5}.s{fill:#e3eefc;stroke:#1f5fa8;stroke-width:2}"
+    ".l{font-size:13px;paint-order:stroke;stroke:#f7f8fa;stroke-width:5px}"
+    ".a{stroke:#33475b;stroke-width:1.5;fill:none;marker-end:url(#h)}"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """A box with a title and lines below it; `strong` boxes are what the picture is about."""
+
+    x: int
+    y: int
+    width: int
+    title: str
+    lines: tuple[str, ...] = ()
+    strong: bool = False
+
+    @property
+    def height(self) -> int:
+        """As high as its text."""
+        return _LINE * (1 + len(self.lines)) + 2 * 11
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrow:
+    """From one box to another, by their places in the tuple of boxes; `label` stands above its middle."""
+
+    begin: int
+    end: int
+    label: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A picture: `text` is what somebody hears who cannot see it."""
+
+    name: str
+    title: str
+    text: str
+    boxes: tuple[Box, ...]
+    arrows: tuple[Arrow, ...] = ()
+
+    def svg(self) -> str:
+        """The picture as an SVG file, with its text inside for screen readers."""
+        width = max(box.x + box.width for box in self.boxes) + _PADDING
+        height = max(box.y + box.height for box in self.boxes) + _PADDING
+        parts = [
+            (
+                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+                f'role="img" aria-labelledby="title desc">'
+            ),
+            f'<title id="title">{escape(self.title)}</title><desc id="desc">{escape(self.text)}</desc>',
+            f"<style>{_STYLE}</style>",
+            (
+                '<defs><marker id="h" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="8" markerHeight="8" orient="auto">'
+                '<path d="M0 0L10 5L0 10z" fill="#33475b"/></marker></defs>'
+            ),
+            f'<rect width="{width}" height="{height}" rx="8" fill="#f7f8fa"/>',
+            *(self._arrow(arrow) for arrow in self.arrows),
+            *map(_box, self.boxes),
+            "</svg>",
+        ]
+        return "\n".join(parts) + "\n"
+
+    def _arrow(self, arrow: Arrow) -> str:
+        a, b = self.boxes[arrow.begin], self.boxes[arrow.end]
+        x1, y1, x2, y2 = a.x + a.width, a.y + a.height / 2, b.x, b.y + b.height / 2
+        label = ""
+        if arrow.label:
+            label = (
+                f'<text class="l" x="{(x1 + x2) / 2:g}" y="{(y1 + y2) / 2 - (7 if y1 == y2 else -4):g}" text-anchor="middle">'
+                f"{escape(arrow.label)}</text>"
+            )
+        return f'<path class="a" d="M{x1:g} {y1:g}L{x2:g} {y2:g}"/>{label}'
+
+
+def _box(box: Box) -> str:
+    lines = [("t", box.title), *(("n", line) for line in box.lines)]
+    texts = "".join(
+        f'<text class="{kind}" x="{box.x + 12}" y="{box.y + 26 + _LINE * row}">{escape(line)}</text>'
+        for row, (kind, line) in enumerate(lines)
+    )
+    kind = "s" if box.strong else "b"
+    return f'<rect class="{kind}" x="{box.x}" y="{box.y}" width="{box.width}" height="{box.height}" rx="6"/>{texts}'
+
+
+PICTURES = (
+    Picture(
+        name="flatcar",
+        title="An image and a config make a machine",
+        text="Two boxes lead to a third. The image: the whole system as one file, the same for everybody, read-only. The config: "
+        "written by you, applied once, on the first boot. Together they are the machine.",
+        boxes=(
+            Box(x=16, y=16, width=230, title="Image",
+                lines=("the whole system, one file", "the same for everybody", "read-only")),
+            Box(x=16, y=128, width=230, title="Config",
+                lines=("users, files, services", "written by you", "applied once, on first boot")),
+            Box(x=370, y=72, width=230, title="Machine", strong=True,
+                lines=("image and config, together:", "make it again, and it is", "the same machine")),
+        ),
+        arrows=(Arrow(begin=0, end=2, label="boots"), Arrow(begin=1, end=2, label="describes")),
+    ),
+    Picture(
+        name="butane",
+        title="From Butane to a machine",
+        text="Three boxes in a row. Butane, YAML that people write, is translated to Ignition, JSON that machines read; mistakes "
+        "are found in this step, with their line. Ignition is applied by the machine on its first boot, in this order: disks, "
+        "users, files, units.",
+        boxes=(
+            Box(x=16, y=16, width=170, title="Butane", lines=("YAML", "people write it")),
+            Box(x=320, y=16, width=170, title="Ignition", lines=("JSON", "machines read it"), strong=True),
+            Box(x=610, y=16, width=190, title="First boot", lines=("disks, users,", "files, units: once")),
+        ),
+        arrows=(Arrow(begin=0, end=1, label="translate"), Arrow(begin=1, end=2, label="apply")),
+    ),
+    Picture(
+        name="everywhere",
+        title="One config, many ways to hand it over",
+        text="One box, your config as Ignition, leads to four: clouds take it as user data, hypervisors as a property of the "
+        "machine, bare metal as an address on the kernel's command line, and Terraform takes the Butane file itself.",
+        boxes=(
+            Box(x=16, y=102, width=180, title="Your config", lines=("the same everywhere",), strong=True),
+            Box(x=330, y=16, width=330, title="Clouds: user data"),
+            Box(x=330, y=72, width=330, title="Hypervisors: a property of the machine"),
+            Box(x=330, y=128, width=330, title="Bare metal: an address for the kernel"),
+            Box(x=330, y=184, width=330, title="Terraform: the Butane file itself"),
+        ),
+        arrows=tuple(Arrow(begin=0, end=end) for end in (1, 2, 3, 4)),
+    ),
+)  # fmt: skip

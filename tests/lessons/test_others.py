@@ -1,0 +1,161 @@
+"""Lessons of others: found by path, in the current folder and by entry point; by the command line, the notebook and here."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flatkit as fk
+from flatkit import others
+from flatkit.butane import translate
+from flatkit.cli import main
+from flatkit.demos import DEMOS, get_demo
+from flatkit.errors import InputError, UsageError
+from flatkit.lessons import find_lessons, get_task
+from flatkit.lessons.exercise import Exercise
+from flatkit.widgets.player import Player
+
+ROOT = Path(__file__).resolve().parents[2]
+MOTD = ROOT / "examples" / "lesson-motd"
+TEMPLATE = ROOT / "docs" / "lesson-template"
+
+
+@pytest.fixture(autouse=True)
+def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+
+@pytest.fixture
+def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the example, and in it."""
+    folder = tmp_path / "lesson"
+    shutil.copytree(MOTD, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def test_the_example_is_short_and_transpiles() -> None:
+    assert len((MOTD / "lesson.py").read_text().splitlines()) <= 40
+    for config in (*MOTD.glob("*.bu"), *TEMPLATE.glob("*.bu")):
+        done = translate(config.read_bytes(), strict=True)
+        assert done.ok
+        assert len(done.report) == 0
+
+
+def test_by_its_path_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lesson", "prove", str(MOTD)]) == 0
+    assert "1 of 1 exercises keep the contract" in capsys.readouterr().out
+    assert main(["lesson", "list", str(MOTD), "--json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert rows[0]["name"] == "motd-door"
+    demo = get_demo(str(MOTD))
+    assert (demo.name, demo.folder) == ("motd", MOTD)
+    assert get_demo(str(MOTD / "lesson.py")).folder == MOTD
+
+
+def test_in_its_own_folder(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "list"]) == 0
+    assert "A greeting at the door (2 steps)" in capsys.readouterr().out
+    assert main(["lesson", "check", "motd-door"]) == 1
+    assert (inside / "door.bu").is_file()
+    assert main(["lesson", "hint", "motd-door"]) == 0
+    assert "hint 1" in capsys.readouterr().out
+    assert main(["lesson", "solve", "motd-door"]) == 0
+    assert "✓ motd-door" in capsys.readouterr().out
+    assert main(["lesson", "start-over", "motd-door"]) == 0
+    assert "not tried" in capsys.readouterr().out
+
+
+def test_in_a_notebook(inside: Path) -> None:
+    card = fk.check("motd-door")
+    assert "motd-door" in repr(card)
+    player = fk.play("motd")
+    assert isinstance(player, Player)
+    assert player.demo.folder == inside
+    player.stop()
+
+
+def test_the_course_is_found_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lesson", "list"]) == 0
+    out = capsys.readouterr().out
+    assert "00-start  Start" in out
+    assert "02-script" in out
+    assert main(["lesson", "list", "02-butane"]) == 0
+    assert main(["lesson", "prove", "02-butane"]) == 0
+    assert main(["lesson", "prove", "02-script"]) == 0
+    assert main(["lesson", "prove", "02-recap"]) == 0
+    assert main(["lesson", "check", "02-recap"]) == 0
+    assert main(["lesson", "solve", "02-recap"]) == 2
+
+
+def test_by_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "installed" / "door_lesson"
+    shutil.copytree(MOTD, package)
+    (package / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(str(package.parent))
+    entries = [EntryPoint(name="door", value="door_lesson", group=others.GROUP)]
+    monkeypatch.setattr(others, "entry_points", lambda *, group: entries if group == others.GROUP else [])
+    assert get_demo("door").folder == package
+    assert get_demo("motd").folder == package
+    assert isinstance(get_task("motd-door"), Exercise)
+    assert find_lessons("motd")[0].exercises[0].folder == package
+    entries[0] = EntryPoint(name="door", value="json", group=others.GROUP)
+    with pytest.raises(InputError, match=r"has no lesson\.py"):
+        get_demo("door")
+    entries[0] = EntryPoint(name="door", value="not_there.at_all", group=others.GROUP)
+    with pytest.raises(InputError, match="cannot be loaded"):
+        get_demo("door")
+
+
+BROKEN = [
+    ("1/0\n", "ZeroDivisionError: division by zero, line 1"),
+    ("\n\nx = (\n", "SyntaxError"),
+    ("import no_such_thing\n", "No module named 'no_such_thing', line 1"),
+    ("DEMO = 3\nLESSON = 3\n", "is no "),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), BROKEN, ids=range(len(BROKEN)))
+def test_a_broken_lesson_is_told_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "lesson.py").write_text(text)
+    for look in (get_demo, find_lessons):
+        with pytest.raises(InputError, match=said) as caught:
+            look(str(tmp_path))
+        assert "write-a-lesson" in caught.value.hint
+
+
+def test_what_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lesson.py").write_text("")
+    with pytest.raises(InputError, match="has no demo"):
+        get_demo(str(tmp_path))
+    with pytest.raises(UsageError, match="there is no lesson"):
+        find_lessons(str(tmp_path))
+    with pytest.raises(UsageError, match="expected one of provision, everywhere"):
+        get_demo(str(tmp_path / "none"))
+    monkeypatch.chdir(tmp_path)
+    assert set(DEMOS) >= {"provision"}
+    assert list(others.nearby()) == [tmp_path]
+
+
+def test_the_template_is_whole() -> None:
+    spec = importlib.util.spec_from_file_location("check_notebooks", ROOT / "tools" / "check_notebooks.py")
+    assert spec
+    assert spec.loader
+    checker: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(checker)
+    assert checker.check(TEMPLATE) == []
+    demo, (lesson,) = get_demo(str(TEMPLATE)), find_lessons(str(TEMPLATE))
+    assert len(demo.steps) == 2
+    assert [task.name for task in lesson.tasks] == ["my-config", "my-note", "my-recap"]
+    assert main(["lesson", "prove", "my-config"]) == 2, "its name is known in its folder only"
+    guide = (ROOT / "docs" / "write-a-lesson.md").read_text()
+    for word in ("setup", "check", "hints", "solve", "cleanup", "machine", "traces"):
+        assert f"`{word}`" in guide
