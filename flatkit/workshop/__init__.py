@@ -23,7 +23,7 @@ from flatkit.images import Image, find_image
 if TYPE_CHECKING:
     from flatkit.butane.provenance import Provenance
     from flatkit.machines import Firmware, Forward, Machine, MachineSpec
-    from flatkit.workshop.stage import LocalStage
+    from flatkit.workshop.staging import LocalStage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -328,6 +328,6 @@ def stage(
     *, image: str = "auto", keep: bool = False, cancel: threading.Event | None = None, configs: Path | None = None
 ) -> AbstractContextManager[LocalStage]:
     """A place to play demos on for real; its machines are gone when the `with` block ends (unless `keep`)."""
-    from flatkit.workshop.stage import open_stage
+    from flatkit.workshop.staging import open_stage
 
     return open_stage(image=image, keep=keep, cancel=cancel, configs=configs)
