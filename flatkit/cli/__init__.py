@@ -25,11 +25,13 @@ flatkit: write Butane, boot real machines, watch Flatcar's ideas happen
 Trainer:
   flatkit demo list|run NAME    play a demo in the terminal, for real or recorded
   flatkit lesson list|check|prove   exercises; docs/write-a-lesson.md tells how to write some
-  flatkit list                  machines
+  flatkit list                  machines, and their checkpoints
   flatkit console NAME [--follow]  a machine's serial console
   flatkit stop NAME             switch a machine off; its disk is kept
   flatkit unplug NAME           pull a machine's plug: off without warning
   flatkit down NAME             remove a machine
+  flatkit rewind NAME           back to its first boot in a second; --to CHECKPOINT: to another one
+  flatkit checkpoint NAME CHECKPOINT   save memory and disk under a name
   flatkit images list|fetch|verify|build-lab|rm   what can be booted, and Flatcar's channels
   flatkit room pack|check|serve DIR  what a room needs without the Internet
   flatkit channels [promote A --to B]   who runs which version, as the update server saw it
@@ -50,6 +52,7 @@ Each command explains itself: flatkit COMMAND --help
 _COMMANDS = {
     "butane": "butane",
     "channels": "channels",
+    "checkpoint": "rewind",
     "clean": "clean",
     "community": "community",
     "console": "machines",
@@ -64,6 +67,7 @@ _COMMANDS = {
     "images": "images",
     "lesson": "lesson",
     "list": "machines",
+    "rewind": "rewind",
     "room": "room",
     "ssh": "machines",
     "stop": "machines",

@@ -59,19 +59,24 @@ def _values(info: MachineInfo) -> dict[str, object]:
     values = asdict(info)
     values["state"] = str(info.state)
     values["folder"] = str(info.folder) if info.folder else ""
+    values["checkpoints"] = [{"name": one.name, "created": one.created, "bytes": one.bytes} for one in info.checkpoints]
     return values
 
 
 def table(machines: list[MachineInfo]) -> list[str]:
-    """The machines as lines: name, state, size, ports, image."""
+    """The machines as lines: name, state, size, ports, image, and below each its checkpoints."""
     rows = [("NAME", "STATE", "SSH PORT", "DISK", "IMAGE")]
     for info in machines:
         size = f"{info.disk_bytes / 1e6:.0f} MB"
         rows.append((info.name, str(info.state), str(info.ssh_port or "-"), size, info.label or info.cause))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return [
+    lines = [
         "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[4]]) for row in rows
     ]
+    for number, info in reversed(list(enumerate(machines, start=1))):
+        if info.checkpoints:
+            lines.insert(number + 1, f"  checkpoints: {', '.join(map(str, info.checkpoints))}")
+    return lines
 
 
 def _console(argv: list[str]) -> int:

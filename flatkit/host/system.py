@@ -11,6 +11,7 @@ from pathlib import Path
 
 from flatkit.errors import HostError
 from flatkit.host.check import Health, HostCheck
+from flatkit.machines.refusals import is_remote
 
 # A clock before this is wrong: this version of flatkit did not exist then.
 _NOT_BEFORE = datetime(2026, 11, 1, tzinfo=UTC)
@@ -50,12 +51,6 @@ def find_system(*, root: Path = Path("/"), name: str | None = None) -> System:
         return System.WSL2 if "WSL2" in release or "microsoft-standard" in release else System.WSL1
     inside = (root / ".dockerenv").exists() or (root / "run/.containerenv").exists()
     return System.CONTAINER if inside else System.LINUX
-
-
-def is_remote(uri: str) -> bool:
-    """Whether a libvirt URI leads to another host: `driver+ssh://HOST/...`, or `driver://HOST/...`."""
-    _, found, rest = uri.partition("://")
-    return bool(found) and not rest.startswith("/")
 
 
 def check_system(system: System, uri: str) -> HostCheck:

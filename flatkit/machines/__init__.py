@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from flatkit.machines.accelerator import Acceleration as Acceleration
     from flatkit.machines.accelerator import choose as choose
+    from flatkit.machines.checkpoints import FRESH as FRESH
+    from flatkit.machines.checkpoints import Checkpoint as Checkpoint
     from flatkit.machines.cleanup import MachineInfo as MachineInfo
     from flatkit.machines.cleanup import find_machines as find_machines
     from flatkit.machines.cleanup import list_machines as list_machines
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from flatkit.machines.machine import get_machine as get_machine
     from flatkit.machines.phases import PHASES as PHASES
     from flatkit.machines.ready import Patience as Patience
+    from flatkit.machines.returning import Rewound as Rewound
     from flatkit.machines.shell import Shell as Shell
     from flatkit.machines.spec import Accelerator as Accelerator
     from flatkit.machines.spec import Arch as Arch
@@ -44,11 +47,13 @@ if TYPE_CHECKING:
 
 # name -> the module of this room that holds it
 _NAMES = {
+    "FRESH": "checkpoints",
     "PHASES": "phases",
     "Acceleration": "accelerator",
     "Accelerator": "spec",
     "Arch": "spec",
     "Booted": "machine",
+    "Checkpoint": "checkpoints",
     "DirectBoot": "spec",
     "Firmware": "spec",
     "Forward": "spec",
@@ -59,6 +64,7 @@ _NAMES = {
     "MachineSpec": "spec",
     "MachineState": "handle",
     "Patience": "ready",
+    "Rewound": "returning",
     "RunResult": "ssh",
     "Shell": "shell",
     "Trouble": "ignition_log",

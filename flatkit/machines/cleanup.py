@@ -13,6 +13,7 @@ from pathlib import Path
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.machines import ports
+from flatkit.machines.checkpoints import Checkpoint
 from flatkit.machines.handle import MachineState
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.machine import Machine
@@ -33,6 +34,7 @@ class MachineInfo:
     created: str = ""
     cause: str = ""
     disk_bytes: int = 0
+    checkpoints: tuple[Checkpoint, ...] = ()
     folder: Path | None = None
 
 
@@ -65,6 +67,7 @@ def _info(machine: Machine) -> MachineInfo:
         created=record.created,
         cause=record.cause,
         disk_bytes=_size(path),
+        checkpoints=machine.checkpoints,
         folder=path,
     )
 

@@ -6,6 +6,7 @@ machine cheap.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from flatkit.run import run
 ROOM_MIB = 512
 _QCOW2 = b"QFI\xfb"
 # What QEMU itself and libvirt take besides the guest's memory.
-_OVERHEAD_MIB = 200
+OVERHEAD_MIB = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +63,11 @@ def _cgroup_memory_mib(otherwise: int) -> int:
 
 def check_room(spec: MachineSpec, room: Room) -> None:
     """Raise HostError when the machine would not fit."""
-    needed = spec.memory_mib + _OVERHEAD_MIB
+    needed = spec.memory_mib + OVERHEAD_MIB
     if room.memory_mib < needed:
         raise HostError(
-            f'the machine "{spec.name}" needs {needed} MiB of memory, and {room.memory_mib} MiB are free',
+            f'the machine "{spec.name}" needs {needed} MiB of memory, and {room.memory_mib} MiB are free on this host '
+            "when the machines that run take what they were promised",
             hint="stop another machine (flatkit list, flatkit stop NAME), or ask for less: flatkit up --memory 768",
         )
     if room.disk_mib < ROOM_MIB:
@@ -116,3 +118,11 @@ def _start_of(image: Path) -> bytes:
         raise ImageError(
             f'the image file "{image}" cannot be read: {error.strerror}', hint="flatkit images list"
         ) from None
+
+
+def saved_memory_bytes(overlay: Path, snapshot: str) -> int:
+    """What the memory of a snapshot takes inside the overlay, also while the machine runs; 0 when it holds none."""
+    # -U: the running QEMU holds the file's lock, and what is read here does not change.
+    said = run(["qemu-img", "info", "-U", "--output=json", str(overlay)]).stdout
+    sizes = {entry["name"]: int(entry["vm-state-size"]) for entry in json.loads(said).get("snapshots", [])}
+    return sizes.get(snapshot, 0)

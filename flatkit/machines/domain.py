@@ -189,11 +189,38 @@ def _devices(domain: ET.Element, files: DomainFiles, arch: Arch) -> None:
 
 def _network(domain: ET.Element, uuid: str, forwards: Sequence[Forward]) -> None:
     """User networking by QEMU's own arguments: libvirt 9 can neither forward ports for it nor use passt."""
-    rules = "".join(f",hostfwd=tcp:127.0.0.1:{forward.host}-:{forward.guest}" for forward in forwards)
     device = f"virtio-net-pci,netdev=flatkit,mac={_mac(uuid)},bus=pcie.0,addr=0x{_SLOT_NETWORK:x}"
     commandline = ET.SubElement(domain, f"{{{QEMU_URI}}}commandline")
-    for value in ("-netdev", f"user,id=flatkit{rules}", "-device", device):
+    for value in ("-netdev", _user_network(forwards), "-device", device):
         ET.SubElement(commandline, f"{{{QEMU_URI}}}arg", {"value": value})
+
+
+_USER_NETWORK = "user,id=flatkit"
+
+
+def _user_network(forwards: Sequence[Forward]) -> str:
+    rules = (f",hostfwd=tcp:127.0.0.1:{forward.host}-:{forward.guest}" for forward in forwards)
+    return _USER_NETWORK + "".join(rules)
+
+
+def without_parent(xml: str) -> str:
+    """A snapshot's XML that can be told to a libvirt which knows none of the others: inside qcow2 each stands for itself."""
+    root = ET.fromstring(xml)  # noqa: S314  (libvirt's own answer)
+    for parent in root.findall("parent"):
+        root.remove(parent)
+    return ET.tostring(root, encoding="unicode")
+
+
+def with_forwards(xml: str, forwards: Sequence[Forward]) -> str:
+    """A snapshot's XML with these host ports in each domain that it describes; the same text when it has them already."""
+    root = ET.fromstring(xml)  # noqa: S314  (libvirt's own answer)
+    wanted = _user_network(forwards)
+    found = [one for one in root.iter(f"{{{QEMU_URI}}}arg") if one.get("value", "").startswith(_USER_NETWORK)]
+    if all(argument.get("value") == wanted for argument in found):
+        return xml
+    for argument in found:
+        argument.set("value", wanted)
+    return ET.tostring(root, encoding="unicode")
 
 
 def _mac(uuid: str) -> str:

@@ -8,6 +8,7 @@ from enum import Enum
 
 from flatkit.errors import MachineError
 from flatkit.machines import ports
+from flatkit.machines.checkpoints import Checkpoint, list_checkpoints
 from flatkit.machines.console import read_tail
 from flatkit.machines.domain import domain_name
 from flatkit.machines.hypervisor import DomainState, Hypervisor
@@ -18,7 +19,7 @@ from flatkit.machines.ssh import Connection, Endpoint, RunResult
 from flatkit.machines.store import Folder, Life, Record, folder_of, owner_id
 
 # Of a console that grew without measure, so much is read back at most, in bytes.
-_CONSOLE_READ = 64 * 1024 * 1024
+_CONSOLE_READ = 8 * 1024 * 1024
 
 
 class MachineState(str, Enum):
@@ -101,8 +102,14 @@ class Handle:
             }[record.life]
         if record.life is Life.FAILED:
             return MachineState.FAILED
-        made = record.life is Life.READY and found is not DomainState.UNDEFINED
-        return MachineState.STOPPED if made else MachineState.LEFTOVER
+        # A domain that was removed from outside is defined again from the record; a disk that was, is lost.
+        whole = record.life is Life.READY and self.folder.files(record.spec).overlay.exists()
+        return MachineState.STOPPED if whole else MachineState.LEFTOVER
+
+    @property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        """Its checkpoints, the oldest first."""
+        return list_checkpoints(self.folder)
 
     def console_tail(self, lines: int = 40) -> list[str]:
         """The console's last lines, without escape sequences."""

@@ -15,13 +15,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from itertools import pairwise
-from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from flatkit.errors import HostError, MachineError, MachineNotFound, MissingDependency
+from flatkit.errors import MachineError, MachineNotFound, MissingDependency
 from flatkit.machines.domain import METADATA_URI, Tag, parse_tag
+from flatkit.machines.processes import find_process
+from flatkit.machines.refusals import explain, refuse_remote, unreachable
 
 DEFAULT_URI = "qemu:///session"
 
@@ -50,10 +50,11 @@ class DomainState(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """A domain's state, and in words how it came to it."""
+    """A domain's state, and in words how it came to it; `passing` when it will leave that state by itself."""
 
     state: DomainState
     reason: str = ""
+    passing: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,14 @@ class OwnedDomain:
     domain: str
     tag: Tag
     status: Status
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningGuest:
+    """What a guest was promised of this host's memory, and what of it its QEMU holds already, in MiB."""
+
+    memory_mib: int
+    resident_mib: int
 
 
 def load_binding() -> ModuleType:
@@ -168,12 +177,8 @@ class Hypervisor:
         if self.status(domain).state is DomainState.UNDEFINED:
             return
         libvirt = load_binding()
-        flags = (
-            libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-            | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-            | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-            | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-        )
+        every_driver = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+        flags = every_driver | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
 
         def undefine(found: Any) -> None:
             try:
@@ -187,7 +192,7 @@ class Hypervisor:
                 }
                 if error.get_error_code() not in unknown:
                     raise
-                found.undefineFlags(0)
+                found.undefineFlags(every_driver)
 
         self._on(domain, "undefine", undefine)
 
@@ -219,6 +224,68 @@ class Hypervisor:
         """The domain as libvirt sees it now. Raises MachineNotFound."""
         text: str = self._on(domain, "read", lambda found: found.XMLDesc(0))
         return text
+
+    def save_snapshot(self, domain: str, name: str) -> str:
+        """Save memory and disks inside the disks themselves; the guest stands still meanwhile. Returns libvirt's XML of it."""
+        xml = f"<domainsnapshot><name>{name}</name></domainsnapshot>"
+
+        def save(found: Any) -> str:
+            text: str = found.snapshotCreateXML(xml, 0).getXMLDesc(0)
+            return text
+
+        return self._on(domain, f'save the checkpoint "{name}" of', save)
+
+    def find_snapshot(self, domain: str, name: str) -> str | None:
+        """libvirt's XML of a snapshot, None when it knows none of that name."""
+        libvirt = load_binding()
+
+        def look(found: Any) -> str | None:
+            try:
+                text: str = found.snapshotLookupByName(name).getXMLDesc(0)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT:
+                    raise
+                return None
+            return text
+
+        return self._on(domain, "look at", look)
+
+    def redefine_snapshot(self, domain: str, xml: str) -> None:
+        """Tell libvirt of a snapshot that the disks hold, or tell it anew; the disks are not touched."""
+        flag = load_binding().VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE
+        self._on(domain, "describe a checkpoint of", lambda found: found.snapshotCreateXML(xml, flag))
+
+    def revert(self, domain: str, name: str) -> None:
+        """Bring memory and disks back; a domain that is off is started with them."""
+        self._on(
+            domain,
+            f'bring the checkpoint "{name}" back to',
+            lambda found: found.revertToSnapshot(found.snapshotLookupByName(name), 0),
+        )
+
+    def remove_snapshot(self, domain: str, name: str) -> None:
+        """Remove a snapshot from the disks; nothing happens when there is none of that name."""
+        if self.find_snapshot(domain, name) is not None:
+            self._on(
+                domain, f'remove the checkpoint "{name}" of', lambda found: found.snapshotLookupByName(name).delete(0)
+            )
+
+    def running_guests(self) -> list[RunningGuest]:
+        """Every guest that runs, whoever made it."""
+        libvirt = load_binding()
+
+        def ask(connection: Any) -> list[RunningGuest]:
+            result = []
+            for found in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
+                try:
+                    promised = found.maxMemory()
+                    held = found.memoryStats().get("rss", promised)
+                except libvirt.libvirtError:
+                    continue  # gone since the list was made
+                result.append(RunningGuest(memory_mib=promised // 1024, resident_mib=held // 1024))
+            return result
+
+        return self._call("list domains", ask)
 
     def owned(self, owner: str | None = None) -> list[OwnedDomain]:
         """The domains that carry flatkit's mark, of one owner or of all, by name."""
@@ -256,13 +323,14 @@ class Hypervisor:
         raise AssertionError("unreachable")
 
     def _connection(self) -> Any:
+        refuse_remote(self.uri)
         libvirt = load_binding()
         with self._lock:
             if self._open is None:
                 try:
                     self._open = libvirt.open(self.uri)
                 except libvirt.libvirtError as error:
-                    raise _unreachable(self.uri, str(error)) from None
+                    raise unreachable(self.uri, str(error)) from None
             return self._open
 
     @staticmethod
@@ -280,20 +348,6 @@ class Hypervisor:
             action()
         except libvirt.libvirtError:
             return
-
-
-def find_process(domain: str, *, proc: Path = Path("/proc")) -> int | None:
-    """The QEMU process of a domain on this host, by the name that libvirt starts it with."""
-    wanted = re.compile(rf"guest={re.escape(domain)}(,|$)")
-    for path in proc.glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().decode(errors="replace").split("\0")
-        except OSError:
-            continue  # it has ended
-        names = [after for before, after in pairwise(words) if before == "-name"]
-        if "qemu" in words[0] and any(wanted.match(name) for name in names):
-            return int(path.parent.name)
-    return None
 
 
 def _dotted(number: int) -> str:
@@ -322,42 +376,11 @@ def _parse_state(libvirt: ModuleType, state: int, reason: int) -> Status:
         ): "writing to its disk failed (is the disk full?)",
         (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER): "it was paused",
     }
+    at_work = {
+        libvirt.VIR_DOMAIN_PAUSED_SNAPSHOT: "a checkpoint is being saved",
+        libvirt.VIR_DOMAIN_PAUSED_SAVE: "it is being saved",
+        libvirt.VIR_DOMAIN_PAUSED_STARTING_UP: "it is being started",
+    }
+    if found is DomainState.PAUSED and reason in at_work:
+        return Status(state=found, reason=at_work[reason], passing=True)
     return Status(state=found, reason=words.get((state, reason), ""))
-
-
-def _unreachable(uri: str, said: str) -> HostError:
-    """Why libvirt cannot be reached, told from its words."""
-    low = said.lower()
-    if "permission denied" in low or "authentication" in low or "polkit" in low:
-        return HostError(
-            f'libvirt at "{uri}" refuses you: {said}',
-            hint='sudo usermod -aG libvirt "$USER" and log in again; or unset LIBVIRT_DEFAULT_URI: your own session',
-            details=said,
-        )
-    if "no such file" in low or "connection refused" in low or "failed to connect" in low or "cannot find" in low:
-        return HostError(f'libvirt\'s daemon for "{uri}" does not run: {said}', hint="make setup", details=said)
-    return HostError(f'libvirt at "{uri}" cannot be reached: {said}', hint="flatkit doctor", details=said)
-
-
-def explain(libvirt: ModuleType, error: Any, what: str) -> HostError | MachineError:
-    """The error for what libvirt said while it was asked to do `what`."""
-    said = str(error)
-    if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-        return MachineNotFound(f"libvirt could not {what}: there is none", hint="flatkit list", details=said)
-    if "satisfy 'efi'" in said or "'efi' firmware" in said:
-        return HostError(
-            "this host has no UEFI firmware that QEMU could start a machine with",
-            hint="install OVMF (Debian: apt-get install ovmf; Fedora: dnf install edk2-ovmf), or --firmware bios",
-            details=said,
-        )
-    if "virtlogd" in said:
-        return HostError(f"libvirt's log daemon does not run: {said}", hint="make setup", details=said)
-    if "Permission denied" in said:
-        return HostError(
-            f"libvirt could not {what}, a file is out of QEMU's reach: {said}",
-            hint="set FLATKIT_STATE and FLATKIT_CACHE to folders that every user may enter",
-            details=said,
-        )
-    if "Cannot allocate memory" in said or "cannot set up guest memory" in said:
-        return HostError(f"libvirt could not {what}: {said}", hint="flatkit up --memory 1024", details=said)
-    return MachineError(f"libvirt could not {what}: {said}", hint="flatkit doctor", details=said)

@@ -11,20 +11,25 @@ import threading
 import time
 from dataclasses import dataclass
 
-from flatkit.errors import BootFailed, Cancelled, FlatkitError, MachineError, MachineNotFound, WaitTimeout
-from flatkit.events import Observer, Said
+from flatkit.errors import BootFailed, Cancelled, FlatkitError, HostError, MachineError, MachineNotFound, WaitTimeout
+from flatkit.events import Observer, Said, phase
 from flatkit.machines import ports
+from flatkit.machines.checkpoints import FRESH, Checkpoint, Shelf, check_checkpoint_name, find_checkpoint
+from flatkit.machines.crowd import turn
 from flatkit.machines.handle import Handle, MachineState
 from flatkit.machines.hypervisor import DomainState, Hypervisor
 from flatkit.machines.keys import HostKey, load_host_keys, save_host_keys
 from flatkit.machines.making import Maker, PoweredOn, remove
 from flatkit.machines.ready import Booting, Patience, Ready, ReadyWait
+from flatkit.machines.returning import Rewound, reach_again
 from flatkit.machines.spec import Accelerator, MachineSpec
 from flatkit.machines.store import Life, Record, locked
 from flatkit.machines.usual import BootKind
 
 log = logging.getLogger(__name__)
 
+# How long something of libvirt's own, such as saving a checkpoint, may keep a machine paused, in seconds.
+_PASSING = 60.0
 # How long `up` waits for another flatkit that is at work on the same machine, in seconds.
 _OTHER_BOOT = 900.0
 
@@ -36,6 +41,7 @@ class Booted:
     seconds: float = 0.0
     phases: dict[str, float] | None = None
     was_running: bool = False
+    is_first: bool = False
 
 
 class Machine(Handle):
@@ -70,12 +76,13 @@ class Machine(Handle):
                 watcher.notify(Said(text=f'the machine "{self.name}" is running already'))
                 return self
             maker = Maker(folder=self.folder, hypervisor=self.hypervisor, observer=watcher, cancel=cancel)
-            if record is None:
-                assert spec is not None
-                started = maker.make(spec, accelerator)
-            else:
-                started = maker.restart(record)
-            self._await_ready(started, watcher, cancel, patience or Patience())
+            with turn(watcher, cancel):
+                if record is None:
+                    assert spec is not None
+                    started = maker.make(spec, accelerator)
+                else:
+                    started = maker.restart(record)
+                self._await_ready(started, watcher, cancel, patience or Patience())
         return self
 
     def stop(self, *, patience: float = 60.0) -> None:
@@ -114,6 +121,76 @@ class Machine(Handle):
             # Only a key shown anew counts: the server of the boot that is ending still answers to the old one.
             self._await_ready(started, observer or Observer(), cancel, Patience(), known_keys=())
         return self
+
+    def checkpoint(self, name: str, *, observer: Observer | None = None) -> Checkpoint:
+        """Save memory and disks of the running machine under a name; one of the same name is replaced.
+
+        Raises UsageError for a name that is none, MachineNotFound, MachineError when it does not run or cannot be saved,
+        HostError when the disk has no room.
+        """
+        check_checkpoint_name(name)
+        watcher = observer or Observer()
+        with self._lock, locked(self.name):
+            record = self.record
+            if record.life is not Life.READY or not self._is_running(record):
+                raise MachineError(
+                    f'the machine "{self.name}" is {self.state}, and only a running one can be saved',
+                    hint=f"flatkit up --name {self.name}",
+                )
+            began = time.monotonic()
+            with phase(watcher, "checkpoint", f'Saving the checkpoint "{name}"'):
+                saved = Shelf(folder=self.folder, hypervisor=self.hypervisor).save(record, name)
+            seconds = time.monotonic() - began
+            watcher.notify(Said(text=f'checkpoint "{name}": {saved.bytes / 1e6:.0f} MB, saved in {seconds:.1f} s'))
+            return saved
+
+    def keep_fresh(self, *, observer: Observer | None = None) -> Checkpoint | None:
+        """Save the checkpoint `fresh` after a first boot, where that is possible; why it is not is said, not raised."""
+        try:
+            return self.checkpoint(FRESH, observer=observer)
+        except (HostError, MachineError) as error:
+            why = f'no checkpoint "{FRESH}", so that a rewind boots the machine anew: {error.message}'
+            (observer or Observer()).notify(Said(text=why))
+            return None
+
+    def rewind(
+        self,
+        *,
+        to: str | None = None,
+        observer: Observer | None = None,
+        cancel: threading.Event | None = None,
+        patience: Patience | None = None,
+    ) -> Rewound:
+        """Go back to a checkpoint (`fresh`, unless named), running or not; the clock is set and the random seed renewed.
+
+        A machine without checkpoints is booted anew from its image, and has `fresh` from then on. Raises MachineNotFound,
+        MachineError for a checkpoint that is not there, HostError, BootFailed, WaitTimeout, Cancelled.
+        """
+        rewound = self._rewind(to, observer or Observer(), cancel, patience or Patience())
+        if not rewound.checkpoint:
+            self.keep_fresh(observer=observer)
+        return rewound
+
+    def _rewind(self, to: str | None, watcher: Observer, cancel: threading.Event | None, patience: Patience) -> Rewound:
+        with self._lock, locked(self.name, wait=_OTHER_BOOT, cancel=cancel):
+            record = self.record
+            checkpoint = find_checkpoint(self.folder, to)
+            has_disk = self.folder.files(record.spec).overlay.exists()
+            self._drop_connection()
+            maker = Maker(folder=self.folder, hypervisor=self.hypervisor, observer=watcher, cancel=cancel)
+            if checkpoint is None or not has_disk:
+                why = "its disk is gone" if checkpoint else "it has no checkpoint"
+                watcher.notify(Said(text=f'the machine "{self.name}" boots anew from its image: {why}'))
+                began = time.monotonic()
+                with turn(watcher, cancel):
+                    self._await_ready(maker.remake(record), watcher, cancel, patience)
+                return Rewound(ready_seconds=time.monotonic() - began, seconds=time.monotonic() - began)
+            began = time.monotonic()
+            with phase(watcher, "rewind", f'Going back to the checkpoint "{checkpoint.name}"'):
+                record = maker.bring_back(record, checkpoint)
+            rewound = reach_again(self, record, checkpoint.name, began=began, observer=watcher, cancel=cancel)
+            watcher.notify(Said(text=f'the machine "{self.name}" is {rewound}'))
+            return rewound
 
     def down(self) -> list[str]:
         """Remove the machine with all it has. Never raises: troubles are logged and returned as text."""
@@ -158,13 +235,16 @@ class Machine(Handle):
         return record
 
     def _is_running(self, record: Record) -> bool:
-        state = self.hypervisor.status(record.domain).state
-        if state is DomainState.PAUSED:
+        deadline = time.monotonic() + _PASSING
+        while (status := self.hypervisor.status(record.domain)).passing and time.monotonic() < deadline:
+            # Somebody who was saving it has died, and libvirt finishes the work.
+            time.sleep(0.05)
+        if status.state is DomainState.PAUSED:
             raise MachineError(
-                f'the machine "{self.name}" is paused: {self.hypervisor.status(record.domain).reason}',
+                f'the machine "{self.name}" is paused: {status.reason}',
                 hint=f"flatkit down {self.name}, or: virsh -c {self.hypervisor.uri} resume {record.domain}",
             )
-        return state is DomainState.RUNNING
+        return status.state is DomainState.RUNNING
 
     def _await_ready(
         self,
@@ -212,9 +292,10 @@ class Machine(Handle):
         if ready.host_keys != ():
             # Written again from the server's key at the next login: it may be a new one.
             self.folder.known_hosts.unlink(missing_ok=True)
+        is_first = record.life is Life.MAKING
         record = self.folder.update(record, life=Life.READY)
         self.connection().adopt(ready.connection)
-        self.booted = Booted(seconds=ready.seconds, phases=ready.phases)
+        self.booted = Booted(seconds=ready.seconds, phases=ready.phases, is_first=is_first)
         port = ports.ssh_port(record.forwards)
         observer.notify(
             Said(text=f'the machine "{self.name}" is ready after {ready.seconds:.1f} s (ssh on port {port})')

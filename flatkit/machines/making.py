@@ -6,23 +6,28 @@ Making is all or nothing: on an error or Ctrl-C everything that was made is undo
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import uuid
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from flatkit import paths
 from flatkit.errors import FlatkitError, MachineError, MissingDependency
 from flatkit.events import Observer, Said, phase
 from flatkit.machines import ports
 from flatkit.machines.accelerator import choose
-from flatkit.machines.disks import check_images, check_room, make_disks, measure_room
+from flatkit.machines.checkpoints import Checkpoint, Shelf
+from flatkit.machines.crowd import admission, room_left
+from flatkit.machines.disks import check_images, check_room, make_disks
 from flatkit.machines.domain import Tag, build_domain, domain_name
 from flatkit.machines.hypervisor import Hypervisor
+from flatkit.machines.keys import save_host_keys
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec
 from flatkit.machines.store import (
     Folder,
+    Life,
     Record,
     check_cancel,
     make_folder,
@@ -57,15 +62,16 @@ class Maker:
     def make(self, spec: MachineSpec, accelerator: Accelerator | None = None) -> PoweredOn:
         """Make the machine and power it on. Raises HostError, ImageError, MachineError, Cancelled."""
         check_images(spec)
-        check_room(spec, measure_room(paths.machines_dir()))
         self.hypervisor.connect()
-        record = self._plan(spec, accelerator or self._choose(spec))
-        check_cancel(self.cancel)
+        accelerator = accelerator or self._choose(spec)
         with (
+            admission(self.cancel),
             saying_disk_full(self.folder.path),
             phase(self.observer, "create", "Making the machine"),
             ExitStack() as undo,
         ):
+            check_room(spec, room_left(self.hypervisor))
+            record = self._plan(spec, accelerator)
             undo.callback(remove, self.folder, self.hypervisor)
             make_folder(self.folder.path)
             self.folder.save(record)
@@ -81,9 +87,50 @@ class Maker:
     def restart(self, record: Record) -> PoweredOn:
         """Power a stopped machine on again, with other ports where ours were taken meanwhile."""
         check_images(record.spec)
-        check_room(record.spec, measure_room(self.folder.path))
-        with saying_disk_full(self.folder.path), phase(self.observer, "create", "Starting the machine"):
+        with (
+            admission(self.cancel),
+            saying_disk_full(self.folder.path),
+            phase(self.observer, "create", "Starting the machine"),
+        ):
+            check_room(record.spec, room_left(self.hypervisor))
             return self._power_on(self._with_free_ports(record))
+
+    def remake(self, record: Record) -> PoweredOn:
+        """Throw the machine's disks away, make them anew from its image, and power it on for a first boot."""
+        check_images(record.spec)
+        self.hypervisor.kill(record.domain)
+        # Its checkpoints lie in the disks, and libvirt must not remember them.
+        self.hypervisor.undefine(record.domain)
+        files = self.folder.files(record.spec)
+        with (
+            admission(self.cancel),
+            saying_disk_full(self.folder.path),
+            phase(self.observer, "create", "Making the machine anew"),
+        ):
+            record = self.folder.update(record, life=Life.MAKING, cause="")
+            shutil.rmtree(self.folder.checkpoints, ignore_errors=True)
+            for path in (files.overlay, *files.extra_disks, self.folder.hostkeys, self.folder.known_hosts):
+                path.unlink(missing_ok=True)
+            check_room(record.spec, room_left(self.hypervisor))
+            make_disks(record.spec, files)
+            return self._power_on(self._with_free_ports(record))
+
+    def bring_back(self, record: Record, checkpoint: Checkpoint) -> Record:
+        """Bring the machine back to a checkpoint: in place when it runs, else by starting it there. Raises MachineError."""
+        shelf = Shelf(folder=self.folder, hypervisor=self.hypervisor)
+        if self.hypervisor.status(record.domain).state.is_active:
+            shelf.revert(record, checkpoint)
+        else:
+            check_images(record.spec)
+            with admission(self.cancel):
+                check_room(record.spec, room_left(self.hypervisor))
+                record = self._power_on(
+                    self._with_free_ports(record), lambda record: shelf.revert(record, checkpoint)
+                ).record
+        save_host_keys(self.folder.hostkeys, checkpoint.host_keys)
+        # Written again at the next login: the server may have had another key meanwhile.
+        self.folder.known_hosts.unlink(missing_ok=True)
+        return self.folder.update(record, life=Life.READY, cause="")
 
     def _choose(self, spec: MachineSpec) -> Accelerator:
         chosen = choose(spec.arch, kernel=spec.boot.kernel if spec.boot else None)
@@ -100,13 +147,16 @@ class Maker:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 
-    def _power_on(self, record: Record) -> PoweredOn:
+    def _power_on(self, record: Record, start: Callable[[Record], None] | None = None) -> PoweredOn:
         """Define and start the domain; a port that was stolen at the last moment is replaced when we had chosen it."""
         offset = self._prepare_console()
         for _ in range(_PORT_TRIES):
             self._define(record)
             try:
-                self.hypervisor.start(record.domain)
+                if start:
+                    start(record)
+                else:
+                    self.hypervisor.start(record.domain)
             except MachineError as error:
                 record = self._mend(record, error)
             else:

@@ -145,6 +145,8 @@ class ReadyWait:
 
     def _take_lines(self) -> None:
         while lines := self._reader.read():
+            # A guest that never stops talking must not keep the person from stopping it.
+            check_cancel(self._cancel)
             self._pulse.take_line(lines[-1].at)
             for line in lines:
                 self._timeline.feed(line.text, line.at)

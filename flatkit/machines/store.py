@@ -1,7 +1,7 @@
 """What flatkit keeps about a machine on disk: one folder each, with a record that is written whole or not at all.
 
 <state>/machines/<name>/  machine.json  overlay.qcow2  disk1.qcow2 ...  config.ign
-                          console.log  hostkeys.json  known_hosts
+                          console.log  hostkeys.json  known_hosts  checkpoints/NAME.json
 """
 
 from __future__ import annotations
@@ -154,6 +154,11 @@ class Folder:
     def known_hosts(self) -> Path:
         """The pinned host key, in the words of OpenSSH."""
         return self.path / "known_hosts"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of what is known about its checkpoints; their contents lie inside the disks."""
+        return self.path / "checkpoints"
 
     def files(self, spec: MachineSpec) -> DomainFiles:
         """Where the domain's files lie."""

@@ -43,6 +43,18 @@ class FakeHypervisor(Hypervisor):
         if self.refusals:
             raise self.refusals.pop(0)
         super().start(domain)
+        self._power_on(domain)
+
+    def revert(self, domain: str, name: str) -> None:
+        """Bring the snapshot back; everyone who is logged in is dropped, as when the machine really returns."""
+        was_on = self.status(domain).state.is_active
+        super().revert(domain, name)
+        if was_on:
+            self.guests[domain].hang_up()
+        else:
+            self._power_on(domain)
+
+    def _power_on(self, domain: str) -> None:
         if domain not in self.guests:
             self.guests[domain] = self._make_guest()
         xml = self.defined[domain]
@@ -60,6 +72,10 @@ class FakeHypervisor(Hypervisor):
         """Shut down, guest and all."""
         super().shutdown(domain)
         self._power_off(domain)
+
+    def kill(self, domain: str) -> None:
+        """Switch off, guest and all: there is no process to kill."""
+        self.destroy(domain)
 
     def destroy(self, domain: str) -> None:
         """Switch off, guest and all."""

@@ -27,6 +27,7 @@ class Panel:
     hint: str = ""
     seconds: float = 0.0
     was_running: bool = False
+    outcome: str = ""
     waiting: Waiting | None = None
     now: float = field(default_factory=time.monotonic)
 
@@ -52,6 +53,8 @@ class Panel:
             left = self.remaining
             usual = f", usually about {left:.0f} s more" if left else ""
             return f"{self.job}: {self.seconds:.0f} s{usual}"
+        if self.state == "running" and self.outcome and not self.error:
+            return f"running; {self.outcome}"
         if self.state == "running" and self.phases and not self.error:
             return "running already" if self.was_running else f"running; ready after {self.seconds:.1f} s"
         return {"absent": "removed: there is no such machine now", "stopped": "off; its disk is kept"}.get(

@@ -122,6 +122,7 @@ class Wish:
     """What a person asks of a machine beside its config; memory in MiB, disks in GiB.
 
     `key_file` is a private key to log in with instead of flatkit's; `public_keys` are lines of authorized_keys for core as well.
+    `keep_fresh` saves the checkpoint `fresh` after the first boot, where the disk has room for it.
     """
 
     name: str
@@ -133,6 +134,7 @@ class Wish:
     public_keys: tuple[str, ...] = ()
     disk_images: tuple[Path, ...] = ()
     firmware: Firmware | None = None
+    keep_fresh: bool = True
 
 
 def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> MachineSpec:
@@ -303,6 +305,9 @@ def boot(
         machine.up(spec, observer=watcher, cancel=cancel)
     except BootFailed as error:
         raise _with_place(error, machine, read) from None
+    if wish.keep_fresh and machine.booted.is_first:
+        # Before the login: a session that was saved would come back dead.
+        machine.keep_fresh(observer=watcher)
     with phase(watcher, "login", "SSH: first login and answer"):
         machine.run("true", timeout=120).check()
     return Upped(machine=machine, timeline=keeper.timeline)

@@ -59,7 +59,7 @@ class LocalStage:
             return f'the machine "{boot.machine}" is ready again, as it was'
         Machine(boot.machine).down()
         forwards = tuple(Forward(host=0, guest=port) for port in boot.guest_ports)
-        wish = workshop.Wish(name=boot.machine, image=self._image, forwards=forwards)
+        wish = workshop.Wish(name=boot.machine, image=self._image, forwards=forwards, keep_fresh=False)
         upped = workshop.boot(self._configs / boot.config, wish, observer=observer, cancel=self._cancel)
         self.machines.append(upped.machine)
         self.timeline = upped.timeline

@@ -12,6 +12,7 @@ import pytest
 
 from flatkit.errors import HostError, MachineError, MachineNotFound, MissingDependency
 from flatkit.machines import hypervisor as module
+from flatkit.machines import processes, refusals
 from flatkit.machines.domain import METADATA_URI, Tag
 from flatkit.machines.hypervisor import DomainState, Hypervisor, default_uri, explain
 from flatkit.machines.ports import parse_refused_port
@@ -71,8 +72,8 @@ def test_the_process_of_a_domain_is_found_by_its_whole_name(tmp_path: Path) -> N
     }.items():
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "cmdline").write_bytes("\0".join(words).encode())
-    assert module.find_process("flatkit-test-web", proc=tmp_path) == 12
-    assert module.find_process("flatkit-test", proc=tmp_path) is None
+    assert processes.find_process("flatkit-test-web", proc=tmp_path) == 12
+    assert processes.find_process("flatkit-test", proc=tmp_path) is None
 
 
 def test_shutdown_is_orderly(hypervisor: Hypervisor) -> None:
@@ -178,7 +179,7 @@ def test_without_the_binding_the_install_line_is_said(monkeypatch: pytest.Monkey
     ],
 )
 def test_why_libvirt_cannot_be_reached(said: str, message: str, hint: str) -> None:
-    error = module._unreachable("qemu:///system", said)
+    error = refusals.unreachable("qemu:///system", said)
     assert isinstance(error, HostError)
     assert message in error.message
     assert said in error.message

@@ -34,7 +34,7 @@ from flatkit.machines import disks as disks_module
 from flatkit.machines import making as making_module
 from flatkit.machines.disks import Room
 from flatkit.machines.domain import domain_name
-from flatkit.machines.hypervisor import DomainState, Status
+from flatkit.machines.hypervisor import DomainState, Hypervisor, Status
 from flatkit.machines.store import owner_id
 from flatkit.testing.guest import BOOT, FakeGuest
 from flatkit.testing.hypervisor import FakeHypervisor
@@ -325,9 +325,20 @@ def test_a_domain_without_folder_is_found_and_removed(up: Machine, hypervisor: F
     assert nothing_is_left(hypervisor, state)
 
 
-def test_a_folder_without_domain_is_found_and_removed(up: Machine, hypervisor: FakeHypervisor, state: Path) -> None:
+def test_a_machine_whose_domain_was_removed_starts_again_with_its_disk(up: Machine, hypervisor: FakeHypervisor) -> None:
     hypervisor.destroy(domain())
     hypervisor.undefine(domain())
+    assert up.state is MachineState.STOPPED
+    overlay = up.folder.files(up.spec).overlay.stat().st_ino
+    up.up()
+    assert up.state is MachineState.RUNNING
+    assert up.folder.files(up.spec).overlay.stat().st_ino == overlay
+
+
+def test_a_folder_without_disk_is_a_leftover(up: Machine, hypervisor: FakeHypervisor, state: Path) -> None:
+    hypervisor.destroy(domain())
+    hypervisor.undefine(domain())
+    up.folder.files(up.spec).overlay.unlink()
     found = list_machines(hypervisor)
     assert [(info.name, info.state) for info in found] == [("web", MachineState.LEFTOVER)]
     assert remove_machines(found, hypervisor=hypervisor) == []
@@ -404,7 +415,7 @@ def test_too_little_room_is_told_before_anything_is_made(
     message: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(making_module, "measure_room", lambda _folder: room)
+    monkeypatch.setattr(making_module, "room_left", lambda _hypervisor: room)
     with pytest.raises(HostError, match=message):
         Machine("web", hypervisor=hypervisor).up(spec, accelerator=Accelerator.TCG)
     assert nothing_is_left(hypervisor, state)
@@ -446,3 +457,12 @@ def test_kvm_that_is_refused_at_start_becomes_emulation(hypervisor: FakeHypervis
     assert machine.record.accelerator is Accelerator.TCG
     assert "<domain" in hypervisor.defined[domain()]
     assert 'type="qemu"' in hypervisor.defined[domain()]
+
+
+def test_a_libvirt_on_another_host_is_refused_before_anything_is_made(spec: MachineSpec, state: Path) -> None:
+    pytest.importorskip("libvirt")
+    machine = Machine("web", hypervisor=Hypervisor("qemu+ssh://ada@far.example/session"))
+    with pytest.raises(HostError, match=r'"qemu\+ssh://ada@far.example/session" is on another host') as caught:
+        machine.up(spec, accelerator=Accelerator.TCG)
+    assert "unset LIBVIRT_DEFAULT_URI" in caught.value.hint
+    assert not machine.folder.exists()

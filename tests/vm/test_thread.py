@@ -55,7 +55,8 @@ def test_from_config_to_machine_and_back(lab_image, no_machines_left, capsys, tm
     assert {"phase_started", "phase_ended", "said", "console_line", "waiting"} <= {line["event"] for line in lines}
     assert [phase["phase"] for phase in result["timeline"]] == [
         "config", "image", "create", "firmware", "slots", "kernel", "initrd", "ignition-fetch-offline", "ignition-fetch",
-        "ignition-disks", "ignition-mount", "ignition-files", "ignition-umount", "switch-root", "units", "ssh", "login",
+        "ignition-disks", "ignition-mount", "ignition-files", "ignition-umount", "switch-root", "units", "ssh", "checkpoint",
+        "login",
     ]  # fmt: skip
     assert any("flatkit adds this" in line.get("text", "") for line in lines)
 

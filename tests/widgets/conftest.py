@@ -17,7 +17,8 @@ from flatkit.machines import Accelerator, Machine
 from flatkit.testing.guest import FakeGuest
 from flatkit.testing.hypervisor import FakeHypervisor
 from flatkit.widgets import check_card, drafts, editor, live_machines, player
-from flatkit.widgets.live import Backend, LiveMachine
+from flatkit.widgets.asking import Backend
+from flatkit.widgets.live import LiveMachine
 from flatkit.workshop import Config, Upped, Wish
 
 
@@ -49,6 +50,11 @@ def hypervisor(folder: Path) -> Iterator[FakeHypervisor]:
     yield fake
     for machine in live_machines.held():
         machine.cancel(wait=True)
+        # As long as anything holds a connection the test driver keeps its domains, for the next test too.
+        machine.down()
+        if machine._refresher:
+            machine._refresher.wait(10)
+    live_machines._held.clear()
     fake.close()
 
 

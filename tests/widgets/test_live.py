@@ -292,3 +292,16 @@ def test_two_verbs_at_once_do_not_mix(machine: LiveMachine) -> None:
         thread.join()
     machine.wait(30)
     assert results.count("began") == 1
+
+
+def test_rewind_and_checkpoint_are_jobs(machine: LiveMachine, hypervisor: FakeHypervisor) -> None:
+    assert asyncio.run(awaited(machine.checkpoint("before-update"))) is machine
+    assert "running; checkpoint before-update (0 MB) is saved" in repr(machine)
+    assert asyncio.run(awaited(machine.rewind("before-update"))) is machine
+    assert 'running; back at "before-update" after' in repr(machine)
+    assert machine.run("echo").ok
+    with pytest.raises(MachineError, match='no checkpoint "later"'):
+        machine.rewind("later").wait(30)
+    assert 'no checkpoint "later"' in repr(machine)
+    machine.checkpoint("fresh").wait(30)
+    assert 'running; back at "fresh" after' in repr(machine.rewind().wait(30))

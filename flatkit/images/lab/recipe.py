@@ -36,6 +36,7 @@ PACKAGES = (
     "linux-image-cloud-amd64",
     "openssh-server",
     "procps",
+    "socat",
     "sudo",
     "systemd",
     "systemd-container",

@@ -1,0 +1,101 @@
+"""Several machines on one host: who may start, and when.
+
+Memory that a running guest was promised and has not touched yet still counts as free for the kernel; so what is promised is
+taken off first. Boots take turns: two emulated boots at once take longer than one after the other.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flatkit import paths
+from flatkit.errors import HostError
+from flatkit.events import Observer, Said
+from flatkit.machines.disks import OVERHEAD_MIB, Room, measure_room
+from flatkit.machines.hypervisor import Hypervisor
+from flatkit.machines.store import check_cancel, holding, make_folder
+
+if TYPE_CHECKING:
+    import filelock
+
+# How long another flatkit may take from "is there room" to "it has started", in seconds.
+_ADMISSION_SECONDS = 120.0
+# A boot that takes longer than this does not keep the others waiting any more, in seconds.
+_LONGEST_TURN = 120.0
+
+
+def _locks() -> Path:
+    # Not among the machines: these files stay.
+    return make_folder(paths.state_dir() / "locks")
+
+
+@contextmanager
+def admission(cancel: threading.Event | None = None) -> Iterator[None]:
+    """Held from looking for room to the start that takes it: two machines must not be promised the same memory."""
+    lock = _locks() / "admission"
+    with holding(lock, what="starting another machine", wait=_ADMISSION_SECONDS, cancel=cancel):
+        yield
+
+
+def room_left(hypervisor: Hypervisor) -> Room:
+    """What is left for one more machine, in MiB: free memory without what running guests were promised."""
+    room = measure_room(paths.machines_dir())
+    promised = sum(
+        max(0, guest.memory_mib + OVERHEAD_MIB - guest.resident_mib) for guest in hypervisor.running_guests()
+    )
+    return Room(memory_mib=max(0, room.memory_mib - promised), disk_mib=room.disk_mib)
+
+
+def turns() -> int:
+    """How many machines may boot at the same time: each has two processors to keep busy."""
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
+@contextmanager
+def turn(observer: Observer, cancel: threading.Event | None = None, *, count: int | None = None) -> Iterator[None]:
+    """Wait for a turn to boot, and hold it; after some minutes go ahead without. A process that dies gives its turn back.
+
+    Raises Cancelled, HostError.
+    """
+    import filelock
+
+    folder = _locks()
+    locks = [filelock.FileLock(folder / f"turn-{number}") for number in range(count or turns())]
+    pause = cancel or threading.Event()
+    began = time.monotonic()
+    said = False
+    while not (taken := _take_one(locks)) and time.monotonic() - began < _LONGEST_TURN:
+        if not said:
+            said = True
+            observer.notify(
+                Said(text="waiting for its turn: another machine is booting, and each would slow the other")
+            )
+        pause.wait(0.1)
+        check_cancel(cancel)
+    try:
+        yield
+    finally:
+        if taken:
+            taken.release()
+
+
+def _take_one(locks: list[filelock.FileLock]) -> filelock.FileLock | None:
+    import filelock
+
+    for lock in locks:
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            continue
+        except OSError as error:
+            raise HostError(
+                f'the lock "{lock.lock_file}" cannot be held: {error.strerror}', hint="flatkit doctor"
+            ) from None
+        return lock
+    return None

@@ -1,0 +1,142 @@
+"""What a machine needs after it was brought back to a checkpoint: to be reached again, the right time, fresh randomness.
+
+It wakes up as it was saved: its clock stands where it stood then, and two returns to one checkpoint would draw the same
+"random" numbers. There is no agent in the guest, so both are put right over SSH, in one command.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flatkit.errors import BootFailed, WaitTimeout
+from flatkit.events import Observer, phase
+from flatkit.machines import ports
+from flatkit.machines.banner import BannerProbe
+from flatkit.machines.handle import Handle
+from flatkit.machines.hypervisor import DomainState, Status
+from flatkit.machines.ssh import Connection
+from flatkit.machines.store import Record, check_cancel
+
+# How long the SSH server of a machine that was brought back may take to answer, in seconds with KVM.
+_PATIENCE = 30.0
+_LOOK_EVERY = 0.05
+_STATE_EVERY = 0.5
+
+# 0x5207 is RNDRESEEDCRNG (linux/random.h): what was written above counts from now on, not in a minute.
+_MEND = """sudo -n sh -c '
+date +was=%s.%N
+date -u -s @{now:.3f} >/dev/null && echo clock=set
+echo {seed} >/dev/urandom && echo seed=written
+socat -u OPEN:/dev/null OPEN:/dev/urandom,ioctl-void=0x5207 && echo seed=used'"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mended:
+    """What was put right: how far the clock was behind, in seconds (None: it could not be set), and the random numbers."""
+
+    behind: float | None
+    reseeded: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewound:
+    """How a rewind went: seconds to SSH ready and to the first answer; `checkpoint` is "" when the machine was booted anew.
+
+    `behind` is by how many seconds the guest's clock was put forward, None when it could not be; `reseeded` tells whether
+    its random numbers are its own again at once.
+    """
+
+    checkpoint: str = ""
+    ready_seconds: float = 0.0
+    seconds: float = 0.0
+    behind: float | None = None
+    reseeded: bool = False
+
+    def __str__(self) -> str:
+        if not self.checkpoint:
+            return f"booted anew, {self.seconds:.1f} s"
+        if self.behind is None:
+            clock = "its clock could not be set"
+        else:
+            clock = f"its clock was put forward by {self.behind:.0f} s" if self.behind >= 1 else "its clock is right"
+        return f'back at "{self.checkpoint}" after {self.ready_seconds:.1f} s; {clock}'
+
+
+def wait_for_banner(
+    name: str,
+    port: int,
+    *,
+    status: Callable[[], Status],
+    timeout: float,
+    cancel: threading.Event | None = None,
+) -> socket.socket:
+    """A connection whose server has shown its banner, still unread. Raises BootFailed, WaitTimeout, Cancelled."""
+    deadline = time.monotonic() + timeout
+    next_look = time.monotonic() + _STATE_EVERY
+    with BannerProbe(port) as probe:
+        while True:
+            check_cancel(cancel)
+            if connection := probe.poll(_LOOK_EVERY):
+                return connection
+            now = time.monotonic()
+            if now < next_look:
+                continue
+            next_look = now + _STATE_EVERY
+            found = status()
+            if not found.state.is_active:
+                raise BootFailed(
+                    f'the machine "{name}" ended while it was brought back: {found.reason or found.state}',
+                    hint=f"flatkit rewind {name}",
+                )
+            if now > deadline and found.state is DomainState.RUNNING:
+                raise WaitTimeout(
+                    f'the machine "{name}" is back, and its SSH server did not answer within {timeout:g} s',
+                    hint=f"flatkit console {name}   shows its console; flatkit rewind {name}   tries again",
+                )
+
+
+def mend(connection: Connection, *, timeout: float = 60.0) -> Mended:
+    """Set the guest's clock by this host's, and feed its random number generator. Raises MachineError, WaitTimeout."""
+    connection.open(timeout=timeout)
+    now = time.time()
+    said = connection.run(_MEND.format(now=now, seed=secrets.token_hex(32)), timeout=timeout).stdout
+    was = re.search(r"^was=(\d+\.\d+)$", said, re.MULTILINE)
+    is_set = was is not None and "clock=set" in said
+    return Mended(behind=now - float(was[1]) if was and is_set else None, reseeded="seed=used" in said)
+
+
+def reach_again(
+    machine: Handle,
+    record: Record,
+    checkpoint: str,
+    *,
+    began: float,
+    observer: Observer,
+    cancel: threading.Event | None = None,
+) -> Rewound:
+    """Log in to a machine that was brought back and put right what a return disturbs. Raises as its parts do."""
+    with phase(observer, "ssh", "SSH: the server answers"):
+        connection = wait_for_banner(
+            machine.name,
+            ports.ssh_port(record.forwards),
+            status=lambda: machine.hypervisor.status(record.domain),
+            timeout=_PATIENCE * record.accelerator.slowdown,
+            cancel=cancel,
+        )
+    ready = time.monotonic() - began
+    machine.connection().adopt(connection)
+    with phase(observer, "login", "SSH: login, clock, random seed"):
+        mended = mend(machine.connection())
+    return Rewound(
+        checkpoint=checkpoint,
+        ready_seconds=ready,
+        seconds=time.monotonic() - began,
+        behind=mended.behind,
+        reseeded=mended.reseeded,
+    )
