@@ -1,17 +1,26 @@
-"""The player in plain ipywidgets: the steps with their marks, and buttons for one step, for all, and to stop."""
+"""The player's view: what the page draws (js/src/player.js) as one value, and the buttons and keys that it sends back."""
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from flatkit.errors import FlatkitError
-from flatkit.widgets import html, kit
+from flatkit.widgets import bundle
 from flatkit.widgets.player import StepShown, prompt_of
 
 if TYPE_CHECKING:
     from flatkit.widgets.player import Player
 
-_KINDS = {"ok": "ok", "failed": "bad", "running": "line", "next": "line"}
+_traitlets: Any = importlib.import_module("traitlets")
+
+
+class PlayerWidget(bundle.BundledWidget):
+    """One trait: the demo as it stands."""
+
+    _esm = bundle.script("player")
+    _css = bundle.style("player")
+    demo = _traitlets.Dict().tag(sync=True)
 
 
 class PlayerView:
@@ -19,60 +28,69 @@ class PlayerView:
 
     def __init__(self, player: Player) -> None:
         self._player = player
-        self.head = kit.HTML()
-        self.steps = kit.HTML()
-        self.next = kit.Button(description="Play this step", button_style="primary")
-        self.all = kit.Button(description="Play all")
-        self.stop = kit.Button(description="Stop", tooltip="Stop, and remove the demo's machines")
-        self.next.on_click(lambda _: self._do(player.next))
-        self.all.on_click(lambda _: self._do(player.all))
-        self.stop.on_click(lambda _: self._do(player.stop))
-        self.recorded = kit.Button(description="Recorded", tooltip="Go on with the recorded run, from this step")
-        self.recorded.on_click(lambda _: self._do(player.recorded))
-        buttons = kit.HBox([self.next, self.all, self.stop, self.recorded])
-        self.widget = kit.VBox([self.head, self.steps, buttons])
+        self._trouble = ""
+        self.widget: Any = PlayerWidget()
+        self.widget.on_msg(self._said)
 
     def show(self, value: Player) -> None:
-        """Draw it."""
-        kind = "bad" if value.error or (value.is_over and not value.ok) else "ok" if value.ok else "dim"
-        title = html.text(value.demo.title, "line")
-        recorded = html.line(html.text(f"⏺ {value.banner}", "badge")) if value.banner else ""
-        self.head.value = html.block(html.line(title, " ", html.text(value.verdict, kind)), recorded, role="status")
-        self.steps.value = html.block(*(_step_html(step, len(value.steps)) for step in value.steps), _boot_html(value))
-        over, working = value.is_over, value.is_working
-        self.next.description = "Play again" if over else "Play this step"
-        self.next.disabled = self.all.disabled = working
-        self.stop.disabled = not value.is_running
-        self.recorded.disabled = not value.can_be_recorded
+        """Draw it; what does not change sends nothing."""
+        self.widget.demo = as_value(value, trouble=self._trouble)
 
-    def _do(self, verb: Any) -> None:
-        # Nobody would see what a callback raises.
+    def _said(self, _: Any, content: Any, __: Any) -> None:
+        """A button or a key. Nobody would see what a callback raises."""
+        player = self._player
+        verbs = {"next": player.next, "all": player.all, "stop": player.stop, "recorded": player.recorded}
+        verb = verbs.get(content.get("verb", "")) if isinstance(content, dict) else None
+        if verb is None:
+            return
+        self._trouble = ""
         try:
             verb()
         except FlatkitError as error:
-            self.head.value = html.block(html.text(error, "bad"))
+            self._trouble = str(error)
+        self.show(player)
 
 
-def _step_html(step: StepShown, total: int) -> str:
-    kind = _KINDS.get(step.state, "dim")
-    seconds = html.text(f" {step.seconds:.1f} s", "dim") if step.seconds else ""
-    head = html.line(html.text(f"{step.mark} {step.number}/{total}  {step.title}", kind), seconds)
-    if step.state == "waiting":
-        return head
-    typed = f"<code>{html.text(prompt_of(step), 'dim')} {html.text(step.command, 'line')}</code>"
-    parts = [html.line(html.text(step.why)), html.line(typed)]
-    if step.output.strip():
-        parts.append(html.pre(step.output.rstrip(), f"output of {step.command}"))
-    if step.found:
-        parts.append(html.line(html.text(f"{step.mark} {step.found}", kind)))
-    if step.hint:
-        parts.append(html.line("Next: ", html.text(step.hint, "line")))
-    return head + f'<div style="margin-left: 1.5em">{"".join(parts)}</div>'
+def as_value(player: Player, *, trouble: str = "") -> dict[str, Any]:
+    """The player as plain values for the page; `last` is the step that was played last."""
+    played = [step.number for step in player.steps if step.state in {"ok", "failed"}]
+    bad = trouble or player.error or (player.is_over and not player.ok)
+    return {
+        "name": player.demo.name,
+        "title": player.demo.title,
+        "verdict": trouble or player.verdict,
+        "kind": "bad" if bad else "ok" if player.ok else "dim",
+        "banner": player.banner,
+        "over": player.is_over,
+        "working": player.is_working,
+        "running": player.is_running,
+        "recordable": player.can_be_recorded,
+        "last": played[-1] if played else 0,
+        "steps": [_step(step, player) for step in player.steps],
+    }
 
 
-def _boot_html(player: Player) -> str:
+def _step(step: StepShown, player: Player) -> dict[str, Any]:
+    return {
+        "number": step.number,
+        "title": step.title,
+        "why": step.why,
+        "prompt": prompt_of(step),
+        "command": step.command,
+        "state": step.state,
+        "mark": step.mark,
+        "output": step.output.rstrip(),
+        "found": step.found,
+        "hint": step.hint,
+        "seconds": round(step.seconds, 1),
+        "boot": _boot(player) if step.state == "running" else "",
+    }
+
+
+def _boot(player: Player) -> str:
+    """How far a boot inside the step is."""
     rows = player.progress.phases
-    if not player.is_working or not rows or rows[-1].seconds is not None:
+    if not rows or rows[-1].seconds is not None:
         return ""
     console = player.progress.console(1)
-    return html.line(html.text(f"… {rows[-1].title}  {console[-1] if console else ''}", "dim"))
+    return f"… {rows[-1].title}  {console[-1] if console else ''}".rstrip()

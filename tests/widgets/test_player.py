@@ -16,6 +16,7 @@ from flatkit.demos import DEMOS
 from flatkit.errors import InputError, UsageError
 from flatkit.events import Observer, phase
 from flatkit.steps import Boot, Demo, Step, Where, says
+from flatkit.testing.front import FakeFront
 from flatkit.widgets.player import Player
 from flatkit.widgets.player_view import PlayerView
 
@@ -105,20 +106,21 @@ def test_awaiting_plays_all(player: Player, stage: Stage) -> None:
 
 def test_one_step_at_a_time(player: Player, stage: Stage) -> None:
     view = PlayerView(player)
+    front = FakeFront(view.widget)
     player._view = view
-    view.next.click()
+    front.send({"verb": "next"})
     until(lambda: player.steps[1].state == "next" and player.steps[1].command == "echo 8080")
     assert stage.typed == []
     assert player.steps[2].state == "waiting"
-    view.next.click()
+    front.send({"verb": "next"})
     until(lambda: player.steps[2].state == "next")
     assert stage.typed == ["echo 8080"]
-    view.all.click()
+    front.send({"verb": "all"})
     player.wait(10)
     assert player.ok
     player._draw()
-    assert "every check passed" in view.head.value
-    assert view.next.description == "Play again"
+    assert view.widget.demo["verdict"] == "every check passed"
+    assert view.widget.demo["over"]
 
 
 def test_a_failed_check_ends_the_demo_with_its_hint(player: Player, stage: Stage) -> None:
@@ -151,9 +153,10 @@ def test_a_step_at_work_locks_the_buttons(player: Player, stage: Stage) -> None:
     player.next()
     until(lambda: player.is_working and bool(player.progress.phases))
     player._draw()
-    assert view.next.disabled
-    assert not view.stop.disabled
-    assert "Kernel" in view.steps.value
+    told = view.widget.demo
+    assert told["working"]
+    assert told["running"]
+    assert any("Kernel" in step["boot"] for step in told["steps"])
     stage.hold.set()
     player.all().wait(10)
     assert player.ok
@@ -186,7 +189,7 @@ def test_where_nothing_can_boot_the_recorded_run_plays_and_says_so(folder: Path,
     assert "no machine can boot here (libvirt cannot be reached), so you see a recorded run: recorded on" in repr(
         player
     )
-    assert "recorded on" in view.head.value
+    assert "recorded on" in view.widget.demo["banner"]
     assert "✓ 7/7" in repr(player)
     assert player.progress.phases, "the boot is shown as well"
     player.all().wait(10)
@@ -214,15 +217,16 @@ def test_a_recording_goes_step_by_step(folder: Path) -> None:
 def test_one_click_goes_from_live_to_recorded_at_the_same_step(folder: Path, stage: Stage) -> None:
     player = Player("everywhere", image="lab", speed=0, stages=stage.open)
     view = PlayerView(player)
+    front = FakeFront(view.widget)
     player._view = view
     stage.answers = {"flatkit everywhere web.bu": "✓ \n" * 20}
     player.next()
     until(lambda: player.steps[1].state == "next" and player.steps[0].state == "ok")
-    view.recorded.click()
+    front.send({"verb": "recorded"})
     assert not stage.is_open, "what ran is stopped"
     assert [step.state for step in player.steps[:3]] == ["ok", "next", "waiting"]
     assert player.steps[0].output == "✓ \n" * 20, "what was done for real stays"
-    assert view.recorded.disabled
+    assert not view.widget.demo["recordable"]
     player.all().wait(10)
     assert [step.state for step in player.steps] == ["ok"] * 6
     assert player.ok

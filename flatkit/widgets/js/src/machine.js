@@ -1,5 +1,6 @@
 // The machine panel: state, boot, slots, layers and console of one machine. Python says what is; this draws it in place.
 import { freshId, h, makeRoot } from "../lib/dom.js";
+import { keep, say } from "../lib/keep.js";
 
 const TABS = [["boot", "Boot"], ["slots", "Slots"], ["layers", "Layers of /usr"], ["console", "Console"]];
 const LABELS = {
@@ -9,19 +10,6 @@ const LABELS = {
   unplug: ["Pull the plug", "Off without warning, as in a power cut"], terminal: ["Terminal", "Type on the machine, logged in"],
 };
 
-/** Bring the children of `el` to `wanted` (a list of [key, make, update]) without touching those that stay: focus is kept. */
-function keep(el, wanted) {
-  const old = new Map([...el.children].map((child) => [child.dataset.key, child]));
-  wanted.forEach(([key, make, update], place) => {
-    const child = old.get(key) ?? make();
-    child.dataset.key = key;
-    old.delete(key);
-    if (el.children[place] !== child) el.insertBefore(child, el.children[place] ?? null);
-    update(child);
-  });
-  for (const child of old.values()) child.remove();
-}
-const say = (el, text) => { if (el.textContent !== text) el.textContent = text; };
 const kindOf = (panel) => (panel.error || panel.state === "failed" ? "bad" : panel.busy ? "warn" : panel.state === "running" ? "ok" : "dim");
 
 function makeTabs(model, root) {

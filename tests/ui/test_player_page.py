@@ -1,0 +1,119 @@
+"""The step player on a page: worked by mouse and keys, in large type on a stage, and focus stays where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from browser import keep_screenshot, serious_faults
+from playwright.sync_api import expect
+from stage import Mounted, Stage
+
+pytest.importorskip("anywidget")
+
+from flatkit.widgets.player_view import PlayerWidget
+
+WHY = "The client downloads the new system, and writes it to the slot that does not run."
+
+
+def step(number: int, state: str, **more: Any) -> dict[str, Any]:
+    titles = {1: "A machine", 2: "Take the update", 3: "Reboot"}
+    mark = {"ok": "✓", "failed": "✗", "running": "…", "next": "▶"}.get(state, "·")
+    return {
+        "number": number, "title": titles[number], "why": WHY, "prompt": "core@machine$", "command": f"command {number}",
+        "state": state, "mark": mark, "output": "", "found": "", "hint": "", "seconds": 0, "boot": "", **more,
+    }  # fmt: skip
+
+
+def demo(*states: str, **more: Any) -> dict[str, Any]:
+    played = [number for number, state in enumerate(states, start=1) if state in {"ok", "failed"}]
+    said = {"output": "CURRENT_OP=UPDATE_STATUS_IDLE", "found": "found IDLE", "seconds": 2.5}
+    steps = [step(number, state, **(said if state == "ok" else {})) for number, state in enumerate(states, start=1)]
+    return {
+        "name": "update", "title": "A whole new system", "verdict": "1 of 3 steps played", "kind": "dim", "banner": "",
+        "over": False, "working": False, "running": True, "recordable": True, "last": played[-1] if played else 0,
+        "steps": steps, **more,
+    }  # fmt: skip
+
+
+def mount(stage: Stage, value: dict[str, Any]) -> tuple[PlayerWidget, Mounted, list[str]]:
+    said: list[str] = []
+    widget = PlayerWidget(demo=value)
+    widget.on_msg(lambda _, content, __: said.append(content["verb"]))
+    return widget, stage.mount(widget), said
+
+
+def test_steps_follow_the_play_and_open_by_hand(stage: Stage) -> None:
+    widget, mounted, said = mount(stage, demo("next", "waiting", "waiting", running=False))
+    page = stage.page
+    expect(mounted.root).to_contain_text("core@machine$ command 1")
+    expect(page.get_by_text("core@machine$ command 2")).to_be_hidden()
+    play = page.get_by_role("button", name="Play this step")
+    play.click()
+    widget.demo = demo("running", "waiting", "waiting", working=True)
+    expect(play).to_be_disabled()
+    widget.demo = demo("ok", "next", "waiting")
+    expect(play).to_be_enabled()
+    expect(mounted.root).to_contain_text("✓ found IDLE")
+    expect(mounted.root).to_contain_text("core@machine$ command 2")
+    widget.demo = demo("ok", "ok", "next")
+    first = page.get_by_role("button", name="1/3 A machine")
+    expect(first).to_have_attribute("aria-expanded", "false")
+    first.press("Enter")
+    expect(first).to_have_attribute("aria-expanded", "true")
+    widget.demo = demo("ok", "ok", "ok", verdict="every check passed", kind="ok", over=True, running=False)
+    expect(first).to_have_attribute("aria-expanded", "true")
+    expect(first).to_be_focused()
+    expect(page.get_by_role("button", name="Play again")).to_be_enabled()
+    expect(page.get_by_role("button", name="Stop")).to_be_disabled()
+    assert said == ["next"]
+
+
+def test_keys_play_and_a_stage_is_large(stage: Stage) -> None:
+    widget, mounted, said = mount(stage, demo("ok", "next", "waiting"))
+    page = stage.page
+    player = mounted.root.get_by_role("region", name="demo update")
+    player.focus()
+    page.keyboard.press("n")
+    page.keyboard.press("a")
+    page.keyboard.press("r")
+    page.keyboard.press("e")
+    expect(page.get_by_text(WHY).first).to_be_hidden()
+    page.keyboard.press("e")
+    expect(page.get_by_role("button", name="Explanations")).to_have_attribute("aria-pressed", "true")
+    small = player.evaluate("el => parseFloat(getComputedStyle(el).fontSize)")
+    page.get_by_role("button", name="Full screen").click()
+    expect(page.get_by_role("button", name="Leave full screen")).to_be_visible()
+    assert player.evaluate("el => parseFloat(getComputedStyle(el).fontSize)") > 1.4 * small
+    page.keyboard.press("PageDown")
+    keep_screenshot(page, "player-stage")
+    page.keyboard.press("f")
+    expect(page.get_by_role("button", name="Full screen")).to_be_visible()
+    widget.demo = demo("ok", "running", "waiting", working=True)
+    expect(page.get_by_role("button", name="Play all")).to_be_disabled()
+    player.focus()
+    page.keyboard.press("n")
+    assert said == ["next", "all", "recorded", "next"], "a key does what its button may do, and no more"
+
+
+def test_a_recorded_run_says_so_and_a_failure_has_its_hint(stage: Stage) -> None:
+    failed = demo(
+        "ok", "failed", "waiting", verdict="a check failed", kind="bad", banner="recorded on 24 November 2026"
+    )
+    failed["steps"][1].update(found="found nothing", hint="journalctl -u update-engine")
+    _, mounted, _ = mount(stage, failed)
+    expect(mounted.root).to_contain_text("⏺ recorded on 24 November 2026")
+    expect(mounted.root).to_contain_text("✗ found nothing")
+    expect(mounted.root).to_contain_text("Next: journalctl -u update-engine")
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_it_is_readable_in_every_theme(staged: Callable[[str], Stage], axe: str, colours: str) -> None:
+    stage = staged(colours)
+    stage.page.set_viewport_size({"width": 900, "height": 700})
+    value = demo("ok", "next", "waiting", banner="recorded on 24 November 2026")
+    _, mounted, _ = mount(stage, value)
+    expect(mounted.root.get_by_role("listitem")).to_have_count(3)
+    keep_screenshot(mounted.root, f"player-{colours}")
+    assert serious_faults(stage.page, axe, "main") == []
