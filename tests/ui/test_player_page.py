@@ -103,7 +103,7 @@ def test_a_recorded_run_says_so_and_a_failure_has_its_hint(stage: Stage) -> None
     )
     failed["steps"][1].update(found="found nothing", hint="journalctl -u update-engine")
     _, mounted, _ = mount(stage, failed)
-    expect(mounted.root).to_contain_text("⏺ recorded on 24 November 2026")
+    expect(mounted.root).to_contain_text("● recorded on 24 November 2026")
     expect(mounted.root).to_contain_text("✗ found nothing")
     expect(mounted.root).to_contain_text("Next: journalctl -u update-engine")
 

@@ -64,7 +64,7 @@ export default {
       say(title, demo.title);
       say(verdict, demo.verdict);
       verdict.className = `fk-${demo.kind}`;
-      say(banner, demo.banner ? `⏺ ${demo.banner}` : "");
+      say(banner, demo.banner ? `● ${demo.banner}` : "");
       banner.hidden = !demo.banner;
       keep(list, demo.steps.map((step) => {
         const own = step.state !== "waiting" && (step.state !== "ok" || step.number === demo.last);
