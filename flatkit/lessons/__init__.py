@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from flatkit import others
 from flatkit.errors import InputError, UsageError
 from flatkit.lessons.course import COURSE
-from flatkit.lessons.exercise import Exercise, Lesson, Quiz
+from flatkit.lessons.exercise import Act, Exercise, Lesson, Quiz, Write
 
 LESSONS: dict[str, Lesson] = {lesson.name: lesson for lesson in COURSE}
 
@@ -28,6 +28,22 @@ def find_lessons(name: str | None = None) -> tuple[Lesson, ...]:
         raise UsageError(f'there is no lesson "{name}"; expected a folder with a {others.FILE}, or one of {known}',
                          hint="flatkit lesson list")  # fmt: skip
     return (found,)
+
+
+def find_texts(file: str) -> tuple[str | None, str | None]:
+    """How an exercise about this file starts, and its solution; None for what no exercise has, or several in different ways."""
+    try:
+        lessons = find_lessons()
+    except InputError:
+        lessons = COURSE  # a broken lesson near here is said where it is asked for
+    exercises = [exercise for lesson in lessons for exercise in lesson.exercises]
+    start = _one_text(file, (exercise.setup for exercise in exercises))
+    return start, _one_text(file, (exercise.solve for exercise in exercises))
+
+
+def _one_text(file: str, does: Iterable[tuple[Act, ...]]) -> str | None:
+    texts = {act.text for acts in does for act in acts if isinstance(act, Write) and act.file == file}
+    return texts.pop() if len(texts) == 1 else None
 
 
 def get_task(name: str) -> Exercise | Quiz:

@@ -16,6 +16,7 @@ from flatkit.lessons.bench import FolderBench, Guest
 from flatkit.lessons.exercise import Exercise, Quiz, State
 from flatkit.lessons.quiz import QuizAttempt, QuizStanding
 from flatkit.widgets import front
+from flatkit.widgets.editor import look_again
 from flatkit.widgets.job import Job
 
 
@@ -95,6 +96,7 @@ class CheckCard:
                 work()
             except FlatkitError as error:
                 self._note = str(error)
+        look_again()  # solving and starting over write files, which may be open
         self._draw()
         return self
 

@@ -36,11 +36,11 @@ def write_draft(path: Path, text: str) -> Path | None:
     with _lock:
         before = read_draft(path)
         if before == text:
-            _written[path] = text
+            remember(path, text)
             return None
         kept = None
         try:
-            if before is not None and before.strip() and _written.get(path) != before:
+            if before is not None and before.strip() and _written.get(path.absolute()) != before:
                 kept = path.with_name(path.name + "~")
                 _replace(kept, before)
             _replace(path, text)
@@ -48,19 +48,13 @@ def write_draft(path: Path, text: str) -> Path | None:
             raise InputError(
                 f'the file "{path}" cannot be written: {error.strerror}', hint="open the notebook in a folder of yours"
             ) from None
-        _written[path] = text
+        remember(path, text)
         return kept
-
-
-def was_changed_elsewhere(path: Path) -> bool:
-    """Whether the file holds something that flatkit did not write, or read, last."""
-    text = read_draft(path)
-    return text is not None and _written.get(path) != text
 
 
 def remember(path: Path, text: str) -> None:
     """The text was read from the file, and shown: it may be replaced by what becomes of it."""
-    _written[path] = text
+    _written[path.absolute()] = text
 
 
 def _replace(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,20 +30,22 @@ class Editor:
     """One file. `text` is what the person sees, `translation` what it is worth."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.absolute()  # the kernel may go to another folder
+        self._shown = str(path)
         self.note = ""
         self.has_conflict = False
-        self.solution: str | None = None
+        self.start, self.solution = find_texts(path.name)
         self._lock = threading.RLock()
         self._view: EditorView | None = None
         self._place = front.Place()
         text = drafts.read_draft(path)
         if text is None:
-            text = find_example(path.name) or _EMPTY
+            text = self.start or _EMPTY
             drafts.write_draft(path, text)
-            self.note = f'"{path}" is new; it starts as the example of that name' if find_example(path.name) else ""
+            self.note = f'"{path}" is new; it starts as its lesson starts' if self.start else ""
         drafts.remember(path, text)
-        self.text = text
+        # `_kept` is what this editor knows to be in the file: anything else there was written by somebody else.
+        self.text = self._kept = text
         self.translation: Translation = judge(text, path)
 
     @property
@@ -58,12 +61,7 @@ class Editor:
     @property
     def card(self) -> ConfigCard:
         """Verdict, faults and Ignition as one value that shows itself."""
-        return ConfigCard(path=str(self.path), translation=self.translation, note=self.note)
-
-    @property
-    def start(self) -> str | None:
-        """The text that the lesson starts with, to go back to; None when there is none of that name."""
-        return find_example(self.path.name)
+        return ConfigCard(path=self._shown, translation=self.translation, note=self.note)
 
     def change(self, text: str) -> None:
         """The person typed: judge it, and save it unless somebody else has written the file meanwhile."""
@@ -77,6 +75,7 @@ class Editor:
         """Settle a conflict: this text goes to the file; the other one is kept beside it."""
         with self._lock:
             kept = drafts.write_draft(self.path, self.text)
+            self._kept = self.text
             self.has_conflict = False
             self.note = f'the other text is kept as "{kept.name}"' if kept else ""
             self._draw()
@@ -90,20 +89,34 @@ class Editor:
                 return
             if self.has_conflict:
                 drafts.write_draft(self.path.with_name(self.path.name + "~"), self.text)
-            drafts.remember(self.path, text)
             self._take(text, "loaded from the file")
 
+    def look(self) -> None:
+        """The file may have been changed outside: follow it, unless a text would be lost by that. Raises InputError."""
+        with self._lock:
+            if self.has_conflict or not self._is_changed_outside():
+                return
+            if self.text == self._kept:
+                self.load()
+            else:
+                self._save()
+                self._draw()
+
+    def _is_changed_outside(self) -> bool:
+        text = drafts.read_draft(self.path)
+        return text is not None and text not in (self._kept, self.text)
+
     def reset(self) -> None:
-        """Go back to the example; the person's own text is kept beside it. Raises InputError when there is no example."""
-        example = self.start
-        if example is None:
-            raise InputError(f'there is no example named "{self.path.name}"', hint="write the file yourself")
+        """Go back to the start; the person's own text is kept beside it. Raises InputError when there is no start."""
+        start = self.start
+        if start is None:
+            raise InputError(f'there is no start of a lesson named "{self.path.name}"', hint="write the file yourself")
         with self._lock:
             own = self.path.with_name(self.path.name + "~")
-            if self.text != example:
+            if self.text != start:
                 drafts.write_draft(own, self.text)
-            drafts.write_draft(self.path, example)
-            self._take(example, f'this is the example again; your text is kept as "{own.name}"')
+            drafts.write_draft(self.path, start)
+            self._take(start, f'this is the start again; your text is kept as "{own.name}"')
 
     def others(self) -> tuple[str, ...]:
         """The names of the other Butane files in the same folder."""
@@ -136,7 +149,9 @@ class Editor:
         self._draw()
 
     def _take(self, text: str, note: str) -> None:
+        drafts.remember(self.path, text)
         self.text, self.note, self.has_conflict = text, note, False
+        self._kept = text
         self.translation = judge(text, self.path)
         if self._view is not None:
             self._view.replace(text)
@@ -144,11 +159,12 @@ class Editor:
 
     def _save(self) -> None:
         try:
-            if self.has_conflict or drafts.was_changed_elsewhere(self.path):
+            if self.has_conflict or self._is_changed_outside():
                 self.has_conflict = True
-                self.note = f'not saved: "{self.path}" was changed outside this editor meanwhile'
+                self.note = f'not saved: "{self._shown}" was changed outside this editor meanwhile'
                 return
             drafts.write_draft(self.path, self.text)
+            self._kept = self.text
         except InputError as error:
             self.note = f"not saved: {error.message}"
         else:
@@ -175,10 +191,15 @@ class Editor:
         front.publish(self._view, repr(self))
 
 
-def find_example(name: str) -> str | None:
-    """The example of that name, or None."""
-    path = paths.examples_dir() / name
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+def find_texts(name: str) -> tuple[str | None, str | None]:
+    """What the file of that name starts as (in its exercise, else as an example) and its solution; None where there is none."""
+    from flatkit import lessons
+
+    start, solution = lessons.find_texts(name)
+    example = paths.examples_dir() / name
+    if start is None and example.is_file():
+        start = example.read_text(encoding="utf-8")
+    return start, solution
 
 
 _editors: dict[Path, Editor] = {}
@@ -192,6 +213,15 @@ def get_editor(path: Path) -> Editor:
         known = _editors.get(key)
         if known is None:
             known = _editors[key] = Editor(path.expanduser())
-        elif drafts.was_changed_elsewhere(known.path) or not known.path.exists():
+        elif not known.path.exists():
             known.load()
+        else:
+            known.look()
         return known
+
+
+def look_again() -> None:
+    """Something wrote files: each open editor follows its own."""
+    for known in list(_editors.values()):
+        with suppress(InputError):  # it will be said when the person types there
+            known.look()

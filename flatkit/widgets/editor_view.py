@@ -105,6 +105,8 @@ class EditorView:
             self.show(editor)
         elif kind == "sync":
             self.replace(editor.text, page=page)
+        elif kind == "look":
+            editor.look()
         elif kind == "keep":
             editor.keep_mine()
         elif kind == "load":

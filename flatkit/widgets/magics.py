@@ -8,6 +8,7 @@ from typing import Any
 from flatkit.errors import UsageError
 from flatkit.widgets import drafts, live_machines
 from flatkit.widgets.config_card import ConfigCard, judge
+from flatkit.widgets.editor import look_again
 from flatkit.widgets.live import LiveMachine
 from flatkit.widgets.results import Typed
 
@@ -22,6 +23,7 @@ def butane(line: str, cell: str) -> ConfigCard:
         raise UsageError(f'"%%butane {name}" names no file; expected one name', hint="%%butane web.bu")
     path = Path(name).expanduser()
     kept = drafts.write_draft(path, cell)
+    look_again()
     note = f'what was in "{name}" before is kept as "{kept.name}"' if kept else ""
     return ConfigCard(path=name, translation=judge(cell, path), note=note)
 

@@ -35,12 +35,12 @@ def test_a_kernel_that_is_busy_is_said_and_makes_no_queue(stage: Stage, tmp_path
     editor.go_to(1)
     editor.page.keyboard.type("# typed while busy\n")
     expect(editor.root.locator(".fk-saved")).to_have_text("… not saved yet: the kernel is busy with a cell")
-    assert heard == ["edit"]  # one is on its way, the newest waits on the page
+    assert heard == ["look", "edit"]  # one is on its way, the newest waits on the page
     free.set()
     for content in waiting:
         send(content)
     editor.expect_file("# typed while busy\n" + CONFIG)
-    assert heard == ["edit", "edit"]
+    assert heard == ["look", "edit", "edit"]
 
 
 def test_what_is_typed_after_the_kernel_died_comes_back(context: BrowserContext, tmp_path: Path) -> None:
@@ -113,10 +113,17 @@ def test_a_second_page_follows(context: BrowserContext, tmp_path: Path) -> None:
     assert one.file.read_text() == "# two\n# one\n" + CONFIG
 
 
+def test_a_file_that_was_written_meanwhile_is_followed(stage: Stage, tmp_path: Path) -> None:
+    editor = EditorPage(stage, tmp_path)
+    editor.file.write_text("# solved\n" + CONFIG)
+    editor.root.get_by_role("tab", name="Explain").focus()  # the person comes back to it
+    expect(editor.text).to_contain_text("# solved")
+
+
 def test_a_conflict_is_asked_about(stage: Stage, tmp_path: Path) -> None:
     editor = EditorPage(stage, tmp_path)
-    editor.file.write_text("# theirs\n" + CONFIG)
     editor.go_to(1)
+    editor.file.write_text("# theirs\n" + CONFIG)
     editor.type("# mine\n")
     alert = editor.root.get_by_role("alert").filter(has_text="changed outside")
     expect(alert).to_be_visible()

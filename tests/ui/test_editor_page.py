@@ -154,6 +154,8 @@ def test_explain_and_changes_have_tabs(stage: Stage, tmp_path: Path) -> None:
     expect(editor.root.locator(".fk-text .cm-activeLine")).to_have_text("    - path: /etc/hostname")
     editor.editor.offer(CONFIG.replace("inline: web", "inline: solved"))
     editor.root.get_by_role("tab", name="Changes").click()
+    expect(editor.root.locator("details .fk-plus")).to_be_hidden()  # nobody sees it who did not ask
+    editor.root.get_by_text("Show the way from your text").click()
     solution = editor.root.get_by_role("region", name="From your text to the solution")
     expect(solution.locator(".fk-plus")).to_contain_text("added: ")
     expect(solution.locator(".fk-plus")).to_contain_text("inline: solved")

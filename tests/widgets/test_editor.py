@@ -22,7 +22,7 @@ def test_a_new_file_starts_as_the_example(folder: Path) -> None:
     editor = fk.editor("web.bu")
     assert editor.text == EXAMPLE
     assert (folder / "web.bu").read_text(encoding="utf-8") == EXAMPLE
-    assert "example" in editor.note
+    assert "new; it starts as its lesson starts" in editor.note
     assert editor.ok
     assert "✓ web.bu" in repr(editor)
 
@@ -31,7 +31,7 @@ def test_a_name_without_an_example_starts_small(folder: Path) -> None:
     editor = fk.editor("own.bu")
     assert editor.ok
     assert editor.start is None
-    with pytest.raises(InputError, match="no example"):
+    with pytest.raises(InputError, match="no start"):
         editor.reset()
 
 
@@ -183,6 +183,49 @@ def test_reset_keeps_the_text_beside(folder: Path, page: Page) -> None:
     assert said["replace"]["text"] == EXAMPLE
     assert (folder / "web.bu").read_text(encoding="utf-8") == EXAMPLE
     assert (folder / "web.bu~").read_text() == CONFIG
+
+
+def test_a_file_of_an_exercise_has_its_start_and_its_solution(folder: Path) -> None:
+    editor = fk.editor("first.bu")
+    assert editor.text == editor.start
+    assert "inline: first" in editor.text
+    assert editor.solution is not None
+    assert editor.solution != editor.start
+
+
+def test_what_a_magic_or_an_exercise_writes_is_followed(folder: Path, page: Page) -> None:
+    from flatkit.widgets import magics
+
+    page.edit("# mine\n" + CONFIG)
+    magics.butane("web.bu", "# cell\n" + CONFIG)
+    assert fk.editor("web.bu").text == "# cell\n" + CONFIG
+    said = {message["kind"]: message for message in page.front.said()}
+    assert said["replace"]["text"] == "# cell\n" + CONFIG
+    assert said["judged"]["note"] == "loaded from the file"
+
+
+def test_a_text_that_is_in_no_file_is_not_replaced(folder: Path, page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flatkit.widgets import drafts
+
+    def refuse(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(drafts, "_replace", refuse)
+        assert "not saved" in page.edit("# mine\n" + CONFIG)["judged"]["note"]
+    (folder / "web.bu").write_text("# theirs\n" + CONFIG)
+    said = page.ask("look")
+    assert said["judged"]["conflict"]
+    assert "replace" not in said
+    assert fk.editor("web.bu").text == "# mine\n" + CONFIG
+
+
+def test_the_kernel_may_go_to_another_folder(folder: Path, page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "deeper").mkdir()
+    monkeypatch.chdir(folder / "deeper")
+    page.edit("# mine\n" + CONFIG)
+    assert (folder / "web.bu").read_text() == "# mine\n" + CONFIG
+    assert list((folder / "deeper").iterdir()) == []
 
 
 def test_another_file_of_the_folder_can_be_taken(folder: Path, page: Page) -> None:

@@ -22,19 +22,33 @@ export function drawExplanation(element, { explain = [], gets = [] }, ok, goTo) 
   return element.replaceChildren(...parts.filter(Boolean));
 }
 
-const WORDS = { solution: "the solution", start: "the start of this lesson" };
 const SIGNS = { "+": "added", "-": "removed" };
+const ROWS = { "+": "fk-row fk-plus", "-": "fk-row fk-minus", "…": "fk-row fk-gap" };
 
-/** What the person has changed since the start, and what is left to get to the solution. */
-export function drawChanges(element, more) {
-  const parts = Object.keys(WORDS).filter((name) => more[name]).map((name) => {
-    const rows = more[name];
-    const lines = rows.map(([mark, text]) =>
-      h("div", { class: `fk-row${{ "+": " fk-plus", "-": " fk-minus", "…": " fk-gap" }[mark] ?? ""}` },
-        h("span", { class: "fk-sign", "aria-hidden": "true" }, mark), SIGNS[mark] ? h("span", { class: "fk-unseen" }, `${SIGNS[mark]}: `) : null, text || " "));
-    const title = name === "solution" ? "From your text to the solution" : "What you changed since the start of this lesson";
-    return h("div", {}, h("h4", {}, title),
-      rows.length ? h("div", { class: "fk-diff", role: "region", tabindex: "0", "aria-label": title }, lines) : h("p", { class: "fk-ok" }, `✓ Your text is the same as ${WORDS[name]}.`));
-  });
-  element.replaceChildren(...(parts.length ? parts : [h("p", { class: "fk-dim" }, "There is nothing to compare with.")]));
+/** A difference as lines; the signs are there for eyes, the words for those who hear it. */
+function difference(rows, title, same) {
+  if (!rows.length) return h("p", { class: "fk-ok" }, `✓ ${same}`);
+  const row = ([mark, text]) =>
+    h(
+      "div", { class: ROWS[mark] ?? "fk-row" },
+      h("span", { class: "fk-sign", "aria-hidden": "true" }, mark),
+      SIGNS[mark] ? h("span", { class: "fk-unseen" }, `${SIGNS[mark]}: `) : null,
+      text || " ",
+    );
+  return h("div", { class: "fk-diff", role: "region", tabindex: "0", "aria-label": title }, rows.map(row));
+}
+
+/** What the person has changed since the start, and what is left to get to the solution: only for who asks for it. */
+export function drawChanges(element, { start, solution }) {
+  const open = element.querySelector("details")?.open;
+  const parts = [];
+  if (start) {
+    const title = "What you changed since the start of this lesson";
+    parts.push(h("h4", {}, title), difference(start, title, "Your text is the same as the start of this lesson."));
+  }
+  if (solution) {
+    const body = difference(solution, "From your text to the solution", "Your text is the same as the solution.");
+    parts.push(h("details", { open }, h("summary", {}, "Show the way from your text to the solution"), body));
+  }
+  element.replaceChildren(...parts);
 }

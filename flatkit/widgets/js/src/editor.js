@@ -81,6 +81,8 @@ class Editor {
   }
 
   listen() {
+    // Somebody may have written the file while the person was elsewhere.
+    this.root.addEventListener("focusin", (event) => { if (!this.root.contains(event.relatedTarget)) this.talk.ask("look"); });
     const on = (kind, act) => {
       const listener = (event) => act(event.detail);
       this.talk.addEventListener(kind, listener);
