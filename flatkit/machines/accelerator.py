@@ -17,7 +17,8 @@ from pathlib import Path
 
 from flatkit import paths
 from flatkit.errors import MissingDependency, WaitTimeout
-from flatkit.machines.spec import Accelerator, Arch
+from flatkit.machines.disk_kernel import kernel_of
+from flatkit.machines.spec import Accelerator, Arch, MachineSpec
 from flatkit.machines.store import make_folder, write_atomically
 from flatkit.run import run
 
@@ -33,6 +34,20 @@ class Acceleration:
     accelerator: Accelerator
     why: str
     proved: bool
+
+
+def choose_for(spec: MachineSpec) -> Acceleration:
+    """The accelerator for a machine: tried with its own kernel, taken out of its disk where the disk boots by itself.
+
+    Raises MissingDependency.
+    """
+    if spec.boot:
+        return choose(spec.arch, kernel=spec.boot.kernel)
+    found = choose(spec.arch)
+    if found.proved:
+        return found
+    with kernel_of(spec.disk, spec.disk_format) as kernel:
+        return choose(spec.arch, kernel=kernel)
 
 
 def choose(arch: Arch, *, kernel: Path | None = None, device: Path = Path("/dev/kvm")) -> Acceleration:

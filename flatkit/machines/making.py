@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from flatkit.errors import FlatkitError, MachineError, MissingDependency
 from flatkit.events import Observer, Said, phase
 from flatkit.machines import ports
-from flatkit.machines.accelerator import choose
+from flatkit.machines.accelerator import choose_for
 from flatkit.machines.checkpoints import Checkpoint, Shelf
 from flatkit.machines.crowd import admission, room_left
 from flatkit.machines.disks import check_images, check_room, make_disks
@@ -133,7 +133,7 @@ class Maker:
         return self.folder.update(record, life=Life.READY, cause="")
 
     def _choose(self, spec: MachineSpec) -> Accelerator:
-        chosen = choose(spec.arch, kernel=spec.boot.kernel if spec.boot else None)
+        chosen = choose_for(spec)
         self.observer.notify(Said(text=f"accelerator: {chosen.accelerator.words}: {chosen.why}"))
         return chosen.accelerator
 
