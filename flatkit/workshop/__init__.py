@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from flatkit.errors import BootFailed, ConfigFaults, InputError
 from flatkit.events import Observer, PhaseEnded, PhaseStarted, Said, Tee, phase
-from flatkit.images import Image, find_image
+from flatkit.images import Image, ImageKind, find_image
 
 if TYPE_CHECKING:
     from flatkit.butane.provenance import Provenance
@@ -309,8 +309,18 @@ def boot(
         # Before the login: a session that was saved would come back dead.
         machine.keep_fresh(observer=watcher)
     with phase(watcher, "login", "SSH: first login and answer"):
-        machine.run("true", timeout=120).check()
+        _log_in(machine, image, watcher)
     return Upped(machine=machine, timeline=keeper.timeline)
+
+
+def _log_in(machine: Machine, image: Image, observer: Observer) -> None:
+    from flatkit.workshop.identity import ASK, check_identity
+
+    if image.kind is ImageKind.FLATCAR and image.version and machine.booted.is_first:
+        answer = machine.run(ASK, timeout=120).check().stdout
+        check_identity(image, answer, machine=machine.name, observer=observer)
+    else:
+        machine.run("true", timeout=120).check()
 
 
 def _with_place(error: BootFailed, machine: Machine, config: Config) -> BootFailed:
