@@ -27,8 +27,10 @@ from flatkit import web
 from flatkit.errors import FetchError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.images.names import Channel
+from flatkit.images.packed import MANIFEST
 
 KEY_FILE = "Flatcar_Image_Signing_Key.asc"
+PACK_FOLDER = "flatkit-pack"
 _OFFICIAL = "https://{channel}.release.flatcar-linux.net"
 _WEBSITE = "https://www.flatcar.org"
 # Texts, signatures and keys; the largest is the feed of a channel, about 0.9 MB.
@@ -96,8 +98,11 @@ OFFICIAL = Source(name="Flatcar's release server", base=_OFFICIAL, feed_base=_WE
 
 
 def find_mirror() -> Source | None:
-    """The mirror or unpacked pack that FLATKIT_MIRROR names (an address or a folder), or None. Raises UsageError."""
-    given = os.environ.get("FLATKIT_MIRROR", "").strip()
+    """The mirror or pack that FLATKIT_MIRROR names (an address or a folder), else a pack that lies at hand, else None.
+
+    At hand is a folder `flatkit-pack` here or in the person's home. Raises UsageError.
+    """
+    given = os.environ.get("FLATKIT_MIRROR", "").strip() or _find_pack()
     if not given:
         return None
     if not web.is_address(given):
@@ -109,6 +114,12 @@ def find_mirror() -> Source | None:
             )
         given = str(folder)
     return Source(name=f'the mirror "{given}"', base=given.rstrip("/") + "/flatcar/{channel}", is_mirror=True)
+
+
+def _find_pack() -> str:
+    """The folder of a pack that nobody had to name, "" when there is none."""
+    places = (folder / PACK_FOLDER for folder in (Path.cwd(), Path.home()))
+    return next((str(folder) for folder in places if (folder / MANIFEST).is_file()), "")
 
 
 def release_server() -> Source:

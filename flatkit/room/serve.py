@@ -130,6 +130,7 @@ class Instructions:
 
     url: str
     has_wheels: bool
+    has_bindings: bool = False
 
     @property
     def install(self) -> str:
@@ -137,12 +138,18 @@ class Instructions:
 
         pip trusts plain http on this host only, so another one is named; libvirt's bindings come from the distribution.
         """
+        return f"python3 -m venv --system-site-packages ~/flatkit && {self._pip} flatkit"
+
+    @property
+    def bindings(self) -> str:
+        """One line for a seat whose distribution has no libvirt bindings; the wheel is for the packer's own Python."""
+        return f"{self._pip} libvirt-python"
+
+    @property
+    def _pip(self) -> str:
         host = urlsplit(self.url).hostname or ""
         trusted = "" if host in _LOOPBACK else f"--trusted-host {host} "
-        return (
-            "python3 -m venv --system-site-packages ~/flatkit && "
-            f"~/flatkit/bin/pip install --no-index {trusted}--find-links {self.url}/wheels/ flatkit"
-        )
+        return f"~/flatkit/bin/pip install --no-index {trusted}--find-links {self.url}/wheels/"
 
     @property
     def use(self) -> str:
@@ -153,12 +160,17 @@ class Instructions:
         lines = ["seats type:"]
         if self.has_wheels:
             lines.append(f"  {self.install}")
-        return "\n".join([*lines, f"  {self.use}"])
+        lines.append(f"  {self.use}")
+        if self.has_bindings:
+            lines += ["where flatkit doctor misses libvirt's bindings:", f"  {self.bindings}"]
+        return "\n".join(lines)
 
     def page(self) -> str:
         """The page that a seat's browser shows under the address."""
         steps = [("Install", self.install)] if self.has_wheels else []
         steps.append(("Open the course", self.use))
+        if self.has_bindings:
+            steps.append(("Where flatkit doctor misses libvirt's bindings", self.bindings))
         parts = "".join(f"<h2>{title}</h2>\n<pre>{html.escape(line)}</pre>\n" for title, line in steps)
         return (
             "<!doctype html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport content='width=device-width'>\n"
@@ -179,6 +191,11 @@ def serving(
     server = UpdateServer(listen=address.host, port=address.port, channels=Channels(store=store))
     publish(server, folder, manifest)
     with server:
-        words = Instructions(url=reachable_url(server, address.host), has_wheels=bool(manifest.below("wheels")))
+        names = [file.path for file in manifest.below("wheels")]
+        words = Instructions(
+            url=reachable_url(server, address.host),
+            has_wheels=bool(names),
+            has_bindings=any("libvirt_python" in name for name in names),
+        )
         server.publish_text("/", words.page(), media_type="text/html")
         yield server, words

@@ -14,6 +14,7 @@ from flatkit.events import Said, Tape
 from flatkit.images.lab import recipe
 from flatkit.images.lab.build import find_lab_image
 from flatkit.images.packed import MANIFEST, SUMS, Manifest, PackedFile, PackedImage, manifest_as_text, sums_as_text
+from flatkit.images.source import PACK_FOLDER, find_mirror
 from flatkit.images.unpack import unpack_lab_image
 from flatkit.room.parcel import measure
 from flatkit.updates.server import UpdateServer
@@ -175,7 +176,30 @@ def test_a_file_that_is_gone_means_building(mirror: Callable[[], str], pack: Pat
 def test_without_a_mirror_nothing_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("FLATKIT_MIRROR", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     assert unpack() == (False, "")
     monkeypatch.setenv("FLATKIT_MIRROR", str(tmp_path / "nowhere"))
     with pytest.raises(UsageError, match="there is no such folder"):
         unpack()
+
+
+def test_a_pack_at_hand_is_found_and_a_named_one_comes_first(
+    tmp_path: Path, pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, home = tmp_path / "here", tmp_path / "home"
+    for folder in (here, home):
+        (folder / PACK_FOLDER).mkdir(parents=True)
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("FLATKIT_MIRROR", raising=False)
+    assert find_mirror() is None  # folders of that name, and no packs
+    for folder in (home, here):
+        write_manifest(folder / PACK_FOLDER, [], [])
+        found = find_mirror()
+        assert found is not None
+        assert found.base == f"{folder}/{PACK_FOLDER}/flatcar/{{channel}}"
+    monkeypatch.setenv("FLATKIT_MIRROR", str(pack))
+    found = find_mirror()
+    assert found is not None
+    assert found.base.startswith(str(pack))

@@ -146,6 +146,10 @@ def test_instructions_name_a_host_that_pip_would_not_trust() -> None:
     assert "--trusted-host" not in near.install
     assert str(near).splitlines()[1:] == [f"  {near.install}", f"  {near.use}"]
     assert str(Instructions(url="http://x", has_wheels=False)).count("\n") == 1
+    bound = Instructions(url="http://192.168.1.5:8000", has_wheels=True, has_bindings=True)
+    assert str(bound).endswith("--find-links http://192.168.1.5:8000/wheels/ libvirt-python")
+    assert "libvirt-python" in bound.page()
+    assert "libvirt-python" not in far.page()
 
 
 def test_the_rooms_url_is_one_that_others_can_type() -> None:
