@@ -33,3 +33,18 @@ def test_mypy_is_content() -> None:
 @pytest.mark.parametrize("script", ["tools/setup.sh", ".ci/run", ".binder/postBuild"])
 def test_shellcheck_is_content(script: str) -> None:
     assert complaints("shellcheck", "--external-sources", "--check-sourced", script) == ""
+
+
+WORKFLOWS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / ".github/workflows").glob("*.yml"))
+
+
+def test_the_workflows_have_the_form_that_github_reads() -> None:
+    assert (
+        complaints(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
+        == ""
+    )
+
+
+@pytest.mark.skipif(shutil.which("actionlint") is None, reason="actionlint is not installed")
+def test_actionlint_is_content() -> None:
+    assert complaints("actionlint", *WORKFLOWS) == ""
