@@ -10,7 +10,7 @@ from flatkit.errors import FlatkitError, ImageError, UsageError
 
 if TYPE_CHECKING:
     from flatkit.events import Observer
-    from flatkit.images.catalogue import Feed
+    from flatkit.images.catalogue import Feed, Release
     from flatkit.images.store import CachedImage
 
 _SOFTWARE = ("kernel", "systemd", "docker")
@@ -111,7 +111,7 @@ def _feed_values(feed: Feed) -> dict[str, Any]:
     now = feed.current_release
     return {
         "channel": str(feed.channel), "purpose": feed.channel.purpose, "current": str(feed.current) if feed.current else None,
-        "date": now.date if now else None, "software": dict(now.software) if now else {},
+        "date": now.released if now else None, "days": now.days if now else None, "software": dict(now.software) if now else {},
         "releases": [str(release.version) for release in feed.releases[:10]],
         "seen": round(feed.seen), "trouble": feed.trouble or None,
     }  # fmt: skip
@@ -135,13 +135,18 @@ def _say_channels(feeds: list[Feed], arch: str) -> str:
     for feed in feeds:
         now = feed.current_release
         software = "  ".join(f"{name} {now.software_version(name) or '-'}" for name in _SOFTWARE) if now else ""
-        rows.append(
-            f"  {feed.channel:<8} {feed.current or '-'!s:<11} {now.date if now else '':<11} {software}".rstrip()
-        )
+        rows.append(f"  {feed.channel:<8} {feed.current or '-'!s:<11} {_say_day(now):<26} {software}".rstrip())
         rows.append(f"  {'':<8} {feed.channel.purpose}")
         if feed.trouble:
             rows.append(f"  {'':<8} ! {feed.trouble}" + (f"; as seen {say_age(feed.age)}" if feed.seen else ""))
     return "\n".join([*rows, f"  {PROMOTION}", ""])
+
+
+def _say_day(release: Release | None) -> str:
+    """When it came out, and how long ago that is."""
+    if release is None or release.days is None:
+        return release.released if release else ""
+    return f"{release.released}, {release.days} day{'' if release.days == 1 else 's'} old"
 
 
 def _say_cache(cached: list[CachedImage]) -> str:

@@ -12,6 +12,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from flatkit.errors import FetchError
@@ -26,13 +27,21 @@ _IMPATIENT = Patience(timeout=5, tries=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """One release: `date` as YYYY-MM-DD, `software` such as {"kernel": "6.12.102"}."""
+    """One release: `released` as YYYY-MM-DD, `software` such as {"kernel": "6.12.102"}."""
 
     version: Version
     channel: Channel
-    date: str = ""
+    released: str = ""
     boards: tuple[Board, ...] = ()
     software: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def days(self) -> int | None:
+        """How many days ago it came out, None when the feed does not tell."""
+        try:
+            return (datetime.now(UTC).date() - date.fromisoformat(self.released)).days
+        except ValueError:
+            return None
 
     def software_version(self, name: str) -> str:
         """The version of one program, "" when the feed does not tell."""
@@ -85,7 +94,7 @@ def _parse_release(version: Version, channel: Channel, entry: dict[str, object])
     return Release(
         version=version,
         channel=channel,
-        date=str(entry.get("release_date", ""))[:10],
+        released=str(entry.get("release_date", ""))[:10],
         boards=tuple(boards),
         software=tuple(
             (str(name), str(listed[0] if isinstance(listed, list) and listed else listed))
