@@ -46,7 +46,11 @@ def node_folder() -> Path:
     modules, lock = js / "node_modules", (js / "package-lock.json").read_bytes()
     stamp = modules / ".lock-of-tests"
     if not (stamp.is_file() and stamp.read_bytes() == lock):
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=js, check=True)
+        words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(words, cwd=js, capture_output=True, text=True, check=False)
+        if done.returncode and not os.environ.get("CI"):
+            pytest.skip(f"npm could not fetch the packages: {done.stderr.strip()[-200:]}")
+        assert done.returncode == 0, done.stderr
         stamp.write_bytes(lock)
     return modules
 

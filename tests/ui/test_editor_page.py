@@ -186,6 +186,9 @@ def test_in_a_narrow_place_the_text_is_a_tab_too(stage: Stage, tmp_path: Path) -
     expect(editor.text).to_be_hidden()
     expect(editor.ignition).to_be_visible()
     assert editor.page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    editor.root.get_by_role("tab", name="Butane").click()
+    editor.page.keyboard.press("Tab")
+    expect(editor.text).to_be_focused()  # from the tabs into what is below them
     stage.page.set_viewport_size({"width": 1280, "height": 800})
     expect(editor.text).to_be_visible()
     expect(editor.root.get_by_role("tab", name="Butane")).to_be_hidden()

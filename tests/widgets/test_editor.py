@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,28 @@ def test_an_older_text_does_not_come_after_a_newer_one(folder: Path, page: Page)
     page.ask("edit", seq=2, text="# newer\n" + CONFIG)
     assert page.ask("edit", seq=1, text="# older\n" + CONFIG) == {}
     assert (folder / "web.bu").read_text() == "# newer\n" + CONFIG
+
+
+def test_messages_on_several_threads_leave_one_truth(folder: Path, page: Page) -> None:
+    """As from two tabs, each handled on a thread of its own."""
+
+    def type_in(name: str) -> None:
+        for seq in range(1, 26):
+            text = f"# {name} {seq}\n" + CONFIG
+            page.front.send({"kind": "edit", "page": name, "seq": seq, "text": text})
+
+    threads = [threading.Thread(target=type_in, args=(name,)) for name in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    editor = fk.editor("web.bu")
+    assert (folder / "web.bu").read_text() == editor.text
+    assert editor.text.split("\n")[0] in ("# one 25", "# two 25")
+    judged = [said for said in page.front.said() if said["kind"] == "judged"]
+    assert len(judged) == 50
+    assert f"# {judged[-1]['page']} {judged[-1]['seq']}" == editor.text.split("\n")[0]
+    assert not (folder / "web.bu~").exists()
 
 
 def test_answers_name_the_page_and_the_edit(page: Page) -> None:

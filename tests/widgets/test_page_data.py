@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from flatkit import paths
 from flatkit.butane import translate
+from flatkit.butane.teach import teach
 from flatkit.widgets import page_data
 
 EXAMPLES = sorted(paths.examples_dir().glob("*.bu"))
@@ -30,6 +33,36 @@ def test_every_value_of_every_example_has_its_source(file: Path) -> None:
         line, column, end_line, _ = origin["span"]
         assert 1 <= line <= end_line <= count
         assert column >= 1
+
+
+def recorded_configs() -> list[str]:
+    folder = Path(__file__).resolve().parents[1] / "golden" / "butane"
+    found: list[str] = []
+
+    def collect(value: Any) -> None:
+        if isinstance(value, str):
+            found.extend([value] if "variant" in value else [])
+        else:
+            for item in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+                collect(item)
+
+    for file in sorted(folder.glob("*.jsonl.gz")):
+        with gzip.open(file, "rt", encoding="utf-8") as lines:
+            for line in lines:
+                collect(json.loads(line))
+    return found
+
+
+def test_every_recorded_config_can_be_told() -> None:
+    good = 0
+    for text in recorded_configs():
+        done = translate(text, pretty=True)
+        assert bool(page_data.report_data(teach(done), done.failure)) >= (not done.ok), text
+        if done.ok:
+            good += 1
+            assert len(page_data.origins(done)) == len(list(done.provenance.leaves())), text
+            page_data.explanation_data(done)
+    assert good > 200
 
 
 ADDED = [

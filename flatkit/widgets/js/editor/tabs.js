@@ -52,7 +52,10 @@ export class Tabs {
   draw() {
     if (!this.shown.some((page) => page.name === this.current)) this.current = this.shown[0].name;
     this.root?.classList.toggle("fk-narrow", this.isNarrow);
-    this.bar.parentElement?.classList.toggle("fk-is-open", this.current !== this.pages[0].name);
+    // The order of focus is the order that is seen: above the text in a narrow place, else above what stands beside it.
+    const home = this.isNarrow ? this.pages[0].element.parentElement : this.pages[1].element.parentElement;
+    if (home && this.bar.parentElement !== home) home.prepend(this.bar);
+    this.pages[1].element.parentElement?.classList.toggle("fk-is-open", this.current !== this.pages[0].name);
     this.pages.forEach((page, at) => {
       const selected = page.name === this.current;
       page.tab.hidden = !this.shown.includes(page);
