@@ -8,8 +8,9 @@ from pathlib import Path
 from flatkit import workshop
 from flatkit.errors import MachineError
 from flatkit.images.lab import recipe
-from flatkit.images.lab.build import build_payload
+from flatkit.images.lab.build import build_lab_image, build_payload
 from flatkit.machines import Machine
+from flatkit.updates.payload import make_payload
 from flatkit.updates.server import UpdateServer
 from flatkit.updates.slots import Slot, parse_cgpt_show
 from flatkit.updates.status import UpdateStatus, parse_status
@@ -42,6 +43,12 @@ def payload(name: str) -> Path:
     return build_payload(release=recipe.RELEASES[name])
 
 
+def root_hash(version: str) -> str:
+    """The root hash of that release's /usr, as it was built."""
+    release = next(release for release in recipe.RELEASES.values() if release.version == version)
+    return build_lab_image(release=release).root_hash
+
+
 def ask(machine: Machine, command: str, *, timeout: float = 120) -> str:
     """What a command says that must succeed."""
     return machine.run(command, timeout=timeout).check().stdout.strip()
@@ -71,7 +78,7 @@ def status(machine: Machine) -> UpdateStatus:
 
 def wait_until_good(machine: Machine) -> None:
     """Wait until this boot is marked good: ten seconds of health, and a little more."""
-    wait_for(machine, "sudo journalctl -u update-engine -o cat | grep -q '^Marked .* as good'")
+    wait_for(machine, "sudo journalctl -b -u update-engine -o cat | grep -q '^Marked .* as good'")
     assert ask(machine, 'sudo cgpt show -S "$(rootdev -s /usr)"') == "1"
 
 
@@ -91,3 +98,27 @@ def reboot(machine: Machine) -> None:
 def boot_files(machine: Machine, letter: str) -> str:
     """Names, sizes, times and hashes of a slot's files on EFI-SYSTEM."""
     return ask(machine, f"cd /boot/flatcar && ls -l --full-time *-{letter} && sha256sum *-{letter}")
+
+
+def settings(machine: Machine, **values: str) -> None:
+    """Set values of the machine's own update.conf."""
+    changes = " ".join(f"-e 's#^{key}=.*#{key}={value}#'" for key, value in values.items())
+    ask(machine, f"sudo sed -i {changes} /etc/flatcar/update.conf")
+
+
+def ask_for_update(machine: Machine, *, channel: str) -> str:
+    """Let the machine look for an update in a channel; returns what the journal says of it."""
+    cursor = ask(machine, "sudo journalctl -n 0 --show-cursor -q | sed 's/^-- cursor: //'")
+    settings(machine, GROUP=channel)
+    machine.run("update_engine_client -update", timeout=300)
+    return ask(machine, f"sudo journalctl -u update-engine -o cat --after-cursor='{cursor}'")
+
+
+def small_payload(target: Path, *, version: str, key: Path) -> Path:
+    """A payload of two hundred thousand bytes a part, signed with this key: what is wrong with it is found in seconds."""
+    part = target.with_suffix(".part")
+    part.write_bytes(bytes(64) + b"0" * 64 + bytes(200_000))
+    make_payload(
+        target, version=version, usr=part, kernel=part, initrd=part, hash_offset=4096, root_hash="0" * 64, key=key
+    )
+    return target
