@@ -79,6 +79,10 @@ class UnknownKey(ImageError):
     """The key that made the signature is not in the key ring; a newer copy of the signing key may have it."""
 
 
+class AlteredFile(ImageError):
+    """The file is not the one that was signed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Signature:
     """A good signature of a trusted key. Fingerprints in upper-case hex, `made` in Unix seconds; `note` is worth saying."""
@@ -106,7 +110,8 @@ class Keyring:
                 return Signature(primary=one.primary, subkey=one.subkey, made=one.made, note=self._note(one))
             reasons.append(reason)
         why = "; ".join(reasons) or "it holds no signature at all"
-        kind = UnknownKey if found and all(one.verdict == "ERRSIG" for one in found) else ImageError
+        verdicts = {one.verdict for one in found}
+        kind = {"ERRSIG": UnknownKey, "BADSIG": AlteredFile}.get("".join(verdicts), ImageError)
         raise kind(f'"{data.name}" is not trusted: {why}', hint=_HINT, details=done.stderr)
 
     def _late(self, one: StatusOfSignature) -> str:

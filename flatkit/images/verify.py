@@ -16,7 +16,7 @@ from flatkit.events import Observer, phase
 from flatkit.images.download import Progress
 from flatkit.images.fetch import get_sha512
 from flatkit.images.keys import KeyFinder
-from flatkit.images.signing import Signature
+from flatkit.images.signing import AlteredFile, Signature
 from flatkit.images.store import CachedImage, write_record
 
 _CHUNK = 4 * 1024 * 1024
@@ -39,11 +39,14 @@ def verify_file(path: Path, *, finder: KeyFinder, observer: Observer | None = No
         raise ImageError(f'the image "{path}" is not there, or is no file', hint="flatkit images list")
     watcher = observer or Observer()
     if digests.is_file() and seal.is_file():
-        signature = finder.check(seal, digests)
+        try:
+            signature = finder.check(seal, digests)
+        except AlteredFile as error:  # of the digests, which says nothing about the image
+            raise ImageError(error.message, hint=error.hint, details=error.details) from None
         expected = get_sha512(digests.read_text(errors="replace"), path.name)
         found = hash_file(path, observer=watcher)
         if found != expected:
-            raise ImageError(
+            raise AlteredFile(
                 f'"{path.name}" is not the file that was signed: its SHA-512 is "{found[:16]}...", '
                 f'expected "{expected[:16]}..."',
                 hint="fetch it again",
@@ -76,13 +79,13 @@ def hash_file(path: Path, *, observer: Observer | None = None, cancel: threading
 
 
 def verify_cached(image: CachedImage, *, finder: KeyFinder, observer: Observer | None = None) -> Verified:
-    """Check an image of the cache anew and note it; one that fails is put aside, so that it never boots.
+    """Check an image of the cache anew and note it; one that is not what was signed is put aside, so that it never boots.
 
     Raises ImageError, FetchError (no key is to be had), HostError.
     """
     try:
         done = verify_file(image.path, finder=finder, observer=observer)
-    except ImageError:
+    except AlteredFile:
         if image.path.is_file():
             image.path.replace(image.path.with_name(f"{image.path.name}.refused"))
         raise

@@ -236,6 +236,22 @@ def test_a_changed_image_in_the_cache_is_never_ready_again(fetcher):
     assert fetcher.fetch(STABLE).path.read_bytes() == DATA
 
 
+def test_an_image_stays_when_it_is_only_the_key_that_is_missing(site, fetcher, tmp_path, monkeypatch):
+    image = fetcher.fetch(STABLE)
+    with SigningKey(name="Mallory <m@flatkit.invalid>") as mallory:
+        (tmp_path / "other.asc").write_bytes(mallory.public())
+    monkeypatch.setenv("FLATKIT_SIGNING_KEY", str(tmp_path / "other.asc"))
+    with pytest.raises(ImageError, match="not known here"):
+        verify_cached(image, finder=finder())
+    assert image.path.read_bytes() == DATA
+    monkeypatch.setenv("FLATKIT_SIGNING_KEY", str(tmp_path / "key.asc"))
+    digests = image.folder / f"{IMAGE}.DIGESTS"
+    digests.write_text(digests.read_text() + "# more\n")
+    with pytest.raises(ImageError, match="other bytes"):
+        verify_cached(image, finder=finder())
+    assert image.path.read_bytes() == DATA
+
+
 def test_verify_an_image_by_its_path(site, tmp_path):
     folder = site.folder / "stable/amd64-usr/4593.2.5"
     assert verify_file(folder / IMAGE, finder=finder()).signature.primary == site.key.primary
