@@ -48,3 +48,9 @@ def test_the_workflows_have_the_form_that_github_reads() -> None:
 @pytest.mark.skipif(shutil.which("actionlint") is None, reason="actionlint is not installed")
 def test_actionlint_is_content() -> None:
     assert complaints("actionlint", *WORKFLOWS) == ""
+
+
+def test_no_two_test_modules_have_one_name() -> None:
+    """Each folder is on the path, so pytest would refuse the second one, and only when all are run together."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name not in {"conftest.py", "__init__.py"}]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
