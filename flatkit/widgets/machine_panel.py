@@ -23,8 +23,8 @@ def verbs_for(panel: Panel) -> list[str]:
         return ["cancel"]
     return {
         "running": ["terminal", "stop", "restart", "rewind", "unplug"],
-        "stopped": ["start"],
-        "failed": ["restart", "unplug"],
+        "stopped": ["start", "rewind"],
+        "failed": ["restart", "rewind", "unplug"],
     }.get(panel.state, [])
 
 

@@ -37,6 +37,8 @@ class MachineView:
         """Draw it; a trait that does not change sends nothing."""
         if value.is_busy:
             self._trouble = ("", "")
+            # What was seen of its inside may not hold any more: after a rewind the other slot is what it was before.
+            self.looker.last = None
         self._panel = value
         message, hint = self._trouble
         if message and not value.error:
@@ -61,6 +63,7 @@ class MachineView:
             "start": machine.start,
             "stop": machine.stop,
             "restart": machine.restart,
+            "rewind": machine.rewind,
             "unplug": machine.unplug,
             "terminal": self.open_terminal,
         }

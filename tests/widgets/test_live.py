@@ -254,10 +254,14 @@ def test_buttons_do_what_they_say(machine: LiveMachine) -> None:
     machine._view = view
     front = FakeFront(view.page)
     front.send({"verb": "unplug"})
-    assert view.page.panel["verbs"] == ["start"]
+    assert view.page.panel["verbs"] == ["start", "rewind"]
     front.send({"verb": "start"})
     machine.wait(30)
     assert machine.state == "running"
+    rewound: list[str] = []
+    machine.rewind = lambda: rewound.append("once")  # type: ignore[method-assign]
+    front.send({"verb": "rewind"})
+    assert rewound == ["once"]
 
 
 def test_a_look_inside_goes_to_the_page(machine: LiveMachine, hypervisor: FakeHypervisor) -> None:
