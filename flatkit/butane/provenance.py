@@ -40,13 +40,18 @@ class Provenance:
 
     def span(self, json_path: Path) -> Span | None:
         """Where in the text the value comes from; behind an alias or a merge, where it is really written."""
+        return self.origin(json_path)[1]
+
+    def origin(self, json_path: Path) -> tuple[Path, Span | None]:
+        """The YAML path of a value of the JSON, and its place in the text: `to_yaml` and `span` in one go."""
+        path = self.to_yaml(json_path)
         node = self._root
-        for part in self.to_yaml(json_path):
+        for part in path:
             deeper = _child(node, part)
             if deeper is None:
                 break
             node = deeper
-        return node.span if node is not None else None
+        return path, node.span if node is not None else None
 
     def is_populated(self, json_path: Path) -> bool:
         """Whether Go would call the value set: not absent, and not an empty text that is always written."""

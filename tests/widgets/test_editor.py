@@ -140,11 +140,10 @@ def test_a_page_that_comes_later_starts_with_what_is_typed(page: Page) -> None:
 def test_each_line_of_the_ignition_knows_its_source(page: Page) -> None:
     became = page.edit(CONFIG)["became"]
     lines = became["json"].split("\n")
-    sources = {lines[origin["line"] - 1].strip(): origin for origin in became["origins"]}
-    assert sources['"path": "/etc/hostname",']["span"] == [5, 13, 5, 26]
-    assert not sources['"source": "data:,web"']["added"]
-    assert sources['"source": "data:,web"']["from"] == "storage.files.0.contents.inline"
-    assert sources['"compression": "",']["added"]
+    sources = {lines[number - 1].strip(): rest for number, *rest in became["origins"]}
+    assert sources['"path": "/etc/hostname",'] == [[5, 13, 5, 26], "path", False]
+    assert sources['"source": "data:,web"'] == [[7, 17, 7, 20], "inline", False]
+    assert sources['"compression": "",'] == [[7, 17, 7, 20], "inline", True]
 
 
 def test_the_explanation_and_the_changes_are_made_when_their_tab_is_open(page: Page) -> None:

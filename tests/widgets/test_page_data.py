@@ -25,12 +25,10 @@ def test_every_value_of_every_example_has_its_source(file: Path) -> None:
     origins = page_data.origins(done)
     lines, count = done.json.split("\n"), text.count("\n") + 1
     assert len(origins) == len(list(done.provenance.leaves()))
-    for origin in origins:
-        value = lines[origin["line"] - 1].strip().rstrip(",").partition(": ")[2] or lines[origin["line"] - 1].strip(
-            " ,"
-        )
-        assert json.loads(value) is not None
-        line, column, end_line, _ = origin["span"]
+    for number, span, _, _ in origins:
+        shown = lines[number - 1].strip(" ,")
+        assert json.loads(shown.partition(": ")[2] or shown) is not None
+        line, column, end_line, _ = span
         assert 1 <= line <= end_line <= count
         assert column >= 1
 
@@ -88,7 +86,7 @@ def test_lines_of_odd_texts_keep_their_places() -> None:
     text = 'variant: flatcar\nversion: 1.1.0\nstorage:\n  files:\n    - path: "/x{"\n      append: []\n    - path: "/\\u0085y["\n'
     done = translate(text, pretty=True)
     lines = done.json.split("\n")
-    shown = {lines[origin["line"] - 1].strip(" ,"): origin["span"][0] for origin in page_data.origins(done)}
+    shown = {lines[number - 1].strip(" ,"): span[0] for number, span, _, _ in page_data.origins(done)}
     assert shown['"path": "/x{"'] == 5
     assert shown['"path": "/\u0085y["'] == 7
 

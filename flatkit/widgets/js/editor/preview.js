@@ -81,8 +81,8 @@ export class Preview {
     this.note.textContent = had ? "Not the newest: from your last text without faults." : "Nothing yet: the text has faults.";
     if (text === undefined) return;
     const change = smallestChange(this.view.state.sliceDoc(), text.trimEnd());
-    this.origins = new Map(origins.map((origin) => [origin.line, origin]));
-    const lines = new Set(origins.filter((origin) => origin.added).map((origin) => origin.line));
+    this.origins = new Map(origins.map(([line, span, key, isAdded]) => [line, { line, span, key, added: isAdded }]));
+    const lines = new Set(origins.filter(([, , , isAdded]) => isAdded).map(([line]) => line));
     this.view.dispatch({ changes: change ?? [], effects: setAdded.of(lines) });
   }
 
@@ -102,7 +102,7 @@ export class Preview {
       return this.lightSource([]);
     }
     const place = origin.span ? `line ${origin.span[0]}` : "your config";
-    const source = origin.from ? `${origin.from.split(".").at(-1)}, ${place}` : place;
+    const source = origin.key ? `${origin.key}, ${place}` : place;
     const words = origin.added ? `+ Butane added this because of ${source}. ` : `From ${source}. `;
     this.detail.replaceChildren(words);
     this.lightSource(origin.span ? [origin] : []);
