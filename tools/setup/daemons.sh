@@ -38,7 +38,8 @@ ensure_daemons() {
 # Without udev /dev/kvm belongs to root alone. libvirt's own user cannot open it then, and libvirt asks QEMU for its
 # abilities anew at every start of a machine, which costs seconds.
 open_kvm() {
-    if [ -c /dev/kvm ] && [ ! -d "$host/run/udev" ] && [ "$(stat -c %a /dev/kvm)" = 600 ] && getent group kvm >/dev/null; then
+    if [ -c /dev/kvm ] && [ ! -d "$host/run/udev" ] && getent group kvm >/dev/null &&
+        { [ "$(stat -c %a /dev/kvm)" = 600 ] || ! getent group "$(stat -c %g /dev/kvm)" >/dev/null; }; then
         say "/dev/kvm: no udev here, so giving it to the group kvm"
         chgrp kvm /dev/kvm && chmod 660 /dev/kvm
     fi
