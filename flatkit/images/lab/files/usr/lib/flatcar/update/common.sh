@@ -3,6 +3,13 @@
 
 say() { echo "$*"; }
 
+# pause SECONDS: what sleep does, without a process: on an emulated machine each one takes from what is waited for.
+pause() {
+    [ "$idle" ] || exec {idle}<> <(:)
+    read -r -t "$1" -u "$idle" || true
+}
+idle=''
+
 # fail CODE REASON: always false, so that `fail ... || return` is never needed: it is the last word of a function.
 fail() {
     code=$1 reason=$2

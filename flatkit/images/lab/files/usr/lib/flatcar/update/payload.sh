@@ -31,14 +31,14 @@ download() {
 
 # fetch URL: false with a reason when three tries in a row brought nothing.
 fetch() {
-    local tries=0 have before pid status
+    local tries=0 looks=0 have before pid status
     while [ "$(size_of "$file")" -lt "$offer_size" ] || [ ! -e $run/sha256 ]; do
         before=$(size_of "$file")
         transfer "$1" "$before" &
         pid=$!
         while kill -0 $pid 2>/dev/null; do
-            show_progress "$(size_of "$file")"
-            sleep 0.5
+            [ $((looks++ % 5)) != 0 ] || show_progress "$(size_of "$file")"
+            pause 0.2
         done
         wait $pid
         status=$?
@@ -56,7 +56,7 @@ fetch() {
             fail 9 "downloading $1 failed after $have of $offer_size bytes: $(curl_reason)"
             return
         fi
-        sleep $tries
+        pause $tries
     done
     have=$(size_of "$file")
     [ "$have" = "$offer_size" ] || { rm -f "$file"; fail 10 "the payload has $have bytes, $offer_size were promised"; }
