@@ -47,7 +47,8 @@ def test_there_and_back_again(machine, no_machines_left, capsys, monkeypatch):
     address = ask(machine, "ip -4 -o addr show scope global")
 
     # Memory, disk and a running program go back together; what was done since is gone.
-    ask(machine, "echo one > one; sudo touch /etc/new; nohup sleep 1000 >/dev/null 2>&1 & sync")
+    running = "setsid --fork sleep 1000 </dev/null >/dev/null 2>&1; until pgrep -x sleep >/dev/null; do :; done"
+    ask(machine, f"echo one > one; sudo touch /etc/new; {running}; sync")
     assert main(["checkpoint", "back", "one", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["bytes"] > 50e6
     tape = Tape()
