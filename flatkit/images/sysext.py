@@ -139,17 +139,10 @@ def _check(recipe: Recipe) -> None:
 
 
 def lab_packages(observer: Observer) -> Path:
-    """The archive of the lab image's packages; builds the lab image if that was never done, since it is wanted anyway."""
-    from flatkit.images.lab.build import build_lab_image, lab_dir
+    """The archive of the lab image's packages; fetches them where nothing did."""
+    from flatkit.images.lab.build import find_packages  # which builds extensions itself
 
-    archive = lab_dir() / f"packages-{lab_recipe.bootstrap_digest()}.tar"
-    if not archive.is_file():
-        build_lab_image(observer)
-    if not archive.is_file():
-        raise ImageError(
-            "the packages of the lab image are not in the cache", hint="flatkit images rm; flatkit images build-lab"
-        )
-    return archive
+    return find_packages(observer)
 
 
 def _build(recipe: Recipe, folder: Path, base: Path | None, observer: Observer) -> Extension:

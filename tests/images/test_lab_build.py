@@ -9,6 +9,7 @@ import pytest
 
 from flatkit.errors import HostError, ImageError, MissingDependency
 from flatkit.events import Said, Tape
+from flatkit.images import sysext
 from flatkit.images.lab import build, tree
 
 FACTS = '{"version": "1.2.3", "channel": "stable", "root_hash": "00", "hash_offset": 4096, "usr_size": 8192}'
@@ -113,6 +114,18 @@ def test_unreachable_mirror_is_said_with_the_way_out(tmp_path, monkeypatch):
     with pytest.raises(ImageError, match="could not be fetched") as caught:
         tree.bootstrap(tmp_path / "x.tar", Tape())
     assert "FLATKIT_DEBIAN_MIRROR" in caught.value.hint
+
+
+def test_packages_are_fetched_where_the_image_came_without_them(cache, monkeypatch):
+    """As on a seat that took the built image from a pack, and then builds an extension."""
+    monkeypatch.setattr(build, "_build", quick)
+    build.build_lab_image()
+    fetched = []
+    monkeypatch.setattr(tree, "bootstrap", lambda path, observer: (fetched.append(1), path.write_bytes(b"tar")))
+    archive = sysext.lab_packages(Tape())
+    assert archive.read_bytes() == b"tar"
+    assert sysext.lab_packages(Tape()) == archive
+    assert fetched == [1]
 
 
 def test_removing_says_what_it_frees(cache, monkeypatch):

@@ -166,9 +166,26 @@ def _built(release: recipe.Release, folder: Path, observer: Observer, *, base: P
     return found
 
 
+def find_packages(observer: Observer | None = None) -> Path:
+    """The archive of the image's packages, from the cache or fetched: the image itself may have come without, from a pack.
+
+    Raises as `build_lab_image`.
+    """
+    archive = _archive()
+    if not archive.is_file():
+        watcher = observer or Observer()
+        with _building(watcher):
+            archive = _packages(watcher)
+    return archive
+
+
+def _archive() -> Path:
+    return lab_dir() / f"packages-{recipe.bootstrap_digest()}.tar"
+
+
 def _packages(observer: Observer) -> Path:
-    """The unpacked packages as a tar archive, from the cache while it is fresh."""
-    archive = lab_dir() / f"packages-{recipe.bootstrap_digest()}.tar"
+    """The unpacked packages as a tar archive, from the cache while it is fresh. Only while the lock is held."""
+    archive = _archive()
     if archive.is_file() and time.time() - archive.stat().st_mtime < _BOOTSTRAP_AGE:
         return archive
     with phase(observer, "packages", f"Fetching and unpacking Debian packages ({recipe.SUITE})", typical=40):
