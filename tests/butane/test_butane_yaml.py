@@ -163,6 +163,12 @@ def test_alias_bombs_are_refused() -> None:
     assert "excessive aliasing" in done.failure
 
 
+@pytest.mark.parametrize(("depth", "said"), [(2_000, "did not find expected"), (20_000, "exceeded max depth of 10000")])
+def test_nesting_is_limited_as_yaml_v3_limits_it(depth: int, said: str) -> None:
+    """Whatever limit the libyaml at hand has."""
+    assert said in translate(HEAD + "x: " + "[" * depth).failure
+
+
 def test_a_text_that_is_too_large_is_refused_with_its_size() -> None:
     done = translate(b"#" * (MAX_BYTES + 1))
     assert str(MAX_BYTES + 1) in done.failure

@@ -37,6 +37,9 @@ MAX_NODES = 700_000
 # collections, the escape \/, odd line breaks, marks inside the text. A text with any of it goes the slow way.
 _SLOW = re.compile("\t|^%|\ufeff|\x85|[\u2028\u2029]|\r(?!\n)|[?]|\\\\/", re.MULTILINE)
 
+# From 0.2.6 on libyaml stops at 1,000 levels; yaml.v3 goes to 10,000.
+_TOO_DEEP = "exceeded maximum nesting depth"
+
 
 try:
     from yaml._yaml import CParser
@@ -50,7 +53,7 @@ def compose(text: str) -> Node | None:
         try:
             return _Composer(CParser(text).get_event, fast=True).document()
         except yaml.MarkedYAMLError as error:
-            if len(text) > PURE_LIMIT:
+            if len(text) > PURE_LIMIT and error.problem != _TOO_DEEP:
                 raise fault_from(error) from None
         except (_Slow, YamlFault, yaml.YAMLError, ValueError) as error:
             if len(text) > PURE_LIMIT and isinstance(error, YamlFault):
