@@ -8,11 +8,14 @@ from pathlib import Path
 
 from flatkit import others
 from flatkit.demos.everywhere import EVERYWHERE
+from flatkit.demos.identical import IDENTICAL
+from flatkit.demos.immutable import IMMUTABLE
 from flatkit.demos.provision import PROVISION
+from flatkit.demos.reset import RESET
 from flatkit.errors import InputError, UsageError
 from flatkit.steps import Demo
 
-DEMOS: dict[str, Demo] = {demo.name: demo for demo in (PROVISION, EVERYWHERE)}
+DEMOS: dict[str, Demo] = {demo.name: demo for demo in (PROVISION, IDENTICAL, IMMUTABLE, RESET, EVERYWHERE)}
 
 
 def get_demo(name: str) -> Demo:

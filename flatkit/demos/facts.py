@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from flatkit.errors import FlatkitError, MachineError
-from flatkit.steps import Fact
+from flatkit.steps import Fact, Verdict
 from flatkit.updates.slots import Slot, parse_cgpt_show
 from flatkit.updates.status import UpdateStatus, parse_statuses
 
@@ -116,6 +117,23 @@ def parse_update(text: str) -> UpdateStatus | None:
     return found[-1] if found else None
 
 
+def parse_usr(text: str) -> dict[str, str]:
+    """Source and first option of each layer of /usr, the lowest first, from `findmnt -no SOURCE,OPTIONS /usr`.
+
+    With system extensions merged (docker is one, on Flatcar as well) an overlay named sysext lies on the image itself.
+    """
+    rows = (line.split(None, 1) for line in text.strip().splitlines())
+    return {row[0]: row[1].split(",")[0] for row in rows if len(row) == 2}
+
+
+def is_read_only(layers: Any) -> Verdict:
+    """A check of USR: the image below, and every layer read-only."""
+    found = "found " + ", ".join(f"{source} {option}" for source, option in layers.items())
+    ok = "/dev/mapper/usr" in layers and set(layers.values()) == {"ro"}
+    return Verdict(ok=ok, found=found if ok else f'{found}; expected "/dev/mapper/usr", and every layer "ro"')
+
+
+USR = Fact(name="usr", ask="findmnt -no SOURCE,OPTIONS /usr", parse=parse_usr)
 SLOTS = Fact(
     name="slots",
     ask=f'rootdev -s /usr; echo {_CUT}; sudo cgpt show "$(rootdev -s -d /usr)"',

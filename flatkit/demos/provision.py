@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from flatkit.demos.facts import USR, is_read_only
 from flatkit.steps import Boot, Demo, Fact, Step, Verdict, Where, is_equal, says
 
 
@@ -14,21 +15,6 @@ def _is_ignition(text: Any) -> Verdict:
     except (ValueError, KeyError, TypeError):
         return Verdict(ok=False, found=f'found "{str(text)[:80]}", expected an Ignition config')
     return Verdict(ok=version.startswith("3."), found=f"found an Ignition config of spec {version}")
-
-
-def _parse_usr(text: str) -> dict[str, str]:
-    """Source and first option of each layer of /usr, the lowest first, from `findmnt -no SOURCE,OPTIONS /usr`.
-
-    With system extensions merged (docker is one, on Flatcar as well) an overlay named sysext lies on the image itself.
-    """
-    rows = (line.split(None, 1) for line in text.strip().splitlines())
-    return {row[0]: row[1].split(",")[0] for row in rows if len(row) == 2}
-
-
-def _is_read_only(layers: Any) -> Verdict:
-    found = "found " + ", ".join(f"{source} {option}" for source, option in layers.items())
-    ok = "/dev/mapper/usr" in layers and set(layers.values()) == {"ro"}
-    return Verdict(ok=ok, found=found if ok else f'{found}; expected "/dev/mapper/usr", and every layer "ro"')
 
 
 PROVISION = Demo(
@@ -93,10 +79,10 @@ PROVISION = Demo(
             title="And the system itself is read-only",
             why="The operating system lives in /usr, which is mounted read-only through dm-verity. Your config went to /etc and "
             "/opt; the system was not touched.",
-            command="findmnt -no SOURCE,OPTIONS /usr",
-            check=_is_read_only,
+            command=USR.ask,
+            check=is_read_only,
             hint="findmnt /usr",
-            fact=Fact(name="usr", ask="findmnt -no SOURCE,OPTIONS /usr", parse=_parse_usr),
+            fact=USR,
         ),
     ),
 )

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _CHUNK = 32 * 1024
 _LOG = "flatkit.machines.ssh.transport"
+# A machine that panics under a command says no more; the one that has restarted refuses what is asked so often, in seconds.
+_KEEP_ASKING = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -254,6 +256,7 @@ class Connection:
             transport.start_client(timeout=timeout)
             self._check_host_key(transport)
             transport.auth_publickey(endpoint.user, _load_key(module, endpoint.key_file))
+            transport.set_keepalive(_KEEP_ASKING)
         except module.AuthenticationException:
             transport.close()
             raise MachineError(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flatkit.demos import DEMOS, get_demo
-from flatkit.demos.provision import _is_ignition, _is_read_only, _parse_usr
+from flatkit.demos.facts import is_read_only, parse_usr
+from flatkit.demos.provision import _is_ignition
 from flatkit.errors import UsageError
 from flatkit.steps import Where
 
@@ -28,8 +29,8 @@ PLAIN = "/dev/mapper/usr ro,relatime,user_xattr,acl,cache_strategy=readaround\n"
     ],
 )
 def test_layers_of_usr(raw, value, ok):
-    assert _parse_usr(raw) == value
-    assert _is_read_only(value).ok is ok
+    assert parse_usr(raw) == value
+    assert is_read_only(value).ok is ok
 
 
 @pytest.mark.parametrize(
