@@ -30,10 +30,22 @@ def parse_hashes(text: str) -> dict[str, str]:
     return dict(re.findall(r"^(\S+)\.txt:usr ([0-9a-f]{64})$", text, flags=re.MULTILINE))
 
 
+def parse_counts(text: str) -> dict[str, int]:
+    """Lines by file, from `wc -l`."""
+    return {name: int(lines) for lines, name in re.findall(r"^ *(\d+) (\S+)\.txt$", text, flags=re.MULTILINE)}
+
+
 def parse_kinds(text: str) -> Counter[str]:
     """How many facts of each kind, from `uniq -c`."""
     rows = re.findall(r"^ *(\d+) (\w+)$", text, flags=re.MULTILINE)
     return Counter({kind: int(number) for number, kind in rows})
+
+
+def _as_many(text: Any) -> Verdict:
+    counts = parse_counts(str(text))
+    ok = set(counts) == set(_NAMES) and len(set(counts.values())) == 1 and 0 not in counts.values()
+    found = ", ".join(f"{number} facts of {name}" for name, number in counts.items()) or "no counts"
+    return Verdict(ok=ok, found=f"found {found}" + ("" if ok else "; expected as many of both, and more than none"))
 
 
 def _one_hash(text: Any) -> Verdict:
@@ -93,7 +105,7 @@ IDENTICAL = Demo(
             command=f"for m in {' '.join(_NAMES)}; do flatkit ssh $m -- sudo /opt/bin/take-stock | sort > $m.txt; done; "
             f"wc -l {_FILES}",
             where=Where.HOST,
-            check=says("total"),
+            check=_as_many,
             hint=f"flatkit ssh {_NAMES[0]} -- sudo /opt/bin/take-stock   shows what it writes",
         ),
         Step(

@@ -129,6 +129,23 @@ PICTURES = (
         arrows=(Arrow(begin=0, end=1, label="translate"), Arrow(begin=1, end=2, label="apply")),
     ),
     Picture(
+        name="root-hash",
+        title="One number for every byte of /usr",
+        text="Four boxes in a row. Each block of /usr has a hash. The hashes have hashes, until one is left: the root hash. The "
+        "kernel is given it at boot, and checks each block by it when it is read.",
+        boxes=(
+            Box(x=16, y=25, width=150, title="Blocks of /usr", lines=("4 KiB each,", "tens of thousands")),
+            Box(x=236, y=25, width=150, title="Hashes", lines=("of blocks,", "then of hashes")),
+            Box(x=456, y=34, width=150, title="Root hash", lines=("64 digits",), strong=True),
+            Box(x=676, y=25, width=160, title="Kernel", lines=("checks each block", "when it is read")),
+        ),
+        arrows=(
+            Arrow(begin=0, end=1, label="hash"),
+            Arrow(begin=1, end=2, label="hash"),
+            Arrow(begin=2, end=3, label="given"),
+        ),
+    ),
+    Picture(
         name="everywhere",
         title="One config, many ways to hand it over",
         text="One box, your config as Ignition, leads to four: clouds take it as user data, hypervisors as a property of the "

@@ -67,6 +67,11 @@ class Asking:
         """The last lines of its serial console."""
         return Note(lines=tuple(self._machine.console_tail(40)) or ("(nothing)",))
 
+    def console_with(self, *words: str) -> Note:
+        """The lines of its serial console in which one of these words stands, of earlier boots as well."""
+        lines = [line for line in self._machine.console_tail(1_000_000) if any(word in line for word in words)]
+        return Note(lines=tuple(lines) or (f"(no line with {' or '.join(words)})",))
+
     def console_lines(self, lines: int) -> list[str]:
         """As many of its last console lines, as plain text."""
         return self._machine.console_tail(lines)

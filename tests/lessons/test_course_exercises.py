@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,12 +12,15 @@ from flatkit.errors import UsageError
 from flatkit.lessons import LESSONS, get_task
 from flatkit.lessons.attempt import judge
 from flatkit.lessons.bench import FolderBench
-from flatkit.lessons.exercise import Exercise, Quiz, Remove, Type, Write
+from flatkit.lessons.course.immutable import COMMAND, DIGEST, is_command, is_digest
+from flatkit.lessons.exercise import Exercise, Finding, Quiz, Remove, Type, Write
 from flatkit.lessons.prover import prove, quiz_faults
 from flatkit.testing.bench import PretendedMachine, Said
 
 EXERCISES = [exercise for lesson in LESSONS.values() for exercise in lesson.exercises]
 QUIZZES = [quiz for lesson in LESSONS.values() for quiz in lesson.quizzes]
+
+HASH = "2367049e469bd3a0403cca631fc2602e5aacaf51c7619b11326b96669589dfc2"
 
 # What the machine answers to the questions of each exercise that is about one: before it is solved, and after.
 MACHINES = {
@@ -27,6 +31,14 @@ MACHINES = {
     "01-note": {
         "sudo test -s /home/ada/note && sudo stat -c %U /home/ada/note": (Said("", 1), Said("ada\n")),
         "sudo ls -A /home/ada": (Said(".ssh\n"), Said(".ssh\nnote\n")),
+    },
+    "03-digest": {
+        DIGEST: (Said(f"--given--\n{HASH}\n"), Said(f"{HASH}\n--given--\n{HASH}\n")),
+        "ls -A /home/core": (Said(".bashrc\n"), Said(".bashrc\ndigest\n")),
+    },
+    "03-command": {
+        COMMAND: (Said("", 1), Said("/opt/bin/hello\nhi\n")),
+        "ls -A /opt/bin": (Said(""), Said("hello\n")),
     },
 }
 
@@ -107,6 +119,29 @@ def test_a_try_is_told_what_was_found(name: str, text: str, said: str, tmp_path:
     finding = judge(exercise, bench)
     assert said in str(finding)
     assert finding.ok or finding.look
+
+
+@pytest.mark.parametrize(
+    ("judge", "text", "status", "said"),
+    [
+        (is_digest, f"--given--\n{HASH}\n", 0, "there is no /home/core/digest"),
+        (is_digest, f"verity.usrhash={HASH}\n--given--\n{HASH}\n", 0, "and more besides"),
+        (is_digest, f"{HASH[:-1]}\n--given--\n{HASH}\n", 0, f'says "{HASH[:60]}'),
+        (is_digest, "--given--\n", 0, "there is no"),
+        (is_command, "", 1, "no command hello is found"),
+        (is_command, "bash: type: hello: not found\n", 1, "no command hello is found"),
+        (is_command, "/opt/bin/hello\n", 0, "is found, and says nothing"),
+        (is_command, "/opt/bin/hello\nhi\n", 3, '/opt/bin/hello says "hi"'),
+    ],
+)
+def test_a_try_on_the_machine_is_told_what_was_found(
+    judge: Callable[[str, int], Finding], text: str, status: int, said: str
+) -> None:
+    finding = judge(text, status)
+    assert not finding.ok
+    assert said in finding.found
+    assert finding.expected
+    assert finding.look
 
 
 GOOD = get_task("00-name")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flatkit.lessons.course.butane import BUTANE
 from flatkit.lessons.course.everywhere import EVERYWHERE
+from flatkit.lessons.course.immutable import IMMUTABLE
 from flatkit.lessons.course.provision import PROVISION
 from flatkit.lessons.course.start import START
 
-COURSE = (START, PROVISION, BUTANE, EVERYWHERE)
+COURSE = (START, PROVISION, BUTANE, IMMUTABLE, EVERYWHERE)

@@ -1,0 +1,116 @@
+"""03-immutable: the digest of the system, and a command of one's own although /usr is closed."""
+
+from __future__ import annotations
+
+import re
+
+from flatkit.lessons.checks import on_machine
+from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Type
+from flatkit.steps import Boot
+
+_CUT = "--given--"
+_GIVEN = r"sed -n 's/.*verity.usrhash=\([0-9a-f]*\).*/\1/p' /proc/cmdline"
+DIGEST = f"cat /home/core/digest 2>/dev/null; echo {_CUT}; {_GIVEN}"
+# As at a login, so that the machine's own PATH counts.
+COMMAND = "bash -lc 'type -P hello && hello'"
+_MACHINE = Boot(config="sealed.bu", machine="sealed")
+
+
+def is_digest(text: str, status: int) -> Finding:
+    """Whether the file holds the root hash that the kernel was given, and nothing else."""
+    written, _, given = (part.strip() for part in text.partition(_CUT))
+    ok = status == 0 and bool(given) and written == given
+    found = f"/home/core/digest says {written[:20]}..." if ok else f'/home/core/digest says "{written[:60]}"'
+    if not written:
+        found = "there is no /home/core/digest with something in it"
+    elif not ok and re.search(rf"\b{given}\b", written):
+        found = "/home/core/digest has the root hash, and more besides"
+    return Finding(ok=ok, found=found, expected="a file /home/core/digest with the 64 digits of the root hash, no more",
+                   look='m.run("cat /home/core/digest")')  # fmt: skip
+
+
+def is_command(text: str, status: int) -> Finding:
+    """Whether `hello` is found by its name, and says something."""
+    path, _, said = (part.strip() for part in text.strip().partition("\n"))
+    expected, look = "a command hello, found by its name, that says something", 'm.run("ls -l /opt/bin; echo $PATH")'
+    if not path.startswith("/"):
+        return Finding(ok=False, found="no command hello is found", expected=expected, look=look)
+    ok = status == 0 and bool(said)
+    found = f'{path} says "{said[:60]}"' if said else f"{path} is found, and says nothing"
+    return Finding(ok=ok, found=found, expected=expected, look=look)
+
+
+IMMUTABLE = Lesson(
+    name="03-immutable",
+    title="Immutable",
+    exercises=(
+        Exercise(
+            name="03-digest",
+            title="Write down the digest",
+            task="The file /home/core/digest on the machine holds the root hash of its system, 64 digits, and nothing else.",
+            machine=_MACHINE,
+            check=on_machine(DIGEST, is_digest),
+            hints=(
+                "The root hash stands in /proc/cmdline, behind verity.usrhash=. grep -o shows only what fits; cut takes a part.",
+                "grep -o 'verity.usrhash=.*' /proc/cmdline | cut -d = -f 2 > /home/core/digest",
+            ),
+            solve=(Type(command=f"{_GIVEN} > /home/core/digest"),),
+            cleanup=(Type(command="rm -f /home/core/digest"),),
+            traces=("ls -A /home/core",),
+        ),
+        Exercise(
+            name="03-command",
+            title="A command of your own",
+            task="Make hello a command of this machine: typed by its name alone, it says any word. It cannot lie in /usr/bin.",
+            machine=_MACHINE,
+            check=on_machine(COMMAND, is_command),
+            hints=(
+                "A command is a file that may be executed, in a folder that echo $PATH names. One of these is not in /usr.",
+                "printf '#!/bin/sh\\necho hi\\n' | sudo tee /opt/bin/hello; sudo chmod +x /opt/bin/hello",
+            ),
+            solve=(
+                Type(
+                    command="printf '#!/bin/sh\\necho hi\\n' | sudo tee /opt/bin/hello && sudo chmod +x /opt/bin/hello"
+                ),
+            ),
+            cleanup=(Type(command="sudo rm -f /opt/bin/hello"),),
+            traces=("ls -A /opt/bin",),
+        ),
+    ),
+    quizzes=(
+        Quiz(
+            name="03-recap",
+            title="Recap",
+            questions=(
+                Question(
+                    ask="Two machines have the same root hash. What do you know?",
+                    choices=(
+                        Choice(text="They run the same version, more or less", why="More than that: not one byte differs."),
+                        Choice(text="Every byte of /usr is the same on both", is_right=True,
+                               why="The hash stands for all of it, as a digest does for a container's image."),
+                        Choice(text="They have the same users and services",
+                               why="Those lie in /etc, and come from the config."),
+                    ),
+                ),
+                Question(
+                    ask="A byte of /usr is changed on the disk. When is it noticed?",
+                    choices=(
+                        Choice(text="At once", why="Nobody has looked yet: the machine ran on."),
+                        Choice(text="At the next boot", why="Only if that boot reads the byte; yours did not."),
+                        Choice(text="When it is read", is_right=True,
+                               why="Each block is checked as it comes from the disk. So nothing that was changed is ever run."),
+                    ),
+                ),
+                Question(
+                    ask="How does a program that is not in the image come to such a machine?",
+                    choices=(
+                        Choice(text="As a container, a file in /opt, or an extension", is_right=True,
+                               why="All three leave /usr as it was built; lessons 6 and 7 show more."),
+                        Choice(text="By a package manager, as root", why="There is none, and /usr is read-only for root too."),
+                        Choice(text="Not at all", why="Only the system is closed: /etc, /opt, /home and /var are yours."),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)  # fmt: skip
