@@ -55,12 +55,12 @@ def test_a_staged_reset_can_be_forgotten(machine: Machine) -> None:
 
 
 def test_with_a_config_by_address_it_is_another_machine(machine: Machine) -> None:
-    before = ask(machine, "cat /etc/machine-id; ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key").splitlines()
+    before = ask(machine, "cat /etc/machine-id; ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub").splitlines()
     ask(machine, f"sudo flatcar-reset --ignition-url 'data:,{quote(NEXT)}' {KEEP}")
     lab.reboot(machine)
     assert ask(machine, "cat /etc/second") == "here"
     ask(machine, "ls /var/kept/below/it && ! ls /etc/first /var/gone /selective-os-reset /boot/flatcar/first_boot")
-    after = ask(machine, "cat /etc/machine-id; ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key").splitlines()
+    after = ask(machine, "cat /etc/machine-id; ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub").splitlines()
     assert after[0] != before[0]
     assert after[1] == before[1]
     assert ask(machine, "systemctl is-system-running; stat -c %U /home/core") == "running\ncore"
