@@ -31,7 +31,10 @@ _DOING = {
 
 @dataclass(frozen=True, kw_only=True)
 class Inside:
-    """One look. `versions` tells what each slot holds, as far as it was seen; `added` and `removed` name layers."""
+    """One look. `versions` tells what each slot holds, as far as it was seen; `added` and `removed` name layers.
+
+    `rolled_back` names the slot whose trial ended in a return to the other one.
+    """
 
     version: str = ""
     slots: tuple[Slot, ...] = ()
@@ -41,6 +44,7 @@ class Inside:
     versions: dict[str, str] = field(default_factory=dict)
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    rolled_back: str = ""
     trouble: str = ""
 
     @property
@@ -75,7 +79,12 @@ class Inside:
             return f"{here.label} runs."
         if after.label != here.label:
             return f"{here.label} runs; the next boot takes {after.label}, with {_tries(after)}."
-        return f"{here.label} runs, and the next boot takes it again."
+        again = f"{here.label} runs, and the next boot takes it again."
+        return (
+            f"↩ Rolled back: the trial of {self.rolled_back} did not become good. {again}"
+            if self.rolled_back
+            else again
+        )
 
     def slot_state(self, slot: Slot) -> str:
         """What a slot is, in a few words, so that its colour need not be seen."""
@@ -126,6 +135,7 @@ def followed(now: Inside, before: Inside | None) -> Inside:
     other = next((slot for slot in now.slots if not slot.running), None)
     if other and update and update.operation is Operation.NEED_REBOOT and update.new_version.strip("0."):
         versions[other.label] = update.new_version
+    now = replace(now, rolled_back=_rolled_back(now, before))
     names = {layer.name for layer in now.layers if layer.merged}
     if before is None:
         return replace(now, versions=versions)
@@ -134,6 +144,20 @@ def followed(now: Inside, before: Inside | None) -> Inside:
         # Until something else happens, the last change stays in sight.
         return replace(now, versions=versions, added=before.added, removed=before.removed)
     return replace(now, versions=versions, added=tuple(sorted(names - old)), removed=tuple(sorted(old - names)))
+
+
+def _rolled_back(now: Inside, before: Inside | None) -> str:
+    """The slot that ran or was to run on trial before, and has no try left now; kept until it has one again."""
+    tried = (
+        {slot.label for slot in before.slots if not slot.successful and (slot.running or slot.next)}
+        if before
+        else set()
+    )
+    was = before.rolled_back if before else ""
+    for slot in now.slots:
+        if not slot.running and not slot.bootable and slot.label in {*tried, was}:
+            return slot.label
+    return ""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

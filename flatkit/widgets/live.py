@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from flatkit.errors import FlatkitError, MachineError
 from flatkit.events import Tee, phase
-from flatkit.widgets import front
+from flatkit.widgets import about, front
 from flatkit.widgets.asking import COMMAND_TIMEOUT, Asking, Backend
 from flatkit.widgets.job import Job
 from flatkit.widgets.panel import Panel, as_text
@@ -206,7 +206,8 @@ class LiveMachine(Asking):
             state=state,
             badge=record.spec.label if record else "",
             job=job.title if busy and job else "",
-            phases=progress.phases,
+            # Of one that was removed from outside, its boot is no longer news.
+            phases=progress.phases if record or error or busy else (),
             said=progress.said,
             console=progress.console(),
             waiting=progress.waiting,
@@ -214,6 +215,8 @@ class LiveMachine(Asking):
             seconds=job.seconds if job else 0.0,
             error=front.message_of(error),
             hint=getattr(error, "hint", ""),
+            facts=about.facts_of(record, self._machine.checkpoints) if record else (),
+            about=about.in_one_line(record) if record else "",
         )
         if state != "running" or record is None:
             return panel
@@ -223,6 +226,11 @@ class LiveMachine(Asking):
             if forward.guest in {wanted.guest for wanted in record.spec.forwards}
         )
         return replace(panel, urls=urls, was_running=self._machine.booted.was_running)
+
+    def look(self) -> None:
+        """Show how it is now: another program, or a person, may have changed it."""
+        if not self.is_busy:
+            self._draw()
 
     def _draw(self) -> None:
         view = self._view

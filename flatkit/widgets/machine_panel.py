@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from flatkit.widgets import bundle, inside
+from flatkit.widgets import bundle
 from flatkit.widgets.panel import Panel
 from flatkit.widgets.progress import PhaseRow
 
@@ -42,6 +42,7 @@ def as_value(panel: Panel) -> dict[str, Any]:
         "error": panel.error,
         "hint": panel.hint,
         "verbs": verbs_for(panel),
+        "facts": [list(row) for row in panel.facts],
         "phases": [
             {
                 "key": f"{number} {row.name}",
@@ -81,24 +82,28 @@ def make_panel(on_verb: Callable[[str], None]) -> Any:
 
 
 class MachinePanel(bundle.BundledWidget):
-    """The traits: `panel` and `inside` as values, `console` as lines, `tab` by name."""
+    """The traits: `panel` and `inside` as values, `usage` as rows, `console` as lines, `tab` by name."""
 
     _esm = bundle.script("machine")
     _css = bundle.style("machine")
     panel = _traitlets.Dict().tag(sync=True)
     inside = _traitlets.Dict().tag(sync=True)
+    usage = _traitlets.List().tag(sync=True)
     console = _traitlets.List().tag(sync=True)
     tab = _traitlets.Unicode("boot").tag(sync=True)
 
 
 class Looker:
-    """Looks into a running machine, one look at a time, in a thread of its own; the answer goes to `show`."""
+    """Looks into a running machine, one look at a time, in a thread of its own.
 
-    def __init__(self, run: Callable[[str], Any], show: Callable[[inside.Inside], None]) -> None:
-        self._run, self._show = run, show
+    `ask` is given the last answer, and returns the next; that goes to `show`.
+    """
+
+    def __init__(self, ask: Callable[[Any], Any], show: Callable[[Any], None]) -> None:
+        self._ask, self._show = ask, show
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
-        self.last: inside.Inside | None = None
+        self.last: Any = None
 
     def look(self) -> None:
         """Begin a look, unless one is under way."""
@@ -114,7 +119,7 @@ class Looker:
 
     def _work(self) -> None:
         try:
-            self.last = inside.look(self._run, self.last)
+            self.last = self._ask(self.last)
         finally:
             self._lock.release()
         self._show(self.last)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flatkit.errors import FlatkitError
-from flatkit.widgets import inside, kit
+from flatkit.widgets import about, inside, kit
 from flatkit.widgets.machine_panel import CONSOLE_LINES, Looker, as_value, make_panel
 from flatkit.widgets.panel import Panel
 from flatkit.widgets.terminal import Terminal, TerminalPlace
@@ -29,7 +29,8 @@ class MachineView:
         self._panel: Panel | None = None
         self._trouble: tuple[str, str] = ("", "")
         self.page = make_panel(self._said)
-        self.looker = Looker(self._ask, self._show_inside)
+        self.looker = Looker(lambda last: inside.look(self._ask, last), self._show_inside)
+        self.meter = Looker(lambda _: about.look(self._ask), self._show_usage)
         self.terminal: Terminal | None = None
         self.widget = kit.VBox([self.page])
 
@@ -48,7 +49,7 @@ class MachineView:
             self.page.console = list(value.console[-CONSOLE_LINES:])
         if value.state == "absent":
             self.looker.last = None
-            self.page.inside = {}
+            self.page.inside, self.page.usage = {}, []
             self.widget.children = (self.page,)
             if self.terminal is not None:
                 self.terminal.close()
@@ -69,7 +70,8 @@ class MachineView:
         }
         if verb not in verbs:
             return
-        self._trouble = ("", "")
+        if verb != "look":
+            self._trouble = ("", "")
         try:
             verbs[verb]()
         except FlatkitError as error:
@@ -81,16 +83,20 @@ class MachineView:
         """Show the terminal below the panel; there is one, however often it is asked for. Raises MachineError."""
         self._machine.must_run()
         if self.terminal is None:
-            self.terminal = Terminal(self._machine.name, self._machine.open_shell)
+            self.terminal = Terminal(self._machine.name, self._machine.open_shell, self._machine.console_lines)
         self.widget.children = (self.page, self.terminal.widget)
         return TerminalPlace(widget=self.terminal.widget, machine=self._machine.name)
 
     def _look(self) -> None:
-        if self._machine.is_busy:
+        machine, tab = self._machine, self.page.tab
+        if machine.is_busy:
             return
-        if self.page.tab == "console":
-            self.page.console = list(self._machine.console_lines(CONSOLE_LINES))
-        elif self._machine.state == "running":
+        machine.look()
+        if tab == "console" and machine.state != "absent":
+            self.page.console = list(machine.console_lines(CONSOLE_LINES))
+        elif tab == "facts" and machine.state == "running":
+            self.meter.look()
+        elif tab in {"slots", "layers"} and machine.state == "running":
             self.looker.look()
 
     def _ask(self, command: str) -> Any:
@@ -98,3 +104,6 @@ class MachineView:
 
     def _show_inside(self, found: inside.Inside) -> None:
         self.page.inside = inside.as_value(found)
+
+    def _show_usage(self, found: about.Usage | None) -> None:
+        self.page.usage = [list(row) for row in found.rows] if found else []

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from flatkit.events import Waiting
+from flatkit.widgets.about import Rows
 from flatkit.widgets.progress import PhaseRow
 
 _MARKS = {"running": "●", "failed": "✗", "stopped": "○", "absent": "○"}
@@ -13,7 +14,10 @@ _MARKS = {"running": "●", "failed": "✗", "stopped": "○", "absent": "○"}
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A machine at one moment. `job` says what is being done with it ("" when nothing is), `error` why the last job failed."""
+    """A machine at one moment. `job` says what is being done with it ("" when nothing is), `error` why the last job failed.
+
+    `facts` are what is known of it whether it runs or not, `about` the most important of them in one line.
+    """
 
     name: str
     state: str
@@ -28,6 +32,8 @@ class Panel:
     seconds: float = 0.0
     was_running: bool = False
     outcome: str = ""
+    facts: Rows = ()
+    about: str = ""
     waiting: Waiting | None = None
     now: float = field(default_factory=time.monotonic)
 
@@ -76,6 +82,7 @@ def as_text(panel: Panel, *, short: bool = False) -> str:
     for row in rows:
         note = f"  {row.note}" if row.note else ""
         lines.append(f"  {row.mark} {row.title:<{width}}  {row.elapsed(panel.now):5.1f} s{note}")
+    lines += [f"  {panel.about}"] if panel.about and not short else []
     lines += [f"  {url}" for url in panel.urls]
     if panel.error:
         lines.append(f"  {panel.error}")

@@ -20,6 +20,7 @@ from typing import Any
 from flatkit import paths
 from flatkit.errors import FlatkitError
 from flatkit.machines import Shell
+from flatkit.machines.store import folder_of
 from flatkit.widgets import bundle, front
 
 _traitlets: Any = importlib.import_module("traitlets")
@@ -33,11 +34,20 @@ _LOOP = (
     r'printf "\r\n[the session has ended; Enter connects again]\r\n"; read -r _ || exit; done'
 )
 
+# The console's file outlives restarts of its machine, and goes when the machine goes.
+_CONSOLE = 'tail -n 400 -F "$0" 2>/dev/null & while [ -e "$0" ]; do sleep 2; done; kill $!'
+_CONSOLE_LINES = 200
+
 
 def session_name(machine: str) -> str:
     """A name for the server's terminal: it takes letters, digits and "_" only, and another state folder is another world."""
     world = hashlib.sha256(f"{paths.state_dir()}/{machine}".encode()).hexdigest()[:6]
     return f"flatkit_{re.sub(r'[^A-Za-z0-9]', '_', machine)}_{world}"
+
+
+def console_argv(machine: str) -> list[str]:
+    """What the server is to run for the serial console: its end, and what comes, until the machine is removed."""
+    return ["sh", "-c", _CONSOLE, str(folder_of(machine).console)]
 
 
 def session_argv(machine: str) -> list[str]:
@@ -47,32 +57,50 @@ def session_argv(machine: str) -> list[str]:
 
 
 class TerminalWidget(bundle.BundledWidget):
-    """The traits: the machine's name, the server's session and what it runs; `gone` when the machine is removed."""
+    """The traits: the machine's name, the server's session and what it runs; `gone` when the machine is removed.
+
+    The serial console beside it is a session of the server too, named after the first with `_console` at its end.
+    """
 
     _esm = bundle.script("terminal")
     _css = bundle.style("terminal")
     machine = _traitlets.Unicode().tag(sync=True)
     session = _traitlets.Unicode().tag(sync=True)
     argv = _traitlets.List().tag(sync=True)
+    console_argv = _traitlets.List().tag(sync=True)
     gone = _traitlets.Bool(default_value=False).tag(sync=True)
 
 
 class Terminal:
-    """The widget, and the way over the kernel. `open_shell(columns, rows)` opens a login on the machine."""
+    """The widget, and the way over the kernel.
 
-    def __init__(self, machine: str, open_shell: Callable[[int, int], Shell]) -> None:
-        self._open_shell = open_shell
+    `open_shell(columns, rows)` opens a login on the machine; `console_lines(count)` gives the serial console's last lines.
+    """
+
+    def __init__(
+        self, machine: str, open_shell: Callable[[int, int], Shell], console_lines: Callable[[int], list[str]]
+    ) -> None:
+        self._open_shell, self._console_lines = open_shell, console_lines
         self._lock = threading.Lock()
         self._shell: Shell | None = None
         self._under_way = 0
         self._drawn = threading.Condition()
-        self.widget: Any = TerminalWidget(machine=machine, session=session_name(machine), argv=session_argv(machine))
+        self.widget: Any = TerminalWidget(
+            machine=machine,
+            session=session_name(machine),
+            argv=session_argv(machine),
+            console_argv=console_argv(machine),
+        )
         self.widget.on_msg(self._said)
 
     def _said(self, _: Any, content: Any, __: Any) -> None:
         kind = content.get("kind") if isinstance(content, dict) else None
         if kind == "open":
             threading.Thread(target=self._serve, args=(content,), name="flatkit: terminal", daemon=True).start()
+        elif kind == "console":
+            # The page asks again and again while its console is open.
+            with suppress(OSError, FlatkitError):
+                self.widget.send({"kind": "console", "lines": self._console_lines(_CONSOLE_LINES)})
         elif kind == "drawn":
             with self._drawn:
                 self._under_way = max(0, self._under_way - int(content["bytes"]))

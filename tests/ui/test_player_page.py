@@ -87,9 +87,14 @@ def test_keys_play_and_a_stage_is_large(stage: Stage) -> None:
     expect(page.get_by_role("button", name="Leave full screen")).to_be_visible()
     assert player.evaluate("el => parseFloat(getComputedStyle(el).fontSize)") > 1.4 * small
     page.keyboard.press("PageDown")
+    # The audience sees no notes, unless they are asked for.
+    expect(page.get_by_text(WHY).first).to_be_hidden()
     keep_screenshot(page, "player-stage")
+    page.keyboard.press("e")
+    expect(page.get_by_text(WHY).first).to_be_visible()
     page.keyboard.press("f")
     expect(page.get_by_role("button", name="Full screen")).to_be_visible()
+    expect(page.get_by_text(WHY).first).to_be_visible()
     widget.demo = demo("ok", "running", "waiting", working=True)
     expect(page.get_by_role("button", name="Play all")).to_be_disabled()
     player.focus()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from browser import keep_screenshot, serious_faults
@@ -16,7 +18,8 @@ pytest.importorskip("anywidget")
 from flatkit.widgets.terminal import TerminalWidget
 
 SHELL = """from flatkit.widgets.terminal import TerminalWidget
-TerminalWidget(machine="web", session="flatkit_probe", argv=["sh"])"""
+TerminalWidget(machine="web", session="flatkit_probe", argv=["sh"], console_argv=["tail", "-n", "400", "-F", "console.log"])"""
+SERIAL = "serial console of web, to be read only"
 
 
 def text_of(terminal: Locator) -> str:
@@ -67,6 +70,81 @@ def test_a_session_of_the_server_outlives_cells_and_kernels(lab: Lab, context: B
     lab.ask("DELETE", "api/terminals/flatkit_probe")
 
 
+def sessions(lab: Lab) -> list[str]:
+    return sorted(session["name"] for session in lab.ask("GET", "api/terminals"))
+
+
+def test_the_serial_console_is_beside_it_and_stays_readable_in_a_flood(lab: Lab, context: BrowserContext) -> None:
+    """10,000 lines a second for some seconds: the page keeps the last of them, and the terminal answers all the while."""
+    console = lab.root / "console.log"
+    console.write_text("[    0.000000] Linux version 6.1\n")
+    with lab.open(context, [SHELL]) as notebook:
+        page = notebook.page
+        notebook.run(0)
+        terminal = page.get_by_role("region", name="terminal on web")
+        expect(terminal.get_by_role("status").first).to_contain_text("connected")
+        beside = terminal.get_by_role("button", name="Serial console")
+        beside.click()
+        serial = page.get_by_role("region", name=SERIAL)
+        wait_for_text(serial, "Linux version 6.1")
+        assert sessions(lab) == ["flatkit_probe", "flatkit_probe_console"]
+        serial.locator(".xterm").click()
+        page.keyboard.type("not typed")
+
+        flood = threading.Thread(target=pour, args=(console, 30_000))
+        flood.start()
+        terminal.locator(".fk-screens > .fk-screen .xterm").click()
+        page.keyboard.type("echo $((6 * 7))z\n")
+        wait_for_text(terminal, "42z")
+        flood.join()
+        with console.open("a") as file:
+            file.write("the last line\n")
+        wait_for_text(serial, "the last line")
+        assert text_of(serial).count("\n") < 5100
+        assert "not typed" not in text_of(serial)
+        assert "not typed" not in text_of(terminal)
+        keep_screenshot(terminal, "terminal-serial")
+        beside.click()
+        expect(serial).to_be_hidden()
+    for name in sessions(lab):
+        lab.ask("DELETE", f"api/terminals/{name}")
+
+
+def pour(console: Path, lines: int) -> None:
+    """So many lines, 10,000 of them a second."""
+    pause = threading.Event()
+    with console.open("a") as file:
+        for number in range(lines // 500):
+            file.writelines(
+                f"[{number:6}.{row:06}] audit: one more line of a console that says far too much\n"
+                for row in range(500)
+            )
+            file.flush()
+            pause.wait(0.05)
+
+
+def test_where_there_is_no_jupyter_page_the_console_comes_over_the_kernel(stage: Stage) -> None:
+    widget = TerminalWidget(machine="web", session="flatkit_web", argv=[])
+    lines = ["first line"]
+    widget.on_msg(
+        lambda _, content, __: content["kind"] == "console" and widget.send({"kind": "console", "lines": lines})
+    )
+    terminal = stage.mount(widget).root.get_by_role("region", name="terminal on web")
+    terminal.get_by_role("button", name="Serial console").click()
+    serial = stage.page.get_by_role("region", name=SERIAL)
+    wait_for_text(serial, "first line")
+    lines.append("second line")
+    wait_for_text(serial, "first line\nsecond line")
+    serial.locator(".xterm").click()
+    stage.page.keyboard.press("Shift+Escape")
+    expect(terminal.get_by_role("button", name="Serial console")).to_be_focused()
+    aloud = terminal.get_by_role("button", name="Screen reader")
+    aloud.click()
+    expect(aloud).to_have_attribute("aria-pressed", "true")
+    widget.send({"kind": "output"}, buffers=[b"said aloud\r\n"])
+    expect(terminal.locator(".xterm-accessibility")).to_contain_text("said aloud")
+
+
 def test_where_there_is_no_jupyter_page_keys_go_to_the_kernel(stage: Stage) -> None:
     said: list[dict[str, object]] = []
     widget = TerminalWidget(machine="web", session="flatkit_web", argv=[])
@@ -100,5 +178,10 @@ def test_it_follows_the_theme(staged: Callable[[str], Stage], axe: str, colours:
     widget.send({"kind": "output"}, buffers=[b"\x1b[32mcore@web\x1b[0m ~ $ cat /etc/os-release\r\nNAME=Flatcar\r\n"])
     terminal = mounted.root.get_by_role("region", name="terminal on web")
     wait_for_text(terminal, "NAME=Flatcar")
+    terminal.get_by_role("button", name="Serial console").click()
+    widget.send(
+        {"kind": "console", "lines": ["[    0.000000] Linux version 6.1", "\x1b[32m  OK  \x1b[0m Started sshd"]}
+    )
+    wait_for_text(stage.page.get_by_role("region", name=SERIAL), "Started sshd")
     keep_screenshot(mounted.root, f"terminal-{colours}")
     assert serious_faults(stage.page, axe, "main") == []

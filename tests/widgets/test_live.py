@@ -13,14 +13,23 @@ from notebook_parts import CONFIG, Web, answer_inside
 
 import flatkit as fk
 from flatkit.errors import Cancelled, ConfigFaults, FetchError, InputError, MachineError
+from flatkit.machines import Machine
 from flatkit.testing.front import FakeFront
 from flatkit.testing.hypervisor import FakeHypervisor
 from flatkit.web import Response
 from flatkit.widgets import live_machines
+from flatkit.widgets.about import parse_usage
 from flatkit.widgets.live import LiveMachine
 from flatkit.widgets.machine_view import MachineView
 
 pytestmark = pytest.mark.usefixtures("backend")
+
+USAGE_SAID = """0.12 0.05 0.01 1/80 900
+65.30 110.00
+MemTotal:         983040 kB
+MemAvailable:     778240 kB
+/dev/root 4000000 400000 3600000 10% /
+"""
 
 
 @pytest.fixture
@@ -277,6 +286,49 @@ def test_a_look_inside_goes_to_the_page(machine: LiveMachine, hypervisor: FakeHy
     assert [layer["name"] for layer in view.page.inside["layers"]] == ["docker-flatcar", "wrong"]
     assert "USR-A 110.2.0: running, marked good" in repr(machine.slots)
     assert "docker-flatcar: merged (built in)" in repr(machine.extensions)
+
+
+def test_what_is_known_and_used_goes_to_the_page(machine: LiveMachine, hypervisor: FakeHypervisor) -> None:
+    (guest,) = hypervisor.guests.values()
+    guest.answer = lambda _: (USAGE_SAID, "", 0)
+    view = MachineView(machine)
+    machine._view = view
+    view.page.tab = "facts"
+    FakeFront(view.page).send({"verb": "look"})
+    assert view.meter.wait(10)
+    facts = dict(view.page.panel["facts"])
+    assert facts["memory"] == "256 MiB"
+    assert facts["checkpoints"] == "none"
+    assert "flatkit ssh web" in facts["log in"]
+    assert "256 MiB of memory, 2 processors" in repr(machine)
+    assert dict(view.page.usage)["memory in use"] == "200 MiB of 960 MiB"
+    assert dict(view.page.usage)["up"] == "1 min 5 s"
+
+
+@pytest.mark.parametrize("text", ["", "0.1\n", USAGE_SAID.replace("983040", "many"), "a b c\n" * 5])
+def test_an_answer_that_says_no_usage_shows_none(text: str) -> None:
+    assert parse_usage(text) is None
+
+
+def test_a_machine_that_is_removed_from_outside_is_seen(machine: LiveMachine, hypervisor: FakeHypervisor) -> None:
+    """By another program: the panel sees it at its next look, and its buttons and terminal go with the machine."""
+    view = MachineView(machine)
+    machine._view = view
+    view.show(machine.shown())
+    front = FakeFront(view.page)
+    terminal = view.open_terminal().widget
+    other = Machine("web", hypervisor=hypervisor)
+    other.stop()
+    front.send({"verb": "look"})
+    assert (view.page.panel["state"], view.page.panel["verbs"]) == ("stopped", ["start", "rewind"])
+    other.down()
+    front.send({"verb": "look"})
+    assert view.page.panel["headline"] == "removed: there is no such machine now"
+    assert (view.page.panel["verbs"], view.page.panel["facts"], view.page.panel["phases"]) == ([], [], [])
+    assert terminal.gone
+    front.send({"verb": "restart"})
+    front.send({"verb": "look"})
+    assert '"web"' in view.page.panel["error"], "what a button said is not taken away by the next look"
 
 
 def test_two_verbs_at_once_do_not_mix(machine: LiveMachine) -> None:

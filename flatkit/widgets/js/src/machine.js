@@ -2,7 +2,7 @@
 import { freshId, h, makeRoot } from "../lib/dom.js";
 import { keep, say } from "../lib/keep.js";
 
-const TABS = [["boot", "Boot"], ["slots", "Slots"], ["layers", "Layers of /usr"], ["console", "Console"]];
+const TABS = [["boot", "Boot"], ["slots", "Slots"], ["layers", "Layers of /usr"], ["facts", "Facts"], ["console", "Console"]];
 const LABELS = {
   cancel: ["Cancel", "Stop this; what was made is undone"], start: ["Start", "Switch it on"],
   stop: ["Stop", "Switch it off in order; its disk is kept"], restart: ["Restart", "Off in order, and on again"],
@@ -157,6 +157,14 @@ function drawLayers(pane, inside) {
   say(change, [added.size && `came: ${[...added].join(", ")}`, gone.length && `went: ${gone.join(", ")}`].filter(Boolean).join("; "));
 }
 
+function drawFacts(pane, facts, usage) {
+  if (!pane.children.length) pane.append(h("p", { class: "fk-dim" }), h("dl", { class: "fk-facts" }));
+  const [empty, list] = pane.children;
+  empty.hidden = facts.length > 0;
+  say(empty, "What the machine is made of is shown here once it is made.");
+  keep(list, [...facts, ...usage].map(([name, value]) => [name, () => h("div", {}, h("dt", {}, name), h("dd")), (row) => say(row.lastChild, value)]));
+}
+
 function drawConsole(pane, lines) {
   if (!pane.children.length) pane.append(h("pre", { tabindex: "0", role: "log", "aria-label": "the machine's console, last lines", "aria-live": "off" }));
   const pre = pane.firstChild;
@@ -183,17 +191,19 @@ export default {
       drawBoot(panes.boot, panel);
       drawSlots(panes.slots, model.get("inside"));
       drawLayers(panes.layers, model.get("inside"));
+      drawFacts(panes.facts, panel.facts, model.get("usage"));
       drawConsole(panes.console, model.get("console"));
     };
     const turn = () => show(model.get("tab"), false);
-    const events = "change:panel change:inside change:console";
+    const events = "change:panel change:inside change:usage change:console";
     model.on(events, draw);
     model.on("change:tab", turn);
     turn();
     draw();
-    // What has to be asked of the machine is asked while somebody looks at it, and not longer.
+    // What has to be asked of the machine is asked while somebody looks at it, and not longer; it may also have been changed
+    // or removed from outside.
     const look = () => {
-      if (model.get("tab") !== "boot" && document.visibilityState === "visible" && root.getClientRects().length) model.send({ verb: "look" });
+      if (model.get("panel").name && document.visibilityState === "visible" && root.getClientRects().length) model.send({ verb: "look" });
     };
     model.on("change:tab", look);
     const clock = setInterval(look, 2000);

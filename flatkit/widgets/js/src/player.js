@@ -79,26 +79,31 @@ export default {
       const now = list.querySelector("[aria-current]");
       if (now && document.fullscreenElement === root) now.scrollIntoView({ block: "center" });
     };
-    const explain = () => {
-      const wanted = notes.getAttribute("aria-pressed") !== "true";
+    // On a stage the trainer tells the why: the audience sees it only when asked for.
+    const explained = { page: true, stage: false };
+    const place = () => (document.fullscreenElement === root ? "stage" : "page");
+    const explain = (wanted) => {
+      explained[place()] = wanted;
       notes.setAttribute("aria-pressed", String(wanted));
       root.classList.toggle("fk-bare", !wanted);
     };
+    const turnNotes = () => explain(!explained[place()]);
     const fill = () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen());
     const turned = () => {
       const on = document.fullscreenElement === root;
       root.classList.toggle("fk-stage", on);
       say(full, on ? "Leave full screen" : "Full screen");
+      explain(explained[place()]);
       if (on) { root.focus(); draw(); }
     };
-    notes.onclick = explain;
+    notes.onclick = turnNotes;
     full.onclick = fill;
     document.addEventListener("fullscreenchange", turned);
     root.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey) return;
       const verb = KEYS[event.key] ?? (event.key === "PageDown" && document.fullscreenElement ? "next" : null);
       if (verb && !buttons[verb].disabled) act(verb);
-      else if (event.key === "e") explain();
+      else if (event.key === "e") turnNotes();
       else if (event.key === "f") fill();
       else if (!verb) return;
       event.preventDefault();

@@ -1,94 +1,38 @@
 // A terminal on the machine. On a Jupyter page it is a terminal of Jupyter's own server: it answers while the kernel is
-// busy, outlives it, and opens as a tab as well. Elsewhere (VS Code) the same keys go by the kernel.
-import { FitAddon } from "@xterm/addon-fit";
-import { Terminal } from "@xterm/xterm";
-import { h, isDark, makeRoot } from "../lib/dom.js";
+// busy, outlives it, and opens as a tab as well. Elsewhere (VS Code) the same keys go by the kernel. The serial console
+// stands beside it when asked for, to be read only.
+import { h, makeRoot } from "../lib/dom.js";
+import { makeScreen } from "../lib/screen.js";
+import { byKernel, byServer, consoleByKernel, findServer } from "../lib/session.js";
 
-const ACK = 64 * 1024;
-
-function findServer() {
-  const found = document.getElementById("jupyter-config-data");
-  if (!found) return null;
-  const { baseUrl = "/", token = "" } = JSON.parse(found.textContent);
-  const base = new URL(baseUrl, location.href);
-  const ask = (path, options = {}) => {
-    const xsrf = /(?:^|; )_xsrf=([^;]*)/.exec(document.cookie)?.[1];
-    const headers = { "Content-Type": "application/json", ...(xsrf && { "X-XSRFToken": xsrf }), ...(token && { Authorization: `token ${token}` }) };
-    return fetch(new URL(path, base), { credentials: "same-origin", ...options, headers });
-  };
-  const socket = (name) => {
-    const url = new URL(`terminals/websocket/${name}`, base);
-    url.protocol = url.protocol.replace("http", "ws");
-    if (token) url.searchParams.set("token", token);
-    return new WebSocket(url);
-  };
-  return { ask, socket };
-}
-
-/** By Jupyter's server. A second POST of a name would leak the first session, so it is looked for before. */
-function byServer({ ask, socket }, model, wire) {
-  const name = model.get("session");
-  let current = null;
-  const connect = async () => {
-    try {
-      if ((await ask(`api/terminals/${name}`)).status === 404) {
-        const made = await ask("api/terminals", { method: "POST", body: JSON.stringify({ name, shell_command: model.get("argv") }) });
-        if (!made.ok) throw new Error(`the server says ${made.status}`);
-      }
-    } catch (error) {
-      wire.ended(`No terminal: ${error.message}`);
-      return;
-    }
-    const link = (current = socket(name));
-    const tell = (...message) => { if (link.readyState === WebSocket.OPEN) link.send(JSON.stringify(message)); };
-    wire.send = (text) => tell("stdin", text);
-    wire.resize = (columns, rows) => tell("set_size", rows, columns);
-    link.onopen = () => wire.opened();
-    link.onmessage = ({ data }) => {
-      const [kind, text] = JSON.parse(data);
-      if (kind === "stdout") wire.write(text);
-      if (kind === "disconnect") wire.ended("The session has ended.");
+/** The serial console: opened by its button, closed by it, and gone with the machine. */
+function makeSerial(root, model, server, button) {
+  const label = `serial console of ${model.get("machine")}, to be read only`;
+  const state = h("span", { role: "status" });
+  const screen = h("div", { class: "fk-screen" });
+  const pane = h("div", { class: "fk-serial", role: "region", "aria-label": label, hidden: true }, h("div", { class: "fk-dim" }, "serial console, to be read only ", state), screen);
+  let view = null, session = null;
+  const open = () => {
+    const wire = {
+      write: (data) => view.term.write(data), redraw: (text) => { view.term.reset(); view.term.write(text); },
+      opened: () => { state.textContent = ""; }, ended: (why) => { state.textContent = `· ${why}`; },
     };
-    link.onclose = () => { if (current === link) wire.ended("The connection to the session is closed."); };
+    session = server ? byServer(server, `${model.get("session")}_console`, model.get("console_argv"), wire) : consoleByKernel(model, wire);
+    view = makeScreen(root, screen, { label, readOnly: true, begun: session.connect, leave: () => button.focus() });
+    pane.flatkitText = view.text;
   };
-  return {
-    connect,
-    close: () => { const link = current; current = null; link?.close(); },
-    remove: () => ask(`api/terminals/${name}`, { method: "DELETE" }).catch(() => {}),
+  const end = () => { session?.close(); view?.end(); screen.replaceChildren(); session = view = null; };
+  button.onclick = () => {
+    const wanted = pane.hidden;
+    pane.hidden = !wanted;
+    button.setAttribute("aria-pressed", String(wanted));
+    if (wanted) open();
+    else end();
   };
+  // Whether it is shown at the moment or not: its session on the server goes with the machine.
+  const remove = () => server && byServer(server, `${model.get("session")}_console`, [], {}).remove();
+  return { pane, end, remove };
 }
-
-/** By the kernel: bytes in both directions, and word of what was drawn, so that a flood does not pile up. */
-function byKernel(model, wire) {
-  let drawn = 0;
-  const heard = (content, buffers) => {
-    if (content.kind === "output") {
-      const bytes = new Uint8Array(buffers[0].buffer, buffers[0].byteOffset, buffers[0].byteLength);
-      wire.write(bytes, () => {
-        drawn += bytes.length;
-        if (drawn >= ACK) { model.send({ kind: "drawn", bytes: drawn }); drawn = 0; }
-      });
-    }
-    if (content.kind === "ended") wire.ended(content.why);
-  };
-  wire.send = (text) => model.send({ kind: "input", text });
-  wire.resize = (columns, rows) => model.send({ kind: "size", columns, rows });
-  model.on("msg:custom", heard);
-  return {
-    connect: () => { wire.opened(); model.send({ kind: "open", columns: wire.columns(), rows: wire.rows() }); },
-    close: () => model.off("msg:custom", heard),
-    remove: () => {},
-  };
-}
-
-const colour = (el, name) => getComputedStyle(el).getPropertyValue(name).trim();
-const themeOf = (root) => {
-  const dark = isDark();
-  return {
-    background: colour(root, "--fk-ground") || (dark ? "#111" : "#fff"), foreground: colour(root, "--fk-text") || (dark ? "#eee" : "#111"),
-    cursor: colour(root, "--fk-accent"), selectionBackground: dark ? "#3a5f8a" : "#b5d3f5",
-  };
-};
 
 export default {
   render({ model, el }) {
@@ -96,60 +40,47 @@ export default {
     const server = findServer();
     // This one goes on without its kernel.
     if (server) root.querySelector(".fk-gone").remove();
-    root.setAttribute("aria-label", `terminal on ${model.get("machine")}`);
+    const label = `terminal on ${model.get("machine")}`;
+    root.setAttribute("aria-label", label);
     const state = h("span", { class: "fk-dim", role: "status" }, "connecting …");
-    const again = h("button", { type: "button", class: "fk-button", hidden: true }, "Connect again");
-    const tab = server && h("button", {
-      type: "button", class: "fk-button", "data-commandlinker-command": "terminal:open",
-      "data-commandlinker-args": JSON.stringify({ name: model.get("session") }),
-    }, "Open as a tab");
+    const button = (text, title, more = {}) => h("button", { type: "button", class: "fk-button", title, ...more }, text);
+    const again = button("Connect again", null, { hidden: true });
+    const tab = server && button("Open as a tab", "The same session in a tab of its own", {
+      "data-commandlinker-command": "terminal:open", "data-commandlinker-args": JSON.stringify({ name: model.get("session") }),
+    });
+    const beside = button("Serial console", "What the machine says on its serial console, beside the terminal", { "aria-pressed": "false" });
+    const aloud = button("Screen reader", "Lets a screen reader follow what is said here; slower", { "aria-pressed": "false" });
     const leave = h("span", { class: "fk-dim fk-leave" }, "Shift+Escape leaves the terminal");
-    const bar = h("div", { class: "fk-bar" }, h("b", {}, `core@${model.get("machine")}`), state, again, tab, leave);
     const place = h("div", { class: "fk-screen" });
-    root.append(bar, place);
+    const serial = makeSerial(root, model, server, beside);
+    root.append(
+      h("div", { class: "fk-bar" }, h("b", {}, `core@${model.get("machine")}`), state, again, tab, beside, aloud, leave),
+      h("div", { class: "fk-screens" }, place, serial.pane));
 
-    const term = new Terminal({ fontSize: 13, fontFamily: getComputedStyle(root).getPropertyValue("--fk-code") || "monospace", minimumContrastRatio: 4.5, scrollback: 5000, cursorBlink: false, theme: themeOf(root) });
-    const fit = new FitAddon();
-    term.loadAddon(fit);
     const wire = {
-      send: () => {}, resize: () => {}, columns: () => term.cols, rows: () => term.rows,
-      write: (data, done) => term.write(data, done),
-      opened: () => { state.textContent = "connected"; again.hidden = true; wire.resize(term.cols, term.rows); },
+      send: () => {}, resize: () => {}, columns: () => screen.term.cols, rows: () => screen.term.rows,
+      write: (data, done) => screen.term.write(data, done),
+      opened: () => { state.textContent = "connected"; again.hidden = true; wire.resize(screen.term.cols, screen.term.rows); },
       ended: (why) => { state.textContent = why; again.hidden = model.get("gone"); },
     };
-    const session = server ? byServer(server, model, wire) : byKernel(model, wire);
+    const session = server ? byServer(server, model.get("session"), model.get("argv"), wire) : byKernel(model, wire);
+    const screen = makeScreen(root, place, { label, begun: session.connect, leave: () => (tab ?? beside).focus() });
+    const { term } = screen;
     term.onData((text) => wire.send(text));
     term.onResize(({ cols, rows }) => wire.resize(cols, rows));
-    term.attachCustomKeyEventHandler((event) => {
-      if (event.type !== "keydown" || event.key !== "Escape" || !event.shiftKey) return true;
-      (tab ?? again).focus();
-      return false;
-    });
     again.onclick = () => { again.hidden = true; session.connect(); };
+    aloud.onclick = () => {
+      term.options.screenReaderMode = !term.options.screenReaderMode;
+      aloud.setAttribute("aria-pressed", String(term.options.screenReaderMode));
+    };
     const gone = () => {
       if (!model.get("gone")) return;
       session.remove();
+      serial.remove();
       wire.ended("The machine is gone.");
     };
     model.on("change:gone", gone);
-
-    // xterm measures itself: it is opened once it has a place on the page.
-    let begun = false;
-    const sizes = new ResizeObserver(() => {
-      if (!place.clientWidth) return;
-      if (!begun) {
-        begun = true;
-        term.open(place);
-        term.textarea?.setAttribute("aria-label", `terminal on ${model.get("machine")}`);
-        fit.fit();
-        session.connect();
-      } else fit.fit();
-    });
-    sizes.observe(place);
-    const themes = new MutationObserver(() => { term.options.theme = themeOf(root); });
-    themes.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind", "class"] });
-    // For tests and screen readers alike: what is on the screen, as text.
-    root.flatkitText = () => Array.from({ length: term.buffer.active.length }, (_, row) => term.buffer.active.getLine(row)?.translateToString(true) ?? "").join("\n");
-    return () => { sizes.disconnect(); themes.disconnect(); model.off("change:gone", gone); session.close(); term.dispose(); };
+    root.flatkitText = screen.text;
+    return () => { model.off("change:gone", gone); serial.end(); session.close(); screen.end(); };
   },
 };

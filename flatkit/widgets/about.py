@@ -1,0 +1,98 @@
+"""What a machine is and what it uses, as rows of words for its panel. Pure, but for `look`, which asks the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flatkit.errors import FlatkitError
+from flatkit.machines import Checkpoint
+from flatkit.machines.store import Record
+from flatkit.steps import Fact
+
+Rows = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a running machine uses; sizes in bytes, `up` in seconds, `load` of the last minute."""
+
+    memory_used: int
+    memory: int
+    disk_used: int
+    disk: int
+    load: float
+    up: float
+
+    @property
+    def rows(self) -> Rows:
+        """In words."""
+        return (
+            ("memory in use", f"{_mib(self.memory_used)} of {_mib(self.memory)}"),
+            ("disk in use", f"{_mib(self.disk_used)} of {_mib(self.disk)}"),
+            ("load", f"{self.load:.2f} programs at work, on average of the last minute"),
+            ("up", f"{self.up // 60:.0f} min {self.up % 60:.0f} s"),
+        )
+
+
+def parse_usage(text: str) -> Usage | None:
+    """From the answer to USAGE; None when it cannot be read."""
+    try:
+        load, up, total, free, disk = (line.split() for line in text.strip().splitlines())
+        memory = int(total[1]) * 1024
+        return Usage(
+            memory_used=memory - int(free[1]) * 1024,
+            memory=memory,
+            disk_used=int(disk[2]) * 1024,
+            disk=int(disk[1]) * 1024,
+            load=float(load[0]),
+            up=float(up[0]),
+        )
+    except (ValueError, IndexError):
+        return None
+
+
+USAGE = Fact(
+    name="usage",
+    ask="cat /proc/loadavg /proc/uptime; grep -E '^Mem(Total|Available):' /proc/meminfo; df -kP / | tail -n 1",
+    parse=parse_usage,
+)
+
+
+def look(run: Callable[[str], Any]) -> Usage | None:
+    """Ask a machine; None when it does not answer."""
+    try:
+        found: Usage | None = USAGE.parse(run(USAGE.ask).stdout)
+    except FlatkitError:
+        return None
+    return found
+
+
+def facts_of(record: Record, checkpoints: Sequence[Checkpoint] = ()) -> Rows:
+    """What is known of a machine, whether it runs or not."""
+    spec = record.spec
+    rows = [
+        ("image", spec.label),
+        ("processors", f"{spec.cpus}, {spec.arch}, by {record.accelerator.words}"),
+        ("memory", f"{spec.memory_mib} MiB"),
+    ]
+    rows += [("further disks", str(spec.extra_disks))] if spec.extra_disks else []
+    rows += [
+        ("log in", f"flatkit ssh {spec.name}   (user {spec.ssh_user}, key only)"),
+        ("ports", ", ".join(f"127.0.0.1:{one.host} leads to {one.guest}" for one in record.forwards)),
+        ("checkpoints", ", ".join(one.name for one in checkpoints) or "none"),
+    ]
+    return tuple((name, value) for name, value in rows if value)
+
+
+def in_one_line(record: Record) -> str:
+    """The most important of it, for the text twin."""
+    spec = record.spec
+    return (
+        f"{spec.memory_mib} MiB of memory, {spec.cpus} processors, {record.accelerator.words}; flatkit ssh {spec.name}"
+    )
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB" if size < 10 * 2**30 else f"{size / 2**30:.0f} GiB"
