@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
+from clicking import Clicker
 
 from flatkit.machines import find_machines
 
@@ -107,22 +105,6 @@ NEVER = {"01-provision.ipynb": {"page-new": "nobody installed", "up-refused": "T
 
 
 @pytest.fixture
-def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A kernel of this very Python, whatever kernels a person has installed."""
-    spec = {
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": "flatkit test",
-        "language": "python",
-    }
-    folder = tmp_path / "jupyter" / "kernels" / "flatkit-test"
-    folder.mkdir(parents=True)
-    (folder / "kernel.json").write_text(json.dumps(spec))
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    return "flatkit-test"
-
-
-@pytest.fixture
 def course(tmp_path: Path) -> Path:
     folder = tmp_path / "course"
     shutil.copytree(ROOT / "notebooks", folder, ignore=shutil.ignore_patterns("*.bu", "*~", ".ipynb_checkpoints"))
@@ -177,16 +159,29 @@ def test_runs_top_to_bottom_without_a_machine(
     run_and_look(path, course, kernel)
 
 
+@pytest.mark.install
+@pytest.mark.timeout(300)
+@quiet
+@pytest.mark.parametrize("path", [path for path in NOTEBOOKS if path.name in BOOTS_NOTHING], ids=lambda path: path.name)
+def test_runs_with_the_oldest_kernel_that_is_supported(
+    path: Path, course: Path, old_kernel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
+    run_and_look(path, course, old_kernel)
+
+
 def run_and_look(path: Path, course: Path, kernel: str) -> None:
     notebook = nbformat.read(course / path.name, as_version=4)
-    client = NotebookClient(
+    client = Clicker(
         notebook,
         kernel_name=kernel,
         timeout=300,
-        store_widget_state=False,
         resources={"metadata": {"path": str(course)}},
     )
-    client.execute()
+    with client.setup_kernel():
+        for number, cell in enumerate(notebook.cells):
+            client.execute_cell(cell, number)
+        click_through(client)
     cells = {cell.id: text_of(cell) for cell in notebook.cells if cell.cell_type == "code"}
     missing = {
         (name, promise): cells[name]
@@ -200,6 +195,45 @@ def run_and_look(path: Path, course: Path, kernel: str) -> None:
     failed = {cell.id for cell in notebook.cells if any(o.output_type == "error" for o in cell.get("outputs", ()))}
     meant = {cell.id for cell in notebook.cells if "raises-exception" in cell.metadata.get("tags", ())}
     assert failed == meant
+
+
+def click_through(client: Clicker) -> None:
+    """After its last cell: every exercise is hinted at, checked and shown, every quiz answered, as by clicks.
+
+    The machines are gone by then, so that what asks for one says so, instead of failing unseen.
+    """
+    assert client.faults == []
+    checks = client.find(description="Check again")
+    for check, hint, solve, over in zip(
+        checks, *(buttons(client, word) for word in ("Hint", "Show me", "Start over")), strict=True
+    ):
+        for button in (hint, check, solve, check):
+            client.click(button)
+            client.wait_for(check, "description", lambda text: text == "Check again")
+        shown = "".join(str(state.get("value", "")) for state in client.widget_state.values())
+        assert "hint 1: " in shown
+        client.click(over)
+        client.wait_for(check, "description", lambda text: text == "Check again")
+    assert checks, "every notebook has exercises"
+    questions = client.find(_model_name="RadioButtonsModel")
+    assert questions, "every notebook has its recap"
+    for group in questions:
+        for answer in range(len(client.widget_state[group]["_options_labels"])):
+            client.choose(group, index=answer)
+            client.wait_for(group, "index", lambda index, answer=answer: index == answer)
+    for ident in client.find(_anywidget_id="flatkit.widgets.machine_panel.MachinePanel"):
+        for verb in ("look", "terminal", "start", "no-such-verb"):
+            client.say(ident, verb=verb)
+    for ident in client.find(_anywidget_id="flatkit.widgets.editor_view.EditorWidget"):
+        client.say(ident, kind="look")
+
+
+def buttons(client: Clicker, word: str) -> list[str]:
+    return [
+        ident
+        for ident in client.find(_model_name="ButtonModel")
+        if client.widget_state[ident]["description"].startswith(word)
+    ]
 
 
 def test_the_config_of_the_first_lesson_is_the_example() -> None:
