@@ -21,6 +21,9 @@ class Stage(Protocol):
     def boot(self, boot: Boot, observer: Observer) -> str:
         """Boot a machine and say in one line what came of it; later guest commands go there."""
 
+    def adopt(self, boot: Boot) -> None:
+        """Take over the machine that this step booted in an earlier run. Raises MachineError when it does not run."""
+
     def host(self, command: str) -> str:
         """Type a command on this host."""
 
@@ -62,16 +65,16 @@ class DemoResult:
         return len(self.steps) == self.total and all(step.ok for step in self.steps)
 
 
-def play(demo: Demo, stage: Stage, observer: Observer) -> DemoResult:
-    """Play the steps in order until one fails."""
+def play(demo: Demo, stage: Stage, observer: Observer, *, start: int = 1) -> DemoResult:
+    """Play the steps in order, from `start` on, until one fails; those before were played on this stage's machines."""
     results: list[StepResult] = []
     if demo.offers:
         stage.offer(demo.offers, observer)
-    for number, step in enumerate(demo.steps, start=1):
+    for number, step in enumerate(demo.steps[start - 1 :], start=start):
         results.append(_play_step(demo, number, step, stage, observer))
         if not results[-1].ok:
             break
-    return DemoResult(demo=demo.name, steps=tuple(results), total=len(demo.steps))
+    return DemoResult(demo=demo.name, steps=tuple(results), total=len(demo.steps) - start + 1)
 
 
 def _play_step(demo: Demo, number: int, step: Step, stage: Stage, observer: Observer) -> StepResult:

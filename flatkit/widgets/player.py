@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from flatkit import host, workshop
@@ -16,90 +15,17 @@ from flatkit.demos import get_demo
 from flatkit.demos.recording import Recording, find_recording, get_recording
 from flatkit.demos.replay import replay
 from flatkit.demos.runner import DemoResult, Stage, play
-from flatkit.errors import Cancelled
-from flatkit.events import StepEnded, StepOutput, StepStarted
-from flatkit.steps import Demo
-from flatkit.widgets import front
+from flatkit.errors import FlatkitError, MachineError
+from flatkit.events import Said
+from flatkit.widgets import front, played
 from flatkit.widgets.job import Job
+from flatkit.widgets.played import Played, StepShown
+from flatkit.widgets.playing import PlayProgress
 from flatkit.widgets.progress import Progress, Refresher
 
-_LONGEST_OUTPUT = 4000
 _STOP_PATIENCE = 60.0
 # What gives the stage that a demo is played on: image, keep and cancel by keyword.
 Stages = Callable[..., AbstractContextManager[Stage]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepShown:
-    """A step as the panel shows it; `state` is waiting, next, running, ok or failed."""
-
-    number: int
-    title: str
-    why: str
-    command: str
-    where: str
-    state: str = "waiting"
-    output: str = ""
-    found: str = ""
-    hint: str = ""
-    seconds: float = 0.0
-
-    @property
-    def mark(self) -> str:
-        """Its state as one character."""
-        return {"ok": "✓", "failed": "✗", "running": "…", "next": "▶"}.get(self.state, "·")
-
-
-class PlayProgress(Progress):
-    """Keeps the steps beside the progress of a boot, and holds the runner before each step until it is allowed."""
-
-    def __init__(self, demo: Demo, cancel: threading.Event, kept: tuple[StepShown, ...] = ()) -> None:
-        super().__init__(cancel=cancel)
-        self._stop = cancel
-        self._gate = threading.Condition()
-        self._allowed = 0
-        self.steps = [
-            StepShown(number=number, title=step.title, why=step.why, command=step.line, where=str(step.where))
-            for number, step in enumerate(demo.steps, start=1)
-        ]
-        # Steps that were played before the run went over to a recording stay as they are.
-        self.steps[: len(kept)] = kept
-        self._set(len(kept) + 1, state="next")
-
-    def allow(self, number: int) -> None:
-        """Let the runner play up to this step."""
-        with self._gate:
-            self._allowed = max(self._allowed, number)
-            self._gate.notify_all()
-
-    def stop(self) -> None:
-        """Wake the runner, so that it sees that it is to stop."""
-        self._stop.set()
-        with self._gate:
-            self._gate.notify_all()
-
-    def _set(self, number: int, **changes: Any) -> None:
-        self.steps[number - 1] = replace(self.steps[number - 1], **changes)
-        self.changed.set()
-
-    def notify(self, event: Any) -> None:
-        """Steps are held here, outside the lock that keeps the rest."""
-        if isinstance(event, StepStarted):
-            self._set(event.number, state="next", command=event.command)
-            with self._gate:
-                self._gate.wait_for(lambda: self._allowed >= event.number or self._stop.is_set())
-            if self._stop.is_set():
-                raise Cancelled("the demo was stopped")
-            self._set(event.number, state="running")
-        elif isinstance(event, StepOutput):
-            self._set(event.number, output=event.text[:_LONGEST_OUTPUT])
-        elif isinstance(event, StepEnded):
-            state = "ok" if event.ok else "failed"
-            self._set(event.number, state=state, found=event.found, hint=event.hint, seconds=event.seconds)
-            if event.ok and event.number < len(self.steps):
-                self._set(event.number + 1, state="next")
-        else:
-            super().notify(event)
 
 
 class Player:
@@ -123,11 +49,20 @@ class Player:
         self._image, self._keep, self._stages = image, keep, stages
         self._lock = threading.RLock()
         self._cancel = threading.Event()
-        self._progress = PlayProgress(self.demo, self._cancel)
+        # What was played before the kernel was restarted is shown, and need not be played again.
+        self._found = played.find(self.demo)
+        self._progress = self._new_progress(self._found.steps)
         self._job: Job | None = None
         self._view: front.View | None = None
         self._place = front.Place()
-        self._wanted = 0
+        self._wanted = len(self._found.steps)
+
+    def _new_progress(self, kept: tuple[StepShown, ...] = ()) -> PlayProgress:
+        return PlayProgress(self.demo, self._cancel, kept, self._keep_place)
+
+    def _keep_place(self) -> None:
+        done = tuple(step for step in self.steps if step.state == "ok")
+        played.keep(self.demo, Played(steps=done, recorded=self.recording is not None))
 
     @property
     def steps(self) -> tuple[StepShown, ...]:
@@ -193,9 +128,7 @@ class Player:
 
     def _again_if_over(self) -> None:
         if self.is_over:
-            self._cancel = threading.Event()
-            self._progress = PlayProgress(self.demo, self._cancel)
-            self._job, self.result, self._wanted = None, None, 0
+            self._begin_afresh()
 
     def _play_to(self, number: int) -> Self:
         if self._job is None:
@@ -204,10 +137,14 @@ class Player:
         if self._job is None:
             progress = self._progress
             self._job = job = Job(f"playing {self.demo.name}", self._work, cancelled=self._cancel)
-            job.when_done(progress.changed.set)
+            job.when_done(lambda: self._is_done(progress))
             Refresher(self._draw, progress.changed, lambda: not job.is_running)
         self._progress.allow(self._wanted)
         return self
+
+    def _is_done(self, progress: PlayProgress) -> None:
+        played.forget(self.demo)
+        progress.changed.set()
 
     def recorded(self) -> Self:
         """Go on with the recorded run, from the step that is next; what runs is stopped. Raises InputError without one."""
@@ -225,15 +162,21 @@ class Player:
 
     def _begin_recorded(self, recording: Recording, kept: tuple[StepShown, ...] = ()) -> None:
         self.recording, self.banner = recording, recording.banner
+        self._begin_afresh(kept)
+
+    def _begin_afresh(self, kept: tuple[StepShown, ...] = ()) -> None:
         self._cancel = threading.Event()
-        self._progress = PlayProgress(self.demo, self._cancel, kept)
+        self._found = Played()
+        self._progress = self._new_progress(kept)
         self._job, self.result, self._wanted = None, None, len(kept)
 
     def _choose(self) -> None:
         """Before it begins: a recorded run where one is wanted, and where nothing can boot and no image was named."""
         if self.recording is not None:
             return
-        if self._wants_recorded:
+        if self._found.recorded and find_recording(self.demo.name):
+            self._begin_recorded(get_recording(self.demo.name), self._found.steps)
+        elif self._wants_recorded:
             self._begin_recorded(get_recording(self.demo.name))
         elif self._image == "auto" and any(step.boot for step in self.demo.steps):
             obstacle = host.find_obstacle()
@@ -248,8 +191,28 @@ class Player:
             return self.result
         where = {"configs": self.demo.folder} if self.demo.folder else {}
         with self._stages(image=self._image, keep=self._keep, cancel=cancel, **where) as stage:
-            self.result = play(self.demo, stage, self._progress)
+            start = self._take_over(stage)
+            self.result = play(self.demo, stage, self._progress, start=start)
         return self.result
+
+    def _take_over(self, stage: Stage) -> int:
+        """With which step to begin: the next one, if the machines of those that were played are still there; else the first."""
+        done = len(self._found.steps)
+        if not done:
+            return 1
+        try:
+            # An update server went with its kernel, and its machines know its address.
+            if self.demo.offers:
+                raise MachineError("the demo's update server went with its kernel")
+            for step in self.demo.steps[:done]:
+                if step.boot:
+                    stage.adopt(step.boot)
+        except FlatkitError as error:
+            self._found = Played()
+            self._progress.restart(self.demo)
+            self._progress.notify(Said(text=f"begun again from the first step: {error.message}"))
+            return 1
+        return done + 1
 
     def __await__(self) -> Generator[Any, None, Self]:
         with self._lock:
@@ -284,6 +247,8 @@ class Player:
         if self.is_over:
             return "every check passed" if self.ok else "a check failed"
         done = sum(step.state == "ok" for step in self.steps)
+        if self._job is None and done:
+            return f"{done} of {len(self.steps)} steps were played before the kernel restarted"
         return f"{done} of {len(self.steps)} steps played" if self._job else f"{len(self.steps)} steps"
 
     def _draw(self) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from flatkit import paths, workshop
 from flatkit.errors import MachineError
 from flatkit.events import Observer, Said
-from flatkit.machines import Forward, Machine
+from flatkit.machines import Forward, Machine, MachineState
 from flatkit.run import run
 from flatkit.steps import Boot
 from flatkit.updates.channels import Channels
@@ -64,6 +64,13 @@ class LocalStage:
         self.machines.append(upped.machine)
         self.timeline = upped.timeline
         return f'the machine "{boot.machine}" is ready, {upped.timeline.total:.1f} s after its config was read'
+
+    def adopt(self, boot: Boot) -> None:
+        """Take over the machine that an earlier run booted, as it is. Raises MachineError when it does not run."""
+        machine = Machine(boot.machine)
+        if machine.state is not MachineState.RUNNING:
+            raise MachineError(f'the machine "{boot.machine}" of the earlier run does not run any more')
+        self.machines.append(machine)
 
     @property
     def folder(self) -> Path:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +15,9 @@ from typing import Any
 import pytest
 
 import flatkit as fk
+from flatkit import paths
 from flatkit.demos import DEMOS
-from flatkit.errors import InputError, UsageError
+from flatkit.errors import InputError, MachineError, UsageError
 from flatkit.events import Observer, phase
 from flatkit.steps import Boot, Demo, Step, Where, says
 from flatkit.testing.front import FakeFront
@@ -41,6 +45,7 @@ class Stage:
         self.is_open = False
         self.hold: threading.Event | None = None
         self.answers: dict[str, str] = {}
+        self.there = {"small"}
 
     @contextmanager
     def open(self, *, image: str, keep: bool, cancel: threading.Event) -> Iterator[Stage]:
@@ -55,6 +60,10 @@ class Stage:
             if self.hold:
                 self.hold.wait(10)
         return "it is ready"
+
+    def adopt(self, boot: Boot) -> None:
+        if boot.machine not in self.there:
+            raise MachineError(f'the machine "{boot.machine}" does not run any more')
 
     def host(self, command: str) -> str:
         return self.guest(command)
@@ -102,6 +111,56 @@ def test_awaiting_plays_all(player: Player, stage: Stage) -> None:
     assert "✓ 2/3  Ask" in text
     assert "core@machine$ echo 8080" in text
     assert asyncio.run(awaited(player)).ok, "awaiting again gives the same run"
+
+
+def left_by_a_dead_kernel(player: Player, stage: Stage, steps: int) -> None:
+    """So many steps are played, and then the kernel dies: what stays is the file, written by a process that is gone."""
+    for _ in range(steps):
+        player.next()
+    file = paths.state_dir() / "played" / "small.json"
+    until(lambda: file.exists() and len(json.loads(file.read_text())["steps"]) == steps)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = json.loads(file.read_text())
+    player.stop()
+    player.wait(10)
+    assert not file.exists(), "a demo that was stopped begins again"
+    file.write_text(json.dumps({**left, "pid": gone.pid}))
+    stage.typed.clear()
+
+
+def test_its_place_is_kept_over_a_restart_of_the_kernel(player: Player, stage: Stage) -> None:
+    left_by_a_dead_kernel(player, stage, 2)
+    again = Player("small", stages=stage.open)
+    assert "2 of 3 steps were played before the kernel restarted" in repr(again)
+    assert '✓ found "8080"' in repr(again), "with what they said"
+    assert [step.state for step in again.steps] == ["ok", "ok", "next"]
+    again.next().wait(10)
+    assert again.ok
+    assert stage.typed == ["ls"], "only what was left is played"
+    assert "2 of 3" not in repr(Player("small", stages=stage.open)), "over is over"
+
+
+def test_where_its_machine_is_gone_it_begins_again(player: Player, stage: Stage) -> None:
+    left_by_a_dead_kernel(player, stage, 2)
+    stage.there.clear()
+    again = Player("small", stages=stage.open)
+    asyncio.run(awaited(again))
+    assert again.ok
+    assert stage.typed == ["echo 8080", "ls"]
+    assert any("begun again from the first step" in line for line in again.progress.said)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"pid": os.getppid()}, {"steps": [{}]}, {"steps": 5}, None],
+    ids=["alive", "torn", "odd", "no"],
+)
+def test_a_place_that_is_not_ours_is_none(player: Player, stage: Stage, change: dict[str, Any] | None) -> None:
+    left_by_a_dead_kernel(player, stage, 1)
+    file = paths.state_dir() / "played" / "small.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}) if change else "{")
+    assert [step.state for step in Player("small", stages=stage.open).steps] == ["next", "waiting", "waiting"]
 
 
 def test_one_step_at_a_time(player: Player, stage: Stage) -> None:

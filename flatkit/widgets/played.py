@@ -1,0 +1,95 @@
+"""How far a demo was played, kept on disk: after a restart of the kernel it goes on where it was.
+
+<state>/played/NAME.json, written whole or not at all; it goes when the demo is over or stopped. One that cannot be read
+counts as none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from flatkit import paths
+from flatkit.machines.store import write_atomically
+from flatkit.steps import Demo
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepShown:
+    """A step as the panel shows it; `state` is waiting, next, running, ok or failed."""
+
+    number: int
+    title: str
+    why: str
+    command: str
+    where: str
+    state: str = "waiting"
+    output: str = ""
+    found: str = ""
+    hint: str = ""
+    seconds: float = 0.0
+
+    @property
+    def mark(self) -> str:
+        """Its state as one character."""
+        return {"ok": "✓", "failed": "✗", "running": "…", "next": "▶"}.get(self.state, "·")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """The steps that were played and passed; `recorded` when they came from a recording."""
+
+    steps: tuple[StepShown, ...] = ()
+    recorded: bool = False
+
+
+def keep(demo: Demo, played: Played) -> None:
+    """Write it down. A folder that cannot be written costs the place and nothing else."""
+    values = {"pid": os.getpid(), "recorded": played.recorded, "steps": [asdict(step) for step in played.steps]}
+    with suppress(OSError):
+        file = _file(demo)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, json.dumps(values) + "\n")
+
+
+def forget(demo: Demo) -> None:
+    """It is over."""
+    with suppress(OSError):
+        _file(demo).unlink(missing_ok=True)
+
+
+def find(demo: Demo) -> Played:
+    """What an earlier kernel played of this demo; nothing where that kernel lives, or the demo has changed since."""
+    try:
+        values = json.loads(_file(demo).read_text(encoding="utf-8"))
+        steps = tuple(_step(row) for row in values["steps"])
+        pid, recorded = int(values["pid"]), bool(values["recorded"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return Played()
+    titles = [step.title for step in demo.steps][: len(steps)]
+    whole = all(step.state == "ok" for step in steps) and len(steps) < len(demo.steps)
+    if not whole or titles != [step.title for step in steps] or (pid != os.getpid() and _lives(pid)):
+        return Played()
+    return Played(steps=steps, recorded=recorded)
+
+
+def _step(row: dict[str, Any]) -> StepShown:
+    return StepShown(**{field.name: row[field.name] for field in fields(StepShown)})
+
+
+def _file(demo: Demo) -> Path:
+    return paths.state_dir() / "played" / f"{demo.name.replace('/', '_')}.json"
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

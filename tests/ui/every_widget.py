@@ -1,0 +1,49 @@
+"""A notebook with everything that flatkit shows and nothing that boots: for the test of a whole page, and for the benchmark."""
+
+from __future__ import annotations
+
+from lab import Lab, Notebook
+
+from flatkit import paths
+
+# What a learner types, and what is there when it is ready: a selector below that cell's output.
+CELLS = {
+    "import flatkit as fk\nfk.doctor()": "table",
+    'fk.editor("every.bu")': ".fk-editor[data-became]",
+    "from flatkit.widgets import live_machines\nlive_machines.get('every')": ".fk-machine .fk-headline",
+    "live_machines.get('every').view()\n"
+    "from flatkit.widgets.terminal import TerminalWidget\n"
+    "TerminalWidget(machine='every', session='flatkit_every', argv=['sh'], console_argv=['sh'])": ".fk-terminal .xterm-rows",
+    'fk.play("provision", recorded=True)': ".fk-player .fk-step",
+    'fk.check("00-name")': ".fk .fk-line, .fk .fk-dim",
+    'fk.check("00-recap")': "input[type=radio]",
+    "fk.channels()": "table",
+    'fk.play("everywhere", "every.bu")': "select",
+    'fk.play("community")': ".fk",
+    "%%butane wrong.bu\nvariant: flatcar\nversion: 1.1.0\nstorag: {}\nsystemd: 5": ".fk-fault, .fk-note",
+}
+
+
+def prepare(lab: Lab) -> list[str]:
+    """Put the config where the cells want it; the cells."""
+    (lab.root / "every.bu").write_text((paths.examples_dir() / "web.bu").read_text(encoding="utf-8"))
+    return list(CELLS)
+
+
+def run_all(notebook: Notebook) -> float:
+    """Run all cells, and wait until each shows what it is to show; milliseconds."""
+    return float(notebook.page.evaluate(_RUN_ALL, list(CELLS.values())))
+
+
+_RUN_ALL = """async (selectors) => {
+  const { content } = jupyterapp.shell.currentWidget;
+  const shows = (cell, at) => cell.node.querySelector(".jp-OutputArea")?.querySelector(selectors[at]);
+  const began = performance.now();
+  void jupyterapp.commands.execute("notebook:run-all-cells");
+  while (!content.widgets.every(shows)) {
+    if (performance.now() - began > 60000)
+      throw new Error(`never shown: ${selectors.filter((_, at) => !shows(content.widgets[at], at))}`);
+    await new Promise(requestAnimationFrame);
+  }
+  return performance.now() - began;
+}"""
