@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # The tests' own JupyterLab and browser.
 sys.path[:0] = [str(ROOT / "tests" / "ui"), str(ROOT / "tools")]
 
+import every_widget  # noqa: E402
 from bench_butane import SMALL, large  # noqa: E402
 from browser import find_chromium, launch, open_context  # noqa: E402
 from lab import Lab, Notebook  # noqa: E402
@@ -36,6 +37,15 @@ _WATCH = """root => {
     pressed = null;
   };
   new MutationObserver(() => painted.port2.postMessage(0)).observe(root, { attributeFilter: ["data-judged"] });
+}"""
+_ECHO = """root => {
+  window.took = [];
+  let pressed = null;
+  root.addEventListener("keydown", () => { pressed = performance.now(); }, true);
+  new MutationObserver(() => {
+    if (pressed !== null) window.took.push(performance.now() - pressed);
+    pressed = null;
+  }).observe(root.querySelector(".xterm-rows"), { childList: true, subtree: true, characterData: true });
 }"""
 _READY = """async ([number, selector]) => {
   const { content } = jupyterapp.shell.currentWidget;
@@ -72,6 +82,19 @@ def keys(notebook: Notebook, name: str, *, pause: float) -> list[float]:
     return [float(value) for value in page.evaluate("took")]
 
 
+def echoes(notebook: Notebook) -> list[float]:
+    """Milliseconds from a key in the server's terminal until its echo is on the screen."""
+    page = notebook.page
+    terminal = page.get_by_role("region", name="terminal on every", exact=True)
+    expect(terminal.get_by_role("status").first).to_contain_text("connected")
+    terminal.locator(".xterm").first.click()
+    terminal.evaluate(_ECHO)
+    for number in range(KEYS):
+        page.keyboard.press("abcdefghij"[number % 10])
+        page.wait_for_function("count => took.length >= count", arg=number + 1)
+    return [float(value) for value in page.evaluate("took")]
+
+
 @contextmanager
 def notebooks() -> Iterator[Any]:
     """A JupyterLab and a browser; gives a function that opens a notebook."""
@@ -88,7 +111,7 @@ def notebooks() -> Iterator[Any]:
             with sync_playwright() as playwright:
                 browser = launch(playwright, path)
                 with open_context(browser) as context:
-                    yield lambda cells: lab.open(context, cells)
+                    yield lab, lambda cells: lab.open(context, cells)
                 browser.close()
         finally:
             lab.stop()
@@ -97,7 +120,7 @@ def notebooks() -> Iterator[Any]:
 def measure() -> list[tuple[str, float, float, str, float]]:
     """(what, median, p95 or the one value, unit, target) for each thing."""
     rows = []
-    with notebooks() as opened:
+    with notebooks() as (lab, opened):
         for name, words, target in (("small.bu", "60 lines", 100.0), ("large.bu", "2,000 lines", 250.0)):
             with opened(["import flatkit as fk", f'fk.editor("{name}")']) as notebook:
                 notebook.run(0)
@@ -109,6 +132,23 @@ def measure() -> list[tuple[str, float, float, str, float]]:
                     took = keys(notebook, name, pause=pause)
                     p95 = percentile(took, 0.95)
                     rows.append((f"key to answer, {words}, {rhythm}", statistics.median(took), p95, "ms", target))
+        with opened(every_widget.prepare(lab)) as notebook:
+            first = every_widget.run_all(notebook)
+            took = echoes(notebook)
+            rows.append(("echo in the server's terminal", statistics.median(took), percentile(took, 0.95), "ms", 30.0))
+            notebook.wait_until_idle()
+            notebook.save()
+            stored = (lab.root / "test.ipynb").stat().st_size / 1000
+            rows.append(("a notebook with every widget, as stored", stored, stored, "KB", 200.0))
+        # The first page of a kernel pays for its imports as well; a kernel that knows flatkit is what a lesson has.
+        with opened(
+            ["import flatkit as fk; fk.doctor(); fk.editor('every.bu')", *every_widget.prepare(lab)]
+        ) as notebook:
+            notebook.run(0)
+            notebook.wait_until_run(0)
+            warm = every_widget.run_all(notebook, skip=1)
+        rows.append(("all widgets on a page, first cells of a kernel", first, first, "ms", 4000.0))
+        rows.append(("all widgets on a page", warm, warm, "ms", 2000.0))
     static = sum(file.stat().st_size for file in (ROOT / "flatkit" / "widgets" / "static").iterdir())
     rows.append(("all bundles", static / 1000, static / 1000, "KB", 900.0))
     return rows

@@ -50,10 +50,11 @@ class MachineView:
         if value.state == "absent":
             self.looker.last = None
             self.page.inside, self.page.usage = {}, []
-            self.widget.children = (self.page,)
+            # In this order: the page hears that it is to end the session while it still shows the terminal.
             if self.terminal is not None:
                 self.terminal.close()
                 self.terminal = None
+            self.widget.children = (self.page,)
 
     def _said(self, verb: str) -> None:
         """A button, or the page's wish to look. Nobody would see what a callback raises."""

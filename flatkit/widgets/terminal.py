@@ -28,13 +28,14 @@ _traitlets: Any = importlib.import_module("traitlets")
 # So much may be under way to the page before it says that it has drawn it, in bytes.
 _WINDOW = 512 * 1024
 _KEEP = ("FLATKIT_STATE", "FLATKIT_CACHE", "LIBVIRT_DEFAULT_URI", "PYTHONPATH")
-# A machine that restarts ends its sessions; the terminal stays, and asks before it tries again.
+# Both sessions end when the machine is removed, whether a page is open or not: the console's file goes then. It outlives
+# restarts, which end a login only; the terminal stays, and asks before it tries again.
 _LOOP = (
+    '(while [ -e "$2" ]; do sleep 2; done; kill $$) & '
     'while :; do "$0" -m flatkit ssh "$1"; '
     r'printf "\r\n[the session has ended; Enter connects again]\r\n"; read -r _ || exit; done'
 )
 
-# The console's file outlives restarts of its machine, and goes when the machine goes.
 _CONSOLE = 'tail -n 400 -F "$0" 2>/dev/null & while [ -e "$0" ]; do sleep 2; done; kill $!'
 _CONSOLE_LINES = 200
 
@@ -53,7 +54,7 @@ def console_argv(machine: str) -> list[str]:
 def session_argv(machine: str) -> list[str]:
     """What the server is to run: `flatkit ssh`, again and again, in this kernel's world."""
     kept = [f"{name}={os.environ[name]}" for name in _KEEP if os.environ.get(name)]
-    return ["env", *kept, "sh", "-c", _LOOP, sys.executable, machine]
+    return ["env", *kept, "sh", "-c", _LOOP, sys.executable, machine, str(folder_of(machine).console)]
 
 
 class TerminalWidget(bundle.BundledWidget):

@@ -55,11 +55,11 @@ class Lab:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        self.root.mkdir(parents=True)
+        self.root.mkdir(parents=True, exist_ok=True)
         settings = self._home / "app-settings"
-        (settings / "overrides.d").mkdir(parents=True)
+        (settings / "overrides.d").mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "jupyter" / "overrides.json", settings / "overrides.d" / "flatkit.json")
-        self._port = _free_port()
+        self._port = self._port or _free_port()  # started again it is found where it was
         with (self._home / "server.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,10 @@ from notebook_parts import CONFIG
 import flatkit as fk
 from flatkit.errors import MachineError
 from flatkit.machines import Machine
+from flatkit.machines.store import folder_of
 from flatkit.testing.front import FakeFront
 from flatkit.widgets.live import LiveMachine
-from flatkit.widgets.terminal import Terminal, session_argv, session_name
+from flatkit.widgets.terminal import Terminal, console_argv, session_argv, session_name
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -64,7 +67,23 @@ def test_a_session_runs_in_the_world_of_its_kernel(folder: Path) -> None:
     argv = session_argv("web")
     assert argv[0] == "env"
     assert any(word.startswith("FLATKIT_STATE=") for word in argv)
-    assert argv[-1] == "web"
+    assert argv[-2] == "web"
+
+
+@pytest.mark.parametrize("make", [session_argv, console_argv], ids=["session", "console"])
+def test_a_session_of_the_server_ends_with_its_machine(folder: Path, make: Callable[[str], list[str]]) -> None:
+    """Also where no page is open that would end it."""
+    console = folder_of("web").console
+    console.parent.mkdir(parents=True)
+    console.write_text("Linux version 6.1\n")
+    with subprocess.Popen(
+        make("web"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as running:
+        assert running.stdout
+        assert running.stdout.readline()
+        assert running.poll() is None
+        console.unlink()
+        running.wait(20)
 
 
 def test_keys_go_over_the_kernel_and_back(machine: LiveMachine) -> None:
