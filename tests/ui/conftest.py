@@ -13,8 +13,12 @@ pytest.importorskip("playwright", reason="playwright is not installed (make test
 
 from browser import find_chromium, launch, open_context
 from lab import Lab
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 from stage import Stage
+
+
+# A host that boots machines at the same time may take its time.
+expect.set_options(timeout=20_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
