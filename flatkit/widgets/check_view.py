@@ -1,17 +1,26 @@
-"""The cards of exercises and quizzes in plain ipywidgets."""
+"""The cards of exercises and quizzes: what the page draws (js/src/task.js) as one value, and the clicks that it sends back."""
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from flatkit.errors import FlatkitError
-from flatkit.lessons.exercise import Question, State
-from flatkit.widgets import html, kit
+from flatkit.lessons.exercise import State
+from flatkit.widgets import bundle
 
 if TYPE_CHECKING:
     from flatkit.widgets.check_card import CheckCard, QuizCard
 
-_KINDS = {State.PASSED: "ok", State.WRONG: "bad", State.WAITING: "dim", State.NOT_TRIED: "dim"}
+_traitlets: Any = importlib.import_module("traitlets")
+
+
+class TaskWidget(bundle.BundledWidget):
+    """One trait: the task as it stands."""
+
+    _esm = bundle.script("task")
+    _css = bundle.style("task")
+    task = _traitlets.Dict().tag(sync=True)
 
 
 class CheckView:
@@ -19,80 +28,87 @@ class CheckView:
 
     def __init__(self, card: CheckCard) -> None:
         self._card = card
-        self.body = kit.HTML()
-        self.check = kit.Button(description="Check again", button_style="primary")
-        self.hint = kit.Button(description="Hint")
-        self.solve = kit.Button(description="Show me", tooltip="Do it for me, and show how; my text is kept as FILE~")
-        self.over = kit.Button(description="Start over", tooltip="Begin again; my text is kept as FILE~")
-        for button, verb in (
-            (self.check, card.again), (self.hint, card.hint), (self.solve, card.solve), (self.over, card.start_over),
-        ):  # fmt: skip
-            button.on_click(lambda _, verb=verb: card.in_background(verb))
-        self.widget = kit.VBox([self.body, kit.HBox([self.check, self.hint, self.solve, self.over])])
+        self.widget: Any = TaskWidget()
+        self.widget.on_msg(self._said)
 
     def show(self, value: CheckCard) -> None:
-        """Draw it."""
-        standing, working = value.standing, value.is_working
-        kind = _KINDS[standing.state]
-        parts = [html.line(html.text(standing.headline, kind)), html.line(html.text(standing.exercise.task))]
-        if standing.finding and standing.state is not State.NOT_TRIED:
-            parts += [html.line(html.text(line, kind)) for line in str(standing.finding).splitlines()]
-        for number, hint in enumerate(standing.hints, start=1):
-            parts.append(html.line(html.text(f"hint {number}: ", "line"), html.text(hint)))
-        for done in standing.done:
-            parts.append(html.line(f"<code>{html.text(done.line, 'line')}</code>"))
-            parts.append(html.pre(done.output.rstrip(), f"what came of {done.line}") if done.output.strip() else "")
-        parts += [html.line(html.text(text, "dim")) for text in (standing.note, value.note) if text]
-        self.body.value = html.block(*parts, role="status")
-        left = len(standing.exercise.hints) - len(standing.hints)
-        self.check.description = "Checking …" if working else "Check again"
-        self.hint.description = f"Hint ({left} left)"
-        self.hint.disabled = working or not left
-        self.check.disabled = self.solve.disabled = self.over.disabled = working
+        """Draw it; what does not change sends nothing."""
+        self.widget.task = exercise_value(value)
+
+    def _said(self, _: Any, content: Any, __: Any) -> None:
+        card = self._card
+        verbs = {"check": card.again, "hint": card.hint, "solve": card.solve, "over": card.start_over}
+        verb = verbs.get(content.get("verb", "")) if isinstance(content, dict) else None
+        if verb is not None:
+            card.in_background(verb)
 
 
 class QuizView:
-    """Draws a QuizCard: one group of choices for each question, to be answered with mouse or keyboard."""
+    """Draws a QuizCard: one group of choices for each question."""
 
     def __init__(self, card: QuizCard) -> None:
         self._card = card
-        self.head = kit.HTML()
-        self.groups: list[Any] = []
-        self.notes: list[Any] = []
-        rows: list[Any] = [self.head]
-        for number, question in enumerate(card.quiz.questions, start=1):
-            group = kit.RadioButtons(
-                options=[(choice.text, at) for at, choice in enumerate(question.choices)],
-                value=card.standing.answers[number - 1], layout=kit.Layout(width="auto"),
-            )  # fmt: skip
-            group.observe(lambda change, number=number: self._chosen(number, change["new"]), names="value")
-            note = kit.HTML()
-            self.groups.append(group)
-            self.notes.append(note)
-            rows += [kit.HTML(value=_ask_html(number, question)), group, note]
-        self.widget = kit.VBox(rows)
-
-    def _chosen(self, number: int, choice: int | None) -> None:
-        # Nobody would see what a callback raises.
-        try:
-            if choice is not None and choice != self._card.standing.answers[number - 1]:
-                self._card.answer(number, choice)
-        except FlatkitError as error:
-            self.head.value = html.block(html.text(error, "bad"))
+        self._trouble = ""
+        self.widget: Any = TaskWidget()
+        self.widget.on_msg(self._said)
 
     def show(self, value: QuizCard) -> None:
         """Draw it."""
-        standing = value.standing
-        self.head.value = html.block(html.text(standing.headline, _KINDS[standing.state]), role="status")
-        for number, (group, note) in enumerate(zip(self.groups, self.notes, strict=True)):
-            group.value = standing.answers[number]
-            choice = standing.chosen(number)
-            if choice is None:
-                note.value = ""
-            else:
-                said = f"{'✓ right' if choice.is_right else '✗ no'}: {choice.why}"
-                note.value = html.block(html.text(said, "ok" if choice.is_right else "bad"), role="status")
+        self.widget.task = quiz_value(value, trouble=self._trouble)
+
+    def _said(self, _: Any, content: Any, __: Any) -> None:
+        """A choice. Nobody would see what a callback raises."""
+        if not isinstance(content, dict) or content.get("verb") != "answer":
+            return
+        self._trouble = ""
+        try:
+            self._card.answer(int(content["number"]), int(content["choice"]))
+        except FlatkitError as error:
+            self._trouble = str(error)
+        self.show(self._card)
 
 
-def _ask_html(number: int, question: Question) -> str:
-    return html.block(html.text(f"{number}. {question.ask}", "line"))
+def exercise_value(card: CheckCard) -> dict[str, Any]:
+    """An exercise as plain values for the page."""
+    standing = card.standing
+    tried = standing.finding is not None and standing.state is not State.NOT_TRIED
+    return {
+        "kind": "exercise",
+        "name": standing.exercise.name,
+        "title": standing.exercise.title,
+        "state": str(standing.state),
+        "mark": standing.state.mark,
+        "task": standing.exercise.task,
+        "found": str(standing.finding) if tried else "",
+        "hints": list(standing.hints),
+        "left": len(standing.exercise.hints) - len(standing.hints),
+        "done": [[done.line, done.output.rstrip()] for done in standing.done],
+        "notes": [text for text in (standing.note, card.note) if text],
+        "working": card.is_working,
+    }
+
+
+def quiz_value(card: QuizCard, *, trouble: str = "") -> dict[str, Any]:
+    """A quiz as plain values for the page."""
+    standing = card.standing
+    questions = []
+    for number, question in enumerate(card.quiz.questions):
+        choice = standing.chosen(number)
+        questions.append(
+            {
+                "ask": question.ask,
+                "choices": [one.text for one in question.choices],
+                "chosen": standing.answers[number],
+                "right": bool(choice and choice.is_right),
+                "said": f"{'✓ right' if choice.is_right else '✗ no'}: {choice.why}" if choice else "",
+            }
+        )
+    return {
+        "kind": "quiz",
+        "name": card.quiz.name,
+        "title": card.quiz.title,
+        "state": trouble or str(standing.state),
+        "mark": "✗" if trouble else standing.state.mark,
+        "questions": questions,
+        "working": False,
+    }

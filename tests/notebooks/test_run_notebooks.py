@@ -198,29 +198,24 @@ def run_and_look(path: Path, course: Path, kernel: str) -> None:
 
 
 def click_through(client: Clicker) -> None:
-    """After its last cell: every exercise is hinted at, checked and shown, every quiz answered, as by clicks.
+    """After its last cell: every exercise is hinted at, checked, shown and begun again, every quiz answered, as by clicks.
 
     The machines are gone by then, so that what asks for one says so, instead of failing unseen.
     """
     assert client.faults == []
-    checks = client.find(description="Check again")
-    for check, hint, solve, over in zip(
-        checks, *(buttons(client, word) for word in ("Hint", "Show me", "Start over")), strict=True
-    ):
-        for button in (hint, check, solve, check):
-            client.click(button)
-            client.wait_for(check, "description", lambda text: text == "Check again")
-        shown = "".join(str(state.get("value", "")) for state in client.widget_state.values())
-        assert "hint 1: " in shown
-        client.click(over)
-        client.wait_for(check, "description", lambda text: text == "Check again")
-    assert checks, "every notebook has exercises"
-    questions = client.find(_model_name="RadioButtonsModel")
-    assert questions, "every notebook has its recap"
-    for group in questions:
-        for answer in range(len(client.widget_state[group]["_options_labels"])):
-            client.choose(group, index=answer)
-            client.wait_for(group, "index", lambda index, answer=answer: index == answer)
+    tasks = client.find(_anywidget_id="flatkit.widgets.check_view.TaskWidget")
+    kinds = [client.widget_state[task]["task"]["kind"] for task in tasks]
+    assert (kinds.count("exercise") >= 2, kinds.count("quiz")) == (True, 1)
+    for task, kind in zip(tasks, kinds, strict=True):
+        if kind == "quiz":
+            answer_all(client, task)
+            continue
+        for verb in ("hint", "check", "solve", "check"):
+            client.say(task, verb=verb)
+            client.wait_for(task, "task", lambda value: not value["working"])
+        assert client.widget_state[task]["task"]["hints"]
+        client.say(task, verb="over")
+        client.wait_for(task, "task", lambda value: not value["working"])
     for ident in client.find(_anywidget_id="flatkit.widgets.machine_panel.MachinePanel"):
         for verb in ("look", "terminal", "start", "no-such-verb"):
             client.say(ident, verb=verb)
@@ -228,12 +223,15 @@ def click_through(client: Clicker) -> None:
         client.say(ident, kind="look")
 
 
-def buttons(client: Clicker, word: str) -> list[str]:
-    return [
-        ident
-        for ident in client.find(_model_name="ButtonModel")
-        if client.widget_state[ident]["description"].startswith(word)
-    ]
+def answer_all(client: Clicker, quiz: str) -> None:
+    """Each answer once; each is explained."""
+    for number, question in enumerate(client.widget_state[quiz]["task"]["questions"]):
+        for choice in range(len(question["choices"])):
+            client.say(quiz, verb="answer", number=number + 1, choice=choice)
+            client.wait_for(
+                quiz, "task", lambda value, at=number, choice=choice: value["questions"][at]["chosen"] == choice
+            )
+            assert client.widget_state[quiz]["task"]["questions"][number]["said"]
 
 
 def test_the_config_of_the_first_lesson_is_the_example() -> None:

@@ -16,7 +16,6 @@ from lab import Lab
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 from stage import Stage
 
-
 # A host that boots machines at the same time may take its time.
 expect.set_options(timeout=20_000)
 

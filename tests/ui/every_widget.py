@@ -15,8 +15,8 @@ CELLS = {
     "from flatkit.widgets.terminal import TerminalWidget\n"
     "TerminalWidget(machine='every', session='flatkit_every', argv=['sh'], console_argv=['sh'])": ".fk-terminal .xterm-rows",
     'fk.play("provision", recorded=True)': ".fk-player .fk-step",
-    'fk.check("00-name")': ".fk .fk-line, .fk .fk-dim",
-    'fk.check("00-recap")': "input[type=radio]",
+    'fk.check("00-name")': ".fk-task .fk-task-body p",
+    'fk.check("00-recap")': ".fk-task input[type=radio]",
     "fk.channels()": "table",
     'fk.play("everywhere", "every.bu")': "select",
     'fk.play("community")': ".fk",

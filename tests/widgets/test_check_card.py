@@ -11,6 +11,7 @@ import flatkit as fk
 from flatkit.lessons import get_task
 from flatkit.lessons.exercise import Exercise
 from flatkit.testing.bench import PretendedMachine, Said
+from flatkit.testing.front import FakeFront
 from flatkit.widgets.check_card import CheckCard, QuizCard
 from flatkit.widgets.check_view import CheckView, QuizView
 
@@ -33,22 +34,24 @@ def test_the_buttons_do_it(folder: Path) -> None:
     assert isinstance(card, CheckCard)
     card._view = view = CheckView(card)
     card._draw()
-    assert "not tried" in view.body.value
-    view.hint.click()
-    card.wait(10)
-    assert "hint 1" in view.body.value
-    assert view.hint.description == "Hint (1 left)"
-    view.solve.click()
-    card.wait(10)
-    assert "✓ 02-script" in view.body.value
-    assert "#!/bin/bash" in view.body.value
-    assert not view.check.disabled
-    view.over.click()
-    card.wait(10)
-    assert "not tried" in view.body.value
-    view.check.click()
-    card.wait(10)
-    assert card.note == ""
+    front = FakeFront(view.widget)
+
+    def press(verb: str) -> dict[str, Any]:
+        front.send({"verb": verb})
+        card.wait(10)
+        return dict(view.widget.task)
+
+    assert view.widget.task["state"] == "not tried"
+    task = press("hint")
+    assert (len(task["hints"]), task["left"]) == (1, 1)
+    task = press("solve")
+    assert (task["state"], task["mark"], task["working"]) == ("passed", "✓", False)
+    assert "#!/bin/bash" in str(task["done"])
+    task = press("over")
+    assert (task["state"], task["hints"], task["done"]) == ("not tried", [], [])
+    (folder / "greet.bu").unlink(missing_ok=True)
+    assert press("check")["notes"] == []
+    assert press("no-such-verb") == view.widget.task
 
 
 def test_it_looks_at_the_machine_that_it_is_given(folder: Path) -> None:
@@ -76,14 +79,17 @@ def test_a_quiz_is_answered_by_clicks(folder: Path) -> None:
     assert isinstance(card, QuizCard)
     assert 'card.answer(1, "a")' in repr(card)
     card._view = view = QuizView(card)
-    view.groups[0].value = 0
-    assert "✗ no" in view.notes[0].value
-    view.groups[0].value = 1
-    assert "✓ right" in view.notes[0].value
+    front = FakeFront(view.widget)
+    front.send({"verb": "answer", "number": 1, "choice": 0})
+    assert view.widget.task["questions"][0]["said"].startswith("✗ no: ")
+    front.send({"verb": "answer", "number": 1, "choice": 1})
+    assert view.widget.task["questions"][0]["said"].startswith("✓ right: ")
     card.answer(2, "b").answer(3, "b")
-    assert view.groups[2].value == 1
-    assert "passed" in view.head.value
+    assert view.widget.task["questions"][2]["chosen"] == 1
+    assert view.widget.task["state"] == "passed"
     assert card.ok
+    front.send({"verb": "answer", "number": 9, "choice": 0})
+    assert view.widget.task["mark"] == "✗", "what cannot be answered is said"
 
 
 def test_cards_show_themselves_in_a_notebook(shell: Any) -> None:

@@ -1,6 +1,7 @@
 // The step player: a demo's steps with why, command, output and check mark; by mouse, by keys, and in large type on a stage.
 import { h, makeRoot } from "../lib/dom.js";
 import { keep, say } from "../lib/keep.js";
+import { makeStage } from "../lib/stage.js";
 
 const KEYS = { n: "next", a: "all", r: "recorded" };
 
@@ -39,7 +40,6 @@ const makeStep = (toggle) => h("li", {},
 export default {
   render({ model, el }) {
     const root = makeRoot(el, model, "player");
-    root.tabIndex = -1;
     // What a person opened or closed by hand stays so; all others follow the play.
     const byHand = new Map();
     const act = (verb) => model.send({ verb });
@@ -50,12 +50,12 @@ export default {
     };
     buttons.next.classList.add("fk-primary");
     const notes = h("button", { type: "button", class: "fk-button", "aria-pressed": "true", title: "The explanations, or the commands alone. Key: e" }, "Explanations");
-    const full = h("button", { type: "button", class: "fk-button", title: "Large type, for a stage. Key: f" }, "Full screen");
+    const stage = makeStage(root, (isOn) => { explain(explained[place()]); if (isOn) draw(); });
     const title = h("b"), verdict = h("span"), banner = h("div", { class: "fk-recorded" });
     const list = h("ol", { class: "fk-steps" });
     root.append(
       h("header", {}, h("div", { class: "fk-title", role: "status", "aria-live": "polite" }, title, " ", verdict), banner),
-      list, h("div", { class: "fk-verbs", role: "toolbar", "aria-label": "Play" }, ...Object.values(buttons), notes, full));
+      list, h("div", { class: "fk-verbs", role: "toolbar", "aria-label": "Play" }, ...Object.values(buttons), h("span", { class: "fk-space" }), notes, stage.full));
 
     const draw = () => {
       const demo = model.get("demo");
@@ -77,39 +77,29 @@ export default {
       buttons.stop.disabled = !demo.running;
       buttons.recorded.disabled = !demo.recordable;
       const now = list.querySelector("[aria-current]");
-      if (now && document.fullscreenElement === root) now.scrollIntoView({ block: "center" });
+      if (now && stage.isOn()) now.scrollIntoView({ block: "center" });
     };
     // On a stage the trainer tells the why: the audience sees it only when asked for.
     const explained = { page: true, stage: false };
-    const place = () => (document.fullscreenElement === root ? "stage" : "page");
+    const place = () => (stage.isOn() ? "stage" : "page");
     const explain = (wanted) => {
       explained[place()] = wanted;
       notes.setAttribute("aria-pressed", String(wanted));
       root.classList.toggle("fk-bare", !wanted);
     };
     const turnNotes = () => explain(!explained[place()]);
-    const fill = () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen());
-    const turned = () => {
-      const on = document.fullscreenElement === root;
-      root.classList.toggle("fk-stage", on);
-      say(full, on ? "Leave full screen" : "Full screen");
-      explain(explained[place()]);
-      if (on) { root.focus(); draw(); }
-    };
     notes.onclick = turnNotes;
-    full.onclick = fill;
-    document.addEventListener("fullscreenchange", turned);
     root.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey) return;
       const verb = KEYS[event.key] ?? (event.key === "PageDown" && document.fullscreenElement ? "next" : null);
       if (verb && !buttons[verb].disabled) act(verb);
       else if (event.key === "e") turnNotes();
-      else if (event.key === "f") fill();
+      else if (event.key === "f") stage.fill();
       else if (!verb) return;
       event.preventDefault();
     });
     model.on("change:demo", draw);
     draw();
-    return () => { document.removeEventListener("fullscreenchange", turned); model.off("change:demo", draw); };
+    return () => { stage.end(); model.off("change:demo", draw); };
   },
 };

@@ -1,0 +1,100 @@
+"""Exercises and quizzes on a page: not tried, waiting, wrong because, passed; hints one by one; by keys, and on a stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from browser import keep_screenshot, serious_faults
+from playwright.sync_api import expect
+from stage import Mounted, Stage
+
+pytest.importorskip("anywidget")
+
+import flatkit as fk
+from flatkit.widgets import check_card
+from flatkit.widgets.check_card import CheckCard, QuizCard
+from flatkit.widgets.check_view import CheckView, QuizView
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A learner who begins."""
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    check_card._cards.clear()
+
+
+def mount(stage: Stage, name: str) -> Mounted:
+    card = fk.check(name)
+    view: CheckView | QuizView
+    if isinstance(card, QuizCard):
+        card._view = view = QuizView(card)
+        view.show(card)
+    else:
+        assert isinstance(card, CheckCard)
+        card._view = view = CheckView(card)
+        view.show(card)
+    return stage.mount(view.widget)
+
+
+def test_an_exercise_from_not_tried_to_passed(stage: Stage, folder: Path) -> None:
+    mounted, page = mount(stage, "00-name"), stage.page
+    card = mounted.root.get_by_role("region", name="exercise 00-name")
+    title = card.get_by_role("status").first
+    expect(title).to_contain_text("○ not tried")
+    page.get_by_role("button", name="Hint (2 left)").press("Enter")
+    hints = card.get_by_role("list", name="Hints").get_by_role("listitem")
+    expect(hints).to_have_count(1)
+    expect(page.get_by_role("button", name="Hint (1 left)")).to_be_focused()
+    (folder / "first.bu").write_text("variant: flatcar\nversion: 1.0.0\n")
+    page.get_by_role("button", name="Check again").click()
+    expect(title).to_contain_text("✗ wrong")
+    expect(card).to_contain_text("files in your config: none")
+    expect(card).to_contain_text("look closer: ")
+    page.get_by_role("button", name="Show me").click()
+    expect(title).to_contain_text("✓ passed")
+    expect(card.get_by_role("region", name="what came of %%butane first.bu")).to_contain_text("/etc/hostname")
+    expect(card).to_contain_text("this was done for you")
+    page.get_by_role("button", name="Start over").click()
+    expect(title).to_contain_text("○ not tried")
+    expect(hints).to_have_count(0)
+
+
+def test_a_quiz_by_keys_and_on_a_stage(stage: Stage) -> None:
+    mounted, page = mount(stage, "00-recap"), stage.page
+    quiz = mounted.root.get_by_role("region", name="quiz 00-recap")
+    first = quiz.get_by_role("group", name="1. What treats")
+    first.get_by_role("radio").first.press("Space")
+    expect(first.get_by_role("status")).to_contain_text("✗ no: ")
+    page.keyboard.press("ArrowDown")
+    expect(first.get_by_role("radio").nth(1)).to_be_checked()
+    expect(first.get_by_role("radio").nth(1)).to_be_focused()
+    expect(first.get_by_role("status")).to_contain_text("✓ right: ")
+    small = quiz.evaluate("el => parseFloat(getComputedStyle(el).fontSize)")
+    page.get_by_role("button", name="Full screen").click()
+    expect(page.get_by_role("button", name="Leave full screen")).to_be_visible()
+    assert quiz.evaluate("el => parseFloat(getComputedStyle(el).fontSize)") > 1.4 * small
+    keep_screenshot(page, "quiz-stage")
+    page.keyboard.press("f")
+    expect(page.get_by_role("button", name="Full screen")).to_be_visible()
+    for number in (2, 3):
+        quiz.get_by_role("group", name=f"{number}. ").get_by_role("radio").nth(1).click()
+    expect(quiz.get_by_role("status").first).to_contain_text("✓ passed")
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_they_are_readable_in_every_theme(staged: Callable[[str], Stage], axe: str, colours: str) -> None:
+    stage = staged(colours)
+    stage.page.set_viewport_size({"width": 900, "height": 900})
+    exercise, quiz = mount(stage, "00-name"), mount(stage, "00-recap")
+    stage.page.get_by_role("button", name="Hint (2 left)").click()
+    stage.page.get_by_role("button", name="Show me").click()
+    expect(exercise.root).to_contain_text("✓ passed")
+    quiz.root.get_by_role("radio").first.click()
+    expect(quiz.root).to_contain_text("✗ no: ")
+    keep_screenshot(stage.page, f"tasks-{colours}")
+    assert serious_faults(stage.page, axe, "main") == []
+    assert stage.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
