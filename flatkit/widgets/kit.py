@@ -11,7 +11,4 @@ _ipywidgets: Any = importlib.import_module("ipywidgets")
 HTML = _ipywidgets.HTML
 Button = _ipywidgets.Button
 Dropdown = _ipywidgets.Dropdown
-HBox = _ipywidgets.HBox
-Layout = _ipywidgets.Layout
-RadioButtons = _ipywidgets.RadioButtons
 VBox = _ipywidgets.VBox

@@ -11,7 +11,6 @@ CELLS = {
     "import flatkit as fk\nfk.doctor()": "table",
     'fk.editor("every.bu")': ".fk-editor[data-became]",
     "from flatkit.widgets import live_machines\nlive_machines.get('every')": ".fk-machine .fk-headline",
-    "live_machines.get('every').view()\n"
     "from flatkit.widgets.terminal import TerminalWidget\n"
     "TerminalWidget(machine='every', session='flatkit_every', argv=['sh'], console_argv=['sh'])": ".fk-terminal .xterm-rows",
     'fk.play("provision", recorded=True)': ".fk-player .fk-step",
