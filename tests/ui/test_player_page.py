@@ -53,6 +53,8 @@ def test_steps_follow_the_play_and_open_by_hand(stage: Stage) -> None:
     play.click()
     widget.demo = demo("running", "waiting", "waiting", working=True)
     expect(play).to_be_disabled()
+    expect(play).to_be_focused()  # who plays by keys goes on with the same key
+    play.press("Enter")  # nothing comes of it
     widget.demo = demo("ok", "next", "waiting")
     expect(play).to_be_enabled()
     expect(mounted.root).to_contain_text("✓ found IDLE")

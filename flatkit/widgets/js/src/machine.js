@@ -58,9 +58,12 @@ function drawHead(head, panel, act) {
     const [address, rest] = url.split(/ (.*)/s);
     return h("div", {}, h("a", { href: address, target: "_blank", rel: "noopener" }, address), ` ${rest ?? ""}`);
   }, () => {}]));
+  const wasHere = buttons.contains(document.activeElement);
   keep(buttons, panel.verbs.map((verb) => [verb, () => h("button", {
     type: "button", class: "fk-button", title: LABELS[verb][1], onclick: () => act(verb),
   }, LABELS[verb][0]), () => {}]));
+  // Who pressed a button that is gone now stays beside its successors.
+  if (wasHere && !buttons.contains(document.activeElement)) buttons.focus();
   card.hidden = !panel.error;
   say(card.querySelector(".fk-why"), panel.error ? `✗ ${panel.error}` : "");
   const next = card.querySelector(".fk-next");
@@ -178,7 +181,7 @@ export default {
     const root = makeRoot(el, model, "machine");
     const head = h("header", {},
       h("div", { class: "fk-state", role: "status", "aria-live": "polite" }, h("span", { class: "fk-mark", "aria-hidden": "true" }), h("b", { class: "fk-name" }), " ", h("span", { class: "fk-headline" }), h("span", { class: "fk-badge" })),
-      h("div", { class: "fk-urls" }), h("div", { class: "fk-verbs", role: "toolbar", "aria-label": "What to do with this machine" }),
+      h("div", { class: "fk-urls" }), h("div", { class: "fk-verbs", role: "toolbar", tabindex: "-1", "aria-label": "What to do with this machine" }),
       h("div", { class: "fk-card", role: "alert" }, h("div", { class: "fk-why" }), h("div", { class: "fk-next" }, "Next: ", h("code"))), h("div", { class: "fk-said" }));
     root.append(head);
     const { panes, show } = makeTabs(model, root);

@@ -1,6 +1,6 @@
 // The step player: a demo's steps with why, command, output and check mark; by mouse, by keys, and in large type on a stage.
 import { h, makeRoot } from "../lib/dom.js";
-import { keep, say } from "../lib/keep.js";
+import { allow, isAllowed, keep, say } from "../lib/keep.js";
 import { makeStage } from "../lib/stage.js";
 
 const KEYS = { n: "next", a: "all", r: "recorded" };
@@ -43,7 +43,7 @@ export default {
     // What a person opened or closed by hand stays so; all others follow the play.
     const byHand = new Map();
     const act = (verb) => model.send({ verb });
-    const button = (verb, text, title) => h("button", { type: "button", class: "fk-button", title, onclick: () => act(verb) }, text);
+    const button = (verb, text, title) => h("button", { type: "button", class: "fk-button", title, onclick: ({ currentTarget }) => isAllowed(currentTarget) && act(verb) }, text);
     const buttons = {
       next: button("next", "Play this step", "Key: n"), all: button("all", "Play all", "Key: a"),
       stop: button("stop", "Stop", "Stop, and remove the demo's machines"), recorded: button("recorded", "Recorded", "Go on with the recorded run, from this step. Key: r"),
@@ -73,9 +73,10 @@ export default {
         return [String(step.number), () => makeStep(toggle), (li) => drawStep(li, step, demo.steps.length, shown)];
       }));
       say(buttons.next, demo.over ? "Play again" : "Play this step");
-      buttons.next.disabled = buttons.all.disabled = demo.working;
-      buttons.stop.disabled = !demo.running;
-      buttons.recorded.disabled = !demo.recordable;
+      allow(buttons.next, !demo.working);
+      allow(buttons.all, !demo.working);
+      allow(buttons.stop, demo.running);
+      allow(buttons.recorded, demo.recordable);
       const now = list.querySelector("[aria-current]");
       if (now && stage.isOn()) now.scrollIntoView({ block: "center" });
     };
@@ -92,7 +93,7 @@ export default {
     root.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey) return;
       const verb = KEYS[event.key] ?? (event.key === "PageDown" && document.fullscreenElement ? "next" : null);
-      if (verb && !buttons[verb].disabled) act(verb);
+      if (verb && isAllowed(buttons[verb])) act(verb);
       else if (event.key === "e") turnNotes();
       else if (event.key === "f") stage.fill();
       else if (!verb) return;

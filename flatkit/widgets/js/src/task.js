@@ -1,6 +1,6 @@
 // An exercise or a quiz: how it stands, its hints one by one, what was done; on the page, or in large type on a stage.
 import { freshId, h, makeRoot } from "../lib/dom.js";
-import { keep, say } from "../lib/keep.js";
+import { allow, isAllowed, keep, say } from "../lib/keep.js";
 import { makeStage } from "../lib/stage.js";
 
 const KINDS = { passed: "ok", wrong: "bad" };
@@ -38,7 +38,7 @@ function drawQuiz(body, task, act) {
 }
 
 function makeVerbs(act) {
-  const button = (verb, text, title) => h("button", { type: "button", class: "fk-button", title, onclick: () => act({ verb }) }, text);
+  const button = (verb, text, title) => h("button", { type: "button", class: "fk-button", title, onclick: ({ currentTarget }) => isAllowed(currentTarget) && act({ verb }) }, text);
   const verbs = {
     check: button("check", "Check again", "Look at the result once more"), hint: button("hint", "Hint", "One more hint"),
     solve: button("solve", "Show me", "Do it for me, and show how; my text is kept as FILE~"), over: button("over", "Start over", "Begin again; my text is kept as FILE~"),
@@ -66,11 +66,11 @@ export default {
       state.className = kindOf(task.state);
       if (task.kind === "quiz") drawQuiz(body, task, act);
       else drawExercise(body, task);
-      for (const button of Object.values(verbs)) { button.hidden = task.kind === "quiz"; button.disabled = task.working; }
+      for (const button of Object.values(verbs)) { button.hidden = task.kind === "quiz"; allow(button, !task.working); }
       if (task.kind === "quiz") return;
       say(verbs.check, task.working ? "Checking …" : "Check again");
       say(verbs.hint, `Hint (${task.left} left)`);
-      verbs.hint.disabled = task.working || !task.left;
+      allow(verbs.hint, !task.working && task.left > 0);
     };
     root.addEventListener("keydown", (event) => {
       if (event.key !== "f" || event.ctrlKey || event.altKey || event.metaKey) return;
