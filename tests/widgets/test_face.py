@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 import flatkit as fk
+from flatkit.errors import UsageError
+from flatkit.widgets.channels_card import ChannelsCard
+from flatkit.widgets.check_card import CheckCard, QuizCard
+from flatkit.widgets.editor import Editor
+from flatkit.widgets.live import LiveMachine
+from flatkit.widgets.player import Player
 
 
 def test_the_face_holds_exactly_these_names() -> None:
@@ -16,6 +25,21 @@ def test_the_face_holds_exactly_these_names() -> None:
         assert callable(held)
         assert held.__doc__
     assert set(fk.__all__) <= set(dir(fk))
+
+
+@pytest.mark.parametrize("held", [LiveMachine, Player, CheckCard, QuizCard, ChannelsCard, Editor])
+def test_what_a_person_holds_explains_itself(held: type) -> None:
+    """What completion offers after `m.` has a sentence each."""
+    names = [name for name in dir(held) if not name.startswith("_")]
+    assert names
+    silent = [name for name in names if not (getattr(held, name).__doc__ or "").strip()]
+    assert silent == []
+
+
+def test_a_demo_takes_no_machine(folder: Path) -> None:
+    with pytest.raises(UsageError, match="machines of its own") as caught:
+        fk.play("provision", LiveMachine("web"))  # type: ignore[arg-type]
+    assert caught.value.hint == 'fk.play("provision")'
 
 
 def test_the_import_brings_nothing_heavy() -> None:
