@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,8 @@ def _console(argv: list[str]) -> int:
     machine = Machine(options.name)
     if not machine.folder.console.exists():
         raise MachineError(f'there is no console of a machine named "{options.name}"', hint="flatkit list")
+    with suppress(FlatkitError):  # what is here already is shown in any case
+        machine.attend()
     if options.follow:
         return _follow(machine, options.lines)
     for line in machine.console_tail(options.lines or 1_000_000):

@@ -20,7 +20,7 @@ from flatkit.host.space import check_disk, check_folders, check_memory, check_po
 from flatkit.host.system import System, check_clock, check_processor, check_system, find_system
 from flatkit.host.virtual import check_accelerator, check_libvirt, check_rights
 from flatkit.host.virtual import find_obstacle as find_obstacle
-from flatkit.machines.refusals import is_remote
+from flatkit.machines.remote import is_remote
 
 _Checks = dict[str, Callable[[], HostCheck]]
 

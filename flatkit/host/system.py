@@ -11,7 +11,7 @@ from pathlib import Path
 
 from flatkit.errors import HostError
 from flatkit.host.check import Health, HostCheck
-from flatkit.machines.refusals import is_remote
+from flatkit.machines.remote import is_remote
 
 # A clock before this is wrong: this version of flatkit did not exist then.
 _NOT_BEFORE = datetime(2026, 11, 1, tzinfo=UTC)

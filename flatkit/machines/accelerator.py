@@ -24,7 +24,7 @@ from flatkit.run import run
 
 # Under working KVM the whole trial takes about a second; without, nothing is ever printed.
 _TRIAL_SECONDS = 5.0
-_FIRST_LINE = "Linux version"
+TRIAL_LINE = "Linux version"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,20 +93,24 @@ def try_kernel(arch: Arch, kernel: Path, *, seconds: float = _TRIAL_SECONDS) -> 
     """Whether the kernel, started under KVM without any disk, prints its first line. Raises MissingDependency."""
     with tempfile.TemporaryDirectory(prefix="flatkit-kvm-") as folder:
         log = Path(folder) / "serial"
-        argv: list[str | Path] = [
-            arch.emulator,
-            *("-machine", f"{arch.machine_type},accel=kvm"),
-            *("-cpu", "host"),
-            *("-m", "512"),
-            *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
-            *("-serial", f"file:{log}"),
-            *("-kernel", kernel),
-            # It finds no root file system, panics and, thanks to -no-reboot, ends.
-            *("-append", f"console={arch.console} panic=-1"),
-        ]
         with suppress(WaitTimeout):
-            run(argv, check=False, timeout=seconds)
-        return log.exists() and _FIRST_LINE in log.read_text(errors="replace")
+            run(trial_argv(arch, kernel, f"file:{log}"), check=False, timeout=seconds)
+        return log.exists() and TRIAL_LINE in log.read_text(errors="replace")
+
+
+def trial_argv(arch: Arch, kernel: Path, serial: str) -> list[str]:
+    """The call that starts a kernel under KVM without any disk; it prints TRIAL_LINE first."""
+    return [
+        arch.emulator,
+        *("-machine", f"{arch.machine_type},accel=kvm"),
+        *("-cpu", "host"),
+        *("-m", "512"),
+        *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
+        *("-serial", serial),
+        *("-kernel", str(kernel)),
+        # It finds no root file system, panics and, thanks to -no-reboot, ends.
+        *("-append", f"console={arch.console} panic=-1"),
+    ]
 
 
 def _memory() -> Path:

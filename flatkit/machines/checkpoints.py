@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flatkit.errors import HostError, MachineError, UsageError
-from flatkit.machines.disks import ROOM_MIB, measure_room, saved_memory_bytes
+from flatkit.machines.disks import ROOM_MIB
 from flatkit.machines.domain import with_forwards, without_parent
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import HostKey, load_host_keys
+from flatkit.machines.place import Place
 from flatkit.machines.store import Folder, Record, make_folder, write_atomically
 
 # What the first healthy boot leaves.
@@ -90,20 +91,20 @@ class Shelf:
 
     folder: Folder
     hypervisor: Hypervisor
+    place: Place
 
     def save(self, record: Record, name: str) -> Checkpoint:
         """Save the running machine; a checkpoint of the same name is replaced.
 
         Raises HostError when the disk has no room for it, MachineError when libvirt refuses.
         """
-        check_saving_room(record, self.folder.path)
+        check_saving_room(record, self.place.room().disk_mib)
         self.remove(record, name)
         xml = self.hypervisor.save_snapshot(record.domain, name)
-        overlay = self.folder.files(record.spec).overlay
         checkpoint = Checkpoint(
             name=name,
             created=datetime.now(UTC).isoformat(timespec="microseconds"),
-            bytes=saved_memory_bytes(overlay, name),
+            bytes=self.place.saved_memory_bytes(record.spec, name),
             host_keys=load_host_keys(self.folder.hostkeys),
             xml=without_parent(xml),
         )
@@ -121,7 +122,7 @@ class Shelf:
         """Bring the machine back, in place when it runs. Its domain is defined. Raises MachineError."""
         known = self.hypervisor.find_snapshot(record.domain, checkpoint.name)
         # Ports may have changed since, and libvirt may have forgotten the checkpoint with its domain.
-        wanted = with_forwards(known or checkpoint.xml, record.forwards)
+        wanted = with_forwards(known or checkpoint.xml, record.forwards, self.place.address)
         if wanted != known:
             self.hypervisor.redefine_snapshot(record.domain, wanted)
         self.hypervisor.revert(record.domain, checkpoint.name)
@@ -134,10 +135,9 @@ def _as_json(checkpoint: Checkpoint) -> str:
     return json.dumps(asdict(checkpoint), indent=2) + "\n"
 
 
-def check_saving_room(record: Record, folder: Path) -> None:
+def check_saving_room(record: Record, free: int) -> None:
     """Raise HostError when a machine's memory could fill the disk: a machine whose disk is full stands still."""
     needed = record.spec.memory_mib + ROOM_MIB
-    free = measure_room(folder).disk_mib
     if free < needed:
         raise HostError(
             f'a checkpoint of "{record.spec.name}" may need {needed} MiB of disk, and {free} MiB are free',

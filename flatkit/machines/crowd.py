@@ -43,9 +43,12 @@ def admission(cancel: threading.Event | None = None) -> Iterator[None]:
         yield
 
 
-def room_left(hypervisor: Hypervisor) -> Room:
-    """What is left for one more machine, in MiB: free memory without what running guests were promised."""
-    room = measure_room(paths.machines_dir())
+def room_left(hypervisor: Hypervisor, room: Room | None = None) -> Room:
+    """What is left for one more machine, in MiB: free memory without what running guests were promised.
+
+    `room` is what that host has free; without it, this one is measured.
+    """
+    room = room or measure_room(paths.machines_dir())
     promised = sum(
         max(0, guest.memory_mib + OVERHEAD_MIB - guest.resident_mib) for guest in hypervisor.running_guests()
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,19 +88,25 @@ def check_images(spec: MachineSpec) -> None:
 
 def make_disks(spec: MachineSpec, files: DomainFiles) -> None:
     """Make the overlay on the image, and the extra disks. Raises CommandFailed, MissingDependency, ImageError."""
-    _make_overlay(files.overlay, spec.disk, spec.disk_format, gib=spec.disk_gib)
+    for words in disk_commands(spec, files):
+        run(words)
+
+
+def disk_commands(
+    spec: MachineSpec, files: DomainFiles, *, at: Callable[[Path], Path] = Path.absolute
+) -> Iterator[list[str]]:
+    """The commands that make them; `at` tells where QEMU will find an image. Raises ImageError."""
+    create = ["qemu-img", "create", "-q", "-f", "qcow2"]
+    # A disk that is cut below the image's own size would lose the end of its partition table.
+    gib = spec.disk_gib
+    size = [f"{gib}G"] if gib and gib * 2**30 > measure_image(spec.disk, spec.disk_format) else []
+    yield [*create, "-b", str(at(spec.disk)), "-F", spec.disk_format, str(files.overlay), *size]
     empty = len(spec.extra_disks_gib)
     for path, gib in zip(files.extra_disks[:empty], spec.extra_disks_gib, strict=True):
-        run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), f"{gib}G"])
+        yield [*create, str(path), f"{gib}G"]
     for path, image in zip(files.extra_disks[empty:], spec.extra_images, strict=True):
-        _make_overlay(path, image, "qcow2" if _start_of(image).startswith(_QCOW2) else "raw")
-
-
-def _make_overlay(target: Path, image: Path, image_format: str, *, gib: int | None = None) -> None:
-    # A disk that is cut below the image's own size would lose the end of its partition table.
-    size = [f"{gib}G"] if gib and gib * 2**30 > measure_image(image, image_format) else []
-    backing = ["-b", str(image.absolute()), "-F", image_format]
-    run(["qemu-img", "create", "-q", "-f", "qcow2", *backing, str(target), *size])
+        image_format = "qcow2" if _start_of(image).startswith(_QCOW2) else "raw"
+        yield [*create, "-b", str(at(image)), "-F", image_format, str(path)]
 
 
 def measure_image(image: Path, image_format: str) -> int:
@@ -123,6 +130,10 @@ def _start_of(image: Path) -> bytes:
 def saved_memory_bytes(overlay: Path, snapshot: str) -> int:
     """What the memory of a snapshot takes inside the overlay, also while the machine runs; 0 when it holds none."""
     # -U: the running QEMU holds the file's lock, and what is read here does not change.
-    said = run(["qemu-img", "info", "-U", "--output=json", str(overlay)]).stdout
+    return parse_saved_memory(run(["qemu-img", "info", "-U", "--output=json", str(overlay)]).stdout, snapshot)
+
+
+def parse_saved_memory(said: str, snapshot: str) -> int:
+    """The same, from what `qemu-img info` says as JSON."""
     sizes = {entry["name"]: int(entry["vm-state-size"]) for entry in json.loads(said).get("snapshots", [])}
     return sizes.get(snapshot, 0)

@@ -86,8 +86,9 @@ def build_domain(
     files: DomainFiles,
     forwards: Sequence[Forward],
     uuid: str = "",
+    address: str = "127.0.0.1",
 ) -> str:
-    """The domain XML of a machine. `forwards` are the resolved ones, SSH among them."""
+    """The domain XML of a machine. `forwards` are the resolved ones, SSH among them; `address` is where QEMU listens."""
     domain = ET.Element("domain", {"type": accelerator.domain_type})
     _text(domain, "name", domain_name(tag.owner, tag.name))
     if uuid:
@@ -117,7 +118,7 @@ def build_domain(
     # A guest that panics boots again, as hardware with panic=N does; the console shows why.
     _text(domain, "on_crash", "restart")
     _devices(domain, files, spec.arch)
-    _network(domain, uuid, forwards)
+    _network(domain, uuid, forwards, address)
     ET.indent(domain)
     return ET.tostring(domain, encoding="unicode") + "\n"
 
@@ -187,19 +188,19 @@ def _devices(domain: ET.Element, files: DomainFiles, arch: Arch) -> None:
     ET.SubElement(devices, "memballoon", {"model": "none"})
 
 
-def _network(domain: ET.Element, uuid: str, forwards: Sequence[Forward]) -> None:
+def _network(domain: ET.Element, uuid: str, forwards: Sequence[Forward], address: str) -> None:
     """User networking by QEMU's own arguments: libvirt 9 can neither forward ports for it nor use passt."""
     device = f"virtio-net-pci,netdev=flatkit,mac={_mac(uuid)},bus=pcie.0,addr=0x{_SLOT_NETWORK:x}"
     commandline = ET.SubElement(domain, f"{{{QEMU_URI}}}commandline")
-    for value in ("-netdev", _user_network(forwards), "-device", device):
+    for value in ("-netdev", _user_network(forwards, address), "-device", device):
         ET.SubElement(commandline, f"{{{QEMU_URI}}}arg", {"value": value})
 
 
 _USER_NETWORK = "user,id=flatkit"
 
 
-def _user_network(forwards: Sequence[Forward]) -> str:
-    rules = (f",hostfwd=tcp:127.0.0.1:{forward.host}-:{forward.guest}" for forward in forwards)
+def _user_network(forwards: Sequence[Forward], address: str) -> str:
+    rules = (f",hostfwd=tcp:{address}:{forward.host}-:{forward.guest}" for forward in forwards)
     return _USER_NETWORK + "".join(rules)
 
 
@@ -211,10 +212,10 @@ def without_parent(xml: str) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def with_forwards(xml: str, forwards: Sequence[Forward]) -> str:
+def with_forwards(xml: str, forwards: Sequence[Forward], address: str = "127.0.0.1") -> str:
     """A snapshot's XML with these host ports in each domain that it describes; the same text when it has them already."""
     root = ET.fromstring(xml)  # noqa: S314  (libvirt's own answer)
-    wanted = _user_network(forwards)
+    wanted = _user_network(forwards, address)
     found = [one for one in root.iter(f"{{{QEMU_URI}}}arg") if one.get("value", "").startswith(_USER_NETWORK)]
     if all(argument.get("value") == wanted for argument in found):
         return xml

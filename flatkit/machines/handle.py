@@ -11,8 +11,10 @@ from flatkit.machines import ports
 from flatkit.machines.checkpoints import Checkpoint, list_checkpoints
 from flatkit.machines.console import read_tail
 from flatkit.machines.domain import domain_name
+from flatkit.machines.elsewhere import place_of
 from flatkit.machines.hypervisor import DomainState, Hypervisor
 from flatkit.machines.keys import load_host_keys, workshop_key
+from flatkit.machines.place import Place
 from flatkit.machines.shell import Shell, open_shell
 from flatkit.machines.spec import Forward, MachineSpec
 from flatkit.machines.ssh import Connection, Endpoint, RunResult
@@ -43,6 +45,7 @@ class Handle:
     def __init__(self, name: str, *, hypervisor: Hypervisor | None = None) -> None:
         self.folder: Folder = folder_of(name)
         self.hypervisor = hypervisor or Hypervisor()
+        self._place: Place | None = None
         self._lock = threading.RLock()
         self._connection: Connection | None = None
 
@@ -50,6 +53,13 @@ class Handle:
     def name(self) -> str:
         """The machine's name."""
         return self.folder.name
+
+    @property
+    def place(self) -> Place:
+        """Where its files lie and its ports lead: this host, or the one of its libvirt. Raises HostError."""
+        if self._place is None:
+            self._place = place_of(self.folder, self.hypervisor.remote)
+        return self._place
 
     def __repr__(self) -> str:
         record = self.folder.find()
@@ -103,13 +113,24 @@ class Handle:
         if record.life is Life.FAILED:
             return MachineState.FAILED
         # A domain that was removed from outside is defined again from the record; a disk that was, is lost.
-        whole = record.life is Life.READY and self.folder.files(record.spec).overlay.exists()
+        whole = record.life is Life.READY and self.place.has_disk(record.spec)
         return MachineState.STOPPED if whole else MachineState.LEFTOVER
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
         """Its checkpoints, the oldest first."""
         return list_checkpoints(self.folder)
+
+    def attend(self) -> None:
+        """See to it that its ports and its console come here from another host: that line may have been cut. Raises HostError."""
+        record = self.folder.find()
+        if self.hypervisor.remote and record and self.hypervisor.status(record.domain).state.is_active:
+            self.place.open_line(record.forwards)
+
+    def lend_port(self, port: int) -> None:
+        """Let the machine reach a server on this host's port as 10.0.2.2, wherever it runs. Raises HostError."""
+        self.attend()
+        self.place.lend(port)
 
     def console_tail(self, lines: int = 40) -> list[str]:
         """The console's last lines, without escape sequences."""
@@ -143,6 +164,8 @@ class Handle:
         """The kept SSH connection. Raises MachineNotFound."""
         endpoint = self._endpoint(self.record)
         with self._lock:
+            if self._connection is None or not self._connection.is_active:
+                self.attend()
             if self._connection is None or self._connection.endpoint != endpoint:
                 self._drop_connection()
                 self._connection = Connection(endpoint)

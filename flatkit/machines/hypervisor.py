@@ -21,11 +21,18 @@ from typing import Any, TypeVar
 from flatkit.errors import MachineError, MachineNotFound, MissingDependency
 from flatkit.machines.domain import METADATA_URI, Tag, parse_tag
 from flatkit.machines.processes import find_process
-from flatkit.machines.refusals import explain, refuse_remote, unreachable
+from flatkit.machines.refusals import explain, unreachable
+from flatkit.machines.remote import RemoteHost, find_remote
 
 DEFAULT_URI = "qemu:///session"
 
 _KILL_SECONDS = 10.0
+# Its own arguments hold the name as well: only what is a QEMU counts.
+_KILL_THERE = """
+for process in $(pgrep -f -- "$1"); do
+  case $(tr '\\0' ' ' <"/proc/$process/cmdline" 2>/dev/null) in *qemu*" -name $1"*) kill -9 "$process" && killed=yes;; esac
+done
+[ -n "$killed" ]"""
 
 T = TypeVar("T")
 
@@ -113,6 +120,11 @@ class Hypervisor:
         self._lock = threading.RLock()
         self._open: Any = None
 
+    @property
+    def remote(self) -> RemoteHost | None:
+        """The other host that its machines run on; None for this one. Raises HostError where there is no way to it."""
+        return find_remote(self.uri)
+
     def __repr__(self) -> str:
         return f"Hypervisor({self.uri!r})"
 
@@ -158,19 +170,24 @@ class Hypervisor:
         Where the process is out of reach (another host, another user's), it is destroyed. Raises MachineError when libvirt
         still calls it running after some seconds.
         """
-        process = find_process(domain)
-        try:
-            if process:
-                os.kill(process, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            process = None
-        if not process:
+        if not self._kill_process(domain):
             self.destroy(domain)
         deadline = time.monotonic() + _KILL_SECONDS
         while self.status(domain).state.is_active:
             if time.monotonic() > deadline:
                 raise MachineError(f'the domain "{domain}" was killed and runs on', hint="flatkit doctor")
             time.sleep(0.02)
+
+    def _kill_process(self, domain: str) -> bool:
+        if remote := self.remote:
+            return remote.run(_KILL_THERE, f"guest={domain},", check=False).status == 0
+        process = find_process(domain)
+        try:
+            if process:
+                os.kill(process, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return process is not None
 
     def undefine(self, domain: str) -> None:
         """Make libvirt forget the domain with all it keeps about it; nothing happens when it is not there."""
@@ -323,14 +340,21 @@ class Hypervisor:
         raise AssertionError("unreachable")
 
     def _connection(self) -> Any:
-        refuse_remote(self.uri)
+        remote = self.remote
         libvirt = load_binding()
         with self._lock:
             if self._open is None:
                 try:
-                    self._open = libvirt.open(self.uri)
+                    # Over SSH without a question that nobody would see.
+                    quiet = "no_tty=1" if remote else ""
+                    self._open = libvirt.open(
+                        f"{self.uri}{'&' if '?' in self.uri else '?'}{quiet}" if quiet else self.uri
+                    )
                 except libvirt.libvirtError as error:
-                    raise unreachable(self.uri, str(error)) from None
+                    said = str(error)
+                    if remote and remote.is_to_blame(said):
+                        raise remote.unreachable(said) from None
+                    raise unreachable(self.uri, said) from None
             return self._open
 
     @staticmethod

@@ -75,7 +75,9 @@ class Machine(Handle):
                 self.booted = Booted(was_running=True)
                 watcher.notify(Said(text=f'the machine "{self.name}" is running already'))
                 return self
-            maker = Maker(folder=self.folder, hypervisor=self.hypervisor, observer=watcher, cancel=cancel)
+            maker = Maker(
+                folder=self.folder, hypervisor=self.hypervisor, place=self.place, observer=watcher, cancel=cancel
+            )
             with turn(watcher, cancel):
                 if record is None:
                     assert spec is not None
@@ -94,6 +96,7 @@ class Machine(Handle):
             record = self.record
             if not self.hypervisor.status(record.domain).state.is_active:
                 self._drop_connection()
+                self.place.close_line()
                 return
             if record.life is Life.READY:
                 self._ask_to_power_off()
@@ -104,12 +107,14 @@ class Machine(Handle):
             except MachineError as error:
                 log.debug("no orderly shutdown of %s: %s", self.name, error)
             self.hypervisor.destroy(record.domain)
+            self.place.close_line()
 
     def unplug(self) -> None:
         """Pull the plug: what QEMU has not written yet is lost; its disk is kept. Raises MachineNotFound, HostError."""
         with self._lock, locked(self.name):
             self._drop_connection()
             self.hypervisor.kill(self.record.domain)
+            self.place.close_line()
 
     def wait_for_boot(
         self, *, since: int, observer: Observer | None = None, cancel: threading.Event | None = None
@@ -117,6 +122,7 @@ class Machine(Handle):
         """Wait until a boot that the guest began itself is ready; `since` is `console_size` from before. Raises as `up`."""
         with self._lock, locked(self.name, wait=_OTHER_BOOT, cancel=cancel):
             self._drop_connection()
+            self.attend()
             started = PoweredOn(record=self.record, console_offset=since)
             # Only a key shown anew counts: the server of the boot that is ending still answers to the old one.
             self._await_ready(started, observer or Observer(), cancel, Patience(), known_keys=())
@@ -139,7 +145,7 @@ class Machine(Handle):
                 )
             began = time.monotonic()
             with phase(watcher, "checkpoint", f'Saving the checkpoint "{name}"'):
-                saved = Shelf(folder=self.folder, hypervisor=self.hypervisor).save(record, name)
+                saved = Shelf(folder=self.folder, hypervisor=self.hypervisor, place=self.place).save(record, name)
             seconds = time.monotonic() - began
             watcher.notify(Said(text=f'checkpoint "{name}": {saved.bytes / 1e6:.0f} MB, saved in {seconds:.1f} s'))
             return saved
@@ -175,9 +181,11 @@ class Machine(Handle):
         with self._lock, locked(self.name, wait=_OTHER_BOOT, cancel=cancel):
             record = self.record
             checkpoint = find_checkpoint(self.folder, to)
-            has_disk = self.folder.files(record.spec).overlay.exists()
+            has_disk = self.place.has_disk(record.spec)
             self._drop_connection()
-            maker = Maker(folder=self.folder, hypervisor=self.hypervisor, observer=watcher, cancel=cancel)
+            maker = Maker(
+                folder=self.folder, hypervisor=self.hypervisor, place=self.place, observer=watcher, cancel=cancel
+            )
             if checkpoint is None or not has_disk:
                 why = "its disk is gone" if checkpoint else "it has no checkpoint"
                 watcher.notify(Said(text=f'the machine "{self.name}" boots anew from its image: {why}'))
@@ -317,7 +325,7 @@ class Machine(Handle):
 
     def _remove(self) -> list[str]:
         self._drop_connection()
-        return remove(self.folder, self.hypervisor)
+        return remove(self.place, self.hypervisor)
 
 
 def _difference(new: MachineSpec, old: MachineSpec) -> str:

@@ -17,13 +17,14 @@ from datetime import UTC, datetime
 from flatkit.errors import FlatkitError, MachineError, MissingDependency
 from flatkit.events import Observer, Said, phase
 from flatkit.machines import ports
-from flatkit.machines.accelerator import choose_for
 from flatkit.machines.checkpoints import Checkpoint, Shelf
 from flatkit.machines.crowd import admission, room_left
-from flatkit.machines.disks import check_images, check_room, make_disks
+from flatkit.machines.disks import check_room
 from flatkit.machines.domain import Tag, build_domain, domain_name
+from flatkit.machines.elsewhere import say_where
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import save_host_keys
+from flatkit.machines.place import Place
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec
 from flatkit.machines.store import (
     Folder,
@@ -34,7 +35,6 @@ from flatkit.machines.store import (
     owner_id,
     saying_disk_full,
     taken_ports,
-    write_atomically,
 )
 
 log = logging.getLogger(__name__)
@@ -56,13 +56,16 @@ class Maker:
 
     folder: Folder
     hypervisor: Hypervisor
+    place: Place
     observer: Observer
     cancel: threading.Event | None = None
 
     def make(self, spec: MachineSpec, accelerator: Accelerator | None = None) -> PoweredOn:
         """Make the machine and power it on. Raises HostError, ImageError, MachineError, Cancelled."""
-        check_images(spec)
         self.hypervisor.connect()
+        if self.hypervisor.remote:
+            say_where(self.hypervisor.remote, self.observer)
+        self.place.prepare(spec, self.observer, self.cancel)
         accelerator = accelerator or self._choose(spec)
         with (
             admission(self.cancel),
@@ -70,15 +73,12 @@ class Maker:
             phase(self.observer, "create", "Making the machine"),
             ExitStack() as undo,
         ):
-            check_room(spec, room_left(self.hypervisor))
+            self._check_room(spec)
             record = self._plan(spec, accelerator)
-            undo.callback(remove, self.folder, self.hypervisor)
+            undo.callback(remove, self.place, self.hypervisor)
             make_folder(self.folder.path)
             self.folder.save(record)
-            files = self.folder.files(spec)
-            if files.ignition:
-                write_atomically(files.ignition, spec.ignition)
-            make_disks(spec, files)
+            self.place.make(spec)
             check_cancel(self.cancel)
             started = self._power_on(record)
             undo.pop_all()
@@ -86,22 +86,21 @@ class Maker:
 
     def restart(self, record: Record) -> PoweredOn:
         """Power a stopped machine on again, with other ports where ours were taken meanwhile."""
-        check_images(record.spec)
+        self.place.prepare(record.spec, self.observer, self.cancel)
         with (
             admission(self.cancel),
             saying_disk_full(self.folder.path),
             phase(self.observer, "create", "Starting the machine"),
         ):
-            check_room(record.spec, room_left(self.hypervisor))
+            self._check_room(record.spec)
             return self._power_on(self._with_free_ports(record))
 
     def remake(self, record: Record) -> PoweredOn:
         """Throw the machine's disks away, make them anew from its image, and power it on for a first boot."""
-        check_images(record.spec)
+        self.place.prepare(record.spec, self.observer, self.cancel)
         self.hypervisor.kill(record.domain)
         # Its checkpoints lie in the disks, and libvirt must not remember them.
         self.hypervisor.undefine(record.domain)
-        files = self.folder.files(record.spec)
         with (
             admission(self.cancel),
             saying_disk_full(self.folder.path),
@@ -109,21 +108,21 @@ class Maker:
         ):
             record = self.folder.update(record, life=Life.MAKING, cause="")
             shutil.rmtree(self.folder.checkpoints, ignore_errors=True)
-            for path in (files.overlay, *files.extra_disks, self.folder.hostkeys, self.folder.known_hosts):
+            for path in (self.folder.hostkeys, self.folder.known_hosts):
                 path.unlink(missing_ok=True)
-            check_room(record.spec, room_left(self.hypervisor))
-            make_disks(record.spec, files)
+            self._check_room(record.spec)
+            self.place.make_disks_anew(record.spec)
             return self._power_on(self._with_free_ports(record))
 
     def bring_back(self, record: Record, checkpoint: Checkpoint) -> Record:
         """Bring the machine back to a checkpoint: in place when it runs, else by starting it there. Raises MachineError."""
-        shelf = Shelf(folder=self.folder, hypervisor=self.hypervisor)
+        shelf = Shelf(folder=self.folder, hypervisor=self.hypervisor, place=self.place)
         if self.hypervisor.status(record.domain).state.is_active:
             shelf.revert(record, checkpoint)
         else:
-            check_images(record.spec)
+            self.place.prepare(record.spec, self.observer, self.cancel)
             with admission(self.cancel):
-                check_room(record.spec, room_left(self.hypervisor))
+                self._check_room(record.spec)
                 record = self._power_on(
                     self._with_free_ports(record), lambda record: shelf.revert(record, checkpoint)
                 ).record
@@ -133,9 +132,12 @@ class Maker:
         return self.folder.update(record, life=Life.READY, cause="")
 
     def _choose(self, spec: MachineSpec) -> Accelerator:
-        chosen = choose_for(spec)
+        chosen = self.place.choose(spec)
         self.observer.notify(Said(text=f"accelerator: {chosen.accelerator.words}: {chosen.why}"))
         return chosen.accelerator
+
+    def _check_room(self, spec: MachineSpec) -> None:
+        check_room(spec, room_left(self.hypervisor, self.place.room()))
 
     def _plan(self, spec: MachineSpec, accelerator: Accelerator) -> Record:
         return Record(
@@ -149,10 +151,11 @@ class Maker:
 
     def _power_on(self, record: Record, start: Callable[[Record], None] | None = None) -> PoweredOn:
         """Define and start the domain; a port that was stolen at the last moment is replaced when we had chosen it."""
-        offset = self._prepare_console()
+        offset = self.place.prepare_console()
         for _ in range(_PORT_TRIES):
             self._define(record)
             try:
+                self.place.open_line(record.forwards)
                 if start:
                     start(record)
                 else:
@@ -162,11 +165,6 @@ class Maker:
             else:
                 return PoweredOn(record=record, console_offset=offset)
         raise MachineError(f'no port could be kept for the machine "{self.folder.name}"', hint="flatkit up again")
-
-    def _prepare_console(self) -> int:
-        # Made by us, so that we may read it: libvirt's log daemon would make it for its own user alone.
-        self.folder.console.touch(mode=0o644)
-        return self.folder.console.stat().st_size
 
     def _mend(self, record: Record, error: MachineError) -> Record:
         """The record changed so that another try makes sense. Raises the error when none does."""
@@ -209,21 +207,23 @@ class Maker:
             created=record.created,
         )
         xml = build_domain(
-            record.spec,
+            self.place.seen(record.spec),
             tag=tag,
             accelerator=record.accelerator,
-            files=self.folder.files(record.spec),
+            files=self.place.files(record.spec),
             forwards=record.forwards,
             uuid=record.uuid,
+            address=self.place.address,
         )
         self.hypervisor.define(xml)
 
 
-def remove(folder: Folder, hypervisor: Hypervisor) -> list[str]:
+def remove(place: Place, hypervisor: Hypervisor) -> list[str]:
     """Take away domain and folder; never raises, what went wrong is returned.
 
     The folder stays while its domain may still be running: it is how the next try finds it.
     """
+    folder = place.folder
     domain = domain_name(owner_id(), folder.name)
     try:
         hypervisor.destroy(domain)
@@ -234,7 +234,10 @@ def remove(folder: Folder, hypervisor: Hypervisor) -> list[str]:
         log.warning("removing the machine %s: %s", folder.name, error)
         return [str(error)]
     try:
-        folder.remove()
+        place.remove()
+    except FlatkitError as error:
+        log.warning("removing the machine %s: %s", folder.name, error)
+        return [str(error)]
     except OSError as error:
         log.warning("removing the machine %s: %s", folder.name, error)
         return [f'the folder "{folder.path}" cannot be removed: {error.strerror}']

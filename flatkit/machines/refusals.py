@@ -8,21 +8,6 @@ from typing import Any
 from flatkit.errors import HostError, MachineError, MachineNotFound
 
 
-def is_remote(uri: str) -> bool:
-    """Whether a libvirt URI leads to another host: `driver+ssh://HOST/...`, or `driver://HOST/...`."""
-    _, found, rest = uri.partition("://")
-    return bool(found) and not rest.startswith("/")
-
-
-def refuse_remote(uri: str) -> None:
-    """Raise HostError where QEMU would not find the disks that flatkit makes here."""
-    if is_remote(uri):
-        raise HostError(
-            f'libvirt at "{uri}" is on another host, and flatkit makes a machine\'s disks on this one',
-            hint="unset LIBVIRT_DEFAULT_URI   (or run flatkit on that host: ssh -L 8888:127.0.0.1:8888 YOU@LINUX-HOST)",
-        )
-
-
 def unreachable(uri: str, said: str) -> HostError:
     """Why libvirt cannot be reached, told from its words."""
     low = said.lower()

@@ -190,7 +190,7 @@ class Connection:
             channel.close()
         if status == -1:
             # No status: the command was ended by a signal there, or the connection is gone.
-            if not self._is_active():
+            if not self.is_active:
                 raise self._dropped(command, "it closed without a status")
             status = 255
         return RunResult(command=command, stdout=stdout, stderr=stderr, status=status, seconds=time.monotonic() - began)
@@ -206,7 +206,11 @@ class Connection:
             raise self._dropped("login", str(error)) from None
         return channel
 
-    def _is_active(self) -> bool:
+    @property
+    def is_active(self) -> bool:
+        """Whether somebody is logged in, or about to be on a connection that is there."""
+        if self._waiting is not None:
+            return True
         transport = self._transport
         return transport is not None and transport.is_active()
 

@@ -12,7 +12,7 @@ import pytest
 from flatkit.errors import BootFailed, Cancelled, HostError, MachineError, MachineNotFound, UsageError
 from flatkit.events import PhaseEnded, Said, Tape
 from flatkit.machines import Accelerator, Machine, MachineSpec, MachineState, list_machines
-from flatkit.machines import checkpoints as checkpoints_module
+from flatkit.machines import place as place_module
 from flatkit.machines.checkpoints import Shelf, check_checkpoint_name, list_checkpoints
 from flatkit.machines.disks import Room
 from flatkit.machines.domain import with_forwards, without_parent
@@ -143,7 +143,7 @@ def test_a_lost_disk_is_made_anew(machine: Machine) -> None:
 def test_saving_is_refused_when_the_disk_is_short_and_fresh_only_says_so(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkpoints_module, "measure_room", lambda _: Room(memory_mib=9999, disk_mib=700))
+    monkeypatch.setattr(place_module, "measure_room", lambda _: Room(memory_mib=9999, disk_mib=700))
     with pytest.raises(HostError, match='a checkpoint of "web" may need 768 MiB of disk, and 700 MiB are free'):
         machine.checkpoint("one")
     tape = Tape()

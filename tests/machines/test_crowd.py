@@ -14,6 +14,7 @@ import pytest
 from flatkit.errors import Cancelled, HostError
 from flatkit.events import Event, Observer, PhaseEnded, Said, Tape
 from flatkit.machines import Accelerator, Machine, MachineSpec, crowd
+from flatkit.machines import place as place_module
 from flatkit.machines.disks import OVERHEAD_MIB, Room
 from flatkit.machines.hypervisor import RunningGuest
 from flatkit.testing.guest import FakeGuest
@@ -67,7 +68,7 @@ def test_what_guests_were_promised_and_have_not_touched_is_not_free(monkeypatch:
 def test_a_machine_that_does_not_fit_beside_the_others_is_refused(
     hypervisor: FakeHypervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crowd, "measure_room", lambda _folder: Room(memory_mib=3000, disk_mib=9000))
+    monkeypatch.setattr(place_module, "measure_room", lambda _folder: Room(memory_mib=3000, disk_mib=9000))
     promised = hypervisor.running_guests
 
     def young() -> list[RunningGuest]:

@@ -32,6 +32,7 @@ from flatkit.machines import (
 )
 from flatkit.machines import disks as disks_module
 from flatkit.machines import making as making_module
+from flatkit.machines import place as place_module
 from flatkit.machines.disks import Room
 from flatkit.machines.domain import domain_name
 from flatkit.machines.hypervisor import DomainState, Hypervisor, Status
@@ -300,7 +301,8 @@ def test_an_error_at_any_point_of_making_undoes_everything(
     def fail(*_args: object, **_more: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(making_module, point, fail)
+    module = making_module if hasattr(making_module, point) else place_module
+    monkeypatch.setattr(module, point, fail)
     with pytest.raises(HostError, match="is full") as caught:
         Machine("web", hypervisor=hypervisor).up(spec, accelerator=Accelerator.TCG)
     assert caught.value.hint == "flatkit clean"
@@ -415,7 +417,7 @@ def test_too_little_room_is_told_before_anything_is_made(
     message: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(making_module, "room_left", lambda _hypervisor: room)
+    monkeypatch.setattr(making_module, "room_left", lambda _hypervisor, _room: room)
     with pytest.raises(HostError, match=message):
         Machine("web", hypervisor=hypervisor).up(spec, accelerator=Accelerator.TCG)
     assert nothing_is_left(hypervisor, state)
@@ -459,10 +461,27 @@ def test_kvm_that_is_refused_at_start_becomes_emulation(hypervisor: FakeHypervis
     assert 'type="qemu"' in hypervisor.defined[domain()]
 
 
-def test_a_libvirt_on_another_host_is_refused_before_anything_is_made(spec: MachineSpec, state: Path) -> None:
+@pytest.mark.parametrize(
+    ("uri", "words", "hint"),
+    [
+        (
+            "qemu+ssh://ada@far.invalid/session",
+            '"ada@far.invalid" of LIBVIRT_DEFAULT_URI cannot be reached',
+            "ssh-copy-id",
+        ),
+        (
+            "qemu+tcp://far.invalid/system",
+            "goes there by SSH alone",
+            "LIBVIRT_DEFAULT_URI=qemu+ssh://far.invalid/session",
+        ),
+    ],
+)
+def test_another_host_that_cannot_be_reached_is_named_before_anything_is_made(
+    spec: MachineSpec, state: Path, uri: str, words: str, hint: str
+) -> None:
     pytest.importorskip("libvirt")
-    machine = Machine("web", hypervisor=Hypervisor("qemu+ssh://ada@far.example/session"))
-    with pytest.raises(HostError, match=r'"qemu\+ssh://ada@far.example/session" is on another host') as caught:
+    machine = Machine("web", hypervisor=Hypervisor(uri))
+    with pytest.raises(HostError, match=words) as caught:
         machine.up(spec, accelerator=Accelerator.TCG)
-    assert "unset LIBVIRT_DEFAULT_URI" in caught.value.hint
+    assert hint in caught.value.hint
     assert not machine.folder.exists()

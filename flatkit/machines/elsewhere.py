@@ -1,0 +1,231 @@
+"""A machine's place on another host: images are copied there once, disks are made there, ports and console come here.
+
+What lies there is a folder of flatkit's own: `images/` is a cache as here, `machines/` goes with the machines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from flatkit.errors import HostError, ImageError
+from flatkit.events import Observer, Said, phase
+from flatkit.machines.accelerator import TRIAL_LINE, Acceleration, trial_argv
+from flatkit.machines.disks import Room, check_images, disk_commands, parse_saved_memory
+from flatkit.machines.domain import DomainFiles
+from flatkit.machines.line import THERE, Line
+from flatkit.machines.place import Place
+from flatkit.machines.remote import RemoteHost
+from flatkit.machines.spec import Accelerator, Forward, MachineSpec
+from flatkit.machines.store import Folder, check_cancel, make_folder, owner_id, write_atomically
+
+# For root, QEMU runs as libvirt's own user there, too: its files must lie where that one can enter.
+_SURVEY = """
+base=${XDG_STATE_HOME:-$HOME/.local/state}; [ "$(id -u)" = 0 ] && base=/var/lib
+base=$base/flatkit/remote; umask 022; mkdir -p "$base/machines" "$base/images" || exit 1
+echo base=$base
+for program in qemu-img tar tail pgrep; do command -v $program >/dev/null || echo missing=$program; done
+echo memory=$(awk '/^MemAvailable/ {print int($2 / 1024)}' /proc/meminfo)
+echo disk=$(df -Pk "$base" | awk 'NR == 2 {print int($4 / 1024)}')
+echo arch=$(uname -m)
+[ -r /dev/kvm ] && [ -w /dev/kvm ] && echo kvm=yes
+true"""
+_MAKE = """
+umask 022; mkdir -p "$1"; cd "$1" && : >console.log && if [ -n "$2" ]; then cat >config.ign; fi && eval "$3\""""
+_TRIAL = 'timeout 5 "$@" 2>/dev/null </dev/null | grep -m 1 -c "$FIRST" || true'
+_CONSOLE = '[ -e "$1" ] || : >"$1"; chmod 644 "$1"'
+
+
+def survey(host: RemoteHost) -> dict[str, str]:
+    """What that host says about itself: base, memory, disk (MiB), arch, kvm, missing. Raises HostError."""
+    done = host.run(_SURVEY, check=False)
+    if done.status:
+        raise HostError(f'nothing can be kept on "{host.target}": {done.stderr.strip()}', hint=f"ssh {host.target} df")
+    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+
+
+class Elsewhere(Place):
+    """The files of one machine on another host."""
+
+    address = THERE
+
+    def __init__(self, folder: Folder, host: RemoteHost) -> None:
+        super().__init__(folder)
+        self.host = host
+        self._survey: dict[str, str] = {}
+
+    # Images
+
+    def prepare(self, spec: MachineSpec, observer: Observer, cancel: threading.Event | None) -> None:
+        """Copy the images that are not there yet. Raises ImageError, HostError, Cancelled."""
+        known = self._placed()
+        if all(str(path) in known for path in _images(spec)):
+            return  # the machine was made with them
+        check_images(spec)
+        self._survey = survey(self.host)
+        if missing := self._survey.get("missing"):
+            raise HostError(
+                f'the host "{self.host.target}" has no program "{missing}"',
+                hint=f"ssh {self.host.target}   (and install qemu-utils, tar, coreutils and procps there)",
+            )
+        for path in _images(spec):
+            self._place(path, observer, cancel)
+
+    def _place(self, path: Path, observer: Observer, cancel: threading.Event | None) -> None:
+        there = self._target(path)
+        if self.host.run('test -e "$1"', str(there), check=False).status == 0:
+            return
+        size = path.stat().st_blocks * 512 / 1e6
+        free = int(self._survey["disk"])
+        if free < size + 512:
+            raise HostError(
+                f'the image "{path.name}" takes {size:.0f} MB, and {free} MiB are free on "{self.host.target}"',
+                hint=f"ssh {self.host.target} du -sh {self._base}",
+            )
+        with phase(observer, "place", f"Copying {path.name} ({size:.0f} MB) to {self.host.target}"):
+            self.host.send(path, str(there.parent), on_piece=lambda _line: check_cancel(cancel))
+
+    def _target(self, path: Path) -> PurePosixPath:
+        """Where an image lies there: in a folder that stands for this file as it is now."""
+        try:
+            about = path.stat()
+        except OSError:
+            raise ImageError(f'the image file "{path}" is not there', hint="flatkit images list") from None
+        mark = f"{path.absolute()} {about.st_size} {about.st_mtime_ns} {owner_id()}"
+        return PurePosixPath(self._base, "images", hashlib.sha256(mark.encode()).hexdigest()[:16], path.name)
+
+    @property
+    def _base(self) -> str:
+        if not self._survey:
+            self._survey = survey(self.host)
+        return self._survey["base"]
+
+    def _placed(self) -> dict[str, str]:
+        """Which images the machine was made with, here and there."""
+        try:
+            found: dict[str, str] = json.loads((self.folder.path / "placed.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return found
+
+    def seen(self, spec: MachineSpec) -> MachineSpec:
+        """The spec with its images' paths as they are there."""
+        known = self._placed()
+        at = {path: Path(known.get(str(path)) or self._target(path)) for path in _images(spec)}
+        boot = spec.boot and replace(spec.boot, kernel=at[spec.boot.kernel], initrd=at[spec.boot.initrd])
+        images = tuple(at[path] for path in spec.extra_images)
+        return replace(spec, disk=at[spec.disk], boot=boot, extra_images=images)
+
+    def choose(self, spec: MachineSpec) -> Acceleration:
+        """The accelerator there: a kernel is tried under KVM where one is at hand."""
+        where = self.host.target
+        self._survey = self._survey or survey(self.host)
+        if self._survey.get("arch") != spec.arch.value:
+            why = f"the guest is {spec.arch}, {where} is {self._survey.get('arch')}"
+            return Acceleration(accelerator=Accelerator.TCG, why=why, proved=True)
+        if "kvm" not in self._survey:
+            return Acceleration(accelerator=Accelerator.TCG, why=f"{where} has no /dev/kvm for you", proved=True)
+        boot = self.seen(spec).boot
+        if boot is None:
+            return Acceleration(accelerator=Accelerator.KVM, why=f"/dev/kvm of {where} can be opened", proved=False)
+        words = trial_argv(spec.arch, boot.kernel, "stdio")
+        said = self.host.run(_TRIAL.replace("$FIRST", TRIAL_LINE), *words).stdout.strip()
+        if said == "1":
+            return Acceleration(accelerator=Accelerator.KVM, why=f"a kernel starts under KVM on {where}", proved=True)
+        return Acceleration(accelerator=Accelerator.TCG, why=f"no kernel starts under KVM on {where}", proved=True)
+
+    def room(self) -> Room:
+        """What is free there."""
+        self._survey = survey(self.host)
+        return Room(memory_mib=int(self._survey["memory"]), disk_mib=int(self._survey["disk"]))
+
+    # The machine's own files
+
+    @property
+    def _there(self) -> str:
+        return f"{self._base}/machines/{owner_id()}-{self.folder.name}"
+
+    def files(self, spec: MachineSpec) -> DomainFiles:
+        """Where the domain's files lie there."""
+        return Folder(path=Path(self._there)).files(spec)
+
+    def make(self, spec: MachineSpec) -> None:
+        """Make its folder there and here, its config and its disks."""
+        make_folder(self.folder.path)
+        if spec.ignition:
+            write_atomically(self.folder.path / "config.ign", spec.ignition)
+        placed = {str(path): str(self._target(path)) for path in _images(spec)}
+        write_atomically(self.folder.path / "placed.json", json.dumps(placed, indent=2) + "\n")
+        with_config = "yes" if spec.ignition else ""
+        self.host.run(_MAKE, self._there, with_config, self._disks(spec), text=spec.ignition)
+
+    def _disks(self, spec: MachineSpec) -> str:
+        at = {path: Path(there) for path, there in self._placed().items()}
+        commands = disk_commands(spec, self.files(spec), at=lambda path: at[str(path)])
+        return " && ".join(shlex.join(words) for words in commands)
+
+    def has_disk(self, spec: MachineSpec) -> bool:
+        """Whether its disk is there."""
+        return self.host.run('test -e "$1"', str(self.files(spec).overlay), check=False).status == 0
+
+    def make_disks_anew(self, spec: MachineSpec) -> None:
+        """Throw its disks away, and make them as for a first boot."""
+        self.host.run(f'cd "$1" && rm -f *.qcow2 && {self._disks(spec)}', self._there)
+
+    def saved_memory_bytes(self, spec: MachineSpec, snapshot: str) -> int:
+        """What the memory of a snapshot takes inside the disk."""
+        said = self.host.run('qemu-img info -U --output=json "$1"', str(self.files(spec).overlay)).stdout
+        return parse_saved_memory(said, snapshot)
+
+    def remove(self) -> None:
+        """Remove all that is there and here. Raises OSError, HostError."""
+        self.close_line()
+        self.host.run('rm -rf "$1"', self._there)
+        self.folder.remove()
+
+    # Console and ports
+
+    def prepare_console(self) -> int:
+        """Make the console's file there; where what comes next will begin in its copy here."""
+        self.host.run(_CONSOLE, self._console)
+        return super().prepare_console()
+
+    @property
+    def _console(self) -> str:
+        return f"{self._there}/console.log"
+
+    @property
+    def _line(self) -> Line:
+        return Line(host=self.host, folder=self.folder, console=self._console)
+
+    def open_line(self, forwards: Sequence[Forward]) -> None:
+        """See to it that the ports lead to the machine and its console comes here. Raises HostError."""
+        self._line.open(forwards)
+
+    def close_line(self) -> None:
+        """End the line, if there is one."""
+        Line(host=self.host, folder=self.folder, console="").close()
+
+    def lend(self, port: int) -> None:
+        """Let the machine reach a server on this host's port as 10.0.2.2. Raises HostError."""
+        self._line.lend(port)
+
+
+def _images(spec: MachineSpec) -> tuple[Path, ...]:
+    boot = (spec.boot.kernel, spec.boot.initrd) if spec.boot else ()
+    return (spec.disk, *boot, *spec.extra_images)
+
+
+def place_of(folder: Folder, host: RemoteHost | None) -> Place:
+    """Where the machine of a folder has its files: here, or on that host."""
+    return Elsewhere(folder, host) if host else Place(folder)
+
+
+def say_where(host: RemoteHost, observer: Observer) -> None:
+    """Tell the person whose memory and disk are used."""
+    observer.notify(Said(text=f'the machine is made on "{host.target}"; its ports lead there from here'))

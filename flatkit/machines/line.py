@@ -1,0 +1,104 @@
+"""The line to a machine on another host: its ports lead there, and its console comes here.
+
+One `ssh` in the background for each machine, found again by its control socket, also by the next flatkit: it outlives the
+program that opened it, as the machine does. When it was cut, the next one who needs it opens it again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flatkit.errors import HostError, MachineError
+from flatkit.machines.remote import RemoteHost
+from flatkit.machines.spec import Forward
+from flatkit.machines.store import Folder, holding
+from flatkit.run import run
+
+# Where QEMU listens on the other host: the same numbers as here, and never in the way of a program of that host's own.
+THERE = "127.0.0.2"
+
+_TAKEN = re.compile(r"bind \[127\.0\.0\.1\]:(\d+): Address already in use|cannot listen to port: (\d+)")
+# `-f`: it returns when the forwards are there. The shell lets the console's text go to a file, and nothing hold on to us.
+_BEGIN = 'out="$1" said="$2"; shift 2; exec "$@" </dev/null >>"$out" 2>"$said"'
+# The reader ends with the connection: `cat` sees the end of what it reads then.
+_FOLLOW = 'tail -c "+$1" -F "$2" 2>/dev/null'
+_SIZE = 'stat -c %s "$1" 2>/dev/null || echo 0'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """The line to the machine of a folder; `console` is where its console lies on the other host."""
+
+    host: RemoteHost
+    folder: Folder
+    console: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it leads there now."""
+        return (self.folder.path / "line").exists() and self._tell("check") == 0
+
+    def open(self, forwards: Sequence[Forward]) -> None:
+        """Open it, unless it is open with these ports. Raises HostError, MachineError for a port that is taken."""
+        wanted = " ".join(str(forward) for forward in forwards)
+        with holding(self.folder.path / ".line.lock", what="the line to it", wait=30.0):
+            if self.is_open:
+                if self._ports.exists() and self._ports.read_text() == wanted:
+                    return
+                self._tell("exit")
+            there = int(self.host.run(_SIZE, self.console).stdout or 0)
+            here = self.folder.console.stat().st_size if self.folder.console.exists() else 0
+            if there > here:
+                # What was said meanwhile is here when this returns, not soon after.
+                self._begin(self.host.argv('tail -c "+$1" "$2"', str(here + 1), self.console))
+            self._connect(forwards, begin=there + 1)
+            self._ports.write_text(wanted)
+
+    def _connect(self, forwards: Sequence[Forward], *, begin: int) -> None:
+        options = ["-f", "-M", "-S", self._socket, "-o", "ControlPersist=no", "-o", "ExitOnForwardFailure=yes"]
+        options += ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
+        for forward in forwards:
+            options += ["-L", f"127.0.0.1:{forward.host}:{THERE}:{forward.host}"]
+        self._begin(self.host.argv(_FOLLOW, str(begin), self.console, options=options))
+
+    def _begin(self, argv: Sequence[str]) -> None:
+        said = self.folder.path / "line.said"
+        done = run(["sh", "-c", _BEGIN, "sh", self.folder.console, said, *argv], check=False, timeout=60)
+        if done.status == 0:
+            return
+        text = said.read_text(errors="replace")
+        if found := _TAKEN.search(text):
+            # In QEMU's own words for the same, which are known where another port is chosen.
+            rule = f"host forwarding rule 'tcp:127.0.0.1:{found[1] or found[2]}-'"
+            raise MachineError(f"{rule} cannot be set up: the port is taken on this host", hint="flatkit up again")
+        raise self.host.unreachable(text)
+
+    def lend(self, port: int) -> None:
+        """Let guests there reach a server on this host's port, as those here do. Raises HostError."""
+        argv = [*self.host.ssh, "-S", self._socket, "-O", "forward", "-R", f"127.0.0.1:{port}:127.0.0.1:{port}"]
+        done = run([*argv, self.host.target], check=False, timeout=30)
+        if done.status:
+            raise HostError(
+                f'port "{port}" of this host cannot be lent to "{self.host.target}": {done.stderr.strip()}',
+                hint="flatkit list",
+            )
+
+    def close(self) -> None:
+        """Take it down; nothing happens when it is not there."""
+        if (self.folder.path / "line").exists():
+            self._tell("exit")
+
+    def _tell(self, what: str) -> int:
+        argv = [*self.host.ssh, "-S", self._socket, "-O", what, self.host.target]
+        return run(argv, check=False, timeout=15).status
+
+    @property
+    def _socket(self) -> str:
+        return str(self.folder.path / "line")
+
+    @property
+    def _ports(self) -> Path:
+        return self.folder.path / "line.ports"

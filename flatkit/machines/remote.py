@@ -1,0 +1,107 @@
+"""Another host whose libvirt makes the machines, reached by the same `ssh` that libvirt takes: its settings count for both.
+
+What a person has set for that host in ~/.ssh/config (user, key, jump host) and what libvirt's URI says beside it is all used.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from flatkit.errors import CommandFailed, HostError
+from flatkit.run import Result, run, stream
+
+_TIMEOUT = 60.0
+_SSH_SAID = re.compile(r"ssh: |Permission denied \(|Host key verification|kex_exchange|No route to host|known_hosts")
+# ssh's own status for "no connection".
+_NO_CONNECTION = 255
+# The files of an image are sparse; each line that comes back is a chance to stop.
+_SEND = 'tar -C "$1" --checkpoint=500 --checkpoint-action=echo -cSf - "$2" | { shift 2; exec "$@"; }'
+_TAKE = 'umask 022; mkdir -p "$1" && tar -C "$1" -xSf - && mv "$1" "$2"'
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteHost:
+    """A host by SSH: `ssh` is the program with its options, `target` whom to call there."""
+
+    ssh: tuple[str, ...]
+    target: str
+
+    def argv(self, script: str, *words: str, options: Sequence[str] = ()) -> list[str]:
+        """The call that runs a shell script there; `words` are its $1, $2 and so on."""
+        return [*self.ssh, *options, self.target, shlex.join(["sh", "-c", script, "flatkit", *words])]
+
+    def run(self, script: str, *words: str, check: bool = True, text: str = "", timeout: float = _TIMEOUT) -> Result:
+        """Run a shell script there; `text` is what it reads. Raises HostError, CommandFailed, WaitTimeout."""
+        done = run(self.argv(script, *words), check=False, input=text, timeout=timeout)
+        if done.status == _NO_CONNECTION:
+            raise self.unreachable(done.stderr)
+        if check and done.status:
+            said = (done.stderr or done.stdout).strip().splitlines()
+            raise CommandFailed(
+                f'"{words[0] if words else script}" failed on "{self.target}" with status {done.status}: '
+                f"{said[-1] if said else 'it said nothing'}",
+                details=done.stderr or done.stdout,
+            )
+        return done
+
+    def send(self, source: Path, folder: str, *, on_piece: Callable[[str], None]) -> None:
+        """Put a file into a folder that is made for it there, wholly or not at all. Raises HostError, CommandFailed."""
+        part = f"{folder}.part"
+        self.run('rm -rf "$1"', part)
+        there = self.argv(_TAKE, part, folder)
+        try:
+            stream(["sh", "-c", _SEND, "sh", str(source.parent), source.name, *there], on_piece)
+        except CommandFailed as error:
+            if error.details.rstrip().endswith("closed"):
+                raise self.unreachable(error.details) from None
+            raise
+
+    @staticmethod
+    def is_to_blame(said: str) -> bool:
+        """Whether these are words of ssh, and not of a libvirt that it has reached."""
+        return bool(_SSH_SAID.search(said))
+
+    def unreachable(self, said: str) -> HostError:
+        """The error when there is no way there."""
+        lines = said.removeprefix("Cannot recv data: ").strip().splitlines()
+        return HostError(
+            f'the host "{self.target}" of LIBVIRT_DEFAULT_URI cannot be reached by SSH: '
+            f"{lines[-1] if lines else 'the connection was lost'}",
+            hint=f"ssh {self.target} true   (it must work without a password: ssh-copy-id {self.target})",
+            details=said,
+        )
+
+
+def is_remote(uri: str) -> bool:
+    """Whether a libvirt URI leads to another host: `driver+ssh://HOST/...`, or `driver://HOST/...`."""
+    _, found, rest = uri.partition("://")
+    return bool(found) and not rest.startswith("/")
+
+
+def find_remote(uri: str) -> RemoteHost | None:
+    """The other host that a libvirt URI leads to; None for this one. Raises HostError where there is no SSH to it."""
+    if not is_remote(uri):
+        return None
+    parts = urlsplit(uri)
+    if not parts.scheme.endswith("+ssh") or not parts.hostname:
+        raise HostError(
+            f'libvirt at "{uri}" is on another host, and flatkit goes there by SSH alone: expected qemu+ssh://HOST/session',
+            hint=f"export LIBVIRT_DEFAULT_URI=qemu+ssh://{parts.hostname or 'HOST'}/session",
+        )
+    asked = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-T"]
+    if parts.port:
+        options += ["-p", str(parts.port)]
+    if "keyfile" in asked:
+        options += ["-i", asked["keyfile"]]
+    if "known_hosts" in asked:
+        options += ["-o", f"UserKnownHostsFile={asked['known_hosts']}"]
+    if asked.get("no_verify") == "1":
+        options += ["-o", "StrictHostKeyChecking=no"]
+    target = f"{parts.username}@{parts.hostname}" if parts.username else parts.hostname
+    return RemoteHost(ssh=(asked.get("command", "ssh"), *options), target=target)
