@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flatkit import workshop
-from flatkit.errors import BootFailed
+from flatkit.errors import BootFailed, InputError
 from flatkit.events import Said, Tape
 from flatkit.images.image import Image, ImageKind
 
@@ -77,3 +77,45 @@ def test_a_machine_is_of_its_images_kind(monkeypatch: pytest.MonkeyPatch, arch: 
     image = Image(kind=ImageKind.FLATCAR, label="x", disk=Path("/d"), disk_format="raw", why="", arch=arch)
     spec = workshop.make_spec(workshop.NO_CONFIG, image, workshop.Wish(name="web"), Tape())
     assert str(spec.arch) == expected
+
+
+HEAD = "variant: flatcar\nversion: 1.1.0\n"
+RAID = HEAD + "storage:\n  raid:\n    - name: data\n      level: raid1\n      devices: [/dev/vdb, /dev/vdc]\n"
+KARGS = HEAD + "kernel_arguments:\n  should_exist:\n    - quiet\n"
+ROOT = (
+    HEAD
+    + "storage:\n  filesystems:\n    - device: /dev/disk/by-label/ROOT\n      format: {}\n      wipe_filesystem: true\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (RAID, r'the RAID "data": it has no mdadm \("web.bu", line 5\)'),
+        (KARGS, r'kernel arguments: .* \("web.bu", line \d\)'),
+        (ROOT.format("btrfs"), r'"btrfs" as the root file system: it has ext4 \("web.bu", line 6\)'),
+    ],
+)
+def test_what_the_lab_image_cannot_do_is_refused_before_boot_with_its_line(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    config = workshop.parse_config(text, name="web.bu")
+    for kind in ImageKind:
+        image = Image(
+            kind=kind, label="x", version="1", disk=tmp_path, disk_format="qcow2", why="", ignition_spec=(3, 4, 0)
+        )
+        if kind is ImageKind.LAB:
+            with pytest.raises(InputError, match=words) as caught:
+                workshop.make_spec(config, image, workshop.Wish(name="web"), Tape())
+            assert "flatkit up --image stable" in caught.value.hint
+        else:
+            assert workshop.make_spec(config, image, workshop.Wish(name="web"), Tape()).ignition
+
+
+def test_what_the_lab_image_can_do_is_not_refused(tmp_path: Path) -> None:
+    image = Image(
+        kind=ImageKind.LAB, label="x", version="1", disk=tmp_path, disk_format="qcow2", why="", ignition_spec=(3, 3, 0)
+    )
+    for text in (ROOT.format("ext4"), (Path(__file__).parents[1] / "examples/storage.bu").read_text()):
+        config = workshop.parse_config(text, name="web.bu")
+        assert workshop.make_spec(config, image, workshop.Wish(name="web"), Tape()).ignition

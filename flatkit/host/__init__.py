@@ -15,6 +15,7 @@ from flatkit.host.check import Examination as Examination
 from flatkit.host.check import Health as Health
 from flatkit.host.check import HostCheck as HostCheck
 from flatkit.host.jupyter import check_jupyter
+from flatkit.host.other import check_other_host
 from flatkit.host.software import check_image, check_programs, check_trust
 from flatkit.host.space import check_disk, check_folders, check_memory, check_ports
 from flatkit.host.system import System, check_clock, check_processor, check_system, find_system
@@ -31,7 +32,9 @@ def examine(system: System | None = None) -> Examination:
 
     system, uri = system or find_system(), default_uri()
     checks: _Checks = {"system": partial(check_system, system, uri), "python": _python}
-    if system.boots_machines and not is_remote(uri):
+    if is_remote(uri):
+        checks |= {"host": partial(check_other_host, uri), "libvirt": check_libvirt, "image": check_image}
+    elif system.boots_machines:
         checks |= _of_machines(system, uri)
     checks |= {"jupyter": check_jupyter, "clock": partial(check_clock, system)}
     return Examination(checks=tuple(_guarded(name, check) for name, check in checks.items()))

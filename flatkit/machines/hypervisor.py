@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -20,19 +19,13 @@ from typing import Any, TypeVar
 
 from flatkit.errors import MachineError, MachineNotFound, MissingDependency
 from flatkit.machines.domain import METADATA_URI, Tag, parse_tag
-from flatkit.machines.processes import find_process
+from flatkit.machines.processes import kill_process
 from flatkit.machines.refusals import explain, unreachable
 from flatkit.machines.remote import RemoteHost, find_remote
 
 DEFAULT_URI = "qemu:///session"
 
 _KILL_SECONDS = 10.0
-# Its own arguments hold the name as well: only what is a QEMU counts.
-_KILL_THERE = """
-for process in $(pgrep -f -- "$1"); do
-  case $(tr '\\0' ' ' <"/proc/$process/cmdline" 2>/dev/null) in *qemu*" -name $1"*) kill -9 "$process" && killed=yes;; esac
-done
-[ -n "$killed" ]"""
 
 T = TypeVar("T")
 
@@ -170,24 +163,13 @@ class Hypervisor:
         Where the process is out of reach (another host, another user's), it is destroyed. Raises MachineError when libvirt
         still calls it running after some seconds.
         """
-        if not self._kill_process(domain):
+        if not kill_process(domain, remote=self.remote):
             self.destroy(domain)
         deadline = time.monotonic() + _KILL_SECONDS
         while self.status(domain).state.is_active:
             if time.monotonic() > deadline:
                 raise MachineError(f'the domain "{domain}" was killed and runs on', hint="flatkit doctor")
             time.sleep(0.02)
-
-    def _kill_process(self, domain: str) -> bool:
-        if remote := self.remote:
-            return remote.run(_KILL_THERE, f"guest={domain},", check=False).status == 0
-        process = find_process(domain)
-        try:
-            if process:
-                os.kill(process, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            return False
-        return process is not None
 
     def undefine(self, domain: str) -> None:
         """Make libvirt forget the domain with all it keeps about it; nothing happens when it is not there."""

@@ -1,10 +1,21 @@
-"""The QEMU processes of this host, as /proc tells of them: libvirt keeps no other way to pull a plug."""
+"""The QEMU processes of a host, as /proc tells of them: libvirt keeps no other way to pull a plug."""
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from itertools import pairwise
 from pathlib import Path
+
+from flatkit.machines.remote import RemoteHost
+
+# Its own arguments hold the name as well: only what is a QEMU counts.
+_KILL_THERE = """
+for process in $(pgrep -f -- "$1"); do
+  case $(tr '\\0' ' ' <"/proc/$process/cmdline" 2>/dev/null) in *qemu*" -name $1"*) kill -9 "$process" && killed=yes;; esac
+done
+[ -n "$killed" ]"""
 
 
 def find_process(domain: str, *, proc: Path = Path("/proc")) -> int | None:
@@ -19,3 +30,16 @@ def find_process(domain: str, *, proc: Path = Path("/proc")) -> int | None:
         if "qemu" in words[0] and any(wanted.match(name) for name in names):
             return int(path.parent.name)
     return None
+
+
+def kill_process(domain: str, *, remote: RemoteHost | None = None) -> bool:
+    """SIGKILL for a domain's QEMU, here or on the other host; False when there is none, or it is out of reach."""
+    if remote:
+        return remote.run(_KILL_THERE, f"guest={domain},", check=False).status == 0
+    process = find_process(domain)
+    try:
+        if process:
+            os.kill(process, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return process is not None

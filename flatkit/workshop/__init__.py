@@ -144,6 +144,8 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
 
     for warning in (*config.warnings, *_foresee(config, wish)):
         observer.notify(Said(text=f"config: {warning}"))
+    if image.kind is ImageKind.LAB:
+        _refuse_limits(config)
     own = add_keys(config.ignition, wish.public_keys)
     ignition = add_keys(own, [_public_key(wish)])
     if ignition != own:
@@ -170,6 +172,18 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
         extra_images=wish.disk_images,
         firmware=wish.firmware,
     )
+
+
+def _refuse_limits(config: Config) -> None:
+    from flatkit.butane.blame import place_of
+    from flatkit.workshop.limits import find_limits, refuse_limits
+
+    places = {
+        limit.path: place_of(limit.path, provenance=config.provenance, text=config.text)
+        for limit in find_limits(config.ignition)
+    }
+    where = {path: f'"{config.name}", line {place.line}' for path, place in places.items() if place.line}
+    refuse_limits(config.ignition, where=where)
 
 
 def _foresee(config: Config, wish: Wish) -> Iterator[str]:

@@ -62,6 +62,7 @@ class LocalStage:
         wish = workshop.Wish(name=boot.machine, image=self._image, forwards=forwards, keep_fresh=False)
         upped = workshop.boot(self._configs / boot.config, wish, observer=observer, cancel=self._cancel)
         self.machines.append(upped.machine)
+        self._lend([upped.machine])
         self.timeline = upped.timeline
         return f'the machine "{boot.machine}" is ready, {upped.timeline.total:.1f} s after its config was read'
 
@@ -119,6 +120,13 @@ class LocalStage:
     def offer(self, offers: tuple[tuple[str, str], ...], observer: Observer) -> None:
         """Let an update server of this stage offer these releases of the lab image. Raises ImageError, HostError."""
         offer_lab(self._server or self._serve(), dict(offers), folder=self.folder / ".payloads", observer=observer)
+        self._lend(self.machines)
+
+    def _lend(self, machines: list[Machine]) -> None:
+        """A machine on another host reaches the update server here like one on this host."""
+        if self._server:
+            for machine in machines:
+                machine.lend_port(self._server.port)
 
     def _serve(self) -> UpdateServer:
         self._server = server = UpdateServer(channels=Channels(store=self._book))
