@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import subprocess
 import threading
@@ -24,7 +25,7 @@ from flatkit.machines.keys import (
     workshop_key,
 )
 from flatkit.machines.ports import find_free_port
-from flatkit.machines.ssh import Connection, Endpoint
+from flatkit.machines.ssh import Connection, Endpoint, load_paramiko
 from flatkit.testing.guest import FakeGuest
 
 
@@ -348,3 +349,23 @@ def test_a_guest_that_never_refuses_is_tried_blindly(slow: SlowServer, behind: S
         found = poll_until(probe)
     assert found
     found.close()
+
+
+@pytest.mark.parametrize("where", ["start_client", "auth_publickey"])
+def test_a_clock_that_jumps_within_a_login_costs_a_second_one(
+    connection: Connection, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport = load_paramiko().Transport
+    real_step, real_time, jumped = getattr(transport, where), time.time, []
+
+    def step(self: object, *words: object, **more: object) -> object:
+        if not jumped:
+            jumped.append(where)
+            looks = itertools.count()
+            # The first look begins the wait; the next one, a moment later, is a day on.
+            monkeypatch.setattr(time, "time", lambda: real_time() + (86400.0 if next(looks) else 0.0))
+        return real_step(self, *words, **more)
+
+    monkeypatch.setattr(transport, where, step)
+    assert connection.run("echo well", timeout=30).ok
+    assert jumped == [where]
