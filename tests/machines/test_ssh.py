@@ -351,21 +351,32 @@ def test_a_guest_that_never_refuses_is_tried_blindly(slow: SlowServer, behind: S
     found.close()
 
 
-@pytest.mark.parametrize("where", ["start_client", "auth_publickey"])
 def test_a_clock_that_jumps_within_a_login_costs_a_second_one(
-    connection: Connection, where: str, monkeypatch: pytest.MonkeyPatch
+    connection: Connection, guest: FakeGuest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    transport = load_paramiko().Transport
-    real_step, real_time, jumped = getattr(transport, where), time.time, []
+    real, here, looked, logins = time.time, threading.current_thread(), threading.Event(), []
+    looks = itertools.count()
 
-    def step(self: object, *words: object, **more: object) -> object:
-        if not jumped:
-            jumped.append(where)
-            looks = itertools.count()
-            # The first look begins the wait; the next one, a moment later, is a day on.
-            monkeypatch.setattr(time, "time", lambda: real_time() + (86400.0 if next(looks) else 0.0))
-        return real_step(self, *words, **more)
+    def a_day_later() -> float:
+        if threading.current_thread() is not here or logins[1:]:
+            return real()
+        # The first look begins the wait for an answer, which comes only after the second one.
+        if next(looks):
+            looked.set()
+            return real() + 86400.0
+        return real()
 
-    monkeypatch.setattr(transport, where, step)
+    def log_in(_guest: FakeGuest, count: int) -> None:
+        logins.append(count)
+        assert looked.wait(20)
+
+    def begin(self: object, *words: object) -> object:
+        monkeypatch.setattr(time, "time", a_day_later)
+        return wait(self, *words)
+
+    handler = load_paramiko().auth_handler.AuthHandler
+    wait = handler.wait_for_response
+    monkeypatch.setattr(FakeGuest, "logins", property(lambda _guest: len(logins), log_in), raising=False)
+    monkeypatch.setattr(handler, "wait_for_response", begin)
     assert connection.run("echo well", timeout=30).ok
-    assert jumped == [where]
+    assert guest.connections == 2
