@@ -27,21 +27,28 @@ class Where(str, Enum):
 class Boot:
     """What a step boots: a Butane file of `examples/`, the machine's name in the demo, the guest ports to reach it by.
 
-    With `again` the machine of that name is switched on as it is; without, it is made anew.
+    With `again` the machine of that name is switched on as it is; without, it is made anew. `channel` names the one whose
+    image it boots, where that is not the demo's own (`{beta}` stands for it). `after` names a demo: this one goes on with
+    the machine that it leaves.
     """
 
     config: str
     machine: str
     guest_ports: tuple[int, ...] = ()
     again: bool = False
+    channel: str = ""
+    after: str = ""
 
     @property
     def command(self) -> str:
         """What a person would type for it; host port 0 means: find a free one."""
         if self.again:
             return f"flatkit up --name {self.machine}"
+        if self.after:
+            return f"flatkit demo run {self.after} --keep"
+        image = f" --image {{{self.channel}}}" if self.channel else ""
         forwards = "".join(f" --forward 0:{port}" for port in self.guest_ports)
-        return f"flatkit up {self.config} --name {self.machine}{forwards}"
+        return f"flatkit up {self.config} --name {self.machine}{image}{forwards}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +78,7 @@ class Step:
     judges its value; `hint` helps when it fails. `wait` is how many seconds the check may take to become true: steps wait on
     conditions, never on sleeps. `machine` names the one where a
     guest's command is typed (without one, the machine that was booted last). After a command that `reboots` the machine, the
-    step goes on when it answers again.
+    step goes on when it answers again. `lab_only` says why a step is left out on a Flatcar image.
     """
 
     title: str
@@ -85,6 +92,7 @@ class Step:
     wait: float = 0.0
     machine: str = ""
     reboots: bool = False
+    lab_only: str = ""
 
     @property
     def line(self) -> str:
@@ -96,7 +104,8 @@ class Step:
 class Demo:
     """A tuple of steps with a name; the last machine that was booted is where guest commands are typed.
 
-    `offers` are pairs of channel and release of the lab image: what the update server `{server}` offers when the demo begins.
+    `offers` are pairs of channel and release of the lab image: what the update server `{server}` offers when the demo begins
+    (for Flatcar images it is a server with Flatcar's releases, which was started beforehand).
     `folder` is where its configs lie, for a demo that is not flatkit's own.
     """
 
@@ -105,6 +114,11 @@ class Demo:
     steps: tuple[Step, ...]
     offers: tuple[tuple[str, str], ...] = ()
     folder: Path | None = None
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """The names of the machines that it boots, each once."""
+        return tuple(dict.fromkeys(step.boot.machine for step in self.steps if step.boot))
 
 
 def says(expected: str) -> Callable[[Any], Verdict]:

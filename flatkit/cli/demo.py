@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from flatkit.demos.recording import Recording
     from flatkit.demos.runner import DemoResult
     from flatkit.steps import Demo
+    from flatkit.workshop.staging import LocalStage
 
 # How much quicker than it was a recording plays that nobody asked for.
 _SPEED_OF_ITSELF = 4.0
@@ -87,16 +89,20 @@ class _Played:
 
 def _run(options: argparse.Namespace) -> int:
     from flatkit.demos import DEMOS, get_demo
+    from flatkit.workshop import stage
 
-    demos = list(DEMOS.values()) if options.name == "all" else [get_demo(options.name)]
+    is_all = options.name == "all"
+    demos = list(DEMOS.values()) if is_all else [get_demo(options.name)]
     observer = observer_for(as_json=options.json, stream=sys.stdout)
     played = []
-    for demo in demos:
-        played.append(_play(demo, options, observer))
-        if not options.json:
-            _summary(played[-1])
+    # All of them share one stage: a machine that one has made is rewound for the next, which saves its boot.
+    with stage(image=options.image or "auto", keep=options.keep, reuse=True) if is_all else nullcontext() as shared:
+        for demo in demos:
+            played.append(_play(demo, options, observer, shared))
+            if not options.json:
+                _summary(played[-1])
     ok = all(one.result.ok for one in played)
-    machines = [name for one in played for name in one.machines] if options.keep else []
+    machines = list(dict.fromkeys(name for one in played for name in one.machines)) if options.keep else []
     if isinstance(observer, Json):
         observer.result(
             ok=ok, demos=[asdict(one.result) for one in played], machines=machines,
@@ -108,7 +114,7 @@ def _run(options: argparse.Namespace) -> int:
     return 0 if ok else 1
 
 
-def _play(demo: Demo, options: argparse.Namespace, observer: Observer) -> _Played:
+def _play(demo: Demo, options: argparse.Namespace, observer: Observer, shared: LocalStage | None) -> _Played:
     from flatkit.demos.recording import get_recording
 
     stepper = _Stepper() if options.step else None
@@ -122,7 +128,7 @@ def _play(demo: Demo, options: argparse.Namespace, observer: Observer) -> _Playe
     if options.image is None and boots and (stand_in := _stand_in(demo, observer)):
         return _replay(stand_in, watcher, speed=_SPEED_OF_ITSELF if options.speed is None else options.speed)
     try:
-        return _live(demo, options, watcher)
+        return _live(demo, options, watcher, shared)
     except _GoOnRecorded as wish:
         recording = get_recording(demo.name)
         return _replay(recording, watcher, speed=options.speed or _SPEED_OF_ITSELF, start=wish.number)
@@ -149,15 +155,14 @@ def _replay(recording: Recording, observer: Observer, *, speed: float, start: in
     return _Played(result=result, recorded=recording.banner)
 
 
-def _live(demo: Demo, options: argparse.Namespace, observer: Observer) -> _Played:
+def _live(demo: Demo, options: argparse.Namespace, observer: Observer, shared: LocalStage | None) -> _Played:
     from flatkit.demos.recording import Recorder
     from flatkit.demos.runner import play
-    from flatkit.workshop import stage
 
     recorder = Recorder(demo=demo.name, title=demo.title, screen=lambda stream: Terminal(stream, verbose=True))
     # The recorder comes first: a step that waits for a key is recorded as begun, and the times are those of the run.
     watcher = Tee(recorder, observer) if options.record else observer
-    with stage(image=options.image or "auto", keep=options.keep, configs=demo.folder) as local:
+    with _stage_for(demo, options, shared) as local:
         result = play(demo, local, watcher)
         image = local.image
         machines = tuple(machine.name for machine in local.machines)
@@ -166,6 +171,17 @@ def _live(demo: Demo, options: argparse.Namespace, observer: Observer) -> _Playe
         observer.notify(Said(text=f"recorded: {path}"))
     timeline = tuple((name, seconds) for name, _, seconds in local.timeline.phases)
     return _Played(result=result, machines=machines, timeline=timeline, times=str(local.timeline) if timeline else "")
+
+
+def _stage_for(
+    demo: Demo, options: argparse.Namespace, shared: LocalStage | None
+) -> AbstractContextManager[LocalStage]:
+    from flatkit.workshop import stage
+
+    if shared is None:
+        return stage(image=options.image or "auto", keep=options.keep, configs=demo.folder)
+    shared.begin()
+    return nullcontext(shared)
 
 
 class _GoOnRecorded(Exception):

@@ -7,15 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from flatkit import others
+from flatkit.demos.channels import CHANNELS
 from flatkit.demos.everywhere import EVERYWHERE
 from flatkit.demos.identical import IDENTICAL
 from flatkit.demos.immutable import IMMUTABLE
+from flatkit.demos.powercut import POWERCUT
 from flatkit.demos.provision import PROVISION
 from flatkit.demos.reset import RESET
+from flatkit.demos.rollback import ROLLBACK
+from flatkit.demos.update import UPDATE
 from flatkit.errors import InputError, UsageError
 from flatkit.steps import Demo
 
-DEMOS: dict[str, Demo] = {demo.name: demo for demo in (PROVISION, IDENTICAL, IMMUTABLE, RESET, EVERYWHERE)}
+# In the order in which `flatkit demo run all` plays them: rollback goes on with the machine that update leaves.
+_ALL = (PROVISION, IDENTICAL, IMMUTABLE, RESET, UPDATE, ROLLBACK, POWERCUT, CHANNELS, EVERYWHERE)
+DEMOS: dict[str, Demo] = {demo.name: demo for demo in _ALL}
 
 
 def get_demo(name: str) -> Demo:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from flatkit.errors import FlatkitError
-from flatkit.events import Observer, StepEnded, StepOutput, StepStarted
+from flatkit.events import Observer, Said, StepEnded, StepOutput, StepStarted
 from flatkit.steps import Boot, Demo, Step, Verdict, Where
 
 
@@ -35,6 +35,10 @@ class Stage(Protocol):
 
     def offer(self, offers: tuple[tuple[str, str], ...], observer: Observer) -> None:
         """Let the demo's update server offer these releases (channel, release of the lab image), and nothing else."""
+
+    @property
+    def is_lab(self) -> bool:
+        """Whether the machines run the lab image, and not Flatcar's."""
 
     def fill(self, command: str) -> str:
         """The command with `{port80}` and the like replaced by what they stand for now."""
@@ -70,11 +74,16 @@ def play(demo: Demo, stage: Stage, observer: Observer, *, start: int = 1) -> Dem
     results: list[StepResult] = []
     if demo.offers:
         stage.offer(demo.offers, observer)
+    left_out = 0
     for number, step in enumerate(demo.steps[start - 1 :], start=start):
+        if step.lab_only and not stage.is_lab:
+            left_out += 1
+            observer.notify(Said(text=f'"{step.title}" is left out on a Flatcar image: {step.lab_only}'))
+            continue
         results.append(_play_step(demo, number, step, stage, observer))
         if not results[-1].ok:
             break
-    return DemoResult(demo=demo.name, steps=tuple(results), total=len(demo.steps) - start + 1)
+    return DemoResult(demo=demo.name, steps=tuple(results), total=len(demo.steps) - start + 1 - left_out)
 
 
 def _play_step(demo: Demo, number: int, step: Step, stage: Stage, observer: Observer) -> StepResult:

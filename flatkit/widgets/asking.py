@@ -46,6 +46,11 @@ class Asking:
         return self._machine.name
 
     @property
+    def machine(self) -> Machine:
+        """The machine itself, for a demo that is played on it."""
+        return self._machine
+
+    @property
     def state(self) -> str:
         """What it does now: running, stopped, failed, absent; while a job is at work: booting, restarting."""
         if self._job and self._job.is_running:

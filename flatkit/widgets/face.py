@@ -133,19 +133,25 @@ def _made_otherwise(name: str, config: Config, differences: tuple[str, ...]) -> 
 
 def play(
     name: str,
-    config: str | Path | None = None,
+    on: str | Path | LiveMachine | None = None,
     *,
     image: str = "auto",
     keep: bool = False,
     recorded: bool = False,
     speed: float = 1.0,
 ) -> Player | Chooser | CommunityCard:
-    """Play a demo on machines of its own, step by step with its buttons, or all of it with `await`. Raises UsageError.
+    """Play a demo, step by step with its buttons, or all of it with `await`. Raises UsageError.
 
-    Where nothing can boot its recorded run is shown, and says so; with `recorded` always, `speed` times as fast.
-    `fk.play("everywhere", "web.bu")` shows how your config is handed over on each platform, `fk.play("community")` where
-    Flatcar's people are. Raises InputError for the config.
+    `fk.play("update", m)` plays it on a machine of yours, which stays as the demo leaves it (`m.rewind()` brings it back);
+    without, on machines of its own. Where nothing can boot its recorded run is shown, and says so; with `recorded` always,
+    `speed` times as fast. `fk.play("everywhere", "web.bu")` shows how your config is handed over on each platform,
+    `fk.play("community")` where Flatcar's people are. Raises InputError for the config.
     """
+    from flatkit.widgets.live import LiveMachine
+    from flatkit.widgets.player import get_player
+
+    guest = on if isinstance(on, LiveMachine) else None
+    config = None if isinstance(on, LiveMachine) else on
     if name == "everywhere" and config is not None:
         from flatkit.widgets.chooser import Chooser
 
@@ -160,9 +166,7 @@ def play(
         )
     if config is not None:
         raise UsageError(f'the demo "{name}" takes no config of yours', hint=f'fk.play("{name}")')
-    from flatkit.widgets.player import get_player
-
-    return get_player(name, image=image, keep=keep, recorded=recorded, speed=speed)
+    return get_player(name, image=image, keep=keep, recorded=recorded, speed=speed, guest=guest)
 
 
 def channels() -> ChannelsCard:

@@ -8,20 +8,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from flatkit import host, workshop
 from flatkit.demos import get_demo
 from flatkit.demos.recording import Recording, find_recording, get_recording
 from flatkit.demos.replay import replay
 from flatkit.demos.runner import DemoResult, Stage, play
-from flatkit.errors import FlatkitError, MachineError
+from flatkit.errors import FlatkitError, MachineError, UsageError
 from flatkit.events import Said
 from flatkit.widgets import front, played
 from flatkit.widgets.job import Job
 from flatkit.widgets.played import Played, StepShown
 from flatkit.widgets.playing import PlayProgress
 from flatkit.widgets.progress import Progress, Refresher
+
+if TYPE_CHECKING:
+    from flatkit.widgets.live import LiveMachine
 
 _STOP_PATIENCE = 60.0
 # What gives the stage that a demo is played on: image, keep and cancel by keyword.
@@ -40,8 +43,14 @@ class Player:
         recorded: bool = False,
         speed: float = 1.0,
         stages: Stages = workshop.stage,
+        guest: LiveMachine | None = None,
     ) -> None:
         self.demo = get_demo(name)
+        self._guest = guest
+        if guest is not None and len(self.demo.machines) != 1:
+            many = "several machines" if self.demo.machines else "no machine"
+            raise UsageError(f'the demo "{name}" needs {many}, and cannot be played on one of yours',
+                             hint=f'fk.play("{name}")')  # fmt: skip
         self.recording: Recording | None = None
         self.banner = ""
         self._wants_recorded, self._speed = recorded, speed
@@ -178,7 +187,7 @@ class Player:
             self._begin_recorded(get_recording(self.demo.name), self._found.steps)
         elif self._wants_recorded:
             self._begin_recorded(get_recording(self.demo.name))
-        elif self._image == "auto" and any(step.boot for step in self.demo.steps):
+        elif self._guest is None and self._image == "auto" and any(step.boot for step in self.demo.steps):
             obstacle = host.find_obstacle()
             if obstacle and find_recording(self.demo.name):
                 self._begin_recorded(get_recording(self.demo.name))
@@ -189,7 +198,10 @@ class Player:
             begin = sum(step.state == "ok" for step in self.steps) + 1
             self.result = replay(self.recording, self._progress, speed=self._speed, start=begin, cancel=cancel)
             return self.result
-        where = {"configs": self.demo.folder} if self.demo.folder else {}
+        where: dict[str, Any] = {"configs": self.demo.folder} if self.demo.folder else {}
+        if self._guest is not None:
+            self._guest.must_run()
+            where["guest"] = self._guest.machine
         with self._stages(image=self._image, keep=self._keep, cancel=cancel, **where) as stage:
             start = self._take_over(stage)
             self.result = play(self.demo, stage, self._progress, start=start)
@@ -277,13 +289,19 @@ _registry = threading.Lock()
 
 
 def get_player(
-    name: str, *, image: str = "auto", keep: bool = False, recorded: bool = False, speed: float = 1.0
+    name: str,
+    *,
+    image: str = "auto",
+    keep: bool = False,
+    recorded: bool = False,
+    speed: float = 1.0,
+    guest: LiveMachine | None = None,
 ) -> Player:
     """The player of that demo; one that is being played is returned as it is. Raises UsageError."""
     with _registry:
         known = _players.get(name)
         if known is None or not known.is_running:
-            known = _players[name] = Player(name, image=image, keep=keep, recorded=recorded, speed=speed)
+            known = _players[name] = Player(name, image=image, keep=keep, recorded=recorded, speed=speed, guest=guest)
         return known
 
 

@@ -354,9 +354,18 @@ def _with_place(error: BootFailed, machine: Machine, config: Config) -> BootFail
 
 
 def stage(
-    *, image: str = "auto", keep: bool = False, cancel: threading.Event | None = None, configs: Path | None = None
+    *,
+    image: str = "auto",
+    keep: bool = False,
+    cancel: threading.Event | None = None,
+    configs: Path | None = None,
+    guest: Machine | None = None,
+    reuse: bool = False,
 ) -> AbstractContextManager[LocalStage]:
-    """A place to play demos on for real; its machines are gone when the `with` block ends (unless `keep`)."""
+    """A place to play demos on for real; its machines are gone when the `with` block ends (unless `keep`).
+
+    `guest` is a machine of a person's own to play on; with `reuse` several demos are played there, one after the other.
+    """
     from flatkit.workshop.staging import open_stage
 
-    return open_stage(image=image, keep=keep, cancel=cancel, configs=configs)
+    return open_stage(image=image, keep=keep, cancel=cancel, configs=configs, guest=guest, reuse=reuse)

@@ -1,14 +1,37 @@
-"""Lets an update server offer releases of the lab image, with payloads that stay as long as they are served."""
+"""What machines are offered: releases of the lab image, with payloads that stay as long as they are served; or Flatcar's.
+
+Flatcar's payloads are large and not flatkit's to make. So a machine of a Flatcar image is sent to a server that has them: a
+pack that was made with `--channel` and is being served. That is all that differs between the two in the demos of updates.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
-from flatkit.errors import UsageError
+from flatkit.errors import HostError, UsageError
 from flatkit.events import Observer, phase
-from flatkit.updates.server import UpdateServer
+from flatkit.updates.server import GUEST_ADDRESS, UpdateServer
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+def flatcar_server() -> str:
+    """The URL of the server with Flatcar's releases, as a machine on this host reaches it. Raises HostError without one."""
+    url = os.environ.get("FLATKIT_UPDATE_SERVER", "").strip().rstrip("/")
+    if not url:
+        raise HostError(
+            "an update of a Flatcar image needs a server that offers Flatcar's releases, and none was named",
+            hint="flatkit room pack ~/pack --channel stable --channel beta; flatkit room serve ~/pack; then this again with "
+            "FLATKIT_UPDATE_SERVER=http://127.0.0.1:8000 before it   (on the lab image flatkit serves by itself: --image lab)",
+        )
+    parts = urlsplit(url)
+    if parts.hostname not in _LOOPBACK:
+        return url
+    return urlunsplit(parts._replace(netloc=f"{GUEST_ADDRESS}:{parts.port}" if parts.port else GUEST_ADDRESS))
 
 
 def offer_lab(

@@ -6,19 +6,20 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from flatkit import paths, workshop
 from flatkit.errors import MachineError
-from flatkit.events import Observer, Said
+from flatkit.events import Event, Observer, Said, StepEnded, StepOutput, StepStarted
+from flatkit.images import ImageKind, find_image
 from flatkit.machines import Forward, Machine, MachineState
 from flatkit.run import run
-from flatkit.steps import Boot
+from flatkit.steps import Boot, Demo
 from flatkit.updates.channels import Channels
 from flatkit.updates.server import UpdateServer
-from flatkit.workshop.offers import offer_lab
+from flatkit.workshop.offers import flatcar_server, offer_lab
 
 _PATIENCE = 300.0
 # So long a machine may take to go down before its next boot is seen.
@@ -26,9 +27,11 @@ _LOGIN = 120.0
 
 
 class LocalStage:
-    """Carries out a demo's commands. `machines` are those that were booted, the last one last.
+    """Carries out a demo's commands. `machines` are those that the demo has, the last one last.
 
-    `configs` is the folder of a demo that is not flatkit's own; else the examples are taken.
+    `configs` is the folder of a demo that is not flatkit's own; else the examples are taken. With `guest` the demo is played on
+    that machine, a person's own: it is left as it is in the end. With `reuse` several demos are played one after the other,
+    each begun with `begin`: a machine that an earlier one has made goes back to its checkpoint `fresh`, and is not made anew.
     """
 
     def __init__(
@@ -38,14 +41,33 @@ class LocalStage:
         keep: bool = False,
         cancel: threading.Event | None = None,
         configs: Path | None = None,
+        guest: Machine | None = None,
+        reuse: bool = False,
     ) -> None:
         self._image, self._keep, self._cancel = image, keep, cancel
         self._configs = configs or paths.examples_dir()
+        self._guest, self._reuse = guest, reuse
         self._undo = ExitStack()
         self._server: UpdateServer | None = None
+        self._server_url = ""
         self._folder: Path | None = None
-        self.machines: list[Machine] = []
+        self._is_lab: bool | None = None
+        # By the name that the demo gives it; what was made from which `Boot`, by any demo of this stage.
+        self._named: dict[str, Machine] = {}
+        self._made: dict[Boot, Machine] = {}
         self.timeline = workshop.Timeline()
+
+    def begin(self) -> None:
+        """Another demo begins: the machines of the one before it are at its service, and are not its own yet."""
+        self._named = {}
+        self.timeline = workshop.Timeline()
+
+    @property
+    def machines(self) -> list[Machine]:
+        """The machines of the demo that is played, the last one last."""
+        return list(self._named.values())
+
+    # Machines
 
     def boot(self, boot: Boot, observer: Observer) -> str:
         """Boot one of the examples, or start a machine again that is there.
@@ -56,22 +78,92 @@ class LocalStage:
             machine = self._find(boot.machine)
             machine.up(observer=observer, cancel=self._cancel)
             machine.run("true", timeout=_LOGIN).check()
-            return f'the machine "{boot.machine}" is ready again, as it was'
+            return f'the machine "{machine.name}" is ready again, as it was'
+        if boot.after:
+            return self._go_on_after(boot, observer)
+        if self._guest is not None:
+            self._named[boot.machine] = self._guest
+            self._lend([self._guest])
+            self._guest.run("true", timeout=_LOGIN).check()
+            return f'the machine "{self._guest.name}" is ready: it is there already'
+        if boot in self._made:
+            self._named[boot.machine] = machine = self._made[boot]
+            rewound = machine.rewind(observer=observer, cancel=self._cancel)
+            return f'the machine "{machine.name}" is ready, {rewound}'
+        return self._make(boot, observer)
+
+    def _make(self, boot: Boot, observer: Observer) -> str:
         Machine(boot.machine).down()
         forwards = tuple(Forward(host=0, guest=port) for port in boot.guest_ports)
-        wish = workshop.Wish(name=boot.machine, image=self._image, forwards=forwards, keep_fresh=False)
+        image = self._image_of(boot.channel, observer) if boot.channel else self._image
+        wish = workshop.Wish(name=boot.machine, image=image, forwards=forwards, keep_fresh=self._reuse)
         upped = workshop.boot(self._configs / boot.config, wish, observer=observer, cancel=self._cancel)
-        self.machines.append(upped.machine)
+        self._made[boot] = self._named[boot.machine] = upped.machine
         self._lend([upped.machine])
         self.timeline = upped.timeline
         return f'the machine "{boot.machine}" is ready, {upped.timeline.total:.1f} s after its config was read'
 
     def adopt(self, boot: Boot) -> None:
         """Take over the machine that an earlier run booted, as it is. Raises MachineError when it does not run."""
-        machine = Machine(boot.machine)
+        machine = self._guest or Machine(boot.machine)
         if machine.state is not MachineState.RUNNING:
-            raise MachineError(f'the machine "{boot.machine}" of the earlier run does not run any more')
-        self.machines.append(machine)
+            raise MachineError(f'the machine "{machine.name}" of the earlier run does not run any more')
+        self._named[boot.machine] = machine
+
+    def _go_on_after(self, boot: Boot, observer: Observer) -> str:
+        """Take the machine as that demo leaves it; where it is not there, play the demo first. Raises MachineError."""
+        from flatkit.demos import get_demo
+        from flatkit.demos.runner import play
+
+        demo = get_demo(boot.after)
+        first = next(step.boot for step in demo.steps if step.boot)
+        there = self._guest or self._made.get(first)
+        if there is not None:
+            self._named[boot.machine] = there
+            if self._is_at_end_of(demo):
+                return f'the machine "{there.name}" is ready, as the demo "{demo.name}" leaves it'
+        result = play(demo, self, _OnlySays(observer))
+        if not result.ok:
+            raise MachineError(f'the demo "{demo.name}" went wrong: {result.steps[-1].found}',
+                               hint=f"flatkit demo run {demo.name}")  # fmt: skip
+        seconds = sum(step.seconds for step in result.steps)
+        return f'the machine "{self._find(boot.machine).name}" is ready: the demo "{demo.name}" took {seconds:.0f} s'
+
+    def _is_at_end_of(self, demo: Demo) -> bool:
+        last = demo.steps[-1]
+        try:
+            return bool(last.fact and last.check(last.fact.parse(self.guest(last.fact.ask, last.machine))).ok)
+        except MachineError:  # it does not run, or has no slots to tell of
+            return False
+
+    def _find(self, name: str) -> Machine:
+        for known, machine in reversed(self._named.items()):
+            if name in {"", known}:
+                return machine
+        what = f'no machine "{name}" was booted yet' if name else "no machine was booted yet"
+        raise MachineError(f"{what}, and this step wants one", hint="play the demo from its start")
+
+    @property
+    def is_lab(self) -> bool:
+        """Whether the machines run the lab image. Raises ImageError, UsageError for an image that there is not."""
+        return self._looked_up(Observer())
+
+    def _looked_up(self, observer: Observer) -> bool:
+        if self._is_lab is None:
+            if self._guest is not None:
+                self._is_lab = self._guest.run(". /etc/os-release; echo $ID").check().stdout.strip() != "flatcar"
+            else:
+                found = find_image(self._image, observer=observer, cancel=self._cancel)
+                self._is_lab = found.kind is ImageKind.LAB
+        return self._is_lab
+
+    def _image_of(self, channel: str, observer: Observer) -> str:
+        """What `--image` is given for a channel, beside the demo's own image."""
+        if not self._looked_up(observer):
+            return channel
+        return "lab" if channel == "stable" else f"lab-{channel}"
+
+    # Commands
 
     @property
     def folder(self) -> Path:
@@ -89,7 +181,9 @@ class LocalStage:
 
     def host(self, command: str) -> str:
         """Type a command on this host, in the stage's folder."""
-        world = f'PATH="{Path(sys.executable).parent}:$PATH"; export FLATKIT_ROOM_STATE="{self._book}"'
+        world = f'PATH="{Path(sys.executable).parent}:$PATH"'
+        if self._server is not None:
+            world += f'; export FLATKIT_ROOM_STATE="{self._book}"'
         done = run(["bash", "-c", f"{world}; {command}"], check=False, timeout=_PATIENCE, cwd=self.folder)
         return done.stdout + done.stderr
 
@@ -101,28 +195,47 @@ class LocalStage:
         """Type a command that restarts the machine, and wait until it answers again. Raises MachineError."""
         found = self._find(machine)
         mark = found.console_size
+        said = ""
         try:
-            found.run(command, timeout=_PATIENCE)
+            said = str(found.run(command, timeout=_PATIENCE))
         except MachineError as error:
             # Some restart so quickly that the answer is cut off; what counts is the boot that follows.
             observer.notify(Said(text=error.message))
         found.wait_for_boot(since=mark, observer=observer, cancel=self._cancel)
         found.run("true", timeout=_LOGIN).check()
-        return f'the machine "{found.name}" has restarted, and answers again'
+        return f'{said}the machine "{found.name}" has restarted, and answers again'
 
-    def _find(self, name: str) -> Machine:
-        for machine in reversed(self.machines):
-            if name in {"", machine.name}:
-                return machine
-        what = f'no machine "{name}" was booted yet' if name else "no machine was booted yet"
-        raise MachineError(f"{what}, and this step wants one", hint="play the demo from its start")
+    def fill(self, command: str) -> str:
+        """Replace what stands for something: `{portN}`, the host port that leads to the guest's port N; `{server}`, the update
+        server's URL; `{beta}` and the like, the image of that channel; and the demo's name of a machine that is another's.
+        """
+        for machine in self.machines[-1:]:
+            for forward in machine.forwards:
+                command = command.replace(f"{{port{forward.guest}}}", str(forward.host))
+        for channel in ("stable", "beta", "alpha"):
+            if f"{{{channel}}}" in command:
+                command = command.replace(f"{{{channel}}}", self._image_of(channel, Observer()))
+        for known, machine in self._named.items():
+            command = command.replace(known, machine.name)
+        return command.replace("{server}", self._server_url) if self._server_url else command
+
+    # Updates
 
     def offer(self, offers: tuple[tuple[str, str], ...], observer: Observer) -> None:
-        """Let an update server of this stage offer these releases of the lab image. Raises ImageError, HostError."""
-        offer_lab(self._server or self._serve(), dict(offers), folder=self.folder / ".payloads", observer=observer)
+        """Let an update server of this stage offer these releases of the lab image, and nothing else; where the machines run
+        Flatcar, take the server that was named. Raises ImageError, HostError.
+        """
+        if not self._looked_up(observer):
+            self._server_url = flatcar_server()
+            return
+        server = self._server or self._serve()
+        for channel in server.channels.releases:
+            server.withdraw(channel)
+        server.channels.forget_machines()
+        offer_lab(server, dict(offers), folder=self.folder / ".payloads", observer=observer)
         self._lend(self.machines)
 
-    def _lend(self, machines: list[Machine]) -> None:
+    def _lend(self, machines: Sequence[Machine]) -> None:
         """A machine on another host reaches the update server here like one on this host."""
         if self._server:
             for machine in machines:
@@ -131,26 +244,36 @@ class LocalStage:
     def _serve(self) -> UpdateServer:
         self._server = server = UpdateServer(channels=Channels(store=self._book))
         self._undo.enter_context(server)
+        self._server_url = server.guest_url
         return server
 
-    def fill(self, command: str) -> str:
-        """Replace `{portN}` by the host port that leads to the guest's port N, `{server}` by the update server's URL."""
-        for machine in self.machines[-1:]:
-            for forward in machine.forwards:
-                command = command.replace(f"{{port{forward.guest}}}", str(forward.host))
-        return command.replace("{server}", self._server.guest_url) if self._server else command
+    # The end
 
     @property
     def image(self) -> str:
         """The badge of the image that was booted; "" where nothing was."""
-        return self.machines[-1].spec.label if self.machines else ""
+        return self.machines[-1].spec.label if self._named else ""
 
     def close(self) -> None:
-        """End the server, and remove the machines unless they are to be kept."""
+        """End the server, and remove the machines unless they are to be kept; a person's own stays."""
         self._undo.close()
         if not self._keep:
-            for machine in self.machines:
+            for machine in self._made.values():
                 machine.down()
+
+
+class _OnlySays(Observer):
+    """Lets through how a boot goes on, and what is said; the steps of a demo inside a step are said in one line each."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def notify(self, event: Event) -> None:
+        """Pass it on."""
+        if isinstance(event, StepStarted):
+            event = Said(text=f"{event.demo} {event.number}/{event.total}: {event.title}")
+        if not isinstance(event, StepOutput | StepEnded):
+            self._observer.notify(event)
 
 
 @contextmanager
@@ -160,9 +283,11 @@ def open_stage(
     keep: bool = False,
     cancel: threading.Event | None = None,
     configs: Path | None = None,
+    guest: Machine | None = None,
+    reuse: bool = False,
 ) -> Iterator[LocalStage]:
     """A stage that is cleared away when the `with` block ends."""
-    local = LocalStage(image=image, keep=keep, cancel=cancel, configs=configs)
+    local = LocalStage(image=image, keep=keep, cancel=cancel, configs=configs, guest=guest, reuse=reuse)
     try:
         yield local
     finally:

@@ -1,0 +1,71 @@
+"""An update: the whole new system beside the one that runs, a restart, and a slot that has to prove itself."""
+
+from __future__ import annotations
+
+from flatkit.demos import slots
+from flatkit.demos.facts import SLOTS
+from flatkit.steps import Boot, Demo, Step, Where, says
+
+MACHINE = "demo-update"
+# Stable is what beta was: what the lab image's beta is, is promoted to stable.
+OFFERS = (("stable", "lab-beta"),)
+
+UPDATE = Demo(
+    name="update",
+    title="An update, and the way back stays",
+    offers=OFFERS,
+    steps=(
+        Step(
+            title="A machine of the stable channel",
+            why="It runs what most machines run. A newer version has just been published in its channel.",
+            boot=Boot(config="updates.bu", machine=MACHINE),
+            where=Where.HOST,
+            check=says("ready"),
+            hint=f"flatkit console {MACHINE}   shows how far the boot came",
+        ),
+        slots.points_at_server(group="stable"),
+        Step(
+            title="Two slots",
+            why="There is room for two systems, USR-A and USR-B, and one of them runs. Three numbers say which one a boot "
+            "takes: priority, tries, successful.",
+            command=slots.SHOW,
+            check=slots.has_two_slots,
+            hint="rootdev -s /usr   names the one that runs",
+            fact=SLOTS,
+        ),
+        slots.stages_update(),
+        Step(
+            title="Look at both slots again",
+            why="The new one has the higher priority and exactly one try: successful=0 says that it has proved nothing yet. The "
+            "old one is as it was.",
+            command=slots.SHOW,
+            check=slots.is_staged,
+            hint="update_engine_client -status",
+            fact=SLOTS,
+        ),
+        slots.reboots_into_it(
+            title="Restart into it",
+            why="The boot loader takes the slot with the highest priority, and counts its try down before it boots. If this "
+            "boot failed, the next one would take the old slot, without anybody.",
+        ),
+        Step(
+            title="It is the new version",
+            why="All of /usr has changed at once, kernel included. Your config, your data and the machine's name are where "
+            "they were.",
+            command='. /etc/os-release; echo "$PRETTY_NAME"',
+            check=slots.is_newer,
+            hint="rootdev -s /usr   names the slot that runs",
+            fact=slots.VERSIONS,
+        ),
+        Step(
+            title="Marked good",
+            why="When the update engine has run for a while, the slot has proved itself: it gets successful=1 and is booted from "
+            "now on. The old system stays in its slot, as the way back, until the next update.",
+            command=slots.SHOW,
+            check=slots.is_good_with_way_back,
+            hint="journalctl -u update-engine   says when it was marked good",
+            fact=SLOTS,
+            wait=180,
+        ),
+    ),
+)
