@@ -6,6 +6,7 @@ from flatkit.demos import slots, update
 from flatkit.demos.facts import SLOTS
 from flatkit.demos.slots import CONF
 from flatkit.steps import Boot, Demo, Step, Verdict, Where, says
+from flatkit.updates.slots import PRIORITIZE_OTHER
 
 # What an update does in the end (flatcar-postinst), here with a system whose first block was overwritten.
 _DAMAGED = (
@@ -38,7 +39,7 @@ ROLLBACK = Demo(
             title="Back by hand: choose the other slot",
             why="The new version runs well, and you still want the old one: perhaps your own program does not like it. One "
             "command gives the other slot the higher priority.",
-            command=slots.BACK,
+            command=PRIORITIZE_OTHER,
             check=slots.goes_back_next,
             hint=slots.SHOW,
             fact=SLOTS,

@@ -17,8 +17,6 @@ from flatkit.updates.status import Operation, UpdateConf, UpdateStatus, parse_up
 
 # The two of all partitions that are slots: label, type, id, and the three numbers.
 SHOW = 'sudo cgpt show "$(rootdev -s -d /usr)" | grep -A3 USR-'
-# Word for word as Flatcar's documents have it (setup/debug/manual-rollbacks).
-BACK = 'sudo cgpt prioritize "$(sudo cgpt find -t flatcar-usr | grep --invert-match "$(rootdev -s /usr)")"'
 CONF = Fact(name="update.conf", ask="cat /etc/flatcar/update.conf", parse=parse_update_conf)
 
 

@@ -9,6 +9,7 @@ from flatkit.butane import translate
 from flatkit.butane.ignition.dataurls import decode_data_url
 from flatkit.lessons.exercise import Bench, Check, Finding
 from flatkit.report import Kind
+from flatkit.updates.status import UpdateConf, parse_update_conf
 
 
 def of_config(file: str, judge: Callable[[dict[str, Any]], Finding]) -> Check:
@@ -68,6 +69,12 @@ def find_text(file: dict[str, Any]) -> str | None:
     contents = file.get("contents", {})
     data = decode_data_url(contents.get("source") or "", packed=contents.get("compression") == "gzip")
     return None if data is None else data.decode(errors="replace")
+
+
+def find_update_conf(ignition: dict[str, Any]) -> UpdateConf | None:
+    """What a config writes into the machine's update.conf, or None."""
+    file = find_file(ignition, "/etc/flatcar/update.conf")
+    return parse_update_conf(find_text(file) or "") if file else None
 
 
 def names_of(values: Any, key: str) -> str:

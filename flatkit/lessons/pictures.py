@@ -146,6 +146,23 @@ PICTURES = (
         ),
     ),
     Picture(
+        name="ways-back",
+        title="Three ways back: rollback, reset, rewind",
+        text="Rollback: the other slot is booted; the system is the old version, your data stays. Reset: the same system, and "
+        "the config is applied anew; your changes are gone. Rewind: all of the machine is as it was, memory included.",
+        boxes=(
+            Box(x=16, y=16, width=210, title="Rollback", lines=("of Flatcar:", "boot the other slot"), strong=True),
+            Box(x=330, y=16, width=330, title="System: the old version", lines=("Your data and changes: stay",)),
+            Box(x=16, y=112, width=210, title="Reset", lines=("of Flatcar:", "flatcar-reset, restart"), strong=True),
+            Box(x=330, y=112, width=330, title="System: the same version",
+                lines=("Your changes: gone; the config is applied anew",)),
+            Box(x=16, y=208, width=210, title="Rewind", lines=("of flatkit alone:", "back to a checkpoint"), strong=True),
+            Box(x=330, y=208, width=330, title="All of the machine: as it was then",
+                lines=("System, data, even what was in memory",)),
+        ),
+        arrows=(Arrow(begin=0, end=1), Arrow(begin=2, end=3), Arrow(begin=4, end=5)),
+    ),
+    Picture(
         name="everywhere",
         title="One config, many ways to hand it over",
         text="One box, your config as Ignition, leads to four: clouds take it as user data, hypervisors as a property of the "

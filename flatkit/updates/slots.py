@@ -14,6 +14,8 @@ from flatkit.errors import MachineError
 
 USR_TYPE = "5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6"
 USR_GUIDS = {"USR-A": "7130c94a-213a-4e5a-8e26-6cce9662f132", "USR-B": "e03dd35c-7c2d-4a47-b3fe-27f15780a57c"}
+# How people choose the other slot: word for word as Flatcar's documents have it (manual rollbacks).
+PRIORITIZE_OTHER = 'sudo cgpt prioritize "$(sudo cgpt find -t flatcar-usr | grep --invert-match "$(rootdev -s /usr)")"'
 SLOT_MAX = 15  # of priority and of tries: four bits each
 
 _PRIORITY, _TRIES, _SUCCESSFUL = 48, 52, 56

@@ -21,6 +21,24 @@ EXERCISES = [exercise for lesson in LESSONS.values() for exercise in lesson.exer
 QUIZZES = [quiz for lesson in LESSONS.values() for quiz in lesson.quizzes]
 
 HASH = "2367049e469bd3a0403cca631fc2602e5aacaf51c7619b11326b96669589dfc2"
+# What a lab machine said after the first part of 04-updates: updated, and gone back by hand (priorities of USR-A and USR-B).
+CGPT = """\
+/dev/vda3
+       start        size    part  contents
+           0           1          Hybrid MBR
+           1           1          Pri GPT header
+           2          32          Pri GPT table
+      270336     1048576       3  Label: "USR-A"
+                                  Type: Alias for flatcar-rootfs
+                                  UUID: 7130C94A-213A-4E5A-8E26-6CCE9662F132
+                                  Attr: priority={} tries=0 successful=1
+     1318912     1048576       4  Label: "USR-B"
+                                  Type: Alias for flatcar-rootfs
+                                  UUID: E03DD35C-7C2D-4A47-B3FE-27F15780A57C
+                                  Attr: priority={} tries=0 successful=1
+    13119455          32          Sec GPT table
+"""
+CONF = "GROUP={}\nSERVER=http://10.0.2.2:8000/v1/update/\nREBOOT_STRATEGY=off\nMACHINE_ALIAS=canary\n"
 
 # What the machine answers to the questions of each exercise that is about one: before it is solved, and after.
 MACHINES = {
@@ -40,6 +58,11 @@ MACHINES = {
         COMMAND: (Said("", 1), Said("/opt/bin/hello\nhi\n")),
         "ls -A /opt/bin": (Said(""), Said("hello\n")),
     },
+    "04-next": {
+        'rootdev -s /usr; sudo cgpt show "$(rootdev -s -d /usr)"': (Said(CGPT.format(2, 1)), Said(CGPT.format(1, 2))),
+        "sudo cgpt next": (Said("/dev/vda3\n"), Said("/dev/vda4\n")),
+    },
+    "05-follow": {"cat /etc/flatcar/update.conf": (Said(CONF.format("beta")), Said(CONF.format("alpha")))},
 }
 
 
@@ -76,6 +99,15 @@ def test_a_name_that_is_none_gets_the_nearest() -> None:
         get_task("x")
 
 
+def conf(*lines: str) -> str:
+    """A config that writes these lines into the machine's update.conf."""
+    text = "".join(f"          {line}\n" for line in lines)
+    return (
+        "variant: flatcar\nversion: 1.0.0\nstorage:\n  files:\n    - path: /etc/flatcar/update.conf\n"
+        f"      overwrite: true\n      contents:\n        inline: |\n{text}"
+    )
+
+
 # What a learner might have done: exercise -> its file -> words of the finding.
 TRIES = [
     ("00-name", "variant: flatcar\nversion: 1.0.0\n", "expected: a file /etc/hostname"),
@@ -105,6 +137,15 @@ TRIES = [
         "is without enabled: true, [Install], WantedBy=",
     ),
     ("08-hash", "variant: flatcar\nversion: 1.0.0\n", "files in your config: none"),
+    ("04-window", "variant: flatcar\nversion: 1.0.0\n", "no /etc/flatcar/update.conf"),
+    ("04-window", conf("REBOOT_STRATEGY=reboot"), 'strategy "reboot", window from ""'),
+    (
+        "04-window",
+        conf("REBOOT_STRATEGY=reboot", 'REBOOT_WINDOW_START="Sun 04:00"', "REBOOT_WINDOW_LENGTH=60m"),
+        "long",
+    ),
+    ("05-canary", conf("GROUP=beta"), 'it follows "beta", and is listed as ""'),
+    ("05-canary", conf("MACHINE_ALIAS=tweety"), 'it follows "", and is listed as "tweety"'),
 ]
 
 

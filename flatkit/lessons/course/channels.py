@@ -1,0 +1,113 @@
+"""05-channels: a canary by config, and a machine that changes its channel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flatkit.lessons.checks import find_update_conf, of_config, on_machine
+from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Type, Write
+from flatkit.steps import Boot
+from flatkit.updates.status import parse_update_conf
+
+_START = """\
+variant: flatcar
+version: 1.0.0
+storage:
+  files:
+    - path: /etc/flatcar/update.conf
+      overwrite: true
+      contents:
+        inline: |
+          GROUP=stable
+"""
+_CONF = "cat /etc/flatcar/update.conf"
+
+
+def _follows_alpha(text: str, status: int) -> Finding:
+    conf = parse_update_conf("" if status else text)
+    found = f'GROUP is "{conf.group}", SERVER is "{conf.server}"'
+    ok = conf.group == "alpha" and bool(conf.server)
+    return Finding(ok=ok, found=found, expected='GROUP "alpha", and the server as it was',
+                   look='canary.run("cat /etc/flatcar/update.conf")')  # fmt: skip
+
+
+def _is_canary(ignition: dict[str, Any]) -> Finding:
+    conf = find_update_conf(ignition)
+    group, alias = (conf.group, conf.values.get("MACHINE_ALIAS", "")) if conf else ("", "")
+    found = (
+        f'it follows "{group}", and is listed as "{alias}"' if conf else "your config has no /etc/flatcar/update.conf"
+    )
+    return Finding(ok=group in {"beta", "alpha"} and bool(alias), found=found,
+                   expected="a channel before stable, and an alias of your choice",
+                   look="flatkit explain bird.bu")  # fmt: skip
+
+
+CHANNELS = Lesson(
+    name="05-channels",
+    title="Channels",
+    exercises=(
+        Exercise(
+            name="05-follow",
+            title="Even further ahead",
+            task="Let the canary follow the channel alpha from now on. A machine reads its update.conf anew before it asks, so "
+            "change that file on it.",
+            machine=Boot(config="canary.bu", machine="canary"),
+            check=on_machine(_CONF, _follows_alpha),
+            hints=(
+                "The line GROUP= in /etc/flatcar/update.conf names the channel. The file belongs to root.",
+                "sudo sed -i s/^GROUP=.*/GROUP=alpha/ /etc/flatcar/update.conf",
+            ),
+            solve=(Type(command="sudo sed -i s/^GROUP=.*/GROUP=alpha/ /etc/flatcar/update.conf"),),
+            cleanup=(Type(command="sudo sed -i s/^GROUP=.*/GROUP=beta/ /etc/flatcar/update.conf"),),
+            traces=(_CONF,),
+        ),
+        Exercise(
+            name="05-canary",
+            title="A canary of your own",
+            task="Turn bird.bu into a canary: it follows beta or alpha, and has an alias, by which the server lists it.",
+            setup=(Write(file="bird.bu", text=_START),),
+            check=of_config("bird.bu", _is_canary),
+            hints=(
+                "canary.bu of this lesson is one: compare the lines of update.conf.",
+                "GROUP=beta, and one more line: MACHINE_ALIAS=tweety",
+            ),
+            solve=(Write(file="bird.bu", text=_START.replace("GROUP=stable", "GROUP=beta\n          MACHINE_ALIAS=tweety")),),
+            cleanup=(Remove(file="bird.bu"),),
+        ),
+    ),
+    quizzes=(
+        Quiz(
+            name="05-recap",
+            title="Recap",
+            questions=(
+                Question(
+                    ask="Who decides which version a machine gets?",
+                    choices=(
+                        Choice(text="The machine, which takes the newest", why="It takes what it is offered."),
+                        Choice(text="The update server", is_right=True,
+                               why="The machine names its channel and its version; the server answers."),
+                        Choice(text="Whoever logs in to it", why="Nobody has to log in for an update."),
+                    ),
+                ),
+                Question(
+                    ask="What does promoting from beta to stable do to the release?",
+                    choices=(
+                        Choice(text="It is built anew, with care", why="Then stable would get what nobody has tried."),
+                        Choice(text="Nothing: stable offers the same bytes", is_right=True,
+                               why="So what the canaries tried is exactly what the others get."),
+                        Choice(text="It gets another number", why="The number stays; so one sees where a version came from."),
+                    ),
+                ),
+                Question(
+                    ask="The canary goes back to its old version by itself. What do you do?",
+                    choices=(
+                        Choice(text="Promote quickly, so that all are the same", why="Then all of them would fail alike."),
+                        Choice(text="Not promote, and find out why", is_right=True,
+                               why="That is what the canary is for: one machine has failed, and it is well again."),
+                        Choice(text="Remove the canary", why="It did its work: without it, the others were the first."),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)  # fmt: skip

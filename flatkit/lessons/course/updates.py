@@ -1,0 +1,121 @@
+"""04-updates: choose the slot of the next boot, and say when a machine may restart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flatkit.lessons.checks import find_update_conf, of_config, on_machine
+from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Type, Write
+from flatkit.steps import Boot
+from flatkit.updates.slots import PRIORITIZE_OTHER, parse_cgpt_show
+
+_SLOTS = 'rootdev -s /usr; sudo cgpt show "$(rootdev -s -d /usr)"'
+_WINDOW = """\
+variant: flatcar
+version: 1.0.0
+storage:
+  files:
+    - path: /etc/flatcar/update.conf
+      overwrite: true
+      contents:
+        inline: |
+          REBOOT_STRATEGY=off
+"""
+_SOLVED = _WINDOW.replace(
+    "REBOOT_STRATEGY=off",
+    'REBOOT_STRATEGY=reboot\n          LOCKSMITHD_REBOOT_WINDOW_START="Sun 04:00"\n'
+    "          LOCKSMITHD_REBOOT_WINDOW_LENGTH=1h",
+)
+
+
+def _takes_the_other(text: str, status: int) -> Finding:  # noqa: ARG001  (a table that is none says so itself)
+    running, _, table = text.partition("\n")
+    slots = parse_cgpt_show(table, running=running.strip())
+    here = next((slot for slot in slots if slot.running), None)
+    after = next((slot for slot in slots if slot.next), None)
+    ok = bool(here and after and here is not after)
+    found = f"{here.label if here else 'no slot'} runs, and the next boot takes {after.label if after else 'none'}"
+    return Finding(ok=ok, found=found, expected="that the next boot takes the other slot", look="m.slots")
+
+
+def _has_a_window(ignition: dict[str, Any]) -> Finding:
+    conf = find_update_conf(ignition)
+    expected = "REBOOT_STRATEGY=reboot, and a window on Sunday at 04:00 that is 1h long"
+    if conf is None:
+        return Finding(ok=False, found="your config has no /etc/flatcar/update.conf", expected=expected,
+                       look="flatkit explain window.bu")  # fmt: skip
+    start = conf.values.get("LOCKSMITHD_REBOOT_WINDOW_START") or conf.values.get("REBOOT_WINDOW_START", "")
+    length = conf.values.get("LOCKSMITHD_REBOOT_WINDOW_LENGTH") or conf.values.get("REBOOT_WINDOW_LENGTH", "")
+    ok = conf.reboot_strategy == "reboot" and start == "Sun 04:00" and length in {"1h", "60m"}
+    found = f'strategy "{conf.reboot_strategy}", window from "{start}", "{length}" long'
+    return Finding(ok=ok, found=found, expected=expected, look="flatkit explain window.bu")
+
+
+UPDATES = Lesson(
+    name="04-updates",
+    title="Updates",
+    exercises=(
+        Exercise(
+            name="04-next",
+            title="The other slot, please",
+            task="Both slots of your machine hold a system that was good. Let the next boot take the one that does not run now. "
+            "You need not restart.",
+            machine=Boot(config="updates.bu", machine="updates"),
+            check=on_machine(_SLOTS, _takes_the_other),
+            hints=(
+                "A boot takes the slot with the highest priority. cgpt prioritize gives that to a slot.",
+                "The command that took you back works from here as well: it names the slot that does not run.",
+            ),
+            solve=(Type(command=PRIORITIZE_OTHER),),
+            cleanup=(Type(command='sudo cgpt prioritize "$(rootdev -s /usr)"'),),
+            traces=("sudo cgpt next",),
+        ),
+        Exercise(
+            name="04-window",
+            title="Only on Sunday at four",
+            task="Change window.bu: a machine that restarts by itself after an update, but only on Sundays between 04:00 and 05:00.",
+            setup=(Write(file="window.bu", text=_WINDOW),),
+            check=of_config("window.bu", _has_a_window),
+            hints=(
+                "REBOOT_STRATEGY=reboot lets it restart. Lines LOCKSMITHD_REBOOT_WINDOW_START and _LENGTH say when.",
+                'LOCKSMITHD_REBOOT_WINDOW_START="Sun 04:00", and LOCKSMITHD_REBOOT_WINDOW_LENGTH=1h, each on its own line.',
+            ),
+            solve=(Write(file="window.bu", text=_SOLVED),),
+            cleanup=(Remove(file="window.bu"),),
+        ),
+    ),
+    quizzes=(
+        Quiz(
+            name="04-recap",
+            title="Recap",
+            questions=(
+                Question(
+                    ask="An update is being written. What changes for the system that runs?",
+                    choices=(
+                        Choice(text="Nothing, until you restart", is_right=True,
+                               why="The update goes to the other slot; the restart changes over."),
+                        Choice(text="One program after the other becomes newer", why="That is how a package manager does it."),
+                        Choice(text="It stands still until the update is done", why="It works on, until the restart."),
+                    ),
+                ),
+                Question(
+                    ask="A new version boots, but is never marked good. What does the next boot take?",
+                    choices=(
+                        Choice(text="The new version again", why="It had one try, and that is used up."),
+                        Choice(text="The old version", is_right=True,
+                               why="The old slot is still marked good. Nobody has to do anything."),
+                        Choice(text="Nothing: somebody has to repair it", why="The old system is there, untouched."),
+                    ),
+                ),
+                Question(
+                    ask="On a Flatcar machine at work: you want its config applied again, as on the first boot. What is that?",
+                    choices=(
+                        Choice(text="A rollback", why="That boots the old version of the system, and leaves your changes."),
+                        Choice(text="A rewind", why="That is an ability of this course; Flatcar has none."),
+                        Choice(text="A reset", is_right=True, why="flatcar-reset, and a restart: Ignition runs once more."),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)  # fmt: skip
