@@ -82,7 +82,7 @@ def is_on_new_slot(slots: Any) -> Verdict:
 def is_good_with_way_back(slots: Any) -> Verdict:
     """What runs is marked good, and the other slot could be booted as well."""
     running, other = pair(slots)
-    holds = bool(running and other and running.successful and other.bootable)
+    holds = bool(running and other and running.successful and other.successful and other.bootable)
     return _verdict(slots, holds=holds, expected="successful=1 on the slot that runs, and on the other one")
 
 

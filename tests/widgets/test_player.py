@@ -295,3 +295,11 @@ def test_a_demo_without_a_recording_says_so(player: Player) -> None:
     assert not player.can_be_recorded
     with pytest.raises(InputError, match="no recording"):
         player.recorded()
+
+
+def test_a_demo_of_several_machines_or_none_is_not_played_on_ones_own() -> None:
+    mine: Any = object()
+    with pytest.raises(UsageError, match='the demo "channels" needs several machines'):
+        Player("channels", guest=mine)
+    with pytest.raises(UsageError, match='the demo "everywhere" needs no machine'):
+        Player("everywhere", guest=mine)

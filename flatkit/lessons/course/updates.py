@@ -73,7 +73,7 @@ UPDATES = Lesson(
         Exercise(
             name="04-window",
             title="Only on Sunday at four",
-            task="Change window.bu: a machine that restarts by itself after an update, but only on Sundays between 04:00 and 05:00.",
+            task="Change window.bu: a machine that restarts by itself after an update, but only on Sundays from 04:00 to 05:00.",
             setup=(Write(file="window.bu", text=_WINDOW),),
             check=of_config("window.bu", _has_a_window),
             hints=(

@@ -1,0 +1,165 @@
+"""The stage of demos without a machine: what is booted, rewound, left alone, and what stands for what in a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from flatkit import workshop
+from flatkit.demos.runner import play
+from flatkit.errors import HostError, MachineError
+from flatkit.events import Observer, Said, Tape
+from flatkit.images import ImageKind
+from flatkit.steps import Boot, Demo, Fact, Step, Where, is_equal, says
+from flatkit.workshop import staging
+from flatkit.workshop.offers import flatcar_server
+
+
+class Machine:
+    """Answers with its name; remembers what was done to it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.done: list[str] = []
+        self.forwards: tuple[Any, ...] = ()
+        self.os_id = "flatcar-lab"
+
+    def run(self, command: str, *, timeout: float = 0) -> Any:
+        said = f"{self.os_id}\n" if "os-release" in command else self.name
+        return type("Said", (str,), {"stdout": said, "check": lambda self: self})(said)
+
+    def rewind(self, **_: Any) -> str:
+        self.done.append("rewind")
+        return "back at fresh"
+
+    def down(self) -> list[str]:
+        self.done.append("down")
+        return []
+
+
+@pytest.fixture
+def booted(monkeypatch: pytest.MonkeyPatch) -> list[workshop.Wish]:
+    """The wishes that were booted; the machines of them are pretended ones."""
+    wishes: list[workshop.Wish] = []
+
+    def boot(config: Path, wish: workshop.Wish, **_: Any) -> Any:
+        wishes.append(wish)
+        return SimpleNamespace(machine=Machine(wish.name), timeline=workshop.Timeline())
+
+    monkeypatch.setattr(workshop, "boot", boot)
+    monkeypatch.setattr(staging, "Machine", Machine)
+    monkeypatch.setattr(staging, "find_image", lambda name, **_: SimpleNamespace(
+        kind=ImageKind.LAB if name.startswith("lab") else ImageKind.FLATCAR))  # fmt: skip
+    return wishes
+
+
+BOOT = Boot(config="updates.bu", machine="demo-update")
+
+
+def test_an_equal_machine_is_rewound_for_the_next_demo_and_removed_once(booted: list[workshop.Wish]) -> None:
+    with workshop.stage(image="lab", reuse=True) as stage:
+        assert "ready" in stage.boot(BOOT, Observer())
+        first = stage.machines[-1]
+        stage.begin()
+        assert stage.machines == []
+        with pytest.raises(MachineError, match="no machine was booted yet"):
+            stage.guest("hostname")
+        assert stage.boot(BOOT, Observer()) == 'the machine "demo-update" is ready, back at fresh'
+        assert stage.machines == [first]
+        stage.boot(Boot(config="updates.bu", machine="demo-other"), Observer())
+        assert [wish.name for wish in booted] == ["demo-update", "demo-other"]
+        assert booted[0].keep_fresh
+    assert first.done == ["rewind", "down"]  # type: ignore[attr-defined]
+
+
+def test_a_demo_that_is_played_alone_saves_no_checkpoint(booted: list[workshop.Wish]) -> None:
+    with workshop.stage(image="lab") as stage:
+        stage.boot(BOOT, Observer())
+    assert not booted[0].keep_fresh
+
+
+def test_a_machine_of_ones_own_is_played_on_and_stays(booted: list[workshop.Wish]) -> None:
+    mine: Any = Machine("mine")
+    with workshop.stage(guest=mine) as stage:
+        assert "it is there already" in stage.boot(BOOT, Observer())
+        assert stage.guest("hostname") == "mine"
+        assert stage.fill("flatkit unplug demo-update") == "flatkit unplug mine"
+        assert stage.is_lab
+    assert booted == []
+    assert mine.done == []
+
+
+@pytest.mark.parametrize(("image", "command"), [
+    ("lab", "flatkit up canary.bu --name demo-canary --image lab-beta"),
+    ("stable", "flatkit up canary.bu --name demo-canary --image beta"),
+])  # fmt: skip
+def test_a_channel_is_the_images_own(image: str, command: str, booted: list[workshop.Wish]) -> None:
+    boot = Boot(config="canary.bu", machine="demo-canary", channel="beta")
+    with workshop.stage(image=image) as stage:
+        assert stage.fill(boot.command) == command
+        stage.boot(boot, Observer())
+    assert booted[0].image == command.rpartition(" ")[2]
+
+
+def test_a_demo_goes_on_where_another_one_ended(booted: list[workshop.Wish], monkeypatch: pytest.MonkeyPatch) -> None:
+    last = Step(title="end", why="w.", command="hostname", check=is_equal("demo-update"), hint="h",
+                fact=Fact(name="name", ask="hostname"))  # fmt: skip
+    first = Demo(name="first", title="t", steps=(
+        Step(title="boot", why="w.", boot=BOOT, where=Where.HOST, check=says("ready"), hint="h"), last))  # fmt: skip
+    monkeypatch.setattr("flatkit.demos.get_demo", lambda _: first)
+    after = Boot(config="updates.bu", machine="demo-update", after="first")
+    assert after.command == "flatkit demo run first --keep"
+    tape = Tape()
+    with workshop.stage(image="lab", reuse=True) as stage:
+        assert 'the demo "first" took' in stage.boot(after, tape)
+        stage.begin()
+        assert stage.boot(after, tape) == 'the machine "demo-update" is ready, as the demo "first" leaves it'
+    assert len(booted) == 1
+    assert [event.text for event in tape.events if isinstance(event, Said)] == ["first 1/2: boot", "first 2/2: end"]
+    assert all(isinstance(event, Said) for event in tape.events)
+
+
+def test_a_step_of_the_lab_alone_is_left_out_on_flatcar(booted: list[workshop.Wish]) -> None:
+    steps = (
+        Step(title="boot", why="w.", boot=BOOT, where=Where.HOST, check=says("ready"), hint="h"),
+        Step(title="broken", why="w.", command="false", check=says("never"), hint="h", lab_only="there is none"),
+    )
+    tape = Tape()
+    with workshop.stage(image="stable") as stage:
+        result = play(Demo(name="d", title="t", steps=steps), stage, tape)
+    assert result.ok
+    assert result.total == 1
+    assert '"broken" is left out on a Flatcar image: there is none' in [
+        event.text for event in tape.events if isinstance(event, Said)
+    ]
+    with workshop.stage(image="lab") as stage:
+        assert not play(Demo(name="d", title="t", steps=steps), stage, Tape()).ok
+
+
+SERVERS = [
+    ("http://127.0.0.1:8000", "http://10.0.2.2:8000"),
+    ("http://localhost:8000/", "http://10.0.2.2:8000"),
+    ("http://192.0.2.7:8000", "http://192.0.2.7:8000"),
+    ("https://updates.example.com", "https://updates.example.com"),
+]
+
+
+@pytest.mark.parametrize(("given", "seen"), SERVERS)
+def test_flatcars_releases_come_from_the_server_that_was_named(
+    given: str, seen: str, booted: list[workshop.Wish], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLATKIT_UPDATE_SERVER", given)
+    with workshop.stage(image="stable") as stage:
+        stage.offer((("stable", "lab-beta"),), Observer())
+        assert stage.fill("SERVER={server}/v1/update/") == f"SERVER={seen}/v1/update/"
+
+
+def test_without_such_a_server_it_says_what_a_flatcar_image_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FLATKIT_UPDATE_SERVER", raising=False)
+    with pytest.raises(HostError) as caught:
+        flatcar_server()
+    assert "flatkit room serve" in caught.value.hint
+    assert "--image lab" in caught.value.hint
