@@ -1,7 +1,8 @@
 """What machines are offered: releases of the lab image, with payloads that stay as long as they are served; or Flatcar's.
 
 Flatcar's payloads are large and not flatkit's to make. So a machine of a Flatcar image is sent to a server that has them: a
-pack that was made with `--channel` and is being served. That is all that differs between the two in the demos of updates.
+pack that was made with `--channel` and is being served. What it offers must be newer than what the machine runs: boot an older
+version (`--image VERSION`), or promote beta to stable there first.
 """
 
 from __future__ import annotations
