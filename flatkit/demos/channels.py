@@ -9,7 +9,7 @@ from typing import Any
 
 from flatkit.demos import slots, update
 from flatkit.demos.facts import SLOTS, UPDATE
-from flatkit.steps import Boot, Demo, Step, Verdict, Where, says
+from flatkit.steps import Demo, Step, Verdict, Where, says
 
 STABLE, CANARY = update.MACHINE, "demo-canary"
 _NO_BROKEN = "Flatcar publishes no release that is broken on purpose"
@@ -80,22 +80,18 @@ def _asks(name: str, machine: str, why: str) -> Step:
 
 
 _BEGIN = (
-    Step(
+    slots.boots(
         title="A machine on stable",
         why="Most machines follow the channel stable. People depend on them, so they get only what others have tried.",
-        boot=Boot(config="updates.bu", machine=STABLE),
-        where=Where.HOST,
-        check=says("ready"),
-        hint=f"flatkit console {STABLE}   shows how far the boot came",
+        machine=STABLE,
     ),
-    Step(
+    slots.boots(
         title="And a canary on beta",
         why="One machine runs what stable will be next, with the same work to do. It is named after the birds that warned "
         "miners.",
-        boot=Boot(config="canary.bu", machine=CANARY, channel="beta"),
-        where=Where.HOST,
-        check=says("ready"),
-        hint=f"flatkit console {CANARY}   shows how far the boot came",
+        machine=CANARY,
+        config="canary.bu",
+        channel="beta",
     ),
     slots.points_at_server(group="stable", machine=STABLE, alias="stable"),
     slots.points_at_server(group="beta", machine=CANARY, alias="canary"),

@@ -26,13 +26,10 @@ POWERCUT = Demo(
     title="The plug is pulled during an update",
     offers=update.OFFERS,
     steps=(
-        Step(
+        slots.boots(
             title="A machine of the stable channel",
             why="It runs the old version, from one slot. The other slot is where an update goes.",
-            boot=Boot(config="updates.bu", machine=update.MACHINE),
-            where=Where.HOST,
-            check=says("ready"),
-            hint=f"flatkit console {update.MACHINE}   shows how far the boot came",
+            machine=update.MACHINE,
         ),
         slots.points_at_server(group="stable"),
         Step(

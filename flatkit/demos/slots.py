@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flatkit.demos.facts import SLOTS, UPDATE
-from flatkit.steps import Fact, Step, Verdict
+from flatkit.steps import Boot, Fact, Step, Verdict, Where, says
 from flatkit.updates.seen import version_key
 from flatkit.updates.slots import Slot
 from flatkit.updates.status import Operation, UpdateConf, UpdateStatus, parse_update_conf
@@ -166,6 +166,18 @@ def _asks_us(conf: Any) -> Verdict:
     found = f'found GROUP "{conf.group}", SERVER "{conf.server}", REBOOT_STRATEGY "{conf.reboot_strategy}"'
     return Verdict(
         ok=ok, found=found if ok else f"{found}; expected a channel, flatkit's server and no restart by itself"
+    )
+
+
+def boots(*, title: str, why: str, machine: str, config: str = "updates.bu", channel: str = "") -> Step:
+    """The step in which a machine is made whose config says that it is to be updated."""
+    return Step(
+        title=title,
+        why=why,
+        boot=Boot(config=config, machine=machine, channel=channel),
+        where=Where.HOST,
+        check=says("ready"),
+        hint=f"flatkit console {machine}   shows how far the boot came",
     )
 
 

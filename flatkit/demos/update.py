@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flatkit.demos import slots
 from flatkit.demos.facts import SLOTS
-from flatkit.steps import Boot, Demo, Step, Where, says
+from flatkit.steps import Demo, Step
 
 MACHINE = "demo-update"
 # Stable is what beta was: what the lab image's beta is, is promoted to stable.
@@ -15,13 +15,10 @@ UPDATE = Demo(
     title="An update, and the way back stays",
     offers=OFFERS,
     steps=(
-        Step(
+        slots.boots(
             title="A machine of the stable channel",
             why="It runs what most machines run. A newer version has just been published in its channel.",
-            boot=Boot(config="updates.bu", machine=MACHINE),
-            where=Where.HOST,
-            check=says("ready"),
-            hint=f"flatkit console {MACHINE}   shows how far the boot came",
+            machine=MACHINE,
         ),
         slots.points_at_server(group="stable"),
         Step(
