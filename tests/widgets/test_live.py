@@ -199,6 +199,15 @@ def test_a_page_waits_for_its_first_answer(machine: LiveMachine, server: Web) ->
     assert "systemctl --failed" in caught.value.hint
 
 
+def test_the_console_is_searched_from_its_first_line_on(machine: LiveMachine) -> None:
+    console = machine._machine.folder.console
+    old = "[   19.76] device-mapper: verity: 254:3: data block 51968 is corrupted\n"
+    later = "".join(f"[   20.{number}] another boot\n" for number in range(5000))
+    console.write_text(old + later + console.read_text())
+    assert repr(machine.console_with("is corrupted", "Kernel panic")) == old.rstrip()
+    assert repr(machine.console_with("no such", "words")) == "(no line with no such or words)"
+
+
 def test_a_port_that_is_not_forwarded_is_named(machine: LiveMachine) -> None:
     with pytest.raises(MachineError, match='"443"') as caught:
         machine.page(443)
