@@ -160,10 +160,6 @@ def play(
         from flatkit.widgets.community_card import CommunityCard
 
         return CommunityCard()
-    if config is not None and not isinstance(config, (str, Path)):
-        raise UsageError(
-            f'the demo "{name}" is played on machines of its own, and takes none of yours', hint=f'fk.play("{name}")'
-        )
     if config is not None:
         raise UsageError(f'the demo "{name}" takes no config of yours', hint=f'fk.play("{name}")')
     return get_player(name, image=image, keep=keep, recorded=recorded, speed=speed, guest=guest)

@@ -36,10 +36,10 @@ def test_what_a_person_holds_explains_itself(held: type) -> None:
     assert silent == []
 
 
-def test_a_demo_takes_no_machine(folder: Path) -> None:
-    with pytest.raises(UsageError, match="machines of its own") as caught:
-        fk.play("provision", LiveMachine("web"))  # type: ignore[arg-type]
-    assert caught.value.hint == 'fk.play("provision")'
+def test_a_demo_of_several_machines_takes_none_of_yours(folder: Path) -> None:
+    with pytest.raises(UsageError, match="needs several machines") as caught:
+        fk.play("identical", LiveMachine("web"))
+    assert caught.value.hint == 'fk.play("identical")'
 
 
 def test_the_import_brings_nothing_heavy() -> None:
