@@ -28,14 +28,12 @@ _SOLVED = _WINDOW.replace(
 )
 
 
-def _takes_the_other(text: str, status: int) -> Finding:  # noqa: ARG001  (a table that is none says so itself)
+def _prefers_the_other(text: str, status: int) -> Finding:  # noqa: ARG001  (a table that is none says so itself)
     running, _, table = text.partition("\n")
     slots = parse_cgpt_show(table, running=running.strip())
-    here = next((slot for slot in slots if slot.running), None)
-    after = next((slot for slot in slots if slot.next), None)
-    ok = bool(here and after and here is not after)
-    found = f"{here.label if here else 'no slot'} runs, and the next boot takes {after.label if after else 'none'}"
-    return Finding(ok=ok, found=found, expected="that the next boot takes the other slot", look="m.slots")
+    ok = any(other.priority > here.priority for here in slots if here.running for other in slots)
+    found = ", ".join(f"{slot.label} has priority {slot.priority}{' and runs' * slot.running}" for slot in slots)
+    return Finding(ok=ok, found=found, expected="the higher priority for the slot that does not run", look="m.slots")
 
 
 def _has_a_window(ignition: dict[str, Any]) -> Finding:
@@ -61,7 +59,7 @@ UPDATES = Lesson(
             task="Both slots of your machine hold a system that was good. Let the next boot take the one that does not run now. "
             "You need not restart.",
             machine=Boot(config="updates.bu", machine="updates"),
-            check=on_machine(_SLOTS, _takes_the_other),
+            check=on_machine(_SLOTS, _prefers_the_other),
             hints=(
                 "A boot takes the slot with the highest priority. cgpt prioritize gives that to a slot.",
                 "The command that took you back works from here as well: it names the slot that does not run.",
