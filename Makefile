@@ -1,6 +1,6 @@
 # The doors to flatkit for people and for CI. The work is done by tools/setup.sh, the flatkit command and pytest.
 .DEFAULT_GOAL := help
-.PHONY: help setup workshop demo test test-long check bundles recordings vectors bench bench-ui fuzz clean distclean
+.PHONY: help setup workshop demo test test-long check bundles recordings vectors bench bench-ui fuzz accept clean distclean
 
 BIN = $(shell tools/setup.sh bin)
 FAST = not vm and not ui and not install and not long
@@ -59,6 +59,10 @@ bench-ui: ## measure how quick the notebook's widgets are, in a real JupyterLab 
 fuzz: ## feed made-up configs to the translator
 	@tools/setup.sh test
 	@exec "$(BIN)/python" tools/fuzz_butane.py
+
+accept: ## every demo on a real Flatcar image, with a dated report: make accept IMAGE=stable (DRY=1: the lab image in its place)
+	@tools/setup.sh test
+	@exec "$(BIN)/python" tools/accept.py $(if $(DRY),--dry) $(ACCEPT_ARGS) "$(IMAGE)"
 
 clean: ## remove the machines that flatkit made, and end the daemons that setup started
 	@if [ -x "$(BIN)/flatkit" ]; then "$(BIN)/flatkit" clean --yes; fi

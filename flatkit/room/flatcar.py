@@ -82,21 +82,27 @@ def _add_image(parcel: Parcel, image: CachedImage, *, pointer: str) -> None:
 
 
 def _add_payload(parcel: Parcel, image: CachedImage, opt_in: Sequence[str]) -> None:
-    """The update to this version, and what a machine fetches with it: the OEM part, and extensions that it opted in to."""
-    folder, files = f"{image.board}/{image.version}", [PAYLOAD]
-    with phase(parcel.observer, "payload", f"Fetching the update payload of {image.version}"):
+    files = fetch_payload(parcel, version=str(image.version), board=str(image.board), opt_in=opt_in)
+    release = PackedRelease(channel=str(image.channel), version=str(image.version), board=str(image.board), files=files)
+    if release not in parcel.releases:
+        parcel.releases.append(release)
+
+
+def fetch_payload(parcel: Parcel, *, version: str, board: str, opt_in: Sequence[str] = ()) -> tuple[str, ...]:
+    """The update to this version, and what a machine fetches with it: the OEM part, and extensions that it opted in to.
+
+    Returns the names of the files below BOARD/VERSION in the parcel, the payload first. Raises FetchError, ImageError.
+    """
+    folder, files = f"{board}/{version}", [PAYLOAD]
+    with phase(parcel.observer, "payload", f"Fetching the update payload of {version}"):
         _fetch(parcel, f"{folder}/{PAYLOAD}")
         for name in (OEM, *(f"flatcar-{wish}.gz" for wish in opt_in)):
             try:
                 _fetch(parcel, f"{folder}/{name}")
                 files.append(name)
             except FetchError as error:
-                parcel.left_out.append(f"{name} of {image.version}: {error.message}")
-    release = PackedRelease(
-        channel=str(image.channel), version=str(image.version), board=str(image.board), files=tuple(files)
-    )
-    if release not in parcel.releases:
-        parcel.releases.append(release)
+                parcel.left_out.append(f"{name} of {version}: {error.message}")
+    return tuple(files)
 
 
 def update_server() -> str:

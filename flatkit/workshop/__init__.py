@@ -119,14 +119,14 @@ def _from_butane(data: bytes | str, text: str, name: str, files_dir: Path | None
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What a person asks of a machine beside its config; memory in MiB, disks in GiB.
+    """What a person asks of a machine beside its config; memory in MiB, disks in GiB. `image` is a name, or one that was found.
 
     `key_file` is a private key to log in with instead of flatkit's; `public_keys` are lines of authorized_keys for core as well.
     `keep_fresh` saves the checkpoint `fresh` after the first boot, where the disk has room for it.
     """
 
     name: str
-    image: str = "auto"
+    image: str | Image = "auto"
     forwards: tuple[Forward, ...] = ()
     memory_mib: int | None = None
     disks_gib: tuple[int, ...] = ()
@@ -312,7 +312,7 @@ def boot(
     with phase(watcher, "config", "Config: judged, translated"):
         read = NO_CONFIG if config is None else config if isinstance(config, Config) else read_config(config)
     with phase(watcher, "image", "Image: found or built"):
-        image = find_image(wish.image, observer=watcher, cancel=cancel)
+        image = wish.image if isinstance(wish.image, Image) else find_image(wish.image, observer=watcher, cancel=cancel)
     spec = make_spec(read, image, wish, watcher)
     machine = Machine(wish.name)
     try:
@@ -355,7 +355,7 @@ def _with_place(error: BootFailed, machine: Machine, config: Config) -> BootFail
 
 def stage(
     *,
-    image: str = "auto",
+    image: str | Image = "auto",
     keep: bool = False,
     cancel: threading.Event | None = None,
     configs: Path | None = None,

@@ -13,7 +13,7 @@ from pathlib import Path
 from flatkit import paths, workshop
 from flatkit.errors import MachineError
 from flatkit.events import Event, Observer, Said, StepEnded, StepOutput, StepStarted
-from flatkit.images import ImageKind, find_image
+from flatkit.images import Image, ImageKind, find_image
 from flatkit.machines import Forward, Machine, MachineState
 from flatkit.run import run
 from flatkit.steps import Boot, Demo
@@ -37,7 +37,7 @@ class LocalStage:
     def __init__(
         self,
         *,
-        image: str = "auto",
+        image: str | Image = "auto",
         keep: bool = False,
         cancel: threading.Event | None = None,
         configs: Path | None = None,
@@ -155,7 +155,8 @@ class LocalStage:
             if self._guest is not None:
                 self._is_lab = self._guest.run(". /etc/os-release; echo $ID").check().stdout.strip() != "flatcar"
             else:
-                found = find_image(self._image, observer=observer, cancel=self._cancel)
+                given = self._image
+                found = given if isinstance(given, Image) else find_image(given, observer=observer, cancel=self._cancel)
                 self._is_lab = found.kind is ImageKind.LAB
         return self._is_lab
 
@@ -281,7 +282,7 @@ class _OnlySays(Observer):
 @contextmanager
 def open_stage(
     *,
-    image: str = "auto",
+    image: str | Image = "auto",
     keep: bool = False,
     cancel: threading.Event | None = None,
     configs: Path | None = None,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from pathlib import Path
 
 import pytest
 
-from flatkit.updates.slots import parse_cgpt_show
-from flatkit.updates.status import parse_statuses, parse_update_conf
+from flatkit.testing.golden import CAPTURES, read_value
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden/commands"
 FILES = sorted(FOLDER.glob("*.json"))
@@ -23,18 +21,13 @@ def read(name: str) -> dict:
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
 def test_the_parsers_read_what_was_said(path: Path) -> None:
     kept = json.loads(path.read_text())
-    raw, command = kept["raw"], kept["command"]
-    found: object
-    if "cgpt show" in command:
-        found = [dataclasses.asdict(slot) for slot in parse_cgpt_show(raw)]
-    elif "CURRENT_OP" in raw and "update_engine_client" in command:
-        found = [dataclasses.asdict(status) for status in parse_statuses(raw)]
-    elif "update.conf" in command:
-        found = parse_update_conf(raw).values
-    else:
-        found = raw.split()
-    assert raw
-    assert found == kept["value"]
+    assert kept["raw"] or not must_say(path.stem)
+    assert read_value(kept["command"], kept["raw"]) == kept["value"]
+
+
+def must_say(stem: str) -> bool:
+    """Whether a golden command must say something; the lab image has nothing to say to some."""
+    return stem.partition("-")[2] not in {each.name for each in CAPTURES if not each.shows}
 
 
 def shape(raw: str) -> str:

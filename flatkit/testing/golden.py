@@ -1,0 +1,173 @@
+"""The golden form of a command: what was typed, what it said, and what flatkit reads in it; and what a good answer looks like.
+
+One list is typed on the lab image (tools/capture_commands.py) and on Flatcar (tools/accept.py), and one parser reads both.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flatkit.errors import FlatkitError
+from flatkit.updates.slots import parse_cgpt_show
+from flatkit.updates.status import parse_statuses, parse_update_conf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capture:
+    """A command, what every machine's answer must match (`shows`), and what Flatcar's must match besides (`flatcar`)."""
+
+    name: str
+    command: str
+    shows: str = r"\S"
+    flatcar: str = ""
+
+
+# Typed on one machine, in this order. `fresh`: as it came up. The sources of the patterns are FIDELITY.md's rows.
+FRESH = (
+    Capture(name="fresh-cgpt-show", command="sudo cgpt show /dev/vda"),
+    Capture(name="fresh-cgpt-show-partition", command="sudo cgpt show /dev/vda3"),
+    Capture(name="fresh-cgpt-find", command="sudo cgpt find -t flatcar-usr", shows=r"^/dev/vda3\n/dev/vda4\n$"),
+    Capture(name="fresh-cgpt-next", command="sudo cgpt next", shows=r"^/dev/vda3\n$"),
+    Capture(name="fresh-rootdev", command="rootdev -s /usr", shows=r"^/dev/vda3\n$"),
+    Capture(name="fresh-rootdev-disk", command="rootdev -s -d /usr", shows=r"^/dev/vda\n$"),
+    Capture(name="fresh-verity-status", command="sudo dmsetup --target verity status usr"),
+    Capture(name="fresh-status", command="update_engine_client -status"),
+    Capture(name="fresh-update-conf", command="cat /usr/share/flatcar/update.conf", flatcar=r"(?m)^GROUP=\w+"),
+    Capture(name="fresh-locksmithctl", command="locksmithctl status", shows="", flatcar=r"(?s)Available: \d+\nMax: \d+"),
+    Capture(name="fresh-os-release", command="cat /etc/os-release", shows=r"(?m)^ID=", flatcar=r'(?m)^ID="?flatcar"?$'),
+    Capture(
+        name="fresh-version", command='. /etc/os-release; echo "$VERSION_ID"', shows=r"^\d+\.[0-3]\.\d+\n$"
+    ),
+    Capture(
+        name="fresh-cmdline", command="cat /proc/cmdline",
+        shows=r"(?=.*\bmount\.usr=)(?=.*\bverity\.usr=)(?=.*\bverity\.usrhash=[0-9a-f]{64}\b)",
+    ),
+    Capture(name="fresh-first-boot", command="grep -o 'flatcar.first_boot=[a-z0-9]*' /proc/cmdline", shows="=detected$"),
+    Capture(name="fresh-autologin", command="grep -o flatcar.autologin /proc/cmdline"),
+    Capture(
+        name="fresh-root-hash",
+        command="sudo dd if=/boot/flatcar/vmlinuz-a bs=64 skip=1 count=1 2>/dev/null; echo; "
+        "grep -o 'verity.usrhash=[0-9a-f]*' /proc/cmdline",
+        shows=r"^([0-9a-f]{64})\nverity\.usrhash=\1\n$",
+    ),
+    Capture(
+        name="fresh-partitions", command="lsblk -rno PARTLABEL,PARTTYPE /dev/vda",
+        shows=r"(?s)EFI-SYSTEM .*BIOS-BOOT .*USR-A .*USR-B .*OEM .*OEM-CONFIG .*ROOT ",
+    ),
+    Capture(
+        name="fresh-usr", command="findmnt -no SOURCE,FSTYPE,OPTIONS /usr",
+        shows=r"/dev/mapper/usr +\w+ +ro\b", flatcar=r"/dev/mapper/usr +btrfs +ro\b",
+    ),
+    Capture(name="fresh-verity-table", command="sudo dmsetup table usr", shows=r" verity .*\bpanic_on_corruption\b"),
+    Capture(
+        name="fresh-etc", command="findmnt -no FSTYPE,OPTIONS /etc",
+        shows=r"^overlay +.*lowerdir=\S*/usr/share/flatcar/etc\b",
+    ),
+    Capture(
+        name="fresh-core", command="id core", shows=r"^uid=500\(core\) gid=500\(core\)(?=.*\(sudo\))(?=.*\(docker\))"
+    ),
+    Capture(name="fresh-keys", command="ls ~/.ssh/authorized_keys.d", shows=r"(?m)^ignition$"),
+    Capture(name="fresh-boot", command="systemctl is-active boot.automount", shows=r"^active\n$"),
+    Capture(
+        name="fresh-preset", command="grep -h '^disable' /usr/lib/systemd/system-preset/*.preset", shows=r"(?m)^disable \*$"
+    ),
+    Capture(name="fresh-selinux", command="getenforce 2>&1", shows="", flatcar=r"^Permissive\n$"),
+    Capture(name="fresh-user-manager", command="systemctl is-active user@500.service", shows="", flatcar=r"^active\n$"),
+    Capture(
+        name="fresh-sysext", command="systemd-sysext status",
+        shows=r"(?s)HIERARCHY +EXTENSIONS +SINCE\n.*/usr +containerd-flatcar .*\n +docker-flatcar",
+    ),
+    Capture(name="fresh-docker", command="docker --version", shows=r"^Docker version \d+"),
+    Capture(name="fresh-sysupdate", command="/usr/lib/systemd/systemd-sysupdate --version", shows=r"^systemd \d+"),
+    Capture(
+        name="fresh-ignition", command="sudo journalctl -b -o cat | grep -m 1 -o 'Ignition v\\?[0-9][0-9.]*'",
+        shows="", flatcar=r"^Ignition v?2\.\d+",
+    ),
+    Capture(name="fresh-socat", command="socat -V 2>&1 | head -n 2", shows=r"socat version \d"),
+    Capture(
+        name="fresh-setgoodroot", command='cat "$(command -v flatcar-setgoodroot)"', shows=r"(?s)\bcgpt\b.*\bprioritize\b"
+    ),
+)  # fmt: skip
+# An update was offered, and is written to the other slot; the machine was not yet rebooted.
+STAGED = (
+    Capture(name="staged-update", command="update_engine_client -update", shows="NEED_REBOOT"),
+    Capture(name="staged-status", command="update_engine_client -status", shows="NEED_REBOOT"),
+    Capture(name="staged-cgpt-show", command="sudo cgpt show /dev/vda", shows="tries=1 successful=0"),
+    Capture(name="staged-flatcar-update", command="sudo flatcar-update --to-version 120.1.0 2>&1", shows="(?i)reboot"),
+)
+CAPTURES = (*FRESH, *STAGED)
+
+
+def read_value(command: str, raw: str) -> Any:
+    """What flatkit's parsers make of an answer; its words where no parser is needed. Raises MachineError."""
+    found: Any
+    if "cgpt show" in command and "Label:" in raw:
+        found = [dataclasses.asdict(slot) for slot in parse_cgpt_show(raw)]
+    elif "update_engine_client" in command and "CURRENT_OP" in raw:
+        found = [dataclasses.asdict(status) for status in parse_statuses(raw)]
+    elif "update.conf" in command:
+        found = parse_update_conf(raw).values
+    else:
+        found = raw.split()
+    return found
+
+
+def as_golden(command: str, raw: str, value: Any) -> str:
+    """The text of a golden file."""
+    return json.dumps({"command": command, "raw": raw, "value": value}, indent=1, default=_plain) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """A value of flatkit's own as JSON has it."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return str(value)
+
+
+def find_faults(capture: Capture, raw: str, *, is_flatcar: bool, lab: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """What is not as it should be in an answer; `lab` is the golden form of the lab image's, where there is one."""
+    faults = [
+        f'said "{_short(raw)}", expected it to match "{pattern}"'
+        for pattern in (capture.shows, capture.flatcar if is_flatcar else "")
+        if pattern and not re.search(pattern, raw)
+    ]
+    try:
+        value = read_value(capture.command, raw)
+    except FlatkitError as error:
+        return (*faults, f"flatkit's parser cannot read it: {error.message}")
+    if lab is not None and isinstance(value, list | dict):
+        faults += _differences(value, lab["value"])
+    return tuple(faults)
+
+
+# What two machines of one form may differ in, and be of one form all the same.
+_OF_THE_MACHINE = {"version", "last_checked", "progress", "operation", "new_version", "new_size"}
+
+
+def _differences(value: Any, lab: Any) -> list[str]:
+    """Where a value that flatkit parsed differs from the lab image's; words are compared by `shows` alone."""
+    if isinstance(value, dict) and isinstance(lab, dict):
+        missing = sorted(set(lab) - set(value))
+        return [f"the lab image's answer has {', '.join(missing)} besides"] if missing else []
+    rows = [row for row in value if isinstance(row, dict)]
+    others = [row for row in lab if isinstance(row, dict)]
+    if not rows and not others:
+        return []
+    if len(rows) < len(others) and "operation" not in others[0]:
+        return [f"flatkit reads {len(rows)} of them, {len(others)} on the lab image"]
+    return [
+        f'{key} is "{row.get(key)}", on the lab image "{other[key]}"'
+        for row, other in zip(rows, others, strict=False)
+        for key in other
+        if key not in _OF_THE_MACHINE and row.get(key) != other[key]
+    ]
+
+
+def _short(raw: str) -> str:
+    text = raw.strip()
+    return text if len(text) <= 120 else f"{text[:120]}..."

@@ -1,0 +1,275 @@
+"""Acceptance on Flatcar: its pure parts by tables, and a whole dry run on a real machine that is none."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flatkit.demos import DEMOS
+from flatkit.demos.runner import DemoResult, StepResult
+from flatkit.images.names import Channel
+from flatkit.machines import find_machines
+from flatkit.steps import Boot, Demo, Fact, Step, Where, says
+from flatkit.testing.acceptance import Captured, Played, Run, find_obstacle, is_flatcar, typed
+from flatkit.testing.acceptance_report import say_sighting, write_report
+from flatkit.testing.acceptance_update import Update
+from flatkit.testing.fidelity import NEVER, SHOWN_BY, Evidence, Finding, fill_in, judge, parse_rows
+from flatkit.testing.golden import CAPTURES, Capture, find_faults, read_value
+
+ROOT = Path(__file__).resolve().parents[2]
+FIDELITY = (ROOT / "FIDELITY.md").read_text()
+TABLE = """\
+Words.
+
+| thing | on Flatcar (source) | on the lab image | seen on Flatcar |
+| --- | --- | --- | --- |
+| `/boot` | automount | the same | never yet |
+| first boot | GRUB | the selector | Flatcar beta 4757.1.0, 2026-01-02 |
+| a row of nobody's | x | y | never yet |
+
+| thing | source | tried so far |
+| --- | --- | --- |
+| release feed | website | feeds made in the test |
+"""
+
+
+def seen(name: str, command: str = "", *, ok: bool = True, real: bool = True) -> Evidence:
+    return Evidence(name=name, command=command, place="command", ok=ok, real=real)
+
+
+BOOT, FIRST = seen("fresh-boot"), seen("fresh-first-boot")
+FEED = seen("host", "flatkit images list --channel stable")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        ([], {}),
+        ([BOOT], {"`/boot`": Finding.SEEN}),
+        ([seen("fresh-boot", real=False)], {}),
+        ([seen("fresh-boot", ok=False)], {"`/boot`": Finding.DIFFERS}),
+        ([BOOT, seen("fresh-boot", ok=False)], {"`/boot`": Finding.DIFFERS}),
+        ([FIRST, FEED], {"first boot": Finding.SEEN, "release feed": Finding.SEEN}),
+    ],
+)
+def test_a_row_is_seen_when_all_that_shows_it_went_well_on_flatcar(evidence, expected) -> None:
+    found = {each.row.thing: each.finding for each in judge(parse_rows(TABLE), evidence)}
+    assert (
+        found
+        == dict.fromkeys(("`/boot`", "first boot", "a row of nobody's", "release feed"), Finding.NOT_SHOWN) | expected
+    )
+
+
+def test_a_row_that_is_shown_in_part_only_is_not_seen() -> None:
+    rows = [row for row in parse_rows(FIDELITY) if row.thing == "`rootdev`"]
+    assert [each.finding for each in judge(rows, [seen("fresh-rootdev")])] == [Finding.NOT_SHOWN]
+    both = [seen("fresh-rootdev"), seen("fresh-rootdev-disk")]
+    assert [each.finding for each in judge(rows, both)] == [Finding.SEEN]
+
+
+def test_what_was_seen_is_filled_in_and_nothing_else_changes() -> None:
+    words = "Flatcar stable 4593.2.5, 2026-11-27"
+    filled = fill_in(TABLE, judge(parse_rows(TABLE), [BOOT, FIRST, FEED]), words=words)
+    assert filled == (
+        TABLE.replace("the same | never yet", f"the same | {words}")
+        .replace("Flatcar beta 4757.1.0, 2026-01-02", words)
+        .replace("made in the test", f"made in the test; {words}")
+    )
+    again = fill_in(filled, judge(parse_rows(filled), [BOOT, FIRST, FEED]), words="Flatcar lts 4081.3.10, 2026-12-01")
+    assert again == filled.replace(words, "Flatcar lts 4081.3.10, 2026-12-01")
+
+
+def test_every_row_that_is_said_to_be_shown_is_in_the_table_and_can_be_shown() -> None:
+    things = {row.thing for row in parse_rows(FIDELITY)}
+    assert set(SHOWN_BY) <= things
+    shown = [text for each in CAPTURES for text in (each.name, each.command)]
+    steps = [step for demo in DEMOS.values() for step in demo.steps]
+    shown += [text for step in steps for text in (step.line, step.fact.ask if step.fact else "")]
+    shown += ["flatkit images list --channel stable", "flatkit images fetch lts-2024"]
+    nothing = [p for patterns in SHOWN_BY.values() for p in patterns if not any(re.search(p, text) for text in shown)]
+    # Demos that restart a machine are played where an update is offered.
+    assert [pattern for pattern in nothing if "reboot" not in pattern] == []
+
+
+STATUS = "LAST_CHECKED_TIME=5\nPROGRESS=0.000000\nCURRENT_OP=UPDATE_STATUS_IDLE\nNEW_VERSION=0.0.0\nNEW_SIZE=0\n"
+
+
+@pytest.mark.parametrize(
+    ("capture", "raw", "flatcar", "expected"),
+    [
+        (Capture(name="a", command="getenforce", shows="", flatcar="^Permissive"), "Permissive\n", True, ""),
+        (Capture(name="a", command="getenforce", shows="", flatcar="^Permissive"), "", False, ""),
+        (Capture(name="a", command="getenforce", shows="", flatcar="^Permissive"), "Enforcing\n", True, '"Enforcing"'),
+        (Capture(name="a", command="rootdev", shows="^/dev"), "not found\n", False, 'match "^/dev"'),
+        (Capture(name="a", command="update_engine_client -status"), STATUS, True, ""),
+        (
+            Capture(name="a", command="update_engine_client -status"),
+            STATUS.replace("STATUS_IDLE", "STATUS_NEW"), True, "cannot read it",
+        ),
+    ],
+)  # fmt: skip
+def test_an_answer_is_held_against_what_it_must_show(capture, raw, flatcar, expected) -> None:
+    faults = "; ".join(find_faults(capture, raw, is_flatcar=flatcar, lab=None))
+    assert expected in faults
+    assert bool(faults) == bool(expected)
+
+
+SLOT = (
+    '  270336  2097152  3  Label: "USR-A"\n  Type: Alias for flatcar-rootfs\n  Attr: priority=1 tries=0 successful=1\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [(SLOT, ()), (SLOT.replace("successful=1", "successful=0"), ('successful is "False", on the lab image "True"',))],
+)
+def test_an_answer_is_held_against_the_lab_images_own(raw, expected) -> None:
+    capture = Capture(name="fresh-cgpt-show-partition", command="sudo cgpt show /dev/vda3")
+    lab = {"value": read_value(capture.command, SLOT)}
+    assert find_faults(capture, raw, is_flatcar=True, lab=lab) == expected
+
+
+@pytest.mark.parametrize(
+    ("identity", "expected"),
+    [("flatcar 4593.2.5", True), ("flatcar-lab 110.2.0", False), ("", False), ("flatcarlab 4593.2.5", False)],
+)
+def test_the_machine_itself_says_whether_it_is_flatcar(identity, expected) -> None:
+    assert is_flatcar(identity) is expected
+
+
+def demo(*steps: Step, offers: tuple[tuple[str, str], ...] = ()) -> Demo:
+    return Demo(name="short", title="Short", steps=steps, offers=offers)
+
+
+def step(**values) -> Step:
+    return Step(title="t", why="w", check=says(""), hint="h", **values)
+
+
+SHORT = demo(
+    step(command="flatkit butane web.bu", where=Where.HOST),
+    step(boot=Boot(config="web.bu", machine="m"), where=Where.HOST),
+    step(command="hostname", fact=Fact(name="h", ask="cat /etc/hostname")),
+)
+
+
+def result(*oks: bool) -> DemoResult:
+    lines = ("flatkit butane web.bu", "flatkit up web.bu --name m", "hostname")
+    steps = [
+        StepResult(title="t", command=line, ok=ok, found="", seconds=1) for line, ok in zip(lines, oks, strict=False)
+    ]
+    return DemoResult(demo="short", steps=tuple(steps), total=3)
+
+
+def test_what_a_demo_typed_on_its_machine_is_evidence_as_far_as_it_came() -> None:
+    found = [(each.command, each.ok, each.real) for each in typed(SHORT, result(True, True, False), "flatcar 1.2.0")]
+    assert found == [
+        ("flatkit up web.bu --name m", True, True), ("hostname", False, True), ("cat /etc/hostname", False, True),
+    ]  # fmt: skip
+    assert [each.real for each in typed(SHORT, result(True, True), "flatcar-lab 1.2.0")] == [False]
+
+
+UPDATE = Update(version="4757.1.0", board="amd64-usr", files=())
+
+
+@pytest.mark.parametrize(
+    ("offers", "update", "expected"),
+    [
+        ((), None, ""),
+        ((("beta", "lab-beta"),), UPDATE, ""),
+        ((("beta", "lab-beta"),), None, "no newer release"),
+        ((("beta", "lab-broken"),), UPDATE, "no broken one"),
+    ],
+)
+def test_a_demo_that_flatcar_has_no_release_for_is_left_out_and_said(offers, update, expected) -> None:
+    reason = find_obstacle(offers, update)
+    assert expected in reason
+    assert bool(reason) == bool(expected)
+
+
+def run_on(identity: str, *, fault: str = "") -> Run:
+    return Run(
+        name="stable", badge="b", identity=identity,
+        demos=[Played(demo="short", result=result(True, True, True), identity=identity)],
+        captured=[Captured(capture=CAPTURES[0], raw="x", faults=(fault,) if fault else ())],
+    )  # fmt: skip
+
+
+def test_the_report_of_a_machine_that_is_not_flatcar_says_so_first() -> None:
+    run = run_on("flatcar-lab 110.2.0")
+    judged = judge(parse_rows(FIDELITY), run.evidence)
+    assert {each.finding for each in judged} == {Finding.NOT_SHOWN}
+    text = write_report(run, judged, date="2026-11-27", dry=True)
+    assert "This was no Flatcar machine" in text
+    assert text.startswith("# Dry acceptance run, stable, 2026-11-27\n")
+
+
+def test_the_report_of_flatcar_names_what_was_seen_and_what_differs() -> None:
+    run = run_on("flatcar 4593.2.5", fault='priority is "2", on the lab image "1"')
+    assert not run.ok
+    text = write_report(run, judge(parse_rows(FIDELITY), run.evidence), date="2026-11-27")
+    assert "no Flatcar machine" not in text
+    assert "| fresh-cgpt-show | `sudo cgpt show /dev/vda` | priority is" in text
+    assert "## FIDELITY.md: rows that differ:" not in text
+    assert re.search(r"rows that differ\n\n.*\n.*\n\| `cgpt` \| never yet \| fresh-cgpt-show \|", text)
+    assert say_sighting(run, "2026-11-27") == "Flatcar stable 4593.2.5, 2026-11-27"
+
+
+def test_a_run_in_which_the_machine_did_not_come_up_is_no_success() -> None:
+    assert run_on("flatcar 1.2.0").ok
+    assert not Run(name="stable").ok
+
+
+@pytest.fixture
+def tool():
+    spec = importlib.util.spec_from_file_location("accept", ROOT / "tools/accept.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_nightly_workflow_accepts_every_channel_as_a_person_would() -> None:
+    """Actions knows a job by what it does: the matrix is of the tool's own names, and the folder that is kept is the tool's."""
+    text = (ROOT / ".github/workflows/accept.yml").read_text()
+    job = yaml.safe_load(text)["jobs"]["accept"]
+    assert {*job["strategy"]["matrix"]["image"]} == {str(channel) for channel in Channel}
+    lines = [step.get("run", "") for step in job["steps"]]
+    assert "make accept IMAGE=${{ matrix.image }}" in lines
+    words = ["make", "--dry-run", "accept", "IMAGE=beta", "DRY=1"]
+    shown = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.search(r'tools/accept\.py --dry\s+"beta"', shown)
+    assert job["steps"][-1]["with"]["path"] == "accept/"
+
+
+@pytest.mark.parametrize("name", ["lab", "auto", "stabel"])
+def test_what_is_no_image_of_flatcars_is_refused(tool, name, tmp_path, capsys) -> None:
+    assert tool.main([name, "--folder", str(tmp_path)]) == 2
+    assert f'"{name}" cannot be accepted' in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.vm
+@pytest.mark.skipif(not shutil.which("gpg"), reason="no gpg here")
+def test_a_dry_run_goes_the_whole_way_and_counts_nothing_as_seen(tool, lab_image, no_machines_left, tmp_path, capsys):
+    """The lab image, fetched and verified as "stable" of a pretended release server: what it was called does not matter."""
+    table = tmp_path / "FIDELITY.md"
+    table.write_text(FIDELITY)
+    words = ["--dry", "--demo", "provision", "--without-update", "--folder", str(tmp_path / "reports")]
+    status = tool.main([*words, "--fidelity", str(table), "stable"])
+    assert status == 0, capsys.readouterr().out[-3000:]
+    (report,) = (tmp_path / "reports").glob("*-dry-stable/report.md")
+    text = report.read_text()
+    assert "- The machine calls itself: flatcar-lab 110.2.0\n" in text
+    assert "| provision | flatcar-lab 110.2.0 | 7 of 7 |".replace("7", str(len(DEMOS["provision"].steps))) in text
+    assert "| `flatkit images fetch stable` | as expected |" in text
+    assert table.read_text() == FIDELITY
+    assert NEVER in FIDELITY
+    golden = report.parent / "commands/lab-fresh-cgpt-show.json"
+    assert '"priority": 1' in golden.read_text()
+    assert list((report.parent / "demos").glob("provision-*.json"))
+    assert find_machines() == []
