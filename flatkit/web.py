@@ -126,7 +126,9 @@ def open_stream(url: str, *, start: int = 0, etag: str = "", timeout: float = 20
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but never from https to http: what was asked for in confidence stays so."""
+    """Follows redirects, but never from https to http: what was asked for in confidence stays so. `led` is the last address."""
+
+    led = ""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
@@ -135,6 +137,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
                 f'"{req.full_url}" leads on to "{newurl}", which is not encrypted; expected https',
                 hint="a network that asks to log in does that: open a web page in a browser, log in, then try again",
             )
+        self.led = newurl
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -142,7 +145,8 @@ def _open(url: str, headers: dict[str, str], timeout: float) -> Any:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise UsageError(f'"{url}" is no web address; expected http://... or https://...')
-    handlers: list[urllib.request.BaseHandler] = [_Redirects()]
+    redirects = _Redirects()
+    handlers: list[urllib.request.BaseHandler] = [redirects]
     if parts.hostname in _LOOPBACK:
         handlers.append(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(url, headers={"User-Agent": "flatkit", **headers})  # noqa: S310  (checked above)
@@ -153,7 +157,7 @@ def _open(url: str, headers: dict[str, str], timeout: float) -> Any:
     except FetchError:  # an OSError as well
         raise
     except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
-        raise _fault(url, error) from None
+        raise _fault(url, error, led=redirects.led) from None
 
 
 def _response(url: str, answer: Any, limit: int) -> Response:
@@ -172,15 +176,16 @@ def _response(url: str, answer: Any, limit: int) -> Response:
     )
 
 
-def _fault(url: str, error: BaseException) -> FetchError:
-    """A fault of the network in words."""
+def _fault(url: str, error: BaseException, *, led: str = "") -> FetchError:
+    """A fault of the network in words; `led` is where a redirect led to, since it is that address which does not answer."""
     inner = getattr(error, "reason", error)
+    led_on = f'" leads on to "{led}", which' if led else '"'
     if isinstance(inner, ssl.SSLCertVerificationError):
         return FetchError(
-            f'"{url}" cannot be trusted: {inner.verify_message or inner}',
+            f'"{url}{led_on} cannot be trusted: {inner.verify_message or inner}',
             hint="look at this host's clock and CA certificates; a proxy that reads along needs its own in SSL_CERT_FILE",
         )
-    return FetchError(f'"{url}" gave no answer: {_reason(inner)}', passing=True)
+    return FetchError(f'"{url}{led_on} gave no answer: {_reason(inner)}', passing=True)
 
 
 def _reason(inner: object) -> str:

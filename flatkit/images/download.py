@@ -171,7 +171,11 @@ class Download:
             self._url, start=self._have, etag=record.etag if record else "", timeout=self._patience.timeout
         ) as stream:
             if stream.status == 416:
+                have, is_same = self._have, bool(record and record.etag and record.etag == stream.etag)
                 self._start_over("the server has no such part of the file any more")
+                if record and is_same:
+                    # The very file, and nothing after what is here: it was never as long as the server had said.
+                    raise FetchError(f'"{self._url}" ended after {have} of {record.size} bytes', passing=True)
                 raise FetchError(f'"{self._url}" has changed', passing=True)
             if stream.status not in {200, 206}:
                 raise web.refusal(self._url, stream.status)

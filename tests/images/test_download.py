@@ -110,10 +110,13 @@ def test_a_part_that_is_longer_than_the_file_now(site, fetcher, tape):
     assert "no such part" in said(tape)
 
 
-@pytest.mark.parametrize("claim", [1000, -1000])
-def test_a_wrong_length(site, fetcher, cache, claim):
+@pytest.mark.parametrize(
+    ("claim", "says"),
+    [(1000, f"ended after {len(DATA)} of {len(DATA) + 1000} bytes"), (-1000, "is not the file that was signed")],
+)
+def test_a_wrong_length(site, fetcher, cache, claim, says):
     site.inject(Misdeed(path=IMAGE, times=0, claim=claim))
-    with pytest.raises((FetchError, ImageError)):
+    with pytest.raises((FetchError, ImageError), match=says):
         fetcher.fetch(STABLE)
     assert is_clean(cache)
 
@@ -178,6 +181,13 @@ def test_a_redirect_to_another_host(site, fetcher, cache):
     site.inject(Misdeed(path=IMAGE, redirect=f"{url}/portal{path}"), Misdeed(path=f"/portal{path}", page=True))
     with pytest.raises(FetchError, match='gave a web page from "localhost" instead'):
         fetcher.fetch(find_wanted("4593.2.4"))
+
+
+def test_a_redirect_to_a_host_that_does_not_answer_names_it(site, fetcher, cache):
+    site.inject(Misdeed(path=IMAGE, times=0, redirect="http://127.0.0.1:1/elsewhere"))
+    with pytest.raises(FetchError, match=rf'{IMAGE}" leads on to "http://127.0.0.1:1/elsewhere", which gave no answer'):
+        fetcher.fetch(STABLE)
+    assert is_clean(cache)
 
 
 def test_a_redirect_that_never_ends(site, fetcher):
