@@ -29,6 +29,13 @@ from flatkit.updates.server import UpdateServer
 from flatkit.workshop.identity import ASK
 from flatkit.workshop.staging import LocalStage
 
+# A boot is marked good some time after the update client's start: 45 s on Flatcar. What is captured is the state after that.
+UNTIL_GOOD = """\
+for _ in $(seq 240); do
+  sudo cgpt show "$(rootdev -s /usr)" | grep -q successful=1 && exit 0
+  sleep 0.5
+done
+exit 1"""
 GOLDEN = Path(__file__).resolve().parents[2] / "tests/golden/commands"
 MACHINE = "accept"
 CONFIG = """\
@@ -245,6 +252,10 @@ def capture_all(
     try:
         with capture_machine(image, server, observer) as machine:
             run_.identity = ask_identity(machine)
+            if not machine.run(UNTIL_GOOD, timeout=600).ok:
+                run_.left_out.append(
+                    "the slot as it is when its boot was good: it was not marked so within two minutes"
+                )
             kind = "flatcar" if run_.is_flatcar else re.sub(r"[^a-z0-9]+", "-", run_.identity.split(" ")[0].lower())
             prefix = "lab" if kind == "flatcar-lab" else kind
             run_.captured += type_captures(

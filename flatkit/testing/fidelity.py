@@ -25,7 +25,6 @@ SHOWN_BY: Mapping[str, tuple[str, ...]] = {
     "`update_engine_client`, update-engine": (r"^fresh-status$", r"^staged-update$", r"^staged-status$"),
     "`/usr/share/flatcar/update.conf`, `/etc/flatcar/update.conf`": (r"^fresh-update-conf$", r"^staged-update$"),
     "`flatcar-update`": (r"^staged-flatcar-update$|\bflatcar-update --to",),
-    "`locksmithctl`, locksmithd": (r"^fresh-locksmithctl$",),
     "`/boot`": (r"^fresh-boot$",),
     "`systemd-sysext`": (r"^fresh-sysext$",),
     "docker, containerd": (r"^fresh-docker$", r"^fresh-sysext$"),
