@@ -40,7 +40,7 @@ GOLDEN = Path(__file__).resolve().parents[2] / "tests/golden/commands"
 MACHINE = "accept"
 CONFIG = """\
 variant: flatcar
-version: 1.0.0
+version: 1.1.0
 storage:
   files:
     - path: /etc/flatcar/update.conf

@@ -19,12 +19,16 @@ from flatkit.updates.status import parse_statuses, parse_update_conf
 
 @dataclass(frozen=True, kw_only=True)
 class Capture:
-    """A command, what every machine's answer must match (`shows`), and what Flatcar's must match besides (`flatcar`)."""
+    """A command, what every machine's answer must match (`shows`), and what Flatcar's must match besides (`flatcar`).
+
+    `same`: the lines are the lab image's, in any order.
+    """
 
     name: str
     command: str
     shows: str = r"\S"
     flatcar: str = ""
+    same: bool = False
 
 
 # Typed on one machine, in this order. `fresh`: as it came up. The sources of the patterns are FIDELITY.md's rows.
@@ -58,7 +62,7 @@ FRESH = (
     ),
     Capture(
         name="fresh-partitions", command="lsblk -rno PARTLABEL,PARTTYPE /dev/vda",
-        shows=r"(?s)EFI-SYSTEM .*BIOS-BOOT .*USR-A .*USR-B .*OEM .*OEM-CONFIG .*ROOT ",
+        shows=r"(?s)EFI-SYSTEM .*BIOS-BOOT .*USR-A .*USR-B .*OEM .*OEM-CONFIG .*ROOT ", same=True,
     ),
     Capture(
         name="fresh-usr", command="findmnt -no SOURCE,FSTYPE,OPTIONS /usr",
@@ -141,9 +145,15 @@ def find_faults(capture: Capture, raw: str, *, is_flatcar: bool, lab: Mapping[st
         value = read_value(capture.command, raw)
     except FlatkitError as error:
         return (*faults, f"flatkit's parser cannot read it: {error.message}")
-    if lab is not None and isinstance(value, list | dict):
+    if lab is not None and capture.same:
+        faults += [f'"{line}" is on one of the two only' for line in sorted(_lines(raw) ^ _lines(lab["raw"]))]
+    elif lab is not None:
         faults += _differences(value, lab["value"])
     return tuple(faults)
+
+
+def _lines(raw: str) -> set[str]:
+    return {line.strip() for line in raw.splitlines() if line.strip()}
 
 
 # What two machines of one form may differ in, and be of one form all the same.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,6 +135,16 @@ def test_an_answer_is_held_against_the_lab_images_own(raw, expected) -> None:
     capture = Capture(name="fresh-cgpt-show-partition", command="sudo cgpt show /dev/vda3")
     lab = {"value": read_value(capture.command, SLOT)}
     assert find_faults(capture, raw, is_flatcar=True, lab=lab) == expected
+
+
+def test_lines_that_must_be_the_same_are_named_where_they_are_not() -> None:
+    capture = next(each for each in CAPTURES if each.name == "fresh-partitions")
+    lab = json.loads((ROOT / "tests/golden/commands/lab-fresh-partitions.json").read_text())
+    turned = "\n".join(reversed(lab["raw"].splitlines()))
+    assert find_faults(replace(capture, shows=""), turned, is_flatcar=True, lab=lab) == ()
+    spoilt = lab["raw"].replace("OEM-CONFIG", "OEM-SPARE")
+    faults = find_faults(replace(capture, shows=""), spoilt, is_flatcar=True, lab=lab)
+    assert [fault.split()[0] for fault in faults] == ['"OEM-CONFIG', '"OEM-SPARE']
 
 
 @pytest.mark.parametrize(

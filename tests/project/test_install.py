@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from project_parts import CUT_OFF, may_cut_off
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -119,12 +120,6 @@ def test_a_person_is_set_up_in_an_empty_home(place: Path, person: int) -> None:
     assert again.splitlines() == [f"setup: everything that is needed is here ({checkout}/.venv/bin/flatkit)"]
 
 
-def may_have_namespaces() -> bool:
-    return (
-        os.geteuid() == 0 and subprocess.run(["unshare", "--mount", "--pid", "--net", "--fork", "true"]).returncode == 0
-    )
-
-
 # In a host of its own as far as libvirt can see: no process, socket, network or machine of the real one.
 IN_A_HOST_OF_ITS_OWN = """
 set -e
@@ -147,11 +142,10 @@ def test_root_is_set_up_and_daemons_come_and_go(place: Path) -> None:
     assert "making .venv with Python 3." in said
     assert "starting" not in said
     run(".venv/bin/flatkit", "--help", cwd=checkout, env=env)
-    if not may_have_namespaces():
+    if not may_cut_off():
         pytest.skip("this root may not make namespaces, so the daemons are left alone")
     script = IN_A_HOST_OF_ITS_OWN.format(ask=ASK.format(uri=None).replace("'", '"'))
-    unshare = ["unshare", "--mount", "--pid", "--net", "--fork", "--mount-proc", "--kill-child"]
-    lines = run(*unshare, "sh", "-c", script, cwd=checkout, env=env).splitlines()
+    lines = run(*CUT_OFF, "sh", "-c", script, cwd=checkout, env=env).splitlines()
     assert [line for line in lines if "starting" in line] == [
         f"setup: libvirt: no systemd here, so starting {name} (make clean ends it again)"
         for name in ("virtlogd", "libvirtd")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -12,21 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from project_parts import CUT_OFF, may_cut_off
 
 from flatkit import paths
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def may_have_namespaces() -> bool:
-    unshare = ["unshare", "--mount", "--pid", "--net", "--fork", "true"]
-    return os.geteuid() == 0 and subprocess.run(unshare, check=False).returncode == 0
-
-
 pytestmark = [
     pytest.mark.install,
     pytest.mark.vm,
-    pytest.mark.skipif(not may_have_namespaces(), reason="only root can cut the network off for a part of this host"),
+    pytest.mark.skipif(not may_cut_off(), reason="only root can cut the network off for a part of this host"),
 ]
 
 # Its libvirt, its sockets and its network are its own; of the real host it sees programs and files. The pack is served, the seat
@@ -76,8 +71,7 @@ def test_a_pack_is_all_that_a_seat_needs(place: Path, lab_image) -> None:
         "PACK": str(pack), "PYTHON": sys.executable, "PYTHONPATH": str(paths.examples_dir().parent),
         "FLATKIT_STATE": str(place / "served-state"), "PIP_CONFIG_FILE": "/dev/null",
     }  # fmt: skip
-    unshare = ["unshare", "--mount", "--pid", "--net", "--fork", "--mount-proc", "--kill-child"]
-    done = subprocess.run([*unshare, "sh", "-c", SEAT], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run([*CUT_OFF, "sh", "-c", SEAT], env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     *events, system, origin = done.stdout.splitlines()
     assert system == "it is flatcar-lab"

@@ -10,26 +10,13 @@ from flatkit.errors import MachineError
 from flatkit.images.lab import recipe
 from flatkit.images.lab.build import build_lab_image, build_payload
 from flatkit.machines import Machine
+from flatkit.testing.acceptance import CONFIG
 from flatkit.updates.payload import make_payload
 from flatkit.updates.server import UpdateServer
 from flatkit.updates.slots import Slot, parse_cgpt_show
 from flatkit.updates.status import UpdateStatus, parse_status
 
 STABLE, BETA, BROKEN = (recipe.RELEASES[name].version for name in ("lab", "lab-beta", "lab-broken"))
-
-CONFIG = """\
-variant: flatcar
-version: 1.1.0
-storage:
-  files:
-    - path: /etc/flatcar/update.conf
-      overwrite: true
-      contents:
-        inline: |
-          GROUP=beta
-          SERVER={url}/v1/update/
-          REBOOT_STRATEGY=off
-"""
 
 
 def boot(name: str, server: UpdateServer) -> Machine:
