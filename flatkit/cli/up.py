@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
         "The short options are those of flatcar_production_qemu.sh.",
     )
     result.add_argument("config", nargs="?", help="a Butane or Ignition file")
+    result.add_argument("-i", dest="script_config", metavar="CONFIG", help="the same, as the script's users type it")
     result.add_argument("--name", help="the machine's name (default: the config's file name, or machine)")
     result.add_argument(
         "--image",
@@ -68,6 +69,12 @@ def parser() -> argparse.ArgumentParser:
 def run(argv: list[str]) -> int:
     """Boot, and say how to reach the machine."""
     options = parser().parse_args(argv[1:])
+    if options.config and options.script_config:
+        raise UsageError(
+            f'there are two configs, "{options.config}" and "{options.script_config}"; expected one',
+            hint=f"flatkit up {options.config}",
+        )
+    options.config = options.config or options.script_config
     from flatkit import workshop
     from flatkit.machines import Firmware
 

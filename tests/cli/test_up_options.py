@@ -54,6 +54,12 @@ def test_the_scripts_letters(asked, tmp_path):
     )  # fmt: skip
 
 
+def test_the_scripts_letter_for_the_config(asked, capsys):
+    assert asked("-i", "web.ign") == asked("web.ign")
+    assert main(["up", "web.bu", "-i", "web.ign"]) == 2
+    assert 'two configs, "web.bu" and "web.ign"' in capsys.readouterr().err
+
+
 def test_a_disk_that_is_neither_size_nor_file(capsys):
     assert main(["up", "--disk", "/no/such.img"]) == 2
     assert "a size in GB, or the path of a disk image" in capsys.readouterr().err
