@@ -15,14 +15,18 @@ import yaml
 
 from flatkit.demos import DEMOS
 from flatkit.demos.runner import DemoResult, StepResult
-from flatkit.images.names import Channel
+from flatkit.events import Observer
+from flatkit.images.names import Channel, find_wanted
 from flatkit.machines import find_machines
 from flatkit.steps import Boot, Demo, Fact, Step, Where, says
 from flatkit.testing.acceptance import Captured, Played, Run, find_obstacle, is_flatcar, typed
 from flatkit.testing.acceptance_report import say_sighting, write_report
-from flatkit.testing.acceptance_update import Update
+from flatkit.testing.acceptance_update import Update, find_update
 from flatkit.testing.fidelity import NEVER, SHOWN_BY, Evidence, Finding, fill_in, judge, parse_rows
+from flatkit.testing.flatcar_site import FlatcarSite
 from flatkit.testing.golden import CAPTURES, Capture, find_faults, read_value
+from flatkit.testing.signing import SigningKey
+from flatkit.updates.server import UpdateServer
 
 ROOT = Path(__file__).resolve().parents[2]
 FIDELITY = (ROOT / "FIDELITY.md").read_text()
@@ -202,6 +206,29 @@ def test_a_demo_that_flatcar_has_no_release_for_is_left_out_and_said(offers, upd
     reason = find_obstacle(offers, update)
     assert expected in reason
     assert bool(reason) == bool(expected)
+
+
+@pytest.mark.skipif(not shutil.which("gpg"), reason="no gpg here")
+def test_the_update_is_the_newest_of_the_channel_after(tmp_path, monkeypatch) -> None:
+    """What a run on stable offers its machines: beta's payload and OEM part, as Flatcar's two servers have them."""
+    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("FLATKIT_MIRROR", raising=False)
+    payload, oem = tmp_path / "flatcar_production_update.gz", tmp_path / "oem-qemu.gz"
+    payload.write_bytes(b"CrAU" * 1000)
+    oem.write_bytes(b"oem")
+    with SigningKey() as key, FlatcarSite(tmp_path / "site", key=key) as site, UpdateServer() as theirs:
+        site.add("4757.1.0", b"beta", channel="beta")
+        theirs.publish_release("4757.1.0", payload=payload, extra=[oem])
+        for name, value in {**site.environment(tmp_path / "key.asc"), "FLATKIT_UPDATE_SERVER": theirs.url}.items():
+            monkeypatch.setenv(name, value)
+        update = find_update(find_wanted("stable"), tmp_path / "update", Observer())
+        assert find_update(find_wanted("alpha"), tmp_path / "none", Observer()) is None
+    with UpdateServer() as ours:
+        update.offer(ours, "beta")
+        release = ours.channels.releases["beta"]
+    assert (release.version, [package.name for package in release.packages]) == (
+        "4757.1.0", ["flatcar_production_update.gz", "oem-qemu.gz"],
+    )  # fmt: skip
 
 
 def run_on(identity: str, *, fault: str = "") -> Run:
