@@ -73,12 +73,12 @@ class Step:
     """One thing that a person does and sees.
 
     `why` is two sentences for a learner; `command` is exactly what a person would type (`{port80}` stands for the host port
-    that leads to the guest's port 80, `{server}` for the update server as a machine reaches it); `boot` is given instead where
-    a machine is booted. `fact` is what is asked afterwards (without one, the command's own output is the answer); `check`
-    judges its value; `hint` helps when it fails. `wait` is how many seconds the check may take to become true: steps wait on
-    conditions, never on sleeps. `machine` names the one where a
-    guest's command is typed (without one, the machine that was booted last). After a command that `reboots` the machine, the
-    step goes on when it answers again. `lab_only` says why a step is left out on a Flatcar image.
+    that leads to the guest's port 80, `{server}` for the update server as a machine reaches it, `{extensions}` for what
+    `flatkit sysext serve` offers there); `boot` is given instead where a machine is booted. `fact` is what is asked
+    afterwards (without one, the command's own output is the answer); `check` judges its value; `hint` helps when it fails.
+    `wait` is how many seconds the check may take to become true: steps wait on conditions, never on sleeps. `machine` names
+    the one where a guest's command is typed (without one, the machine that was booted last). After a command that `reboots`
+    the machine, the step goes on when it answers again. `lab_only` says why a step is left out on a Flatcar image.
     """
 
     title: str

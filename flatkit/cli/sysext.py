@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,11 @@ from flatkit.errors import FlatkitError, InputError
 if TYPE_CHECKING:
     from flatkit.images.sysext_tree import Recipe
 
+_LOOK_SECONDS = 1.0
+
 
 def run(argv: list[str]) -> int:
-    """Carry out `build`."""
+    """Carry out `build` or `serve`."""
     parser = argparse.ArgumentParser(prog="flatkit sysext", description="System extensions from Debian packages.")
     commands = parser.add_subparsers(dest="command", required=True)
     about = "build an extension image for the lab image from Debian packages"
@@ -30,13 +33,21 @@ def run(argv: list[str]) -> int:
     build.add_argument("--unit", action="append", default=[], metavar="UNIT", help="a unit that starts with it")
     build.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to write it (default: NAME.raw)")
     build.add_argument(
+        "--for", dest="machine", metavar="MACHINE", help="build it for the system that this machine runs"
+    )
+    build.add_argument(
         "--id", metavar="ID", help="the os-release ID that it is for (default: flatcar-lab; _any fits all)"
     )
     build.add_argument("--level", metavar="LEVEL", help="the SYSEXT_LEVEL that it is for (default: 1.0)")
     build.add_argument("--version-id", metavar="ID", help="the one VERSION_ID that it is for, instead of a level")
     build.add_argument("--version", metavar="VERSION", help="its own version")
     build.add_argument("--json", action="store_true", help="one JSON object a line")
-    return _build(parser.parse_args(argv[1:]))
+    about = "offer the NAME-VERSION.raw of a folder to machines on this host, for systemd-sysupdate, until Ctrl-C"
+    serve = commands.add_parser("serve", help=about, description=f"{about[0].upper()}{about[1:]}.")
+    serve.add_argument("folder", type=Path, nargs="?", default=Path(), metavar="DIR", help="default: this folder")
+    serve.add_argument("--port", type=int, default=0, metavar="PORT", help="where to listen (default: any free one)")
+    options = parser.parse_args(argv[1:])
+    return _serve(options) if options.command == "serve" else _build(options)
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
@@ -49,6 +60,11 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         "files": dict(_file(text) for text in options.file),
     }  # fmt: skip
     base = Recipe(name=options.name) if options.package or options.file else recipe_for(options.name)
+    if options.machine:
+        from flatkit.machines import get_machine
+        from flatkit.workshop.extensions import fitted
+
+        base = fitted(base, get_machine(options.machine))
     return replace(base, **{name: value for name, value in given.items() if value})
 
 
@@ -76,6 +92,25 @@ def _build(options: argparse.Namespace) -> int:
         observer.result(ok=True, name=built.name, file=str(target), bytes=built.size, packages=list(built.packages))
         return 0
     print(f"{target}: the extension {built.name}, {built.size / 1e6:.1f} MB, of {len(built.packages)} packages")
-    print(f"  flatkit ssh MACHINE -- sudo tee /var/lib/extensions/{built.name}.raw < {target} > /dev/null")
-    print("  flatkit ssh MACHINE -- sudo systemd-sysext refresh")
+    machine = options.machine or "MACHINE"
+    print(f"  flatkit ssh {machine} -- sudo tee /var/lib/extensions/{built.name}.raw < {target} > /dev/null")
+    print(f"  flatkit ssh {machine} -- sudo systemd-sysext refresh")
     return 0
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from flatkit.updates.server import UpdateServer
+    from flatkit.workshop.extensions import offer_extensions
+
+    offered: tuple[str, ...] = ()
+    with UpdateServer(port=options.port) as server:
+        print(f"machines on this host find extensions at {server.guest_url}/extensions/; Ctrl-C ends it", flush=True)
+        try:
+            while True:
+                found = offer_extensions(server, options.folder)
+                if found != offered:
+                    print(f"offered: {', '.join(found)}", flush=True)
+                offered = found
+                time.sleep(_LOOK_SECONDS)  # between two looks into the folder
+        except KeyboardInterrupt:
+            return 0

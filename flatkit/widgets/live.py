@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 from flatkit.errors import FlatkitError, MachineError
 from flatkit.events import Tee, phase
 from flatkit.widgets import about, front
-from flatkit.widgets.asking import COMMAND_TIMEOUT, Asking, Backend
+from flatkit.widgets.asking import COMMAND_TIMEOUT, Backend
+from flatkit.widgets.bringing import Bringing
 from flatkit.widgets.job import Job
 from flatkit.widgets.panel import Panel, as_text
 from flatkit.widgets.progress import Progress, Refresher
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _CANCEL_PATIENCE = 30.0
 
 
-class LiveMachine(Asking):
+class LiveMachine(Bringing):
     """A machine by its name. `await m` waits until the job at hand is done, and raises why it failed."""
 
     def __init__(self, name: str, backend: Backend | None = None) -> None:

@@ -19,6 +19,7 @@ from flatkit.run import run
 from flatkit.steps import Boot, Demo
 from flatkit.updates.channels import Channels
 from flatkit.updates.server import UpdateServer
+from flatkit.workshop.extensions import offer_extensions
 from flatkit.workshop.offers import flatcar_server, offer_lab
 
 _PATIENCE = 300.0
@@ -50,6 +51,7 @@ class LocalStage:
         self._undo = ExitStack()
         self._server: UpdateServer | None = None
         self._server_url = ""
+        self._shelf: UpdateServer | None = None
         self._folder: Path | None = None
         self._is_lab: bool | None = None
         # By the name that the demo gives it; what was made from which `Boot`, by any demo of this stage.
@@ -210,8 +212,11 @@ class LocalStage:
 
     def fill(self, command: str) -> str:
         """Replace what stands for something: `{portN}`, the host port that leads to the guest's port N; `{server}`, the update
-        server's URL; `{beta}` and the like, the image of that channel; and the demo's name of a machine that is another's.
+        server's URL; `{extensions}`, where the stage's extensions are; `{beta}` and the like, the image of that channel; and
+        the demo's name of a machine that is another's.
         """
+        if "{extensions}" in command:
+            command = command.replace("{extensions}", self._offer_extensions())
         for machine in self.machines[-1:]:
             for forward in machine.forwards:
                 command = command.replace(f"{{port{forward.guest}}}", str(forward.host))
@@ -239,16 +244,24 @@ class LocalStage:
         self._lend(self.machines)
 
     def _lend(self, machines: Sequence[Machine]) -> None:
-        """A machine on another host reaches the update server here like one on this host."""
-        if self._server:
+        """A machine on another host reaches the servers here like one on this host."""
+        for server in filter(None, (self._server, self._shelf)):
             for machine in machines:
-                machine.lend_port(self._server.port)
+                machine.lend_port(server.port)
 
     def _serve(self) -> UpdateServer:
         self._server = server = UpdateServer(channels=Channels(store=self._book))
         self._undo.enter_context(server)
         self._server_url = server.guest_url
         return server
+
+    def _offer_extensions(self) -> str:
+        """`{extensions}`: where machines find the NAME-VERSION.raw that lie in the stage's folder now; its own server."""
+        if self._shelf is None:
+            self._shelf = self._undo.enter_context(UpdateServer())
+        offer_extensions(self._shelf, self.folder)
+        self._lend(self.machines)
+        return f"{self._shelf.guest_url}/extensions"
 
     # The end
 
