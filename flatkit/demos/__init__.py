@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flatkit import others
 from flatkit.demos.channels import CHANNELS
+from flatkit.demos.containers import CONTAINERS
 from flatkit.demos.everywhere import EVERYWHERE
 from flatkit.demos.identical import IDENTICAL
 from flatkit.demos.immutable import IMMUTABLE
@@ -20,7 +21,7 @@ from flatkit.errors import InputError, UsageError
 from flatkit.steps import Demo
 
 # In the order in which `flatkit demo run all` plays them: rollback goes on with the machine that update leaves.
-_ALL = (PROVISION, IDENTICAL, IMMUTABLE, RESET, UPDATE, ROLLBACK, POWERCUT, CHANNELS, EVERYWHERE)
+_ALL = (PROVISION, IDENTICAL, IMMUTABLE, RESET, UPDATE, ROLLBACK, POWERCUT, CHANNELS, CONTAINERS, EVERYWHERE)
 DEMOS: dict[str, Demo] = {demo.name: demo for demo in _ALL}
 
 

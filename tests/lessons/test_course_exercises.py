@@ -63,6 +63,13 @@ MACHINES = {
         "sudo cgpt next": (Said("/dev/vda3\n"), Said("/dev/vda4\n")),
     },
     "05-follow": {"cat /etc/flatcar/update.conf": (Said(CONF.format("beta")), Said(CONF.format("alpha")))},
+    "07-image": {
+        "docker image inspect --format '{{index .RepoTags 0}}' flatkit/mine:1": (
+            Said("Error response from daemon: No such image: flatkit/mine:1\n", 1),
+            Said("flatkit/mine:1\n"),
+        ),
+        "docker images --quiet flatkit/mine": (Said(""), Said("2f9a1c0d3b4e\n")),
+    },
 }
 
 
@@ -135,6 +142,15 @@ TRIES = [
             "        [Service]\n        ExecStart=/bin/true\n"
         ),
         "is without enabled: true, [Install], WantedBy=",
+    ),
+    ("07-unit", "variant: flatcar\nversion: 1.0.0\n", "units in your config: none"),
+    (
+        "07-unit",
+        (
+            "variant: flatcar\nversion: 1.0.0\nsystemd:\n  units:\n    - name: cache.service\n      contents: |\n"
+            "        [Unit]\n        After=docker.service\n        [Service]\n        ExecStart=/usr/bin/docker run redis:7\n"
+        ),
+        "is without Requires=docker.service, Restart=always, WantedBy=, enabled: true",
     ),
     ("08-hash", "variant: flatcar\nversion: 1.0.0\n", "files in your config: none"),
     ("04-window", "variant: flatcar\nversion: 1.0.0\n", "no /etc/flatcar/update.conf"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flatkit.lessons.course.butane import BUTANE
 from flatkit.lessons.course.channels import CHANNELS
+from flatkit.lessons.course.containers import CONTAINERS
 from flatkit.lessons.course.everywhere import EVERYWHERE
 from flatkit.lessons.course.immutable import IMMUTABLE
 from flatkit.lessons.course.provision import PROVISION
 from flatkit.lessons.course.start import START
 from flatkit.lessons.course.updates import UPDATES
 
-COURSE = (START, PROVISION, BUTANE, IMMUTABLE, UPDATES, CHANNELS, EVERYWHERE)
+COURSE = (START, PROVISION, BUTANE, IMMUTABLE, UPDATES, CHANNELS, CONTAINERS, EVERYWHERE)

@@ -1,0 +1,136 @@
+"""07-containers: a container image made on the machine, and a container as a unit in a config."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flatkit.lessons.checks import find_unit, names_of, of_config, on_machine
+from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Type, Write
+from flatkit.steps import Boot
+
+_START = "variant: flatcar\nversion: 1.0.0\n"
+_SOLVED = """\
+variant: flatcar
+version: 1.0.0
+systemd:
+  units:
+    - name: cache.service
+      enabled: true
+      contents: |
+        [Unit]
+        After=docker.service
+        Requires=docker.service
+
+        [Service]
+        TimeoutStartSec=0
+        ExecStartPre=-/usr/bin/docker rm --force cache
+        ExecStart=/usr/bin/docker run --name cache -p 6379:6379 redis:7
+        Restart=always
+
+        [Install]
+        WantedBy=multi-user.target
+"""
+# What the unit needs: words for the learner, and how its line looks.
+_NEEDS = (
+    ("ExecStart=/usr/bin/docker run ...", r"^ExecStart=/usr/bin/docker run .*redis"),
+    ("Requires=docker.service", r"^(Requires|BindsTo)=.*docker\.service"),
+    ("After=docker.service", r"^After=.*docker\.service"),
+    ("Restart=always", r"^Restart=always\s*$"),
+    ("WantedBy=", r"^WantedBy=\S"),
+)
+
+
+def _runs_redis(ignition: dict[str, Any]) -> Finding:
+    look = "flatkit explain cache.bu"
+    unit = find_unit(ignition, "cache.service")
+    if unit is None:
+        units = names_of(ignition.get("systemd", {}).get("units"), "name")
+        return Finding(
+            ok=False,
+            found=f"units in your config: {units}",
+            expected="a unit cache.service that runs redis:7",
+            look=look,
+        )
+    text = unit.get("contents") or ""
+    missing = [words for words, line in _NEEDS if not re.search(line, text, flags=re.MULTILINE)]
+    missing += [] if unit.get("enabled") else ["enabled: true"]
+    found = f"cache.service is without {', '.join(missing)}" if missing else "cache.service runs redis on every boot"
+    return Finding(ok=not missing, found=found, expected="a unit like site.service, which runs redis:7", look=look)
+
+
+def _has_image(text: str, status: int) -> Finding:
+    found = f"docker knows the image {text.strip()}" if status == 0 else "docker knows no image flatkit/mine:1"
+    return Finding(
+        ok=status == 0, found=found, expected="a container image named flatkit/mine:1", look='m.run("docker images")'
+    )
+
+
+CONTAINERS = Lesson(
+    name="07-containers",
+    title="Containers",
+    exercises=(
+        Exercise(
+            name="07-image",
+            title="An image of your own",
+            task="A container image is a folder, packed. On the machine, make one named flatkit/mine:1 of the folder /opt/site, "
+            "without any registry.",
+            machine=Boot(config="containers.bu", machine="site", guest_ports=(80, 8080)),
+            check=on_machine("docker image inspect --format '{{index .RepoTags 0}}' flatkit/mine:1", _has_image),
+            hints=(
+                "docker import - NAME makes an image of what tar packs. Let tar write to the pipe.",
+                "tar -c -C /opt/site compose.yaml | docker import - flatkit/mine:1",
+            ),
+            solve=(Type(command="tar -c -C /opt/site compose.yaml | docker import - flatkit/mine:1"),),
+            cleanup=(Type(command="docker rmi --force flatkit/mine:1", may_fail=True),),
+            traces=("docker images --quiet flatkit/mine",),
+        ),
+        Exercise(
+            name="07-unit",
+            title="A cache for everybody",
+            task="Write a config cache.bu with a unit cache.service: on every boot docker runs redis:7, and again when it ends. "
+            "Take site.service as the model.",
+            setup=(Write(file="cache.bu", text=_START),),
+            check=of_config("cache.bu", _runs_redis),
+            hints=(
+                "Copy site.service. It needs no path unit here: enabled: true and an [Install] section start it on every boot.",
+                "ExecStart=/usr/bin/docker run --name cache -p 6379:6379 redis:7",
+            ),
+            solve=(Write(file="cache.bu", text=_SOLVED),),
+            cleanup=(Remove(file="cache.bu"),),
+        ),
+    ),
+    quizzes=(
+        Quiz(
+            name="07-recap",
+            title="Recap",
+            questions=(
+                Question(
+                    ask="Who starts a container again when it ends?",
+                    choices=(
+                        Choice(text="Somebody who looks after it", why="Nobody has to look: that is what the unit is for."),
+                        Choice(text="systemd, by its unit", is_right=True, why="Restart=always; and on every boot."),
+                        Choice(text="Ignition", why="Ignition works on the first boot only, and never again."),
+                    ),
+                ),
+                Question(
+                    ask="How does docker compose come to Flatcar?",
+                    choices=(
+                        Choice(text="It is part of the image", why="docker is, compose is not."),
+                        Choice(text="By the package manager", why="There is none."),
+                        Choice(text="As an extension", is_right=True, why="The sysext-bakery has it, and many more."),
+                    ),
+                ),
+                Question(
+                    ask="What makes a Flatcar machine a worker of Kubernetes?",
+                    choices=(
+                        Choice(text="Another image", why="The image is the same for everybody."),
+                        Choice(text="A config: an extension, and a unit that joins the cluster", is_right=True,
+                               why="So a hundred workers are one config."),
+                        Choice(text="An installer on the machine", why="Nothing is installed; /usr is read-only."),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)  # fmt: skip
