@@ -16,12 +16,13 @@ from flatkit.demos.powercut import POWERCUT
 from flatkit.demos.provision import PROVISION
 from flatkit.demos.reset import RESET
 from flatkit.demos.rollback import ROLLBACK
+from flatkit.demos.sysext import SYSEXT
 from flatkit.demos.update import UPDATE
 from flatkit.errors import InputError, UsageError
 from flatkit.steps import Demo
 
 # In the order in which `flatkit demo run all` plays them: rollback goes on with the machine that update leaves.
-_ALL = (PROVISION, IDENTICAL, IMMUTABLE, RESET, UPDATE, ROLLBACK, POWERCUT, CHANNELS, CONTAINERS, EVERYWHERE)
+_ALL = (PROVISION, IDENTICAL, IMMUTABLE, RESET, UPDATE, ROLLBACK, POWERCUT, CHANNELS, SYSEXT, CONTAINERS, EVERYWHERE)
 DEMOS: dict[str, Demo] = {demo.name: demo for demo in _ALL}
 
 

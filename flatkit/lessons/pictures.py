@@ -176,4 +176,18 @@ PICTURES = (
         ),
         arrows=tuple(Arrow(begin=0, end=end) for end in (1, 2, 3, 4)),
     ),
+    Picture(
+        name="sysext",
+        title="Extensions are laid over the image",
+        text="Three boxes lead to a fourth, /usr as programs see it: the image, read-only; docker, an extension that the image "
+        "brings along; tree, an extension of yours, which can be added and removed while the machine runs.",
+        boxes=(
+            Box(x=16, y=16, width=290, title="tree: an extension of yours", lines=("added while the machine runs",)),
+            Box(x=16, y=92, width=290, title="docker: an extension", lines=("the image brings it along",)),
+            Box(x=16, y=168, width=290, title="Image", lines=("read-only, never written to",)),
+            Box(x=440, y=83, width=220, title="/usr", strong=True,
+                lines=("what programs see:", "all layers, read-only")),
+        ),
+        arrows=tuple(Arrow(begin=begin, end=3) for begin in (0, 1, 2)),
+    ),
 )  # fmt: skip

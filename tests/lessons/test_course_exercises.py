@@ -63,6 +63,14 @@ MACHINES = {
         "sudo cgpt next": (Said("/dev/vda3\n"), Said("/dev/vda4\n")),
     },
     "05-follow": {"cat /etc/flatcar/update.conf": (Said(CONF.format("beta")), Said(CONF.format("alpha")))},
+    "06-folder": {
+        "systemd-sysext status --json=short": (
+            Said('[{"hierarchy":"/opt","extensions":"none"},{"hierarchy":"/usr","extensions":"none"}]\n'),
+            Said('[{"hierarchy":"/opt","extensions":"none"},{"hierarchy":"/usr","extensions":["hi"]}]\n'),
+        ),
+        "/usr/bin/hi": (Said("bash: line 1: /usr/bin/hi: No such file or directory\n", 127), Said("hi there\n")),
+        "ls -A /var/lib/extensions": (Said(""), Said("hi\n")),
+    },
     "07-image": {
         "docker image inspect --format '{{index .RepoTags 0}}' flatkit/mine:1": (
             Said("Error response from daemon: No such image: flatkit/mine:1\n", 1),
@@ -142,6 +150,15 @@ TRIES = [
             "        [Service]\n        ExecStart=/bin/true\n"
         ),
         "is without enabled: true, [Install], WantedBy=",
+    ),
+    ("06-opt-in", "variant: flatcar\nversion: 1.0.0\n", "files in your config: none"),
+    (
+        "06-opt-in",
+        (
+            "variant: flatcar\nversion: 1.0.0\nstorage:\n  files:\n    - path: /etc/flatcar/enabled-sysext.conf\n"
+            "      contents:\n        inline: |\n          # podman\n          python\n"
+        ),
+        "names: python",
     ),
     ("07-unit", "variant: flatcar\nversion: 1.0.0\n", "units in your config: none"),
     (

@@ -9,6 +9,7 @@ from flatkit.lessons.course.everywhere import EVERYWHERE
 from flatkit.lessons.course.immutable import IMMUTABLE
 from flatkit.lessons.course.provision import PROVISION
 from flatkit.lessons.course.start import START
+from flatkit.lessons.course.sysext import SYSEXT
 from flatkit.lessons.course.updates import UPDATES
 
-COURSE = (START, PROVISION, BUTANE, IMMUTABLE, UPDATES, CHANNELS, CONTAINERS, EVERYWHERE)
+COURSE = (START, PROVISION, BUTANE, IMMUTABLE, UPDATES, CHANNELS, SYSEXT, CONTAINERS, EVERYWHERE)

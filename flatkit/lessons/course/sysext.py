@@ -1,0 +1,135 @@
+"""06-sysext: an extension that is a plain folder, and one of Flatcar's own by config."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flatkit.lessons.checks import find_file, find_text, names_of, of_config
+from flatkit.lessons.exercise import Bench, Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Type, Write
+from flatkit.steps import Boot
+
+_CONF = "/etc/flatcar/enabled-sysext.conf"
+_START = "variant: flatcar\nversion: 1.0.0\n"
+_SOLVED = f"""\
+variant: flatcar
+version: 1.0.0
+storage:
+  files:
+    - path: {_CONF}
+      contents:
+        inline: |
+          podman
+"""
+_FOLDER = "/var/lib/extensions/hi"
+_RELEASE = f"{_FOLDER}/usr/lib/extension-release.d/extension-release.hi"
+
+
+def _opts_in(ignition: dict[str, Any]) -> Finding:
+    file = find_file(ignition, _CONF)
+    expected, look = f"a file {_CONF} with a line podman", "flatkit explain opt-in.bu"
+    if file is None:
+        files = names_of(ignition.get("storage", {}).get("files"), "path")
+        return Finding(ok=False, found=f"files in your config: {files}", expected=expected, look=look)
+    lines = [line.strip() for line in (find_text(file) or "").splitlines()]
+    names = [line for line in lines if line and not line.startswith("#")]
+    return Finding(
+        ok="podman" in names, found=f"{_CONF} names: {', '.join(names) or 'nothing'}", expected=expected, look=look
+    )
+
+
+def _is_merged(bench: Bench) -> Finding:
+    expected = "an extension hi that is merged, and a program hi in it that says something"
+    look = 'm.extensions   and: m.run("sudo SYSTEMD_LOG_LEVEL=debug systemd-sysext refresh")'
+    try:
+        rows = json.loads(str(bench.run("systemd-sysext status --json=short")))
+        merged = next(row["extensions"] for row in rows if row["hierarchy"] == "/usr")
+    except (ValueError, KeyError, TypeError, StopIteration):
+        merged = []
+    names = [] if isinstance(merged, str) else list(merged)
+    if "hi" not in names:
+        return Finding(
+            ok=False, found=f"merged into /usr: {', '.join(names) or 'nothing'}", expected=expected, look=look
+        )
+    answer = bench.run("/usr/bin/hi")
+    said = str(answer).strip()
+    ok = answer.status == 0 and bool(said)
+    found = f'hi says "{said[:60]}"' if ok else "the extension is merged, and /usr/bin/hi says nothing"
+    return Finding(ok=ok, found=found, expected=expected, look='m.run("ls -lR /var/lib/extensions/hi")')
+
+
+SYSEXT = Lesson(
+    name="06-sysext",
+    title="System extensions",
+    exercises=(
+        Exercise(
+            name="06-folder",
+            title="An extension without an image",
+            task=f"An extension may also be a plain folder. On the machine make {_FOLDER}, with a program usr/bin/hi in it that "
+            "says something, and merge it.",
+            machine=Boot(config="no-docker.bu", machine="bare"),
+            check=_is_merged,
+            hints=(
+                "It holds usr/bin/hi, a program, and usr/lib/extension-release.d/extension-release.hi, which says the system.",
+                "sudo mkdir -p, sudo tee, sudo chmod +x; ID=_any fits every system. Then: sudo systemd-sysext refresh",
+            ),
+            solve=(
+                Type(command=f"sudo mkdir -p {_FOLDER}/usr/bin {_RELEASE.rpartition('/')[0]}"),
+                Type(command=f"echo ID=_any | sudo tee {_RELEASE}"),
+                Type(command=f"printf '#!/bin/sh\\necho hi there\\n' | sudo tee {_FOLDER}/usr/bin/hi"),
+                Type(command=f"sudo chmod +x {_FOLDER}/usr/bin/hi"),
+                Type(command="sudo systemd-sysext refresh"),
+            ),
+            cleanup=(Type(command=f"sudo rm -rf {_FOLDER} && sudo systemd-sysext refresh"),),
+            traces=("ls -A /var/lib/extensions",),
+        ),
+        Exercise(
+            name="06-opt-in",
+            title="One of Flatcar's own",
+            task=f"Flatcar offers some extensions itself, made for each release: a name a line in {_CONF}, and they come and are "
+            "updated with the system. Write a config opt-in.bu that asks for podman.",
+            setup=(Write(file="opt-in.bu", text=_START),),
+            check=of_config("opt-in.bu", _opts_in),
+            hints=(
+                "It is a file like any other: below storage: stands files:, and there an entry with its path and its contents.",
+                f"- path: {_CONF}, below it contents:, below that inline: podman",
+            ),
+            solve=(Write(file="opt-in.bu", text=_SOLVED),),
+            cleanup=(Remove(file="opt-in.bu"),),
+        ),
+    ),
+    quizzes=(
+        Quiz(
+            name="06-recap",
+            title="Recap",
+            questions=(
+                Question(
+                    ask="What does an extension change in the image?",
+                    choices=(
+                        Choice(text="Nothing", is_right=True, why="It is laid over /usr. Below it the image is as it was."),
+                        Choice(text="It writes its programs to /usr", why="Nobody writes to /usr; dm-verity would notice."),
+                        Choice(text="It makes /usr writable", why="The extension is read-only, like the image."),
+                    ),
+                ),
+                Question(
+                    ask="An extension lies in /var/lib/extensions, and its program is not there. What is missing?",
+                    choices=(
+                        Choice(text="A restart, always", why="A restart would do it, too; it is not needed."),
+                        Choice(text="systemd-sysext refresh", is_right=True,
+                               why="Only then are the extensions laid over /usr; or it is refused, and debug says why."),
+                        Choice(text="An entry in a package manager", why="There is none."),
+                    ),
+                ),
+                Question(
+                    ask="Why does an extension say which system it is for?",
+                    choices=(
+                        Choice(text="For the licence", why="It is about programs and the libraries that they find."),
+                        Choice(text="So that programs never meet a system that they were not made for", is_right=True,
+                               why="Another ID, SYSEXT_LEVEL or VERSION_ID, and it is left out; after an update, too."),
+                        Choice(text="So that it is found on the network", why="systemd-sysupdate has its own config for that."),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)  # fmt: skip
