@@ -1,0 +1,51 @@
+"""What a notebook brings to its machine: a file arrives whole, by the real ssh, and each refusal says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from notebook_parts import CONFIG
+
+import flatkit as fk
+from flatkit.errors import CommandFailed, InputError, MachineError
+from flatkit.testing.hypervisor import FakeHypervisor
+from flatkit.widgets.live import LiveMachine
+
+pytestmark = pytest.mark.usefixtures("backend")
+PLACE = "/var/lib/extensions/tree.raw"
+
+
+@pytest.fixture
+def machine(folder: Path) -> LiveMachine:
+    (folder / "web.bu").write_text(CONFIG)
+    (folder / "tree.raw").write_bytes(b"\x00\xff" * 5000)
+    return fk.up("web.bu").wait(30)
+
+
+def test_a_file_is_put_beside_its_place_and_then_moved_there(machine: LiveMachine, hypervisor: FakeHypervisor) -> None:
+    (guest,) = hypervisor.guests.values()
+    said = repr(machine.put("tree.raw", PLACE))
+    assert guest.commands[-1] == f"sudo tee {PLACE}.part > /dev/null && sudo mv {PLACE}.part {PLACE}"
+    assert f"tree.raw is on web now: {PLACE}" in said
+    assert f"flatkit ssh web -- sudo tee {PLACE} < tree.raw > /dev/null" in said
+
+
+def test_a_copy_that_fails_is_told(machine: LiveMachine, hypervisor: FakeHypervisor) -> None:
+    (guest,) = hypervisor.guests.values()
+    guest.answer = lambda _: ("", "tee: /usr/x.part: Read-only file system\n", 1)
+    with pytest.raises(CommandFailed, match="Read-only file system"):
+        machine.put("tree.raw", "/usr/x")
+
+
+def test_a_file_that_is_not_there_names_what_makes_it(machine: LiveMachine) -> None:
+    with pytest.raises(InputError, match=r'"wood\.raw" cannot be read') as caught:
+        machine.put("wood.raw", PLACE)
+    assert "m.build_extension" in caught.value.hint
+
+
+def test_a_machine_that_is_not_there_is_said_first(folder: Path) -> None:
+    ghost = LiveMachine("ghost")
+    for verb in (lambda: ghost.put("tree.raw", PLACE), lambda: ghost.build_extension("tree")):
+        with pytest.raises(MachineError, match='the machine "ghost" is absent'):
+            verb()
