@@ -57,8 +57,8 @@ class ChannelsCard:
     def serve(self, *, port: int = PORT, observer: Observer | None = None, **offers: str) -> Self:
         """Start an update server on this host (127.0.0.1), which offers a release of the lab image in each channel.
 
-        `offers` name others: serve(alpha="lab-broken"). Starting it twice changes the offers only. Raises HostError when the
-        port is taken, ImageError.
+        With `offers` only those are made: serve(stable="lab-beta"). Starting it twice changes the offers only. Raises HostError
+        when the port is taken, ImageError.
         """
         with self._lock:
             server = self._server
@@ -66,7 +66,7 @@ class ChannelsCard:
                 server = UpdateServer(port=port, channels=self._channels)
                 server.start()
                 self._server = server
-        offer_lab(server, {**LAB, **offers}, folder=_payloads(), observer=observer)
+        offer_lab(server, offers or LAB, folder=_payloads(), observer=observer)
         self._draw()
         return self
 

@@ -78,6 +78,10 @@ MACHINES = {
         ),
         "docker images --quiet flatkit/mine": (Said(""), Said("2f9a1c0d3b4e\n")),
     },
+    "09-visit": {
+        "cat /var/lib/book/visits": (Said("110.2.0: first\n"), Said("110.2.0: first\n120.1.0: ada\n")),
+        "cat /var/lib/book/visits 2>/dev/null": (Said(""), Said("120.1.0: ada\n")),
+    },
 }
 
 
@@ -179,6 +183,12 @@ TRIES = [
     ),
     ("05-canary", conf("GROUP=beta"), 'it follows "beta", and is listed as ""'),
     ("05-canary", conf("MACHINE_ALIAS=tweety"), 'it follows "", and is listed as "tweety"'),
+    (
+        "09-service",
+        "",
+        "enabled: true is missing; [Install] with WantedBy= is missing; StateDirectory= is missing; it writes to /usr",
+    ),
+    ("09-service", "variant: flatcar\nversion: 1.0.0\n", "units in your config: none; none is a service"),
 ]
 
 

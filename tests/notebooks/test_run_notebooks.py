@@ -182,6 +182,22 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         "page-new": ("<h1>Hello again, from a machine that was made anew</h1>",),
         "clean": ("removed: web",),
     },
+    "09-your-own.ipynb": {
+        "butane": ("✓ own.bu is saved: no faults", "book.socket"),
+        "channels": ("update server: http://10.0.2.2:8000", "120.1.0"),
+        "await": ("● own: running; ready after",),
+        "page": ("answered with status 200", "110.2.0: first"),
+        "stage": ("UPDATE_STATUS_UPDATED_NEED_REBOOT",),
+        "slots": ("USR-B",),
+        "await-restart": ("● own: running; ready after",),
+        "page-again": ("110.2.0: first", "120.1.0: again"),
+        "lost": ("by-hand", "/run/book-mark: No such file or directory", "[status 1]"),
+        "visit-check": ("○ 09-visit  Sign the book: not tried",),
+        "service-check": ("○ 09-service  A service that lasts: not tried",),
+        "meet": ("Office hours: ", "https://www.flatcar.org"),
+        "quiz": ("1. What does an update replace?",),
+        "clean": ("removed: own",),
+    },
 }
 BOOTS_NOTHING = {"02-butane.ipynb", "08-everywhere.ipynb"}
 NEVER = {"01-provision.ipynb": {"page-new": "nobody installed", "up-refused": "Traceback"}}

@@ -11,5 +11,6 @@ from flatkit.lessons.course.provision import PROVISION
 from flatkit.lessons.course.start import START
 from flatkit.lessons.course.sysext import SYSEXT
 from flatkit.lessons.course.updates import UPDATES
+from flatkit.lessons.course.your_own import YOUR_OWN
 
-COURSE = (START, PROVISION, BUTANE, IMMUTABLE, UPDATES, CHANNELS, SYSEXT, CONTAINERS, EVERYWHERE)
+COURSE = (START, PROVISION, BUTANE, IMMUTABLE, UPDATES, CHANNELS, SYSEXT, CONTAINERS, EVERYWHERE, YOUR_OWN)

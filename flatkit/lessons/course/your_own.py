@@ -1,0 +1,145 @@
+"""09-your-own: a line in the guest book of the lesson's machine, and a service of the learner's own, kept in /var."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from flatkit.lessons.checks import names_of, of_config, on_machine
+from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Type, Write
+from flatkit.steps import Boot
+
+_BOOK = "cat /var/lib/book/visits"
+_OF_THE_LESSON = {"first", "again", "", "favicon.ico"}  # what the notebook's cells and a browser ask for
+_START = """\
+variant: flatcar
+version: 1.0.0
+systemd:
+  units:
+    - name: count.service
+      contents: |
+        [Service]
+        Type=oneshot
+        ExecStart=/bin/bash -c "echo started >> /usr/share/count/starts"
+"""
+_SOLVED = """\
+variant: flatcar
+version: 1.0.0
+systemd:
+  units:
+    - name: count.service
+      enabled: true
+      contents: |
+        [Service]
+        Type=oneshot
+        StateDirectory=count
+        ExecStart=/bin/bash -c "echo started >> /var/lib/count/starts"
+
+        [Install]
+        WantedBy=multi-user.target
+"""
+_UNIT_LINES = {
+    "[Install] with WantedBy=": r"^\[Install\]\s*\n(?:(?!\[).*\n)*?WantedBy=\S",
+    "StateDirectory=": r"^StateDirectory=\S",
+}
+
+
+def _has_a_line(text: str, status: int) -> Finding:
+    visits = [] if status else [line.partition(":")[2].strip() for line in text.splitlines()]
+    own = [visit for visit in visits if visit not in _OF_THE_LESSON]
+    found = f"you have been there as {', '.join(own)}" if own else f"visits in the book: {', '.join(visits) or 'none'}"
+    return Finding(ok=bool(own), found=found, expected="a visit with a word of your own", look=f'm.run("{_BOOK}")')
+
+
+def _is_a_good_service(ignition: dict[str, Any]) -> Finding:
+    units = ignition.get("systemd", {}).get("units") or ()
+    services = [unit for unit in units if unit.get("name", "").endswith(".service") and "@" not in unit["name"]]
+    expected = "a service that starts on every boot and keeps its data below /var/lib"
+    look = "flatkit explain mine.bu"
+    if not services:
+        found = f"units in your config: {names_of(units, 'name')}; none is a service"
+        return Finding(ok=False, found=found, expected=expected, look=look)
+    missing = {unit["name"]: _missing_in(unit) for unit in services}
+    good = [name for name, lacks in missing.items() if not lacks]
+    name, lacks = (good[0], []) if good else next(iter(missing.items()))
+    if good:
+        found = f"{name} starts on every boot and has a folder below /var/lib"
+        return Finding(ok=True, found=found)
+    return Finding(ok=False, found=f"{name}: {'; '.join(lacks)}", expected=expected, look=look)
+
+
+def _missing_in(unit: dict[str, Any]) -> list[str]:
+    text = (unit.get("contents") or "") + "\n"
+    lacks = [] if unit.get("enabled") else ["enabled: true is missing"]
+    lacks += [f"{what} is missing" for what, line in _UNIT_LINES.items() if not re.search(line, text, re.MULTILINE)]
+    return lacks + (["it writes to /usr"] if re.search(r">\s*/usr/", text) else [])
+
+
+YOUR_OWN = Lesson(
+    name="09-your-own",
+    title="A service of your own",
+    exercises=(
+        Exercise(
+            name="09-visit",
+            title="Sign the book",
+            task="Visit the guest book with a word of your own, from the machine or from this host, so that it is written there.",
+            machine=Boot(config="own.bu", machine="own", guest_ports=(80,)),
+            check=on_machine(_BOOK, _has_a_line),
+            hints=(
+                "A visit is a request for a page. The word is the page's path: first and again were words as well.",
+                'm.page(80, "ada") from here, or curl -s http://localhost/ada on the machine',
+            ),
+            solve=(Type(command="curl -s http://localhost/ada"),),
+            cleanup=(Type(command="sudo sed -i '/: ada$/d' /var/lib/book/visits", may_fail=True),),
+            traces=("cat /var/lib/book/visits 2>/dev/null",),
+        ),
+        Exercise(
+            name="09-service",
+            title="A service that lasts",
+            task="In mine.bu: a service that starts on every boot and keeps its data below /var/lib. The start that is there has "
+            "three faults; or write one of your own.",
+            setup=(Write(file="mine.bu", text=_START),),
+            check=of_config("mine.bu", _is_a_good_service),
+            hints=(
+                "A unit that nobody enables does not start, and /usr is read-only. Compare with book.socket and book@.service.",
+                "enabled: true beside its name; [Install] with WantedBy=multi-user.target; StateDirectory=count.",
+            ),
+            solve=(Write(file="mine.bu", text=_SOLVED),),
+            cleanup=(Remove(file="mine.bu"),),
+        ),
+    ),
+    quizzes=(
+        Quiz(
+            name="09-recap",
+            title="Recap",
+            questions=(
+                Question(
+                    ask="What does an update replace?",
+                    choices=(
+                        Choice(text="All of the disk", why="Then your data would be gone. It writes one slot."),
+                        Choice(text="/usr, all of it, kernel included", is_right=True,
+                               why="It is written to the other slot, and a restart changes over."),
+                        Choice(text="The packages that have changed", why="There are no packages on the machine."),
+                    ),
+                ),
+                Question(
+                    ask="Where does a service keep what must not be lost?",
+                    choices=(
+                        Choice(text="/run", why="That is memory: empty after every restart."),
+                        Choice(text="/usr", why="Read-only, and exchanged by the next update."),
+                        Choice(text="/var", is_right=True, why="It stays; StateDirectory= makes a folder there."),
+                    ),
+                ),
+                Question(
+                    ask="A file that you wrote into /etc by hand is still there after the update. What is wrong with it?",
+                    choices=(
+                        Choice(text="Nothing", why="It lasts as long as this machine. The next one will not have it."),
+                        Choice(text="It is not in the config", is_right=True,
+                               why="A machine that is made again from the config comes without it."),
+                        Choice(text="The update should have removed it", why="An update leaves /etc and /var alone."),
+                    ),
+                ),
+            ),
+        ),
+    ),
+)  # fmt: skip
