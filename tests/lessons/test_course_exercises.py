@@ -185,7 +185,10 @@ TRIES = [
     ("05-canary", conf("MACHINE_ALIAS=tweety"), 'it follows "", and is listed as "tweety"'),
     (
         "09-service",
-        "",
+        (
+            "variant: flatcar\nversion: 1.0.0\nsystemd:\n  units:\n    - name: x.service\n      contents: |\n"
+            "        [Service]\n        ExecStart=/bin/sh -c 'echo >> /usr/x'\n"
+        ),
         "enabled: true is missing; [Install] with WantedBy= is missing; StateDirectory= is missing; it writes to /usr",
     ),
     ("09-service", "variant: flatcar\nversion: 1.0.0\n", "units in your config: none; none is a service"),
