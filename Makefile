@@ -1,6 +1,6 @@
 # The doors to flatkit for people and for CI. The work is done by tools/setup.sh, the flatkit command and pytest.
 .DEFAULT_GOAL := help
-.PHONY: help setup workshop demo test test-long check bundles recordings vectors bench bench-ui fuzz accept clean distclean
+.PHONY: help setup workshop demo test test-long check bundles recordings site vectors bench bench-ui fuzz accept clean distclean
 
 BIN = $(shell tools/setup.sh bin)
 FAST = not vm and not ui and not install and not long
@@ -40,6 +40,9 @@ bundles: ## build what the notebook's widgets load, from flatkit/widgets/js (nee
 
 recordings: setup ## play every demo on the lab image, and record it for where nothing can boot
 	@"$(BIN)/flatkit" demo run all --image lab --record recordings
+
+site: setup ## write the course as pages with recorded runs, into the folder site: nothing is fetched when they are shown
+	@"$(BIN)/python" tools/make_site.py site
 
 vectors: ## compare with the recorded cases in the folder VECTORS (make vectors VECTORS=DIR)
 	@tools/setup.sh run
