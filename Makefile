@@ -1,6 +1,6 @@
 # The doors to flatkit for people and for CI. The work is done by tools/setup.sh, the flatkit command and pytest.
 .DEFAULT_GOAL := help
-.PHONY: help setup workshop demo test test-long check bundles recordings site vectors bench bench-ui fuzz accept clean distclean
+.PHONY: help setup workshop demo test test-long check bundles recordings site text text-back vectors bench bench-ui fuzz accept clean distclean
 
 BIN = $(shell tools/setup.sh bin)
 FAST = not vm and not ui and not install and not long
@@ -43,6 +43,12 @@ recordings: setup ## play every demo on the lab image, and record it for where n
 
 site: setup ## write the course as pages with recorded runs, into the folder site: nothing is fetched when they are shown
 	@"$(BIN)/python" tools/make_site.py site
+
+text: setup ## write each notebook as Markdown into the folder text, for review and translation
+	@"$(BIN)/python" tools/notebook_text.py write text
+
+text-back: setup ## make the notebooks anew from what is in the folder text
+	@"$(BIN)/python" tools/notebook_text.py read text/*.md
 
 vectors: ## compare with the recorded cases in the folder VECTORS (make vectors VECTORS=DIR)
 	@tools/setup.sh run

@@ -130,7 +130,7 @@ def goal_of(one: Planned) -> str:
     """What the notebook's opening gives as its goal."""
     cells = json.loads((NOTEBOOKS / f"{one.name}.ipynb").read_text(encoding="utf-8"))["cells"]
     found = re.search(r"\*\*Goal\*\*: (.+)", source_of(cells[0]))
-    return found[1] if found else ""
+    return found[1][:1].upper() + found[1][1:] if found else ""
 
 
 def scripts() -> Iterator[tuple[str, str]]:
