@@ -48,6 +48,7 @@ def _register_magics() -> None:
     if shell is not None:
         shell.register_magic_function(_butane, magic_kind="cell", magic_name="butane")
         shell.register_magic_function(_on, magic_kind="cell", magic_name="on")
+        importlib.import_module("flatkit.widgets.missing").register()
 
 
 def __getattr__(name: str) -> Any:

@@ -35,6 +35,8 @@ def run(argv: list[str]) -> int:
     command += [f"--port={options.port}"] if options.port else []
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
+    # Kernels inherit it; one of the person's own stays.
+    os.environ.setdefault("PYTHONSTARTUP", str(Path(paths.__file__).with_name("widgets") / "kernel_start.py"))
     print(f"opening {first}", flush=True)
     return become(command)
 

@@ -64,7 +64,11 @@ class ChannelsCard:
             server = self._server
             if server is None:
                 server = UpdateServer(port=port, channels=self._channels)
-                server.start()
+                try:
+                    server.start()
+                except HostError as error:
+                    hint = "fk.clean() in the notebook that serves (or end what listens there), then this cell again"
+                    raise HostError(error.message, hint=hint) from None
                 self._server = server
         offer_lab(server, offers or LAB, folder=_payloads(), observer=observer)
         self._draw()

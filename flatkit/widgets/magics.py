@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from flatkit.errors import UsageError
-from flatkit.widgets import drafts, live_machines
+from flatkit.widgets import drafts, live_machines, missing
 from flatkit.widgets.config_card import ConfigCard, judge
 from flatkit.widgets.editor import look_again
 from flatkit.widgets.live import LiveMachine
@@ -40,5 +40,7 @@ def get_machine(name: str, names: dict[str, Any]) -> LiveMachine:
         return found
     if name and (known := live_machines.find(name)):
         return known
+    if name.isidentifier() and name not in names and (line := missing.find_line(name)):
+        raise missing.missing(name, line)
     what = f'"{name}" is no machine' if name else '"%%on" names no machine'
     raise UsageError(f"{what}; expected the variable that holds one", hint='m = fk.up("web.bu"), then: %%on m')

@@ -55,3 +55,10 @@ def test_a_release_that_there_is_not(folder: Path) -> None:
     assert card.url.startswith("http://10.0.2.2:")
     card.stop()
     card.stop()
+
+
+def test_a_port_that_is_taken_is_freed_by_the_notebook_that_serves(folder: Path) -> None:
+    with UpdateServer() as other:
+        with pytest.raises(HostError, match="already in use") as caught:
+            ChannelsCard(Channels(store=folder / "book.json")).serve(port=other.port, stable="lab-none")
+        assert "fk.clean() in the notebook that serves" in caught.value.hint

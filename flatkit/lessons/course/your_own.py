@@ -83,7 +83,7 @@ YOUR_OWN = Lesson(
             name="09-visit",
             title="Sign the book",
             task="Visit the guest book with a word of your own, from the machine or from this host, so that it is written there.",
-            machine=Boot(config="own.bu", machine="own", guest_ports=(80,)),
+            machine=Boot(config="book.bu", machine="book", guest_ports=(80,)),
             check=on_machine(_BOOK, _has_a_line),
             hints=(
                 "A visit is a request for a page. The word is the page's path: first and again were words as well.",

@@ -1,0 +1,97 @@
+"""A cell that is run too early, twice, out of order or after a restart says which cell brings what it misses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flatkit.widgets import kernel_start, missing
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def opened(shell: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A shell whose notebook is lesson 1, opened by a server whose root is elsewhere."""
+    (folder / "01-provision.ipynb").write_bytes((ROOT / "notebooks" / "01-provision.ipynb").read_bytes())
+    monkeypatch.setenv("JPY_SESSION_NAME", "course/01-provision.ipynb")
+    return shell
+
+
+def said_by(shell: Any, cell: str, capsys: pytest.CaptureFixture[str]) -> str:
+    done = shell.run_cell(cell)
+    assert not done.success
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Traceback" not in said
+    return said
+
+
+EARLY = [
+    ('m.run("hostname")', '"m" is not there yet', 'm = fk.up("web.bu", ports=80)'),
+    ("await m", '"m" is not there yet', 'm = fk.up("web.bu", ports=80)'),
+    ("%%on m\nid ada", '"m" is not there yet', 'm = fk.up("web.bu", ports=80)'),
+    ('fk.check("01-note", m)', '"m" is not there yet', 'm = fk.up("web.bu", ports=80)'),
+]
+
+
+@pytest.mark.parametrize(("cell", "what", "line"), EARLY, ids=[cell for cell, _, _ in EARLY])
+def test_the_cell_that_brings_it_is_named(
+    opened: Any, cell: str, what: str, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = said_by(opened, cell, capsys)
+    assert what in said
+    assert f"run the cell with this line, then this one again: {line}" in said
+
+
+def test_after_a_restart_even_flatkit_is_missing(opened: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    del opened.user_ns["fk"]
+    assert "again: import flatkit as fk" in said_by(opened, "fk.doctor()", capsys)
+
+
+def test_a_slip_of_the_fingers_keeps_pythons_own_words(opened: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not opened.run_cell("prnt(1)").success
+    assert "name 'prnt' is not defined" in capsys.readouterr().out
+    assert not opened.run_cell("def f():\n    return q\nf()").success
+    assert "name 'q' is not defined" in capsys.readouterr().out
+
+
+def test_where_the_notebook_is_not_known(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    assert missing.find_line("fk") == "import flatkit as fk"
+    assert missing.find_line("m") == 'm = fk.up("...")'
+    assert missing.find_line("everywhere") == ""
+    monkeypatch.setenv("JPY_SESSION_NAME", "not-there.ipynb")
+    assert missing.find_line("m") == 'm = fk.up("...")'
+
+
+def test_every_name_that_a_lesson_uses_is_brought_by_one_of_its_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        monkeypatch.setenv("JPY_SESSION_NAME", str(path))
+        text = "".join("".join(cell["source"]) for cell in json.loads(path.read_text())["cells"])
+        assert missing.find_line("fk") == "import flatkit as fk", path.name
+        if "m = fk.up" in text:
+            assert missing.find_line("m").startswith("m = fk.up("), path.name
+
+
+def test_a_kernel_knows_before_its_first_cell(tmp_path: Path) -> None:
+    """A real kernel, started as `flatkit course` starts it."""
+    client = pytest.importorskip("jupyter_client")
+    environment = {**os.environ, "PYTHONSTARTUP": str(kernel_start.__file__), "IPYTHONDIR": str(tmp_path)}
+    manager = client.KernelManager()
+    manager.kernel_spec.argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    manager.start_kernel(env=environment, cwd=str(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    talk = manager.client()
+    talk.start_channels()
+    try:
+        talk.wait_for_ready(timeout=60)
+        answer = talk.execute_interactive("fk.doctor()", timeout=60, output_hook=lambda _: None)
+        assert "again:   import flatkit as fk" in "\n".join(answer["content"]["traceback"])
+    finally:
+        talk.stop_channels()
+        manager.shutdown_kernel(now=True)
