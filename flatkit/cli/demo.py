@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flatkit.cli.show import Json, Terminal, observer_for
-from flatkit.errors import Cancelled, UsageError
-from flatkit.events import Event, Observer, Said, StepStarted, Tee
+from flatkit.errors import UsageError
+from flatkit.events import Observer, Said, Tee
 
 if TYPE_CHECKING:
     from flatkit.demos.recording import Recording
@@ -38,7 +37,7 @@ def run(argv: list[str]) -> int:
     play.add_argument("--image", help="default: auto; one that is named is never replaced by a recording")
     play.add_argument("--keep", action="store_true", help="leave its machines, and name them")
     play.add_argument(
-        "--step", action="store_true", help="wait for Enter before each step; r goes on with the recording"
+        "--step", action="store_true", help="a key a step; r, also while one runs, goes on with its recording"
     )
     play.add_argument("--record", type=Path, metavar="DIR", help="write NAME.cast.gz there")
     play.add_argument(
@@ -115,21 +114,32 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _play(demo: Demo, options: argparse.Namespace, observer: Observer, shared: LocalStage | None) -> _Played:
+    """One demo; with --step a key at a time."""
+    if not options.step:
+        return _play_watched(demo, options, observer, shared)
+    from flatkit.cli.keys import Keys, Stepper
+
+    with Keys() as keys:
+        return _play_watched(demo, options, Tee(observer, Stepper(keys)), shared)
+
+
+def _play_watched(
+    demo: Demo, options: argparse.Namespace, watcher: Observer, shared: LocalStage | None
+) -> _Played:
+    from flatkit.cli.keys import GoOnRecorded
     from flatkit.demos.recording import get_recording
 
-    stepper = _Stepper() if options.step else None
-    watcher = Tee(observer, *([stepper] if stepper else []))
     if options.replay is not None:
         # --replay alone: the recording that ships.
         place = options.replay if options.replay != Path() else None
         recording = get_recording(demo.name, place)
         return _replay(recording, watcher, speed=1.0 if options.speed is None else options.speed)
     boots = any(step.boot for step in demo.steps)
-    if options.image is None and boots and (stand_in := _stand_in(demo, observer)):
+    if options.image is None and boots and (stand_in := _stand_in(demo, watcher)):
         return _replay(stand_in, watcher, speed=_SPEED_OF_ITSELF if options.speed is None else options.speed)
     try:
         return _live(demo, options, watcher, shared)
-    except _GoOnRecorded as wish:
+    except GoOnRecorded as wish:
         recording = get_recording(demo.name)
         return _replay(recording, watcher, speed=options.speed or _SPEED_OF_ITSELF, start=wish.number)
 
@@ -182,36 +192,6 @@ def _stage_for(
         return stage(image=options.image or "auto", keep=options.keep, configs=demo.folder)
     shared.begin()
     return nullcontext(shared)
-
-
-class _GoOnRecorded(Exception):
-    """The person wants the rest of the demo from its recording, from this step on."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-class _Stepper(Observer):
-    """Waits for a key before each step. At the end of the input it goes on without."""
-
-    def __init__(self, ask: Callable[[], str] | None = None) -> None:
-        self._ask = ask or sys.stdin.readline
-        self._is_recorded = False
-
-    def notify(self, event: Event) -> None:
-        """Hold a step."""
-        if isinstance(event, Said) and event.text.startswith("recorded on "):
-            self._is_recorded = True
-        if not isinstance(event, StepStarted):
-            return
-        choices = "Enter: run, q: stop" if self._is_recorded else "Enter: run, r: go on with the recording, q: stop"
-        print(f"  [{choices}] ", end="", flush=True, file=sys.stderr)
-        word = self._ask().strip().lower()
-        if word == "q":
-            raise Cancelled("stopped before this step")
-        if word == "r" and not self._is_recorded:
-            raise _GoOnRecorded(event.number)
 
 
 def _summary(played: _Played) -> None:

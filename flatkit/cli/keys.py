@@ -1,0 +1,121 @@
+"""One key a step, for `flatkit demo run --step`: on a terminal no Enter is needed, and `r` goes on recorded at any moment.
+
+On a stage a live step may hang. Then one key has to lead from it to the same step of the recording, so keys are read while a step
+runs as well. Where the input is no terminal (a pipe, a test) a line is read before each step, and nothing in between.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import select
+import signal
+import sys
+import threading
+from contextlib import ExitStack
+from typing import Any, Self, TextIO
+
+from flatkit.errors import Cancelled
+from flatkit.events import Event, Observer, Said, StepEnded, StepStarted
+
+
+class GoOnRecorded(BaseException):
+    """The person wants the rest of the demo from its recording, from this step on. Nothing on the way may swallow it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class Keys:
+    """What is pressed; `while_running` is the number of the step during which `r` leads to the recording (0: none)."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdin
+        self._pressed: queue.Queue[str] = queue.Queue()
+        self._undo = ExitStack()
+        self._is_asking = False
+        self._reads_keys = False
+        self.while_running = 0
+
+    def __enter__(self) -> Self:
+        if self._stream.isatty():
+            try:
+                self._read_keys(self._stream.fileno())
+            except ImportError:  # no termios on this system: lines
+                self._undo.close()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._undo.close()
+
+    def ask(self) -> str:
+        """Wait for a key (or a line); at the end of the input it is as if Enter was pressed."""
+        if not self._reads_keys:
+            return self._stream.readline().strip().lower()
+        self._is_asking = True
+        try:
+            key = self._pressed.get().strip().lower()
+        finally:
+            self._is_asking = False
+        sys.stderr.write(f"{key}\n")
+        return key
+
+    def _read_keys(self, terminal: int) -> None:
+        import termios
+        import tty
+
+        before = termios.tcgetattr(terminal)
+        self._undo.callback(termios.tcsetattr, terminal, termios.TCSADRAIN, before)
+        tty.setcbreak(terminal, termios.TCSANOW)
+        old = signal.signal(signal.SIGUSR1, self._leave)
+        self._undo.callback(signal.signal, signal.SIGUSR1, old)
+        awake, wake = os.pipe()
+        reader = threading.Thread(target=self._follow, args=(terminal, awake), name="flatkit: keys", daemon=True)
+        for act, *arguments in ((os.close, wake), (os.close, awake), (reader.join,), (os.write, wake, b"x")):
+            self._undo.callback(act, *arguments)
+        self._reads_keys = True
+        reader.start()
+
+    def _follow(self, terminal: int, awake: int) -> None:
+        while True:
+            ready, _, _ = select.select([terminal, awake], [], [])
+            if awake in ready:
+                return
+            key = os.read(terminal, 1).decode(errors="replace")
+            if self._is_asking or not key:
+                self._pressed.put(key)
+            elif key.lower() == "r" and self.while_running:
+                os.kill(os.getpid(), signal.SIGUSR1)  # only a signal wakes the main thread, whatever it waits for
+            if not key:
+                return
+
+    def _leave(self, _: int, __: Any) -> None:
+        number, self.while_running = self.while_running, 0
+        if number:
+            raise GoOnRecorded(number)
+
+
+class Stepper(Observer):
+    """Waits for a key before each step."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._is_recorded = False
+
+    def notify(self, event: Event) -> None:
+        """Hold a step."""
+        if isinstance(event, Said) and event.text.startswith("recorded on "):
+            self._is_recorded = True
+        if isinstance(event, StepEnded):
+            self._keys.while_running = 0
+        if not isinstance(event, StepStarted):
+            return
+        choices = "Enter: run, q: stop" if self._is_recorded else "Enter: run, r: go on with the recording, q: stop"
+        print(f"  [{choices}] ", end="", flush=True, file=sys.stderr)
+        word = self._keys.ask()
+        if word == "q":
+            raise Cancelled("stopped before this step")
+        if word == "r" and not self._is_recorded:
+            raise GoOnRecorded(event.number)
+        self._keys.while_running = 0 if self._is_recorded else event.number
