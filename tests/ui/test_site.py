@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -19,19 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 _URL = "http://127.0.0.1/site/"
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("make_site", ROOT / "tools" / "make_site.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(load_tool: Callable[[str], ModuleType], tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    load().make(folder)
+    load_tool("make_site").make(folder)
     return folder
 
 
@@ -58,10 +49,10 @@ def test_every_notebook_has_a_page_and_every_link_leads_somewhere(site: Path) ->
             assert f'id="{anchor}"' in text
 
 
-def test_a_folder_with_something_else_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_something_else_is_left_alone(load_tool: Callable[[str], ModuleType], tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("kept")
     with pytest.raises(SystemExit, match="something else"):
-        load().make(tmp_path)
+        load_tool("make_site").make(tmp_path)
     assert (tmp_path / "mine.txt").read_text() == "kept"
 
 
