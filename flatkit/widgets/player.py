@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from flatkit import host, workshop
@@ -15,7 +15,7 @@ from flatkit.demos import get_demo
 from flatkit.demos.recording import Recording, find_recording, get_recording
 from flatkit.demos.replay import replay
 from flatkit.demos.runner import DemoResult, Stage, play
-from flatkit.errors import FlatkitError, MachineError, UsageError
+from flatkit.errors import FlatkitError, MachineError, UsageError, WaitTimeout
 from flatkit.events import Said
 from flatkit.widgets import front, played
 from flatkit.widgets.job import Job
@@ -26,7 +26,8 @@ from flatkit.widgets.progress import Progress, Refresher
 if TYPE_CHECKING:
     from flatkit.widgets.live import LiveMachine
 
-_STOP_PATIENCE = 60.0
+# So long a live run that is left for its recording may take to end; one that hangs ends behind the recorded one.
+_STOP_PATIENCE = 5.0
 # What gives the stage that a demo is played on: image, keep and cancel by keyword.
 Stages = Callable[..., AbstractContextManager[Stage]]
 
@@ -161,7 +162,8 @@ class Player:
         was_running, done = self.is_running, sum(step.state == "ok" for step in self.steps)
         if was_running:
             self.stop()
-            self.wait(_STOP_PATIENCE)
+            with suppress(WaitTimeout):
+                self.wait(_STOP_PATIENCE)
         with self._lock:
             kept = self.steps[:done] if was_running else ()
             self._again_if_over()
@@ -202,10 +204,13 @@ class Player:
         if self._guest is not None:
             self._guest.must_run()
             where["guest"] = self._guest.machine
+        progress = self._progress
         with self._stages(image=self._image, keep=self._keep, cancel=cancel, **where) as stage:
             start = self._take_over(stage)
-            self.result = play(self.demo, stage, self._progress, start=start)
-        return self.result
+            result = play(self.demo, stage, progress, start=start)
+        if progress is self._progress:  # else the person has left it for the recording
+            self.result = result
+        return result
 
     def _take_over(self, stage: Stage) -> int:
         """With which step to begin: the next one, if the machines of those that were played are still there; else the first."""

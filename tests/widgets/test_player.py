@@ -291,6 +291,29 @@ def test_one_click_goes_from_live_to_recorded_at_the_same_step(folder: Path, sta
     assert player.ok
 
 
+def test_a_live_step_that_hangs_is_left_for_the_recorded_one(
+    folder: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flatkit.widgets.player._STOP_PATIENCE", 0.1)
+    stage.hold = threading.Event()
+    player = Player("provision", stages=stage.open)
+    stage.answers["flatkit butane web.bu"] = '{"ignition":{"version":"3.3.0"}}'
+    player.next()
+    until(lambda: player.steps[0].state == "ok")
+    player.next()
+    until(lambda: player.steps[1].state == "running")
+    player.recorded()
+    assert stage.is_open, "it hangs still, and nobody waits for it"
+    assert [step.state for step in player.steps[:3]] == ["ok", "next", "waiting"]
+    player._speed = 0
+    player.all().wait(10)
+    assert player.ok
+    stage.hold.set()
+    until(lambda: not stage.is_open)
+    assert player.ok
+    assert [step.state for step in player.steps] == ["ok"] * 7
+
+
 def test_a_demo_without_a_recording_says_so(player: Player) -> None:
     assert not player.can_be_recorded
     with pytest.raises(InputError, match="no recording"):
