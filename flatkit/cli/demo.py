@@ -123,9 +123,7 @@ def _play(demo: Demo, options: argparse.Namespace, observer: Observer, shared: L
         return _play_watched(demo, options, Tee(observer, Stepper(keys)), shared)
 
 
-def _play_watched(
-    demo: Demo, options: argparse.Namespace, watcher: Observer, shared: LocalStage | None
-) -> _Played:
+def _play_watched(demo: Demo, options: argparse.Namespace, watcher: Observer, shared: LocalStage | None) -> _Played:
     from flatkit.cli.keys import GoOnRecorded
     from flatkit.demos.recording import get_recording
 
