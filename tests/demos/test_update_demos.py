@@ -166,7 +166,10 @@ def test_a_machine_must_ask_this_server(text: str, ok: bool) -> None:
     assert step.check(step.fact.parse(text)).ok is ok
 
 
-@pytest.mark.parametrize("demo", DEMOS.values(), ids=lambda demo: demo.name)
+OURS = [DEMOS[name] for name in ("update", "rollback", "powercut", "channels")]
+
+
+@pytest.mark.parametrize("demo", OURS, ids=lambda demo: demo.name)
 def test_every_step_says_why_and_has_a_check_that_can_fail(demo: Demo) -> None:
     for step in demo.steps:
         assert step.title
