@@ -146,7 +146,7 @@ def accept(options: argparse.Namespace, lab: Image | None, observer: Observer) -
         captures = (*FRESH, *STAGED) if update else FRESH
         capture_all(run, image, captures, server=server, folder=folder / "commands", observer=observer)
         for demo in demos:
-            if reason := find_obstacle(demo.offers, update):
+            if reason := find_obstacle(demo, update, dry=lab is not None):
                 run.left_out.append(f"the demo {demo.name}: {reason}")
                 continue
             run.demos.append(play_demo(demo, image, update=update, folder=folder / "demos", observer=observer))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flatkit import workshop
+from flatkit.demos import get_demo
 from flatkit.demos.runner import DemoResult, play
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.events import Observer, Said
@@ -124,13 +125,16 @@ class Watched(LocalStage):
         self._write, self.identity, self._update = keep, "", update
 
     def offer(self, offers: tuple[tuple[str, str], ...], observer: Observer) -> None:
-        """Offer a release of Flatcar's in each channel of the demo. Raises UsageError where none stands for it."""
-        if reason := find_obstacle(offers, self._update):
-            raise UsageError(reason)
-        assert self._update
+        """Offer a release of Flatcar's in each channel of the demo, and nothing else. Raises UsageError without one."""
+        if self._update is None:
+            raise UsageError("no newer release was fetched, so there is no update to offer")
         server = self._server or self._serve()
-        for channel in {channel: name for channel, name in offers}:  # noqa: C416
+        for channel in server.channels.releases:
+            server.withdraw(channel)
+        server.channels.forget_machines()
+        for channel in dict(offers):
             self._update.offer(server, channel)
+        self._lend(self.machines)
         observer.notify(Said(text=f"offered: Flatcar {self._update.version} in {', '.join(dict(offers))}"))
 
     def boot(self, boot: Boot, observer: Observer) -> str:
@@ -150,12 +154,19 @@ class Watched(LocalStage):
         return raw
 
 
-def find_obstacle(offers: tuple[tuple[str, str], ...], update: Update | None) -> str:
-    """Why a demo with these offers cannot be played on this image; "" where it can."""
-    if offers and update is None:
-        return "its update is missing: no newer release was fetched"
-    broken = [name for _, name in offers if name == "lab-broken"]
-    return f'it wants the release "{broken[0]}", and Flatcar publishes no broken one' if broken else ""
+def find_obstacle(demo: Demo, update: Update | None, *, dry: bool) -> str:
+    """Why a demo cannot be played on this image; "" where it can. A demo that goes on after another one needs what that needs."""
+    boots = [step.boot for step in demo.steps if step.boot]
+    for name in dict.fromkeys(boot.after for boot in boots if boot.after):
+        if reason := find_obstacle(get_demo(name), update, dry=dry):
+            return f"it goes on after the demo {name}: {reason}"
+    if demo.offers and update is None:
+        return "no newer release was fetched, so there is no update to offer"
+    if any(name == "lab-broken" for _, name in demo.offers):
+        return 'it wants the release "lab-broken", and Flatcar publishes no broken one'
+    if dry and any(boot.channel for boot in boots):
+        return "it boots the images of several channels, and a dry run has one"
+    return ""
 
 
 def ask_identity(machine: Machine) -> str:

@@ -193,17 +193,24 @@ def test_what_a_demo_typed_on_its_machine_is_evidence_as_far_as_it_came() -> Non
 UPDATE = Update(version="4757.1.0", board="amd64-usr", files=())
 
 
+BETA, BROKEN = (("beta", "lab-beta"),), (("beta", "lab-broken"),)
+
+
 @pytest.mark.parametrize(
-    ("offers", "update", "expected"),
+    ("played", "update", "dry", "expected"),
     [
-        ((), None, ""),
-        ((("beta", "lab-beta"),), UPDATE, ""),
-        ((("beta", "lab-beta"),), None, "no newer release"),
-        ((("beta", "lab-broken"),), UPDATE, "no broken one"),
+        (SHORT, None, False, ""),
+        (demo(offers=BETA), UPDATE, False, ""),
+        (demo(offers=BETA), None, False, "no newer release"),
+        (demo(offers=BROKEN), UPDATE, False, "no broken one"),
+        (demo(step(boot=Boot(config="web.bu", machine="m", channel="beta"))), None, True, "a dry run has one"),
+        (demo(step(boot=Boot(config="web.bu", machine="m", channel="beta"))), None, False, ""),
+        (demo(step(boot=Boot(config="", machine="m", after="update"))), None, False, "after the demo update: no newer"),
+        (demo(step(boot=Boot(config="", machine="m", after="update"))), UPDATE, False, ""),
     ],
 )
-def test_a_demo_that_flatcar_has_no_release_for_is_left_out_and_said(offers, update, expected) -> None:
-    reason = find_obstacle(offers, update)
+def test_a_demo_that_cannot_be_played_is_left_out_and_said(played, update, dry, expected) -> None:
+    reason = find_obstacle(played, update, dry=dry)
     assert expected in reason
     assert bool(reason) == bool(expected)
 
