@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flatkit.errors import FlatkitError
-from flatkit.machines import Checkpoint
+from flatkit.machines import Checkpoint, ports
 from flatkit.machines.store import Record
 from flatkit.steps import Fact
 
@@ -80,7 +80,7 @@ def facts_of(record: Record, checkpoints: Sequence[Checkpoint] = ()) -> Rows:
     rows += [("further disks", str(spec.extra_disks))] if spec.extra_disks else []
     rows += [
         ("log in", f"flatkit ssh {spec.name}   (user {spec.ssh_user}, key only)"),
-        ("ports", ", ".join(f"127.0.0.1:{one.host} leads to {one.guest}" for one in record.forwards)),
+        ("ports", ", ".join(f"127.0.0.1:{one.host} leads to {one.guest}" for one in ports.for_people(record.forwards))),
         ("checkpoints", ", ".join(one.name for one in checkpoints) or "none"),
     ]
     return tuple((name, value) for name, value in rows if value)

@@ -308,6 +308,8 @@ def test_what_is_known_and_used_goes_to_the_page(machine: LiveMachine, hyperviso
     facts = dict(view.page.panel["facts"])
     assert facts["memory"] == "256 MiB"
     assert facts["checkpoints"] == "none"
+    assert facts["ports"].endswith("leads to 80")
+    assert facts["ports"].count("leads to") == 2, "SSH and what was asked for, and not what flatkit needs itself"
     assert "flatkit ssh web" in facts["log in"]
     assert "256 MiB of memory, 2 processors" in repr(machine)
     assert dict(view.page.usage)["memory in use"] == "200 MiB of 960 MiB"
