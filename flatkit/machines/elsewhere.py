@@ -37,7 +37,7 @@ echo arch=$(uname -m)
 true"""
 _MAKE = """
 umask 022; mkdir -p "$1"; cd "$1" && : >console.log && if [ -n "$2" ]; then cat >config.ign; fi && eval "$3\""""
-_TRIAL = 'timeout 5 "$@" 2>/dev/null </dev/null | grep -m 1 -c "$FIRST" || true'
+_TRIAL = 'timeout -s KILL 5 "$@" 2>/dev/null </dev/null | grep -m 1 -c "$FIRST" || true'
 _CONSOLE = '[ -e "$1" ] || : >"$1"; chmod 644 "$1"'
 
 

@@ -7,6 +7,7 @@ program that opened it, as the machine does. When it was cut, the next one who n
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from flatkit.run import run
 # Where QEMU listens on the other host: the same numbers as here, and never in the way of a program of that host's own.
 THERE = "127.0.0.2"
 
+_EXIT_SECONDS = 5.0
 _TAKEN = re.compile(r"bind \[127\.0\.0\.1\]:(\d+): Address already in use|cannot listen to port: (\d+)")
 # `-f`: it returns when the forwards are there. The shell lets the console's text go to a file, and nothing hold on to us.
 _BEGIN = 'out="$1" said="$2"; shift 2; exec "$@" </dev/null >>"$out" 2>"$said"'
@@ -45,10 +47,10 @@ class Line:
         """Open it, unless it is open with these ports. Raises HostError, MachineError for a port that is taken."""
         wanted = " ".join(str(forward) for forward in forwards)
         with holding(self.folder.path / ".line.lock", what="the line to it", wait=30.0):
-            if self.is_open:
-                if self._ports.exists() and self._ports.read_text() == wanted:
-                    return
-                self._tell("exit")
+            if self.is_open and self._ports.exists() and self._ports.read_text() == wanted:
+                return
+            # Of one that died without a word the socket is left, and no other could be made.
+            self.close()
             there = int(self.host.run(_SIZE, self.console).stdout or 0)
             here = self.folder.console.stat().st_size if self.folder.console.exists() else 0
             if there > here:
@@ -88,8 +90,15 @@ class Line:
 
     def close(self) -> None:
         """Take it down; nothing happens when it is not there."""
-        if (self.folder.path / "line").exists():
-            self._tell("exit")
+        socket = self.folder.path / "line"
+        if not socket.exists():
+            return
+        self._tell("exit")
+        deadline = time.monotonic() + _EXIT_SECONDS
+        while socket.exists() and time.monotonic() < deadline:
+            # It says yes before it is gone: who opened it again meanwhile would be told that it is there.
+            time.sleep(0.02)
+        socket.unlink(missing_ok=True)
 
     def _tell(self, what: str) -> int:
         argv = [*self.host.ssh, "-S", self._socket, "-O", what, self.host.target]

@@ -271,6 +271,7 @@ class Machine(Handle):
             knock_port=ports.knock_port(record.forwards),
             status=lambda: self.hypervisor.status(record.domain),
             activity=lambda: self.hypervisor.activity(record.domain),
+            attend=lambda: self.place.open_line(record.forwards),
             offset=started.console_offset,
             known_keys=load_host_keys(self.folder.hostkeys) if known_keys is None else known_keys,
             kind=BootKind(image=record.spec.label, accelerator=record.accelerator, is_first=record.life is Life.MAKING),

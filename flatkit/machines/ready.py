@@ -31,6 +31,7 @@ from flatkit.machines.usual import BootKind, recall, remember
 _LOOK_EVERY = 0.05
 _STATE_EVERY = 0.25
 _TELL_EVERY = 1.0
+_ATTEND_EVERY = 3.0
 _SILENT_CONSOLE = 5.0
 _DAEMON_AWAY = 20.0
 # The last look before "timed out" takes so long.
@@ -57,7 +58,10 @@ class Patience:
 
 @dataclass(frozen=True, kw_only=True)
 class Booting:
-    """What is waited for: a machine that has just been started. `activity` tells what the guest has used so far."""
+    """What is waited for: a machine that has just been started. `activity` tells what the guest has used so far.
+
+    `attend` sees to it that ports and console still lead to a machine on another host: such a line can be cut meanwhile.
+    """
 
     name: str
     console: Path
@@ -65,6 +69,7 @@ class Booting:
     knock_port: int | None
     status: Callable[[], Status]
     activity: Callable[[], Activity]
+    attend: Callable[[], None] = lambda: None
     offset: int = 0
     known_keys: tuple[HostKey, ...] = ()
     kind: BootKind = field(default_factory=BootKind)
@@ -95,6 +100,7 @@ class ReadyWait:
         self._began = self._answered = self._told = time.monotonic()
         self._pulse = Pulse(self._began)
         self._next_look = 0.0
+        self._next_attend = self._began + _ATTEND_EVERY
         self._last_look = 0.0
         self._symptom: Failure | None = None
 
@@ -175,6 +181,9 @@ class ReadyWait:
         try:
             status = self._booting.status()
             self._pulse.take(self._booting.activity(), now)
+            if now > self._next_attend:
+                self._next_attend = now + _ATTEND_EVERY
+                self._booting.attend()
         except HostError:
             # libvirt's daemon may be restarted below a machine that runs on without it.
             if now - self._answered > _DAEMON_AWAY:

@@ -1,7 +1,7 @@
 """A host of the test's own on this one: namespaces with a libvirt, a network, /run and temporary folders of their own.
 
-Its libvirt can be restarted, its disks filled and its processes counted without disturbing anybody; through an sshd that ssh
-starts inside (ProxyCommand), it is another host for a flatkit outside. It needs root, as in CI.
+Its libvirt can be restarted, its disks filled and its processes counted without disturbing anybody; with a cable to it and an
+sshd inside, it is another host for a flatkit outside. It needs root, as in CI.
 """
 
 from __future__ import annotations
@@ -97,7 +97,10 @@ def own_host(work: Path, *, hide: tuple[Path, ...] = ()) -> Iterator[OwnHost]:
         pytest.skip("a host of the test's own is made of namespaces, which needs root")
     passwd = Path("/etc/passwd").read_text()
     missing = "" if "\nsshd:" in passwd else "sshd:x:999:65534::/run/sshd:/usr/sbin/nologin\n"
-    (work / "passwd").write_text(passwd + missing)
+    # A home of its own: what a person's shell does at a login is not this test's.
+    (work / "home").mkdir()
+    others = [line for line in (passwd + missing).splitlines() if not line.startswith("root:")]
+    (work / "passwd").write_text("\n".join([f"root:x:0:0:root:{work}/home:/bin/sh", *others]) + "\n")
     words = [
         "--fork",
         "--kill-child",
@@ -151,12 +154,23 @@ def let_in(host: OwnHost) -> None:
         f"HostKey {work}/host\nAuthorizedKeysFile {work}/authorized_keys\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
     )
     (work / "known_hosts").write_text(f"other.test {(work / 'host.pub').read_text()}")
-    words: Mapping[str, str] = {
+    cable, address = f"flatkit{host.init}"[:15], f"198.18.{host.init % 256}"
+    for words in (
+        ["link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", str(host.init)],
+        ["address", "add", f"{address}.1/30", "dev", cable],
+        ["link", "set", cable, "up"],
+    ):
+        subprocess.run(["ip", *words], check=True)
+    host.run("ip", "address", "add", f"{address}.2/30", "dev", "eth0")
+    host.run("ip", "link", "set", "eth0", "up")
+    host.run(*find_sshd(work), "-f", f"{work}/sshd_config")
+    settings: Mapping[str, str] = {
+        "HostName": f"{address}.2",
+        "HostKeyAlias": "other.test",
         "IdentityFile": f"{work}/user",
         "IdentitiesOnly": "yes",
         "UserKnownHostsFile": f"{work}/known_hosts",
-        "ProxyCommand": " ".join(host.argv(*find_sshd(work), "-i", "-f", f"{work}/sshd_config")),
     }
-    (work / "ssh_config").write_text("".join(f"{key} {value}\n" for key, value in words.items()))
+    (work / "ssh_config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
     (work / "ssh").write_text(f'#!/bin/sh\nexec ssh -F {work}/ssh_config "$@"\n')
     (work / "ssh").chmod(0o755)
