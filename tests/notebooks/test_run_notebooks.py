@@ -117,7 +117,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         "refresh-tree": ("Merged extensions into '/usr'.", "tree v"),
         "layers-tree": ("tree: merged",),
         "readonly": ("/dev/mapper/usr ro", "sysext ro", "Read-only file system", "[status 1]"),
-        "build-wrong": ("wrong.raw: an extension for ID=debian",),
+        "build-wrong": ("wrong.raw is on bare now: /var/lib/extensions/wrong.raw",),
         "refuse": ("Extension 'wrong' is for OS 'debian'", "[status 1]"),
         "remove": ("no tree",),
         "demo": ("System extensions: more, without installing",),
