@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,30 +42,6 @@ from flatkit.testing.hypervisor import FakeHypervisor
 
 IGNITION = '{"ignition": {"version": "3.3.0"}}'
 HASTY = Patience(stalled=1.0, after_failure=0.3)
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
-    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def hypervisor(state: Path) -> Iterator[FakeHypervisor]:
-    pytest.importorskip("libvirt")
-    fake = FakeHypervisor()
-    # Without a connection that stays open the test driver forgets its domains.
-    fake.connect()
-    yield fake
-    fake.close()
-
-
-@pytest.fixture
-def spec(tmp_path: Path) -> MachineSpec:
-    disk = tmp_path / "image.raw"
-    disk.write_bytes(b"\0" * 1024 * 1024)
-    return MachineSpec(name="web", disk=disk, ignition=IGNITION, label="fake 1.0", memory_mib=256)
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,29 +48,6 @@ machine.rewind(to="one", observer=Death())
 machine.checkpoint("two", observer=Death())
 sys.exit("the life ended in peace")
 """
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
-    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def hypervisor(state: Path) -> Iterator[FakeHypervisor]:
-    pytest.importorskip("libvirt")
-    fake = FakeHypervisor()
-    fake.connect()
-    yield fake
-    fake.close()
-
-
-@pytest.fixture
-def spec(tmp_path: Path) -> MachineSpec:
-    disk = tmp_path / "image.raw"
-    disk.write_bytes(b"\0" * 1024 * 1024)
-    return MachineSpec(name="web", disk=disk, ignition=IGNITION, label="fake 1.0", memory_mib=256)
 
 
 def files(state: Path) -> list[str]:
