@@ -49,11 +49,14 @@ class Keys:
     def __exit__(self, *_: object) -> None:
         self._undo.close()
 
-    def ask(self) -> str:
-        """Wait for a key (or a line); at the end of the input it is as if Enter was pressed."""
+    def ask(self, prompt: str) -> str:
+        """Show the prompt and wait for a key (or a line); at the end of the input it is as if Enter was pressed."""
+        # Before the prompt is seen: who is quick answers at once, and that key counts.
+        self._is_asking = True
+        sys.stderr.write(prompt)
+        sys.stderr.flush()
         if not self._reads_keys:
             return self._stream.readline().strip().lower()
-        self._is_asking = True
         try:
             key = self._pressed.get().strip().lower()
         finally:
@@ -112,8 +115,7 @@ class Stepper(Observer):
         if not isinstance(event, StepStarted):
             return
         choices = "Enter: run, q: stop" if self._is_recorded else "Enter: run, r: go on with the recording, q: stop"
-        print(f"  [{choices}] ", end="", flush=True, file=sys.stderr)
-        word = self._keys.ask()
+        word = self._keys.ask(f"  [{choices}] ")
         if word == "q":
             raise Cancelled("stopped before this step")
         if word == "r" and not self._is_recorded:
