@@ -54,7 +54,9 @@ def test_a_staged_reset_can_be_forgotten(machine: Machine) -> None:
     ask(machine, "! ls /selective-os-reset /boot/flatcar/first_boot")
 
 
-def test_with_a_config_by_address_it_is_another_machine(machine: Machine) -> None:
+def test_with_a_config_by_address_its_id_is_made_anew(machine: Machine) -> None:
+    # systemd takes the ID of a virtual machine from its UUID, so a new one is told from a kept one by putting another in first.
+    ask(machine, "echo 0123456789abcdef0123456789abcdef | sudo tee /etc/machine-id")
     before = ask(machine, "cat /etc/machine-id; ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub").splitlines()
     ask(machine, f"sudo flatcar-reset --ignition-url 'data:,{quote(NEXT)}' {KEEP}")
     lab.reboot(machine)
