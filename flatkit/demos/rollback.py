@@ -8,9 +8,10 @@ from flatkit.demos.slots import CONF
 from flatkit.steps import Boot, Demo, Step, Verdict, Where, says
 from flatkit.updates.slots import PRIORITIZE_OTHER
 
-# What an update does in the end (flatcar-postinst), here with a system whose first block was overwritten.
+# What an update does in the end (flatcar-postinst), here with a system whose first block was overwritten. The update engine is
+# stopped before: it marks the running slot good some time after its start, and would put that one first again.
 _DAMAGED = (
-    'new=$(sudo cgpt find -t flatcar-usr | grep --invert-match "$(rootdev -s /usr)"); '
+    'sudo systemctl stop update-engine; new=$(sudo cgpt find -t flatcar-usr | grep --invert-match "$(rootdev -s /usr)"); '
     'sudo dd if=/dev/zero of="$new" bs=4096 count=1 conv=notrunc,fsync status=none; '
     'sudo cgpt add -S0 -T1 "$new"; sudo cgpt prioritize "$new"; ' + slots.SHOW
 )
