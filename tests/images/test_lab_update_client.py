@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ PARTS = USR / "lib/flatcar/update"
 SCRIPTS = sorted(
     path
     for path in (*USR.glob("bin/*"), *USR.glob("sbin/*"), *USR.glob("lib/flatcar/*"), *PARTS.glob("*"))
-    if path.is_file() and path.read_text(errors="replace").startswith(("#!/bin/bash", "# shellcheck"))
+    if path.is_file() and path.read_text(errors="replace").startswith(("#!/bin/bash", "#!/bin/sh", "# shellcheck"))
 )
 OFFER = omaha.Offer(
     version="120.1.0",
@@ -234,3 +235,23 @@ def test_changed_bytes_are_thrown_away(tmp_path: Path, server: FaultyServer) -> 
 def test_settings_are_read_as_written(tmp_path: Path) -> None:
     assert shell(tmp_path, "conf NO_SUCH_KEY").stdout == ""
     assert shell(tmp_path, "escaped 'a<b>&\"c\"'").stdout == "a&lt;b&gt;&amp;&quot;c&quot;\n"
+
+
+def test_no_two_parts_of_the_daemon_have_a_function_of_the_same_name() -> None:
+    scripts = (USR / "lib/flatcar/update-engine", USR / "lib/flatcar/gpt.sh", *PARTS.glob("*.sh"))
+    names = [name for path in scripts for name in re.findall(r"^(\w+)\(\)", path.read_text(), re.MULTILINE)]
+    assert len(names) > 30
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("first", ["", "c", "chec", "check\n"])
+def test_a_request_that_comes_as_the_wait_ends_is_taken_whole(tmp_path: Path, first: str) -> None:
+    """What bash has read when the time is over stays in the variable; the rest of the word is still in the FIFO."""
+    rest = "check\n".removeprefix(first)
+    done = shell(
+        tmp_path,
+        f"mkfifo {tmp_path}/fifo; exec 3<>{tmp_path}/fifo\n"
+        f"( printf %s '{first}' >&3; sleep 0.5; printf %s '{rest}' >&3 ) &\n"
+        "await 0.25 || await 5; echo $verb; await 0.1 || echo nothing more",
+    )
+    assert done.stdout == "check\nnothing more\n"

@@ -1,4 +1,4 @@
-"""What the tests of updates share: a machine that asks a server of the test's own, and what it says about its slots."""
+"""What tests of updates and boots share: a machine that asks a server of the test's own, and what it says of itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from flatkit import workshop
-from flatkit.errors import MachineError
+from flatkit.errors import MachineError, WaitTimeout
 from flatkit.images.lab import recipe
 from flatkit.images.lab.build import build_lab_image, build_payload
 from flatkit.machines import Machine
@@ -72,6 +72,20 @@ def wait_until_good(machine: Machine) -> None:
 def wait_for(machine: Machine, test: str) -> None:
     """Wait, on the machine, until a command succeeds; a minute at most."""
     ask(machine, f"for _ in $(seq 120); do {test} && exit 0; sleep 0.5; done; exit 1")
+
+
+def wait_until_all_is_started(machine: Machine) -> None:
+    """Wait for the last unit of the boot; where it does not come, tell what it waits for.
+
+    Asked again and again: `--wait` without sudo ends only where somebody subscribes to systemd's signals, as logind does.
+    """
+    done = "until systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'; do sleep 0.5; done"
+    try:
+        machine.run(done, timeout=120).check()
+    except WaitTimeout:
+        look = "systemctl is-system-running; systemctl list-jobs --no-pager; journalctl -b --no-pager | tail -n 60"
+        said = machine.run(look, timeout=60).stdout
+        raise AssertionError(f"not everything has started: {said}") from None
 
 
 def reboot(machine: Machine) -> None:

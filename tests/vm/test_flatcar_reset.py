@@ -65,5 +65,6 @@ def test_with_a_config_by_address_its_id_is_made_anew(machine: Machine) -> None:
     after = ask(machine, "cat /etc/machine-id; ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub").splitlines()
     assert after[0] != before[0]
     assert after[1] == before[1]
+    lab.wait_until_all_is_started(machine)
     assert ask(machine, "systemctl is-system-running; stat -c %U /home/core") == "running\ncore"
     assert lab.version(machine) == lab.STABLE

@@ -10,13 +10,12 @@ import random
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 
 import lab_updates as lab
 import pytest
 from lab_updates import ask
 
-from flatkit.errors import MachineError
+from flatkit.errors import MachineError, WaitTimeout
 from flatkit.machines import Machine
 from flatkit.updates.server import UpdateServer
 
@@ -31,6 +30,7 @@ _STRETCHES = (
     ("UPDATED_NEED_REBOOT", 2.5),
     ("", 20.0),  # the machine restarts
 )
+_RESTART = b"reboot: Restarting system"
 
 
 @pytest.fixture
@@ -47,17 +47,19 @@ def cut(machine: Machine, moment: float) -> str:
     stretch = int(moment * len(_STRETCHES))
     states, seconds = _STRETCHES[stretch]
     since = machine.console_size
-    command = "update_engine_client -update >/dev/null 2>&1 && sudo systemctl reboot"
+    # What came of it is kept, to be told when no reboot follows.
+    command = "update_engine_client -update >/var/tmp/update 2>&1 && sudo systemctl reboot"
+    lab.wait_for(machine, "test -e /run/update_engine/status")  # an update asked for before that is refused
     ask(machine, f"nohup sh -c '{command}' >/dev/null 2>&1 & true")
     if states:
-        with suppress(MachineError):  # it may restart meanwhile
-            ask(
-                machine,
-                f"until grep -qE 'STATUS_({states})$' /run/update_engine/status; do sleep 0.1; done",
-                timeout=300,
-            )
+        reached = f"until grep -qE 'STATUS_({states})$' /run/update_engine/status; do sleep 0.1; done"
+        try:
+            ask(machine, reached, timeout=300)
+        except MachineError as error:  # it may restart meanwhile
+            if isinstance(error, WaitTimeout) and _RESTART not in console(machine, since):
+                raise AssertionError(f"the update never came to {states}: {what_came_of_it(machine)}") from None
     else:
-        wait_for_console(machine, since, b"reboot: Restarting system")
+        wait_for_console(machine, since, _RESTART)
     # How long after that is the test's input, not a condition that could be waited for.
     after = (moment * len(_STRETCHES) - stretch) * seconds
     time.sleep(after)
@@ -65,11 +67,23 @@ def cut(machine: Machine, moment: float) -> str:
     return f"{after:4.1f} s after {states.partition('|')[0] or 'the restart'}"
 
 
+def console(machine: Machine, since: int) -> bytes:
+    """What the console has shown since then."""
+    return machine.folder.console.read_bytes()[since:]
+
+
+def what_came_of_it(machine: Machine) -> str:
+    """What the client that asked for the update, the status and the journal say."""
+    look = "cat /var/tmp/update; cat /run/update_engine/status; journalctl -b -u update-engine --no-pager | tail -n 40"
+    return machine.run(look, timeout=60).stdout
+
+
 def wait_for_console(machine: Machine, since: int, text: bytes) -> None:
     """Wait until the console has shown a text."""
     deadline = time.monotonic() + 600
-    while text not in machine.folder.console.read_bytes()[since:]:
-        assert time.monotonic() < deadline, f"the console never showed {text!r}"
+    while text not in console(machine, since):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"the console never showed {text!r}: {what_came_of_it(machine)}")
         time.sleep(0.1)
 
 

@@ -222,7 +222,7 @@ def _build(work: Path, release: recipe.Release, observer: Observer, base: Path |
         disk.slot_kernel(kernel, work / "kernel", image.root_hash)
         initrd.build(usr, image, salt=salt, work=work, target=work / "initrd.cpio")
         disk.esp_image(work / "esp.img", kernel=work / "kernel", initrd=work / "initrd.cpio", work=work)
-        disk.ext4_image(work / "oem.img", label="OEM")
+        disk.oem_image(work / "oem.img")
         disk.ext4_image(work / "root.img", label="ROOT")
         contents = {label: work / f"{name}.img" for label, name in _CONTENTS.items()}
         disk.assemble(result / "disk.qcow2", contents, work=work, base=base)

@@ -80,6 +80,13 @@ def esp_image(target: Path, *, kernel: Path, initrd: Path, work: Path) -> None:
     run(["mcopy", "-i", target, "-", "::flatcar/first_boot"], input="")
 
 
+def oem_image(target: Path) -> None:
+    """OEM with its grub.cfg: vfat, which the selector can read."""
+    partition = next(p for p in recipe.PARTITIONS if p.label == "OEM")
+    run(["mkfs.vfat", "-F", "32", "-n", "OEM", "--invariant", "-C", target, str(partition.mib * 1024)])
+    run(["mcopy", "-i", target, "-", "::grub.cfg"], input=recipe.OEM_GRUB_CFG)
+
+
 def ext4_image(target: Path, *, label: str) -> None:
     """An empty ext4 file system of the size of its partition."""
     partition = next(p for p in recipe.PARTITIONS if p.label == label)

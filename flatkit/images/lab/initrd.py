@@ -60,7 +60,21 @@ def _install(source: Path, target: Path, *, executable: bool = False) -> None:
 
 def _skeleton(usr: Path, root: Path, init: str) -> None:
     """Folders, busybox with its applets, and the script that becomes process 1."""
-    for folder in ("bb", "dev", "esp", "etc", "modules", "proc", "run", "sys", "sysroot", "usr/lib", "usr/sbin"):
+    for folder in (
+        "bb",
+        "dev",
+        "esp",
+        "etc",
+        "modules",
+        "oem",
+        "proc",
+        "run",
+        "sys",
+        "sysroot",
+        "tmp",
+        "usr/lib",
+        "usr/sbin",
+    ):
         (root / folder).mkdir(parents=True, exist_ok=True)
     for link in ("bin", "sbin", "lib", "lib64"):
         (root / link).symlink_to(f"usr/{link}")

@@ -40,6 +40,7 @@ PACKAGES = (
     "sudo",
     "systemd",
     "systemd-container",
+    "systemd-cryptsetup",
     "systemd-resolved",
     "systemd-sysv",
     "systemd-timesyncd",
@@ -168,12 +169,15 @@ RELEASES = {
 IGNITION_SPEC = (3, 3, 0)
 
 # Flatcar's own words first; then what makes an emulated machine quicker, or its console more telling. `gpt`: the kernel
-# takes the backup header when the primary is torn. The selector adds verity.usr, verity.usrhash and flatcar.first_boot.
+# takes the backup header when the primary is torn. The selector adds verity.usr, verity.usrhash, flatcar.first_boot, and
+# what OEM's grub.cfg wants added.
 CMDLINE = (
     "mount.usr=/dev/mapper/usr rootflags=rw mount.usrflags=ro consoleblank=0 root=LABEL=ROOT console=ttyS0,115200n8 "
-    "flatcar.oem.id=qemu flatcar.autologin panic=10 gpt printk.devkmsg=on lsm=landlock,yama 8250.nr_uarts=1 "
+    "flatcar.oem.id=qemu panic=10 gpt printk.devkmsg=on lsm=landlock,yama 8250.nr_uarts=1 "
     "no_timer_check systemd.show_status=no"
 )
+# OEM's grub.cfg, as Flatcar's QEMU image has it; the selector reads its `linux_append`, and Ignition's stage kargs writes it.
+OEM_GRUB_CFG = '# Flatcar GRUB settings\n\nset oem_id="qemu"\nset linux_append="flatcar.autologin"\n'
 # Little is printed until the selector speaks, and one processor is enough for it.
 SELECTOR_CMDLINE = (
     "console=ttyS0,115200n8 quiet loglevel=3 panic=10 gpt printk.devkmsg=on lsm=yama 8250.nr_uarts=1 "  # as above

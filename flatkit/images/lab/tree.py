@@ -98,15 +98,18 @@ def _lay_over(source: Path, target: Path) -> None:
 
 
 def _edit_accounts(etc: Path) -> None:
-    """User `core` (uid 500, groups sudo and docker, no password), as on Flatcar."""
+    """User `core` (uid 500, groups sudo, docker and systemd-journal, no password), as on Flatcar."""
     (etc / "passwd").write_text(
         (etc / "passwd").read_text() + "core:x:500:500:Flatcar Administrator:/home/core:/bin/bash\n"
     )
     shadow = re.sub(r"^root:[^:]*", "root:*", (etc / "shadow").read_text(), flags=re.MULTILINE)
     (etc / "shadow").write_text(shadow + "core:*:20000:0:99999:7:::\n")
-    group = re.sub(r"^(sudo:x:\d+:)$", r"\1core", (etc / "group").read_text(), flags=re.MULTILINE)
+    of_core = r"^((?:sudo|systemd-journal):x:\d+:)$"
+    group = re.sub(of_core, r"\1core", (etc / "group").read_text(), flags=re.MULTILINE)
     (etc / "group").write_text(group + "core:x:500:\ndocker:x:233:core\n")
-    gshadow = re.sub(r"^(sudo:[^:]*::)$", r"\1core", (etc / "gshadow").read_text(), flags=re.MULTILINE)
+    gshadow = re.sub(
+        r"^((?:sudo|systemd-journal):[^:]*::)$", r"\1core", (etc / "gshadow").read_text(), flags=re.MULTILINE
+    )
     (etc / "gshadow").write_text(gshadow + "core:!::\ndocker:!::core\n")
 
 
@@ -146,7 +149,8 @@ def shape(stage: Path, release: recipe.Release) -> Path:
     """Turn unpacked packages (`usr`, `etc`, `boot`, `var` below `stage`) into the tree of /usr; return its folder."""
     usr, etc = stage / "usr", stage / "etc"
     (usr / "lib/flatcar").mkdir(exist_ok=True)
-    shutil.copy2(usr / "lib/dracut/modules.d/30ignition/ignition", usr / "lib/flatcar/ignition")
+    for name in ("ignition", "99-xx-ignition-systemd-cryptsetup.rules"):
+        shutil.copy2(usr / "lib/dracut/modules.d/30ignition" / name, usr / "lib/flatcar" / name)
     names = re.findall(
         r"^Package: (\S+)$.*?^Version: (\S+)$", (stage / "var/lib/dpkg/status").read_text(), re.MULTILINE | re.DOTALL
     )

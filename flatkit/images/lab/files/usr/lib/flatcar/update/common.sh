@@ -53,6 +53,18 @@ conf() {
     done
 }
 
+# await SECONDS: sets verb to what somebody asks for through the FIFO; false when nobody does. A word that comes just as
+# the time is over may be read in part: the rest is there, and a request that was torn apart would be waited for in vain.
+await() {
+    local rest=''
+    verb=''
+    read -r -t "$1" -u 3 verb || {
+        [ "$verb" ] && read -r -t 5 -u 3 rest
+        verb+=$rest
+        [ "$verb" ]
+    }
+}
+
 # tell FIFO WORD: without waiting; false when nobody reads.
 tell() { echo "$2" | dd of="$1" oflag=nonblock conv=notrunc status=none 2>/dev/null; }
 
