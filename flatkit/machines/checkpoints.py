@@ -21,6 +21,8 @@ from flatkit.machines.keys import HostKey, load_host_keys
 from flatkit.machines.place import Place
 from flatkit.machines.store import Folder, Record, make_folder, write_atomically
 
+# With less than this the disk counts as full: others may have freed a little meanwhile.
+_FULL_MIB = 64
 # What the first healthy boot leaves.
 FRESH = "fresh"
 
@@ -100,7 +102,17 @@ class Shelf:
         """
         check_saving_room(record, self.place.room().disk_mib)
         self.remove(record, name)
-        xml = self.hypervisor.save_snapshot(record.domain, name)
+        try:
+            xml = self.hypervisor.save_snapshot(record.domain, name)
+        except MachineError as error:
+            # QEMU calls a full disk an input/output error.
+            if self.place.room().disk_mib < _FULL_MIB:
+                raise HostError(
+                    f'the checkpoint "{name}" could not be saved: the disk is full',
+                    hint="flatkit clean, or set FLATKIT_STATE to a folder on a larger disk",
+                    details=error.message,
+                ) from None
+            raise
         checkpoint = Checkpoint(
             name=name,
             created=datetime.now(UTC).isoformat(timespec="microseconds"),

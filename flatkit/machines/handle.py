@@ -5,14 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import partial
 
-from flatkit.errors import MachineError
+from flatkit.errors import HostError, MachineError
 from flatkit.machines import ports
 from flatkit.machines.checkpoints import Checkpoint, list_checkpoints
 from flatkit.machines.console import read_tail
 from flatkit.machines.domain import domain_name
 from flatkit.machines.elsewhere import place_of
-from flatkit.machines.hypervisor import DomainState, Hypervisor
+from flatkit.machines.hypervisor import DomainState, Hypervisor, Status
 from flatkit.machines.keys import load_host_keys, workshop_key
 from flatkit.machines.place import Place
 from flatkit.machines.shell import Shell, open_shell
@@ -168,7 +169,9 @@ class Handle:
                 self.attend()
             if self._connection is None or self._connection.endpoint != endpoint:
                 self._drop_connection()
-                self._connection = Connection(endpoint)
+                # Not a method of this handle: the two must not keep each other alive.
+                check = partial(_check_that_it_may_answer, self.folder, self.hypervisor)
+                self._connection = Connection(endpoint, check=check)
             return self._connection
 
     def close(self) -> None:
@@ -177,7 +180,8 @@ class Handle:
             self._drop_connection()
 
     def ssh_argv(self, command: Sequence[str] = ()) -> list[str]:
-        """The `ssh` call for a person's terminal; the host key is pinned first. Raises MachineError."""
+        """The `ssh` call for a person's terminal; the host key is pinned first. Raises MachineError, also for one that is off."""
+        _check_that_it_runs(self.record, self.hypervisor)
         connection = self.connection()
         connection.pin()
         return connection.endpoint.argv(command)
@@ -196,3 +200,35 @@ class Handle:
         connection, self._connection = self._connection, None
         if connection:
             connection.close()
+
+
+def _check_that_it_may_answer(folder: Folder, hypervisor: Hypervisor) -> None:
+    """Raise MachineError when nobody will answer there: it does not run, or its boot failed."""
+    record = folder.get()
+    _check_that_it_runs(record, hypervisor)
+    if record.life is Life.FAILED:
+        raise MachineError(
+            f'the machine "{folder.name}" does not answer, since its boot failed: {record.cause}',
+            hint=f"flatkit console {folder.name}",
+        )
+
+
+def _check_that_it_runs(record: Record, hypervisor: Hypervisor) -> None:
+    """Raise MachineError when the domain is off, gone or paused; while libvirt's daemon is away, a machine may run on."""
+    try:
+        name, status = record.spec.name, hypervisor.status(record.domain)
+    except HostError:
+        return
+    if status.state is DomainState.PAUSED and not status.passing:
+        raise paused(record, status, hypervisor)
+    if not status.state.is_active:
+        raise MachineError(f'the machine "{name}" does not run: {status.ending}', hint=f"flatkit up --name {name}")
+
+
+def paused(record: Record, status: Status, hypervisor: Hypervisor) -> MachineError:
+    """What is said of a machine that stands still, with both ways out."""
+    name = record.spec.name
+    return MachineError(
+        f'the machine "{name}" is paused: {status.reason}',
+        hint=f"flatkit down {name}, or: virsh -c {hypervisor.uri} resume {record.domain}",
+    )

@@ -56,6 +56,13 @@ class Status:
     reason: str = ""
     passing: bool = False
 
+    @property
+    def ending(self) -> str:
+        """Of a domain that does not run: why."""
+        if self.state is DomainState.UNDEFINED:
+            return "its domain was removed from outside"
+        return self.reason or f"its domain is {self.state}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Activity:

@@ -92,8 +92,6 @@ def _reason(text: str) -> str:
     stderr = _STDERR.search(text)
     if stderr and stderr[1]:
         return stderr[1].replace("\\n", " ").replace('\\"', '"').strip()
-    if "/run/systemd/private" in text:
-        return _in_words(text)
     return _in_words(re.sub(r'"?/sysroot(/[^" :]*)"?', r'"\1"', text.rsplit(": ", maxsplit=1)[-1]))
 
 
@@ -104,7 +102,7 @@ def _in_words(why: str) -> str:
         "no such host": "that name is not known (no such host)",
         "network is unreachable": "the machine has no network",
         "i/o timeout": "no answer came in time",
-        "/run/systemd/private": "this image's initrd cannot wait for disks",
+        ".device timeout": "no such disk has come up",
     }
     words = next((words for token, words in known.items() if token in why), why)
     return _HASH.sub(lambda found: f"{found[0][:12]}...", words)

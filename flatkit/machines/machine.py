@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from flatkit.errors import BootFailed, Cancelled, FlatkitError, HostError, MachineError, MachineNotFound, WaitTimeout
@@ -16,7 +17,7 @@ from flatkit.events import Observer, Said, phase
 from flatkit.machines import ports
 from flatkit.machines.checkpoints import FRESH, Checkpoint, Shelf, check_checkpoint_name, find_checkpoint
 from flatkit.machines.crowd import turn
-from flatkit.machines.handle import Handle, MachineState
+from flatkit.machines.handle import Handle, MachineState, paused
 from flatkit.machines.hypervisor import DomainState, Hypervisor
 from flatkit.machines.keys import HostKey, load_host_keys, save_host_keys
 from flatkit.machines.making import Maker, PoweredOn, remove
@@ -248,10 +249,7 @@ class Machine(Handle):
             # Somebody who was saving it has died, and libvirt finishes the work.
             time.sleep(0.05)
         if status.state is DomainState.PAUSED:
-            raise MachineError(
-                f'the machine "{self.name}" is paused: {status.reason}',
-                hint=f"flatkit down {self.name}, or: virsh -c {self.hypervisor.uri} resume {record.domain}",
-            )
+            raise paused(record, status, self.hypervisor)
         return status.state is DomainState.RUNNING
 
     def _await_ready(
@@ -283,7 +281,8 @@ class Machine(Handle):
         except (BootFailed, WaitTimeout) as error:
             if is_new:
                 # One that was ready before keeps its disk and its chance: stop it, and try again.
-                self.folder.update(record, life=Life.FAILED, cause=error.message)
+                with suppress(HostError):  # the disk may be full, which is then the cause that is told
+                    self.folder.update(record, life=Life.FAILED, cause=error.message)
             raise
         except BaseException as error:
             # Cancelled, or Ctrl-C: nothing half-made stays.

@@ -192,7 +192,7 @@ class ReadyWait:
         self._answered = now
         if status.state is not DomainState.RUNNING:
             self._take_lines()
-            raise self._failed(_ended(status))
+            raise self._failed(status.ending)
         self._tell(now)
         self._check_patience(now)
 
@@ -267,12 +267,6 @@ class ReadyWait:
     def tail(self) -> list[str]:
         """The console's last lines, the unfinished one too."""
         return [line for line in (*self._reader.tail, self._reader.partial) if line]
-
-
-def _ended(status: Status) -> str:
-    if status.state is DomainState.UNDEFINED:
-        return "its domain was removed from outside"
-    return status.reason or f"its domain is {status.state}"
 
 
 def _next_moves(name: str, cure: str) -> str:

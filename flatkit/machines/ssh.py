@@ -32,6 +32,8 @@ _CHUNK = 32 * 1024
 _LOG = "flatkit.machines.ssh.transport"
 # A machine that panics under a command says no more; the one that has restarted refuses what is asked so often, in seconds.
 _KEEP_ASKING = 3
+# While no server shows itself, this often is asked whether one still can, in seconds.
+_LOOK_AGAIN = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,10 +117,14 @@ class Endpoint:
 
 
 class Connection:
-    """A connection to one machine: opened when needed, kept, opened again after it was dropped. Safe for threads."""
+    """A connection to one machine: opened when needed, kept, opened again after it was dropped. Safe for threads.
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    `check` is called now and then while no server answers, and raises MachineError when none ever will.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, check: Callable[[], None] | None = None) -> None:
         self.endpoint = endpoint
+        self._check = check
         self._lock = threading.RLock()
         self._transport: paramiko.Transport | None = None
         self._waiting: socket.socket | None = None
@@ -256,7 +262,7 @@ class Connection:
         connection = self._take_waiting()
         try:
             if connection is None:
-                connection = _wait_for_socket(endpoint, timeout)
+                connection = _wait_for_socket(endpoint, timeout, self._check)
             transport: paramiko.Transport = module.Transport(connection)
         except OSError as error:
             if isinstance(error, WaitTimeout):
@@ -317,12 +323,16 @@ def _load_key(module: ModuleType, path: Path) -> paramiko.PKey:
     return key
 
 
-def _wait_for_socket(endpoint: Endpoint, timeout: float) -> socket.socket:
+def _wait_for_socket(endpoint: Endpoint, timeout: float, check: Callable[[], None] | None) -> socket.socket:
     deadline = time.monotonic() + timeout
+    look = time.monotonic() + _LOOK_AGAIN
     with BannerProbe(endpoint.port) as probe:
         while time.monotonic() < deadline:
             if connection := probe.poll():
                 return connection
+            if check and time.monotonic() > look:
+                check()
+                look = time.monotonic() + _LOOK_AGAIN
     raise WaitTimeout(
         f'the SSH server of "{endpoint.name}" did not answer within {timeout:g} s',
         hint=f"flatkit console {endpoint.name}",

@@ -77,8 +77,8 @@ FAULTS = [
     (
         "lab-device",
         "ignition",
-        "Ignition's stage \"disks\" failed: waiting for devices [/dev/vdz]: this image's initrd cannot wait for disks",
-        "/dev/vdz",
+        ('Ignition\'s stage "disks" failed: waiting for devices [/dev/disk/by-id/usb-stick]: no such disk has come up'),
+        "/dev/disk/by-id/usb-stick",
     ),
 ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,7 +37,7 @@ from flatkit.machines import place as place_module
 from flatkit.machines.disks import Room
 from flatkit.machines.domain import domain_name
 from flatkit.machines.hypervisor import DomainState, Hypervisor, Status
-from flatkit.machines.store import owner_id
+from flatkit.machines.store import Life, owner_id
 from flatkit.testing.guest import BOOT, FakeGuest
 from flatkit.testing.hypervisor import FakeHypervisor
 
@@ -99,6 +100,49 @@ def test_another_machine_of_the_same_name_is_refused(up: Machine, spec: MachineS
         Machine("web", hypervisor=up.hypervisor).up(other)
     assert "flatkit down web" in caught.value.hint
     assert up.state is MachineState.RUNNING
+
+
+@pytest.mark.parametrize("fate", ["off", "gone", "failed"])
+def test_who_cannot_answer_is_not_waited_for(up: Machine, hypervisor: FakeHypervisor, fate: str) -> None:
+    if fate == "failed":
+        up.folder.update(up.record, life=Life.FAILED, cause="Ignition could not apply it")
+        hypervisor.guests[domain()].power_off()
+    else:
+        hypervisor.destroy(domain())
+    if fate == "gone":
+        hypervisor.undefine(domain())
+    words, hint = {
+        "off": ("does not run: it was switched off from outside", "flatkit up --name web"),
+        "gone": ("does not run: its domain was removed from outside", "flatkit up --name web"),
+        "failed": ("its boot failed: Ignition could not apply it", "flatkit console web"),
+    }[fate]
+    began = time.monotonic()
+    with pytest.raises(MachineError, match=words) as caught:
+        up.run("true")
+    assert caught.value.hint == hint
+    assert not isinstance(caught.value, WaitTimeout)
+    assert time.monotonic() - began < 30  # of the 60 that a silent server is given
+    if fate != "failed":  # which may have come up in the end
+        with pytest.raises(MachineError, match=words):
+            up.ssh_argv()
+
+
+def test_ssh_to_a_machine_that_stands_still_says_why(up: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    still = Status(state=DomainState.PAUSED, reason="writing to its disk failed")
+    monkeypatch.setattr(up.hypervisor, "status", lambda _domain: still)
+    with pytest.raises(MachineError, match="is paused: writing to its disk failed") as caught:
+        up.ssh_argv()
+    assert caught.value.hint.startswith("flatkit down web, or: virsh -c ")
+
+
+def test_ssh_goes_on_while_libvirt_is_away(up: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_domain: str) -> Status:
+        raise HostError("libvirt's daemon does not run")
+
+    up.run("true")
+    monkeypatch.setattr(up.hypervisor, "status", refuse)
+    assert up.ssh_argv()[0] == "ssh"
+    assert up.run("one").stdout == "one\n"
 
 
 def test_stop_keeps_the_disk_and_up_starts_it_again(up: Machine) -> None:

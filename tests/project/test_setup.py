@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -209,6 +212,27 @@ def test_stop_ends_nothing_that_setup_did_not_start(host: Host, tmp_path: Path) 
     finally:
         bystander.kill()
         bystander.wait()
+
+
+REAP = [sys.executable, str(ROOT / "tools/setup/reap.py")]
+
+
+def test_what_a_daemon_leaves_behind_is_taken_leave_of() -> None:
+    """libvirt waits for the end of a QEMU that it has handed over: where process 1 is no init, that is never seen."""
+    assert subprocess.run([*REAP, "sh", "-c", "exit 7"], check=False).returncode == 7
+    # Who stays must not hold the pipe of who waits for what is said: this returns at once.
+    said = subprocess.run(
+        [*REAP, "sh", "-c", "sleep 2 >/dev/null 2>&1 & echo $!"], capture_output=True, text=True, check=True
+    )
+    orphan = Path("/proc", said.stdout.strip())
+    parent = re.search(r"^PPid:\s+(\d+)", (orphan / "status").read_text(), re.MULTILINE)
+    assert parent
+    reaper = Path("/proc", parent[1])
+    assert b"reap.py" in (reaper / "cmdline").read_bytes()
+    until = time.monotonic() + 20
+    while orphan.exists() or (reaper.exists() and "Z" not in (reaper / "stat").read_text().rpartition(")")[2]):
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

@@ -18,7 +18,7 @@ from flatkit.events import PhaseEnded, Said, Tape
 from flatkit.machines import Forward, MachineState, find_machines, get_machine
 from flatkit.updates.server import UpdateServer
 
-pytestmark = [pytest.mark.vm, pytest.mark.long]
+pytestmark = pytest.mark.vm
 
 
 @pytest.fixture

@@ -63,7 +63,9 @@ start_daemon() {
     if is_running "$1"; then return; fi
     say "libvirt: no systemd here, so starting $1 (make clean ends it again)"
     rm -f -- "$daemons/$1.pid"
-    quietly "$1" -d -p "$daemons/$1.pid" || stop_with 1 "\"$1 -d\" failed (above)" "next: $1   (in the foreground, it says why)"
+    # Process 1 may be no init, and leave libvirt waiting for the end of each machine: reap.py takes its place.
+    quietly "$bin/python" "$here/setup/reap.py" "$1" -d -p "$daemons/$1.pid" ||
+        stop_with 1 "\"$1 -d\" failed (above)" "next: $1   (in the foreground, it says why)"
 }
 
 stop_daemons() {
