@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flatkit import workshop
+from flatkit.demos import get_demo
 from flatkit.demos.runner import play
 from flatkit.errors import HostError, MachineError
 from flatkit.events import Observer, Said, Tape
@@ -73,6 +74,27 @@ def test_an_equal_machine_is_rewound_for_the_next_demo_and_removed_once(booted: 
         assert [wish.name for wish in booted] == ["demo-update", "demo-other"]
         assert booted[0].keep_fresh
     assert first.done == ["rewind", "down"]  # type: ignore[attr-defined]
+
+
+def test_machines_that_no_later_demo_boots_are_let_go(booted: list[workshop.Wish]) -> None:
+    def demo(boot: Boot) -> Demo:
+        return Demo(
+            name="later", title="t", steps=(Step(title="t", why="w.", boot=boot, check=is_equal("x"), hint="h"),)
+        )
+
+    first = demo(next(step.boot for step in get_demo("update").steps if step.boot))
+    other = Boot(config="twins.bu", machine="demo-other")
+    with workshop.stage(image="lab", reuse=True) as stage:
+        assert first.steps[0].boot
+        stage.boot(first.steps[0].boot, Observer())
+        stage.boot(other, Observer())
+        kept, gone = stage.machines
+        # A demo that goes on after `update` wants the machine which that one boots.
+        stage.let_go([demo(Boot(config="updates.bu", machine="demo-update", after="update"))])
+        assert (kept.done, gone.done) == ([], ["down"])  # type: ignore[attr-defined]
+        stage.let_go([])
+        assert kept.done == ["down"]  # type: ignore[attr-defined]
+    assert (kept.done, gone.done) == (["down"], ["down"])  # type: ignore[attr-defined]
 
 
 def test_a_demo_that_is_played_alone_saves_no_checkpoint(booted: list[workshop.Wish]) -> None:

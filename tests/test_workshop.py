@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -58,10 +59,14 @@ def test_a_failed_boot_that_the_config_is_not_to_blame_for_stays_as_it_is() -> N
             "systemd:\n  units:\n    - name: sshd.socket\n      mask: true\n",
             'config: nobody will be able to log in: the SSH server\'s "sshd.socket" is masked (line 6)',
         ),
+        (
+            "kernel_arguments:\n  should_exist: [quiet]\n",
+            'config: the kernel argument "quiet" silences the console',
+        ),
     ],
 )
 def test_who_cannot_log_in_is_told_before_the_boot(text: str, said: str) -> None:
-    config = workshop.parse_config(f"variant: flatcar\nversion: 1.0.0\n{text}", name="web.bu")
+    config = workshop.parse_config(f"variant: flatcar\nversion: 1.1.0\n{text}", name="web.bu")
     tape = Tape()
     image = Image(kind=ImageKind.FLATCAR, label="x", disk=Path("/d"), disk_format="raw", why="")
     workshop.make_spec(config, image, workshop.Wish(name="web"), tape)
@@ -81,7 +86,11 @@ def test_a_machine_is_of_its_images_kind(monkeypatch: pytest.MonkeyPatch, arch: 
 
 HEAD = "variant: flatcar\nversion: 1.1.0\n"
 RAID = HEAD + "storage:\n  raid:\n    - name: data\n      level: raid1\n      devices: [/dev/vdb, /dev/vdc]\n"
-KARGS = HEAD + "kernel_arguments:\n  should_exist:\n    - quiet\n"
+LUKS = HEAD + "storage:\n  luks:\n    - name: root\n      device: /dev/disk/by-partlabel/ROOT\n"
+CLEVIS = {
+    "ignition": {"version": "3.3.0"},
+    "storage": {"luks": [{"name": "vault", "device": "/dev/vda", "clevis": {"tpm2": True}}]},
+}
 ROOT = (
     HEAD
     + "storage:\n  filesystems:\n    - device: /dev/disk/by-label/ROOT\n      format: {}\n      wipe_filesystem: true\n"
@@ -92,14 +101,15 @@ ROOT = (
     ("text", "words"),
     [
         (RAID, r'the RAID "data": it has no mdadm \("web.bu", line 5\)'),
-        (KARGS, r'kernel arguments: .* \("web.bu", line \d\)'),
+        (LUKS, r'LUKS below the root file system: it opens other disks only \("web.bu", line 6\)'),
+        (json.dumps(CLEVIS), r'clevis for the disk "vault": it has no clevis \(\$.storage.luks.0.clevis\)'),
         (ROOT.format("btrfs"), r'"btrfs" as the root file system: it has ext4 \("web.bu", line 6\)'),
     ],
 )
 def test_what_the_lab_image_cannot_do_is_refused_before_boot_with_its_line(
     tmp_path: Path, text: str, words: str
 ) -> None:
-    config = workshop.parse_config(text, name="web.bu")
+    config = workshop.parse_config(text, name="web.ign" if text.startswith("{") else "web.bu")
     for kind in ImageKind:
         image = Image(
             kind=kind, label="x", version="1", disk=tmp_path, disk_format="qcow2", why="", ignition_spec=(3, 4, 0)
@@ -116,6 +126,19 @@ def test_what_the_lab_image_can_do_is_not_refused(tmp_path: Path) -> None:
     image = Image(
         kind=ImageKind.LAB, label="x", version="1", disk=tmp_path, disk_format="qcow2", why="", ignition_spec=(3, 3, 0)
     )
-    for text in (ROOT.format("ext4"), (Path(__file__).parents[1] / "examples/storage.bu").read_text()):
+    examples = Path(__file__).parents[1] / "examples"
+    kernel_arguments = HEAD + "kernel_arguments:\n  should_exist:\n    - quiet\n"
+    texts = [(examples / name).read_text() for name in ("storage.bu", "sealed-disk.bu")]
+    for text in (ROOT.format("ext4"), kernel_arguments, *texts):
         config = workshop.parse_config(text, name="web.bu")
-        assert workshop.make_spec(config, image, workshop.Wish(name="web"), Tape()).ignition
+        assert workshop.make_spec(config, image, workshop.Wish(name="web", disks_gib=(1,)), Tape()).ignition
+
+
+def test_a_disk_that_the_machine_will_not_have_is_told_before_boot_with_its_line(tmp_path: Path) -> None:
+    config = workshop.read_config(Path(__file__).parents[1] / "examples/storage.bu")
+    image = Image(kind=ImageKind.FLATCAR, label="x", disk=tmp_path, disk_format="raw", why="")
+    words = r'a disk that the machine does not have \(0 extra ones\): "/dev/vdb" \(".*storage.bu", line 6\)'
+    with pytest.raises(InputError, match=words) as caught:
+        workshop.make_spec(config, image, workshop.Wish(name="web"), Tape())
+    assert "--disk 1" in caught.value.hint
+    assert workshop.make_spec(config, image, workshop.Wish(name="web", disk_images=(tmp_path,)), Tape()).ignition

@@ -96,8 +96,10 @@ def _run(options: argparse.Namespace) -> int:
     played = []
     # All of them share one stage: a machine that one has made is rewound for the next, which saves its boot.
     with stage(image=options.image or "auto", keep=options.keep, reuse=True) if is_all else nullcontext() as shared:
-        for demo in demos:
+        for number, demo in enumerate(demos, start=1):
             played.append(_play(demo, options, observer, shared))
+            if shared:
+                shared.let_go(demos[number:])
             if not options.json:
                 _summary(played[-1])
     ok = all(one.result.ok for one in played)

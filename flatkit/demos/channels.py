@@ -113,16 +113,6 @@ _PROMOTE = (
         check=says("stable offers"),
         hint="flatkit channels",
     ),
-    Step(
-        title="The stable machine gets it",
-        why="Nobody touched the machine. It asks again, and this time there is something for it.",
-        command="update_engine_client -check_for_update",
-        machine=STABLE,
-        check=slots.is_under_way,
-        hint="journalctl -u update-engine",
-        fact=UPDATE,
-        wait=120,
-    ),
 )
 _BROKEN = (
     Step(
@@ -162,9 +152,24 @@ _BROKEN = (
     ),
 )  # fmt: skip
 
+# Last, so that nobody waits for it while the canary is at work.
+_ARRIVE = (
+    Step(
+        title="The stable machine gets what was promoted",
+        why="Nobody touched this machine. It asks again, and is offered the version that the canary had vouched for, not the "
+        "one that it gave back.",
+        command="update_engine_client -check_for_update",
+        machine=STABLE,
+        check=slots.is_under_way,
+        hint="journalctl -u update-engine",
+        fact=UPDATE,
+        wait=120,
+    ),
+)
+
 CHANNELS = Demo(
     name="channels",
     title="Channels, and a canary",
     offers=(("stable", "lab"), ("beta", "lab-beta"), ("alpha", "lab-broken")),
-    steps=(*_BEGIN, *_PROMOTE, *(replace(step, lab_only=_NO_BROKEN) for step in _BROKEN)),
+    steps=(*_BEGIN, *_PROMOTE, *(replace(step, lab_only=_NO_BROKEN) for step in _BROKEN), *_ARRIVE),
 )

@@ -105,6 +105,8 @@ class Progress:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self.file}.lock"):
                 yield
+        except HostError:  # a full disk is said already
+            raise
         except OSError as error:
             raise HostError(
                 f'your progress cannot be written to "{self.file}": {error.strerror or error}',

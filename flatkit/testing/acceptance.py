@@ -128,13 +128,10 @@ class Watched(LocalStage):
         """Offer a release of Flatcar's in each channel of the demo, and nothing else. Raises UsageError without one."""
         if self._update is None:
             raise UsageError("no newer release was fetched, so there is no update to offer")
-        server = self._server or self._serve()
-        for channel in server.channels.releases:
-            server.withdraw(channel)
-        server.channels.forget_machines()
+        server = self.servers.emptied(self.folder)
         for channel in dict(offers):
             self._update.offer(server, channel)
-        self._lend(self.machines)
+        self.servers.lend(self.machines)
         observer.notify(Said(text=f"offered: Flatcar {self._update.version} in {', '.join(dict(offers))}"))
 
     def boot(self, boot: Boot, observer: Observer) -> str:

@@ -26,6 +26,7 @@ SHOWN_BY: Mapping[str, tuple[str, ...]] = {
     "`/usr/share/flatcar/update.conf`, `/etc/flatcar/update.conf`": (r"^fresh-update-conf$", r"^staged-update$"),
     "`flatcar-update`": (r"^staged-flatcar-update$|\bflatcar-update --to",),
     "`/boot`": (r"^fresh-boot$",),
+    "OEM": (r"^fresh-oem$",),
     "`systemd-sysext`": (r"^fresh-sysext$",),
     "docker, containerd": (r"^fresh-docker$", r"^fresh-sysext$"),
     "`systemd-sysupdate`": (r"^fresh-sysupdate$",),

@@ -79,6 +79,9 @@ FRESH = (
     Capture(name="fresh-keys", command="ls ~/.ssh/authorized_keys.d", shows=r"(?m)^ignition$"),
     Capture(name="fresh-boot", command="systemctl is-active boot.automount", shows=r"^active\n$"),
     Capture(
+        name="fresh-oem", command="grep -h '^set linux_append' /oem/grub.cfg", shows=r'linux_append=".*\bflatcar\.autologin\b'
+    ),
+    Capture(
         name="fresh-preset", command="grep -h '^disable' /usr/lib/systemd/system-preset/*.preset", shows=r"(?m)^disable \*$"
     ),
     Capture(name="fresh-selinux", command="getenforce 2>&1", shows="", flatcar=r"^Permissive\n$"),

@@ -67,7 +67,10 @@ class ChannelsCard:
                 try:
                     server.start()
                 except HostError as error:
-                    hint = "fk.clean() in the notebook that serves (or end what listens there), then this cell again"
+                    hint = (
+                        "fk.clean() in the notebook that serves (or end what listens there), then this cell again; "
+                        f"beside another seat's: serve(port={port + 1}), and that number in each config's SERVER"
+                    )
                     raise HostError(error.message, hint=hint) from None
                 self._server = server
         offer_lab(server, offers or LAB, folder=_payloads(), observer=observer)

@@ -44,12 +44,14 @@ def up(
     image: str = "auto",
     ports: int | Iterable[int] = (),
     memory: int | None = None,
+    disks: int | Iterable[int] = (),
     fresh: bool = False,
 ) -> LiveMachine:
     """Make a machine from a config (without one: user core and flatkit's key alone) and return at once; `await` waits.
 
     The machine of that name that is there is returned, started if it is off. A config is applied once, on the first boot:
-    with `fresh` the machine is replaced by a new one. `ports` are ports of the machine to reach from here; `memory` in MiB.
+    with `fresh` the machine is replaced by a new one. `ports` are ports of the machine to reach from here; `memory` in MiB;
+    `disks` are the sizes, in GB, of extra disks: /dev/vdb and so on.
     Raises InputError and ConfigFaults for the config, MachineError for a machine that was made otherwise.
     """
     from flatkit import workshop
@@ -59,7 +61,13 @@ def up(
     read = _read(config)
     guests = (ports,) if isinstance(ports, int) else tuple(ports)
     forwards = tuple(Forward(host=0, guest=port) for port in guests)
-    wish = workshop.Wish(name=name or workshop.default_name(config), image=image, forwards=forwards, memory_mib=memory)
+    wish = workshop.Wish(
+        name=name or workshop.default_name(config),
+        image=image,
+        forwards=forwards,
+        memory_mib=memory,
+        disks_gib=(disks,) if isinstance(disks, int) else tuple(disks),
+    )
     machine = live_machines.get(wish.name)
     if machine.is_busy:
         _must_be_the_same(machine, (read.text, wish, fresh))

@@ -36,7 +36,8 @@ _LOOP = (
     r'printf "\r\n[the session has ended; Enter connects again]\r\n"; read -r _ || exit; done'
 )
 
-_CONSOLE = 'tail -n 400 -F "$0" 2>/dev/null & while [ -e "$0" ]; do sleep 2; done; kill $!'
+# Where the server was started by nohup a page that ends the session can only kill its first process: that is `tail` itself.
+_CONSOLE = '(while [ -e "$0" ]; do sleep 2; done; kill $$) & exec tail -n 400 -F "$0" 2>/dev/null'
 _CONSOLE_LINES = 200
 
 

@@ -141,11 +141,12 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
     """What the machine is to be. Says what flatkit adds or changes. Raises InputError for what the image cannot read."""
     from flatkit.butane.handover import add_keys, lower
     from flatkit.machines import Arch, DirectBoot, MachineSpec
+    from flatkit.workshop.limits import refuse_limits
 
     for warning in (*config.warnings, *_foresee(config, wish)):
         observer.notify(Said(text=f"config: {warning}"))
-    if image.kind is ImageKind.LAB:
-        _refuse_limits(config)
+    extra = len(wish.disks_gib) + len(wish.disk_images)
+    refuse_limits(config, on_lab=image.kind is ImageKind.LAB, extra_disks=extra)
     own = add_keys(config.ignition, wish.public_keys)
     ignition = add_keys(own, [_public_key(wish)])
     if ignition != own:
@@ -174,20 +175,8 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
     )
 
 
-def _refuse_limits(config: Config) -> None:
-    from flatkit.butane.blame import place_of
-    from flatkit.workshop.limits import find_limits, refuse_limits
-
-    places = {
-        limit.path: place_of(limit.path, provenance=config.provenance, text=config.text)
-        for limit in find_limits(config.ignition)
-    }
-    where = {path: f'"{config.name}", line {place.line}' for path, place in places.items() if place.line}
-    refuse_limits(config.ignition, where=where)
-
-
 def _foresee(config: Config, wish: Wish) -> Iterator[str]:
-    """What will keep people out of the machine, told before it boots."""
+    """What will keep people, or flatkit, out of the machine, told before it boots."""
     from flatkit.butane.blame import place_of
     from flatkit.butane.foresight import find_lockouts, has_way_in
 
@@ -195,6 +184,8 @@ def _foresee(config: Config, wish: Wish) -> Iterator[str]:
         place = place_of(lockout.path, provenance=config.provenance, text=config.text)
         where = f"line {place.line}" if place.line else place.json_path
         yield f"nobody will be able to log in: {lockout.words} ({where})"
+    if "quiet" in config.ignition.get("kernelArguments", {}).get("shouldExist", ()):
+        yield 'the kernel argument "quiet" silences the console, where flatkit sees how far a boot is, and the host key of SSH'
     if config.name and not wish.public_keys and not has_way_in(config.ignition):
         key = "your key" if wish.key_file else "flatkit's own key"
         yield f"it lets nobody log in: no SSH key, no password. Here {key} is added; anywhere else put one of yours in"
@@ -222,7 +213,7 @@ def default_name(config: str | Path | None) -> str:
 
 
 def find_differences(machine: Machine, config: Config, wish: Wish) -> tuple[str, ...]:
-    """What of the wish is not as the machine was made: any of config, ports, memory. The image is not looked at.
+    """What of the wish is not as the machine was made: any of config, ports, memory, disks. The image is not looked at.
 
     Raises MachineNotFound when there is no such machine.
     """
@@ -241,6 +232,8 @@ def find_differences(machine: Machine, config: Config, wish: Wish) -> tuple[str,
         differences.append("ports")
     if wish.memory_mib not in {None, spec.memory_mib}:
         differences.append("memory")
+    if wish.disks_gib and wish.disks_gib != spec.extra_disks_gib:
+        differences.append("disks")
     return tuple(differences)
 
 
@@ -302,19 +295,29 @@ def boot(
 ) -> Upped:
     """From a config to a machine that answers over SSH. Booting a machine that runs returns it.
 
-    Raises InputError, ConfigFaults, HostError, ImageError, MachineError, Cancelled.
+    A machine that is there, and of which nothing but its name is said, is started as it was made. Raises InputError,
+    ConfigFaults, HostError, ImageError, MachineError, Cancelled.
     """
-    from flatkit.machines import Machine, check_name
+    from flatkit.machines import Machine, MachineState, check_name
 
     keeper = TimelineKeeper()
     watcher = Tee(observer or Observer(), keeper)
     check_name(wish.name)
+    machine = Machine(wish.name)
+    if (
+        config is None
+        and wish == Wish(name=wish.name)
+        and machine.state in {MachineState.RUNNING, MachineState.STOPPED}
+    ):
+        machine.up(observer=watcher, cancel=cancel)
+        with phase(watcher, "login", "SSH: first login and answer"):
+            machine.run("true", timeout=120).check()
+        return Upped(machine=machine, timeline=keeper.timeline)
     with phase(watcher, "config", "Config: judged, translated"):
         read = NO_CONFIG if config is None else config if isinstance(config, Config) else read_config(config)
     with phase(watcher, "image", "Image: found or built"):
         image = wish.image if isinstance(wish.image, Image) else find_image(wish.image, observer=watcher, cancel=cancel)
     spec = make_spec(read, image, wish, watcher)
-    machine = Machine(wish.name)
     try:
         machine.up(spec, observer=watcher, cancel=cancel)
     except BootFailed as error:

@@ -1,22 +1,27 @@
-"""What the lab image cannot do with a config, told before it boots: Flatcar does all of it.
+"""What a config wants and cannot have, told before it boots: of the lab image (Flatcar does all of it), and of the machine.
 
-Without this a RAID would end the boot in Ignition, and kernel arguments would be ignored without a word: the lab image has
-no mdadm, and its boot loader takes no further arguments.
+Without this such a config would end the boot in Ignition, at best after a long wait: the lab image has neither mdadm nor
+clevis, its initrd knows ROOT as an ext4 partition only, and a disk that is not there is waited for.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from flatkit.butane.blame import place_of
 from flatkit.butane.source.node import Path
 from flatkit.errors import InputError
+
+if TYPE_CHECKING:
+    from flatkit.workshop import Config
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """A field of the config, by its path in the Ignition, and what about it the lab image cannot do."""
+    """A field of the config, by its path in the Ignition, and what about it cannot be had."""
 
     path: Path
     what: str
@@ -27,28 +32,55 @@ def find_limits(ignition: dict[str, Any]) -> Iterator[Limit]:
     storage = ignition.get("storage", {})
     for at, raid in enumerate(storage.get("raid", ())):
         yield Limit(path=("storage", "raid", at), what=f'the RAID "{raid.get("name", "")}": it has no mdadm')
-    arguments = ignition.get("kernelArguments", {})
-    for key in ("shouldExist", "shouldNotExist"):
-        if arguments.get(key):
-            yield Limit(
-                path=("kernelArguments", key), what="kernel arguments: its boot loader takes none from a config"
-            )
+    for at, luks in enumerate(storage.get("luks", ())):
+        where: Path = ("storage", "luks", at)
+        if _is_root(luks):
+            yield Limit(path=(*where, "device"), what="LUKS below the root file system: it opens other disks only")
+        if any(luks.get("clevis", {}).values()):
+            yield Limit(path=(*where, "clevis"), what=f'clevis for the disk "{luks.get("name", "")}": it has no clevis')
     for at, filesystem in enumerate(storage.get("filesystems", ())):
-        where: Path = ("storage", "filesystems", at)
-        is_root = filesystem.get("device", "").endswith(("/by-label/ROOT", "/by-partlabel/ROOT"))
-        if is_root and filesystem.get("format", "ext4") != "ext4":
-            yield Limit(path=(*where, "format"), what=f'"{filesystem["format"]}" as the root file system: it has ext4')
+        if _is_root(filesystem) and filesystem.get("format", "ext4") != "ext4":
+            what = f'"{filesystem["format"]}" as the root file system: it has ext4'
+            yield Limit(path=("storage", "filesystems", at, "format"), what=what)
 
 
-def refuse_limits(ignition: dict[str, Any], *, where: dict[Path, str]) -> None:
-    """Raise InputError naming each such field; `where` gives the person's own line for a path, where that is known."""
-    found = list(find_limits(ignition))
-    if not found:
-        return
-    words = [
-        f"{limit.what} ({where.get(limit.path) or '$' + ''.join(f'.{part}' for part in limit.path)})" for limit in found
-    ]
-    raise InputError(
-        f"the lab image cannot do everything that this config wants: {'; '.join(words)}",
-        hint="take it out of the config, or boot Flatcar: flatkit images fetch stable, then flatkit up --image stable",
+def _is_root(row: dict[str, Any]) -> bool:
+    return str(row.get("device", "")).endswith(("/by-label/ROOT", "/by-partlabel/ROOT"))
+
+
+def find_missing_disks(ignition: dict[str, Any], *, extra: int) -> Iterator[Limit]:
+    """Every disk that a machine with so many extra disks has not: they are /dev/vdb, /dev/vdc and so on."""
+    storage = ignition.get("storage", {})
+    for kind in ("disks", "luks", "filesystems"):
+        for at, row in enumerate(storage.get(kind, ())):
+            found = re.fullmatch(r"/dev/vd([b-z])\d*", str(row.get("device", "")))
+            if found and ord(found[1]) - ord("a") > extra:
+                yield Limit(path=("storage", kind, at, "device"), what=f'"/dev/vd{found[1]}"')
+
+
+def refuse_limits(config: Config, *, on_lab: bool, extra_disks: int) -> None:
+    """Raise InputError, with the person's own lines, for what the lab image or a machine with so many extra disks cannot do."""
+    if on_lab:
+        _refuse(
+            config,
+            list(find_limits(config.ignition)),
+            what="the lab image cannot do everything that this config wants",
+            hint="take it out of the config, or boot Flatcar: flatkit images fetch stable, then flatkit up --image stable",
+        )
+    _refuse(
+        config,
+        list(find_missing_disks(config.ignition, extra=extra_disks)),
+        what=f"the config wants a disk that the machine does not have ({extra_disks} extra ones)",
+        hint="flatkit up --disk 1 ...   (an empty disk of 1 GB, once for each; in a notebook disks=1)",
     )
+
+
+def _refuse(config: Config, limits: list[Limit], *, what: str, hint: str) -> None:
+    if limits:
+        words = [f"{limit.what} ({_where(config, limit.path)})" for limit in limits]
+        raise InputError(f"{what}: {'; '.join(words)}", hint=hint)
+
+
+def _where(config: Config, path: Path) -> str:
+    place = place_of(path, provenance=config.provenance, text=config.text)
+    return f'"{config.name}", line {place.line}' if place.line else "$" + "".join(f".{part}" for part in path)

@@ -17,10 +17,7 @@ from flatkit.images import Image, ImageKind, find_image
 from flatkit.machines import Forward, Machine, MachineState
 from flatkit.run import run
 from flatkit.steps import Boot, Demo
-from flatkit.updates.channels import Channels
-from flatkit.updates.server import UpdateServer
-from flatkit.workshop.extensions import offer_extensions
-from flatkit.workshop.offers import flatcar_server, offer_lab
+from flatkit.workshop.serving import Servers
 
 _PATIENCE = 300.0
 # So long a machine may take to go down before its next boot is seen.
@@ -49,9 +46,7 @@ class LocalStage:
         self._configs = configs or paths.examples_dir()
         self._guest, self._reuse = guest, reuse
         self._undo = ExitStack()
-        self._server: UpdateServer | None = None
-        self._server_url = ""
-        self._shelf: UpdateServer | None = None
+        self.servers = Servers()
         self._folder: Path | None = None
         self._is_lab: bool | None = None
         # By the name that the demo gives it; what was made from which `Boot`, by any demo of this stage.
@@ -63,6 +58,15 @@ class LocalStage:
         """Another demo begins: the machines of the one before it are at its service, and are not its own yet."""
         self._named = {}
         self.timeline = workshop.Timeline()
+
+    def let_go(self, later: Sequence[Demo]) -> None:
+        """Remove the machines that none of these demos will boot: an idle one still takes from the processor."""
+        from flatkit.demos import get_demo
+
+        boots = [step.boot for demo in later for step in demo.steps if step.boot]
+        boots += [step.boot for boot in boots if boot.after for step in get_demo(boot.after).steps if step.boot]
+        for boot in [boot for boot in self._made if boot not in boots and not self._keep]:
+            self._made.pop(boot).down()
 
     @property
     def machines(self) -> list[Machine]:
@@ -85,7 +89,7 @@ class LocalStage:
             return self._go_on_after(boot, observer)
         if self._guest is not None:
             self._named[boot.machine] = self._guest
-            self._lend([self._guest])
+            self.servers.lend([self._guest])
             self._guest.run("true", timeout=_LOGIN).check()
             return f'the machine "{self._guest.name}" is ready: it is there already'
         if boot in self._made:
@@ -101,7 +105,7 @@ class LocalStage:
         wish = workshop.Wish(name=boot.machine, image=image, forwards=forwards, keep_fresh=self._reuse)
         upped = workshop.boot(self._configs / boot.config, wish, observer=observer, cancel=self._cancel)
         self._made[boot] = self._named[boot.machine] = upped.machine
-        self._lend([upped.machine])
+        self.servers.lend([upped.machine])
         self.timeline = upped.timeline
         return f'the machine "{boot.machine}" is ready, {upped.timeline.total:.1f} s after its config was read'
 
@@ -179,16 +183,11 @@ class LocalStage:
             shutil.copytree(self._configs, self._folder, dirs_exist_ok=True)
         return self._folder
 
-    @property
-    def _book(self) -> Path:
-        """The channels of this stage's own server: those of a room that is being served are left alone."""
-        return self.folder / ".channels.json"
-
     def host(self, command: str) -> str:
         """Type a command on this host, in the stage's folder."""
         world = f'PATH="{Path(sys.executable).parent}:$PATH"'
-        if self._server is not None:
-            world += f'; export FLATKIT_ROOM_STATE="{self._book}"'
+        if self.servers.book is not None:
+            world += f'; export FLATKIT_ROOM_STATE="{self.servers.book}"'
         done = run(["bash", "-c", f"{world}; {command}"], check=False, timeout=_PATIENCE, cwd=self.folder)
         return done.stdout + done.stderr
 
@@ -216,7 +215,8 @@ class LocalStage:
         the demo's name of a machine that is another's.
         """
         if "{extensions}" in command:
-            command = command.replace("{extensions}", self._offer_extensions())
+            command = command.replace("{extensions}", self.servers.offer_extensions(self.folder))
+            self.servers.lend(self.machines)
         for machine in self.machines[-1:]:
             for forward in machine.forwards:
                 command = command.replace(f"{{port{forward.guest}}}", str(forward.host))
@@ -225,7 +225,7 @@ class LocalStage:
                 command = command.replace(f"{{{channel}}}", self._image_of(channel, Observer()))
         for known, machine in self._named.items():
             command = command.replace(known, machine.name)
-        return command.replace("{server}", self._server_url) if self._server_url else command
+        return command.replace("{server}", self.servers.url) if self.servers.url else command
 
     # Updates
 
@@ -233,35 +233,11 @@ class LocalStage:
         """Let an update server of this stage offer these releases of the lab image, and nothing else; where the machines run
         Flatcar, take the server that was named. Raises ImageError, HostError.
         """
-        if not self._looked_up(observer):
-            self._server_url = flatcar_server()
-            return
-        server = self._server or self._serve()
-        for channel in server.channels.releases:
-            server.withdraw(channel)
-        server.channels.forget_machines()
-        offer_lab(server, dict(offers), folder=self.folder / ".payloads", observer=observer)
-        self._lend(self.machines)
-
-    def _lend(self, machines: Sequence[Machine]) -> None:
-        """A machine on another host reaches the servers here like one on this host."""
-        for server in filter(None, (self._server, self._shelf)):
-            for machine in machines:
-                machine.lend_port(server.port)
-
-    def _serve(self) -> UpdateServer:
-        self._server = server = UpdateServer(channels=Channels(store=self._book))
-        self._undo.enter_context(server)
-        self._server_url = server.guest_url
-        return server
-
-    def _offer_extensions(self) -> str:
-        """`{extensions}`: where machines find the NAME-VERSION.raw that lie in the stage's folder now; its own server."""
-        if self._shelf is None:
-            self._shelf = self._undo.enter_context(UpdateServer())
-        offer_extensions(self._shelf, self.folder)
-        self._lend(self.machines)
-        return f"{self._shelf.guest_url}/extensions"
+        if self._looked_up(observer):
+            self.servers.offer(dict(offers), self.folder, observer)
+            self.servers.lend(self.machines)
+        else:
+            self.servers.take_flatcars()
 
     # The end
 
@@ -271,7 +247,8 @@ class LocalStage:
         return self.machines[-1].spec.label if self._named else ""
 
     def close(self) -> None:
-        """End the server, and remove the machines unless they are to be kept; a person's own stays."""
+        """End the servers, and remove the machines unless they are to be kept; a person's own stays."""
+        self.servers.close()
         self._undo.close()
         if not self._keep:
             for machine in self._made.values():

@@ -25,6 +25,7 @@ def holds(names, said):
     assert list_machines() == []
 
 
+@pytest.mark.long  # one after the other they are played below
 @pytest.mark.timeout(900)  # for hosts that do other things meanwhile
 @pytest.mark.parametrize("name", DEMOS)
 def test_demo_passes_every_check_and_leaves_nothing(name, lab_image, no_machines_left, capsys):
@@ -34,7 +35,6 @@ def test_demo_passes_every_check_and_leaves_nothing(name, lab_image, no_machines
     holds([name], said)
 
 
-@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_all_demos_one_after_the_other_on_one_stage(lab_image, no_machines_left, capsys):
     """Machines of an equal config are rewound instead of booted anew."""

@@ -86,6 +86,24 @@ def test_a_session_of_the_server_ends_with_its_machine(folder: Path, make: Calla
         running.wait(20)
 
 
+@pytest.mark.parametrize("make", [session_argv, console_argv], ids=["session", "console"])
+def test_nothing_of_a_session_stays_where_hang_ups_are_ignored(folder: Path, make: Callable[[str], list[str]]) -> None:
+    """As below nohup: the page's end of the session comes down to killing its first process, with the machine gone."""
+    console = folder_of("web").console
+    console.parent.mkdir(parents=True)
+    console.write_text("Linux version 6.1\n")
+    with subprocess.Popen(
+        ["nohup", *make("web")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as running:
+        assert running.stdout
+        while not running.stdout.readline().startswith((b"Linux", b"flatkit")):
+            pass
+        console.unlink()
+        running.kill()
+        # At its end every process that held the session has ended.
+        running.communicate(timeout=20)
+
+
 def test_keys_go_over_the_kernel_and_back(machine: LiveMachine) -> None:
     place = machine.terminal()
     assert "flatkit ssh web" in repr(place)
