@@ -3,6 +3,8 @@
 .PHONY: help setup workshop demo test test-long check bundles recordings site text text-back vectors bench bench-ui fuzz accept clean distclean
 
 BIN = $(shell tools/setup.sh bin)
+# An emulated machine leaves half of two processors idle: two lanes of test files halve that.
+LANES = -n 2 --dist loadfile --no-loadscope-reorder
 FAST = not vm and not ui and not install and not long
 IMAGE ?= auto
 
@@ -21,7 +23,7 @@ demo: setup ## boot a machine from a Butane config and check it, in this termina
 
 test: ## every test: pure ones, real machines, notebooks, set-up in an empty place
 	@tools/setup.sh test
-	@exec "$(BIN)/python" -m pytest -m "not long" $(PYTEST_ARGS)
+	@exec "$(BIN)/python" -m pytest -m "not long" $(LANES) $(PYTEST_ARGS)
 
 test-long: ## the tests that take very long
 	@tools/setup.sh test
@@ -33,7 +35,7 @@ check: ## style, types, layers, notebooks and the fast tests
 	"$(BIN)/ruff" format --check .
 	"$(BIN)/mypy"
 	"$(BIN)/python" tools/check_notebooks.py notebooks
-	@exec "$(BIN)/python" -m pytest -q -m "$(FAST)" --ignore tests/project/test_linters.py $(PYTEST_ARGS)
+	@exec "$(BIN)/python" -m pytest -q -m "$(FAST)" --ignore tests/project/test_linters.py $(LANES) $(PYTEST_ARGS)
 
 bundles: ## build what the notebook's widgets load, from flatkit/widgets/js (needs Node.js)
 	@cd flatkit/widgets/js && npm ci --ignore-scripts --no-audit --no-fund && node build.mjs

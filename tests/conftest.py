@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from filelock import FileLock
 
 from flatkit import paths
 
@@ -52,13 +53,15 @@ def node_folder() -> Path:
         pytest.skip("Node.js is not installed, so nothing of the widgets' page side is built")
     modules, lock = js / "node_modules", (js / "package-lock.json").read_bytes()
     stamp = modules / ".lock-of-tests"
-    if not (stamp.is_file() and stamp.read_bytes() == lock):
-        words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(words, cwd=js, capture_output=True, text=True, check=False)
-        if done.returncode and not os.environ.get("CI"):
-            pytest.skip(f"npm could not fetch the packages: {done.stderr.strip()[-200:]}")
-        assert done.returncode == 0, done.stderr
-        stamp.write_bytes(lock)
+    # Both lanes of `make test` may want them at once.
+    with FileLock(js / "node_modules.lock"):
+        if not (stamp.is_file() and stamp.read_bytes() == lock):
+            words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+            done = subprocess.run(words, cwd=js, capture_output=True, text=True, check=False)
+            if done.returncode and not os.environ.get("CI"):
+                pytest.skip(f"npm could not fetch the packages: {done.stderr.strip()[-200:]}")
+            assert done.returncode == 0, done.stderr
+            stamp.write_bytes(lock)
     return modules
 
 
@@ -80,6 +83,12 @@ def no_machines_left(own_folders: Path) -> Iterator[None]:
     assert find_machines() == []
     machines = own_folders / "machines"
     assert [path for path in machines.iterdir() if path.is_dir()] == [] if machines.is_dir() else True
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A test of a minute or more is named with its time: where a run is, and what it is held up by."""
+    if report.when == "call" and report.duration > 60 and "PYTEST_XDIST_WORKER" not in os.environ:
+        print(f"\n{report.nodeid}: {report.outcome} after {report.duration:.0f} s", flush=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
