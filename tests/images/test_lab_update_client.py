@@ -255,3 +255,18 @@ def test_a_request_that_comes_as_the_wait_ends_is_taken_whole(tmp_path: Path, fi
         "await 0.25 || await 5; echo $verb; await 0.1 || echo nothing more",
     )
     assert done.stdout == "check\nnothing more\n"
+
+
+def test_a_word_to_a_daemon_that_is_not_up_yet_leaves_no_file(tmp_path: Path) -> None:
+    """A plain file in the FIFO's place would be what the daemon reads from then on, the same word again and again."""
+    assert shell(tmp_path, "tell $run/requests check").returncode == 1
+    client = (USR / "bin/update_engine_client").read_text().replace("run=/run/update_engine", f"run={tmp_path}")
+    done = subprocess.run(
+        ["bash", "-c", client, "client", "-check_for_update"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 1
+    assert "update-engine.service does not run: sudo systemctl start update-engine" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+    os.mkfifo(tmp_path / "requests")
+    assert shell(tmp_path, "tell $run/requests check").returncode == 1  # nobody reads
+    assert shell(tmp_path, "exec 3<>$run/requests; tell $run/requests check; await 1; echo $verb").stdout == "check\n"

@@ -66,7 +66,7 @@ await() {
 }
 
 # tell FIFO WORD: without waiting; false when nobody reads.
-tell() { echo "$2" | dd of="$1" oflag=nonblock conv=notrunc status=none 2>/dev/null; }
+tell() { echo "$2" | dd of="$1" oflag=nonblock conv=nocreat,notrunc status=none 2>/dev/null; }
 
 size_of() { stat -c %s "$1" 2>/dev/null || echo 0; }
 
