@@ -78,7 +78,8 @@ class Step:
     afterwards (without one, the command's own output is the answer); `check` judges its value; `hint` helps when it fails.
     `wait` is how many seconds the check may take to become true: steps wait on conditions, never on sleeps. `machine` names
     the one where a guest's command is typed (without one, the machine that was booted last). After a command that `reboots`
-    the machine, the step goes on when it answers again. `lab_only` says why a step is left out on a Flatcar image.
+    the machine, the step goes on when it answers again; one that restarts `by_itself` may do so before the command is typed.
+    `lab_only` says why a step is left out on a Flatcar image.
     """
 
     title: str
@@ -92,6 +93,7 @@ class Step:
     wait: float = 0.0
     machine: str = ""
     reboots: bool = False
+    by_itself: bool = False
     lab_only: str = ""
 
     @property

@@ -114,6 +114,26 @@ def test_a_machine_of_ones_own_is_played_on_and_stays(booted: list[workshop.Wish
     assert mine.done == []
 
 
+def test_a_restart_by_itself_counts_from_the_last_one_even_before_the_command(booted: list[workshop.Wish]) -> None:
+    mine: Any = Machine("mine")
+    mine.console_size, waited = 100, []
+
+    def wait_for_boot(*, since: int, **_: Any) -> None:
+        waited.append(since)
+        mine.console_size += 1000
+
+    mine.wait_for_boot = wait_for_boot
+    with workshop.stage(guest=mine) as stage:
+        stage.boot(BOOT, Observer())
+        stage.reboot("who", Observer(), by_itself=True)  # none was seen yet
+        stage.reboot("sudo systemctl reboot", Observer())
+        mine.console_size += 50  # it restarts while nobody looks
+        stage.reboot("who", Observer(), by_itself=True)
+        mine.console_size += 50
+        stage.reboot("sudo systemctl reboot", Observer())
+    assert waited == [100, 1100, 2100, 3200]
+
+
 @pytest.mark.parametrize(("image", "command"), [
     ("lab", "flatkit up canary.bu --name demo-canary --image lab-beta"),
     ("stable", "flatkit up canary.bu --name demo-canary --image beta"),

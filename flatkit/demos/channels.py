@@ -139,6 +139,7 @@ _BROKEN = (
         command="systemctl --failed --no-legend --plain",
         machine=CANARY,
         reboots=True,
+        by_itself=True,
         check=slots.other_is_given_up,
         hint=f"flatkit console {CANARY} --lines 80   shows both boots",
         fact=SLOTS,

@@ -30,8 +30,10 @@ class Stage(Protocol):
     def guest(self, command: str, machine: str = "") -> str:
         """Type a command on a machine of the demo: the one of that name, or the one that was booted last."""
 
-    def reboot(self, command: str, observer: Observer, machine: str = "") -> str:
-        """Type a command that restarts a machine, and say in one line when it answers again."""
+    def reboot(self, command: str, observer: Observer, machine: str = "", *, by_itself: bool = False) -> str:
+        """Type a command that restarts a machine, and say in one line when it answers again; a restart `by_itself` may be
+        sooner than the command.
+        """
 
     def offer(self, offers: tuple[tuple[str, str], ...], observer: Observer) -> None:
         """Let the demo's update server offer these releases (channel, release of the lab image), and nothing else."""
@@ -112,7 +114,7 @@ def _carry_out(step: Step, command: str, stage: Stage, observer: Observer) -> st
     if step.boot:
         return stage.boot(step.boot, observer)
     if step.reboots:
-        return stage.reboot(command, observer, step.machine)
+        return stage.reboot(command, observer, step.machine, by_itself=step.by_itself)
     return stage.host(command) if step.where is Where.HOST else stage.guest(command, step.machine)
 
 

@@ -52,6 +52,8 @@ class LocalStage:
         # By the name that the demo gives it; what was made from which `Boot`, by any demo of this stage.
         self._named: dict[str, Machine] = {}
         self._made: dict[Boot, Machine] = {}
+        # By a machine's own name: where its console stood when it answered after its last restart.
+        self._answered: dict[str, int] = {}
         self.timeline = workshop.Timeline()
 
     def begin(self) -> None:
@@ -195,10 +197,15 @@ class LocalStage:
         """Type a command on the machine of that name, or on the one that was booted last. Raises MachineError."""
         return str(self._find(machine).run(command, timeout=_PATIENCE))
 
-    def reboot(self, command: str, observer: Observer, machine: str = "") -> str:
-        """Type a command that restarts the machine, and wait until it answers again. Raises MachineError."""
+    def reboot(self, command: str, observer: Observer, machine: str = "", *, by_itself: bool = False) -> str:
+        """Type a command that restarts the machine, and wait until it answers again. Raises MachineError.
+
+        Of a restart `by_itself` the console is read from where the machine last answered after one.
+        """
         found = self._find(machine)
         mark = found.console_size
+        if by_itself:
+            mark = self._answered.get(found.name, mark)
         said = ""
         try:
             said = str(found.run(command, timeout=_PATIENCE))
@@ -206,6 +213,7 @@ class LocalStage:
             # Some restart so quickly that the answer is cut off; what counts is the boot that follows.
             observer.notify(Said(text=error.message))
         found.wait_for_boot(since=mark, observer=observer, cancel=self._cancel)
+        self._answered[found.name] = found.console_size
         found.run("true", timeout=_LOGIN).check()
         return f'{said}the machine "{found.name}" has restarted, and answers again'
 

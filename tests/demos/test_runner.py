@@ -37,8 +37,8 @@ class FakeStage:
     def guest(self, command, machine=""):
         return self._answer(f"guest {machine}".strip(), command)
 
-    def reboot(self, command, observer, machine=""):
-        return self._answer(f"reboot {machine}".strip(), command)
+    def reboot(self, command, observer, machine="", *, by_itself=False):
+        return self._answer(f"reboot {machine}{' itself' if by_itself else ''}".strip(), command)
 
     def offer(self, offers, observer):
         self.typed.append(("offer", offers))
@@ -111,12 +111,14 @@ def test_a_step_is_played_on_the_machine_that_it_names_and_waits_for_a_reboot():
         steps=(
             step("hostname", says("one"), machine="one"),
             step("sudo reboot", says("up again"), reboots=True, machine="two"),
+            step("who", says("back"), reboots=True, by_itself=True, machine="two"),
         ),
     )
-    stage = FakeStage({"hostname": "one", "sudo reboot": "up again"})
+    stage = FakeStage({"hostname": "one", "sudo reboot": "up again", "who": "back"})
     assert play(demo, stage, Tape()).ok
     assert stage.typed == [
-        ("offer", (("stable", "lab-beta"),)), ("guest one", "hostname"), ("reboot two", "sudo reboot")
+        ("offer", (("stable", "lab-beta"),)), ("guest one", "hostname"), ("reboot two", "sudo reboot"),
+        ("reboot two itself", "who"),
     ]  # fmt: skip
 
 

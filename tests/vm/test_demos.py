@@ -13,6 +13,20 @@ from flatkit.machines import get_machine, list_machines
 pytestmark = pytest.mark.vm
 
 
+def play(name, capsys):
+    """What a demo, played on the lab image, said; a run that failed is told by the steps that failed and what led there."""
+    status = main(["demo", "run", name, "--image", "lab", "--json"])
+    said = capsys.readouterr().out
+    lines = said.splitlines()
+    failed = [
+        at for at, line in enumerate(lines) if (event := json.loads(line))["event"] == "step_ended" and not event["ok"]
+    ]
+    assert status == 0, (
+        "\n".join(line[:2000] for at in failed for line in [*lines[max(0, at - 12) : at + 1], ""]) or said[-2000:]
+    )
+    return said
+
+
 def holds(names, said):
     """Every step of these demos was played and passed, and no machine is left."""
     lines = [json.loads(line) for line in said.splitlines()]
@@ -29,19 +43,13 @@ def holds(names, said):
 @pytest.mark.timeout(900)  # for hosts that do other things meanwhile
 @pytest.mark.parametrize("name", DEMOS)
 def test_demo_passes_every_check_and_leaves_nothing(name, lab_image, no_machines_left, capsys):
-    status = main(["demo", "run", name, "--image", "lab", "--json"])
-    said = capsys.readouterr().out
-    assert status == 0, said[-2000:]
-    holds([name], said)
+    holds([name], play(name, capsys))
 
 
 @pytest.mark.timeout(3600)
 def test_all_demos_one_after_the_other_on_one_stage(lab_image, no_machines_left, capsys):
     """Machines of an equal config are rewound instead of booted anew."""
-    status = main(["demo", "run", "all", "--image", "lab", "--json"])
-    said = capsys.readouterr().out
-    assert status == 0, said[-2000:]
-    holds(DEMOS, said)
+    holds(DEMOS, play("all", capsys))
 
 
 def test_kept_machines_are_named(lab_image, no_machines_left, capsys):
