@@ -7,6 +7,9 @@ from flatkit.steps import Boot, Demo, Fact, Step, Where, is_equal, says
 
 _MACHINE = "demo-containers"
 _PAGE = "Hello from a container"
+# Seconds. Docker and containerd start in 17 on an emulated machine, and in more than 60 beside two others; what comes after
+# them takes a few.
+_DOCKER, _CONTAINER = 300, 90
 
 
 def _extension(name: str, why: str) -> tuple[Step, Step]:
@@ -54,7 +57,7 @@ CONTAINERS = Demo(
             fact=Fact(
                 name="waiting", ask="systemctl is-active docker.socket site.path", parse=lambda text: tuple(text.split())
             ),
-            wait=20,
+            wait=_CONTAINER,
         ),
         Step(
             title="A container image, without a registry",
@@ -74,7 +77,7 @@ CONTAINERS = Demo(
             check=is_equal("active"),
             hint="journalctl -u site   on the machine",
             fact=Fact(name="site", ask="systemctl is-active site"),
-            wait=60,
+            wait=_DOCKER,
         ),
         Step(
             title="The page is served",
@@ -83,7 +86,7 @@ CONTAINERS = Demo(
             where=Where.HOST,
             check=says(_PAGE),
             hint="docker ps   on the machine",
-            wait=30,
+            wait=_CONTAINER,
         ),
         *_extension(
             "docker-compose",
@@ -96,7 +99,7 @@ CONTAINERS = Demo(
             check=is_equal("running"),
             hint="docker compose --file /opt/site/compose.yaml logs",
             fact=Fact(name="second", ask="docker inspect --format '{{.State.Status}}' site-second-1"),
-            wait=20,
+            wait=_CONTAINER,
         ),
         Step(
             title="Both answer",
@@ -105,7 +108,7 @@ CONTAINERS = Demo(
             where=Where.HOST,
             check=says(_PAGE),
             hint="docker ps   on the machine",
-            wait=30,
+            wait=_CONTAINER,
         ),
         *_extension(
             "podman", "Podman runs containers without a daemon. Whoever prefers it adds it; nothing has to be taken away for it."
@@ -117,7 +120,7 @@ CONTAINERS = Demo(
             "sudo podman run --rm --network none flatkit/web:1 echo 'podman says hello'",
             check=says("podman says hello"),
             hint="ls /etc/containers   should show policy.json, which comes with the extension",
-            wait=30,
+            wait=_CONTAINER,
         ),
     ),
 )  # fmt: skip
