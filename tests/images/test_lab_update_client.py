@@ -270,3 +270,9 @@ def test_a_word_to_a_daemon_that_is_not_up_yet_leaves_no_file(tmp_path: Path) ->
     os.mkfifo(tmp_path / "requests")
     assert shell(tmp_path, "tell $run/requests check").returncode == 1  # nobody reads
     assert shell(tmp_path, "exec 3<>$run/requests; tell $run/requests check; await 1; echo $verb").stdout == "check\n"
+
+
+def test_times_go_by_the_boot_and_not_by_the_time_of_day(tmp_path: Path) -> None:
+    since_boot = int(float(Path("/proc/uptime").read_text().split()[0]))
+    assert since_boot <= int(shell(tmp_path, "clock; echo $now").stdout) <= since_boot + 60
+    assert [path.name for path in SCRIPTS if re.search(r"\bSECONDS\b", re.sub(r"(?m)^#.*", "", path.read_text()))] == []

@@ -117,3 +117,23 @@ def test_without_a_checkpoint_a_rewind_is_a_first_boot(machine):
     assert machine.host_port(22) == port
     assert [one.name for one in machine.checkpoints] == ["fresh"]
     assert machine.rewind().checkpoint == "fresh"
+
+
+def test_a_rewind_hours_later_makes_nothing_due_at_once(machine):
+    """What the machine remembers is two hours old, and its clock is set right; its own check for updates is not due."""
+    ask(machine, r"printf 'SERVER=disabled\n' | sudo tee /etc/flatcar/update.conf; sudo date -s '-2 hours'")
+    ask(machine, "sudo systemctl restart update-engine")
+    assert clock_error(machine) > 7000
+    machine.checkpoint("old")
+    assert machine.rewind(to="old").checkpoint == "old"
+    assert clock_error(machine) < 3
+    # The daemon does one thing after another: when it has heard a second word, it has looked at the clock after the first.
+    for _ in range(2):
+        lab.wait_for(
+            machine,
+            "before=$(stat -c %i /run/update_engine/status); update_engine_client -reset_status && sleep 0.5"
+            " && test $(stat -c %i /run/update_engine/status) != $before",
+        )
+    assert ask(
+        machine, "test -e /run/update_engine/result && cat /run/update_engine/result || echo 'it asked nobody'"
+    ) == ("it asked nobody")

@@ -10,6 +10,13 @@ pause() {
 }
 idle=''
 
+# clock: sets now to the seconds since the boot. Not SECONDS, which goes by the time of day: when that is set right after a
+# rewind, all that was to come in an hour would be due at once. The timers of Flatcar's engine stand still meanwhile, too.
+clock() {
+    read -r now _ </proc/uptime
+    now=${now%.*}
+}
+
 # fail CODE REASON: always false, so that `fail ... || return` is never needed: it is the last word of a function.
 fail() {
     code=$1 reason=$2
