@@ -149,7 +149,7 @@ _BROKEN = (
         "The canary has told that it went back. So nobody promotes this one to stable: the broken version met one machine, and "
         "not all of them.",
         _sees(_is_caught, "the canary rolled back, and stable without that version"),
-        wait=180,
+        wait=90,
     ),
 )  # fmt: skip
 
@@ -164,7 +164,7 @@ _ARRIVE = (
         check=slots.is_under_way,
         hint="journalctl -u update-engine",
         fact=UPDATE,
-        wait=300,
+        wait=120,
     ),
 )
 

@@ -63,7 +63,7 @@ PROVISION = Demo(
             check=is_equal("active"),
             hint="systemctl status web.socket",
             fact=Fact(name="socket", ask="systemctl is-active web.socket"),
-            wait=60,
+            wait=20,
         ),
         Step(
             title="The page is served",
@@ -73,7 +73,7 @@ PROVISION = Demo(
             where=Where.HOST,
             check=says("Hello from a machine that nobody installed"),
             hint="journalctl -u 'web@*'   on the machine",
-            wait=60,
+            wait=20,
         ),
         Step(
             title="And the system itself is read-only",

@@ -20,7 +20,7 @@ from flatkit.steps import Boot, Demo
 from flatkit.workshop.serving import Servers
 
 _PATIENCE = 300.0
-# So long a machine may take to go down before its next boot is seen.
+# So long a machine that has booted may take to its first answer.
 _LOGIN = 120.0
 
 

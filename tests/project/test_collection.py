@@ -18,5 +18,4 @@ def test_every_process_collects_the_same_tests(request: pytest.FixtureRequest) -
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     there = set(done.stdout.split("\n"))
     here = {item.nodeid for item in request.session.items}
-    assert here, "this very test is collected"
     assert sorted(here - there) == []

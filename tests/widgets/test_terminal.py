@@ -54,6 +54,15 @@ class Page:
             threading.Event().wait(0.01)
 
 
+@pytest.fixture
+def console(folder: Path) -> Path:
+    """What a machine named web has said: as long as the file is there, so is the machine."""
+    console = folder_of("web").console
+    console.parent.mkdir(parents=True)
+    console.write_text("Linux version 6.1\n")
+    return console
+
+
 def test_a_session_is_named_so_that_the_server_takes_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert session_name("my-web").startswith("flatkit_my_web_")
     assert session_name("my-web").replace("_", "").isalnum()
@@ -71,11 +80,8 @@ def test_a_session_runs_in_the_world_of_its_kernel(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [session_argv, console_argv], ids=["session", "console"])
-def test_a_session_of_the_server_ends_with_its_machine(folder: Path, make: Callable[[str], list[str]]) -> None:
+def test_a_session_of_the_server_ends_with_its_machine(console: Path, make: Callable[[str], list[str]]) -> None:
     """Also where no page is open that would end it."""
-    console = folder_of("web").console
-    console.parent.mkdir(parents=True)
-    console.write_text("Linux version 6.1\n")
     with subprocess.Popen(
         make("web"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as running:
@@ -87,11 +93,8 @@ def test_a_session_of_the_server_ends_with_its_machine(folder: Path, make: Calla
 
 
 @pytest.mark.parametrize("make", [session_argv, console_argv], ids=["session", "console"])
-def test_nothing_of_a_session_stays_where_hang_ups_are_ignored(folder: Path, make: Callable[[str], list[str]]) -> None:
+def test_nothing_of_a_session_stays_where_hang_ups_are_ignored(console: Path, make: Callable[[str], list[str]]) -> None:
     """As below nohup: the page's end of the session comes down to killing its first process, with the machine gone."""
-    console = folder_of("web").console
-    console.parent.mkdir(parents=True)
-    console.write_text("Linux version 6.1\n")
     with subprocess.Popen(
         ["nohup", *make("web")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as running:
