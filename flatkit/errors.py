@@ -23,6 +23,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, ClassVar
 
+from flatkit.untrusted import lines_of
+
 if TYPE_CHECKING:
     from flatkit.report import Report
 
@@ -51,7 +53,7 @@ class FlatkitError(Exception):
         if self.hint:
             lines += wide.wrap(f"  Next: {self.hint}")
         if self.details:
-            lines += ["", *("  " + line for line in self.details.rstrip().splitlines()[-20:])]
+            lines += ["", *("  " + line for line in lines_of(self.details.rstrip())[-20:])]
         return lines
 
 

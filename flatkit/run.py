@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from flatkit.errors import CommandFailed, MissingDependency, WaitTimeout
+from flatkit.untrusted import lines_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ def run(
 
 def failure(result: Result) -> CommandFailed:
     """The error for a command that ended badly, with the last of what it said."""
-    said = (result.stderr or result.stdout).strip().splitlines()
+    said = lines_of((result.stderr or result.stdout).strip())
     last = said[-1] if said else "it said nothing"
     return CommandFailed(
         f'"{result.line}" ended with status {result.status}: {last}', details=result.stderr or result.stdout

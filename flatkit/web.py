@@ -16,6 +16,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from flatkit.errors import FetchError, UsageError
+from flatkit.untrusted import is_number
 
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -169,7 +170,7 @@ def _response(url: str, answer: Any, limit: int) -> Response:
         text = data.decode("utf-8", errors="replace")
     headers = {name.lower(): value for name, value in answer.headers.items()}
     length = headers.get("content-length", "")
-    if length.isdigit() and len(data) < min(int(length), limit):
+    if is_number(length) and len(data) < min(int(length), limit):
         raise http.client.IncompleteRead(data, int(length) - len(data))
     return Response(
         url=url, status=int(answer.status or 0), text=text, headers=headers, data=data, final_url=answer.geturl() or url

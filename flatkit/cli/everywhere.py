@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 
 from flatkit.cli.show import paint
+from flatkit.untrusted import lines_of
 
 
 def run(argv: list[str]) -> int:
@@ -77,6 +78,6 @@ def _one(payload: object, name: str, as_json: bool) -> int:
         print(json.dumps({"event": "result", "ok": True, "name": done.platform.name, "fit": done.fit,
                           "bytes": payload.size, "pieces": pieces}))  # fmt: skip
         return 0
-    for line in str(done).splitlines():
+    for line in lines_of(str(done)):
         print(paint(line, "\x1b[31m", sys.stdout) if done.fit is Fit.TOO_BIG and line.startswith("✗") else line)
     return 0

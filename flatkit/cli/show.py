@@ -22,6 +22,7 @@ from flatkit.events import (
     StepStarted,
     Waiting,
 )  # fmt: skip
+from flatkit.untrusted import lines_of
 
 _GREEN, _RED, _DIM, _BOLD, _OFF = "\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 _SHOWN_LINES = 15
@@ -42,7 +43,7 @@ def paint(text: str, color: str, stream: Any) -> str:
 def print_error(error: FlatkitError) -> None:
     """Say an error: what happened, details where there are some, what to do next."""
     print(f"{paint('flatkit:', _RED, sys.stderr)} {error.message}", file=sys.stderr)
-    for line in error.details.rstrip().splitlines()[-_SHOWN_LINES:]:
+    for line in lines_of(error.details.rstrip())[-_SHOWN_LINES:]:
         print(f"  | {line}", file=sys.stderr)
     if error.hint:
         print(f"  Next: {error.hint}", file=sys.stderr)
@@ -165,7 +166,7 @@ class Terminal(Observer):
 
     def on_step_output(self, event: StepOutput) -> None:
         """What the command printed, cut to what a screen bears."""
-        lines = event.text.rstrip().splitlines()
+        lines = lines_of(event.text.rstrip())
         for line in lines[:_SHOWN_LINES]:
             self._line(f"    {line[:200]}")
         if len(lines) > _SHOWN_LINES:

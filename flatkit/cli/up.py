@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from flatkit.cli.show import Json, fail_json, observer_for
 from flatkit.errors import FlatkitError, UsageError
+from flatkit.untrusted import is_number
 
 if TYPE_CHECKING:
     from flatkit.machines import Forward
@@ -126,8 +127,8 @@ def _forwards(texts: list[str], ssh_port: int | None) -> tuple[Forward, ...]:
 
 def _disks(texts: list[str]) -> tuple[tuple[int, ...], tuple[Path, ...]]:
     """Sizes of empty disks, and images. A word of digits is a size."""
-    empty = tuple(int(text) for text in texts if text.isdigit())
-    images = tuple(Path(text).expanduser().absolute() for text in texts if not text.isdigit())
+    empty = tuple(int(text) for text in texts if is_number(text))
+    images = tuple(Path(text).expanduser().absolute() for text in texts if not is_number(text))
     for path in images:
         if not path.is_file():
             raise UsageError(

@@ -10,6 +10,7 @@ from typing import Any
 from flatkit.demos import slots, update
 from flatkit.demos.facts import SLOTS, UPDATE
 from flatkit.steps import Demo, Step, Verdict, Where, says
+from flatkit.untrusted import lines_of
 
 STABLE, CANARY = update.MACHINE, "demo-canary"
 _NO_BROKEN = "Flatcar publishes no release that is broken on purpose"
@@ -38,9 +39,9 @@ class Table:
 def parse_channels(text: str) -> Table:
     """From the output of `flatkit channels`: two tables, columns two spaces or more apart."""
     first, _, second = text.strip().partition("\n\n")
-    rows = [re.split(r"\s{2,}", line.strip()) for line in first.splitlines()[1:]]
+    rows = [re.split(r"\s{2,}", line.strip()) for line in lines_of(first)[1:]]
     offers = {row[0]: row[1].split()[0] for row in rows if len(row) == 2}
-    seen = [re.split(r"\s{2,}", line.strip()) for line in second.splitlines()[1:]]
+    seen = [re.split(r"\s{2,}", line.strip()) for line in lines_of(second)[1:]]
     machines = {row[0]: Row(group=row[1], version=row[2], state=row[3]) for row in seen if len(row) == 5}
     return Table(offers=offers, machines=machines)
 

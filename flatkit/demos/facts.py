@@ -12,6 +12,7 @@ from typing import Any
 
 from flatkit.errors import FlatkitError, MachineError
 from flatkit.steps import Fact, Verdict
+from flatkit.untrusted import lines_of
 from flatkit.updates.slots import Slot, parse_cgpt_show
 from flatkit.updates.status import UpdateStatus, parse_statuses
 
@@ -37,7 +38,7 @@ class Layer:
 
 def _release_of(text: str) -> dict[str, str]:
     """The assignments of an os-release or extension-release file."""
-    pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    pairs = (line.split("=", 1) for line in lines_of(text) if "=" in line and not line.startswith("#"))
     return {key.strip(): value.strip().strip("\"'") for key, value in pairs}
 
 
@@ -122,7 +123,7 @@ def parse_usr(text: str) -> dict[str, str]:
 
     With system extensions merged (docker is one, on Flatcar as well) an overlay named sysext lies on the image itself.
     """
-    rows = (line.split(None, 1) for line in text.strip().splitlines())
+    rows = (line.split(None, 1) for line in lines_of(text.strip()))
     return {row[0]: row[1].split(",")[0] for row in rows if len(row) == 2}
 
 

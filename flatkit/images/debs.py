@@ -19,6 +19,7 @@ from pathlib import Path
 from flatkit.errors import CommandFailed, FetchError, ImageError, InputError, MissingDependency
 from flatkit.events import Observer, Progressed
 from flatkit.run import Result, run, stream
+from flatkit.untrusted import lines_of
 
 _LISTS_AGE = 24 * 3600
 # Taken out of the lab image although its package list names them: an extension that needs them brings them.
@@ -90,7 +91,7 @@ class Apt:
         }  # fmt: skip
         lines = [f'{name} "{value}";' for name, value in settings.items()]
         # The person's proxies hold here too.
-        lines += run(["apt-config", "dump", "Acquire"]).stdout.splitlines()
+        lines += lines_of(run(["apt-config", "dump", "Acquire"]).stdout)
         lines += ['Acquire::Languages "none";', 'Acquire::GzipIndexes "true";', 'Acquire::Retries "3";']
         config = at / "apt.conf"
         config.write_text("\n".join(lines) + "\n")
@@ -162,7 +163,7 @@ class Apt:
 
 
 def _fetch_error(what: str, error: CommandFailed) -> FetchError:
-    lines = [line for line in error.details.splitlines() if line.startswith(("E:", "W:"))] or [error.message]
+    lines = [line for line in lines_of(error.details) if line.startswith(("E:", "W:"))] or [error.message]
     return FetchError(
         f"{what} could not be fetched: {lines[0][2:].strip()}",
         hint="look at the network (proxy?), or set FLATKIT_DEBIAN_MIRROR to a mirror near you, and try again",

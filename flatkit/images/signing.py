@@ -18,6 +18,7 @@ from pathlib import Path
 
 from flatkit.errors import ImageError, InputError, MissingDependency
 from flatkit.run import Result, run
+from flatkit.untrusted import is_number, lines_of
 
 FLATCAR_PRIMARY = "F88CFEDEFF29A5B4D9523864E25D9AED0593B34A"
 # No configuration, trust data base or agent of the person's, and no key from elsewhere.
@@ -128,11 +129,11 @@ class Keyring:
         """When a key or subkey ends, in Unix seconds; None when that is not told."""
         listing = _gpg(self._home, "--with-colons", "--fixed-list-mode", "--list-keys").stdout
         expiry: str = ""
-        for fields in (line.split(":") for line in listing.splitlines()):
+        for fields in (line.split(":") for line in lines_of(listing)):
             if fields[0] in {"pub", "sub"}:
                 expiry = fields[6]
             elif fields[0] == "fpr" and fields[9] == fingerprint:
-                return int(expiry) if expiry.isdigit() else None
+                return int(expiry) if is_number(expiry) else None
         return None
 
 
@@ -217,12 +218,12 @@ _VERDICTS = {"GOODSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "BADSIG", "ERRSIG"}
 def parse_status(text: str) -> list[StatusOfSignature]:
     """Read the lines that gpg writes to --status-fd: one value for each signature."""
     found: list[StatusOfSignature] = []
-    for words in (line.split() for line in text.splitlines() if line.startswith("[GNUPG:] ")):
+    for words in (line.split() for line in lines_of(text) if line.startswith("[GNUPG:] ")):
         name = words[1]
         if name in _VERDICTS:
             found.append(StatusOfSignature(verdict=name, key=words[2] if len(words) > 2 else ""))
         elif name == "VALIDSIG" and found and len(words) >= 12:
-            made = int(words[4]) if words[4].isdigit() else 0
+            made = int(words[4]) if is_number(words[4]) else 0
             last = found[-1]
             found[-1] = StatusOfSignature(
                 verdict=last.verdict, key=last.key, subkey=words[2], primary=words[11], made=made

@@ -17,6 +17,7 @@ from pathlib import Path
 from flatkit.images.names import Board, Channel, Version, Wanted, find_version
 from flatkit.images.signing import Trust
 from flatkit.paths import cache_dir
+from flatkit.untrusted import lines_of
 
 _RECORD = "image.json"
 # Majors of the LTS streams, where a server's lts-info is not at hand (website, data/releases).
@@ -156,7 +157,7 @@ def stream_major(stream: str) -> int | None:
 
 def parse_lts_info(text: str) -> dict[str, int]:
     """Year -> major, from the lines MAJOR:YEAR:STATUS of a server's lts-info."""
-    rows = (re.match(r"(\d{3,6}):(20\d\d)\b", line) for line in text.splitlines())
+    rows = (re.match(r"(\d{3,6}):(20\d\d)\b", line) for line in lines_of(text))
     return {row[2]: int(row[1]) for row in rows if row}
 
 

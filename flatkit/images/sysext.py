@@ -22,6 +22,7 @@ from flatkit.images.lab import recipe as lab_recipe
 from flatkit.images.sysext_tree import Recipe
 from flatkit.paths import cache_dir
 from flatkit.run import run
+from flatkit.untrusted import lines_of
 
 _NEEDED_MIB = 1500
 # Versions of the recipes pile up while one works on them: what was not built for so long goes with the next build.
@@ -193,5 +194,5 @@ def _base_files(base: Path) -> list[str]:
     """The files of the lab image's /usr, as far as the packages go."""
     removed = "|".join(re.escape(pattern).replace(r"\*", "[^/]*") for pattern in lab_recipe.patterns("usr") if pattern)
     gone = re.compile(rf"(?:{removed})(?:/|$)")
-    listing = run(["tar", "-tf", base]).stdout.splitlines()
+    listing = lines_of(run(["tar", "-tf", base]).stdout)
     return [path for path in listing if path.startswith("./usr/") and not gone.match(path[6:])]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from flatkit.errors import FlatkitError
 from flatkit.lessons.exercise import Act, Bench, Exercise, Finding, State
 from flatkit.lessons.progress import Progress, Record
+from flatkit.untrusted import lines_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +39,10 @@ class Standing:
     def __str__(self) -> str:
         lines = [self.headline, self.exercise.task]
         if self.finding and (self.state is not State.NOT_TRIED):
-            lines += [f"  {line}" for line in str(self.finding).splitlines()]
+            lines += [f"  {line}" for line in lines_of(str(self.finding))]
         lines += [f"  hint {number}: {hint}" for number, hint in enumerate(self.hints, start=1)]
         for done in self.done:
-            lines += [f"  {done.line}", *(f"    {line}" for line in done.output.rstrip().splitlines())]
+            lines += [f"  {done.line}", *(f"    {line}" for line in lines_of(done.output.rstrip()))]
         left = len(self.exercise.hints) - len(self.hints)
         if self.state is not State.PASSED and left:
             lines.append(f"  {left} hint{'s' if left > 1 else ''} left")

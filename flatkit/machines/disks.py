@@ -17,6 +17,7 @@ from flatkit.errors import HostError, ImageError
 from flatkit.machines.domain import DomainFiles
 from flatkit.machines.spec import MachineSpec
 from flatkit.run import run
+from flatkit.untrusted import lines_of
 
 # What a machine writes on its first boot and in a lesson, with room to spare.
 ROOM_MIB = 512
@@ -43,7 +44,7 @@ def measure_room(folder: Path) -> Room:
 
 def _available_memory_mib() -> int:
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = lines_of(Path("/proc/meminfo").read_text())
         fields = dict(line.split(":", 1) for line in lines)
         available = int(fields["MemAvailable"].split()[0]) // 1024
     except (OSError, KeyError, ValueError):

@@ -23,6 +23,7 @@ from flatkit.machines.place import Place
 from flatkit.machines.remote import RemoteHost
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec
 from flatkit.machines.store import Folder, check_cancel, make_folder, owner_id, write_atomically
+from flatkit.untrusted import lines_of
 
 # For root, QEMU runs as libvirt's own user there, too: its files must lie where that one can enter.
 _SURVEY = """
@@ -46,7 +47,7 @@ def survey(host: RemoteHost) -> dict[str, str]:
     done = host.run(_SURVEY, check=False)
     if done.status:
         raise HostError(f'nothing can be kept on "{host.target}": {done.stderr.strip()}', hint=f"ssh {host.target} df")
-    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    return dict(line.split("=", 1) for line in lines_of(done.stdout) if "=" in line)
 
 
 class Elsewhere(Place):

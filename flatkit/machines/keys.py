@@ -18,6 +18,7 @@ from pathlib import Path
 from flatkit import paths
 from flatkit.errors import InputError
 from flatkit.machines.store import holding, make_folder, write_atomically
+from flatkit.untrusted import lines_of
 
 # What Flatcar's issuegen prints before the login prompt, and the lab image likewise.
 _HOST_KEY = re.compile(r"SSH host key: (SHA256:[A-Za-z0-9+/]{43})=? \((\w+)\)")
@@ -118,7 +119,7 @@ def read_key_file(path: Path) -> tuple[Path | None, tuple[str, ...]]:
             f'the key file "{path}" cannot be read: {error.strerror}; expected a private key, or public ones',
             hint="ssh-keygen -t ed25519   (makes ~/.ssh/id_ed25519)",
         ) from None
-    lines = tuple(line.strip() for line in text.splitlines() if re.match(r"\s*(ssh|ecdsa|sk)-\S+ +\S", line))
+    lines = tuple(line.strip() for line in lines_of(text) if re.match(r"\s*(ssh|ecdsa|sk)-\S+ +\S", line))
     if not lines:
         raise InputError(
             f'the file "{path}" holds no SSH key; expected a private key, or lines such as "ssh-ed25519 AAAA..."',

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from flatkit.errors import HostError, MachineError
 from flatkit.machines.spec import Forward
+from flatkit.untrusted import lines_of
 
 LOWEST, HIGHEST = 20000, 29999
 
@@ -119,7 +120,7 @@ def _listening_inodes(port: int) -> set[str]:
     inodes = set()
     for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
         try:
-            lines = table.read_text().splitlines()[1:]
+            lines = lines_of(table.read_text())[1:]
         except OSError:
             continue
         for fields in map(str.split, lines):

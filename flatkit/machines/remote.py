@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from flatkit.errors import CommandFailed, HostError
 from flatkit.run import Result, run, stream
+from flatkit.untrusted import lines_of
 
 _TIMEOUT = 60.0
 _SSH_SAID = re.compile(r"ssh: |Permission denied \(|Host key verification|kex_exchange|No route to host|known_hosts")
@@ -41,7 +42,7 @@ class RemoteHost:
         if done.status == _NO_CONNECTION:
             raise self.unreachable(done.stderr)
         if check and done.status:
-            said = (done.stderr or done.stdout).strip().splitlines()
+            said = lines_of((done.stderr or done.stdout).strip())
             raise CommandFailed(
                 f'"{words[0] if words else script}" failed on "{self.target}" with status {done.status}: '
                 f"{said[-1] if said else 'it said nothing'}",
@@ -68,7 +69,7 @@ class RemoteHost:
 
     def unreachable(self, said: str) -> HostError:
         """The error when there is no way there."""
-        lines = said.removeprefix("Cannot recv data: ").strip().splitlines()
+        lines = lines_of(said.removeprefix("Cannot recv data: ").strip())
         return HostError(
             f'the host "{self.target}" of LIBVIRT_DEFAULT_URI cannot be reached by SSH: '
             f"{lines[-1] if lines else 'the connection was lost'}",

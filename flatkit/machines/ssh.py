@@ -24,6 +24,7 @@ from flatkit.errors import CommandFailed, MachineError, WaitTimeout
 from flatkit.machines.banner import BannerProbe
 from flatkit.machines.keys import HostKey, algorithms_for, fingerprint_of
 from flatkit.machines.store import write_atomically
+from flatkit.untrusted import lines_of
 
 if TYPE_CHECKING:
     import paramiko
@@ -57,7 +58,7 @@ class RunResult:
     def check(self) -> RunResult:
         """This result, when the command succeeded. Raises CommandFailed."""
         if not self.ok:
-            said = (self.stderr or self.stdout).strip().splitlines()
+            said = lines_of((self.stderr or self.stdout).strip())
             raise CommandFailed(
                 f'"{self.command}" ended with status {self.status}: {said[-1] if said else "it said nothing"}',
                 details=self.stderr or self.stdout,

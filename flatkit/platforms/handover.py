@@ -17,6 +17,7 @@ from pathlib import PurePath
 from typing import Any
 
 from flatkit.platforms.platform import Limit, Piece, Platform
+from flatkit.untrusted import lines_of
 
 # Hyper-V keeps about 1 KiB in one value (Flatcar's guide).
 _KVP_VALUE = 1024
@@ -100,7 +101,7 @@ class Handover:
         lines = [f"{self.platform.title}: {self.platform.how}", f"{mark}{self.verdict}"]
         lines += ["", f"first: {self.first}"] if self.first else []
         for piece in (*self.pieces, *self.offers):
-            lines += ["", _title(piece), *(f"  {line}" for line in piece.text.splitlines())]
+            lines += ["", _title(piece), *(f"  {line}" for line in lines_of(piece.text))]
         lines += ["", *(f"note: {note}" for note in self.platform.notes), NOT_RUN]
         return "\n".join(lines)
 

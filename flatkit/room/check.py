@@ -20,6 +20,7 @@ from flatkit.room import wheels
 from flatkit.room.parcel import measure
 from flatkit.room.serve import read_manifest
 from flatkit.run import run
+from flatkit.untrusted import lines_of
 
 _SHOWN = 5
 
@@ -140,7 +141,7 @@ def _resolve(folder: Path, python: str) -> Finding:
             run([sys.executable, "-m", "venv", work])
             said = wheels.pip("install", "--dry-run", "flatkit", python=Path(work) / "bin" / "python", env=env)
         except CommandFailed as error:
-            last = (error.details.strip().splitlines() or [error.message])[-1]
+            last = (lines_of(error.details.strip()) or [error.message])[-1]
             return Finding(name="pip", ok=False, found=f"on CPython {python} pip says: {last}")
     count = len(said.rpartition("Would install")[2].split())
     return Finding(name="pip", ok=count > 0, found=f"on CPython {python} pip would install {count} packages")

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from flatkit.untrusted import lines_of
+
 NEVER = "never yet"
 
 # thing -> what shows it, all of these together: patterns of a capture's name (golden.py), or of what a demo types.
@@ -98,7 +100,7 @@ class Judged:
 
 def parse_rows(text: str) -> tuple[Row, ...]:
     """The rows of every table, without the heads."""
-    lines, rows = text.splitlines(), []
+    lines, rows = lines_of(text), []
     for number, line in enumerate(lines):
         follows_head = number + 1 < len(lines) and re.match(r"\| *-{3}", lines[number + 1])
         if line.startswith("| ") and not line.startswith("| ---") and not follows_head:

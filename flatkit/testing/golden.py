@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flatkit.errors import FlatkitError
+from flatkit.untrusted import lines_of
 from flatkit.updates.slots import parse_cgpt_show
 from flatkit.updates.status import parse_statuses, parse_update_conf
 
@@ -156,7 +157,7 @@ def find_faults(capture: Capture, raw: str, *, is_flatcar: bool, lab: Mapping[st
 
 
 def _lines(raw: str) -> set[str]:
-    return {line.strip() for line in raw.splitlines() if line.strip()}
+    return {line.strip() for line in lines_of(raw) if line.strip()}
 
 
 # What two machines of one form may differ in, and be of one form all the same.

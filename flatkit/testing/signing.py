@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from flatkit.run import run
+from flatkit.untrusted import lines_of
 
 
 class SigningKey:
@@ -78,5 +79,5 @@ class SigningKey:
 
 def _after(listing: str, record: str) -> list[str]:
     """The lines that follow directly on each record of a kind."""
-    lines = listing.splitlines()
+    lines = lines_of(listing)
     return [lines[at + 1] for at, line in enumerate(lines[:-1]) if line.startswith(f"{record}:")]

@@ -39,6 +39,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flatkit.errors import ImageError
+from flatkit.untrusted import lines_of
 from flatkit.updates import keys
 
 FILE_NAME = "flatcar_lab_update.bin"  # on the update server, where Flatcar has flatcar_production_update.gz
@@ -264,7 +265,7 @@ def _read_manifest(path: Path, file: BinaryIO) -> Manifest:
 
 def parse_manifest(text: str, *, signed_size: int, signature_size: int = keys.SIGNATURE_SIZE) -> Manifest:
     """The manifest's text as a value. Raises ValueError saying which key is missing or wrong."""
-    values = dict(line.partition("=")[::2] for line in text.splitlines())
+    values = dict(line.partition("=")[::2] for line in lines_of(text))
 
     def value(key: str, pattern: re.Pattern[str]) -> str:
         if not pattern.fullmatch(values.get(key, "")):

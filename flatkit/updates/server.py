@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from flatkit.errors import HostError, ImageError, InputError, UsageError
+from flatkit.untrusted import is_number
 from flatkit.updates import omaha
 from flatkit.updates.channels import Channels
 from flatkit.updates.content import Content, Selection, select
@@ -192,7 +193,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not re.fullmatch(r"[0-9]{1,9}", length) or int(length) > omaha.REQUEST_LIMIT:
             self.close_connection = True  # the body stays unread
-            self._say(413 if length.isdigit() else 411, f"expected a body of at most {omaha.REQUEST_LIMIT} bytes")
+            self._say(413 if is_number(length) else 411, f"expected a body of at most {omaha.REQUEST_LIMIT} bytes")
             return
         data = self.rfile.read(int(length))
         path = self._path()

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from flatkit.errors import MachineError
+from flatkit.untrusted import is_number, lines_of
 
 USR_TYPE = "5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6"
 USR_GUIDS = {"USR-A": "7130c94a-213a-4e5a-8e26-6cce9662f132", "USR-B": "e03dd35c-7c2d-4a47-b3fe-27f15780a57c"}
@@ -90,7 +91,7 @@ def parse_sfdisk_attributes(text: str) -> int:
         bit = token.removeprefix("GUID:")
         if bit in _SFDISK_NAMES:
             word |= 1 << _SFDISK_NAMES[bit]
-        elif bit.isascii() and bit.isdigit() and int(bit) < 64:
+        elif is_number(bit) and int(bit) < 64:
             word |= 1 << int(bit)
         elif bit:
             raise ValueError(f'"{token}" is no GPT attribute; expected one such as "GUID:48,56"')
@@ -181,7 +182,7 @@ def parse_cgpt_show(text: str, *, running: str = "") -> tuple[Slot, ...]:
 def _blocks(text: str, head: re.Pattern[str]) -> list[list[str]]:
     """The lines of each partition, its first line first; the lines of headers and tables belong to none."""
     blocks: list[list[str]] = []
-    for line in text.splitlines():
+    for line in lines_of(text):
         if head.match(line):
             blocks.append([line])
         elif blocks and not re.match(r"^\s*\d+\s+\d+\s", line):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from flatkit.errors import MachineError
+from flatkit.untrusted import lines_of
 
 PUBLIC_SERVER = "https://public.update.flatcar-linux.net/v1/update/"
 
@@ -66,7 +67,7 @@ def parse_statuses(text: str) -> tuple[UpdateStatus, ...]:
     """
     found: list[UpdateStatus] = []
     values: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in lines_of(text):
         key, equals, value = line.strip().partition("=")
         if not equals or key not in _KEYS:
             continue
@@ -142,7 +143,7 @@ def parse_update_conf(text: str, *, defaults: str = "") -> UpdateConf:
 
 def _assignments(text: str) -> dict[str, str]:
     found = {}
-    for line in text.splitlines():
+    for line in lines_of(text):
         match = re.match(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$", line)
         if match:
             key, value = match.groups()

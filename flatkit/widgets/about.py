@@ -10,6 +10,7 @@ from flatkit.errors import FlatkitError
 from flatkit.machines import Checkpoint, ports
 from flatkit.machines.store import Record
 from flatkit.steps import Fact
+from flatkit.untrusted import lines_of
 
 Rows = tuple[tuple[str, str], ...]
 
@@ -39,7 +40,7 @@ class Usage:
 def parse_usage(text: str) -> Usage | None:
     """From the answer to USAGE; None when it cannot be read."""
     try:
-        load, up, total, free, disk = (line.split() for line in text.strip().splitlines())
+        load, up, total, free, disk = (line.split() for line in lines_of(text.strip()))
         memory = int(total[1]) * 1024
         return Usage(
             memory_used=memory - int(free[1]) * 1024,

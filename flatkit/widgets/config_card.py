@@ -10,6 +10,7 @@ from typing import Any
 from flatkit.butane import Translation, translate
 from flatkit.butane.render import render
 from flatkit.report import Entry, Kind
+from flatkit.untrusted import lines_of
 from flatkit.widgets import html
 from flatkit.widgets.results import Note
 
@@ -116,7 +117,7 @@ class ConfigCard:
         """What the config will do to a machine, in plain words, in order."""
         from flatkit.butane.explain import explain_text
 
-        return Note(lines=tuple(explain_text(self.translation).rstrip().splitlines()))
+        return Note(lines=tuple(lines_of(explain_text(self.translation).rstrip())))
 
     @property
     def headline(self) -> str:

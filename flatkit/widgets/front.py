@@ -6,6 +6,7 @@ import sys
 from typing import Any, Protocol
 
 from flatkit.errors import Cancelled, FlatkitError, WaitTimeout
+from flatkit.untrusted import lines_of
 from flatkit.widgets import html
 
 
@@ -51,7 +52,7 @@ def publish_text(twin: str) -> None:
     """Show a few lines below the cell."""
     shell = get_shell()
     if shell is not None:
-        lines = "".join(html.line(html.text(line)) for line in twin.splitlines())
+        lines = "".join(html.line(html.text(line)) for line in lines_of(twin))
         shell.display_pub.publish({"text/plain": twin, "text/html": html.block(lines)})
 
 

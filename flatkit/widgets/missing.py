@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from flatkit.errors import UsageError
+from flatkit.untrusted import lines_of
 from flatkit.widgets import front
 
 _IMPORT = "import flatkit as fk"
@@ -87,7 +88,7 @@ def _line_in(source: str, name: str) -> str:
         return ""
     for node in tree.body:
         if name in _made_by(node):
-            return source.splitlines()[node.lineno - 1].strip()
+            return lines_of(source)[node.lineno - 1].strip()
     return ""
 
 

@@ -17,6 +17,7 @@ from flatkit.demos.replay import replay
 from flatkit.demos.runner import DemoResult, Stage, play
 from flatkit.errors import FlatkitError, MachineError, UsageError, WaitTimeout
 from flatkit.events import Said
+from flatkit.untrusted import lines_of
 from flatkit.widgets import front, played
 from flatkit.widgets.job import Job
 from flatkit.widgets.played import Played, StepShown
@@ -249,7 +250,7 @@ class Player:
             if step.state == "waiting":
                 continue
             lines += [f"    {step.why}", f"    {prompt_of(step)} {step.command}"]
-            lines += [f"      {line}" for line in step.output.rstrip().splitlines()[:15]]
+            lines += [f"      {line}" for line in lines_of(step.output.rstrip())[:15]]
             lines += [f"    {step.mark} {step.found}"] if step.found else []
             lines += [f"    Next: {step.hint}"] if step.hint else []
         return "\n".join(lines)

@@ -16,6 +16,7 @@ from pathlib import Path
 from flatkit.errors import ImageError
 from flatkit.images.lab import recipe
 from flatkit.run import run
+from flatkit.untrusted import lines_of
 
 _MIB = 1024 * 1024
 _CLUSTER = 64 * 1024  # of qcow2: what it stores at once
@@ -114,7 +115,7 @@ def partition_table() -> str:
 def offsets() -> dict[str, int]:
     """Where each partition begins on the disk, in bytes, by label."""
     found: dict[str, int] = {}
-    for line in partition_table().splitlines():
+    for line in lines_of(partition_table()):
         match = re.search(r'start=(\d+),.*name="([^"]+)"', line)
         if match:
             found[match.group(2)] = int(match.group(1)) * 512

@@ -14,13 +14,14 @@ from flatkit.errors import ImageError
 from flatkit.images.lab import recipe
 from flatkit.images.lab.disk import UsrImage
 from flatkit.run import run
+from flatkit.untrusted import lines_of
 
 
 def module_order(modules_dep: str, wanted: tuple[str, ...]) -> list[str]:
     """The files of the wanted modules and all they need, dependencies first; built-in ones have no file."""
     needs: dict[str, list[str]] = {}
     by_name: dict[str, str] = {}
-    for line in modules_dep.splitlines():
+    for line in lines_of(modules_dep):
         file, _, rest = line.partition(":")
         needs[file] = rest.split()
         by_name[re.sub(r"\.ko(\.xz)?$", "", file.rsplit("/", 1)[-1]).replace("-", "_")] = file

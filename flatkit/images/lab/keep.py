@@ -15,6 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from flatkit import paths
+from flatkit.untrusted import lines_of
 from flatkit.updates.payload import FILE_NAME
 
 # A superseded image that somebody asked for so many seconds ago may be about to get a machine.
@@ -88,7 +89,7 @@ def _is_used(lab: Path, image: Path) -> bool:
 
 
 def _machine_folders(lab: Path) -> list[str]:
-    return _text(lab / _MACHINES).splitlines()
+    return lines_of(_text(lab / _MACHINES))
 
 
 def _text(path: Path) -> str:

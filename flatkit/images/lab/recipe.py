@@ -11,6 +11,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from flatkit.untrusted import lines_of
+
 SUITE = "trixie"
 
 PACKAGES = (
@@ -189,7 +191,7 @@ ROOT_HASH_OFFSET = 64
 
 def patterns(name: str) -> list[str]:
     """The glob patterns of `removed-from-<name>.txt`."""
-    lines = (Path(__file__).resolve().parent / f"removed-from-{name}.txt").read_text().splitlines()
+    lines = lines_of((Path(__file__).resolve().parent / f"removed-from-{name}.txt").read_text())
     return [line for line in lines if not line.startswith("#")]
 
 

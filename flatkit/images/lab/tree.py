@@ -15,6 +15,7 @@ from flatkit.errors import CommandFailed, HostError, ImageError, MissingDependen
 from flatkit.events import Observer, Progressed
 from flatkit.images.lab import recipe
 from flatkit.run import run, stream
+from flatkit.untrusted import lines_of
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -27,7 +28,7 @@ def debian_mirror() -> str:
     listing = run(
         ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)", "Created-By: Packages"], check=False
     )
-    for line in listing.stdout.splitlines():
+    for line in lines_of(listing.stdout):
         origin, label, uri = line.split("|", 2)
         if (origin, label) == ("Debian", "Debian"):
             return uri
@@ -73,7 +74,7 @@ def bootstrap(target: Path, observer: Observer) -> None:
                 details=details,
             ) from None
         raise ImageError(
-            f'the packages of "{recipe.SUITE}" could not be fetched or unpacked: {details.strip().splitlines()[-1]}',
+            f'the packages of "{recipe.SUITE}" could not be fetched or unpacked: {lines_of(details.strip())[-1]}',
             hint="look at the network (proxy?), or set FLATKIT_DEBIAN_MIRROR to a mirror near you, and try again",
             details=details,
         ) from None

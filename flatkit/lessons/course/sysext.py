@@ -8,6 +8,7 @@ from typing import Any
 from flatkit.lessons.checks import find_file, find_text, names_of, of_config
 from flatkit.lessons.exercise import Bench, Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Type, Write
 from flatkit.steps import Boot
+from flatkit.untrusted import lines_of
 
 _CONF = "/etc/flatcar/enabled-sysext.conf"
 _START = "variant: flatcar\nversion: 1.0.0\n"
@@ -31,7 +32,7 @@ def _opts_in(ignition: dict[str, Any]) -> Finding:
     if file is None:
         files = names_of(ignition.get("storage", {}).get("files"), "path")
         return Finding(ok=False, found=f"files in your config: {files}", expected=expected, look=look)
-    lines = [line.strip() for line in (find_text(file) or "").splitlines()]
+    lines = [line.strip() for line in lines_of(find_text(file) or "")]
     names = [line for line in lines if line and not line.startswith("#")]
     return Finding(
         ok="podman" in names, found=f"{_CONF} names: {', '.join(names) or 'nothing'}", expected=expected, look=look

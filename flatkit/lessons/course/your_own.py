@@ -8,6 +8,7 @@ from typing import Any
 from flatkit.lessons.checks import names_of, of_config, on_machine
 from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Type, Write
 from flatkit.steps import Boot
+from flatkit.untrusted import lines_of
 
 _BOOK = "cat /var/lib/book/visits"
 _OF_THE_LESSON = {"first", "again", "", "favicon.ico"}  # what the notebook's cells and a browser ask for
@@ -45,7 +46,7 @@ _UNIT_LINES = {
 
 
 def _has_a_line(text: str, status: int) -> Finding:
-    visits = [] if status else [line.partition(":")[2].strip() for line in text.splitlines()]
+    visits = [] if status else [line.partition(":")[2].strip() for line in lines_of(text)]
     own = [visit for visit in visits if visit not in _OF_THE_LESSON]
     found = f"you have been there as {', '.join(own)}" if own else f"visits in the book: {', '.join(visits) or 'none'}"
     return Finding(ok=bool(own), found=found, expected="a visit with a word of your own", look=f'm.run("{_BOOK}")')
