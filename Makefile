@@ -41,7 +41,7 @@ bundles: ## build what the notebook's widgets load, from flatkit/widgets/js (nee
 	@cd flatkit/widgets/js && npm ci --ignore-scripts --no-audit --no-fund && node build.mjs
 
 recordings: setup ## play every demo on the lab image, and record it for where nothing can boot
-	@"$(BIN)/flatkit" demo run all --image lab --record recordings
+	@"$(BIN)/flatkit" demo run all --image lab --record flatkit/recordings
 
 site: setup ## write the course as pages with recorded runs, into the folder site: nothing is fetched when they are shown
 	@"$(BIN)/python" tools/make_site.py site
@@ -73,7 +73,7 @@ fuzz: ## feed made-up configs to the translator
 
 accept: ## every demo on a real Flatcar image, with a dated report: make accept IMAGE=stable (DRY=1: the lab image in its place)
 	@tools/setup.sh test
-	@exec "$(BIN)/python" tools/accept.py $(if $(DRY),--dry) $(ACCEPT_ARGS) "$(IMAGE)"
+	@exec "$(BIN)/python" -m tools.accept $(if $(DRY),--dry) $(ACCEPT_ARGS) "$(IMAGE)"
 
 clean: ## remove the machines that flatkit made, and end the daemons that setup started
 	@if [ -x "$(BIN)/flatkit" ]; then "$(BIN)/flatkit" clean --yes; fi

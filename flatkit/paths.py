@@ -53,7 +53,5 @@ def examples_dir() -> Path:
 
 
 def recordings_dir() -> Path:
-    """The recorded runs of the demos: of the checkout, or inside an installed wheel."""
-    package = Path(__file__).resolve().parent
-    packaged = package / "_recordings"
-    return packaged if packaged.is_dir() else package.parent / "recordings"
+    """The folder with the recorded runs of the demos."""
+    return Path(__file__).resolve().parent / "recordings"

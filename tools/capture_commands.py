@@ -9,9 +9,9 @@ from flatkit.cli.show import Terminal
 from flatkit.images import find_image
 from flatkit.images.lab import recipe
 from flatkit.images.lab.build import build_payload
-from flatkit.testing.acceptance import GOLDEN, Run, capture_all
-from flatkit.testing.golden import CAPTURES
 from flatkit.updates.server import UpdateServer
+from tools.accept.golden import CAPTURES
+from tools.accept.run import GOLDEN, Run, capture_all
 
 
 def main() -> int:

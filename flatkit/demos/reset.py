@@ -1,6 +1,7 @@
 """Reset: a config is applied on the first boot only, and flatcar-reset makes the next boot a first one, with the same image.
 
-Every step is the same on the lab image and on Flatcar; only where flatcar-reset puts what it was given differs (FIDELITY.md).
+Every step is the same on the lab image and on Flatcar. Only the place of what flatcar-reset was given differs
+(docs/fidelity.md).
 """
 
 from __future__ import annotations

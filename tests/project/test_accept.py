@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import re
 import shutil
@@ -19,17 +19,17 @@ from flatkit.events import Observer
 from flatkit.images.names import Channel, find_wanted
 from flatkit.machines import find_machines
 from flatkit.steps import Boot, Demo, Fact, Step, Where, says
-from flatkit.testing.acceptance import Captured, Played, Run, find_obstacle, is_flatcar, typed
-from flatkit.testing.acceptance_report import say_sighting, write_report
-from flatkit.testing.acceptance_update import Update, find_update
-from flatkit.testing.fidelity import NEVER, SHOWN_BY, Evidence, Finding, fill_in, judge, parse_rows
 from flatkit.testing.flatcar_site import FlatcarSite
-from flatkit.testing.golden import CAPTURES, Capture, find_faults, read_value
 from flatkit.testing.signing import SigningKey
 from flatkit.updates.server import UpdateServer
+from tools.accept.fidelity import NEVER, SHOWN_BY, Evidence, Finding, fill_in, judge, parse_rows
+from tools.accept.golden import CAPTURES, Capture, find_faults, read_value
+from tools.accept.report import say_sighting, write_report
+from tools.accept.run import Captured, Played, Run, find_obstacle, is_flatcar, typed
+from tools.accept.update import Update, find_update
 
 ROOT = Path(__file__).resolve().parents[2]
-FIDELITY = (ROOT / "FIDELITY.md").read_text()
+FIDELITY = (ROOT / "docs/fidelity.md").read_text()
 TABLE = """\
 Words.
 
@@ -261,7 +261,7 @@ def test_the_report_of_flatcar_names_what_was_seen_and_what_differs() -> None:
     text = write_report(run, judge(parse_rows(FIDELITY), run.evidence), date="2026-11-27")
     assert "no Flatcar machine" not in text
     assert "| fresh-cgpt-show | `sudo cgpt show /dev/vda` | priority is" in text
-    assert "## FIDELITY.md: rows that differ:" not in text
+    assert "## docs/fidelity.md: rows that differ:" not in text
     assert re.search(r"rows that differ\n\n.*\n.*\n\| `cgpt` \| never yet \| fresh-cgpt-show \|", text)
     assert say_sighting(run, "2026-11-27") == "Flatcar stable 4593.2.5, 2026-11-27"
 
@@ -273,10 +273,7 @@ def test_a_run_in_which_the_machine_did_not_come_up_is_no_success() -> None:
 
 @pytest.fixture
 def tool():
-    spec = importlib.util.spec_from_file_location("accept", ROOT / "tools/accept.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("tools.accept.__main__")
 
 
 def test_the_nightly_workflow_accepts_every_channel_as_a_person_would() -> None:
@@ -288,7 +285,7 @@ def test_the_nightly_workflow_accepts_every_channel_as_a_person_would() -> None:
     assert "make accept IMAGE=${{ matrix.image }}" in lines
     words = ["make", "--dry-run", "accept", "IMAGE=beta", "DRY=1"]
     shown = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert re.search(r'tools/accept\.py --dry\s+"beta"', shown)
+    assert re.search(r'-m tools\.accept --dry\s+"beta"', shown)
     assert job["steps"][-1]["with"]["path"] == "accept/"
 
 
@@ -303,7 +300,7 @@ def test_what_is_no_image_of_flatcars_is_refused(tool, name, tmp_path, capsys) -
 @pytest.mark.skipif(not shutil.which("gpg"), reason="no gpg here")
 def test_a_dry_run_goes_the_whole_way_and_counts_nothing_as_seen(tool, lab_image, no_machines_left, tmp_path, capsys):
     """The lab image, fetched and verified as "stable" of a pretended release server: what it was called does not matter."""
-    table = tmp_path / "FIDELITY.md"
+    table = tmp_path / "fidelity.md"
     table.write_text(FIDELITY)
     words = ["--dry", "--demo", "provision", "--without-update", "--folder", str(tmp_path / "reports")]
     status = tool.main([*words, "--fidelity", str(table), "stable"])

@@ -32,7 +32,7 @@ def test_what_is_committed_is_what_the_sources_make(rebuilt: Path) -> None:
 
 
 def test_every_package_inside_has_its_licence_in_the_notice(rebuilt: Path) -> None:
-    notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    notice = (ROOT / "docs/third-party.txt").read_text(encoding="utf-8")
     used = json.loads((rebuilt / "uses.json").read_text())
     for name in used:
         licence = json.loads((JS / "node_modules" / name / "package.json").read_text())["license"]

@@ -12,7 +12,7 @@ from flatkit.cli import _COMMANDS
 from flatkit.demos import DEMOS
 from flatkit.lessons.glossary import plan
 
-TRAINER = Path(__file__).resolve().parents[2] / "trainer"
+TRAINER = Path(__file__).resolve().parents[2] / "docs/trainer"
 
 
 @pytest.mark.parametrize("minutes", [90, 45])

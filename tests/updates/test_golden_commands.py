@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flatkit.testing.golden import CAPTURES, read_value
+from tools.accept.golden import CAPTURES, read_value
 
 FOLDER = Path(__file__).resolve().parents[1] / "golden/commands"
 FILES = sorted(FOLDER.glob("*.json"))

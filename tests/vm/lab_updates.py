@@ -10,11 +10,11 @@ from flatkit.errors import MachineError, WaitTimeout
 from flatkit.images.lab import recipe
 from flatkit.images.lab.build import build_lab_image, build_payload
 from flatkit.machines import Machine
-from flatkit.testing.acceptance import CONFIG
 from flatkit.updates.payload import make_payload
 from flatkit.updates.server import UpdateServer
 from flatkit.updates.slots import Slot, parse_cgpt_show
 from flatkit.updates.status import UpdateStatus, parse_status
+from tools.accept.run import CONFIG
 
 STABLE, BETA, BROKEN = (recipe.RELEASES[name].version for name in ("lab", "lab-beta", "lab-broken"))
 

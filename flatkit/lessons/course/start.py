@@ -99,7 +99,7 @@ START = Lesson(
                     choices=(
                         Choice(text="Flatcar under another name", why="It never claims to be Flatcar; its badge says so."),
                         Choice(text="A small system with the same mechanics, for learning", is_right=True,
-                               why="It is built here from Debian packages; FIDELITY.md says what is real and what stands in."),
+                               why="It is built from Debian packages; docs/fidelity.md lists what is real and what is imitated."),
                     ),
                 ),
             ),

@@ -17,7 +17,7 @@ const result = await build({
   format: "esm",
   target: "es2022",
   charset: "utf8",
-  legalComments: "none", // NOTICE has them
+  legalComments: "none", // docs/third-party.txt has them
   metafile: true,
   logLevel: "warning",
 });

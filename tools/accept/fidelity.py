@@ -1,4 +1,4 @@
-"""FIDELITY.md as data: its rows, what shows each of them, and what a run on real Flatcar fills in. Pure.
+"""docs/fidelity.md as data: its rows, what shows each of them, and what a run on real Flatcar fills in. Pure.
 
 A row is seen when all that shows it was typed and did what was expected. What that is is said here and not in the table, which
 is for readers; what a run does not show, or in part only, stays as it was.
@@ -133,7 +133,7 @@ def _is_about(evidence: Evidence, pattern: str) -> bool:
 
 
 def fill_in(text: str, judged: Iterable[Judged], *, words: str) -> str:
-    """FIDELITY.md with `words` ("Flatcar VERSION, DATE") in the rows that were seen; all others stay as they are.
+    """docs/fidelity.md with `words` ("Flatcar VERSION, DATE") in the rows that were seen; all others stay as they are.
 
     An older sighting, told in the same form, makes room for the new one; other words of a cell stay.
     """

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from flatkit.testing.acceptance import Played, Run
-from flatkit.testing.fidelity import Finding, Judged
+from tools.accept.fidelity import Finding, Judged
+from tools.accept.run import Played, Run
 
 
 def say_sighting(run: Run, date: str) -> str:
-    """What FIDELITY.md says of a row that this run saw."""
+    """What docs/fidelity.md says of a row that this run saw."""
     return f"Flatcar {run.name} {run.identity.partition(' ')[2]}, {date}"
 
 
@@ -25,7 +25,7 @@ def _lines(run: Run, judged: Sequence[Judged], date: str, host: Sequence[str], d
     yield f"- Image: {run.badge or 'none'}"
     yield f"- The machine calls itself: {run.identity or 'nothing, it did not come up'}"
     if not run.is_flatcar:
-        yield "- **This was no Flatcar machine, so nothing in this report is a sighting and FIDELITY.md stays as it is.**"
+        yield "- **This was no Flatcar machine, so nothing in this report is a sighting and docs/fidelity.md stays as it is.**"
     yield from (f"- {line}" for line in host)
     yield from _table(
         "flatkit's own commands", ("command", "result"), ((_code(e.command), _ok(e.ok)) for e in run.host)
@@ -67,11 +67,11 @@ def _fidelity(judged: Sequence[Judged]) -> Iterator[str]:
     for finding in Finding:
         rows = [each for each in judged if each.finding is finding]
         if finding is Finding.NOT_SHOWN:
-            yield from ("", f"## FIDELITY.md: {len(rows)} rows {finding}", "")
+            yield from ("", f"## docs/fidelity.md: {len(rows)} rows {finding}", "")
             yield from (f"- {each.row.thing}" for each in rows)
         else:
             yield from _table(
-                f"FIDELITY.md: rows {finding}", ("thing", "before", "by"),
+                f"docs/fidelity.md: rows {finding}", ("thing", "before", "by"),
                 ((each.row.thing, each.row.seen, _by(each, finding)) for each in rows),
             )  # fmt: skip
 

@@ -1,7 +1,7 @@
-"""`tools/accept.py [--dry] stable`: every demo and every golden command on a real Flatcar image, held against FIDELITY.md.
+"""`python -m tools.accept [--dry] stable`: every demo and golden command on a real Flatcar image, compared with docs/fidelity.md.
 
-Writes a dated report, the answers in the golden form and, where the machine itself says that it is Flatcar, what was seen into
-FIDELITY.md. With --dry the lab image is served by a pretended release server in Flatcar's place: the whole way is tried, nothing
+Writes a dated report and the answers in the golden form. Where the machine itself says that it is Flatcar, it also fills in the
+table of docs/fidelity.md. With --dry the lab image is served by a pretended release server in Flatcar's place: the whole way is tried, nothing
 counts as seen. `--demo NAME` (repeated) for some of the demos, `--without-update` for a short run.
 Exit status: 0 everything went as expected, 1 something did not, 2 the call was wrong, 3 the image cannot be had.
 """
@@ -28,16 +28,16 @@ from flatkit.images import Image, find_image
 from flatkit.images.names import Channel, Wanted, find_wanted
 from flatkit.images.signing import find_trust
 from flatkit.images.source import OFFICIAL, find_mirror, release_server
-from flatkit.testing import fidelity
-from flatkit.testing.acceptance import Run, boots_by, capture_all, find_obstacle, play_demo, try_host
-from flatkit.testing.acceptance_report import say_sighting, write_report
-from flatkit.testing.acceptance_update import NEWER, Update, find_update
 from flatkit.testing.flatcar_site import FlatcarSite
-from flatkit.testing.golden import FRESH, STAGED
 from flatkit.testing.signing import SigningKey
 from flatkit.updates.server import UpdateServer
+from tools.accept import fidelity
+from tools.accept.golden import FRESH, STAGED
+from tools.accept.report import say_sighting, write_report
+from tools.accept.run import Run, boots_by, capture_all, find_obstacle, play_demo, try_host
+from tools.accept.update import NEWER, Update, find_update
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAYLOAD = "flatcar_production_update.gz"
 
 
@@ -154,7 +154,7 @@ def accept(options: argparse.Namespace, lab: Image | None, observer: Observer) -
 
 
 def tell(run: Run, folder: Path, *, table: Path, dry: bool) -> str:
-    """Write the report, and FIDELITY.md where the machine was Flatcar; returns the report's path."""
+    """Write the report, and docs/fidelity.md where the machine was Flatcar; returns the report's path."""
     from flatkit.host import find_obstacle as no_boot
     from flatkit.machines import Arch, choose
 
@@ -172,13 +172,13 @@ def tell(run: Run, folder: Path, *, table: Path, dry: bool) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Run, report, judge."""
-    parser = argparse.ArgumentParser(prog="tools/accept.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.accept", description=__doc__)
     parser.add_argument("image", help="stable, beta, alpha, lts, or a version")
     parser.add_argument("--dry", action="store_true", help="against a pretended release server, with the lab image")
     parser.add_argument("--demo", action="append", help="this demo only (repeat it for more)")
     parser.add_argument("--without-update", action="store_true", help="fetch no update, and leave out what needs one")
     parser.add_argument("--folder", type=Path, default=ROOT / "accept", help="where the reports go")
-    parser.add_argument("--fidelity", type=Path, default=ROOT / "FIDELITY.md", help="the table that is filled in")
+    parser.add_argument("--fidelity", type=Path, default=ROOT / "docs/fidelity.md", help="the table that is filled in")
     options = parser.parse_args(argv)
     observer = Terminal(sys.stdout, verbose=True)
     try:

@@ -1,4 +1,4 @@
-"""A run of everything on one image: every demo, every golden command; kept as evidence for FIDELITY.md (tools/accept.py).
+"""A run of everything on one image: every demo, every golden command; kept as evidence for docs/fidelity.md (tools/accept.py).
 
 What a machine is, it says itself: its os-release decides whether anything counts as seen on Flatcar, not the image's name.
 """
@@ -23,12 +23,12 @@ from flatkit.images import Image
 from flatkit.machines import Machine
 from flatkit.run import run
 from flatkit.steps import Boot, Demo, Where
-from flatkit.testing.acceptance_update import Update
-from flatkit.testing.fidelity import Evidence
-from flatkit.testing.golden import Capture, as_golden, find_faults, read_value
 from flatkit.updates.server import UpdateServer
 from flatkit.workshop.identity import ASK
 from flatkit.workshop.staging import LocalStage
+from tools.accept.fidelity import Evidence
+from tools.accept.golden import Capture, as_golden, find_faults, read_value
+from tools.accept.update import Update
 
 # A boot is marked good some time after the update client's start: 45 s on Flatcar. What is captured is the state after that.
 UNTIL_GOOD = """\
@@ -99,7 +99,7 @@ class Run:
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
-        """What FIDELITY.md's rows are held against."""
+        """What docs/fidelity.md's rows are held against."""
         captured = (
             Evidence(
                 name=each.capture.name, command=each.capture.command, place="command", ok=not each.faults,

@@ -32,7 +32,7 @@ class Capture:
     same: bool = False
 
 
-# Typed on one machine, in this order. `fresh`: as it came up. The sources of the patterns are FIDELITY.md's rows.
+# Typed on one machine, in this order. `fresh`: as it came up. The sources of the patterns are docs/fidelity.md's rows.
 FRESH = (
     Capture(name="fresh-cgpt-show", command="sudo cgpt show /dev/vda"),
     Capture(name="fresh-cgpt-show-partition", command="sudo cgpt show /dev/vda3"),

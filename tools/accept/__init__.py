@@ -1,0 +1,1 @@
+"""Acceptance of an image: every demo and golden command on it, as evidence for the table of docs/fidelity.md."""
