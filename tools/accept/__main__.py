@@ -1,8 +1,8 @@
 """`python -m tools.accept [--dry] stable`: every demo and golden command on a real Flatcar image, compared with docs/fidelity.md.
 
 Writes a dated report and the answers in the golden form. Where the machine itself says that it is Flatcar, it also fills in the
-table of docs/fidelity.md. With --dry the lab image is served by a pretended release server in Flatcar's place: the whole way is tried, nothing
-counts as seen. `--demo NAME` (repeated) for some of the demos, `--without-update` for a short run.
+table of docs/fidelity.md. With --dry the lab image is served by a local release server in Flatcar's place: the whole way is
+tried, nothing counts as seen. `--demo NAME` (repeated) plays some of the demos alone, `--without-update` makes a short run.
 Exit status: 0 everything went as expected, 1 something did not, 2 the call was wrong, 3 the image cannot be had.
 """
 

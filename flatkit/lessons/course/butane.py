@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flatkit.lessons.checks import find_file, find_text, find_unit, names_of, of_config
-from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Write
+from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Write
+from flatkit.lessons.quizzes import quizzes_of
 
 _START = "variant: flatcar\nversion: 1.1.0\n"
 _SCRIPT = """\
@@ -102,39 +103,5 @@ BUTANE = Lesson(
             cleanup=(Remove(file="service.bu"),),
         ),
     ),
-    quizzes=(
-        Quiz(
-            name="02-recap",
-            title="Recap",
-            questions=(
-                Question(
-                    ask="Why do people write Butane, and not Ignition?",
-                    choices=(
-                        Choice(text="Machines read Butane", why="They do not: they read Ignition, which is JSON."),
-                        Choice(text="It is YAML, made for people, and is checked on the way", is_right=True,
-                               why="The translation finds mistakes before any machine exists."),
-                        Choice(text="Ignition is out of date", why="Ignition is what every machine reads."),
-                    ),
-                ),
-                Question(
-                    ask="mode: 755 instead of mode: 0755: what happens?",
-                    choices=(
-                        Choice(text="Nothing, it is the same", why="Without the leading zero it is decimal, 1363 in octal."),
-                        Choice(text="A warning says that the zero is missing", is_right=True,
-                               why="The file would get strange rights; the warning names the line."),
-                        Choice(text="The machine refuses to boot", why="It would boot, with a file of strange rights."),
-                    ),
-                ),
-                Question(
-                    ask="Where does local: welcome.txt take the file from?",
-                    choices=(
-                        Choice(text="From the machine", why="The machine does not exist yet."),
-                        Choice(text="From the folder on your host that --files-dir names", is_right=True,
-                               why="Its text is put into the Ignition while it is translated."),
-                        Choice(text="From the network", why="That would be source:, with a URL."),
-                    ),
-                ),
-            ),
-        ),
-    ),
+    quizzes=quizzes_of("02-butane"),
 )  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flatkit.lessons.checks import find_update_conf, of_config, on_machine
-from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Type, Write
+from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
+from flatkit.lessons.quizzes import quizzes_of
 from flatkit.steps import Boot
 from flatkit.updates.status import parse_update_conf
 
@@ -75,39 +76,5 @@ CHANNELS = Lesson(
             cleanup=(Remove(file="bird.bu"),),
         ),
     ),
-    quizzes=(
-        Quiz(
-            name="05-recap",
-            title="Recap",
-            questions=(
-                Question(
-                    ask="Who decides which version a machine gets?",
-                    choices=(
-                        Choice(text="The machine, which takes the newest", why="It takes what it is offered."),
-                        Choice(text="The update server", is_right=True,
-                               why="The machine names its channel and its version; the server answers."),
-                        Choice(text="Whoever logs in to it", why="Nobody has to log in for an update."),
-                    ),
-                ),
-                Question(
-                    ask="What does promoting from beta to stable do to the release?",
-                    choices=(
-                        Choice(text="It is built anew, with care", why="Then stable would get what nobody has tried."),
-                        Choice(text="Nothing: stable offers the same bytes", is_right=True,
-                               why="So what the canaries tried is exactly what the others get."),
-                        Choice(text="It gets another number", why="The number stays; so one sees where a version came from."),
-                    ),
-                ),
-                Question(
-                    ask="The canary goes back to its old version by itself. What do you do?",
-                    choices=(
-                        Choice(text="Promote quickly, so that all are the same", why="Then all of them would fail alike."),
-                        Choice(text="Not promote, and find out why", is_right=True,
-                               why="That is what the canary is for: one machine has failed, and it is well again."),
-                        Choice(text="Remove the canary", why="It did its work: without it, the others were the first."),
-                    ),
-                ),
-            ),
-        ),
-    ),
+    quizzes=quizzes_of("05-channels"),
 )  # fmt: skip

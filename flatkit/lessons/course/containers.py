@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from flatkit.lessons.checks import find_unit, names_of, of_config, on_machine
-from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Type, Write
+from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
+from flatkit.lessons.quizzes import quizzes_of
 from flatkit.steps import Boot
 
 _START = "variant: flatcar\nversion: 1.0.0\n"
@@ -100,37 +101,5 @@ CONTAINERS = Lesson(
             cleanup=(Remove(file="cache.bu"),),
         ),
     ),
-    quizzes=(
-        Quiz(
-            name="07-recap",
-            title="Recap",
-            questions=(
-                Question(
-                    ask="Who starts a container again when it ends?",
-                    choices=(
-                        Choice(text="Somebody who looks after it", why="Nobody has to look: that is what the unit is for."),
-                        Choice(text="systemd, by its unit", is_right=True, why="Restart=always; and on every boot."),
-                        Choice(text="Ignition", why="Ignition works on the first boot only, and never again."),
-                    ),
-                ),
-                Question(
-                    ask="How does docker compose come to Flatcar?",
-                    choices=(
-                        Choice(text="It is part of the image", why="docker is, compose is not."),
-                        Choice(text="By the package manager", why="There is none."),
-                        Choice(text="As an extension", is_right=True, why="The sysext-bakery has it, and many more."),
-                    ),
-                ),
-                Question(
-                    ask="What makes a Flatcar machine a worker of Kubernetes?",
-                    choices=(
-                        Choice(text="Another image", why="The image is the same for everybody."),
-                        Choice(text="A config: an extension, and a unit that joins the cluster", is_right=True,
-                               why="So a hundred workers are one config."),
-                        Choice(text="An installer on the machine", why="Nothing is installed; /usr is read-only."),
-                    ),
-                ),
-            ),
-        ),
-    ),
+    quizzes=quizzes_of("07-containers"),
 )  # fmt: skip

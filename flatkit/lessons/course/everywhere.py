@@ -8,7 +8,8 @@ import json
 from typing import Any
 
 from flatkit.lessons.checks import find_file, names_of, of_config
-from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Write
+from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Write
+from flatkit.lessons.quizzes import quizzes_of
 
 _TEAM = (
     "ada",
@@ -105,39 +106,5 @@ EVERYWHERE = Lesson(
             cleanup=(Remove(file="tool.bu"),),
         ),
     ),
-    quizzes=(
-        Quiz(
-            name="08-recap",
-            title="Recap",
-            questions=(
-                Question(
-                    ask="What changes in your config when a machine moves to another platform?",
-                    choices=(
-                        Choice(text="All of it", why="It describes the machine, not the platform."),
-                        Choice(text="Next to nothing: only how it is handed over", is_right=True,
-                               why="The same Ignition is read everywhere; names of disks and networks may differ."),
-                        Choice(text="The variant: line", why="It stays flatcar."),
-                    ),
-                ),
-                Question(
-                    ask="Your config is too big for the platform. What helps everywhere?",
-                    choices=(
-                        Choice(text="A small config that merges the big one from a URL", is_right=True,
-                               why="Only the address has to fit; Ignition fetches the rest."),
-                        Choice(text="gzip", why="It helps where the platform unpacks it, VMware for example."),
-                        Choice(text="A bigger machine", why="The limit is the platform's, not the machine's."),
-                    ),
-                ),
-                Question(
-                    ask="Somebody hands the Butane file itself to a machine. What happens?",
-                    choices=(
-                        Choice(text="An error on the console", why="On many platforms there is none: the text is ignored."),
-                        Choice(text="The machine boots as if there were no config", is_right=True,
-                               why="What is no Ignition is ignored, often silently. Translate first."),
-                        Choice(text="The machine translates it", why="Machines read Ignition only."),
-                    ),
-                ),
-            ),
-        ),
-    ),
+    quizzes=quizzes_of("08-everywhere"),
 )  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from flatkit.lessons.checks import on_machine
-from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Type
+from flatkit.lessons.exercise import Exercise, Finding, Lesson, Type
+from flatkit.lessons.quizzes import quizzes_of
 from flatkit.steps import Boot
 
 _CUT = "--given--"
@@ -77,40 +78,5 @@ IMMUTABLE = Lesson(
             traces=("ls -A /opt/bin",),
         ),
     ),
-    quizzes=(
-        Quiz(
-            name="03-recap",
-            title="Recap",
-            questions=(
-                Question(
-                    ask="Two machines have the same root hash. What do you know?",
-                    choices=(
-                        Choice(text="They run the same version, more or less", why="More than that: not one byte differs."),
-                        Choice(text="Every byte of /usr is the same on both", is_right=True,
-                               why="The hash stands for all of it, as a digest does for a container's image."),
-                        Choice(text="They have the same users and services",
-                               why="Those lie in /etc, and come from the config."),
-                    ),
-                ),
-                Question(
-                    ask="A byte of /usr is changed on the disk. When is it noticed?",
-                    choices=(
-                        Choice(text="At once", why="Nobody has looked yet: the machine ran on."),
-                        Choice(text="At the next boot", why="Only if that boot reads the byte; yours did not."),
-                        Choice(text="When it is read", is_right=True,
-                               why="Each block is checked as it comes from the disk. So nothing that was changed is ever run."),
-                    ),
-                ),
-                Question(
-                    ask="How does a program that is not in the image come to such a machine?",
-                    choices=(
-                        Choice(text="As a container, a file in /opt, or an extension", is_right=True,
-                               why="All three leave /usr as it was built; lessons 6 and 7 show more."),
-                        Choice(text="By a package manager, as root", why="There is none, and /usr is read-only for root too."),
-                        Choice(text="Not at all", why="Only the system is closed: /etc, /opt, /home and /var are yours."),
-                    ),
-                ),
-            ),
-        ),
-    ),
+    quizzes=quizzes_of("03-immutable"),
 )  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flatkit.lessons.checks import find_user, names_of, of_config, on_machine
-from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Type, Write
+from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
+from flatkit.lessons.quizzes import quizzes_of
 from flatkit.steps import Boot
 
 _START = "variant: flatcar\nversion: 1.0.0\n"
@@ -72,38 +73,5 @@ PROVISION = Lesson(
             cleanup=(Remove(file="mine.bu"),),
         ),
     ),
-    quizzes=(
-        Quiz(
-            name="01-recap",
-            title="Recap",
-            questions=(
-                Question(
-                    ask="When does Ignition apply a config?",
-                    choices=(
-                        Choice(text="On every boot", why="Then a machine would change behind your back."),
-                        Choice(text="On the first boot, once", is_right=True,
-                               why="Before the services start; and never again."),
-                        Choice(text="When the config file changes", why="The file is on your host. The machine does not see it."),
-                    ),
-                ),
-                Question(
-                    ask="A machine runs, and you want one more file on it. What do you do?",
-                    choices=(
-                        Choice(text="Write it there by hand", why="It is lost with the machine, and nobody knows of it."),
-                        Choice(text="Change the config, and restart", why="A config is applied on the first boot only."),
-                        Choice(text="Change the config, and make a fresh machine", is_right=True,
-                               why="Image and config together are the machine."),
-                    ),
-                ),
-                Question(
-                    ask="Where can a config not put things?",
-                    choices=(
-                        Choice(text="/etc", why="It can: that is where most of it goes."),
-                        Choice(text="/usr", is_right=True, why="That is the image, and read-only."),
-                        Choice(text="/opt", why="It can: the web server of this lesson is there."),
-                    ),
-                ),
-            ),
-        ),
-    ),
+    quizzes=quizzes_of("01-provision"),
 )  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flatkit.lessons.checks import find_file, find_text, names_of, of_config, on_machine
-from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Type, Write
+from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
+from flatkit.lessons.quizzes import quizzes_of
 from flatkit.steps import Boot
 
 _FIRST = """\
@@ -71,38 +72,5 @@ START = Lesson(
             traces=("ls -A /home/core",),
         ),
     ),
-    quizzes=(
-        Quiz(
-            name="00-recap",
-            title="Recap",
-            questions=(
-                Question(
-                    ask="What treats Flatcar the whole operating system like?",
-                    choices=(
-                        Choice(text="A set of packages", why="Flatcar has no package manager; nothing is added one by one."),
-                        Choice(text="One image, like a container's", is_right=True,
-                               why="The system is one read-only image. It is replaced as a whole, never edited."),
-                        Choice(text="A folder that you keep tidy", why="Nobody can write to it, so nobody has to tidy it."),
-                    ),
-                ),
-                Question(
-                    ask="Who sets the machine up?",
-                    choices=(
-                        Choice(text="A person who logs in", why="You may log in and look, but nothing has to be done by hand."),
-                        Choice(text="A config that you wrote before it existed", is_right=True,
-                               why="The config is applied once, on the first boot."),
-                        Choice(text="An installer that asks questions", why="There is nothing to install and nobody to ask."),
-                    ),
-                ),
-                Question(
-                    ask="What is the lab image?",
-                    choices=(
-                        Choice(text="Flatcar under another name", why="It never claims to be Flatcar; its badge says so."),
-                        Choice(text="A small system with the same mechanics, for learning", is_right=True,
-                               why="It is built from Debian packages; docs/fidelity.md lists what is real and what is imitated."),
-                    ),
-                ),
-            ),
-        ),
-    ),
+    quizzes=quizzes_of("00-start"),
 )  # fmt: skip

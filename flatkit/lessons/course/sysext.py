@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from flatkit.lessons.checks import find_file, find_text, names_of, of_config
-from flatkit.lessons.exercise import Bench, Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Type, Write
+from flatkit.lessons.exercise import Bench, Exercise, Finding, Lesson, Remove, Type, Write
+from flatkit.lessons.quizzes import quizzes_of
 from flatkit.steps import Boot
 from flatkit.untrusted import lines_of
 
@@ -99,38 +100,5 @@ SYSEXT = Lesson(
             cleanup=(Remove(file="opt-in.bu"),),
         ),
     ),
-    quizzes=(
-        Quiz(
-            name="06-recap",
-            title="Recap",
-            questions=(
-                Question(
-                    ask="What does an extension change in the image?",
-                    choices=(
-                        Choice(text="Nothing", is_right=True, why="It is laid over /usr. Below it the image is as it was."),
-                        Choice(text="It writes its programs to /usr", why="Nobody writes to /usr; dm-verity would notice."),
-                        Choice(text="It makes /usr writable", why="The extension is read-only, like the image."),
-                    ),
-                ),
-                Question(
-                    ask="An extension lies in /var/lib/extensions, and its program is not there. What is missing?",
-                    choices=(
-                        Choice(text="A restart, always", why="A restart would do it, too; it is not needed."),
-                        Choice(text="systemd-sysext refresh", is_right=True,
-                               why="Only then are the extensions laid over /usr; or it is refused, and debug says why."),
-                        Choice(text="An entry in a package manager", why="There is none."),
-                    ),
-                ),
-                Question(
-                    ask="Why does an extension say which system it is for?",
-                    choices=(
-                        Choice(text="For the licence", why="It is about programs and the libraries that they find."),
-                        Choice(text="So that programs never meet a system that they were not made for", is_right=True,
-                               why="Another ID, SYSEXT_LEVEL or VERSION_ID, and it is left out; after an update, too."),
-                        Choice(text="So that it is found on the network", why="systemd-sysupdate has its own config for that."),
-                    ),
-                ),
-            ),
-        ),
-    ),
+    quizzes=quizzes_of("06-sysext"),
 )  # fmt: skip

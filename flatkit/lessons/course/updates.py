@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flatkit.lessons.checks import find_update_conf, of_config, on_machine
-from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Type, Write
+from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
+from flatkit.lessons.quizzes import quizzes_of
 from flatkit.steps import Boot
 from flatkit.updates.slots import PRIORITIZE_OTHER, parse_cgpt_show
 
@@ -82,38 +83,5 @@ UPDATES = Lesson(
             cleanup=(Remove(file="window.bu"),),
         ),
     ),
-    quizzes=(
-        Quiz(
-            name="04-recap",
-            title="Recap",
-            questions=(
-                Question(
-                    ask="An update is being written. What changes for the system that runs?",
-                    choices=(
-                        Choice(text="Nothing, until you restart", is_right=True,
-                               why="The update goes to the other slot; the restart changes over."),
-                        Choice(text="One program after the other becomes newer", why="That is how a package manager does it."),
-                        Choice(text="It stands still until the update is done", why="It works on, until the restart."),
-                    ),
-                ),
-                Question(
-                    ask="A new version boots, but is never marked good. What does the next boot take?",
-                    choices=(
-                        Choice(text="The new version again", why="It had one try, and that is used up."),
-                        Choice(text="The old version", is_right=True,
-                               why="The old slot is still marked good. Nobody has to do anything."),
-                        Choice(text="Nothing: somebody has to repair it", why="The old system is there, untouched."),
-                    ),
-                ),
-                Question(
-                    ask="On a Flatcar machine at work: you want its config applied again, as on the first boot. What is that?",
-                    choices=(
-                        Choice(text="A rollback", why="That boots the old version of the system, and leaves your changes."),
-                        Choice(text="A rewind", why="That is an ability of this course; Flatcar has none."),
-                        Choice(text="A reset", is_right=True, why="flatcar-reset, and a restart: Ignition runs once more."),
-                    ),
-                ),
-            ),
-        ),
-    ),
+    quizzes=quizzes_of("04-updates"),
 )  # fmt: skip

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from flatkit.lessons.checks import names_of, of_config, on_machine
-from flatkit.lessons.exercise import Choice, Exercise, Finding, Lesson, Question, Quiz, Remove, Type, Write
+from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
+from flatkit.lessons.quizzes import quizzes_of
 from flatkit.steps import Boot
 from flatkit.untrusted import lines_of
 
@@ -109,38 +110,5 @@ YOUR_OWN = Lesson(
             cleanup=(Remove(file="mine.bu"),),
         ),
     ),
-    quizzes=(
-        Quiz(
-            name="09-recap",
-            title="Recap",
-            questions=(
-                Question(
-                    ask="What does an update replace?",
-                    choices=(
-                        Choice(text="All of the disk", why="Then your data would be gone. It writes one slot."),
-                        Choice(text="/usr, all of it, kernel included", is_right=True,
-                               why="It is written to the other slot, and a restart changes over."),
-                        Choice(text="The packages that have changed", why="There are no packages on the machine."),
-                    ),
-                ),
-                Question(
-                    ask="Where does a service keep what must not be lost?",
-                    choices=(
-                        Choice(text="/run", why="That is memory: empty after every restart."),
-                        Choice(text="/usr", why="Read-only, and exchanged by the next update."),
-                        Choice(text="/var", is_right=True, why="It stays; StateDirectory= makes a folder there."),
-                    ),
-                ),
-                Question(
-                    ask="A file that you wrote into /etc by hand is still there after the update. What is wrong with it?",
-                    choices=(
-                        Choice(text="Nothing", why="It lasts as long as this machine. The next one will not have it."),
-                        Choice(text="It is not in the config", is_right=True,
-                               why="A machine that is made again from the config comes without it."),
-                        Choice(text="The update should have removed it", why="An update leaves /etc and /var alone."),
-                    ),
-                ),
-            ),
-        ),
-    ),
+    quizzes=quizzes_of("09-your-own"),
 )  # fmt: skip
