@@ -5,7 +5,7 @@
 BIN = $(shell tools/setup.sh bin)
 # An emulated machine leaves half of two processors idle: two lanes of test files halve that.
 LANES = -n 2 --dist loadfile --no-loadscope-reorder
-FAST = not vm and not ui and not install and not long
+FAST = not build and not vm and not ui and not install and not long
 IMAGE ?= auto
 
 help: ## show this list

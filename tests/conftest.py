@@ -92,8 +92,11 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Fast tests first: who breaks something wants to know it in seconds."""
-    items.sort(key=lambda item: [bool(item.get_closest_marker(name)) for name in ("ui", "vm", "install")])
+    """Mark the tests that need the lab image, and run fast tests first, so that a mistake shows within seconds."""
+    for item in items:
+        if "lab_image" in getattr(item, "fixturenames", ()):
+            item.add_marker("build")
+    items.sort(key=lambda item: [bool(item.get_closest_marker(name)) for name in ("build", "ui", "vm", "install")])
 
 
 @pytest.fixture(scope="session")

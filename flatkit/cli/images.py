@@ -240,7 +240,8 @@ def _build(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:  
 
 def _rm(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
     from flatkit.images import store
-    from flatkit.images.lab.build import lab_dir, remove_lab_images
+    from flatkit.images.lab.build import remove_lab_images
+    from flatkit.images.lab.packages import lab_dir
 
     freed = 0
     for name in options.names:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from flatkit.errors import InputError, UsageError
 from flatkit.events import Observer
-from flatkit.images.sysext import lab_packages
+from flatkit.images.lab.packages import find_packages
 from flatkit.run import run
 
 _NAME = re.compile(r"[a-z0-9]+([._/-][a-z0-9]+)*:[\w][\w.-]{0,127}")
@@ -37,7 +37,7 @@ def build_container_image(
     """Write a container image with a static web server (port 80, pages below /www) to `target`; returns it.
 
     `files` maps paths below /www to their text. busybox is that of the lab image's packages, unless given. Raises UsageError
-    for a name that docker would refuse, InputError when the file cannot be written, and as `build_sysext` does.
+    for a name that docker would refuse, InputError when the file cannot be written, and as `find_packages` does.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -71,7 +71,7 @@ def build_container_image(
 
 def _lab_busybox(observer: Observer) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        run(["tar", "-xf", lab_packages(observer), "-C", folder, "--no-same-owner", "./usr/bin/busybox"])
+        run(["tar", "-xf", find_packages(observer), "-C", folder, "--no-same-owner", "./usr/bin/busybox"])
         return (Path(folder) / "usr/bin/busybox").read_bytes()
 
 

@@ -10,7 +10,6 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from flatkit.events import Observer, Said, phase
 from flatkit.images import debs, needs, sysext_tree
 from flatkit.images.cache import locked, make_folder, work_folder
 from flatkit.images.lab import recipe as lab_recipe
+from flatkit.images.lab.packages import find_packages
 from flatkit.images.sysext_tree import Recipe
 from flatkit.paths import cache_dir
 from flatkit.run import run
@@ -51,27 +51,6 @@ def sysext_dir() -> Path:
     return cache_dir() / "lab" / "sysext"
 
 
-def build_sysext(
-    name: str,
-    packages: Iterable[str] = (),
-    target: Path | None = None,
-    *,
-    files: Mapping[str, str] | None = None,
-    units: Iterable[str] = (),
-    os_id: str = "flatcar-lab",
-    sysext_level: str = "1.0",
-    version_id: str = "",
-    version: str = "",
-    observer: Observer | None = None,
-) -> Extension:
-    """Build an extension, or find it in the cache; with `target` a copy of it is written there. Raises as `build` does."""
-    recipe = Recipe(
-        name=name, packages=tuple(packages), files=files or {}, units=tuple(units), os_id=os_id,
-        sysext_level=sysext_level, version_id=version_id, version=version,
-    )  # fmt: skip
-    return build(recipe, target=target, observer=observer)
-
-
 def build(
     recipe: Recipe, *, target: Path | None = None, base: Path | None = None, observer: Observer | None = None
 ) -> Extension:
@@ -83,7 +62,7 @@ def build(
     _check(recipe)
     found = find_sysext(recipe)
     if found is None:
-        base = base or (lab_packages(observer) if recipe.packages else None)
+        base = base or (find_packages(observer) if recipe.packages else None)
         folder = make_folder(sysext_dir(), needed_mib=_NEEDED_MIB, what="an extension")
         with locked(folder, observer, what="an extension"):
             found = find_sysext(recipe) or _build(recipe, folder, base, observer)
@@ -94,10 +73,8 @@ def build(
 
 def _digest(recipe: Recipe) -> str:
     """Names the built image in the cache: the recipe, the lab image's packages, the code that builds."""
-    total = hashlib.sha256(json.dumps([asdict(recipe), lab_recipe.bootstrap_digest()], sort_keys=True).encode())
-    for module in (debs, needs, sysext_tree):
-        total.update(Path(module.__file__ or "").read_bytes())
-    return total.hexdigest()[:12]
+    inputs = [asdict(recipe), lab_recipe.bootstrap_digest(), lab_recipe.extension_builder_digest()]
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def find_sysext(recipe: Recipe) -> Extension | None:
@@ -137,13 +114,6 @@ def _check(recipe: Recipe) -> None:
     for path in recipe.files:
         if not re.match(r"/(usr|opt)/[^/]", path) or ".." in path.split("/"):
             raise UsageError(f'"{path}" cannot be in an extension; expected a path below /usr or /opt', hint=hint)
-
-
-def lab_packages(observer: Observer) -> Path:
-    """The archive of the lab image's packages; fetches them where nothing did."""
-    from flatkit.images.lab.build import find_packages  # which builds extensions itself
-
-    return find_packages(observer)
 
 
 def _build(recipe: Recipe, folder: Path, base: Path | None, observer: Observer) -> Extension:

@@ -15,7 +15,8 @@ from flatkit.events import Observer, Said, phase
 from flatkit.images.cache import locked, make_folder, work_folder
 from flatkit.images.download import Download
 from flatkit.images.lab import recipe
-from flatkit.images.lab.build import find_lab_image, lab_dir
+from flatkit.images.lab.build import find_lab_image
+from flatkit.images.lab.packages import lab_dir
 from flatkit.images.packed import MANIFEST, SUMS, Manifest, PackedImage, parse_manifest, sums_as_text
 from flatkit.images.source import Source, fetch_small, find_mirror
 from flatkit.run import run

@@ -9,8 +9,8 @@ import pytest
 
 from flatkit.errors import HostError, ImageError, MissingDependency
 from flatkit.events import Said, Tape
-from flatkit.images import sysext
 from flatkit.images.lab import build, tree
+from flatkit.images.lab.packages import find_packages
 
 FACTS = '{"version": "1.2.3", "channel": "stable", "root_hash": "00", "hash_offset": 4096, "usr_size": 8192}'
 
@@ -122,9 +122,9 @@ def test_packages_are_fetched_where_the_image_came_without_them(cache, monkeypat
     build.build_lab_image()
     fetched = []
     monkeypatch.setattr(tree, "bootstrap", lambda path, observer: (fetched.append(1), path.write_bytes(b"tar")))
-    archive = sysext.lab_packages(Tape())
+    archive = find_packages(Tape())
     assert archive.read_bytes() == b"tar"
-    assert sysext.lab_packages(Tape()) == archive
+    assert find_packages(Tape()) == archive
     assert fetched == [1]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from flatkit.images.lab import disk, initrd, recipe
@@ -33,10 +35,9 @@ def test_digest_follows_the_release_and_the_files(tmp_path, monkeypatch):
     before = recipe.digest(recipe.STABLE)
     assert before == recipe.digest(recipe.STABLE)
     assert before != recipe.digest(recipe.RELEASES["lab-beta"])
-    copy = tmp_path / "lab"
-    copy.mkdir()
-    (copy / "recipe.py").write_text("x = 1\n")
-    monkeypatch.setattr(recipe, "__file__", str(copy / "recipe.py"))
+    copy = tmp_path / "images/lab"
+    shutil.copytree(recipe._FOLDER.parent, copy.parent, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(recipe, "_FOLDER", copy)
     first = recipe.digest(recipe.STABLE)
     (copy / "init").write_text("#!/bin/sh\n")
     second = recipe.digest(recipe.STABLE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import struct
 import tarfile
 
@@ -14,6 +15,7 @@ from flatkit.errors import InputError, UsageError
 from flatkit.events import Tape
 from flatkit.images import debs, needs, sysext, sysext_tree
 from flatkit.images.container import build_container_image
+from flatkit.images.lab import recipe as lab_recipe
 from flatkit.images.lab.extensions import BUILT_IN, KNOWN, recipe_for
 from flatkit.images.sysext_tree import Recipe
 from flatkit.run import run
@@ -154,16 +156,16 @@ def test_defaults_of_etc_move_below_usr(tmp_path):
 
 def test_same_recipe_same_bytes_and_found_the_second_time(cache, tmp_path):
     files = {"/usr/bin/greet": "#!/bin/sh\necho 1\n", "/opt/greet/text": "hello\n"}
-    first = sysext.build_sysext("greet", files=files, version="1", target=tmp_path / "greet.raw")
+    first = sysext.build(Recipe(name="greet", files=files, version="1"), target=tmp_path / "greet.raw")
     assert first.path.read_bytes() == (tmp_path / "greet.raw").read_bytes()
     tape = Tape()
-    assert sysext.build_sysext("greet", files=files, version="1", observer=tape) == first
+    assert sysext.build(Recipe(name="greet", files=files, version="1"), observer=tape) == first
     assert tape.events == []
-    other = sysext.build_sysext("greet", files=files, version="2")
+    other = sysext.build(Recipe(name="greet", files=files, version="2"))
     assert other.path != first.path
     before = hashlib.sha256(first.path.read_bytes()).hexdigest()
     first.path.unlink()
-    again = sysext.build_sysext("greet", files=files, version="1")
+    again = sysext.build(Recipe(name="greet", files=files, version="1"))
     assert hashlib.sha256(again.path.read_bytes()).hexdigest() == before
     assert dump(tmp_path / "greet.raw", "opt/greet/text") == "hello\n"
     assert [path.name for path in sysext.sysext_dir().iterdir() if path.name.startswith(".build")] == []
@@ -186,7 +188,7 @@ def test_recipes_that_make_no_extension(cache, recipe, said):
 
 def test_place_that_cannot_be_written(cache, tmp_path):
     with pytest.raises(InputError, match="cannot be written"):
-        sysext.build_sysext("x", files={"/usr/x": "x"}, target=tmp_path / "no" / "x.raw")
+        sysext.build(Recipe(name="x", files={"/usr/x": "x"}), target=tmp_path / "no" / "x.raw")
 
 
 def test_what_a_name_means():
@@ -245,3 +247,17 @@ def test_missing_need_is_found(lab_image):
     files = {"/usr/bin/report": "#!/usr/bin/perl\n"}
     built = sysext.build(Recipe(name="report", packages=("tree",), files=files))
     assert built.missing == ('"usr/bin/report" needs "perl"',)
+
+
+def test_a_changed_builder_names_another_image(monkeypatch, tmp_path):
+    """Each module that makes an extension counts, so that the cache never gives one of an older builder."""
+    recipe = Recipe(name="x", files={"/usr/x": "x"})
+    folder = tmp_path / "images"
+    shutil.copytree(lab_recipe._FOLDER.parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(lab_recipe, "_FOLDER", folder / "lab")
+    seen = {(sysext._digest(recipe), lab_recipe.digest(lab_recipe.STABLE))}
+    for name in ("debs.py", "needs.py", "sysext.py", "sysext_tree.py"):
+        with (folder / name).open("a") as file:
+            file.write("# changed\n")
+        seen.add((sysext._digest(recipe), lab_recipe.digest(lab_recipe.STABLE)))
+    assert len({one for one, _ in seen}) == len({other for _, other in seen}) == 5

@@ -127,7 +127,7 @@ def test_a_file_that_is_no_text_is_a_finding(bench: FolderBench, progress: Progr
 def test_a_quiz_explains_every_answer(progress: Progress) -> None:
     attempt = QuizAttempt(QUIZ, progress)
     assert attempt.standing.state is State.NOT_TRIED
-    assert "1. What treats" in str(attempt.standing)
+    assert "1. What does Flatcar treat" in str(attempt.standing)
     assert attempt.answer(1, "a").state is State.WRONG
     assert "✗ no: Flatcar has no package manager" in str(attempt.standing)
     assert attempt.answer(1, "b").state is State.WAITING

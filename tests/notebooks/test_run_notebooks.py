@@ -29,7 +29,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         "remove": ("Read-only file system", "[status 1]"),
         "hello-check": ("○ 00-hello  Leave a word on the machine: not tried", "2 hints left"),
         "name-check": ("○ 00-name  Give it a name of your own: not tried",),
-        "quiz": ("1. What treats", "not tried"),
+        "quiz": ("1. What does Flatcar treat", "not tried"),
         "clean": ("removed: hello",),
     },
     "02-butane.ipynb": {

@@ -66,7 +66,7 @@ def test_an_exercise_from_not_tried_to_passed(stage: Stage, folder: Path) -> Non
 def test_a_quiz_by_keys_and_on_a_stage(stage: Stage) -> None:
     mounted, page = mount(stage, "00-recap"), stage.page
     quiz = mounted.root.get_by_role("region", name="quiz 00-recap")
-    first = quiz.get_by_role("group", name="1. What treats")
+    first = quiz.get_by_role("group", name="1. What does Flatcar treat")
     first.get_by_role("radio").first.press("Space")
     expect(first.get_by_role("status")).to_contain_text("✗ no: ")
     page.keyboard.press("ArrowDown")

@@ -17,7 +17,8 @@ import pytest
 from flatkit import workshop
 from flatkit.images.container import build_container_image
 from flatkit.images.lab.extensions import recipe_for
-from flatkit.images.sysext import build, build_sysext
+from flatkit.images.sysext import build
+from flatkit.images.sysext_tree import Recipe
 from flatkit.machines import Forward
 
 pytestmark = pytest.mark.vm
@@ -89,7 +90,7 @@ def server(tmp_path):
 def greet(folder, version):
     """A version of an extension of our own making: one script that says which version it is."""
     files = {"/usr/bin/greet": f"#!/bin/sh\necho greetings {version}\n"}
-    build_sysext("greet", files=files, version=version, target=folder / f"greet-{version}.raw")
+    build(Recipe(name="greet", files=files, version=version), target=folder / f"greet-{version}.raw")
 
 
 def publish(folder):
@@ -164,7 +165,7 @@ def check_listing(guest):
 
 
 def check_added_live(guest, tmp_path):
-    build_sysext("tree", ["tree"], tmp_path / "tree.raw")
+    build(Recipe(name="tree", packages=("tree",)), target=tmp_path / "tree.raw")
     assert guest.machine.run("command -v tree", timeout=60).status != 0
     began = time.monotonic()
     guest.put(tmp_path / "tree.raw", "/var/lib/extensions/tree.raw")
@@ -184,7 +185,7 @@ def check_refusals(guest, tmp_path):
         ({"sysext_level": "9.9"}, "API level '9.9'"),
         ({"version_id": "1.2.3"}, "OS '1.2.3'"),
     ):
-        build_sysext("wrong", files=files, target=tmp_path / "wrong.raw", **wrong)
+        build(Recipe(name="wrong", files=files, **wrong), target=tmp_path / "wrong.raw")
         guest.put(tmp_path / "wrong.raw", "/var/lib/extensions/wrong.raw")
         said = guest.ask("sudo SYSTEMD_LOG_LEVEL=debug systemd-sysext refresh 2>&1")
         assert any("Extension 'wrong' is for" in line and reason in line for line in said.splitlines())

@@ -6,24 +6,18 @@ import filecmp
 import hashlib
 import json
 import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from flatkit.errors import FlatkitError, ImageError
+from flatkit.errors import ImageError
 from flatkit.events import Observer, phase
-from flatkit.images.cache import locked, make_folder, work_folder
+from flatkit.images.cache import work_folder
 from flatkit.images.lab import disk, extensions, initrd, keep, recipe, tree
-from flatkit.paths import cache_dir
+from flatkit.images.lab.packages import NEEDED_MIB, building, lab_dir, refresh_packages
 from flatkit.run import run
 from flatkit.updates.payload import FILE_NAME, make_payload
 
-_NEEDED_MIB = 2500
 _CONTENTS = {"EFI-SYSTEM": "esp", "USR-A": "usr", "OEM": "oem", "ROOT": "root"}
-# Packages get fixes: after this many seconds the unpacked ones are fetched anew, when something is built at all.
-_BOOTSTRAP_AGE = 14 * 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +60,6 @@ class LabImage:
         return recipe.SELECTOR_CMDLINE
 
 
-def lab_dir() -> Path:
-    """Where lab images lie in the cache."""
-    return cache_dir() / "lab"
-
-
 def find_lab_image(release: recipe.Release = recipe.STABLE) -> LabImage | None:
     """The built image of a release, if this recipe's one is in the cache."""
     folder = lab_dir() / _folder_name(release)
@@ -106,7 +95,7 @@ def build_lab_image(observer: Observer | None = None, *, release: recipe.Release
     image = find_lab_image(release)
     if not image:
         watcher = observer or Observer()
-        with _building(watcher) as folder:
+        with building(watcher) as folder:
             image = stable = _built(recipe.STABLE, folder, watcher, base=None)
             if release != recipe.STABLE:
                 image = _built(release, folder, watcher, base=stable.disk)
@@ -120,7 +109,7 @@ def build_payload(observer: Observer | None = None, *, release: recipe.Release) 
     """Return the update payload of a release, made from its image. Raises as `build_lab_image`."""
     watcher = observer or Observer()
     image = build_lab_image(watcher, release=release)
-    with _building(watcher, needed_mib=0 if image.payload.exists() else _NEEDED_MIB) as folder:
+    with building(watcher, needed_mib=0 if image.payload.exists() else NEEDED_MIB) as folder:
         keep.note_payload(image.folder)
         if not image.payload.exists():
             with (
@@ -139,21 +128,6 @@ def build_payload(observer: Observer | None = None, *, release: recipe.Release) 
     return image.payload
 
 
-@contextmanager
-def _building(observer: Observer, *, needed_mib: int = _NEEDED_MIB) -> Iterator[Path]:
-    """The cache folder, for one builder at a time; what goes wrong with files is said in words."""
-    folder = make_folder(lab_dir(), needed_mib=needed_mib, what="the lab image")
-    with locked(folder, observer, what="the lab image"):
-        try:
-            yield folder
-        except FlatkitError:  # some are OSErrors as well
-            raise
-        except OSError as error:
-            raise ImageError(
-                f"the lab image could not be written: {error}", hint="flatkit images build-lab   (to try again)"
-            ) from None
-
-
 def _built(release: recipe.Release, folder: Path, observer: Observer, *, base: Path | None) -> LabImage:
     """The image of a release, from the cache or new. Only while the lock is held."""
     if not find_lab_image(release):
@@ -166,43 +140,8 @@ def _built(release: recipe.Release, folder: Path, observer: Observer, *, base: P
     return found
 
 
-def find_packages(observer: Observer | None = None) -> Path:
-    """The archive of the image's packages, from the cache or fetched: the image itself may have come without, from a pack.
-
-    Raises as `build_lab_image`.
-    """
-    archive = _archive()
-    if not archive.is_file():
-        watcher = observer or Observer()
-        with _building(watcher):
-            archive = _packages(watcher)
-    return archive
-
-
-def _archive() -> Path:
-    return lab_dir() / f"packages-{recipe.bootstrap_digest()}.tar"
-
-
-def _packages(observer: Observer) -> Path:
-    """The unpacked packages as a tar archive, from the cache while it is fresh. Only while the lock is held."""
-    archive = _archive()
-    if archive.is_file() and time.time() - archive.stat().st_mtime < _BOOTSTRAP_AGE:
-        return archive
-    with phase(observer, "packages", f"Fetching and unpacking Debian packages ({recipe.SUITE})", typical=40):
-        partial = archive.with_suffix(".part")
-        try:
-            tree.bootstrap(partial, observer)
-            partial.replace(archive)
-        finally:
-            partial.unlink(missing_ok=True)
-    for old in lab_dir().glob("packages-*.tar"):
-        if old != archive:
-            old.unlink()
-    return archive
-
-
 def _build(work: Path, release: recipe.Release, observer: Observer, base: Path | None) -> None:
-    archive = _packages(observer)
+    archive = refresh_packages(observer)
     stage, result = work / "stage", work / "result"
     stage.mkdir()
     result.mkdir()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from flatkit.untrusted import lines_of
 
+_FOLDER = Path(__file__).resolve().parent
+
 SUITE = "trixie"
 
 PACKAGES = (
@@ -191,18 +193,18 @@ ROOT_HASH_OFFSET = 64
 
 def patterns(name: str) -> list[str]:
     """The glob patterns of `removed-from-<name>.txt`."""
-    lines = lines_of((Path(__file__).resolve().parent / f"removed-from-{name}.txt").read_text())
+    lines = lines_of((_FOLDER / f"removed-from-{name}.txt").read_text())
     return [line for line in lines if not line.startswith("#")]
 
 
 def payload_key() -> Path:
     """The private key that signs lab payloads; public on purpose, as Flatcar's developer key is: it protects nobody."""
-    return Path(__file__).resolve().parent / "payload-key.pem"
+    return _FOLDER / "payload-key.pem"
 
 
 def files() -> Path:
     """The folder with what is laid over the packages: `usr`, `etc` and `initrd`."""
-    return Path(__file__).resolve().parent / "files"
+    return _FOLDER / "files"
 
 
 def bootstrap_digest() -> str:
@@ -211,13 +213,24 @@ def bootstrap_digest() -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+def extension_builder_digest() -> str:
+    """Names the code that builds extensions, and the list of files that the image's /usr lacks."""
+    return _digest_of([*_extension_builders(), _FOLDER / "removed-from-usr.txt"])
+
+
 def digest(release: Release) -> str:
-    """Names the built image: everything in this folder, code included, and the release."""
-    folder = Path(__file__).resolve().parent
-    total = hashlib.sha256(repr(release).encode())
-    # The built-in extensions are made by the modules beside it.
-    beside = [folder.parent / name for name in ("debs.py", "sysext.py", "sysext_tree.py")]
-    for path in sorted(p for p in [*folder.rglob("*"), *beside] if p.is_file() and "__pycache__" not in p.parts):
-        total.update(f"{path.relative_to(folder.parent)}\0{path.stat().st_mode & 0o111}\0".encode())
+    """Names the built image: everything in this folder, what builds its extensions, and the release."""
+    inside = [path for path in _FOLDER.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return hashlib.sha256(f"{release!r}{_digest_of([*inside, *_extension_builders()])}".encode()).hexdigest()[:12]
+
+
+def _extension_builders() -> list[Path]:
+    return [_FOLDER.parent / name for name in ("debs.py", "needs.py", "sysext.py", "sysext_tree.py")]
+
+
+def _digest_of(paths: list[Path]) -> str:
+    total = hashlib.sha256()
+    for path in sorted(paths):
+        total.update(f"{path.relative_to(_FOLDER.parent)}\0{path.stat().st_mode & 0o111}\0".encode())
         total.update(hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()[:12]
+    return total.hexdigest()

@@ -1,0 +1,76 @@
+"""The Debian packages of the lab image, unpacked once into a tar archive in the cache, and the lock of everything built there.
+
+Extensions and container images are built from the same archive, so this module knows neither of them nor the image.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flatkit.errors import FlatkitError, ImageError
+from flatkit.events import Observer, phase
+from flatkit.images.cache import locked, make_folder
+from flatkit.images.lab import recipe, tree
+from flatkit.paths import cache_dir
+
+NEEDED_MIB = 2500
+# Packages get fixes: a build fetches them again after this many seconds.
+_MAX_AGE = 14 * 24 * 3600
+
+
+def lab_dir() -> Path:
+    """Return the folder of the cache that holds lab images and their packages."""
+    return cache_dir() / "lab"
+
+
+@contextmanager
+def building(observer: Observer, *, needed_mib: int = NEEDED_MIB) -> Iterator[Path]:
+    """Hold the build lock of the lab folder and yield that folder. Raises HostError (no space), ImageError (not writable)."""
+    folder = make_folder(lab_dir(), needed_mib=needed_mib, what="the lab image")
+    with locked(folder, observer, what="the lab image"):
+        try:
+            yield folder
+        except FlatkitError:  # some are OSErrors as well
+            raise
+        except OSError as error:
+            raise ImageError(
+                f"the lab image could not be written: {error}", hint="flatkit images build-lab   (to try again)"
+            ) from None
+
+
+def find_packages(observer: Observer | None = None) -> Path:
+    """Return the archive of the image's packages, from the cache or fetched. An image from a pack comes without it.
+
+    Raises MissingDependency (mmdebstrap), HostError (no space, no user namespaces) or ImageError.
+    """
+    archive = _archive()
+    if not archive.is_file():
+        watcher = observer or Observer()
+        with building(watcher):
+            archive = refresh_packages(watcher)
+    return archive
+
+
+def refresh_packages(observer: Observer) -> Path:
+    """Return the archive, fetched again when it is too old. Call it only while `building` holds the lock."""
+    archive = _archive()
+    if archive.is_file() and time.time() - archive.stat().st_mtime < _MAX_AGE:
+        return archive
+    with phase(observer, "packages", f"Fetching and unpacking Debian packages ({recipe.SUITE})", typical=40):
+        partial = archive.with_suffix(".part")
+        try:
+            tree.bootstrap(partial, observer)
+            partial.replace(archive)
+        finally:
+            partial.unlink(missing_ok=True)
+    for old in lab_dir().glob("packages-*.tar"):
+        if old != archive:
+            old.unlink()
+    return archive
+
+
+def _archive() -> Path:
+    return lab_dir() / f"packages-{recipe.bootstrap_digest()}.tar"
