@@ -7,6 +7,7 @@ BIN = $(shell tools/setup.sh bin)
 LANES = -n 2 --dist loadfile --no-loadscope-reorder
 FAST = not build and not vm and not ui and not install and not long
 IMAGE ?= auto
+DEMO ?= all
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,8 +41,8 @@ check: ## style, types, layers, notebooks and the fast tests
 bundles: ## build what the notebook's widgets load, from flatkit/widgets/js (needs Node.js)
 	@cd flatkit/widgets/js && npm ci --ignore-scripts --no-audit --no-fund && node build.mjs
 
-recordings: setup ## play every demo on the lab image, and record it for where nothing can boot
-	@"$(BIN)/flatkit" demo run all --image lab --record flatkit/recordings
+recordings: setup ## play every demo on the lab image and record it (DEMO=name for one): shown where nothing can boot
+	@"$(BIN)/flatkit" demo run $(DEMO) --image lab --record flatkit/recordings
 
 site: setup ## write the course as pages with recorded runs, into the folder site: nothing is fetched when they are shown
 	@"$(BIN)/python" tools/make_site.py site
