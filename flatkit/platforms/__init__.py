@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from flatkit.platforms.clouds import CLOUDS
 from flatkit.platforms.handover import Fit, Handover, Payload, hand_over
-from flatkit.platforms.hosts import HOSTS
-from flatkit.platforms.platform import Kind, Limit, Piece, Platform
-from flatkit.platforms.tools import TOOLS
+from flatkit.platforms.platform import Kind, Limit, Piece, Platform, load_platforms
 
 __all__ = ["PLATFORMS", "Fit", "Handover", "Kind", "Limit", "Payload", "Piece", "Platform", "get_platform", "hand_over"]
 
-PLATFORMS: dict[str, Platform] = {platform.name: platform for platform in (*CLOUDS, *HOSTS, *TOOLS)}
+PLATFORMS = load_platforms()
 
 
 def get_platform(name: str) -> Platform:

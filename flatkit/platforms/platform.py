@@ -1,13 +1,11 @@
-"""What is known about a platform: how a machine there gets its Ignition, and how big that may be.
-
-The facts are those of Ignition's list of platforms and of Flatcar's deployment guides, read in August 2026. What was not found
-there is marked as unverified, and shown as such.
-"""
+"""Platforms: how a machine gets its Ignition there, and how big that may be. The facts are in platforms.yaml."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
+from typing import Any
 
 
 class Kind(str, Enum):
@@ -28,7 +26,6 @@ class Limit:
 
     size: int
     is_verified: bool
-    note: str = ""
 
     def __str__(self) -> str:
         return f"{self.size} bytes{'' if self.is_verified else ' (unverified)'}"
@@ -60,3 +57,32 @@ class Platform:
     limit: Limit | None = None
     packed: Piece | None = None
     notes: tuple[str, ...] = ()
+
+
+def load_platforms() -> dict[str, Platform]:
+    """Return all platforms of platforms.yaml by name, in the order of the file."""
+    import yaml
+
+    text = Path(__file__).with_name("platforms.yaml").read_text(encoding="utf-8")
+    rows: dict[str, dict[str, Any]] = yaml.load(text, Loader=yaml.CSafeLoader)
+    return {name: _platform(name, row) for name, row in rows.items()}
+
+
+def _platform(name: str, row: dict[str, Any]) -> Platform:
+    limit, packed = row.get("limit"), row.get("packed")
+    return Platform(
+        name=name,
+        title=row["title"],
+        kind=Kind(row["kind"]),
+        how=row["how"],
+        pieces=tuple(map(_piece, row["pieces"])),
+        provider=row.get("provider", ""),
+        aliases=tuple(row.get("aliases", ())),
+        limit=Limit(size=limit["size"], is_verified=limit["verified"]) if limit else None,
+        packed=_piece(packed) if packed else None,
+        notes=tuple(row.get("notes", ())),
+    )
+
+
+def _piece(row: dict[str, Any]) -> Piece:
+    return Piece(title=row["title"], text=row["text"], is_verified=row.get("verified", True))
