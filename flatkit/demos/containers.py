@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flatkit.demos.merged import MERGED, copied, has
+from flatkit.demos.facts import MERGED, copied, has
 from flatkit.steps import Boot, Demo, Fact, Step, Where, is_equal, says
 
 _MACHINE = "demo-containers"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flatkit.demos.merged import MERGED, copied, has, lacks
+from flatkit.demos.facts import MERGED, copied, has, lacks
 from flatkit.steps import Boot, Demo, Fact, Step, Verdict, Where, is_equal, says
 
 _MACHINE = "demo-sysext"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flatkit.demos import DEMOS
-from flatkit.demos.merged import has, lacks, parse_merged
+from flatkit.demos.facts import has, lacks, parse_merged
 from flatkit.demos.sysext import _is_refused, parse_link, parse_refusal
 
 # A lab machine, with its built-in extensions and one of the demo's; then with docker switched off; and before any status.
