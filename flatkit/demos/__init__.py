@@ -21,7 +21,7 @@ from flatkit.demos.update import UPDATE
 from flatkit.errors import InputError, UsageError
 from flatkit.steps import Demo
 
-# In the order in which `flatkit demo run all` plays them: rollback goes on with the machine that update leaves.
+# In the order in which `flatkit demo run all` plays them: rollback continues with the machine that update leaves.
 _ALL = (PROVISION, IDENTICAL, IMMUTABLE, RESET, UPDATE, ROLLBACK, POWERCUT, CHANNELS, SYSEXT, CONTAINERS, EVERYWHERE)
 DEMOS: dict[str, Demo] = {demo.name: demo for demo in _ALL}
 
@@ -54,5 +54,5 @@ def find_others() -> Iterator[Demo]:
 def _load(folder: Path) -> Demo | None:
     demo = others.load(folder, "DEMO")
     if demo is not None and not isinstance(demo, Demo):
-        raise InputError(f'DEMO in "{folder}" is no Demo of flatkit.steps', hint="docs/write-a-lesson.md shows one")
+        raise InputError(f'DEMO in "{folder}" is not a Demo of flatkit.steps', hint="docs/write-a-lesson.md shows one")
     return None if demo is None else replace(demo, folder=folder)

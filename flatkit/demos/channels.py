@@ -27,7 +27,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """What `flatkit channels` says: channel -> version, and machine -> its row."""
+    """Parse the output of `flatkit channels`: channel -> version, and machine -> its row."""
 
     offers: dict[str, str]
     machines: dict[str, Row]
@@ -107,7 +107,7 @@ _BEGIN = (
 _PROMOTE = (
     Step(
         title="Promote beta to stable",
-        why="The canary is well, so everybody shall have it. Promoting means: stable now offers the very release that beta "
+        why="The canary is well, so everybody should get it. Promoting means: stable now offers the very release that beta "
         "offers, the same bytes.",
         command="flatkit channels promote beta --to stable",
         where=Where.HOST,

@@ -26,7 +26,7 @@ def _extension(name: str, why: str) -> tuple[Step, Step]:
         ),
         Step(
             title="Merge it",
-            why="The machine runs on, and so does the container: the extensions are laid over /usr anew.",
+            why="The machine runs on, and so does the container: the extensions are merged into /usr again.",
             command="sudo systemd-sysext refresh",
             check=has(name),
             hint="sudo SYSTEMD_LOG_LEVEL=debug systemd-sysext refresh   says why one was left out",
@@ -40,7 +40,7 @@ CONTAINERS = Demo(
     title="Containers: what the machine is for",
     steps=(
         Step(
-            title="A machine that is told which container to run",
+            title="A machine whose config names the container to run",
             why="The container is a unit in the config: docker starts it, systemd watches it. Two ports of the machine can be "
             "reached from here.",
             boot=Boot(config="containers.bu", machine=_MACHINE, guest_ports=(80, 8080)),
@@ -111,7 +111,7 @@ CONTAINERS = Demo(
             wait=_CONTAINER,
         ),
         *_extension(
-            "podman", "Podman runs containers without a daemon. Whoever prefers it adds it; nothing has to be taken away for it."
+            "podman", "Podman runs containers without a daemon. If you prefer it, add it; nothing has to be removed for it."
         ),
         Step(
             title="The same image, run by podman",

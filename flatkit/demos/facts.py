@@ -111,7 +111,7 @@ def _layer(block: str, system: str) -> Layer | None:
 
 
 def parse_update(text: str) -> UpdateStatus | None:
-    """What the update client does; None where it does not answer (switched off by a config, or still starting)."""
+    """Parse the state of the update client; None where it does not answer (switched off by a config, or still starting)."""
     try:
         found = parse_statuses(text)
     except FlatkitError:
@@ -122,7 +122,7 @@ def parse_update(text: str) -> UpdateStatus | None:
 def parse_usr(text: str) -> dict[str, str]:
     """Source and first option of each layer of /usr, the lowest first, from `findmnt -no SOURCE,OPTIONS /usr`.
 
-    With system extensions merged (docker is one, on Flatcar as well) an overlay named sysext lies on the image itself.
+    With system extensions merged (docker is one, on Flatcar as well) an overlay named sysext covers the image itself.
     """
     rows = (line.split(None, 1) for line in lines_of(text.strip()))
     return {row[0]: row[1].split(",")[0] for row in rows if len(row) == 2}
@@ -158,7 +158,7 @@ VERITY = Fact(name="verity", ask="sudo dmsetup status usr", parse=lambda text: t
 
 
 def parse_merged(text: str) -> tuple[str, ...] | None:
-    """The extensions that are merged into /usr, from `systemd-sysext status --json=short`; None where that is no answer."""
+    """Parse `systemd-sysext status --json=short`: the extensions merged into /usr; None for any other text."""
     try:
         rows = {row["hierarchy"]: row["extensions"] for row in json.loads(text)}
     except (ValueError, KeyError, TypeError):
@@ -199,5 +199,5 @@ def lacks(*unwanted: str) -> Callable[[Any], Verdict]:
 
 
 def copied(machine: str, file: str, target: str) -> str:
-    """The line with which a person copies a file to a machine."""
+    """The command line that copies a file to a machine."""
     return f"flatkit ssh {machine} -- sudo tee {target} < {file} > /dev/null"

@@ -36,7 +36,7 @@ def parse_counts(text: str) -> dict[str, int]:
 
 
 def parse_kinds(text: str) -> Counter[str]:
-    """How many facts of each kind, from `uniq -c`."""
+    """Parse the output of `uniq -c`: the number of facts of each kind."""
     rows = re.findall(r"^ *(\d+) (\w+)$", text, flags=re.MULTILINE)
     return Counter({kind: int(number) for number, kind in rows})
 
@@ -110,7 +110,7 @@ IDENTICAL = Demo(
         ),
         Step(
             title="The same system",
-            why="The root hash stands for every byte of /usr. Two machines with the same one run the same system, without a "
+            why="The root hash identifies every byte of /usr. Two machines with the same one run the same system, without a "
             "doubt and without a comparison of files.",
             command=f"grep ^usr {_FILES}",
             where=Where.HOST,

@@ -1,4 +1,4 @@
-"""Immutable: nothing writes to `/usr`, one number stands for all of it, and a changed byte is not run but refused.
+"""Immutable: nothing writes to `/usr`, a single hash identifies all of it, and the kernel refuses a changed byte.
 
 Every step is the same on the lab image and on Flatcar. The byte that is changed lies four MiB before the end of the file
 system: no boot reads it there (its last blocks are looked at by udev), and any read of it has to be noticed.
@@ -37,7 +37,7 @@ class Seal:
 
 @dataclass(frozen=True, kw_only=True)
 class Tampered:
-    """How many bytes of the block differ from the copy (-1: not compared), and what dm-verity says: V valid, C corrupted."""
+    """The bytes of the block that differ from the copy (-1: not compared), and dm-verity's state: V valid, C corrupted."""
 
     differ: int
     state: str
@@ -113,7 +113,7 @@ IMMUTABLE = Demo(
         ),
         Step(
             title="Write to it",
-            why="All programs and libraries lie in /usr. It is read-only for everybody, root included.",
+            why="All programs and libraries are in /usr. It is read-only for everybody, root included.",
             command="sudo touch /usr/bin/mine",
             check=says("Read-only file system"),
             hint="findmnt /usr   shows how it is mounted",

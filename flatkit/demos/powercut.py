@@ -6,7 +6,7 @@ from flatkit.demos import slots, update
 from flatkit.demos.facts import SLOTS, UPDATE
 from flatkit.steps import Boot, Demo, Step, Verdict, Where, says
 
-# As kola's test does it (cl.verity/verify): the hash tree lies behind the data, at the place that the kernel was told.
+# As kola's test does it (cl.verity/verify): the hash tree follows the data, at the offset on the kernel's command line.
 _VERIFY = (
     "set -- $(sudo dmsetup table usr); usr=$(rootdev -s /usr); "
     'sudo veritysetup verify --hash-offset=$(($9 * 4096)) "$usr" "$usr" "${12}" && echo "every block matches ${12}"'
@@ -34,7 +34,7 @@ POWERCUT = Demo(
         slots.points_at_server(group="stable"),
         Step(
             title="An update begins",
-            why="This time nobody waits for its end. The step goes on as soon as the new system is being written to the other "
+            why="This time nobody waits for its end. The step continues as soon as the new system is being written to the other "
             "slot.",
             command="update_engine_client -check_for_update; update_engine_client -status",
             check=slots.is_being_written,
@@ -61,7 +61,7 @@ POWERCUT = Demo(
         ),
         Step(
             title="Wholly old, or wholly new",
-            why="The running system is checked block by block against its root hash, the one number that stands for every byte "
+            why="The running system is checked block by block against its root hash, the one number that identifies every byte "
             "of it. There is no state in between.",
             command=_VERIFY,
             check=_verifies,

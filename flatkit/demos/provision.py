@@ -67,7 +67,7 @@ PROVISION = Demo(
         ),
         Step(
             title="The page is served",
-            why="From outside, the machine is only what it serves. This is the first moment that a person needs it, and it is "
+            why="From outside, the machine is only what it serves. This is the first moment that anybody needs it, and it is "
             "ready.",
             command="curl --silent http://127.0.0.1:{port80}/",
             where=Where.HOST,

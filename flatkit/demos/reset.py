@@ -81,7 +81,7 @@ RESET = Demo(
         ),
         Step(
             title="Stage the reset",
-            why="The next boot clears the root file system and counts as the first. What shall stay is named: the machine's "
+            why="The next boot clears the root file system and counts as the first. What should stay is named: the machine's "
             "identity, and the key by which flatkit logs in.",
             command="sudo flatcar-reset --ignition-file colour.ign --keep-machine-id "
             "--keep-paths '/etc/ssh/ssh_host_.*' /home/core/.ssh",
@@ -89,7 +89,7 @@ RESET = Demo(
             hint="sudo flatcar-reset --preview-keep --keep-paths ...   shows what would stay",
         ),
         Step(
-            title="Restart, and it is made anew",
+            title="Restart, and it is provisioned again",
             why="Ignition runs again, with the new config, before any service starts. The image is the same: nothing was "
             "downloaded or installed.",
             command="sudo systemctl reboot",
@@ -120,7 +120,7 @@ RESET = Demo(
         ),
         Step(
             title="And still the same machine",
-            why="Its ID was kept, by a word on the kernel's command line. Whoever knew this machine before still knows it.",
+            why="Its ID was kept, by a word on the kernel's command line. A host that knew this machine before still knows it.",
             command="grep -o 'systemd.machine_id=[0-9a-f]*' /proc/cmdline; cat /etc/machine-id",
             check=_are_one("machine ID"),
             hint="cat /proc/cmdline",

@@ -29,7 +29,7 @@ ROLLBACK = Demo(
     steps=(
         Step(
             title="A machine that was updated",
-            why="The demo update leaves one, with the new system in one slot and the old one in the other. This demo goes on "
+            why="The demo update leaves one, with the new system in one slot and the old one in the other. This demo continues "
             "with it.",
             boot=Boot(config="updates.bu", machine=update.MACHINE, after="update"),
             where=Where.HOST,

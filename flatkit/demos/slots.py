@@ -1,6 +1,6 @@
-"""What the demos of updates share: where a machine asks, what its two slots must say, and the questions that are asked for it.
+"""Steps, facts and checks that the demos of updates share: the update server, the two slots, and what runs.
 
-The same words go for Flatcar and for the lab image; what a check wants is told by the machine itself, never by a version
+The same commands work on Flatcar and on the lab image; what a check expects comes from the machine itself, never from a version
 that is written here, so that any two releases will do.
 """
 
@@ -22,7 +22,7 @@ CONF = Fact(name="update.conf", ask="cat /etc/flatcar/update.conf", parse=parse_
 
 @dataclass(frozen=True, kw_only=True)
 class Versions:
-    """What runs, and what ran when the last update was staged ("" when there was none)."""
+    """The running version, and the one that ran when the last update was staged ("" when there was none)."""
 
     running: str
     before: str
@@ -71,7 +71,7 @@ def is_staged(slots: Any) -> Verdict:
 
 
 def is_on_new_slot(slots: Any) -> Verdict:
-    """What runs is the slot of the highest priority, and the other one is the way back."""
+    """Check that the running slot has the highest priority, and that the other one is bootable."""
     running, other = pair(slots)
     holds = bool(running and other and running.priority > other.priority and other.bootable)
     return _verdict(
@@ -80,14 +80,14 @@ def is_on_new_slot(slots: Any) -> Verdict:
 
 
 def is_good_with_way_back(slots: Any) -> Verdict:
-    """What runs is marked good, and the other slot could be booted as well."""
+    """Check that the running slot is marked good, and that the other one is bootable."""
     running, other = pair(slots)
     holds = bool(running and other and running.successful and other.successful and other.bootable)
     return _verdict(slots, holds=holds, expected="successful=1 on the slot that runs, and on the other one")
 
 
 def is_good(slots: Any) -> Verdict:
-    """What runs is marked good."""
+    """Check that the running slot is marked good."""
     running, _ = pair(slots)
     return _verdict(slots, holds=bool(running and running.successful), expected="successful=1 on the slot that runs")
 
@@ -109,13 +109,13 @@ def other_is_given_up(slots: Any) -> Verdict:
 
 
 def is_newer(versions: Any) -> Verdict:
-    """What runs is newer than what ran before."""
+    """Check that the running version is newer than the one before."""
     holds = bool(versions.before) and version_key(versions.running) > version_key(versions.before)
     return Verdict(ok=holds, found=f"found {versions}" + ("" if holds else "; expected a newer one than before"))
 
 
 def is_the_old_one(versions: Any) -> Verdict:
-    """What runs is what ran before the update."""
+    """Check that the running version is the one from before the update."""
     holds = bool(versions.before) and versions.running == versions.before
     return Verdict(ok=holds, found=f"found {versions}" + ("" if holds else "; expected the same version"))
 
@@ -182,7 +182,7 @@ def boots(*, title: str, why: str, machine: str, config: str = "updates.bu", cha
 
 
 def points_at_server(*, group: str, machine: str = "", alias: str = "") -> Step:
-    """The step in which a machine is told where to ask, and for what."""
+    """The step that configures the update server and the group of a machine."""
     lines = [f"GROUP={group}", "SERVER={server}/v1/update/", "REBOOT_STRATEGY=off"]
     lines += [f"MACHINE_ALIAS={alias}"] if alias else []
     text = "\\n".join(lines)

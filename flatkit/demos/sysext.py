@@ -87,11 +87,11 @@ _LIVE = (
     ),
     Step(
         title="Copy it to the machine",
-        why="Extensions lie in /var/lib/extensions or /etc/extensions. As long as it only lies there, nothing has changed.",
+        why="Extensions are stored in /var/lib/extensions or /etc/extensions. Storing one there changes nothing yet.",
         command=copied(_MACHINE, "tree.raw", "/var/lib/extensions/tree.raw"),
         where=Where.HOST,
         check=lacks("tree"),
-        hint="systemd-sysext list   shows what lies there",
+        hint="systemd-sysext list   shows what is stored there",
         fact=MERGED,
     ),
     Step(
@@ -186,7 +186,7 @@ _RENEWED = (
         command="sudo rm /var/lib/extensions/*.raw /etc/extensions/greet.raw && sudo systemd-sysext refresh; "
         "command -v tree greet || echo 'both are gone'",
         check=lacks("tree", "greet", "wrong"),
-        hint="systemd-sysext list   shows what still lies there",
+        hint="systemd-sysext list   shows what is still stored there",
         fact=MERGED,
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What this host can do: the checks of `flatkit doctor`, each with why it matters and the one command that fixes it.
+"""The checks of `flatkit doctor`: what this host can do, each with a reason and the one command that fixes it.
 
 Called host and not doctor, because `flatkit.doctor` is the function that a notebook calls.
 """
@@ -41,7 +41,7 @@ def examine(system: System | None = None) -> Examination:
 
 
 def _of_machines(system: System, uri: str) -> _Checks:
-    """What matters where machines boot on this very host."""
+    """The checks that matter where machines boot on this host."""
     from flatkit.images.lab.build import find_lab_image
 
     lab = find_lab_image()

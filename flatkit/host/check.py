@@ -1,4 +1,4 @@
-"""What doctor says about a host: one line for each thing that it looked at."""
+"""The result of `flatkit doctor`: one line for each check."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Health(str, Enum):
-    """What a check found: warn means that it works, and less well than it could."""
+    """The result of a check: warn means that it works, but less well than it could."""
 
     OK = "ok"
     WARN = "warn"
@@ -26,7 +26,7 @@ class Health(str, Enum):
 class HostCheck:
     """One line of doctor: what was looked at, what was found, why it matters in one clause, the one command that fixes it.
 
-    `note` is what else a person should know before they type the fix.
+    `note` is what else to know before you type the fix.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Examination:
 
     @property
     def ok(self) -> bool:
-        """Whether no check failed."""
+        """True when no check failed."""
         return all(check.state is not Health.FAIL for check in self.checks)
 
     @property

@@ -28,7 +28,7 @@ WANTED = (
     Wanted(package="ipywidgets", versions=">=8.1,<9"),
     Wanted(package="anywidget", versions=">=0.9.18,<1"),
 )
-# Where the page's half of a package lies below a labextensions folder, and the Python package that it belongs to.
+# The page's half of a package, as a path below a labextensions folder, and the Python package that it belongs to.
 _PAGE_HALVES = {"anywidget": "anywidget", "@jupyter-widgets/jupyterlab-manager": "jupyterlab_widgets"}
 _WHY = "the notebooks' panels are drawn by these together"
 
@@ -42,7 +42,7 @@ def find_version(package: str) -> str | None:
 
 
 def check_jupyter(find: Callable[[str], str | None] = find_version, folders: Iterable[Path] | None = None) -> HostCheck:
-    """Whether the versions fit. `find` gives an installed version, `folders` are where JupyterLab looks for extensions."""
+    """Check that the versions fit. `find` gives an installed version, `folders` are where JupyterLab looks for extensions."""
     from packaging.specifiers import SpecifierSet
 
     versions = {wanted.package: find(wanted.package) for wanted in WANTED}
@@ -64,7 +64,7 @@ def check_jupyter(find: Callable[[str], str | None] = find_version, folders: Ite
 
 
 def extension_folders() -> list[Path]:
-    """Where JupyterLab looks for the page's halves, first found first."""
+    """The folders in which JupyterLab looks for the page's halves, in its order."""
     if importlib.util.find_spec("jupyter_core") is None:
         return [Path(sys.prefix) / "share/jupyter/labextensions"]
     from jupyter_core.paths import jupyter_path

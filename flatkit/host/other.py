@@ -24,7 +24,7 @@ def check_other_host(uri: str) -> HostCheck:
 
 
 def judge(target: str, said: dict[str, str]) -> HostCheck:
-    """What that host's answer means."""
+    """Interpret the answer of that host."""
     memory, disk, missing = int(said.get("memory") or 0), int(said.get("disk") or 0), said.get("missing")
     if missing:
         return HostCheck(

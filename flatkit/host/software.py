@@ -1,4 +1,4 @@
-"""What is installed beside Python: images, the key that they are judged by, and programs."""
+"""Checks of what is installed beside Python: images, the key that verifies them, and programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _BUILD_TOOLS = ("mmdebstrap", "mkfs.erofs", "veritysetup", "mke2fs", "sfdisk", "
 
 
 def check_image() -> HostCheck:
-    """Whether there is something to boot, or the tools to build it with."""
+    """Check that there is an image to boot, or the tools to build one."""
     from flatkit.images.lab.build import find_lab_image
     from flatkit.images.signing import find_trust
     from flatkit.images.store import list_cached
@@ -33,7 +33,7 @@ def check_image() -> HostCheck:
 
 
 def check_trust() -> HostCheck:
-    """Whose signature images are judged by, and whether there is a program that can."""
+    """Check which key verifies images, and that a program that can verify is installed."""
     from flatkit.images.signing import FLATCAR_PRIMARY, find_trust
 
     trust = find_trust()
@@ -43,14 +43,14 @@ def check_trust() -> HostCheck:
     if trust.is_replaced:
         trust.read_key()
         return HostCheck(
-            name="trust", state=Health.WARN, found=f"images {trust.words}", why="whoever has that key decides what boots here",
-            fix="unset FLATKIT_SIGNING_KEY", note="Unless you set it on purpose: a test, or a mirror that signs anew.",
+            name="trust", state=Health.WARN, found=f"images {trust.words}", why="the owner of that key decides what boots here",
+            fix="unset FLATKIT_SIGNING_KEY", note="Unless you set it on purpose: a test, or a mirror that signs images itself.",
         )  # fmt: skip
     return HostCheck(name="trust", state=Health.OK, found=f"Flatcar's key, {FLATCAR_PRIMARY[-16:]}, pinned", why=why)
 
 
 def check_programs() -> HostCheck:
-    """Whether the programs that flatkit and the demos call are there."""
+    """Check that the programs that flatkit and the demos call are installed."""
     missing = [tool for tool in ("ssh", "qemu-img", "curl") if not _which(tool)]
     return HostCheck(
         name="programs", state=Health.FAIL if missing else Health.OK,
@@ -60,5 +60,5 @@ def check_programs() -> HostCheck:
 
 
 def _which(program: str) -> str | None:
-    # sbin: where some of the tools live, and a person's PATH often lacks it
+    # sbin: where some of the tools live, and a user's PATH often lacks it
     return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")

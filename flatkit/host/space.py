@@ -1,4 +1,4 @@
-"""What the course needs of this host: memory, disk, ports, folders that QEMU can enter."""
+"""Checks of memory, disk, ports, and of folders that QEMU must be able to enter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _IMAGE_MIB, _BUILD_MIB, _MACHINES_MIB = 700, 1800, 1500
 
 
 def check_memory(free: int | None = None) -> HostCheck:
-    """Whether the course's machines fit: one always, two where an exercise compares."""
+    """Check that the course's machines fit in memory: one always, two where an exercise compares."""
     from flatkit.machines.disks import measure_room
 
     free = measure_room(existing(paths.machines_dir())).memory_mib if free is None else free
@@ -30,7 +30,7 @@ def check_memory(free: int | None = None) -> HostCheck:
 
 
 def check_disk(*, has_image: bool, free: dict[Path, int] | None = None) -> HostCheck:
-    """Whether the image and the machines' disks fit. `free` gives MiB by folder, for tests."""
+    """Check that the image and the machines' disks fit. `free` gives MiB by folder, for tests."""
     cache, state_dir = existing(paths.cache_dir()), existing(paths.state_dir())
     known = free or {folder: shutil.disk_usage(folder).free // 2**20 for folder in (cache, state_dir)}
     image = 0 if has_image else _IMAGE_MIB + _BUILD_MIB
@@ -44,16 +44,16 @@ def check_disk(*, has_image: bool, free: dict[Path, int] | None = None) -> HostC
         state = state if known[folder] >= need else _worse(state, short)
         found.append(f"{known[folder]} MiB free in {folder}, {need} wanted")
     return HostCheck(
-        name="disk", state=state, found="; ".join(found), why="an image, and what each machine writes, lie there",
+        name="disk", state=state, found="; ".join(found), why="an image, and what each machine writes, are stored there",
         fix="export FLATKIT_CACHE=/larger/cache FLATKIT_STATE=/larger/state",
         note="Or make room: flatkit clean removes machines, flatkit images rm an image.",
     )  # fmt: skip
 
 
 def check_folders() -> HostCheck:
-    """Whether cache and state can be written, and for root also entered by the user that QEMU runs as."""
+    """Check that cache and state can be written, and for root also entered by the user that QEMU runs as."""
     folders = {path: existing(path) for path in (paths.cache_dir(), paths.state_dir())}
-    why = "images and machines lie there, and QEMU must be able to open them"
+    why = "images and machines are stored there, and QEMU must be able to open them"
     found = " and ".join(str(path) for path in folders)
     for path, there in folders.items():
         if not os.access(there, os.W_OK):
@@ -77,7 +77,7 @@ def find_closed(folder: Path, *, below: Path = Path("/")) -> Path | None:
 
 
 def check_ports() -> HostCheck:
-    """Whether there are ports to lead to machines."""
+    """Check that there are free ports to forward to machines."""
     from flatkit.machines import ports
 
     port = ports.find_free_port()  # raises HostError with its own hint when all are taken

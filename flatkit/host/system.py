@@ -21,7 +21,7 @@ _THERE = "There: make workshop, and open the address that it prints in your brow
 
 
 class System(str, Enum):
-    """Where Python runs."""
+    """The system that Python runs on."""
 
     LINUX = "Linux"
     WSL2 = "Linux in WSL 2"
@@ -36,7 +36,7 @@ class System(str, Enum):
 
     @property
     def boots_machines(self) -> bool:
-        """Whether libvirt and QEMU can run here at all."""
+        """True when libvirt and QEMU can run here at all."""
         return self in {System.LINUX, System.WSL2, System.CONTAINER}
 
 
@@ -54,7 +54,7 @@ def find_system(*, root: Path = Path("/"), name: str | None = None) -> System:
 
 
 def check_system(system: System, uri: str) -> HostCheck:
-    """Whether machines can run on this kind of system."""
+    """Check that machines can run on this kind of system."""
     version = platform.release()
     if system is System.WSL1 and not is_remote(uri):
         return HostCheck(
@@ -79,7 +79,7 @@ def check_system(system: System, uri: str) -> HostCheck:
 
 
 def check_processor() -> HostCheck:
-    """Whether there is an image for this host's processor."""
+    """Check that there is an image for this host's processor."""
     from flatkit.machines import Arch
 
     why = "an image boots quickly on its own kind of processor only"
@@ -102,13 +102,13 @@ def check_processor() -> HostCheck:
 
 
 def check_clock(system: System, now: float | None = None) -> HostCheck:
-    """Whether the clock can be right: signatures, TLS and every machine that boots go by it."""
+    """Check that the clock is plausible: signatures, TLS and every booting machine depend on it."""
     there = datetime.fromtimestamp(time.time() if now is None else now, UTC)
     fix = "sudo hwclock --hctosys" if system is System.WSL2 else "sudo timedatectl set-ntp true"
     note = "WSL's clock stands still while Windows sleeps." if system is System.WSL2 else ""
     return HostCheck(
         name="clock", state=Health.OK if there >= _NOT_BEFORE else Health.FAIL, found=f"{there:%Y-%m-%d %H:%M} UTC",
-        why="machines take their time from it, and signatures and certificates are judged by it", fix=fix, note=note,
+        why="machines take their time from it, and signatures and certificates are checked against it", fix=fix, note=note,
     )  # fmt: skip
 
 

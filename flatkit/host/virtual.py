@@ -13,7 +13,7 @@ _LIBVIRT_WHY = "it starts and stops the machines"
 
 
 def check_libvirt() -> HostCheck:
-    """Whether libvirt answers at its URI. What it says when it does not carries its own fix."""
+    """Check that libvirt answers at its URI. The error of a libvirt that does not has its own fix."""
     from flatkit.machines import Hypervisor
 
     hypervisor = Hypervisor()
@@ -50,7 +50,7 @@ def _whose(uri: str) -> str:
 
 
 def check_rights(uri: str, *, run: Path = Path("/run"), groups: frozenset[str] | None = None) -> HostCheck:
-    """Whether you are in the groups that libvirt's socket asks for. `run` and `groups` are for tests."""
+    """Check that you are in the groups that libvirt's socket requires. `run` and `groups` are for tests."""
     why = "libvirt's socket and /dev/kvm are opened by group"
     name = os.environ.get("USER", "") or "you"
     groups = my_groups() if groups is None else groups

@@ -71,7 +71,7 @@ def _load(folder: Path) -> Lesson | None:
     lesson = others.load(folder, "LESSON")
     if lesson is not None and not isinstance(lesson, Lesson):
         raise InputError(
-            f'LESSON in "{folder}" is no Lesson of flatkit.lessons.exercise', hint="docs/write-a-lesson.md shows one"
+            f'LESSON in "{folder}" is not a Lesson of flatkit.lessons.exercise', hint="docs/write-a-lesson.md shows one"
         )
     if lesson is None:
         return None

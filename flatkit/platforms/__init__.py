@@ -1,4 +1,4 @@
-"""How a config is handed over to a machine on each platform: a table, and the hand-over of this very config. Pure."""
+"""The hand-over of a config to a machine on each platform: a table of facts, and the commands for one config. Pure."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Payload:
 
 
 class Fit(str, Enum):
-    """Whether a config fits."""
+    """The result of comparing a config with a platform's limit."""
 
     FITS = "fits"
     TOO_BIG = "too big"
@@ -71,7 +71,7 @@ class Fit(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Handover:
-    """What to do for one platform. `offers` is what to do instead where the config is too big."""
+    """The hand-over to one platform. `offers` is what to do instead where the config is too big."""
 
     platform: Platform
     payload: Payload
@@ -90,7 +90,7 @@ class Handover:
 
     @property
     def first(self) -> str:
-        """What makes the file that the pieces name, where they name one and there is none yet; else nothing."""
+        """The command that makes the file that the pieces name; "" where they name none, or it exists."""
         file = f"{PurePath(self.payload.file).stem}.ign"
         if self.payload.file == file or not any(file in piece.text for piece in self.pieces):
             return ""
@@ -121,7 +121,7 @@ def hand_over(platform: Platform, payload: Payload) -> Handover:
 
 
 def fit_of(limit: Limit | None, size: int) -> Fit:
-    """Whether so many bytes fit."""
+    """Compare a size in bytes with a limit."""
     if limit is None:
         return Fit.NO_LIMIT
     return Fit.FITS if size <= limit.size else Fit.TOO_BIG
@@ -152,7 +152,7 @@ def _offers(platform: Platform, payload: Payload) -> list[Piece]:
 
 
 def _fill(piece: Piece, payload: Payload) -> Piece:
-    """The words between two @ replaced by what they stand for."""
+    """Replace each word between two @ by its value."""
     file = f"{PurePath(payload.file).stem}.ign"
     sizes = [min(_KVP_VALUE, payload.size - at) for at in range(0, payload.size, _KVP_VALUE)]
     words = {

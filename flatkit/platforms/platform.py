@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Kind(str, Enum):
-    """Where a platform belongs."""
+    """The kind of a platform."""
 
     CLOUD = "cloud"
     VIRTUAL = "virtualization"
@@ -22,7 +22,7 @@ class Kind(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """How much may be handed over, in bytes of the Ignition text; `is_verified` when a document says so."""
+    """The largest config that a platform accepts, in bytes of the Ignition text; `is_verified` when a document says so."""
 
     size: int
     is_verified: bool

@@ -1,4 +1,4 @@
-"""How extensions come to a machine: built for the system that it runs, copied over SSH, or offered to its systemd-sysupdate.
+"""Extensions for a machine: built for the system that it runs, copied over SSH, or offered to its systemd-sysupdate.
 
 What differs between the lab image and Flatcar is the name in an extension's metadata, and the machine itself is asked for it:
 that is why the same lines build for both. Flatcar's programs are not Debian's, so what is built from packages fits the lab
@@ -37,7 +37,7 @@ def fitted(recipe: Recipe, machine: Machine) -> Recipe:
 
 
 def put(machine: Machine, file: Path, target: str) -> str:
-    """Copy a file of this host to a path on the machine, as root there; returns the line that a person would type.
+    """Copy a file of this host to a path on the machine, as root there; returns the command line that does the same.
 
     Raises InputError for a file that cannot be read, MachineError, CommandFailed.
     """
@@ -50,7 +50,7 @@ def put(machine: Machine, file: Path, target: str) -> str:
         ) from None
     place = shlex.quote(target)
     part = shlex.quote(f"{target}.part")
-    # Whoever waits for the file must never see half of it.
+    # A program that waits for the file must never see half of it.
     run(machine.ssh_argv([f"sudo tee {part} > /dev/null && sudo mv {part} {place}"]), input=data, timeout=_TIMEOUT)
     return f"flatkit ssh {machine.name} -- sudo tee {place} < {shlex.quote(str(file))} > /dev/null"
 
@@ -71,7 +71,7 @@ def offer_extensions(server: UpdateServer, folder: Path) -> tuple[str, ...]:
 
 
 def transfer(name: str, url: str) -> str:
-    """What systemd-sysupdate is told about an extension: where versions come from, and where they go to.
+    """The transfer file of an extension for systemd-sysupdate: where versions come from, and where they go.
 
     As the sysext-bakery writes it (lib/sysupdate.conf.tmpl), but for the architecture, which the course's names leave out.
     """

@@ -1,4 +1,4 @@
-"""What a config wants and cannot have, told before it boots: of the lab image (Flatcar does all of it), and of the machine.
+"""Checks, before the boot, of what the lab image or the machine cannot do for a config. Flatcar can do all of it.
 
 Without this such a config would end the boot in Ignition, at best after a long wait: the lab image has neither mdadm nor
 clevis, its initrd knows ROOT as an ext4 partition only, and a disk that is not there is waited for.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """A field of the config, by its path in the Ignition, and what about it cannot be had."""
+    """A field of the config, by its path in the Ignition, and what is missing for it."""
 
     path: Path
     what: str
@@ -59,7 +59,7 @@ def find_missing_disks(ignition: dict[str, Any], *, extra: int) -> Iterator[Limi
 
 
 def refuse_limits(config: Config, *, on_lab: bool, extra_disks: int) -> None:
-    """Raise InputError, with the person's own lines, for what the lab image or a machine with so many extra disks cannot do."""
+    """Raise InputError, with the user's own lines, for what the lab image or a machine with so many extra disks cannot do."""
     if on_lab:
         _refuse(
             config,

@@ -1,4 +1,4 @@
-"""What machines are offered: releases of the lab image, with payloads that stay as long as they are served; or Flatcar's.
+"""The releases that machines are offered: those of the lab image, with payloads kept while they are served, or Flatcar's.
 
 Flatcar's payloads are large and not flatkit's to make. So a machine of a Flatcar image is sent to a server that has them: a
 pack that was made with `--channel` and is being served. What it offers must be newer than what the machine runs: boot an older

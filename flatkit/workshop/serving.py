@@ -53,7 +53,7 @@ class Servers:
         return server
 
     def offer_extensions(self, folder: Path) -> str:
-        """The URL at which machines find the NAME-VERSION.raw that lie in the folder now."""
+        """The URL at which machines find the files NAME-VERSION.raw that are in the folder now."""
         if self._extensions is None:
             self._extensions = self._undo.enter_context(UpdateServer())
         offer_extensions(self._extensions, folder)

@@ -1,4 +1,4 @@
-"""Where demos are played for real: this host, machines that are removed afterwards, and an update server when one is needed."""
+"""The real stage of demos: this host, machines that are removed afterwards, and an update server when one is needed."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class LocalStage:
     """Carries out a demo's commands. `machines` are those that the demo has, the last one last.
 
     `configs` is the folder of a demo that is not flatkit's own; else the examples are taken. With `guest` the demo is played on
-    that machine, a person's own: it is left as it is in the end. With `reuse` several demos are played one after the other,
-    each begun with `begin`: a machine that an earlier one has made goes back to its checkpoint `fresh`, and is not made anew.
+    that machine, one of the user's: it is left as it is in the end. With `reuse` several demos are played one after the other,
+    each begun with `begin`: a machine that an earlier one has made goes back to its checkpoint `fresh`, and is not created again.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class LocalStage:
         return f'the machine "{self._find(boot.machine).name}" is ready: the demo "{demo.name}" took {seconds:.0f} s'
 
     def _is_at_end_of(self, demo: Demo) -> bool:
-        """Whether all that the demo looked at since its last boot holds now."""
+        """True when every check since the demo's last boot passes now."""
         begin = max(number for number, step in enumerate(demo.steps) if step.boot or step.reboots)
         looks = [(step, step.fact) for step in demo.steps[begin:] if step.fact]
         try:
@@ -155,7 +155,7 @@ class LocalStage:
 
     @property
     def is_lab(self) -> bool:
-        """Whether the machines run the lab image. Raises ImageError, UsageError for an image that there is not."""
+        """True when the machines run the lab image. Raises ImageError, UsageError for an image that there is not."""
         return self._looked_up(Observer())
 
     def _looked_up(self, observer: Observer) -> bool:
@@ -169,7 +169,7 @@ class LocalStage:
         return self._is_lab
 
     def _image_of(self, channel: str, observer: Observer) -> str:
-        """What `--image` is given for a channel, beside the demo's own image."""
+        """The value of `--image` for a channel, beside the demo's own image."""
         if not self._looked_up(observer):
             return channel
         return "lab" if channel == "stable" else f"lab-{channel}"
@@ -178,7 +178,7 @@ class LocalStage:
 
     @property
     def folder(self) -> Path:
-        """Where host commands are typed: a folder of its own, with the examples in it."""
+        """The folder in which host commands run: one of its own, with the examples in it."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="flatkit-demo-"))
             self._undo.callback(shutil.rmtree, self._folder, ignore_errors=True)
@@ -218,7 +218,7 @@ class LocalStage:
         return f'{said}the machine "{found.name}" has restarted, and answers again'
 
     def fill(self, command: str) -> str:
-        """Replace what stands for something: `{portN}`, the host port that leads to the guest's port N; `{server}`, the update
+        """Replace the placeholders: `{portN}`, the host port that leads to the guest's port N; `{server}`, the update
         server's URL; `{extensions}`, where the stage's extensions are; `{beta}` and the like, the image of that channel; and
         the demo's name of a machine that is another's.
         """
@@ -255,7 +255,7 @@ class LocalStage:
         return self.machines[-1].spec.label if self._named else ""
 
     def close(self) -> None:
-        """End the servers, and remove the machines unless they are to be kept; a person's own stays."""
+        """End the servers, and remove the machines unless they are to be kept; one of the user's stays."""
         self.servers.close()
         self._undo.close()
         if not self._keep:
@@ -264,7 +264,7 @@ class LocalStage:
 
 
 class _OnlySays(Observer):
-    """Lets through how a boot goes on, and what is said; the steps of a demo inside a step are said in one line each."""
+    """Forward the progress of a boot and its messages; the steps of a demo inside a step become one line each."""
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer

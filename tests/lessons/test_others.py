@@ -119,7 +119,7 @@ BROKEN = [
     ("1/0\n", "ZeroDivisionError: division by zero, line 1"),
     ("\n\nx = (\n", "SyntaxError"),
     ("import no_such_thing\n", "No module named 'no_such_thing', line 1"),
-    ("DEMO = 3\nLESSON = 3\n", "is no "),
+    ("DEMO = 3\nLESSON = 3\n", "is not a "),
 ]
 
 
