@@ -1,4 +1,4 @@
-"""How fast flatkit's butane is: `tools/bench_butane.py [--check]`; with --check a missed target is exit status 1.
+"""Measure flatkit's butane: `tools/bench_butane.py [--check]`; with --check a missed target is exit status 1.
 
 Targets: 2 ms for a config of 41 lines, 60 ms for 2,000 lines, 1.44 s for a tree of 2,000 files (1.5 times the real tool).
 """

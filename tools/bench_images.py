@@ -1,4 +1,4 @@
-"""How fast images are verified and found: `tools/bench_images.py [--check]`; with --check a missed target is exit status 1.
+"""Measure verification and lookup of images: `tools/bench_images.py [--check]`; with --check a missed target is exit status 1.
 
 Targets: verifying takes at most 1.15 times what sha512sum takes on the same file; a verified image of the cache is ready within
 50 ms. The file has 512 MB, about the size of a Flatcar image; it is read from the page cache.

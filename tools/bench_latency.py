@@ -1,4 +1,4 @@
-"""How soon flatkit notices: a line of a console, and an SSH server that shows itself. For tools/bench_machines.py."""
+"""Measure how soon flatkit notices a line of a console, and an SSH server. For tools/bench_machines.py."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ConsoleWatch(Observer):
         self._thread.join()
 
     def notify(self, event: Event) -> None:
-        """Note when a line was told: the lines come in the file's order."""
+        """Note when a line was reported: the lines come in the file's order."""
         if isinstance(event, ConsoleLine):
             self._told.append(time.monotonic())
 
@@ -79,7 +79,7 @@ def banner_delay() -> float:
             status=lambda: Status(state=DomainState.RUNNING),
             activity=Activity,
         )
-        # What it took is no boot's usual time.
+        # This duration is not a boot's usual time.
         with patch("flatkit.machines.ready.remember"):
             ready = ReadyWait(booting, observer=Observer()).wait()
         seen = time.monotonic()

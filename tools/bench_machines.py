@@ -1,4 +1,4 @@
-"""How quick machines are: `tools/bench_machines.py [--check] [--runs N] [--json FILE]`; takes the machine's time for minutes.
+"""Measure machines: `tools/bench_machines.py [--check] [--runs N] [--json FILE]`; takes the machine's time for minutes.
 
 Butane text to the first SSH answer, phase by phase, beside a bare qemu-system boot of the same image in the same run; saving
 a checkpoint; going back to one; a command over the kept connection beside plain ssh on a kept master connection; how late a
@@ -61,7 +61,7 @@ class Row:
 
 @dataclass
 class Times:
-    """What was measured so far, by name."""
+    """The measurements so far, by name."""
 
     of: dict[str, list[float]] = field(default_factory=dict)
 
@@ -75,7 +75,7 @@ class Times:
 
 
 def bare_command(image: Image, accelerator: Accelerator, work: Path, port: int, knock: int) -> list[str]:
-    """What a person would type to boot the image without libvirt and flatkit: the same devices, and nothing else."""
+    """The command line that would boot the image without libvirt and flatkit: the same devices, and nothing else."""
     cpu = "host" if accelerator is Accelerator.KVM else ",-".join(("max", *NOT_EMULATED))
     boot = (
         ["-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", image.cmdline] if image.kernel else []
@@ -200,7 +200,7 @@ def judge(times: Times) -> list[Row]:
 
 
 def main() -> int:
-    """Measure, say, judge."""
+    """Measure, print, return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--runs", type=int, default=3)

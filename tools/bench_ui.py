@@ -1,4 +1,4 @@
-"""How fast the notebook's widgets are, in a real JupyterLab and browser: `tools/bench_ui.py [--check]`.
+"""Measure the notebook's widgets in a real JupyterLab and browser: `tools/bench_ui.py [--check]`.
 
 With --check a missed target is exit status 1. From the key to the painted answer is measured on the page: from the keydown
 event until after the frame in which the faults of the newest text stand.

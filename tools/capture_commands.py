@@ -1,6 +1,6 @@
-"""Write tests/golden/commands anew: boots a lab machine, types each command, keeps what it said and what flatkit reads in it.
+"""Rewrite tests/golden/commands: boot a lab machine, type each command, store its output and what flatkit parses from it.
 
-Look at the difference in git before committing it: these files stand beside Flatcar's own formats. On Flatcar: make accept.
+Look at the difference in git before committing it: these files are compared with Flatcar's own formats. On Flatcar: make accept.
 """
 
 import sys

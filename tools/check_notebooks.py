@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MAX_WORDS = 60
 MAX_CODE_LINES = 5
-MAX_CONFIG_LINES = 40  # a cell that starts with %%butane is a person's config, not code
+MAX_CONFIG_LINES = 40  # a cell that starts with %%butane is a user's config, not code
 MAX_CODE_RUN = 2  # code cells in a row with no text between them
 RECAP_QUESTIONS = 3
 MAX_NEW_TERMS = 5
@@ -85,7 +85,7 @@ def order_faults(names: list[str]) -> Iterator[str]:
 
 
 def notebook_faults(notebook: dict[str, Any]) -> Iterator[str]:
-    """What is wrong with one notebook, in the order of its cells."""
+    """Find the faults of one notebook, in the order of its cells."""
     version = (notebook.get("nbformat"), notebook.get("nbformat_minor"))
     if version != (4, 5):
         yield f"format {version[0]}.{version[1]}; expected 4.5, which keeps cell ids"
@@ -102,7 +102,7 @@ def notebook_faults(notebook: dict[str, Any]) -> Iterator[str]:
 
 
 def shape_faults(cells: list[Cell]) -> Iterator[str]:
-    """What holds for the notebook as a whole: opening, headings in order, rhythm, recap and clean-up."""
+    """Check the notebook as a whole: opening, headings in order, rhythm, recap and clean-up."""
     if not cells or cells[0].get("cell_type") != "markdown" or not source_of(cells[0]).startswith("# "):
         yield 'expected a first cell of text that starts with the title: "# ..."'
     opening = " ".join(source_of(cell) for cell in cells[:3] if cell.get("cell_type") == "markdown").lower()
@@ -167,7 +167,7 @@ def rhythm_faults(cells: list[Cell]) -> Iterator[str]:
 
 
 def new_terms(cells: list[Cell]) -> list[str]:
-    """What is in bold, in order: new terms. A word that ends with a colon, a question's number and "Predict" are labels."""
+    """Return the new terms, which are in bold. A word that ends with a colon, a question's number and "Predict" are labels."""
     found = []
     for cell in cells:
         if not is_code(cell):
@@ -178,7 +178,7 @@ def new_terms(cells: list[Cell]) -> list[str]:
 
 
 def term_faults(cells: list[Cell], known: set[str], before: set[str]) -> Iterator[str]:
-    """New terms stand in the glossary (`known`, in lower case) and are few; those of lessons before are not new."""
+    """Check that new terms are in the glossary (`known`, in lower case) and are few; those of lessons before are not new."""
     terms = list(dict.fromkeys(word.lower() for word in new_terms(cells)))
     for word in terms:
         if word not in known:
@@ -204,7 +204,7 @@ def plan_faults(name: str, cells: list[Cell], plan: dict[str, dict[str, Any]]) -
 
 
 def is_code(cell: Cell) -> bool:
-    """Whether the cell is code."""
+    """True for a code cell."""
     return bool(cell["cell_type"] == "code")
 
 
@@ -219,7 +219,7 @@ def id_faults(cell: Cell, seen: set[str]) -> Iterator[str]:
 
 
 def cell_faults(cell: Cell) -> Iterator[str]:
-    """What holds for each cell alone."""
+    """Check each cell alone."""
     source, tags = source_of(cell), tags_of(cell)
     for tag in sorted(tags - TAGS):
         yield f'unknown tag "{tag}"; expected one of {", ".join(sorted(TAGS))}'
@@ -257,7 +257,7 @@ def code_faults(cell: Cell, source: str, tags: set[str]) -> Iterator[str]:
         tree = ast.parse(re.sub(r"^[ \t]*[%!?].*$", "pass", source, flags=re.MULTILINE), mode="exec")
     except SyntaxError as error:
         if "taught-failure" not in tags:
-            yield f"is no Python: {error.msg}, line {error.lineno}"
+            yield f"is not Python: {error.msg}, line {error.lineno}"
         return
     yield from python_faults(tree, tags)
 
@@ -285,7 +285,7 @@ def check(folder: Path, plan: dict[str, dict[str, Any]] | None = None) -> list[s
         try:
             notebook = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
-            faults.append(f"{file.name}: is no JSON: {error}")
+            faults.append(f"{file.name}: is not JSON: {error}")
             continue
         cells = notebook.get("cells", [])
         found = [*notebook_faults(notebook), *term_faults(cells, known, before)]
@@ -306,7 +306,7 @@ def main(arguments: list[str]) -> int:
     """Print the faults; the status says whether there are any."""
     folder = Path(arguments[0] if arguments else "notebooks")
     if not folder.is_dir():
-        print(f'"{folder}" is no folder; expected the one with the notebooks. Next: make check', file=sys.stderr)
+        print(f'"{folder}" is not a folder; expected the one with the notebooks. Next: make check', file=sys.stderr)
         return 2
     plan = read_plan(folder)
     faults = check(folder, plan)

@@ -49,7 +49,7 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
 
 
 def fault(data: bytes) -> str:
-    """What went wrong with this input, or ""."""
+    """Return the fault that this input shows, or ""."""
     began = time.perf_counter()
     try:
         done = translate(data)

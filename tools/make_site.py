@@ -3,7 +3,7 @@
     python tools/make_site.py [FOLDER]      default: site; what an earlier run wrote there is replaced
 
 Each notebook becomes a page: its text, its cells, its pictures, and the recorded run of the demo that belongs to it, played by
-the very player of the notebooks. Everything that a page shows lies beside it, so the folder can be opened from a disk as well
+the very player of the notebooks. Everything that a page shows is beside it, so the folder can be opened from a disk as well
 as served. There are no results of cells: what a cell says is seen when it is run.
 """
 
@@ -55,7 +55,7 @@ def text_cell(source: str) -> str:
 
 
 def code_cell(cell: dict[str, Any]) -> str:
-    """A cell as it is typed; `taught-failure` and an exercise are told in words."""
+    """A cell as it is typed; `taught-failure` and an exercise are described in words."""
     source, tags = source_of(cell), set(cell["metadata"].get("tags", ()))
     if not source.strip():
         return '<p class="blank">An empty cell: here you work.</p>'
@@ -94,7 +94,7 @@ def page(title: str, body: str) -> str:
 
 
 def notebook_page(one: Planned, before: Planned | None, after: Planned | None) -> str:
-    """A notebook's page, with ways to the ones beside it. The run stands behind the opening, where it is seen."""
+    """A notebook's page, with ways to the ones beside it. The run follows the opening, where it is seen."""
     cells = json.loads((NOTEBOOKS / f"{one.name}.ipynb").read_text(encoding="utf-8"))["cells"]
     shown = [text_cell(source_of(cell)) if cell["cell_type"] == "markdown" else code_cell(cell) for cell in cells]
     runs = "".join(recorded_run(demo) for demo in demos_of(one.name, cells))
@@ -127,7 +127,7 @@ def index_page(written: list[Planned]) -> str:
 
 
 def goal_of(one: Planned) -> str:
-    """What the notebook's opening gives as its goal."""
+    """Return the goal from the notebook's opening."""
     cells = json.loads((NOTEBOOKS / f"{one.name}.ipynb").read_text(encoding="utf-8"))["cells"]
     found = re.search(r"\*\*Goal\*\*: (.+)", source_of(cells[0]))
     return found[1][:1].upper() + found[1][1:] if found else ""

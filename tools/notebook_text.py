@@ -4,7 +4,7 @@
     python tools/notebook_text.py read FILE.md...     FILE.md -> notebooks/FILE.ipynb      (also `make text-back`)
         --to FOLDER                                   write the notebooks there: a translation, say
 
-Before each cell stands a comment with its kind, its id and its tags; code stands in a fence. So the file reads well wherever
+Each cell begins with a comment that has its kind, its id and its tags; code is in a fence. So the file reads well wherever
 Markdown is shown, a difference of two versions shows sentences and not JSON, and a translator changes the words alone.
 The standard library only: what the notebooks hold besides (kernel, format) is the same in all of them.
 """
@@ -28,7 +28,7 @@ METADATA = {
 
 
 class TextFault(Exception):
-    """A text that is no notebook, with its line."""
+    """A text that is not a notebook, with its line."""
 
 
 def as_text(notebook: dict[str, Any]) -> str:
@@ -53,7 +53,7 @@ def _cell_as_text(cell: dict[str, Any]) -> str:
 
 
 def as_notebook(text: str) -> dict[str, Any]:
-    """The notebook that a text stands for. Raises TextFault."""
+    """Return the notebook of a text. Raises TextFault."""
     return {"cells": list(_cells(text)), "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
 
 

@@ -30,7 +30,7 @@ _PACKED = re.compile(rb"data:;base64,(H4sI[A-Za-z0-9+/=]*)")
 
 
 def load(path: Path) -> list[Case]:
-    """The cases of one file; a first line with `meta` lends its files to all."""
+    """The cases of one file; a first line with `meta` gives its files to all."""
     with gzip.open(path, "rt") as lines:
         cases = [json.loads(line) for line in lines]
     shared = cases[0].get("files", {}) if cases and "meta" in cases[0] else {}
@@ -41,7 +41,7 @@ def load(path: Path) -> list[Case]:
 
 
 def _shared(files: Any) -> list[dict[str, Any]]:
-    """The files that all generated cases share; they lie in genfiles/."""
+    """The files that all generated cases share; they are in genfiles/."""
     return [{**body, "path": f"genfiles/{name}"} for name, body in files.items()]
 
 
@@ -117,7 +117,7 @@ def _parts(text: bytes, unordered: bool) -> list[bytes]:
 
 
 def judge(case: Case, main: Main) -> tuple[str, str]:
-    """How far flatkit agrees with the record, and what differs."""
+    """The agreement with the record, and the differences."""
     unordered = bool(case.get("unordered_warnings"))
     data = b"" if "input.bu" in case["args"] else input_of(case)
     with tempfile.TemporaryDirectory() as name:
@@ -155,7 +155,7 @@ def _diff(wanted: bytes, got: bytes) -> str:
 
 
 def is_apart(case: Case) -> bool:
-    """Whether the case is about a variant or version that flatkit leaves alone."""
+    """Tell whether the case is about a variant or version that flatkit leaves alone."""
     from flatkit.butane import translate
 
     done = translate(input_of(case))

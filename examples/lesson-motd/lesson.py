@@ -1,4 +1,4 @@
-"""A lesson of one's own: flatkit demo run examples/lesson-motd; flatkit lesson prove examples/lesson-motd."""
+"""A lesson of your own: flatkit demo run examples/lesson-motd; flatkit lesson prove examples/lesson-motd."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ LESSON = Lesson(
     name="motd",
     title="A greeting at the door",
     exercises=(
-        Exercise(name="motd-door", title="Your own words", task="In door.bu: greet whoever logs in.",
+        Exercise(name="motd-door", title="Your own words", task="In door.bu: greet the user who logs in.",
                  check=of_config("door.bu", greets), setup=(Write(file="door.bu", text=SOLVED.replace("Welcome", '""')),),
                  hints=("The file is /etc/motd.d/welcome.", "Write your words after inline:"),
                  solve=(Write(file="door.bu", text=SOLVED),), cleanup=(Remove(file="door.bu"),)),

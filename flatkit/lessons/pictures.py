@@ -1,7 +1,7 @@
 """The course's pictures, drawn as SVG from boxes and arrows, each with a text that says the same.
 
-A picture brings its own light background, so that it can be read on a dark page too; nothing is told by colour alone.
-`python tools/draw_pictures.py` writes them beside the notebooks; a test holds that they are up to date.
+A picture brings its own light background, so that it can be read on a dark page too; colour alone never carries a meaning.
+`python tools/draw_pictures.py` writes them beside the notebooks; a test checks that they are up to date.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Box:
 
 @dataclass(frozen=True, kw_only=True)
 class Arrow:
-    """From one box to another, by their places in the tuple of boxes; `label` stands above its middle."""
+    """From one box to another, by their places in the tuple of boxes; `label` is above its middle."""
 
     begin: int
     end: int
@@ -149,13 +149,13 @@ PICTURES = (
         name="ways-back",
         title="Three ways back: rollback, reset, rewind",
         text="Rollback: the other slot is booted; the system is the old version, your data stays. Reset: the same system, and "
-        "the config is applied anew; your changes are gone. Rewind: all of the machine is as it was, memory included.",
+        "the config is applied again; your changes are gone. Rewind: all of the machine is as it was, memory included.",
         boxes=(
             Box(x=16, y=16, width=210, title="Rollback", lines=("of Flatcar:", "boot the other slot"), strong=True),
             Box(x=330, y=25, width=330, title="System: the old version", lines=("Your data and changes: stay",)),
             Box(x=16, y=112, width=210, title="Reset", lines=("of Flatcar:", "flatcar-reset, restart"), strong=True),
             Box(x=330, y=121, width=330, title="System: the same version",
-                lines=("Your changes: gone; the config is applied anew",)),
+                lines=("Your changes: gone; the config is applied again",)),
             Box(x=16, y=208, width=210, title="Rewind", lines=("of flatkit alone:", "back to a checkpoint"), strong=True),
             Box(x=330, y=217, width=330, title="All of the machine: as it was then",
                 lines=("System, data, even what was in memory",)),

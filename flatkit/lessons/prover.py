@@ -1,6 +1,6 @@
 """Proves an exercise: after setup its check fails, after solve it passes, after cleanup nothing is left.
 
-With a pretended bench in every test run, with a real machine where one boots. An exercise whose check passes before it is
+With a fake bench in every test run, with a real machine where one boots. An exercise whose check passes before it is
 solved teaches nothing, and one whose solution does not pass is worse.
 """
 
@@ -15,7 +15,7 @@ from flatkit.lessons.exercise import Bench, Exercise, Quiz
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """What was found out about an exercise; `faults` is empty for a good one."""
+    """The verdict on an exercise; `faults` is empty for a good one."""
 
     name: str
     faults: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class Proof:
 
     @property
     def ok(self) -> bool:
-        """Whether it keeps the contract."""
+        """True when it keeps the contract."""
         return not self.faults
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ def _traces(exercise: Exercise, bench: Bench) -> dict[str, str]:
 
 
 def shape_faults(exercise: Exercise) -> tuple[str, ...]:
-    """What is wrong with an exercise before it is even played."""
+    """Find the faults of an exercise before it is played."""
     faults = []
     if len(exercise.hints) < 2:
         faults.append(f"{len(exercise.hints)} hints; expected two, the first one small")
@@ -82,7 +82,7 @@ def shape_faults(exercise: Exercise) -> tuple[str, ...]:
 
 
 def quiz_faults(quiz: Quiz) -> tuple[str, ...]:
-    """What is wrong with a quiz: every question has one right answer, and every answer is explained."""
+    """Find the faults of a quiz: every question has one right answer, and every answer is explained."""
     faults = [] if quiz.questions else [f"{quiz.name}: no questions"]
     for question in quiz.questions:
         if sum(choice.is_right for choice in question.choices) != 1 or len(question.choices) < 2:

@@ -1,4 +1,4 @@
-"""A pretended machine for exercises: answers from a table, and remembers which acts were done on it."""
+"""A fake machine for exercises: answers from a table, and remembers which acts were done on it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flatkit.lessons.exercise import Exercise, Type
 
 @dataclass(frozen=True)
 class Said:
-    """What a command said."""
+    """The output of a command."""
 
     text: str
     status: int = 0
@@ -23,7 +23,7 @@ class Said:
 class PretendedMachine:
     """Is "clean" at first and after the exercise's cleanup, "solved" after its solve.
 
-    `answers` gives for each other command what is said when clean, and when solved. `booting` makes every command fail as
+    `answers` gives for each other command its output when clean, and when solved. `booting` makes every command fail as
     one on a machine that is not ready.
     """
 

@@ -1,6 +1,6 @@
-"""A pretended release server of Flatcar's: the documented layout, files signed by a key of its own, and every way to misbehave.
+"""A local release server with Flatcar's layout: files signed by a key of its own, and every way to misbehave.
 
-The layout is that of flatkit/images/source.py. What is served lies in a folder, so a test can change a byte of it.
+The layout is that of flatkit/images/source.py. The files are in a folder, so a test can change a byte of it.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class FlatcarSite:
 
     @property
     def port(self) -> int:
-        """Where it listens on 127.0.0.1."""
+        """Its URL on 127.0.0.1."""
         assert self._server
         return int(self._server.server_address[1])
 
@@ -105,11 +105,11 @@ class FlatcarSite:
 
     @property
     def release_server(self) -> str:
-        """What FLATKIT_RELEASE_SERVER is to be."""
+        """The value for FLATKIT_RELEASE_SERVER."""
         return self.url + "/{channel}"
 
     def environment(self, key_file: Path) -> dict[str, str]:
-        """What makes flatkit use and trust this site; the public key is written to `key_file`."""
+        """The environment that makes flatkit use and trust this site; the public key is written to `key_file`."""
         key_file.write_bytes(self.key.public())
         return {"FLATKIT_RELEASE_SERVER": self.release_server, "FLATKIT_SIGNING_KEY": str(key_file)}
 
@@ -196,7 +196,7 @@ class FlatcarSite:
         return None
 
     def count(self, ending: str) -> int:
-        """How many requests came for a path that ends so."""
+        """Count the requests for a path with this ending."""
         return sum(asked.path.endswith(ending) for asked in self.asked)
 
 

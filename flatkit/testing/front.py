@@ -34,7 +34,7 @@ class FakeFront:
         widget.comm = self._comm = _make_comm(self)
 
     def take(self) -> list[Sent]:
-        """What was sent since the last time, in order."""
+        """Return the messages sent since the last call, in order."""
         with self._lock:
             sent, self._sent = self._sent, []
         return sent

@@ -1,4 +1,4 @@
-"""A pretended guest: writes a console and answers SSH, so that the room of machines is tested without booting any.
+"""A fake guest: writes a console and answers SSH, so that the room of machines is tested without booting any.
 
 The SSH server is a real one (paramiko's), on 127.0.0.1; commands are answered from a function.
 """
@@ -32,7 +32,7 @@ def echo(command: str) -> tuple[str, str, int]:
 
 
 class FakeGuest:
-    """What happens when the power goes on: the lines of `boot`, then the host key, then an SSH server on `port`.
+    """Act out a power-on: the lines of `boot`, then the host key, then an SSH server on `port`.
 
     `shows_key` False keeps the host key off the console, `serves` False the server away. A command that contains
     `hang_up_on` is answered by dropping the connection.
@@ -60,7 +60,7 @@ class FakeGuest:
 
     @property
     def key_line(self) -> str:
-        """What the console says about the host key."""
+        """The console's lines about the host key."""
         return f"SSH host key: {fingerprint_of(self.key.asbytes())} (ECDSA)"
 
     def power_on(self, console: Path, port: int) -> None:
@@ -153,7 +153,7 @@ def _type(channel: Any) -> None:
 
 def _answer(guest: FakeGuest, channel: Any, command: str) -> None:
     guest.commands.append(command)
-    # A person may hang up at any moment.
+    # The client may close the connection at any moment.
     with suppress(OSError, EOFError, load_paramiko().SSHException):
         # Real servers say yes to the request before the command ends; the client's end of input comes after that.
         channel.recv(1)

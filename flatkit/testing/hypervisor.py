@@ -1,4 +1,4 @@
-"""A hypervisor for tests: libvirt's own test driver, which keeps domains but runs none, and a pretended guest in each.
+"""A hypervisor for tests: libvirt's own test driver, which keeps domains but runs none, and a fake guest in each.
 
 The driver lives inside the process and forgets everything when its last connection is closed.
 """

@@ -1,4 +1,4 @@
-"""An OpenPGP key made on the spot, to sign what a pretended release server offers; Flatcar's own layout: primary and subkey."""
+"""An OpenPGP key that signs the files of a local release server: a primary key and a subkey, like Flatcar's."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SigningKey:
     """
 
     def __init__(self, *, name: str = "Test <test@flatkit.invalid>", at: str = "", expires: str = "2y") -> None:
-        # A short path: the agent's socket lies in it.
+        # A short path: the agent's socket is in it.
         self._home = Path(tempfile.mkdtemp(prefix="fk-"))
         self._at = at
         self._gpg("--quick-generate-key", name, "ed25519", "cert", "0", at=at)

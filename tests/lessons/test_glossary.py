@@ -33,7 +33,7 @@ def test_a_term_is_found_or_the_nearest_named(capsys: pytest.CaptureFixture[str]
     with pytest.raises(UsageError, match='did you mean "Ignition"'):
         get_term("ignitoin")
     assert main(["glossary", "root", "hash"]) == 0
-    assert "root hash: One number" in capsys.readouterr().out
+    assert "root hash: A hash" in capsys.readouterr().out
     assert main(["glossary"]) == 0
     assert capsys.readouterr().out.count("\n") >= len(glossary())
 

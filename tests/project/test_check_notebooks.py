@@ -92,7 +92,7 @@ PLANTED = [
     (code("import os"), 'imports "os"'),
     (code("from yaml import load"), 'imports "yaml"'),
     (code("def f():\n    pass"), 'defines "f"'),
-    (code("a b"), "is no Python"),
+    (code("a b"), "is not Python"),
     (code("1", outputs=[{"output_type": "stream"}]), "holds outputs"),
     (code("1", execution_count=3), "holds an execution count"),
     (code("1", "hidden"), 'unknown tag "hidden"'),
@@ -255,5 +255,5 @@ def test_the_command_says_where_and_ends_with_a_status(tmp_path: Path, capsys: p
     assert checker.main([str(tmp_path)]) == 0
     (tmp_path / "02-bad.ipynb").write_text("{")
     assert checker.main([str(tmp_path)]) == 1
-    assert "02-bad.ipynb: is no JSON" in capsys.readouterr().out
+    assert "02-bad.ipynb: is not JSON" in capsys.readouterr().out
     assert checker.main([str(tmp_path / "none")]) == 2

@@ -2,8 +2,8 @@
 
 Writes a dated report and the answers in the golden form. Where the machine itself says that it is Flatcar, it also fills in the
 table of docs/fidelity.md. With --dry the lab image is served by a local release server in Flatcar's place: the whole way is
-tried, nothing counts as seen. `--demo NAME` (repeated) plays some of the demos alone, `--without-update` makes a short run.
-Exit status: 0 everything went as expected, 1 something did not, 2 the call was wrong, 3 the image cannot be had.
+tried, nothing is accepted as evidence. `--demo NAME` (repeated) plays some demos alone, `--without-update` makes a short run.
+Exit status: 0 everything went as expected, 1 something did not, 2 the call was wrong, 3 the image is not available.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ PAYLOAD = "flatcar_production_update.gz"
 
 @contextmanager
 def pretended(observer: Observer, *, with_update: bool) -> Iterator[Image]:
-    """Flatcar's servers, pretended, and a cache of its own: each channel has the lab image. Gives that, as it was built here."""
+    """Serve the lab image in each channel from local servers, with a cache of their own; yield the lab image as built here."""
     lab = find_image("lab", observer=observer)
     real = paths.cache_dir()
     with ExitStack() as undo:
@@ -78,7 +78,7 @@ def numbers() -> dict[Channel, str]:
 
 
 def publish_updates(server: UpdateServer, observer: Observer) -> None:
-    """The payload of every lab release under the number that the pretended channels have it by."""
+    """The payload of every lab release under the number that the local channels give it."""
     from flatkit.images.lab.build import build_payload
     from flatkit.images.lab.recipe import RELEASES
 
@@ -101,7 +101,7 @@ def environment(values: dict[str, str]) -> Iterator[None]:
 
 
 def get_wanted(name: str) -> Wanted:
-    """What is to be accepted. Raises UsageError."""
+    """Return the release to accept. Raises UsageError."""
     wanted = find_wanted(name)
     if wanted is None:
         raise UsageError(
@@ -171,10 +171,10 @@ def tell(run: Run, folder: Path, *, table: Path, dry: bool) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run, report, judge."""
+    """Run, report, return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.accept", description=__doc__)
     parser.add_argument("image", help="stable, beta, alpha, lts, or a version")
-    parser.add_argument("--dry", action="store_true", help="against a pretended release server, with the lab image")
+    parser.add_argument("--dry", action="store_true", help="against a local release server, with the lab image")
     parser.add_argument("--demo", action="append", help="this demo only (repeat it for more)")
     parser.add_argument("--without-update", action="store_true", help="fetch no update, and leave out what needs one")
     parser.add_argument("--folder", type=Path, default=ROOT / "accept", help="where the reports go")

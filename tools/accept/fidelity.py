@@ -1,6 +1,6 @@
 """docs/fidelity.md as data: its rows, what shows each of them, and what a run on real Flatcar fills in. Pure.
 
-A row is seen when all that shows it was typed and did what was expected. What that is is said here and not in the table, which
+A row is seen when all that shows it was typed and did what was expected. The mapping is defined here and not in the table, which
 is for readers; what a run does not show, or in part only, stays as it was.
 """
 
@@ -70,7 +70,7 @@ class Evidence:
 
 
 class Finding(str, Enum):
-    """What a run says about a row."""
+    """The result of a run for a row."""
 
     SEEN = "that were seen as written"
     DIFFERS = "that differ"
@@ -114,7 +114,7 @@ def _cells(line: str) -> list[str]:
 
 
 def judge(rows: Iterable[Row], evidence: Sequence[Evidence]) -> tuple[Judged, ...]:
-    """What the run says about each row: only what is real counts, and one thing that differs outweighs all that do not."""
+    """Compare each row with the run: only what is real counts, and one thing that differs outweighs all that do not."""
     real = [each for each in evidence if each.real]
     judged = []
     for row in rows:

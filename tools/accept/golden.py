@@ -113,7 +113,7 @@ CAPTURES = (*FRESH, *STAGED)
 
 
 def read_value(command: str, raw: str) -> Any:
-    """What flatkit's parsers make of an answer; its words where no parser is needed. Raises MachineError."""
+    """Parse an answer with flatkit's parsers; its words where no parser is needed. Raises MachineError."""
     found: Any
     if "cgpt show" in command and "Label:" in raw:
         found = [dataclasses.asdict(slot) for slot in parse_cgpt_show(raw)]
@@ -139,7 +139,7 @@ def _plain(value: Any) -> Any:
 
 
 def find_faults(capture: Capture, raw: str, *, is_flatcar: bool, lab: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """What is not as it should be in an answer; `lab` is the golden form of the lab image's, where there is one."""
+    """Find what is wrong in an answer; `lab` is the golden form of the lab image's, where there is one."""
     faults = [
         f'said "{_short(raw)}", expected it to match "{pattern}"'
         for pattern in (capture.shows, capture.flatcar if is_flatcar else "")
@@ -165,7 +165,7 @@ _OF_THE_MACHINE = {"version", "last_checked", "progress", "operation", "new_vers
 
 
 def _differences(value: Any, lab: Any) -> list[str]:
-    """Where a value that flatkit parsed differs from the lab image's; words are compared by `shows` alone."""
+    """Find where a value that flatkit parsed differs from the lab image's; words are compared by `shows` alone."""
     if isinstance(value, dict) and isinstance(lab, dict):
         missing = sorted(set(lab) - set(value))
         return [f"the lab image's answer has {', '.join(missing)} besides"] if missing else []

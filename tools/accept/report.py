@@ -9,7 +9,7 @@ from tools.accept.run import Played, Run
 
 
 def say_sighting(run: Run, date: str) -> str:
-    """What docs/fidelity.md says of a row that this run saw."""
+    """The words of docs/fidelity.md for a row that this run confirmed."""
     return f"Flatcar {run.name} {run.identity.partition(' ')[2]}, {date}"
 
 

@@ -1,6 +1,6 @@
 """A run of everything on one image: every demo, every golden command; kept as evidence for docs/fidelity.md (tools/accept.py).
 
-What a machine is, it says itself: its os-release decides whether anything counts as seen on Flatcar, not the image's name.
+What a machine is, it says itself: its os-release decides whether anything is evidence about Flatcar, not the image's name.
 """
 
 from __future__ import annotations
@@ -87,19 +87,19 @@ class Run:
 
     @property
     def is_flatcar(self) -> bool:
-        """Whether the machine says that it is Flatcar."""
+        """True when the machine says that it is Flatcar."""
         return is_flatcar(self.identity)
 
     @property
     def ok(self) -> bool:
-        """Whether everything that was tried went as expected."""
+        """True when everything that was tried went as expected."""
         tried = [*self.host, *(each for played in self.demos for each in played.typed)]
         went = all(each.ok for each in tried) and all(played.result.ok for played in self.demos)
         return went and bool(self.captured) and not any(each.faults for each in self.captured)
 
     @property
     def evidence(self) -> tuple[Evidence, ...]:
-        """What docs/fidelity.md's rows are held against."""
+        """The evidence that the rows of docs/fidelity.md are compared with."""
         captured = (
             Evidence(
                 name=each.capture.name, command=each.capture.command, place="command", ok=not each.faults,
@@ -111,7 +111,7 @@ class Run:
 
 
 def is_flatcar(identity: str) -> bool:
-    """Whether a machine's "ID VERSION" is Flatcar's; the lab image says flatcar-lab."""
+    """Tell whether a machine's "ID VERSION" is Flatcar's; the lab image says flatcar-lab."""
     return identity.split(" ", 1)[0] == "flatcar"
 
 
@@ -152,11 +152,11 @@ class Watched(LocalStage):
 
 
 def find_obstacle(demo: Demo, update: Update | None, *, dry: bool) -> str:
-    """Why a demo cannot be played on this image; "" where it can. A demo that goes on after another one needs what that needs."""
+    """The reason why a demo cannot be played on this image, or "". A demo that continues another one needs what that needs."""
     boots = [step.boot for step in demo.steps if step.boot]
     for name in dict.fromkeys(boot.after for boot in boots if boot.after):
         if reason := find_obstacle(get_demo(name), update, dry=dry):
-            return f"it goes on after the demo {name}: {reason}"
+            return f"it continues the demo {name}: {reason}"
     if demo.offers and update is None:
         return "no newer release was fetched, so there is no update to offer"
     if any(name == "lab-broken" for _, name in demo.offers):
@@ -197,7 +197,7 @@ def play_demo(demo: Demo, image: Image, *, update: Update | None, folder: Path, 
 
 
 def typed(demo: Demo, result: DemoResult, identity: str) -> Iterator[Evidence]:
-    """What a demo's steps typed on its machines, and what they asked there. Pure."""
+    """Return the commands that a demo's steps typed on its machines, and their questions. Pure."""
     real = is_flatcar(identity)
     for number, (step, went) in enumerate(zip(demo.steps, result.steps, strict=False), start=1):
         place = f"demo {demo.name}, step {number}"
@@ -255,7 +255,7 @@ def capture_machine(image: Image, server: UpdateServer, observer: Observer) -> I
 def capture_all(
     run_: Run, image: Image, captures: Iterable[Capture], *, server: UpdateServer, folder: Path, observer: Observer
 ) -> None:
-    """Boot a machine, ask what it is, and type the golden commands there. A machine that fails is said in `left_out`."""
+    """Boot a machine, ask what it is, and type the golden commands there. A machine that fails is noted in `left_out`."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with capture_machine(image, server, observer) as machine:

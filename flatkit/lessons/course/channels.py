@@ -50,7 +50,7 @@ CHANNELS = Lesson(
         Exercise(
             name="05-follow",
             title="Even further ahead",
-            task="Let the canary follow the channel alpha from now on. A machine reads its update.conf anew before it asks, so "
+            task="Let the canary follow the channel alpha from now on. A machine reads its update.conf again before it asks, so "
             "change that file on it.",
             machine=Boot(config="canary.bu", machine="canary"),
             check=on_machine(_CONF, _follows_alpha),

@@ -1,4 +1,4 @@
-"""03-immutable: the digest of the system, and a command of one's own although /usr is closed."""
+"""03-immutable: the digest of the system, and a command of your own although /usr is read-only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MACHINE = Boot(config="sealed.bu", machine="sealed")
 
 
 def is_digest(text: str, status: int) -> Finding:
-    """Whether the file holds the root hash that the kernel was given, and nothing else."""
+    """Check that the file has the root hash that the kernel was given, and nothing else."""
     written, _, given = (part.strip() for part in text.partition(_CUT))
     ok = status == 0 and bool(given) and written == given
     found = f"/home/core/digest says {written[:20]}..." if ok else f'/home/core/digest says "{written[:60]}"'
@@ -31,7 +31,7 @@ def is_digest(text: str, status: int) -> Finding:
 
 
 def is_command(text: str, status: int) -> Finding:
-    """Whether `hello` is found by its name, and says something."""
+    """Check that `hello` is found by its name, and prints something."""
     path, _, said = (part.strip() for part in text.strip().partition("\n"))
     expected, look = "a command hello, found by its name, that says something", 'm.run("ls -l /opt/bin; echo $PATH")'
     if not path.startswith("/"):
@@ -52,7 +52,7 @@ IMMUTABLE = Lesson(
             machine=_MACHINE,
             check=on_machine(DIGEST, is_digest),
             hints=(
-                "The root hash stands in /proc/cmdline, behind verity.usrhash=. grep -o shows only what fits; cut takes a part.",
+                "The root hash is in /proc/cmdline, after verity.usrhash=. grep -o shows only what fits; cut takes a part.",
                 "grep -o 'verity.usrhash=.*' /proc/cmdline | cut -d = -f 2 > /home/core/digest",
             ),
             solve=(Type(command=f"{_GIVEN} > /home/core/digest"),),
@@ -62,7 +62,7 @@ IMMUTABLE = Lesson(
         Exercise(
             name="03-command",
             title="A command of your own",
-            task="Make hello a command of this machine: typed by its name alone, it says any word. It cannot lie in /usr/bin.",
+            task="Make hello a command of this machine: typed by its name alone, it says any word. It cannot be in /usr/bin.",
             machine=_MACHINE,
             check=on_machine(COMMAND, is_command),
             hints=(
