@@ -205,7 +205,12 @@ BETA, BROKEN = (("beta", "lab-beta"),), (("beta", "lab-broken"),)
         (demo(offers=BROKEN), UPDATE, False, "no broken one"),
         (demo(step(boot=Boot(config="web.bu", machine="m", channel="beta"))), None, True, "a dry run has one"),
         (demo(step(boot=Boot(config="web.bu", machine="m", channel="beta"))), None, False, ""),
-        (demo(step(boot=Boot(config="", machine="m", after="update"))), None, False, "continues the demo update: no newer"),
+        (
+            demo(step(boot=Boot(config="", machine="m", after="update"))),
+            None,
+            False,
+            "continues the demo update: no newer",
+        ),
         (demo(step(boot=Boot(config="", machine="m", after="update"))), UPDATE, False, ""),
     ],
 )
