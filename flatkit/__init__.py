@@ -7,9 +7,11 @@ gives the few names a notebook needs; everything is imported when it is first us
 
 from __future__ import annotations
 
-import importlib
 import sys
-from typing import Any
+
+TYPE_CHECKING = False  # as type checkers read it; `typing` itself takes time to import
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.1.0"
 
@@ -48,11 +50,15 @@ def _register_magics() -> None:
     if shell is not None:
         shell.register_magic_function(_butane, magic_kind="cell", magic_name="butane")
         shell.register_magic_function(_on, magic_kind="cell", magic_name="on")
-        importlib.import_module("flatkit.widgets.missing").register()
+        from flatkit.widgets import missing
+
+        missing.register()
 
 
 def __getattr__(name: str) -> Any:
     if name in _NAMES:
+        import importlib
+
         return getattr(importlib.import_module(_NAMES[name]), name)
     raise AttributeError(f"module 'flatkit' has no attribute {name!r}")
 

@@ -1,7 +1,39 @@
-"""`python -m flatkit` is the `flatkit` command."""
+"""The `flatkit` command, also as `python -m flatkit`. Ctrl-C shows no traceback, also while Python still imports."""
 
+from __future__ import annotations
+
+import os
 import sys
 
-from flatkit.cli import main
+# As a shell reports a program that Ctrl-C has ended.
+_STOPPED = 130
+_except, _unraisable = sys.excepthook, sys.unraisablehook
 
-sys.exit(main())
+
+def _on_uncaught(kind, error, trace):  # type: ignore[no-untyped-def]  # its types are in modules that take time to import
+    if issubclass(kind, KeyboardInterrupt):
+        os._exit(_STOPPED)
+    _except(kind, error, trace)
+
+
+def _on_unraisable(found):  # type: ignore[no-untyped-def]
+    if issubclass(found.exc_type, KeyboardInterrupt):
+        os._exit(_STOPPED)
+    _unraisable(found)
+
+
+sys.excepthook, sys.unraisablehook = _on_uncaught, _on_unraisable
+
+
+def run() -> None:
+    """Run the command, and exit with its status."""
+    from flatkit.cli import main
+
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    if not sys.flags.safe_path and sys.path[:1] in ([""], [os.getcwd()]):  # noqa: PTH109  (pathlib takes time to import)
+        # `python -m` searches the current folder first: a yaml.py that lies there would be run.
+        del sys.path[0]
+    run()

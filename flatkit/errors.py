@@ -23,25 +23,31 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, ClassVar
 
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import escape_hidden, lines_of, printable
 
 if TYPE_CHECKING:
     from flatkit.report import Report
 
 
+# The longest message, and the end of the output that is kept as details, in characters.
+_MESSAGE_MAX = 4000
+_DETAILS_MAX = 256 * 1024
+
+
 class FlatkitError(Exception):
     """Says what happened (value in quotes) and what was expected; `hint` is the command or cell to run next.
 
-    `details` holds raw output, for those who want to look closer.
+    `details` holds the output of a program, for a closer look. Messages quote names, servers and machines: so message and hint
+    are one line each, and no part of an error contains a hidden character, wherever it is shown.
     """
 
     exit_status: ClassVar[int] = 1
 
     def __init__(self, message: str, *, hint: str = "", details: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.details = details
+        self.message = printable(message, limit=_MESSAGE_MAX)
+        self.hint = printable(hint, limit=_MESSAGE_MAX)
+        self.details = escape_hidden(details[-_DETAILS_MAX:])
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}\n  Next: {self.hint}" if self.hint else self.message

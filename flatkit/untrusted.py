@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Any
 
 SHOWN_MAX = 500
@@ -19,6 +20,8 @@ _NUMBER = re.compile(r"[0-9]+")
 # U+200D and variation selectors only join emoji.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _HARMLESS = frozenset("\u200d")
+# Whatever may have to be escaped; a carriage return that ends a line moves nothing.
+_SUSPECT = re.compile(r"\r(?!\n)|[^\r\n\t -~]")
 
 
 def lines_of(text: str) -> list[str]:
@@ -48,6 +51,11 @@ def parse_json(text: str | bytes, *, limit: int = _JSON_MAX) -> Any:
     return value
 
 
+def escape_hidden(text: object) -> str:
+    """Return a whole text with its hidden characters escaped (`\\x1b`); newlines, `\\r\\n` and tabs stay."""
+    return _SUSPECT.sub(lambda found: _escape(found[0]), str(text))
+
+
 def printable(text: object, *, limit: int = SHOWN_MAX) -> str:
     """Return a text as one line that is safe to show: hidden characters escaped (`\\x1b`), at most `limit` characters."""
     raw = str(text)
@@ -64,6 +72,7 @@ def printable_lines(text: object, *, limit: int = SHOWN_MAX, lines: int = _LINES
     return "\n".join([*shown, f"... ({len(found) - lines} more lines)"] if len(found) > lines else shown)
 
 
+@lru_cache(maxsize=4096)
 def _escape(character: str) -> str:
     if character.isascii():
         hidden = not character.isprintable()

@@ -1,17 +1,17 @@
 """The `flatkit` command. Each group of commands is a module that is imported when it is called, so that help is instant.
 
 This package alone prints and decides about the exit status: 0 done, 1 a check failed or the input was refused, 2 the call
-was wrong, 3 this host cannot do it.
+was wrong, 3 this host cannot do it, 70 a fault in flatkit itself, 130 Ctrl-C, 141 the reader of the output has gone.
 """
 
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 from flatkit.errors import FlatkitError
+from flatkit.untrusted import printable
 
 HELP = """\
 flatkit: write Butane, boot real machines, watch Flatcar's ideas happen
@@ -79,9 +79,32 @@ _COMMANDS = {
 _TAKE_REST = {"butane", "explain"}
 
 
+# Ctrl-C, and a reader that has gone (`flatkit list | head -1`): as a shell reports a program ended by SIGINT and SIGPIPE.
+_STOPPED, _READER_GONE = 130, 141
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    from flatkit.cli.screen import OutputLost, forget_output, screens
+
     words = list(sys.argv[1:] if argv is None else argv)
+    with screens():
+        try:
+            status = _run(words)
+            sys.stdout.flush()
+        except KeyboardInterrupt:
+            print("\nflatkit: stopped", file=sys.stderr)
+            status = _STOPPED
+        except OutputLost as lost:
+            status = _READER_GONE
+            if not lost.is_closed_pipe:
+                print(f"flatkit: the output cannot be written: {lost.reason}", file=sys.stderr)
+                status = FlatkitError.exit_status
+            forget_output()
+    return status
+
+
+def _run(words: list[str]) -> int:
     if not words or words[0] in {"-h", "--help", "help"}:
         sys.stdout.write(HELP)
         return 0 if words else 2
@@ -96,7 +119,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         near = difflib.get_close_matches(command, _COMMANDS, n=1)
         meant = f"; did you mean: flatkit {near[0]}" if near else ""
-        print(f'flatkit: there is no command "{command}"{meant}\n  Next: flatkit --help', file=sys.stderr)
+        said = f'flatkit: there is no command "{printable(command)}"{meant}\n  Next: flatkit --help'
+        print(said, file=sys.stderr)
         return 2
     return _call(_COMMANDS[command], words[1:] if command in _TAKE_REST else words)
 
@@ -109,13 +133,10 @@ def _call(module: str, words: list[str]) -> int:
 
         print_error(error)
         return error.exit_status
-    except KeyboardInterrupt:
-        print("\nflatkit: stopped", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        # `flatkit list | head`: the reader has gone; say nothing, and keep Python from saying it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except SystemExit as error:  # argparse: 0 after --help, 2 for a wrong call
         return error.code if isinstance(error.code, int) else 2
+    except Exception as error:  # noqa: BLE001  (the last resort: nobody is shown a traceback)
+        from flatkit.cli.fault import report_fault
+
+        return report_fault(error, words)
     return status

@@ -7,10 +7,15 @@ an optional one. The rules are those of Go's pflag.
 from __future__ import annotations
 
 import io
+import json
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from typing import Any, TextIO
+
+from flatkit.cli.screen import Code, screen_of
+from flatkit.untrusted import escape_hidden
 
 _USAGE = """\
 Usage: butane [options] [input-file]
@@ -115,16 +120,43 @@ def _parse_short(letters: str, words: list[str], options: _Options) -> None:
         return
 
 
-def write(stream: TextIO, text: str) -> None:
-    """Write text that may hold bytes which are no UTF-8 (a config's own lines are shown as they are)."""
-    data = text.encode("utf-8", "surrogateescape")
-    buffer = getattr(stream, "buffer", None)
-    if buffer is None:
-        stream.write(data.decode("utf-8", "replace"))
+# The colors of butane's messages, as `render` puts them between the texts.
+_COLORS = re.compile(r"(\x1b\[(?:1;3[134]|0)m)")
+# Bytes that are not UTF-8, but for those that are control characters in other encodings: butane prints half characters.
+_RAW_BYTES = re.compile("([\udca0-\udcff]+)")
+
+
+def write(stream: TextIO, text: str, *, is_colored: bool = False) -> None:
+    """Write text to read. It quotes the config: what is hidden in that is escaped."""
+    screen = screen_of(stream)
+    parts = _COLORS.split(text) if is_colored else [text]
+    pieces = [Code(part) if number % 2 else part for number, part in enumerate(parts)]
+    if screen.isatty():
+        screen.put(*pieces)
+    else:  # the bytes that butane writes, whatever the locale
+        whole = "".join(piece.sequence if isinstance(piece, Code) else _escaped(piece) for piece in pieces)
+        screen.put_bytes(whole.encode("utf-8", "surrogateescape"))
+
+
+def _escaped(text: str) -> str:
+    parts = _RAW_BYTES.split(text)
+    return "".join(part if number % 2 else escape_hidden(part) for number, part in enumerate(parts))
+
+
+def write_data(stream: TextIO, text: str) -> None:
+    """Write JSON, byte for byte as butane does; on a terminal with what is hidden in it escaped, as JSON escapes it."""
+    screen = screen_of(stream)
+    if screen.isatty():
+        screen.write(re.sub(r"[^\n -~]", lambda found: _json_escape(found[0]), text))
     else:
-        stream.flush()
-        buffer.write(data)
-        buffer.flush()
+        screen.put_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def _json_escape(character: str) -> str:
+    """Return a hidden character as JSON writes it, another one as it is."""
+    return (
+        character if escape_hidden(character) == character else json.dumps(character).replace("\x7f", r"\u007f")[1:-1]
+    )
 
 
 def read_input(path: str) -> bytes:
@@ -164,15 +196,13 @@ def run(argv: list[str]) -> int:
 
 
 def _print_schema(version: str) -> int:
-    import json
-
     from flatkit.butane.jsonschema import json_schema
     from flatkit.butane.tables import VERSIONS
 
     if version not in VERSIONS:
         write(sys.stderr, f'there is no schema of version "{version}"; expected one of {", ".join(VERSIONS)}\n')
         return 2
-    write(sys.stdout, json.dumps(json_schema(version), indent=2) + "\n")
+    write_data(sys.stdout, json.dumps(json_schema(version), indent=2) + "\n")
     return 0
 
 
@@ -204,7 +234,7 @@ def _translate(options: _Options) -> int:
     if "debug" in options.switches and done.ok:
         write(sys.stderr, _debug(done))
     raw, color = "raw-errors" in options.switches, _wants_color(options.texts.get("color", "auto"))
-    write(sys.stderr, render(done, raw=raw, color=color))
+    write(sys.stderr, render(done, raw=raw, color=color), is_colored=color)
     if not done.ok:
         return 1
     return 0 if "check" in options.switches else _put_out(done.json, options.texts.get("output", ""))
@@ -214,7 +244,7 @@ def _put_out(text: str, path: str) -> int:
     from flatkit.butane.localfiles import go_error
 
     if not path:
-        write(sys.stdout, text)
+        write_data(sys.stdout, text)
         return 0
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)

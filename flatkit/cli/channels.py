@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
+
+from flatkit.cli.show import print_json
+from flatkit.untrusted import printable
 
 
 def run(argv: list[str]) -> int:
@@ -24,12 +26,12 @@ def run(argv: list[str]) -> int:
     channels = open_channels()
     if options.command == "promote":
         release = channels.promote(options.channel, to=options.to)
-        print(f"{options.to} offers {release.version} from now on")
+        print(f"{printable(options.to)} offers {printable(release.version)} from now on")
     elif options.json:
         for seen in channels.machines:
-            print(json.dumps({"event": "machine", **asdict(seen), "state": str(seen.state)}, default=str))
+            print_json(event="machine", **{**asdict(seen), "state": str(seen.state)})
         offers = {name: release.version for name, release in channels.releases.items()}
-        print(json.dumps({"event": "result", "ok": True, "channels": offers}))
+        print_json(event="result", ok=True, channels=offers)
     else:
         print(channels)
     return 0

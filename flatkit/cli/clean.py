@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from flatkit.cli.machines import table
+from flatkit.untrusted import printable
 
 
 def run(argv: list[str]) -> int:
@@ -33,6 +34,6 @@ def run(argv: list[str]) -> int:
             return 0
     troubles = remove_machines(machines)
     for trouble in troubles:
-        print(f"flatkit: {trouble}", file=sys.stderr)
+        print(f"flatkit: {printable(trouble)}", file=sys.stderr)
     print(f"{len(machines)} removed" if not troubles else "not everything could be removed")
     return 1 if troubles else 0

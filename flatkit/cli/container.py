@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flatkit.cli.show import observer_for
 from flatkit.errors import InputError
+from flatkit.untrusted import printable
 
 
 def run(argv: list[str]) -> int:
@@ -23,8 +24,9 @@ def run(argv: list[str]) -> int:
 
     pages = {"index.html": _read(options.page)} if options.page else None
     made = build_container_image(options.file, name=options.name, files=pages, observer=observer_for(as_json=False))
-    print(f"{made}: the container image {options.name}, {made.stat().st_size / 1e6:.1f} MB")
-    print(f"  flatkit ssh MACHINE -- docker load < {made}")
+    file = printable(made)
+    print(f"{file}: the container image {printable(options.name)}, {made.stat().st_size / 1e6:.1f} MB")
+    print(f"  flatkit ssh MACHINE -- docker load < {file}")
     return 0
 
 

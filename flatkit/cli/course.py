@@ -11,6 +11,7 @@ from pathlib import Path
 from flatkit import paths
 from flatkit.errors import MissingDependency, UsageError
 from flatkit.run import become
+from flatkit.untrusted import printable
 
 
 def run(argv: list[str]) -> int:
@@ -28,7 +29,7 @@ def run(argv: list[str]) -> int:
     if first is None:
         raise UsageError(f'"{folder}" holds no notebooks', hint="flatkit course --folder SOME-NEW-FOLDER")
     if options.copy_only:
-        print(folder)
+        print(printable(folder, limit=4096))
         return 0
     command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", str(first)]
     command += ["--no-browser"] if options.no_browser else []
@@ -37,7 +38,7 @@ def run(argv: list[str]) -> int:
         command.append("--allow-root")
     # Kernels inherit it; one of the person's own stays.
     os.environ.setdefault("PYTHONSTARTUP", str(Path(paths.__file__).with_name("widgets") / "kernel_start.py"))
-    print(f"opening {first}", flush=True)
+    print(f"opening {printable(first)}", flush=True)
     return become(command)
 
 

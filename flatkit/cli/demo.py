@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flatkit.cli.show import Json, Terminal, observer_for
+from flatkit.cli.show import Json, Terminal, observer_for, print_json
 from flatkit.errors import UsageError
 from flatkit.events import Observer, Said, Tee
+from flatkit.untrusted import printable
 
 if TYPE_CHECKING:
     from flatkit.demos.recording import Recording
@@ -67,11 +67,15 @@ def _list(*, as_json: bool) -> int:
     from flatkit.demos.recording import find_recording
 
     for demo in (*DEMOS.values(), *find_others()):
-        row = {"event": "demo", "name": demo.name, "title": demo.title, "steps": len(demo.steps),
-               "recorded": find_recording(demo.name) is not None}  # fmt: skip
-        print(json.dumps(row) if as_json else f"{demo.name:<12} {demo.title} ({len(demo.steps)} steps)")
+        if as_json:
+            print_json(
+                event="demo", name=demo.name, title=demo.title, steps=len(demo.steps),
+                recorded=find_recording(demo.name) is not None,
+            )  # fmt: skip
+        else:
+            print(f"{printable(demo.name):<12} {printable(demo.title)} ({len(demo.steps)} steps)")
     if as_json:
-        print(json.dumps({"event": "result", "ok": True, "demos": len(DEMOS)}))
+        print_json(event="result", ok=True, demos=len(DEMOS))
     return 0
 
 
@@ -197,7 +201,8 @@ def _stage_for(
 def _summary(played: _Played) -> None:
     print()
     verdict = "every check passed" if played.result.ok else "a check failed"
-    print(f"{played.result.demo}: {verdict}{f' ({played.recorded})' if played.recorded else ''}")
+    recorded = f" ({printable(played.recorded)})" if played.recorded else ""
+    print(f"{printable(played.result.demo)}: {verdict}{recorded}")
     if played.result.ok and played.times:
         print("\nWhere the time went:")
         print(played.times)

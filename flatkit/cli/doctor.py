@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
+
+from flatkit.cli.show import print_json
 
 
 def run(argv: list[str]) -> int:
@@ -19,8 +20,8 @@ def run(argv: list[str]) -> int:
     found = examine()
     if options.json:
         for check in found.checks:
-            print(json.dumps({"event": "check", **asdict(check), "state": str(check.state)}))
-        print(json.dumps({"event": "result", "ok": found.ok}))
+            print_json(event="check", **{**asdict(check), "state": str(check.state)})
+        print_json(event="result", ok=found.ok)
     else:
         print(found)
     return 0 if found.ok else 3

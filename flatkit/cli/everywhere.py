@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 
-from flatkit.cli.show import paint
-from flatkit.untrusted import lines_of
+from flatkit.cli.screen import RED, paint, screen_of
+from flatkit.cli.show import print_json
+from flatkit.untrusted import lines_of, printable
 
 
 def run(argv: list[str]) -> int:
@@ -36,10 +36,12 @@ def _names(*, as_json: bool) -> int:
     from flatkit.platforms import PLATFORMS
 
     for platform in PLATFORMS.values():
-        row = {"event": "platform", "name": platform.name, "title": platform.title, "how": platform.how}
-        print(json.dumps(row) if as_json else f"{platform.name:<13} {platform.title:<22} {platform.how}")
+        if as_json:
+            print_json(event="platform", name=platform.name, title=platform.title, how=platform.how)
+        else:
+            print(f"{platform.name:<13} {platform.title:<22} {platform.how}")
     if as_json:
-        print(json.dumps({"event": "result", "ok": True, "platforms": len(PLATFORMS)}))
+        print_json(event="result", ok=True, platforms=len(PLATFORMS))
     return 0
 
 
@@ -47,22 +49,24 @@ def _table(payload: object, *, as_json: bool) -> int:
     from flatkit.platforms import PLATFORMS, Fit, Payload, hand_over
 
     assert isinstance(payload, Payload)
-    print(json.dumps({"event": "config", "file": payload.file, "bytes": payload.size}) if as_json else
-          f"{payload.file}: {payload.size} bytes of Ignition {payload.spec}")  # fmt: skip
+    if as_json:
+        print_json(event="config", file=payload.file, bytes=payload.size)
+    else:
+        print(f"{printable(payload.file)}: {payload.size} bytes of Ignition {printable(payload.spec)}")
     fits = []
     for platform in PLATFORMS.values():
         done = hand_over(platform, payload)
         fits.append(done.fit)
         if as_json:
-            print(json.dumps({"event": "platform", "name": platform.name, "fit": done.fit, "verdict": done.verdict}))
+            print_json(event="platform", name=platform.name, fit=done.fit, verdict=done.verdict)
         else:
             mark = {Fit.TOO_BIG: "✗", Fit.FITS: "✓"}.get(done.fit, "·")
             limit = f", {platform.limit}" if platform.limit else ""
             print(f"{mark} {platform.name:<13} {platform.title:<22} {done.fit}{limit}")
     if as_json:
-        print(json.dumps({"event": "result", "ok": True, "too_big": sum(fit is Fit.TOO_BIG for fit in fits)}))
+        print_json(event="result", ok=True, too_big=sum(fit is Fit.TOO_BIG for fit in fits))
     else:
-        print(f"\nOne of them in full: flatkit everywhere {payload.file} aws")
+        print(f"\nOne of them in full: flatkit everywhere {printable(payload.file)} aws")
     return 0
 
 
@@ -75,9 +79,12 @@ def _one(payload: object, name: str, as_json: bool) -> int:
     done = hand_over(get_platform(name), payload)
     if as_json:
         pieces = [asdict(piece) for piece in (*done.pieces, *done.offers)]
-        print(json.dumps({"event": "result", "ok": True, "name": done.platform.name, "fit": done.fit,
-                          "bytes": payload.size, "pieces": pieces}))  # fmt: skip
+        print_json(
+            event="result", ok=True, name=done.platform.name, fit=done.fit, bytes=payload.size, pieces=pieces,
+        )  # fmt: skip
         return 0
+    screen = screen_of(sys.stdout)
     for line in lines_of(str(done)):
-        print(paint(line, "\x1b[31m", sys.stdout) if done.fit is Fit.TOO_BIG and line.startswith("✗") else line)
+        is_bad = done.fit is Fit.TOO_BIG and line.startswith("✗")
+        screen.put(*(paint(line, RED, screen) if is_bad else (line,)), "\n")
     return 0

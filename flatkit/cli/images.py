@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flatkit.cli.show import Json, fail_json, observer_for
 from flatkit.errors import FlatkitError, ImageError, UsageError
+from flatkit.untrusted import printable
 
 if TYPE_CHECKING:
     from flatkit.events import Observer
@@ -83,14 +84,14 @@ def _list(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
     print(_say_cache(cached))
     for lab in labs:
         print(
-            f"  {'lab ' + lab.version:<17} {store.folder_size(lab.folder) / 1e6:6.0f} MB  same mechanics, not Flatcar"
+            f"  {printable('lab ' + lab.version):<17} {store.folder_size(lab.folder) / 1e6:6.0f} MB  same mechanics, not Flatcar"
         )
     if not cached and not labs:
         print(
             "  nothing yet; flatkit images fetch stable fetches Flatcar, flatkit images build-lab builds the lab image"
         )
     for path in store.find_leftovers():
-        print(f"  {path.stat().st_size / 1e6:.0f} MB in {path}; flatkit images rm refused removes it")
+        print(f"  {path.stat().st_size / 1e6:.0f} MB in {printable(path)}; flatkit images rm refused removes it")
     return {}
 
 
@@ -134,19 +135,23 @@ def _say_channels(feeds: list[Feed], arch: str) -> str:
     rows = [f"Flatcar's channels ({arch})"]
     for feed in feeds:
         now = feed.current_release
-        software = "  ".join(f"{name} {now.software_version(name) or '-'}" for name in _SOFTWARE) if now else ""
+        software = (
+            "  ".join(f"{name} {printable(now.software_version(name) or '-')}" for name in _SOFTWARE) if now else ""
+        )
         rows.append(f"  {feed.channel:<8} {feed.current or '-'!s:<11} {_say_day(now):<26} {software}".rstrip())
         rows.append(f"  {'':<8} {feed.channel.purpose}")
         if feed.trouble:
-            rows.append(f"  {'':<8} ! {feed.trouble}" + (f"; as seen {say_age(feed.age)}" if feed.seen else ""))
+            rows.append(
+                f"  {'':<8} ! {printable(feed.trouble)}" + (f"; as seen {say_age(feed.age)}" if feed.seen else "")
+            )
     return "\n".join([*rows, f"  {PROMOTION}", ""])
 
 
 def _say_day(release: Release | None) -> str:
     """When it came out, and how long ago that is."""
     if release is None or release.days is None:
-        return release.released if release else ""
-    return f"{release.released}, {release.days} day{'' if release.days == 1 else 's'} old"
+        return printable(release.released) if release else ""
+    return f"{printable(release.released)}, {release.days} day{'' if release.days == 1 else 's'} old"
 
 
 def _say_cache(cached: list[CachedImage]) -> str:
@@ -154,7 +159,7 @@ def _say_cache(cached: list[CachedImage]) -> str:
     from flatkit.images.store import say_age
 
     trust = find_trust()
-    rows = [f"In the cache{f' ({trust.words})' if trust.is_replaced else ''}"]
+    rows = [f"In the cache{f' ({printable(trust.words)})' if trust.is_replaced else ''}"]
     for image in cached:
         state = "verified" if image.is_ready(trust) else "not to be trusted as it is: flatkit images verify"
         name = f"{image.channel} {image.version}"
@@ -171,7 +176,7 @@ def _fetch(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
     fetched = [Fetcher(board=board, observer=observer).fetch(one) for one in wanted]
     if not isinstance(observer, Json):
         for image in fetched:
-            print(f"Flatcar {image.channel} {image.version} is ready: {image.path}")
+            print(f"Flatcar {image.channel} {image.version} is ready: {printable(image.path)}")
     return {"fetched": [_image_values(image) for image in fetched]}
 
 
@@ -219,10 +224,10 @@ def _verify(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
             done.append(verify_cached(image, finder=finder, observer=observer))
     if not isinstance(observer, Json):
         for one in done:
-            print(f"verified: {one.path}")
+            print(f"verified: {printable(one.path)}")
             print(
-                f"  {finder.trust.words}: {one.signature.primary}"
-                + (f"; {one.signature.note}" if one.signature.note else "")
+                f"  {printable(finder.trust.words)}: {printable(one.signature.primary)}"
+                + (f"; {printable(one.signature.note)}" if one.signature.note else "")
             )
         if not done:
             print("no Flatcar image is in the cache; flatkit images fetch stable")
@@ -234,7 +239,7 @@ def _build(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:  
 
     lab = build_lab_image(observer)
     if not isinstance(observer, Json):
-        print(f"the lab image {lab.version} is ready: {lab.disk}")
+        print(f"the lab image {printable(lab.version)} is ready: {printable(lab.disk)}")
     return {"version": lab.version, "disk": str(lab.disk)}
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flatkit.cli.show import print_json
+from flatkit.untrusted import printable, printable_lines
+
 if TYPE_CHECKING:
     from flatkit.lessons.exercise import Exercise, Lesson
 
+_LONGEST_LINE = 2000
 _VERBS = {
     "check": "look at the result",
     "hint": "one more hint",
@@ -56,14 +59,16 @@ def _list(wanted: str | None, *, as_json: bool) -> int:
     known = Progress().all()
     for lesson in _lessons(wanted):
         if not as_json:
-            print(f"{lesson.name}  {lesson.title}")
+            print(f"{printable(lesson.name)}  {printable(lesson.title)}")
         for task in lesson.tasks:
             record = known.get(task.name)
             state = str(record.state) if record else "not tried"
-            row = {"event": "task", "lesson": lesson.name, "name": task.name, "title": task.title, "state": state}
-            print(json.dumps(row) if as_json else f"  {task.name:<14} {state:<10} {task.title}")
+            if as_json:
+                print_json(event="task", lesson=lesson.name, name=task.name, title=task.title, state=state)
+            else:
+                print(f"  {printable(task.name):<14} {state:<10} {printable(task.title)}")
     if as_json:
-        print(json.dumps({"event": "result", "ok": True}))
+        print_json(event="result", ok=True)
     return 0
 
 
@@ -79,7 +84,7 @@ def _do(verb: str, name: str, machine: str | None) -> int:
     if not isinstance(task, Exercise):
         if verb != "check":
             raise UsageError(f'"{name}" is a quiz; expected an exercise', hint=f"flatkit lesson check {name}")
-        print(QuizAttempt(task).standing)
+        print(printable_lines(QuizAttempt(task).standing, limit=_LONGEST_LINE))
         return 0
     guest: Any = None
     if task.machine:
@@ -88,7 +93,7 @@ def _do(verb: str, name: str, machine: str | None) -> int:
         guest = Machine(machine or task.machine.machine)
     attempt = Attempt(task, FolderBench(Path.cwd(), guest))
     standing = getattr(attempt, verb.replace("-", "_"))()
-    print(standing)
+    print(printable_lines(standing, limit=_LONGEST_LINE))
     return 0 if standing.state is State.PASSED or verb in {"hint", "start-over"} else 1
 
 
@@ -109,7 +114,7 @@ def _prove(name: str, image: str) -> int:
             faults += [fault for quiz in lesson.quizzes for fault in quiz_faults(quiz)]
     proofs = [_prove_one(exercise, image) for exercise in chosen]
     for fault in faults:
-        print(f"✗ {fault}")
+        print(f"✗ {printable(fault)}")
     good = sum(proofs)
     print(f"{good} of {len(proofs)} exercises keep the contract")
     return 0 if good == len(proofs) and not faults else 1
@@ -137,5 +142,5 @@ def _prove_one(exercise: Exercise, image: str) -> bool:
             local.boot(exercise.machine, observer_for(as_json=False))
             guest = local.machines[-1]
         proof = prove(exercise, FolderBench(folder, guest))
-    print(proof)
+    print(printable_lines(proof, limit=_LONGEST_LINE))
     return proof.ok

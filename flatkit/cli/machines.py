@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from flatkit.cli.show import print_json
 from flatkit.errors import FlatkitError, MachineError, MachineNotFound
 from flatkit.run import become
+from flatkit.untrusted import printable
+
+# Of one line that a guest printed, in characters.
+_LONGEST_LINE = 4000
 
 if TYPE_CHECKING:
     from flatkit.machines import Machine, MachineInfo
@@ -46,8 +50,8 @@ def _list(argv: list[str]) -> int:
     machines = list_machines()
     if options.json:
         for info in machines:
-            print(json.dumps({"event": "machine", **_values(info)}))
-        print(json.dumps({"event": "result", "ok": True, "machines": len(machines)}))
+            print_json(event="machine", **_values(info))
+        print_json(event="result", ok=True, machines=len(machines))
     elif not machines:
         print("no machines; flatkit up makes one")
     else:
@@ -69,14 +73,16 @@ def table(machines: list[MachineInfo]) -> list[str]:
     rows = [("NAME", "STATE", "SSH PORT", "DISK", "IMAGE")]
     for info in machines:
         size = f"{info.disk_bytes / 1e6:.0f} MB"
-        rows.append((info.name, str(info.state), str(info.ssh_port or "-"), size, info.label or info.cause))
+        cells = (info.name, info.state, info.ssh_port or "-", size, info.label or info.cause)
+        name, state, port, size, label = map(printable, cells)
+        rows.append((name, state, port, size, label))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     lines = [
         "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[4]]) for row in rows
     ]
     for number, info in reversed(list(enumerate(machines, start=1))):
         if info.checkpoints:
-            lines.insert(number + 1, f"  checkpoints: {', '.join(map(str, info.checkpoints))}")
+            lines.insert(number + 1, f"  checkpoints: {', '.join(map(printable, info.checkpoints))}")
     return lines
 
 
@@ -98,7 +104,7 @@ def _console(argv: list[str]) -> int:
     if options.follow:
         return _follow(machine, options.lines)
     for line in machine.console_tail(options.lines or 1_000_000):
-        print(line)
+        print(printable(line, limit=_LONGEST_LINE))
     return 0
 
 
@@ -116,7 +122,7 @@ def _follow(machine: Machine, lines: int) -> int:
 
     try:
         for line in follow(machine.folder.console, lines=lines, is_over=is_off):
-            print(line, flush=True)
+            print(printable(line, limit=_LONGEST_LINE), flush=True)
     except KeyboardInterrupt:
         return 0
     print(f'the machine "{machine.name}" is off', file=sys.stderr)
@@ -155,6 +161,6 @@ def _down(argv: list[str]) -> int:
 
     troubles = Machine(check_name(name)).down()
     for trouble in troubles:
-        print(f"flatkit: {trouble}", file=sys.stderr)
+        print(f"flatkit: {printable(trouble)}", file=sys.stderr)
     print(f'the machine "{name}" is {"not wholly " if troubles else ""}gone')
     return 1 if troubles else 0

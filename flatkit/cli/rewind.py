@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from flatkit.cli.show import Json, fail_json, observer_for
 from flatkit.errors import FlatkitError
+from flatkit.untrusted import printable
 
 
 def run(argv: list[str]) -> int:
@@ -36,7 +37,7 @@ def _checkpoint(argv: list[str]) -> int:
     if isinstance(observer, Json):
         observer.result(ok=True, name=options.name, checkpoint=saved.name, bytes=saved.bytes, created=saved.created)
     else:
-        print(f"flatkit rewind {options.name} --to {saved.name}   brings the machine back to here")
+        print(f"flatkit rewind {options.name} --to {printable(saved.name)}   brings the machine back to here")
     return 0
 
 
@@ -62,5 +63,5 @@ def _rewind(argv: list[str]) -> int:
     if isinstance(observer, Json):
         observer.result(ok=True, name=options.name, **asdict(rewound))
     else:
-        print(f'The machine "{options.name}" is {rewound}.')
+        print(f'The machine "{options.name}" is {printable(rewound)}.')
     return 0

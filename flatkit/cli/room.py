@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from flatkit.cli.show import Json, fail_json, observer_for
+from flatkit.cli.show import Json, fail_json, observer_for, print_json
 from flatkit.errors import FlatkitError, UsageError
+from flatkit.untrusted import printable
 
 if TYPE_CHECKING:
     from flatkit.room.pack import Wishes
@@ -106,9 +106,9 @@ def _pack(options: argparse.Namespace) -> int:
             left_out=list(manifest.left_out),
         )  # fmt: skip
         return 0
-    print(f"{options.folder}: {len(manifest.files)} files, {manifest.size / 1e6:.0f} MB")
-    print(f"  flatkit room check {options.folder}")
-    print(f"  flatkit room serve {options.folder} --listen 0.0.0.0")
+    print(f"{printable(options.folder)}: {len(manifest.files)} files, {manifest.size / 1e6:.0f} MB")
+    print(f"  flatkit room check {printable(options.folder)}")
+    print(f"  flatkit room serve {printable(options.folder)} --listen 0.0.0.0")
     return 0
 
 
@@ -133,8 +133,7 @@ def _serve(options: argparse.Namespace) -> int:
             if options.new_room:
                 server.channels.forget_machines()
             if options.json:
-                row = {"event": "serving", "url": words.url, "install": words.install, "use": words.use}
-                print(json.dumps(row), flush=True)
+                print_json(event="serving", url=words.url, install=words.install, use=words.use)
             else:
                 print(f"{words.url}\n\n{_code(words.url)}\n{words}\n\n{server.channels}\n\nCtrl-C ends it", flush=True)
             _watch(server, as_json=options.json)
@@ -161,7 +160,10 @@ def _watch(server: UpdateServer, *, as_json: bool) -> NoReturn:
             if told.get(found.machine_id) == now:
                 continue
             told[found.machine_id] = now
-            row = {"event": "machine", "machine": found.name, "group": found.group, "version": found.version}
-            text = f"{found.name}  {found.group}  runs {found.version}  {found.state}"
-            print(json.dumps({**row, "state": str(found.state)}) if as_json else text, flush=True)
+            row = {"machine": found.name, "group": found.group, "version": found.version, "state": str(found.state)}
+            if as_json:
+                print_json(event="machine", **row)
+            else:
+                machine, group, version, state = map(printable, row.values())
+                print(f"{machine}  {group}  runs {version}  {state}", flush=True)
         time.sleep(_LOOK_SECONDS)  # between two looks at the table

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import time
 from typing import Any, TextIO
 
+from flatkit.cli.screen import BOLD, CLEAR_LINE, DIM, GREEN, RED, Piece, paint, screen_of
 from flatkit.errors import FlatkitError
 from flatkit.events import (
     ConsoleLine,
@@ -22,31 +24,39 @@ from flatkit.events import (
     StepStarted,
     Waiting,
 )  # fmt: skip
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import lines_of, printable, printable_lines
 
-_GREEN, _RED, _DIM, _BOLD, _OFF = "\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
 _SHOWN_LINES = 15
+_LONGEST_LINE = 200
+_LONGEST_TEXT = 2000
 # Where no line can be rewritten, a long phase is mentioned again after so many seconds.
 _REMIND_EVERY = 15.0
 
 
-def has_color(stream: Any) -> bool:
-    """Whether to colour what goes to this stream: a terminal, and NO_COLOR is not set."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def paint(text: str, color: str, stream: Any) -> str:
-    """The text in a colour, where the stream takes one."""
-    return f"{color}{text}{_OFF}" if has_color(stream) else text
-
-
 def print_error(error: FlatkitError) -> None:
     """Say an error: what happened, details where there are some, what to do next."""
-    print(f"{paint('flatkit:', _RED, sys.stderr)} {error.message}", file=sys.stderr)
+    screen = screen_of(sys.stderr)
+    screen.put(*paint("flatkit:", RED, screen), f" {error.message}\n")
     for line in lines_of(error.details.rstrip())[-_SHOWN_LINES:]:
-        print(f"  | {line}", file=sys.stderr)
+        screen.put(f"  | {printable(line, limit=_LONGEST_TEXT)}\n")
     if error.hint:
-        print(f"  Next: {error.hint}", file=sys.stderr)
+        screen.put(f"  Next: {error.hint}\n")
+
+
+def print_json(**values: Any) -> None:
+    """Print one JSON object as a line of ASCII: valid for every parser, whatever is in it."""
+    print(json.dumps(_valid(values), default=str).replace("\x7f", "\\u007f"), flush=True)
+
+
+def _valid(value: Any) -> Any:
+    """The same value without what JSON has no word for: a lone half of a surrogate pair, NaN and infinity."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {_valid(str(key)): _valid(one) for key, one in value.items()}
+    return [_valid(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 class Json(Observer):
@@ -57,20 +67,15 @@ class Json(Observer):
 
     def notify(self, event: Event) -> None:
         """Print the event."""
-        values = event.as_dict()
-        values["at"] = round(event.at - self._began, 3)
-        print(json.dumps(values), flush=True)
+        print_json(**{**event.as_dict(), "at": round(event.at - self._began, 3)})
 
     def row(self, event: str, **values: Any) -> None:
         """A line that is no progress: one thing of a list."""
-        print(json.dumps({"event": event, **values}), flush=True)
+        print_json(event=event, **values)
 
     def result(self, *, ok: bool, **values: Any) -> None:
         """The last line."""
-        print(
-            json.dumps({"event": "result", "ok": ok, "at": round(time.monotonic() - self._began, 3), **values}),
-            flush=True,
-        )
+        print_json(event="result", ok=ok, at=round(time.monotonic() - self._began, 3), **values)
 
 
 def fail_json(observer: Json, error: FlatkitError) -> int:
@@ -83,29 +88,26 @@ class Terminal(Observer):
     """Progress for a person: what is said, phases with a live line and their seconds."""
 
     def __init__(self, stream: TextIO | None = None, *, verbose: bool = False) -> None:
-        self._out = stream or sys.stderr
-        self._live = self._out.isatty()
+        self._screen = screen_of(stream or sys.stderr)
+        self._live = self._screen.isatty()
         self._verbose = verbose
-        self._depth = 0
         self._phase: PhaseStarted | None = None
         self._waiting: Waiting | None = None
         self._reminded = 0.0
 
-    def _line(self, text: str) -> None:
-        if self._live:
-            self._out.write("\r\x1b[K")
-        self._out.write(text + "\n")
-        self._out.flush()
+    def _line(self, *pieces: Piece) -> None:
+        self._screen.put(*([CLEAR_LINE] if self._live else []), *pieces, "\n")
+        self._screen.flush()
 
     def _status(self, text: str) -> None:
         if self._live:
-            width = os.get_terminal_size(self._out.fileno()).columns or 80
-            self._out.write("\r\x1b[K" + text[: width - 1])
-            self._out.flush()
+            width = os.get_terminal_size(self._screen.fileno()).columns or 80
+            self._screen.put(CLEAR_LINE, printable(text, limit=_LONGEST_TEXT)[: width - 1])
+            self._screen.flush()
 
     def on_said(self, event: Said) -> None:
         """A line."""
-        self._line(f"  {event.text}")
+        self._line(f"  {_text(event.text)}")
 
     def on_phase_started(self, event: PhaseStarted) -> None:
         """A live line, with how long it usually takes."""
@@ -122,7 +124,7 @@ class Terminal(Observer):
     def on_console_line(self, event: ConsoleLine) -> None:
         """The live line shows the console's last words."""
         if self._verbose:
-            self._line(f"    {paint(event.text, _DIM, self._out)}")
+            self._line("    ", *paint(_text(event.text), DIM, self._screen))
         elif self._phase:
             self._status(f"  … {self._phase.title} {self._clock(event.at)}  {event.text.strip()}")
 
@@ -135,7 +137,7 @@ class Terminal(Observer):
             self._status(f"  … {self._phase.title} {self._clock(event.at)}  {event.line}")
         elif event.at - self._reminded >= _REMIND_EVERY:
             self._reminded = event.at
-            self._line(f"  … {self._phase.title} {self._clock(event.at)}")
+            self._line(f"  … {_text(self._phase.title)} {self._clock(event.at)}")
 
     def _clock(self, now: float) -> str:
         """How long the phase has taken, how long it usually does, and how long the boot still will."""
@@ -151,34 +153,40 @@ class Terminal(Observer):
 
     def on_phase_ended(self, event: PhaseEnded) -> None:
         """The phase as a line of its own."""
-        mark = paint("✓", _GREEN, self._out) if event.ok else paint("✗", _RED, self._out)
-        self._line(f"  {mark} {event.title} {paint(f'{event.seconds:.1f} s', _DIM, self._out)}")
+        seconds = paint(f"{event.seconds:.1f} s", DIM, self._screen)
+        self._line("  ", *self._mark(event.ok), f" {_text(event.title)} ", *seconds)
         self._phase = self._waiting = None
 
     def on_step_started(self, event: StepStarted) -> None:
         """What is done, why, and the command."""
         self._line("")
-        self._line(paint(f"{event.number}/{event.total}  {event.title}", _BOLD, self._out))
-        self._line(f"  {event.why}")
-        self._line(
-            f"  {'host$' if event.where == 'host' else 'core@machine$'} {paint(event.command, _BOLD, self._out)}"
-        )
+        self._line(*paint(f"{event.number}/{event.total}  {_text(event.title)}", BOLD, self._screen))
+        self._line(f"  {_text(event.why)}")
+        prompt = "host$" if event.where == "host" else "core@machine$"
+        self._line(f"  {prompt} ", *paint(_text(event.command), BOLD, self._screen))
 
     def on_step_output(self, event: StepOutput) -> None:
         """What the command printed, cut to what a screen bears."""
         lines = lines_of(event.text.rstrip())
         for line in lines[:_SHOWN_LINES]:
-            self._line(f"    {line[:200]}")
+            self._line(f"    {printable_lines(line, limit=_LONGEST_LINE)}")
         if len(lines) > _SHOWN_LINES:
             self._line(f"    … {len(lines) - _SHOWN_LINES} more lines")
 
     def on_step_ended(self, event: StepEnded) -> None:
         """The check's verdict."""
-        if event.ok:
-            self._line(f"  {paint('✓', _GREEN, self._out)} {event.found}")
-        else:
-            self._line(f"  {paint('✗', _RED, self._out)} {event.found}")
-            self._line(f"  Next: {event.hint}")
+        # An error that was found brings its next step as a second line.
+        found = printable_lines(event.found, limit=_LONGEST_TEXT, lines=_SHOWN_LINES).replace("\n", "\n    ")
+        self._line("  ", *self._mark(event.ok), f" {found}")
+        if not event.ok:
+            self._line(f"  Next: {_text(event.hint)}")
+
+    def _mark(self, ok: bool) -> tuple[Piece, ...]:
+        return paint("✓", GREEN, self._screen) if ok else paint("✗", RED, self._screen)
+
+
+def _text(text: str) -> str:
+    return printable(text, limit=_LONGEST_TEXT)
 
 
 def observer_for(*, as_json: bool, verbose: bool = False, stream: TextIO | None = None) -> Observer:

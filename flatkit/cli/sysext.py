@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from flatkit.cli.show import Json, fail_json, observer_for
 from flatkit.errors import FlatkitError, InputError
+from flatkit.untrusted import printable
 
 if TYPE_CHECKING:
     from flatkit.images.sysext_tree import Recipe
@@ -91,9 +92,9 @@ def _build(options: argparse.Namespace) -> int:
     if isinstance(observer, Json):
         observer.result(ok=True, name=built.name, file=str(target), bytes=built.size, packages=list(built.packages))
         return 0
-    print(f"{target}: the extension {built.name}, {built.size / 1e6:.1f} MB, of {len(built.packages)} packages")
-    machine = options.machine or "MACHINE"
-    print(f"  flatkit ssh {machine} -- sudo tee /var/lib/extensions/{built.name}.raw < {target} > /dev/null")
+    machine, name, file = map(printable, (options.machine or "MACHINE", built.name, target))
+    print(f"{file}: the extension {name}, {built.size / 1e6:.1f} MB, of {len(built.packages)} packages")
+    print(f"  flatkit ssh {machine} -- sudo tee /var/lib/extensions/{name}.raw < {file} > /dev/null")
     print(f"  flatkit ssh {machine} -- sudo systemd-sysext refresh")
     return 0
 
@@ -109,7 +110,7 @@ def _serve(options: argparse.Namespace) -> int:
             while True:
                 found = offer_extensions(server, options.folder)
                 if found != offered:
-                    print(f"offered: {', '.join(found)}", flush=True)
+                    print(f"offered: {', '.join(map(printable, found))}", flush=True)
                 offered = found
                 time.sleep(_LOOK_SECONDS)  # between two looks into the folder
         except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from flatkit.cli.show import Json, fail_json, observer_for
 from flatkit.errors import FlatkitError, UsageError
-from flatkit.untrusted import is_number
+from flatkit.untrusted import is_number, printable
 
 if TYPE_CHECKING:
     from flatkit.machines import Forward
@@ -110,7 +110,7 @@ def run(argv: list[str]) -> int:
             timeline=[{"phase": name, "seconds": round(seconds, 3)} for name, _, seconds in upped.timeline.phases],
         )
         return 0
-    print(f'The machine "{machine.name}" is ready ({machine.spec.label}).')
+    print(f'The machine "{machine.name}" is ready ({printable(machine.spec.label)}).')
     print(f"  flatkit ssh {machine.name}")
     for forward in machine.forwards:
         if forward.guest != 22:

@@ -111,7 +111,7 @@ def test_ctrl_c_is_said_and_is_no_traceback(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("flatkit.cli.doctor.run", stopped)
-    assert main(["doctor"]) == 1
+    assert main(["doctor"]) == 130
     assert capsys.readouterr().err == "\nflatkit: stopped\n"
 
 

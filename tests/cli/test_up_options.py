@@ -19,8 +19,8 @@ PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0example0example0example0example
 OTHER = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQCexample0example0example0example0example0 other@example"
 
 
-class Booted(Exception):
-    """In place of a boot: what was asked for."""
+class Booted(BaseException):
+    """In place of a boot: what was asked for. The command reports every Exception."""
 
 
 @pytest.fixture

@@ -1,0 +1,181 @@
+"""What reaches the terminal: while a command runs, everything that is printed passes here.
+
+Names, versions, server answers and the output of machines come from outside. In all text hidden characters are escaped, and what
+the terminal's encoding lacks becomes ASCII. flatkit's own colors and cursor moves are `Code` values, never part of a text.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from flatkit.untrusted import escape_hidden
+
+# ASCII for flatkit's own marks; other characters that the encoding lacks become escapes (`\u2713`).
+_MARKS = {
+    "✓": "ok", "✗": "X", "…": "...", "·": "-", "○": "o", "●": "*", "▶": ">", "→": "->",
+    "─": "-", "│": "|", "├": "+", "└": "+",
+}  # fmt: skip
+_IN_ASCII = "flatkit.ascii"
+
+
+@dataclass(frozen=True)
+class Code:
+    """A control sequence that flatkit itself sends."""
+
+    sequence: str
+
+
+GREEN, RED, DIM, BOLD = Code("\x1b[32m"), Code("\x1b[31m"), Code("\x1b[2m"), Code("\x1b[1m")
+OFF = Code("\x1b[0m")
+CLEAR_LINE = Code("\r\x1b[K")
+Piece = str | Code
+
+
+class OutputLost(BaseException):
+    """Standard output takes nothing more. No handler for a command's own errors may catch it."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(str(error))
+        self.is_closed_pipe = error.errno == errno.EPIPE
+        self.reason = error.strerror or str(error)
+
+
+class Screen(io.TextIOBase):
+    """A text stream that escapes what is written. Loses what cannot be written, or raises OutputLost where it `must_arrive`."""
+
+    def __init__(self, stream: Any, *, must_arrive: bool = False) -> None:
+        self._stream: Any = stream if stream is not None else _Closed()
+        self._must_arrive = must_arrive
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The encoding of the stream behind it."""
+        return getattr(self._stream, "encoding", None) or "utf-8"
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def isatty(self) -> bool:
+        """Tell whether it is a terminal."""
+        return bool(self._stream.isatty())
+
+    def fileno(self) -> int:
+        """Return the descriptor of the stream behind it."""
+        return int(self._stream.fileno())
+
+    @property
+    def has_color(self) -> bool:
+        """Whether colors are wanted: on a terminal, unless NO_COLOR is set."""
+        return self.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    def write(self, text: str) -> int:
+        """Write text, escaped."""
+        self._send(self._fitted(escape_hidden(text)))
+        return len(text)
+
+    def put(self, *pieces: Piece) -> None:
+        """Write text, escaped, and codes as they are."""
+        whole = (piece.sequence if isinstance(piece, Code) else escape_hidden(piece) for piece in pieces)
+        self._send(self._fitted("".join(whole)))
+
+    def put_bytes(self, data: bytes) -> None:
+        """Write the bytes of a file format, which are not for reading; a stream without bytes is given text."""
+        buffer = getattr(self._stream, "buffer", None)
+        if buffer is None:
+            self._send(data.decode("utf-8", "replace"))
+            return
+        with self._arriving():
+            self._stream.flush()
+            buffer.write(data)
+            buffer.flush()
+
+    def flush(self) -> None:
+        """Write what is still buffered."""
+        with self._arriving():
+            self._stream.flush()
+
+    def _send(self, text: str) -> None:
+        with self._arriving():
+            self._stream.write(text)
+
+    def _fitted(self, text: str) -> str:
+        if text.isascii():
+            return text
+        with suppress(LookupError):
+            return text.encode(self.encoding, _IN_ASCII).decode(self.encoding)
+        return text
+
+    @contextmanager
+    def _arriving(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if self._must_arrive:
+                raise OutputLost(error) from None
+
+
+class _Closed(io.TextIOBase):
+    """In place of a stream that was closed before the program began."""
+
+    def write(self, text: str) -> int:
+        if text:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return 0
+
+
+def screen_of(stream: Any) -> Screen:
+    """Return the stream if it is a Screen, else one in front of it."""
+    return stream if isinstance(stream, Screen) else Screen(stream)
+
+
+def paint(text: str, color: Code, screen: Screen) -> tuple[Piece, ...]:
+    """Return the text in a color, where the screen has colors."""
+    return (color, text, OFF) if screen.has_color else (text,)
+
+
+@contextmanager
+def screens() -> Iterator[None]:
+    """Let everything that is printed pass through a Screen."""
+    _open_standard_descriptors()
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = Screen(before[0], must_arrive=True), Screen(before[1])
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def forget_output() -> None:
+    """Point standard output at nothing, so that Python does not complain at exit about what it still buffers."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+
+
+def _open_standard_descriptors() -> None:
+    """Give closed standard descriptors a use: else the next file or socket that is opened becomes "standard output"."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(_MARKS.get(character, ascii(character)[1:-1]) for character in missing), error.end
+
+
+codecs.register_error(_IN_ASCII, _in_ascii)
