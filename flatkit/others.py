@@ -1,12 +1,13 @@
-"""Others' lessons: a folder with a lesson.py, found by its path, in the folder one works in, or by an entry point.
+"""Others' lessons: a folder with a lesson.py, found by its path, or installed and found by an entry point.
 
 A lesson.py sets DEMO (flatkit.steps), LESSON (flatkit.lessons.exercise) or both; docs/write-a-lesson.md is the guide. It is
-code: it is run when it is asked for by path or name, and nothing is searched beyond these places.
+a program: one that is not installed runs only when the user names its path, and a warning says so first.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import logging
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, entry_points
@@ -14,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from flatkit.errors import InputError
+from flatkit.untrusted import printable
 
 FILE = "lesson.py"
 GROUP = "flatkit.lessons"
+_log = logging.getLogger(__name__)
 
 
 def find_folder(name: str) -> Path | None:
@@ -26,15 +29,35 @@ def find_folder(name: str) -> Path | None:
         return path.resolve()
     if path.name == FILE and path.is_file():
         return path.resolve().parent
-    return next((_folder_of(entry) for entry in entry_points(group=GROUP) if entry.name == name), None)
+    return next((_folder_of(entry) for entry in _entries() if entry.name == name), None)
 
 
-def nearby() -> Iterator[Path]:
-    """The lessons that need no path: the one in the current folder, and those that are installed. Raises InputError."""
-    if (Path.cwd() / FILE).is_file():
-        yield Path.cwd().resolve()
-    for entry in entry_points(group=GROUP):
+def installed() -> Iterator[Path]:
+    """Yield the folders of installed lessons. Raises InputError."""
+    for entry in _entries():
         yield _folder_of(entry)
+
+
+def split_task(name: str) -> tuple[Path, str] | None:
+    """Split "FOLDER/TASK" into a lesson's folder and the name of a task in it; None when no lesson is there."""
+    before, slash, task = name.rpartition("/")
+    folder = Path(before or slash).expanduser()
+    return (folder.resolve(), task) if slash and task and (folder / FILE).is_file() else None
+
+
+def hint_of_path(command: str) -> str:
+    """Return how to name the lesson in the current folder by its path; "" when there is none."""
+    return f"{command}   (the {FILE} in this folder runs only when you name its path)" if Path(FILE).is_file() else ""
+
+
+def _entries() -> list[EntryPoint]:
+    """The entry points of installed packages. A notebook's kernel also searches its current folder, which installs nothing."""
+    here = Path.cwd().resolve()
+    return [
+        entry
+        for entry in entry_points(group=GROUP)
+        if entry.dist is None or Path(str(entry.dist.locate_file(""))).resolve() != here
+    ]
 
 
 def _folder_of(entry: EntryPoint) -> Path:
@@ -52,7 +75,8 @@ def _folder_of(entry: EntryPoint) -> Path:
 
 
 def load(folder: Path, wanted: str) -> Any:
-    """What the folder's lesson.py calls DEMO or LESSON; None when it has none. Raises InputError when it cannot be run."""
+    """Run the folder's lesson.py, and return its DEMO or LESSON; None when it has none. Raises InputError for its errors."""
+    _log.warning("running the lesson %s: it is a program and can do what you can", printable(folder / FILE))
     name = f"flatkit_lesson_{abs(hash(folder))}"
     spec = importlib.util.spec_from_file_location(name, folder / FILE)
     assert spec

@@ -27,7 +27,7 @@ DEMOS: dict[str, Demo] = {demo.name: demo for demo in _ALL}
 
 
 def get_demo(name: str) -> Demo:
-    """The demo of that name; somebody's own by its folder's path too. Raises UsageError, InputError for a broken one."""
+    """Return the demo of that name, or of the lesson with that path. Raises UsageError, InputError for a broken one."""
     if name in DEMOS:
         return DEMOS[name]
     folder = others.find_folder(name)
@@ -39,13 +39,14 @@ def get_demo(name: str) -> Demo:
     found = next((demo for demo in find_others() if demo.name == name), None)
     if found is None:
         known = ", ".join([*DEMOS, *(demo.name for demo in find_others())])
-        raise UsageError(f'there is no demo "{name}"; expected one of {known}', hint="flatkit demo list")
+        hint = others.hint_of_path("flatkit demo run .") or "flatkit demo list"
+        raise UsageError(f'there is no demo "{name}"; expected one of {known}', hint=hint)
     return found
 
 
 def find_others() -> Iterator[Demo]:
-    """The demos of others that are near: in this folder, and installed."""
-    for folder in others.nearby():
+    """Yield the demos of installed lessons."""
+    for folder in others.installed():
         demo = _load(folder)
         if demo is not None:
             yield demo

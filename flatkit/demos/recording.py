@@ -8,22 +8,37 @@ Format: https://docs.asciinema.org/manual/asciicast/v2/
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import time
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
 from flatkit import paths
 from flatkit.errors import InputError
-from flatkit.events import Event, Observer, StepStarted
+from flatkit.events import Event, Observer, StepEnded, StepOutput, StepStarted
+from flatkit.files import read_regular
 from flatkit.machines.store import write_bytes_atomically
+from flatkit.untrusted import parse_json
 
 _FORMAT = 1
 _WIDTH, _HEIGHT = 110, 32
 SUFFIX = ".cast.gz"
+
+# Bounds of what is read; flatkit's own recordings stay below a twentieth of each.
+_PACKED_MAX = 16 * 1024 * 1024
+_HEADER_MAX = 16 * 1024 * 1024
+_EVENTS_MAX = 100_000
+_STEPS_MAX = 1000
+_SECONDS_MAX = 24 * 3600
+_TIMESTAMP_MAX = 253_402_300_799  # the end of the year 9999
+_NUMBER_MAX = 1e15
+_T = TypeVar("_T")
 
 
 class _Pieces:
@@ -122,36 +137,92 @@ class Recording:
 
 
 def read_recording(path: Path) -> Recording:
-    """Read a file that was written by a Recorder, packed or not. Raises InputError."""
+    """Read a file that was written by a Recorder, packed or not. Raises InputError, also for one beyond the bounds above."""
     try:
-        data = path.read_bytes()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
-        header = json.loads(text.partition("\n")[0])
-        about = header["flatkit"]
-        events = [(float(values["at"]), event) for values in about["events"] if (event := find_event(values))]
-        return Recording(
-            demo=about["demo"], title=header["title"], image=about["image"], version=about["version"], ok=bool(about["ok"]),
-            recorded=datetime.fromtimestamp(header["timestamp"], UTC), events=tuple(events),
-        )  # fmt: skip
+        return _recording_from(_first_line(read_regular(path, limit=_PACKED_MAX)))
     except OSError as error:
         reason = error.strerror or str(error)
-    except (ValueError, KeyError, TypeError, EOFError) as error:
-        reason = f"it is no recording of flatkit's ({type(error).__name__})"
+    except (ValueError, KeyError, TypeError, EOFError, OverflowError, zlib.error) as error:
+        words = str(error) if isinstance(error, ValueError) else type(error).__name__
+        reason = f"it is not a recording of flatkit ({words})"
     raise InputError(
         f'the recording "{path}" cannot be played: {reason}', hint="flatkit demo run provision --record DIR"
     )
 
 
-def find_event(values: dict[str, Any]) -> Event | None:
-    """The event of a recorded line; None for one that this version does not know."""
-    kinds = {kind.name_of(): kind for kind in _kinds(Event)}
-    kind = kinds.get(values.get("event", ""))
+def _first_line(data: bytes) -> bytes:
+    """The header of an asciicast; what follows it is for other players. Unpacks no more than the header may have."""
+    if data[:2] == b"\x1f\x8b":
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
+            data = packed.readline(_HEADER_MAX + 1)
+    line = data.partition(b"\n")[0]
+    if len(line) > _HEADER_MAX:
+        raise ValueError(f"its header has more than {_HEADER_MAX} bytes")
+    return line
+
+
+def _recording_from(line: bytes) -> Recording:
+    header = parse_json(line, limit=_HEADER_MAX)
+    about = _typed(header, "flatkit", dict)
+    rows = _typed(about, "events", list)
+    if len(rows) > _EVENTS_MAX:
+        raise ValueError(f"it has {len(rows)} events; expected at most {_EVENTS_MAX}")
+    events = tuple((event.at, event) for row in rows if (event := find_event(row)))
+    if not all(0 <= at <= _SECONDS_MAX for at, _ in events):
+        raise ValueError(f"its times are not within 0 and {_SECONDS_MAX} s")
+    steps = [event for _, event in events if isinstance(event, StepStarted | StepOutput | StepEnded)]
+    if not all(1 <= event.number <= _STEPS_MAX for event in steps):
+        raise ValueError(f"its steps are not numbered from 1 to {_STEPS_MAX}")
+    timestamp = _typed(header, "timestamp", int)
+    if not 0 <= timestamp <= _TIMESTAMP_MAX:
+        raise ValueError("its date is out of range")
+    return Recording(
+        demo=_typed(about, "demo", str), title=_typed(header, "title", str), image=_typed(about, "image", str),
+        version=_typed(about, "version", str), ok=_typed(about, "ok", bool), events=events,
+        recorded=datetime.fromtimestamp(timestamp, UTC),
+    )  # fmt: skip
+
+
+def _typed(values: Any, key: str, kind: type[_T]) -> _T:
+    """A value of a JSON object. Raises ValueError for another type than expected: true is no number here."""
+    value = values.get(key) if isinstance(values, dict) else None
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f'"{key}" is missing, or not of the type {kind.__name__}')
+    return value
+
+
+def find_event(values: Any) -> Event | None:
+    """The event of a recorded line; None for one that this version does not know. Raises ValueError for wrong types.
+
+    What a later version adds to an event is left out, and an event that lacks something is not known.
+    """
+    name = _typed(values, "event", str)
+    kind = _known().get(name)
     if kind is None:
         return None
-    try:
-        return kind(**{name: value for name, value in values.items() if name != "event"})
-    except TypeError:
-        return None
+    found: dict[str, Any] = {}
+    for field in fields(kind):
+        if field.name in values:
+            found[field.name] = _field(values, field.name, str(field.type))
+        elif field.default is MISSING and field.default_factory is MISSING:
+            return None
+    if "at" not in found:
+        raise ValueError(f'an event "{name}" has no time')
+    return kind(**found)
+
+
+def _field(values: dict[str, Any], name: str, kind: str) -> Any:
+    if kind != "float":
+        return _typed(values, name, {"str": str, "int": int, "bool": bool}[kind])
+    value = values.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _NUMBER_MAX:
+        raise ValueError(f'"{name}" is not a number that can be used')
+    return float(value)
+
+
+@cache
+def _known() -> dict[str, type[Event]]:
+    return {kind.name_of(): kind for kind in _kinds(Event)}
 
 
 def _kinds(base: type[Event]) -> list[type[Event]]:

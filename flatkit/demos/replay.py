@@ -11,6 +11,9 @@ from flatkit.demos.runner import DemoResult, StepResult
 from flatkit.errors import Cancelled
 from flatkit.events import Observer, Said, StepEnded, StepStarted
 
+# A pause of a recording is waited for no longer than this, in seconds; a slow boot reports something every second.
+_LONGEST_PAUSE = 120.0
+
 
 def replay(
     recording: Recording,
@@ -22,7 +25,7 @@ def replay(
 ) -> DemoResult:
     """Tell the observer what happened, `speed` times as fast (0: without waiting), from step `start` on.
 
-    An observer may hold it, as it may hold a real run. Raises Cancelled.
+    An observer may hold it, as it may hold a real run. Pauses are cut to two minutes. Raises Cancelled.
     """
     stop = cancel or threading.Event()
     observer.notify(Said(text=recording.banner))
@@ -34,7 +37,8 @@ def replay(
             started, total = event, event.total
         if started is None or started.number < start:
             continue
-        if speed > 0 and before is not None and stop.wait((at - before) / speed):
+        pause = 0.0 if before is None else min(max(0.0, at - before), _LONGEST_PAUSE)
+        if speed > 0 and stop.wait(min(pause / speed, threading.TIMEOUT_MAX)):
             raise Cancelled("the recording was stopped")
         before = at
         observer.notify(replace(event, at=time.monotonic()))

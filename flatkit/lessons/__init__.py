@@ -16,17 +16,17 @@ LESSONS: dict[str, Lesson] = {lesson.name: lesson for lesson in COURSE}
 
 
 def find_lessons(name: str | None = None) -> tuple[Lesson, ...]:
-    """The lesson of that name or folder; without a name the course, and others' that are near. Raises UsageError, InputError."""
+    """Return the lesson of that name or folder; without a name the course and installed ones. Raises UsageError, InputError."""
     if name is None:
-        return (*COURSE, *_near())
+        return (*COURSE, *_installed())
     if name in LESSONS:
         return (LESSONS[name],)
     folder = others.find_folder(name)
-    found = _load(folder) if folder else next((lesson for lesson in _near() if lesson.name == name), None)
+    found = _load(folder) if folder else next((lesson for lesson in _installed() if lesson.name == name), None)
     if found is None:
         known = ", ".join(lesson.name for lesson in find_lessons())
         raise UsageError(f'there is no lesson "{name}"; expected a folder with a {others.FILE}, or one of {known}',
-                         hint="flatkit lesson list")  # fmt: skip
+                         hint=others.hint_of_path("flatkit lesson list .") or "flatkit lesson list")  # fmt: skip
     return (found,)
 
 
@@ -35,7 +35,7 @@ def find_texts(file: str) -> tuple[str | None, str | None]:
     try:
         lessons = find_lessons()
     except InputError:
-        lessons = COURSE  # a broken lesson near here is said where it is asked for
+        lessons = COURSE  # a broken lesson is reported where it is asked for
     exercises = [exercise for lesson in lessons for exercise in lesson.exercises]
     start = _one_text(file, (exercise.setup for exercise in exercises))
     return start, _one_text(file, (exercise.solve for exercise in exercises))
@@ -47,21 +47,28 @@ def _one_text(file: str, does: Iterable[tuple[Act, ...]]) -> str | None:
 
 
 def get_task(name: str) -> Exercise | Quiz:
-    """The exercise or quiz of that name. Raises UsageError, InputError for a lesson near here that is broken."""
+    """Return the exercise or quiz of that name; FOLDER/NAME is one of a lesson by its path. Raises UsageError, InputError."""
     for lesson in COURSE:
         for task in lesson.tasks:
             if task.name == name:
                 return task
-    tasks = {task.name: task for lesson in find_lessons() for task in lesson.tasks}
+    asked = others.split_task(name)
+    if asked:
+        folder, name = asked
+        lessons = tuple(filter(None, [_load(folder)]))
+    else:
+        lessons = find_lessons()
+    tasks = {task.name: task for lesson in lessons for task in lesson.tasks}
     if name not in tasks:
         near = difflib.get_close_matches(name, tasks, n=1)
         meant = f'; did you mean "{near[0]}"?' if near else f"; expected one of {', '.join(tasks)}"
-        raise UsageError(f'there is no exercise "{name}"{meant}', hint="flatkit lesson list")
+        hint = "" if asked else others.hint_of_path(f"flatkit lesson check ./{name}")
+        raise UsageError(f'there is no exercise "{name}"{meant}', hint=hint or "flatkit lesson list")
     return tasks[name]
 
 
-def _near() -> Iterator[Lesson]:
-    for folder in others.nearby():
+def _installed() -> Iterator[Lesson]:
+    for folder in others.installed():
         lesson = _load(folder)
         if lesson is not None:
             yield lesson

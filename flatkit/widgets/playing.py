@@ -60,7 +60,9 @@ class PlayProgress(Progress):
         self.changed.set()
 
     def notify(self, event: Any) -> None:
-        """Steps are held here, outside the lock that keeps the rest."""
+        """Steps are held here, outside the lock that keeps the rest; a recording may have more of them than the demo."""
+        if isinstance(event, StepStarted | StepOutput | StepEnded) and not 1 <= event.number <= len(self.steps):
+            return
         if isinstance(event, StepStarted):
             self._set(event.number, state="next", command=event.command)
             with self._gate:

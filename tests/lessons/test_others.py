@@ -1,11 +1,15 @@
-"""Lessons of others: found by path, in the current folder and by entry point; by the command line, the notebook and here."""
+"""Lessons of others: found by path and by entry point; by the command line, the notebook and here."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
+import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -62,25 +66,90 @@ def test_by_its_path_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_in_its_own_folder(inside: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["demo", "list"]) == 0
-    assert "A greeting at the door (2 steps)" in capsys.readouterr().out
-    assert main(["lesson", "check", "motd-door"]) == 1
+    assert main(["lesson", "list", "."]) == 0
+    assert "motd-door" in capsys.readouterr().out
+    assert main(["lesson", "check", "./motd-door"]) == 1
     assert (inside / "door.bu").is_file()
-    assert main(["lesson", "hint", "motd-door"]) == 0
+    assert main(["lesson", "hint", "./motd-door"]) == 0
     assert "hint 1" in capsys.readouterr().out
-    assert main(["lesson", "solve", "motd-door"]) == 0
+    assert main(["lesson", "solve", f"{inside}/motd-door"]) == 0
     assert "✓ motd-door" in capsys.readouterr().out
-    assert main(["lesson", "start-over", "motd-door"]) == 0
+    assert main(["lesson", "start-over", "./motd-door"]) == 0
     assert "not tried" in capsys.readouterr().out
+    assert main(["lesson", "prove", "./motd-door"]) == 0
+    assert get_demo(".").title == "A greeting at the door"
 
 
 def test_in_a_notebook(inside: Path) -> None:
-    card = fk.check("motd-door")
+    card = fk.check("./motd-door")
     assert "motd-door" in repr(card)
-    player = fk.play("motd")
+    player = fk.play(".")
     assert isinstance(player, Player)
     assert player.demo.folder == inside
     player.stop()
+
+
+MARK = "from pathlib import Path\nPath(__file__).with_name('it-ran').touch()\n"
+BY_NAME = [
+    ["demo", "list"], ["demo", "list", "--json"], ["demo", "run", "motd"], ["demo", "run", "unknown"], ["lesson", "list"],
+    ["lesson", "check", "motd-door"], ["lesson", "hint", "unknown"], ["lesson", "prove", "motd-door"], ["lesson", "list", "motd"],
+    ["lesson", "prove", "unknown"], ["lesson", "prove", "02-script"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", BY_NAME, ids=" ".join)
+def test_a_lesson_in_the_current_folder_does_not_run_by_itself(
+    inside: Path, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (inside / "lesson.py").write_text(MARK + (inside / "lesson.py").read_text())
+    status = main(words)
+    assert not (inside / "it-ran").exists()
+    said = capsys.readouterr().err
+    assert (status == 2) == ("runs only when you name its path" in said), "who named it is told how"
+
+
+def test_a_notebook_does_not_run_it_by_a_name_either(inside: Path) -> None:
+    (inside / "lesson.py").write_text(MARK + (inside / "lesson.py").read_text())
+    for ask in (fk.check, fk.play, lambda name: fk.editor(f"{name}.bu")):
+        try:
+            ask("door")
+        except UsageError as error:
+            assert "runs only when you name its path" in error.hint  # noqa: PT017  (the editor makes a file)
+    assert not (inside / "it-ran").exists()
+
+
+@pytest.mark.parametrize("ask", [get_demo, find_lessons, lambda folder: get_task(f"{folder}/motd-door")])
+def test_it_is_said_before_it_runs(inside: Path, caplog: pytest.LogCaptureFixture, ask: Callable[[str], Any]) -> None:
+    (inside / "lesson.py").write_text("import logging\nlogging.getLogger('lesson').warning('it runs')\n")
+    with suppress(InputError, UsageError):
+        ask(str(inside))
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [f"running the lesson {inside}/lesson.py: it is a program and can do what you can", "it runs"]
+
+
+def test_what_lies_in_the_current_folder_is_not_installed(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel has its folder on sys.path; a .dist-info that lies there would name code to run."""
+    (inside / "evil-1.dist-info").mkdir()
+    (inside / "evil-1.dist-info" / "entry_points.txt").write_text("[flatkit.lessons]\nevil = evil\n")
+    (inside / "evil-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1\n")
+    for entry in ("", str(inside)):
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(entry)
+            assert list(others.installed()) == []
+
+
+def test_the_program_imports_nothing_from_the_current_folder(tmp_path: Path) -> None:
+    for name in ("yaml", "argparse", "json", "libvirt", "paramiko", "filelock"):
+        (tmp_path / f"{name}.py").write_text(MARK.replace("it-ran", f"{name}-ran"))
+    (tmp_path / "a.bu").write_text("variant: flatcar\nversion: 1.1.0\n")
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    env.pop("PYTHONSAFEPATH", None)
+    for words in (["butane", "a.bu"], ["lesson", "list"], ["demo", "list"], ["list"]):
+        subprocess.run(
+            [sys.executable, "-m", "flatkit", *words], cwd=tmp_path, env=env, capture_output=True, check=False
+        )
+    # json is imported by `python -m` itself in no version that flatkit supports.
+    assert sorted(path.name for path in tmp_path.glob("*-ran")) == []
 
 
 def test_the_course_is_found_as_well(capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,7 +211,7 @@ def test_what_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         get_demo(str(tmp_path / "none"))
     monkeypatch.chdir(tmp_path)
     assert set(DEMOS) >= {"provision"}
-    assert list(others.nearby()) == [tmp_path]
+    assert list(others.installed()) == []
 
 
 def test_the_template_is_whole() -> None:
