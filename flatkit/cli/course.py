@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import sys
 from pathlib import Path
 
 from flatkit import paths
 from flatkit.errors import MissingDependency, UsageError
+from flatkit.files import write_atomic
 from flatkit.run import become
 from flatkit.untrusted import printable
 
@@ -53,11 +53,25 @@ def find_folder(wanted: Path | None) -> Path:
             "this flatkit was installed without its notebooks", hint="pip install --force-reinstall flatkit"
         )
     target = (wanted or Path("flatkit-course")).expanduser().absolute()
-    target.mkdir(parents=True, exist_ok=True)
-    for path in sorted(origin.rglob("*")):
-        copy = target / path.relative_to(origin)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        _copy_missing(origin, target)
+    except OSError as error:
+        raise UsageError(
+            f'the course cannot be copied to "{target}": {error.strerror or error}; expected a folder of yours',
+            hint="flatkit course --folder SOME-NEW-FOLDER",
+        ) from None
+    return target
+
+
+def _copy_missing(origin: Path, target: Path) -> None:
+    """Copy what is not there yet. A link that is there stays, and nothing is written through it. Raises OSError."""
+    for path in sorted(origin.iterdir()):
+        copy = target / path.name
+        if path.name == "__pycache__" or copy.is_symlink():
+            continue
         if path.is_dir():
             copy.mkdir(exist_ok=True)
-        elif not copy.exists() and "__pycache__" not in path.parts:
-            shutil.copyfile(path, copy)
-    return target
+            _copy_missing(path, copy)
+        elif not copy.exists():
+            write_atomic(copy, path.read_bytes())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from flatkit.untrusted import printable
+
 
 class Health(str, Enum):
     """The result of a check: warn means that it works, but less well than it could."""
@@ -60,9 +62,9 @@ class Examination:
         width = max(len(check.name) for check in self.checks)
         lines = []
         for check in self.checks:
-            lines.append(f"{check.state.mark} {check.name:<{width}}  {check.found}")
+            lines.append(f"{check.state.mark} {check.name:<{width}}  {printable(check.found, limit=2000)}")
             lines.append(f"  {'':<{width}}  ({check.why})")
             if check.state is not Health.OK:
-                lines += [f"  {'':<{width}}  fix: {check.fix}"] if check.fix else []
-                lines += [f"  {'':<{width}}  {check.note}"] if check.note else []
+                lines += [f"  {'':<{width}}  fix: {printable(check.fix, limit=2000)}"] if check.fix else []
+                lines += [f"  {'':<{width}}  {printable(check.note, limit=2000)}"] if check.note else []
         return "\n".join([*lines, self.verdict])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from flatkit.errors import FlatkitError
 from flatkit.lessons.exercise import Act, Bench, Exercise, Finding, State
-from flatkit.lessons.progress import Progress, Record
+from flatkit.lessons.progress import Progress, Record, remembered
 from flatkit.untrusted import lines_of
 
 
@@ -85,7 +85,7 @@ class Attempt:
         for act in self.exercise.setup:
             if getattr(act, "text", None) is None or self.bench.read(getattr(act, "file", "")) is None:
                 act.do(self.bench)
-        start = str(judge(self.exercise, self.bench, wait=0))
+        start = remembered(judge(self.exercise, self.bench, wait=0))
         return self._keep(lambda record: replace(record, is_set_up=True, start=start), None)
 
     def check(self) -> Standing:
@@ -141,7 +141,7 @@ def state_of(finding: Finding, record: Record) -> State:
     """What a finding means for one who stood like that: the same finding as at the start means that nothing was tried."""
     if finding.ok:
         return State.PASSED
-    if record.state is State.NOT_TRIED and str(finding) == record.start:
+    if record.state is State.NOT_TRIED and remembered(finding) == record.start:
         return State.NOT_TRIED
     return State.WAITING if finding.is_waiting else State.WRONG
 

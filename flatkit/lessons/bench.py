@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from flatkit.errors import InputError, MachineError
+from flatkit.files import read_regular
 from flatkit.lessons.exercise import Answer
 from flatkit.machines.store import write_atomically
+
+# Of a learner's file, in bytes.
+_BYTES_MAX = 16 * 1024 * 1024
 
 
 class Guest(Protocol):
@@ -28,7 +32,7 @@ class FolderBench:
     def read(self, file: str) -> str | None:
         """The file's text, or None when there is no file."""
         try:
-            return (self.folder / file).read_text(encoding="utf-8")
+            return read_regular(self.folder / file, limit=_BYTES_MAX).decode("utf-8")
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:

@@ -188,8 +188,8 @@ class Question:
 
     @property
     def right(self) -> int:
-        """Which choice is right, counted from 0."""
-        return next(number for number, choice in enumerate(self.choices) if choice.is_right)
+        """Which choice is right, counted from 0; -1 in a faulty question without one."""
+        return next((number for number, choice in enumerate(self.choices) if choice.is_right), -1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,23 +1,29 @@
 """How far a learner is, kept on disk: written whole or not at all, shared by several kernels, and never in the way.
 
-<state>/progress.json. A file that cannot be read is kept aside under another name, and a new one begins.
+<state>/progress.json. A file with anything that cannot be read is kept aside under another name; what can be read goes on.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from flatkit import paths
 from flatkit.errors import HostError
+from flatkit.files import read_regular
 from flatkit.lessons.exercise import State
 from flatkit.machines.store import write_atomically
+from flatkit.untrusted import escape_hidden, parse_json
 
 _FORMAT = 1
+_BYTES_MAX = 16 * 1024 * 1024
+_HINTS_MAX = 1000
+_START_MAX = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +43,27 @@ class Record:
 
 
 def parse_record(values: Any) -> Record:
-    """A record from JSON values; what is not known is left out. Raises ValueError, TypeError."""
-    known = {field.name: values[field.name] for field in fields(Record) if field.name in values}
+    """A record from JSON values; what is not known is left out. Raises ValueError for wrong types and values."""
+    known = {name: values[name] for name in _TYPES if name in values} if isinstance(values, dict) else {"state": None}
     record = Record(**known)
+    for name, kind in _TYPES.items():
+        value = getattr(record, name)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+            raise ValueError(f'"{name}" is not of the type {kind}')
     answers = tuple(record.answers)
-    if not all(answer is None or isinstance(answer, int) for answer in answers) or not isinstance(record.hints, int):
-        raise ValueError("no record")
+    if not all(answer is None or type(answer) is int for answer in answers) or not 0 <= record.hints <= _HINTS_MAX:
+        raise ValueError("an answer or the number of hints is not usable")
     return replace(record, state=State(record.state), answers=answers)
+
+
+_TYPES: dict[str, Any] = {
+    "state": str, "is_set_up": bool, "start": str, "hints": int, "is_solved_for": bool, "answers": list | tuple,
+}  # fmt: skip
+
+
+def remembered(finding: object) -> str:
+    """Return a finding as `start` keeps it: it may quote a machine at any length."""
+    return escape_hidden(str(finding)[:_START_MAX])
 
 
 class Progress:
@@ -54,47 +74,50 @@ class Progress:
 
     def get(self, task: str) -> Record:
         """How far this task is; a fresh record when nothing is known."""
-        return self._load().get(task, Record())
+        return self.all().get(task, Record())
 
     def all(self) -> dict[str, Record]:
         """Every task that was begun."""
-        return self._load()
+        return {name: parse_record(values) for name, values in self._load().items()}
 
     def change(self, task: str, change: Callable[[Record], Record]) -> Record:
         """Change a record under a lock, and write it down. Raises HostError when the folder cannot be written."""
         with self._locked():
-            records = self._load()
-            records[task] = change(records.get(task, Record()))
-            tasks = {name: record.as_dict() for name, record in sorted(records.items())}
-            write_atomically(self.file, json.dumps({"format": _FORMAT, "tasks": tasks}, indent=1) + "\n")
-        return records[task]
+            tasks = self._load()
+            before = tasks.get(task, {})
+            record = change(parse_record(before))
+            # What a later version wrote beside it stays.
+            self._write({**tasks, task: {**before, **record.as_dict()}})
+        return record
 
-    def _load(self) -> dict[str, Record]:
+    def _write(self, tasks: dict[str, dict[str, Any]]) -> None:
+        values = {"format": _FORMAT, "tasks": dict(sorted(tasks.items()))}
+        write_atomically(self.file, json.dumps(values, indent=1) + "\n")
+
+    def _load(self) -> dict[str, dict[str, Any]]:
+        """The tasks as they are written down. A file with anything unusable is kept aside; what is usable in it goes on."""
         try:
-            text = self.file.read_text(encoding="utf-8")
+            data = read_regular(self.file, limit=_BYTES_MAX)
         except FileNotFoundError:
             return {}
-        except (OSError, UnicodeDecodeError):
+        except OSError:
             self._keep_aside()
             return {}
-        try:
-            found = json.loads(text)
-            if found["format"] != _FORMAT:
-                raise ValueError("another format")
-            return {str(name): parse_record(values) for name, values in found["tasks"].items()}
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        good, is_whole = _usable(data)
+        if not is_whole:
             self._keep_aside()
-            return {}
+            if good:
+                with suppress(OSError, HostError):
+                    self._write(good)
+        return good
 
     def _keep_aside(self) -> None:
         """What cannot be read is somebody's work all the same."""
         for number in range(1, 1000):
             aside = self.file.with_name(f"{self.file.name}.broken-{number}")
-            if not aside.exists():
-                try:
+            if not os.path.lexists(aside):
+                with suppress(OSError):
                     self.file.rename(aside)
-                except OSError:
-                    return
                 return
 
     @contextmanager
@@ -112,3 +135,20 @@ class Progress:
                 f'your progress cannot be written to "{self.file}": {error.strerror or error}',
                 hint="set FLATKIT_STATE to a folder that you can write to",
             ) from None
+
+
+def _usable(data: bytes) -> tuple[dict[str, dict[str, Any]], bool]:
+    """The tasks that can be used, and whether that is everything."""
+    try:
+        found = parse_json(data)
+        tasks = found["tasks"] if found["format"] == _FORMAT else None
+    except (ValueError, TypeError, KeyError):
+        return {}, False
+    if not isinstance(tasks, dict):
+        return {}, False
+    good = {}
+    for name, values in tasks.items():
+        with suppress(ValueError):
+            parse_record(values)
+            good[name] = values
+    return good, len(good) == len(tasks)

@@ -20,7 +20,7 @@ from flatkit.room import wheels
 from flatkit.room.parcel import measure
 from flatkit.room.serve import read_manifest
 from flatkit.run import run
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import lines_of, printable
 
 _SHOWN = 5
 
@@ -48,9 +48,14 @@ class PackCheck:
 
     def __str__(self) -> str:
         width = max(len(finding.name) for finding in self.findings)
-        lines = [f"{'✓' if finding.ok else '✗'} {finding.name:<{width}}  {finding.found}" for finding in self.findings]
+        lines = [
+            f"{'✓' if finding.ok else '✗'} {finding.name:<{width}}  {printable(finding.found, limit=2000)}"
+            for finding in self.findings
+        ]
         verdict = "this pack suffices for a room without the Internet" if self.ok else "this pack does not suffice"
-        return "\n".join([*lines, verdict, *([] if self.ok else [f"  Next: flatkit room pack {self.folder}"])])
+        return "\n".join(
+            [*lines, verdict, *([] if self.ok else [f"  Next: flatkit room pack {printable(self.folder)}"])]
+        )
 
 
 def check(folder: Path, *, observer: Observer | None = None) -> PackCheck:

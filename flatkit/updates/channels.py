@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from flatkit.errors import HostError, UsageError
+from flatkit.untrusted import printable
 from flatkit.updates.omaha import BOARDS, AppRequest, Refusal
 from flatkit.updates.seen import Book, Group, MachineSeen, MachineState, Release, SeenEvent, target_of, version_key
 from flatkit.updates.store import Store
@@ -215,6 +216,7 @@ def _made_for(releases: dict[str, dict[str, Release]], app: AppRequest) -> dict[
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

@@ -9,6 +9,7 @@ import base64
 import re
 import secrets
 
+from flatkit.untrusted import is_number
 from flatkit.widgets.results import Ran
 
 # Gathers lines until bash finds them whole, evaluates them, and marks begin and end. `-n` only warns of an open
@@ -49,6 +50,19 @@ def command_for(cell: str, mark: str) -> str:
     return f'bash -c "$(printf %s {packed} | base64 -d)" bash'
 
 
+def _command(packed: str) -> str:
+    try:
+        return base64.b64decode(packed).decode(errors="replace").strip()
+    except ValueError:  # a command printed the mark itself
+        return packed
+
+
+def _status(rest: str) -> int:
+    """The status after the mark; 1 where a command printed the mark itself."""
+    word = rest.split(maxsplit=1)[0] if rest.split() else ""
+    return int(word) if is_number(word) else 1
+
+
 def parse_answer(output: str, mark: str, *, machine: str, user: str, status: int = 0) -> tuple[Ran, ...]:
     """The commands that were typed, each with what it said; one that ended the shell (`exit 3`) has the shell's status."""
     begin = re.compile(rf"^{mark} begin (\S*)\n", re.MULTILINE)
@@ -61,9 +75,9 @@ def parse_answer(output: str, mark: str, *, machine: str, user: str, status: int
             Ran(
                 machine=machine,
                 user=user,
-                command=base64.b64decode(found[1]).decode(errors="replace").strip(),
+                command=_command(found[1]),
                 output=said if ended else rest,
-                status=int(rest.split()[0]) if ended else status,
+                status=_status(rest) if ended else status,
             )
         )
     return tuple(ran)

@@ -20,6 +20,7 @@ from flatkit.room.serve import PORT, open_channels
 from flatkit.updates.channels import Channels
 from flatkit.updates.server import UpdateServer
 from flatkit.widgets import front, html, kit
+from flatkit.widgets.twin import Twin
 from flatkit.workshop.offers import offer_lab
 
 _LOOK_SECONDS = 1.0
@@ -27,7 +28,7 @@ _LOOK_SECONDS = 1.0
 LAB = {"stable": "lab", "beta": "lab-beta", "alpha": "lab-alpha"}
 
 
-class ChannelsCard:
+class ChannelsCard(Twin):
     """The table, kept up to date while it is shown. `serve()` starts an update server in this notebook; `url` is its address."""
 
     def __init__(self, channels: Channels | None = None) -> None:
@@ -92,11 +93,10 @@ class ChannelsCard:
             shutil.rmtree(_payloads(), ignore_errors=True)
         return self
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         served = f"update server: {self.served_at} for machines on this host" if self.served_at else ""
         return "\n\n".join(part for part in (served, str(self._channels)) if part)
-
-    __str__ = __repr__
 
     def _draw(self) -> None:
         if self._view is not None:

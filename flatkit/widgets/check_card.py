@@ -18,9 +18,10 @@ from flatkit.lessons.quiz import QuizAttempt, QuizStanding
 from flatkit.widgets import front
 from flatkit.widgets.editor import look_again
 from flatkit.widgets.job import Job
+from flatkit.widgets.twin import Twin
 
 
-class CheckCard:
+class CheckCard(Twin):
     """An exercise. `again()`, `hint()`, `solve()` and `start_over()` are what its buttons do; `ok` says whether it is passed."""
 
     def __init__(self, exercise: Exercise, guest: Guest | None = None, folder: Path | None = None) -> None:
@@ -100,10 +101,9 @@ class CheckCard:
         self._draw()
         return self
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         return "\n".join([str(self.standing), *([self._note] if self._note else [])])
-
-    __str__ = __repr__
 
     def _draw(self) -> None:
         if self._view is not None:
@@ -121,11 +121,12 @@ class CheckCard:
         front.publish(self._view, repr(self))
 
 
-class QuizCard:
+class QuizCard(Twin):
     """A quiz. `answer(1, "b")` is what a click does; each answer is explained."""
 
-    def __init__(self, quiz: Quiz) -> None:
+    def __init__(self, quiz: Quiz, asked: str = "") -> None:
         self.quiz = quiz
+        self._asked = asked or quiz.name  # a lesson's own is asked for by its path
         self._attempt = QuizAttempt(quiz)
         self._view: front.View | None = None
         self._place = front.Place()
@@ -147,11 +148,10 @@ class QuizCard:
             self._view.show(self)
         return self
 
-    def __repr__(self) -> str:
-        hint = "" if self.ok else '\nanswer with: card = fk.check("' + self.quiz.name + '"); card.answer(1, "a")'
+    def as_text(self) -> str:
+        """Return the text twin."""
+        hint = "" if self.ok else '\nanswer with: card = fk.check("' + self._asked + '"); card.answer(1, "a")'
         return str(self.standing) + hint
-
-    __str__ = __repr__
 
     def _ipython_display_(self) -> None:
         if not self._place.is_new():
@@ -175,7 +175,7 @@ def get_card(name: str, guest: Any = None) -> CheckCard | QuizCard:
 
     task = get_task(name)
     if isinstance(task, Quiz):
-        return QuizCard(task)
+        return QuizCard(task, name)
     with _guard:
         card = _cards.setdefault((Path.cwd(), name), CheckCard(task))
     card.use(guest)

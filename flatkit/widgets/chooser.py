@@ -7,12 +7,13 @@ from typing import Any
 from flatkit.platforms import PLATFORMS, Fit, Handover, Payload, get_platform, hand_over
 from flatkit.platforms.handover import NOT_RUN, shortened
 from flatkit.widgets import front, html
+from flatkit.widgets.twin import Twin
 from flatkit.workshop import Config
 
 _MARKS = {Fit.TOO_BIG: "✗", Fit.FITS: "✓", Fit.NO_LIMIT: "·"}
 
 
-class Chooser:
+class Chooser(Twin):
     """A config, and the platform that is looked at. `choose("vmware")` is what the list does; `print` it for the text."""
 
     def __init__(self, config: Config) -> None:
@@ -50,12 +51,11 @@ class Chooser:
             for one in self.all
         ]
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         others = ", ".join(f"{name}{' (too big)' if one.fit is Fit.TOO_BIG else ''}"
                            for name, one in zip(PLATFORMS, self.all, strict=True))  # fmt: skip
         return f'{self.headline}\n\n{shortened(str(self.chosen))}\n\n.choose("...") shows another: {others}'
-
-    __str__ = __repr__
 
     def body_html(self) -> str:
         """The chosen hand-over."""

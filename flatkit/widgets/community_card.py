@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 
 from flatkit.lessons import community
 from flatkit.widgets import html
+from flatkit.widgets.twin import Twin
 
 
-class CommunityCard:
+class CommunityCard(Twin):
     """Links, and the next dates seen from `now`."""
 
     def __init__(self, now: datetime | None = None) -> None:
         self.now = now or datetime.now(UTC)
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         return community.as_text(self.now)
-
-    __str__ = __repr__
 
     def _repr_html_(self) -> str:
         links = "".join(

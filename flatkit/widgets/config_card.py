@@ -13,6 +13,7 @@ from flatkit.report import Entry, Kind
 from flatkit.untrusted import lines_of
 from flatkit.widgets import html
 from flatkit.widgets.results import Note
+from flatkit.widgets.twin import Twin
 
 _AROUND = 1
 
@@ -95,7 +96,7 @@ def pretty_json(translation: Translation) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class ConfigCard:
+class ConfigCard(Twin):
     """What `%%butane` shows. `note` says something about the file, if there is anything to say."""
 
     path: str
@@ -128,15 +129,14 @@ class ConfigCard:
         version = (self.ignition or {}).get("ignition", {}).get("version", "")
         return f"✓ {self.path} is saved: {words}, becomes Ignition {version}"
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         lines = [self.headline]
         if len(self.translation.report) or not self.ok:
             lines.append(render(self.translation).rstrip())
         if self.ignition is not None:
             lines += ["On its first boot a machine gets", *(f"  {line}" for line in summary(self.ignition))]
         return "\n".join([*lines, *([self.note] if self.note else [])])
-
-    __str__ = __repr__
 
     def _repr_html_(self) -> str:
         out = [html.line(html.text(self.headline, "ok" if self.ok else "bad")), report_html(self.translation)]

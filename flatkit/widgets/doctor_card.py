@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from flatkit.host import Examination, HostCheck
 from flatkit.widgets import html
+from flatkit.widgets.twin import Twin
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class DoctorCard:
+class DoctorCard(Twin):
     """What was found about this host."""
 
     examination: Examination
@@ -19,10 +20,9 @@ class DoctorCard:
         """Whether machines can boot here."""
         return self.examination.ok
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         return str(self.examination)
-
-    __str__ = __repr__
 
     def _repr_html_(self) -> str:
         rows = "".join(_row(check) for check in self.examination.checks)

@@ -8,7 +8,10 @@ import threading
 from pathlib import Path
 
 from flatkit.errors import InputError
+from flatkit.files import read_regular
 
+# Of a learner's file, in bytes.
+_BYTES_MAX = 16 * 1024 * 1024
 _lock = threading.Lock()
 # What flatkit itself wrote last into each file, in this process: such a text may be replaced.
 _written: dict[Path, str] = {}
@@ -18,7 +21,7 @@ def read_draft(path: Path) -> str | None:
     """The file's text, or None when there is no file. Raises InputError."""
     try:
         # As it is: a file keeps the line ends that it has.
-        return path.read_bytes().decode("utf-8")
+        return read_regular(path, limit=_BYTES_MAX).decode("utf-8")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:

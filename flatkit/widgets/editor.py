@@ -17,6 +17,7 @@ from flatkit.butane import Translation
 from flatkit.errors import InputError
 from flatkit.widgets import drafts, front
 from flatkit.widgets.config_card import ConfigCard, judge
+from flatkit.widgets.twin import Twin
 
 if TYPE_CHECKING:
     from flatkit.widgets.editor_view import EditorView
@@ -26,7 +27,7 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 _EMPTY = "variant: flatcar\nversion: 1.0.0\n"
 
 
-class Editor:
+class Editor(Twin):
     """One file. `text` is what the person sees, `translation` what it is worth."""
 
     def __init__(self, path: Path) -> None:
@@ -174,10 +175,9 @@ class Editor:
         if self._view is not None:
             self._view.show(self)
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         return repr(self.card)
-
-    __str__ = __repr__
 
     def _ipython_display_(self) -> None:
         if not self._place.is_new():

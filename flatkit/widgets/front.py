@@ -6,7 +6,7 @@ import sys
 from typing import Any, Protocol
 
 from flatkit.errors import Cancelled, FlatkitError, WaitTimeout
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import escape_hidden, lines_of
 from flatkit.widgets import html
 
 
@@ -45,7 +45,7 @@ def publish(view: HasWidget, twin: str) -> None:
     made = view.widget._repr_mimebundle_() or {}
     # anywidget gives data and metadata, ipywidgets the data alone.
     data, metadata = made if isinstance(made, tuple) else (made, {})
-    shell.display_pub.publish({**data, "text/plain": twin}, metadata)
+    shell.display_pub.publish({**data, "text/plain": escape_hidden(twin)}, metadata)
 
 
 def publish_text(twin: str) -> None:
@@ -53,7 +53,7 @@ def publish_text(twin: str) -> None:
     shell = get_shell()
     if shell is not None:
         lines = "".join(html.line(html.text(line)) for line in lines_of(twin))
-        shell.display_pub.publish({"text/plain": twin, "text/html": html.block(lines)})
+        shell.display_pub.publish({"text/plain": escape_hidden(twin), "text/html": html.block(lines)})
 
 
 class Place:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
+from html import escape as _escape
+
+from flatkit.untrusted import escape_hidden
 
 # JupyterLab and VS Code give their colours by these names. Their own styles reach in, so every rule is below a class of
 # ours, and that class is written twice where theirs would win.
@@ -30,6 +32,11 @@ STYLE = """<style>
 </style>"""
 
 
+def escape(value: object) -> str:
+    """Return text as HTML shows it, with what is hidden in it made visible: it may come from a machine or a server."""
+    return _escape(escape_hidden(value))
+
+
 def block(*parts: str, role: str = "") -> str:
     """Parts of HTML as one display, with the style."""
     spoken = f' role="{role}" aria-live="polite"' if role else ""
@@ -38,7 +45,7 @@ def block(*parts: str, role: str = "") -> str:
 
 def text(value: object, kind: str = "") -> str:
     """Escaped text, in a span of that class if one is given (ok, bad, dim, badge, line)."""
-    escaped = escape(str(value))
+    escaped = escape(value)
     return f'<span class="fk-{kind}">{escaped}</span>' if kind else escaped
 
 
@@ -50,7 +57,7 @@ def line(*parts: str) -> str:
 def pre(value: object, label: str = "") -> str:
     """Text as it is, in the font of code; `label` is for those who hear it."""
     named = f' role="region" tabindex="0" aria-label="{escape(label)}"' if label else ""
-    return f"<pre{named}>{escape(str(value))}</pre>"
+    return f"<pre{named}>{escape(value)}</pre>"
 
 
 def folded(title: str, body: str) -> str:

@@ -16,6 +16,7 @@ from flatkit.steps import Fact
 from flatkit.updates.slots import Slot
 from flatkit.updates.status import Operation, UpdateStatus
 from flatkit.widgets import html
+from flatkit.widgets.twin import Twin
 
 # What each operation is for a learner; the rest is idle.
 _DOING = {
@@ -161,13 +162,14 @@ def _rolled_back(now: Inside, before: Inside | None) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Look:
+class Look(Twin):
     """One part of a look ("slots" or "layers"), to be shown below a cell."""
 
     part: str
     inside: Inside
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         only = {"slots": replace(self.inside, layers=()), "layers": replace(self.inside, slots=(), update=None)}
         return as_text(only[self.part])
 

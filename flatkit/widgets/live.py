@@ -20,6 +20,7 @@ from flatkit.widgets.job import Job
 from flatkit.widgets.panel import Panel, as_text
 from flatkit.widgets.progress import Progress, Refresher
 from flatkit.widgets.results import Note, Times
+from flatkit.widgets.twin import Twin
 from flatkit.workshop import Config, TimelineKeeper, Wish
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _CANCEL_PATIENCE = 30.0
 
 
-class LiveMachine(Bringing):
+class LiveMachine(Bringing, Twin):
     """A machine by its name. `await m` waits until the job at hand is done, and raises why it failed."""
 
     def __init__(self, name: str, backend: Backend | None = None) -> None:
@@ -239,10 +240,9 @@ class LiveMachine(Bringing):
             with self._drawing:
                 view.show(self.shown())
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         return as_text(self.shown())
-
-    __str__ = __repr__
 
     def _ipython_display_(self) -> None:
         self.display()

@@ -7,7 +7,6 @@ which is true and no help. The notebook itself knows better: it is read, and the
 from __future__ import annotations
 
 import ast
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -16,9 +15,12 @@ from types import TracebackType
 from typing import Any
 
 from flatkit.errors import UsageError
-from flatkit.untrusted import lines_of
+from flatkit.files import read_regular
+from flatkit.untrusted import lines_of, parse_json
 from flatkit.widgets import front
 
+# Of a notebook with all its outputs.
+_BYTES_MAX = 64 * 1024 * 1024
 _IMPORT = "import flatkit as fk"
 
 
@@ -72,10 +74,14 @@ def _cells() -> Iterator[str]:
         Path(path.name),
     ):  # the server tells the path from its own root; a kernel starts beside the notebook
         try:
-            cells = json.loads(place.read_text(encoding="utf-8"))["cells"]
-        except (OSError, ValueError, KeyError, TypeError):
+            notebook = parse_json(read_regular(place, limit=_BYTES_MAX), limit=_BYTES_MAX)
+        except (OSError, ValueError):
             continue
-        yield from ("".join(cell.get("source", "")) for cell in cells if cell.get("cell_type") == "code")
+        cells = notebook.get("cells") if isinstance(notebook, dict) else None
+        for cell in cells if isinstance(cells, list) else []:
+            source = cell.get("source") if isinstance(cell, dict) and cell.get("cell_type") == "code" else None
+            lines = source if isinstance(source, list) else [source]
+            yield "".join(line for line in lines if isinstance(line, str))
         return
 
 
@@ -84,7 +90,7 @@ def _line_in(source: str, name: str) -> str:
         return ""
     try:
         tree = ast.parse(re.sub(r"^[ \t]*[%!?].*$", "pass", source, flags=re.MULTILINE))
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two by deep nesting
         return ""
     for node in tree.body:
         if name in _made_by(node):

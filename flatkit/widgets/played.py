@@ -14,8 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from flatkit import paths
+from flatkit.files import read_regular
 from flatkit.machines.store import write_atomically
 from flatkit.steps import Demo
+from flatkit.untrusted import parse_json
+
+_BYTES_MAX = 16 * 1024 * 1024
+_PID_MAX = 2**31
+_SECONDS_MAX = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +71,11 @@ def forget(demo: Demo) -> None:
 def find(demo: Demo) -> Played:
     """What an earlier kernel played of this demo; nothing where that kernel lives, or the demo has changed since."""
     try:
-        values = json.loads(_file(demo).read_text(encoding="utf-8"))
-        steps = tuple(_step(row) for row in values["steps"])
-        pid, recorded = int(values["pid"]), bool(values["recorded"])
+        values = parse_json(read_regular(_file(demo), limit=_BYTES_MAX))
+        steps = tuple(_step(number, row) for number, row in enumerate(values["steps"], start=1))
+        pid, recorded = values["pid"], values["recorded"]
+        if type(pid) is not int or not 0 < pid < _PID_MAX or not isinstance(recorded, bool):
+            raise ValueError("not written by this module")
     except (OSError, ValueError, KeyError, TypeError):
         return Played()
     titles = [step.title for step in demo.steps][: len(steps)]
@@ -77,8 +85,16 @@ def find(demo: Demo) -> Played:
     return Played(steps=steps, recorded=recorded)
 
 
-def _step(row: dict[str, Any]) -> StepShown:
-    return StepShown(**{field.name: row[field.name] for field in fields(StepShown)})
+def _step(number: int, row: dict[str, Any]) -> StepShown:
+    """A step that was written down. Raises ValueError, KeyError, TypeError."""
+    values = {field.name: row[field.name] for field in fields(StepShown)}
+    seconds = values.pop("seconds")
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
+    if values.pop("number") != number or len(texts) != len(values):
+        raise ValueError("not a step of this demo")
+    if type(seconds) not in {int, float} or not 0 <= seconds < _SECONDS_MAX:
+        raise ValueError("not a number of seconds")
+    return StepShown(number=number, seconds=seconds, **texts)
 
 
 def _file(demo: Demo) -> Path:

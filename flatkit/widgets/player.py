@@ -23,6 +23,7 @@ from flatkit.widgets.job import Job
 from flatkit.widgets.played import Played, StepShown
 from flatkit.widgets.playing import PlayProgress
 from flatkit.widgets.progress import Progress, Refresher
+from flatkit.widgets.twin import Twin
 
 if TYPE_CHECKING:
     from flatkit.widgets.live import LiveMachine
@@ -33,7 +34,7 @@ _STOP_PATIENCE = 5.0
 Stages = Callable[..., AbstractContextManager[Stage]]
 
 
-class Player:
+class Player(Twin):
     """A demo that is being played. `next` and `all` return at once; `await` plays all that is left and waits."""
 
     def __init__(
@@ -243,7 +244,8 @@ class Player:
 
     # How it shows
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         lines = [f"{self.demo.title} ({self.demo.name}): {self.verdict}", *([self.banner] if self.banner else [])]
         for step in self.steps:
             lines.append(f"{step.mark} {step.number}/{len(self.steps)}  {step.title}")
@@ -254,8 +256,6 @@ class Player:
             lines += [f"    {step.mark} {step.found}"] if step.found else []
             lines += [f"    Next: {step.hint}"] if step.hint else []
         return "\n".join(lines)
-
-    __str__ = __repr__
 
     @property
     def verdict(self) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flatkit.widgets import html
+from flatkit.widgets.twin import Twin
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Ran:
+class Ran(Twin):
     """A command that was typed on a machine, and what it said. `status` 0 means success."""
 
     machine: str
@@ -35,7 +36,8 @@ class Ran:
         """What the command said, nothing else: for parsing and comparing."""
         return self.output
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         more = self.command.rstrip("\n").split("\n")
         lines = [f"{self.prompt} {more[0]}", *(f"> {rest}" for rest in more[1:])]
         if self.output.strip():
@@ -56,7 +58,7 @@ class Ran:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Typed:
+class Typed(Twin):
     """Several commands, typed one after the other in one shell."""
 
     commands: tuple[Ran, ...] = ()
@@ -66,17 +68,16 @@ class Typed:
         """Whether every command succeeded."""
         return all(ran.ok for ran in self.commands)
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         return "\n".join(map(repr, self.commands))
-
-    __str__ = __repr__
 
     def _repr_html_(self) -> str:
         return html.block(*(ran.html() for ran in self.commands))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Page:
+class Page(Twin):
     """A web page as this host was given it."""
 
     url: str
@@ -86,7 +87,8 @@ class Page:
     def __str__(self) -> str:
         return self.text
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         return f"{self.url} answered with status {self.status}\n{self.text.rstrip()}"
 
     def _repr_html_(self) -> str:
@@ -96,7 +98,7 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Times:
+class Times(Twin):
     """Where the time of a boot went: title and seconds of each phase, in order."""
 
     phases: tuple[tuple[str, float], ...] = ()
@@ -106,15 +108,14 @@ class Times:
         """All phases together, in seconds."""
         return sum(seconds for _, seconds in self.phases)
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         if not self.phases:
             return "no boot was watched: the machine ran already"
         width = max(len(title) for title, _ in self.phases)
         longest = max(seconds for _, seconds in self.phases) or 1.0
         rows = [f"{title:<{width}}  {s:6.1f} s  {'#' * round(30 * s / longest)}" for title, s in self.phases]
         return "\n".join([*rows, f"{'together':<{width}}  {self.total:6.1f} s"])
-
-    __str__ = __repr__
 
     def _repr_html_(self) -> str:
         if not self.phases:
@@ -130,16 +131,15 @@ class Times:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Note:
+class Note(Twin):
     """A few lines that a verb leaves behind; `ok` False where something went wrong."""
 
     lines: tuple[str, ...]
     ok: bool = True
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         return "\n".join(self.lines)
-
-    __str__ = __repr__
 
     def _repr_html_(self) -> str:
         return html.block(*(html.line(html.text(line, "" if self.ok else "bad")) for line in self.lines))

@@ -22,6 +22,7 @@ from flatkit.errors import FlatkitError
 from flatkit.machines import Shell
 from flatkit.machines.store import folder_of
 from flatkit.widgets import bundle, front
+from flatkit.widgets.twin import Twin
 
 _traitlets: Any = importlib.import_module("traitlets")
 
@@ -146,13 +147,14 @@ class Terminal:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class TerminalPlace:
+class TerminalPlace(Twin):
     """The terminal as the value of a cell: shows itself, and says in text what does the same in any terminal."""
 
     widget: Any
     machine: str
 
-    def __repr__(self) -> str:
+    def as_text(self) -> str:
+        """Return the text twin."""
         return f'a terminal on "{self.machine}"; in a terminal of your own: flatkit ssh {self.machine}'
 
     def _ipython_display_(self) -> None:
