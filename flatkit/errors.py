@@ -59,7 +59,7 @@ class FlatkitError(Exception):
         if self.hint:
             lines += wide.wrap(f"  Next: {self.hint}")
         if self.details:
-            lines += ["", *("  " + line for line in lines_of(self.details.rstrip())[-20:])]
+            lines += ["", *("  " + printable(line) for line in lines_of(self.details.rstrip())[-20:])]
         return lines
 
 

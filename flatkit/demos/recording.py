@@ -105,7 +105,7 @@ class Recorder(Observer):
         path = folder / f"{self._demo}{SUFFIX}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            write_bytes_atomically(path, gzip.compress(text.encode(), 9, mtime=0))
+            write_bytes_atomically(path, gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0))
         except OSError as error:
             raise InputError(
                 f'the recording "{path}" cannot be written: {error.strerror}', hint="--record SOME-FOLDER-OF-YOURS"

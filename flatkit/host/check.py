@@ -62,8 +62,8 @@ class Examination:
         width = max(len(check.name) for check in self.checks)
         lines = []
         for check in self.checks:
-            lines.append(f"{check.state.mark} {check.name:<{width}}  {printable(check.found, limit=2000)}")
-            lines.append(f"  {'':<{width}}  ({check.why})")
+            lines.append(f"{check.state.mark} {printable(check.name):<{width}}  {printable(check.found, limit=2000)}")
+            lines.append(f"  {'':<{width}}  ({printable(check.why)})")
             if check.state is not Health.OK:
                 lines += [f"  {'':<{width}}  fix: {printable(check.fix, limit=2000)}"] if check.fix else []
                 lines += [f"  {'':<{width}}  {printable(check.note, limit=2000)}"] if check.note else []

@@ -1,0 +1,261 @@
+"""Streams that are closed, full or not UTF-8, Ctrl-C at any moment, and exceptions that nobody expected."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flatkit import cli, host
+from flatkit.cli import main
+from flatkit.cli.screen import Screen
+from flatkit.events import PhaseEnded, Said
+from flatkit.host import Examination, Health, HostCheck
+
+GOOD = "variant: flatcar\nversion: 1.1.0\n# é ✓\n"
+# Every command, with something to say and nothing to boot.
+CALLS = [
+    ["butane", "a.bu"], ["butane", "--help"], ["channels"], ["checkpoint", "ghost", "é✓"], ["clean"], ["community"],
+    ["console", "ghost"], ["container", "build", "é✓.tar", "--page", "é✓"], ["course", "--copy-only", "--folder", "kurs-é✓"],
+    ["demo", "list"], ["demo", "run", "everywhere", "--replay", "--speed", "0"], ["doctor"], ["down", "ghost"],
+    ["everywhere", "a.bu"], ["everywhere", "a.bu", "aws"], ["explain", "a.bu"], ["explain", "é✓.bu"], ["glossary"],
+    ["images", "rm", "é✓"], ["images", "list", "--channel", "é✓"], ["lesson", "list"], ["lesson", "prove", "02-recap"],
+    ["lesson", "check", "02-recap"], ["list"], ["rewind", "ghost"], ["room", "check", "é✓"], ["ssh", "ghost"], ["stop", "ghost"],
+    ["sysext", "build", "x", "--file", "/usr/é=✓"], ["unplug", "ghost"], ["up", "é✓.bu"], ["é✓"], ["--help"], ["--version"],
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
+    (tmp_path / "a.bu").write_text(GOOD, encoding="utf-8")
+    checks = (
+        HostCheck(name="trust", state=Health.OK, found="é ✓", why="w"),
+        HostCheck(name="x", state=Health.FAIL, found="✗", why="w"),
+    )
+    monkeypatch.setattr(host, "examine", lambda: Examination(checks=checks))
+    return tmp_path
+
+
+def test_the_calls_cover_every_command() -> None:
+    assert {words[0] for words in CALLS} >= set(cli._COMMANDS)
+
+
+class Bytes(io.TextIOWrapper):
+    """A stream of an encoding, as Python makes standard output: strict."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding, errors="strict")
+
+    def text(self) -> str:
+        self.flush()
+        return self.buffer.getvalue().decode(self.encoding)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-16"])
+@pytest.mark.parametrize("words", CALLS, ids=" ".join)
+def test_every_command_in_every_encoding(words: list[str], encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, other = (Bytes("utf-8"), Bytes("utf-8")), (Bytes(encoding), Bytes(encoding))
+    statuses = []
+    for out, err in (plain, other):
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(sys, "stderr", err)
+        statuses.append(main(words))
+    assert statuses[0] == statuses[1] != 70
+    if words[0] in {"butane", "explain"}:
+        return  # their pipes are UTF-8 in every locale, as those of butane
+    for utf8, stream in zip(plain, other, strict=True):
+        shown = stream.text()
+        assert "Traceback" not in shown
+        assert len(shown.split("\n")) == len(utf8.text().split("\n"))
+        assert "?" * 3 not in shown, "what the encoding lacks is readable"
+
+
+def test_own_marks_become_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = Bytes("ascii")
+    Screen(stream).write("✓ done … Zürich ✗ 日\n")
+    assert stream.text() == "ok done ... Z\\xfcrich X \\u65e5\n"
+    stream = Bytes("latin-1")
+    Screen(stream).write("✓ Zürich\n")
+    assert stream.text() == "ok Zürich\n"
+
+
+def program(
+    words: list[str], *, stdout: int | str, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """`flatkit` as a process, its standard output a descriptor, a file, or closed ("-")."""
+    command = " ".join([sys.executable, "-m", "flatkit", *words])
+    where = {"-": ">&-", "--": ">&- 2>&-"}.get(str(stdout), f">{stdout}" if isinstance(stdout, str) else "")
+    return subprocess.run(
+        ["sh", "-c", f"exec {command} {where}"], stdout=stdout if isinstance(stdout, int) else subprocess.PIPE,
+        stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env={**os.environ, **(env or {})}, timeout=60, check=False,
+    )  # fmt: skip
+
+
+TALKING = [
+    ["--help"],
+    ["demo", "list", "--json"],
+    ["glossary"],
+    ["butane", "a.bu"],
+    ["demo", "run", "everywhere", "--replay", "--speed", "0"],
+]
+
+
+@pytest.mark.parametrize("words", TALKING, ids=" ".join)
+def test_a_reader_that_has_gone(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = program(words, stdout=writing)
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("words", TALKING, ids=" ".join)
+def test_a_full_disk(words: list[str]) -> None:
+    done = program(words, stdout="/dev/full")
+    assert done.returncode == 1
+    assert done.stderr == "flatkit: the output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("words", TALKING, ids=" ".join)
+def test_closed_streams(words: list[str]) -> None:
+    done = program(words, stdout="-")
+    assert done.returncode == 1
+    assert done.stderr == "flatkit: the output cannot be written: Bad file descriptor\n"
+    both = program(words, stdout="--")
+    assert (both.returncode, both.stderr) == (1, "")
+
+
+def test_a_message_that_nobody_takes_changes_nothing(apart: Path) -> None:
+    command = [sys.executable, "-m", "flatkit", "butane", "b.bu"]
+    (apart / "b.bu").write_text(GOOD + "bogus: 1\n", encoding="utf-8")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=False, timeout=60)
+    assert (done.returncode, json.loads(done.stdout)["ignition"]["version"]) == (0, "3.4.0")
+
+
+# Python imports this first: it sends SIGINT at the nth module that flatkit imports. Before the first one Python itself starts.
+INTERRUPT = """\
+import os, signal, sys
+class Finder:
+    count = None
+    def find_spec(self, name, path=None, target=None):
+        if name == "flatkit.cli":
+            Finder.count = 1
+        elif Finder.count is not None:
+            Finder.count += 1
+        if Finder.count == {at}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+"""
+
+
+def interrupted(folder: Path, at: int, command: list[str]) -> subprocess.CompletedProcess[str]:
+    (folder / "sitecustomize.py").write_text(INTERRUPT.format(at=at))
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)])}
+    return subprocess.run(
+        command, env=env, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL
+    )
+
+
+@pytest.mark.parametrize(
+    "entry", [["-m", "flatkit"], ["-c", "from flatkit.__main__ import run; run()"]], ids=["module", "script"]
+)
+def test_ctrl_c_while_python_imports(tmp_path: Path, entry: list[str]) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    for at in (1, 2, 3, 5, 9, 14, 20, 27, 40, 60):
+        done = interrupted(folder, at, [sys.executable, *entry, "lesson", "list"])
+        assert done.returncode == 130, (at, done.stderr)
+        assert done.stderr.strip() in {"", "flatkit: stopped"}, (at, done.stderr)
+    assert interrupted(folder, 10**6, [sys.executable, *entry, "--version"]).returncode == 0
+
+
+def test_ctrl_c_at_the_end(tmp_path: Path) -> None:
+    code = (
+        "import atexit, os, signal; atexit.register(os.kill, os.getpid(), signal.SIGINT);"
+        "from flatkit.__main__ import run; run()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--version"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert "Traceback" not in done.stderr
+    assert done.stdout.startswith("flatkit ")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("b\x1b[2J"),
+        TypeError(),
+        RecursionError("deep"),
+        KeyError("x"),
+        ExceptionGroup("g", [ValueError("v")]),
+    ],
+)
+def test_what_nobody_expected(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], apart: Path
+) -> None:
+    def fail(_: list[str]) -> int:
+        raise error
+
+    monkeypatch.delenv("FLATKIT_DEBUG", raising=False)
+    monkeypatch.setattr("flatkit.cli.doctor.run", fail)
+    assert main(["doctor", "\x1b"]) == 70
+    said = capsys.readouterr().err
+    assert said.startswith(f"flatkit: this is a fault in flatkit, not in what you typed: {type(error).__name__}")
+    assert "Traceback" not in said
+    assert "\x1b" not in said
+    kept = re.search(r'report it, with the file "(.*)"', said)
+    assert kept
+    text = Path(kept[1]).read_text()
+    assert "in fail" in text
+    assert "\x1b" not in text
+    monkeypatch.setenv("FLATKIT_DEBUG", "1")
+    assert main(["doctor"]) == 70
+    assert "in fail" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_used_is_no_fault(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: list[str]) -> int:
+        raise PermissionError(13, "Permission denied", "/no/\x1bway")
+
+    monkeypatch.setattr("flatkit.cli.doctor.run", fail)
+    assert main(["doctor"]) == 3
+    assert capsys.readouterr().err.startswith('flatkit: "/no/\\x1bway" cannot be used: Permission denied\n')
+
+
+def test_where_the_fault_cannot_be_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], apart: Path
+) -> None:
+    (apart / "state").write_text("a file")
+    monkeypatch.setattr("flatkit.cli.doctor.run", lambda _: 1 // 0)
+    assert main(["doctor"]) == 70
+    assert "FLATKIT_DEBUG=1" in capsys.readouterr().err
+
+
+def test_the_streams_are_put_back(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sys.stdout, sys.stderr
+    assert main(["--version"]) == 0
+    assert (sys.stdout, sys.stderr) == before
+
+
+def test_a_live_line_is_cut_behind_its_escapes() -> None:
+    from flatkit.cli.show import Terminal
+
+    out = io.StringIO()
+    screen = Terminal(out)
+    screen.notify(Said(text="a\nb"))
+    screen.notify(PhaseEnded(phase="p", title="t\r", seconds=1.0))
+    assert out.getvalue() == "  a\\nb\n  ✓ t\\r 1.0 s\n"
