@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flatkit.butane import translate
-from flatkit.butane.source.compose import compose_pure
 
 SMALL = """\
 variant: flatcar
@@ -112,7 +111,6 @@ def main(argv: list[str]) -> int:
     slow = [row for row in rows if row[1] > row[2]]
     for what, took, target in rows:
         print(f"{what:<22} {took:9.2f} ms   (target {target:g} ms){'   MISSED' if took > target else ''}")
-    print(f"pure parser alone: {best(lambda: compose_pure(SMALL), 50):.2f} ms on the small config")
     return 1 if slow and "--check" in argv else 0
 
 

@@ -1,18 +1,16 @@
-"""Text -> nodes: libyaml's events where it reads as yaml.v3 does, the pure parser's otherwise and for every error.
+"""Text -> nodes, from libyaml's events: yaml.v3 is a port of libyaml, and reads almost everything as it does.
 
-Why not yaml.compose? It resolves tags by YAML 1.1, and with libyaml it ends the process on 100,000 nested brackets.
+Why not yaml.compose? It resolves tags by YAML 1.1, and it recurses: nested brackets would exhaust the stack.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from yaml.events import (
     AliasEvent,
-    DocumentEndEvent,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
@@ -20,78 +18,90 @@ from yaml.events import (
     SequenceStartEvent,
     StreamEndEvent,
 )
+from yaml.scanner import ScannerError
+from yaml.tokens import BlockEndToken, StreamStartToken
 
 from flatkit.butane.source.node import ALIAS, MAPPING, SCALAR, SEQUENCE, Node, YamlFault
 from flatkit.butane.source.resolve import MERGE, STR, resolve_tag, short_tag
-from flatkit.butane.source.scanner import MAX_DEPTH, PureParser
-from flatkit.butane.source.wording import fault_from
+from flatkit.errors import MissingDependency
 
-_PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "binary"))
-
-# The pure parser reads about half a megabyte a second; beyond this much text, libyaml's reading has to do.
-PURE_LIMIT = 1024 * 1024
+MAX_DEPTH: Final = 10_000
 # So many values take two to four seconds; a config that a machine can use has a few thousand.
-MAX_NODES = 700_000
+MAX_NODES: Final = 700_000
 
-# What libyaml reads otherwise than yaml.v3, found by comparing both on mutated texts: tabs, directives, "?" in flow
-# collections, the escape \/, odd line breaks, marks inside the text. A text with any of it goes the slow way.
-_SLOW = re.compile("\t|^%|\ufeff|\x85|[\u2028\u2029]|\r(?!\n)|[?]|\\\\/", re.MULTILINE)
-
-# From 0.2.6 on libyaml stops at 1,000 levels; yaml.v3 goes to 10,000.
-_TOO_DEEP = "exceeded maximum nesting depth"
+# libyaml stops at 1,000 levels from 0.2.6 on; the limit is compiled in. yaml.v3 words its own limit like this.
+_PROBLEMS = {"exceeded maximum nesting depth": "exceeded max depth of 1000"}
+# An escape that libyaml knows and yaml.v3 does not: a backslash (itself not escaped) before a slash.
+_ESCAPED_SLASH = re.compile(r"(?<!\\)(?:\\\\)*(\\/)")
 
 
-try:
-    from yaml._yaml import CParser
-except ImportError:  # pragma: no cover  (a PyYAML without libyaml, as in browsers)
-    CParser = None  # type: ignore[assignment,misc]
+def _parser(text: str) -> Any:
+    try:
+        from yaml._yaml import CParser
+    except ImportError:
+        raise MissingDependency(
+            "this PyYAML was built without libyaml, which flatkit reads YAML with",
+            hint="pip install --force-reinstall --only-binary :all: pyyaml",
+        ) from None
+    return CParser(text)
 
 
 def compose(text: str) -> Node | None:
-    """The root node of the first document, or None when there is none. Raises YamlFault."""
-    if CParser is not None and (len(text) > PURE_LIMIT or not _SLOW.search(text)):
-        try:
-            return _Composer(CParser(text).get_event, fast=True).document()
-        except yaml.MarkedYAMLError as error:
-            if len(text) > PURE_LIMIT and error.problem != _TOO_DEEP:
-                raise fault_from(error) from None
-        except (_Slow, YamlFault, yaml.YAMLError, ValueError) as error:
-            if len(text) > PURE_LIMIT and isinstance(error, YamlFault):
-                raise
-    return compose_pure(text)
-
-
-def compose_pure(text: str) -> Node | None:
-    """The same by the pure parser alone."""
-    if len(text) > PURE_LIMIT:
-        raise YamlFault(f"the config has {len(text)} characters, more than the {PURE_LIMIT} that can be read here")
+    """Return the root node of the first document, or None when there is none. Raises YamlFault."""
     try:
-        return _Composer(PureParser(text).next_event, fast=False).document()
+        return _Composer(text).document()
     except yaml.MarkedYAMLError as error:
-        raise fault_from(error) from None
+        mark = error.problem_mark
+        earlier = _look_ahead(text, mark.index) if mark is not None and not isinstance(error, ScannerError) else None
+        raise _fault(earlier or error) from None
     except yaml.YAMLError:
         raise YamlFault("control characters are not allowed") from None
 
 
-class _Slow(Exception):
-    """The text is to be read by the pure parser."""
+def _look_ahead(text: str, index: int) -> yaml.MarkedYAMLError | None:
+    """The error in the two tokens after the one at `index`: yaml.v3 scans that far before it parses a token."""
+    parser, scanned = _parser(text), 0
+    try:
+        while scanned < 3 and (token := parser.get_token()) is not None:
+            # Tokens without text of their own share the place of the next one.
+            scanned += token.start_mark.index >= index and not isinstance(token, (StreamStartToken, BlockEndToken))
+    except ScannerError as error:
+        return error
+    return None
+
+
+def _fault(error: yaml.MarkedYAMLError) -> YamlFault:
+    """The fault that yaml.v3 reports: it counts lines from 0, and forgets to add one for errors of its parser."""
+    problem = error.problem or "unknown problem parsing YAML content"
+    problem = _PROBLEMS.get(problem, problem)
+    shown = error.problem_mark or error.context_mark
+    offset = 1 if isinstance(error, ScannerError) else 0
+    lines = [mark.line for mark in (error.context_mark, error.problem_mark) if mark is not None and mark.line]
+    text = f"line {lines[0] + offset}: {problem}" if lines else problem
+    return YamlFault(text, line=shown.line + 1 if shown else 0, column=shown.column + 1 if shown else 0)
 
 
 class _Composer:
     """Builds nodes from events, without recursion."""
 
-    def __init__(self, next_event: Callable[[], Any], *, fast: bool) -> None:
-        self.next_event = next_event
-        self.fast = fast
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.next_event = _parser(text).get_event
         self.anchors: dict[str, Node] = {}
+        self.open_nodes: list[Node] = []
+        self.has_slash_escape = "\\/" in text
 
     def document(self) -> Node | None:
-        next_event = self.next_event
+        next_event, open_nodes = self.next_event, self.open_nodes
         next_event()
-        if isinstance(next_event(), StreamEndEvent):
+        start = next_event()
+        if isinstance(start, StreamEndEvent):
             return None
+        if start.version not in (None, (1, 1)):
+            raise _fault(
+                yaml.MarkedYAMLError(problem="found incompatible YAML document", problem_mark=start.start_mark)
+            )
         root: Node | None = None
-        open_nodes: list[Node] = []
         count = 0
         while True:
             event = next_event()
@@ -105,13 +115,14 @@ class _Composer:
                 continue
             elif kind is AliasEvent:
                 node = self._alias(event)
-            elif kind is DocumentEndEvent:
-                # yaml.v3 looks further ahead than libyaml: a fault close behind the document still counts.
-                if self.fast and not isinstance(next_event(), StreamEndEvent):
-                    raise _Slow
+            else:
+                # The end of the document. A fault close behind it counts.
+                error = (
+                    _look_ahead(self.text, event.start_mark.index) if event.start_mark.index < len(self.text) else None
+                )
+                if error is not None:
+                    raise error
                 return root
-            else:  # pragma: no cover  (a parser gives nothing else inside a document)
-                raise YamlFault("unknown problem parsing YAML content")
             count += 1
             if open_nodes:
                 open_nodes[-1].content.append(node)
@@ -121,8 +132,8 @@ class _Composer:
                 raise YamlFault(f"the config has more than {MAX_NODES} values")
             if kind is MappingStartEvent or kind is SequenceStartEvent:
                 open_nodes.append(node)
-                if self.fast and len(open_nodes) > MAX_DEPTH:
-                    raise _Slow
+                if len(open_nodes) > MAX_DEPTH:
+                    raise ScannerError(None, None, f"exceeded max depth of {MAX_DEPTH}", event.start_mark)
 
     def _scalar(self, event: Any) -> Node:
         mark = event.start_mark
@@ -130,7 +141,7 @@ class _Composer:
         tag = event.tag
         plain = not event.style
         if tag and tag != "!":
-            tag = self._explicit(tag)
+            tag = short_tag(tag)
         elif not plain:
             tag = STR
         else:
@@ -143,18 +154,32 @@ class _Composer:
         if event.anchor:
             self.anchors[event.anchor] = node
             node.anchor = event.anchor
+        if plain and "?" in value:
+            self._refuse_question_mark(event)
+        if self.has_slash_escape and event.style == '"':
+            self._refuse_escaped_slash(event)
         return node
 
-    def _explicit(self, tag: str) -> str:
-        if self.fast and tag not in _PLAIN_TAGS:
-            raise _Slow
-        return short_tag(tag)
+    def _refuse_question_mark(self, event: Any) -> None:
+        """In yaml.v3 a question mark ends a plain scalar in brackets and starts a key, which cannot follow there."""
+        parent = self.open_nodes[-1] if self.open_nodes else None
+        if parent is not None and parent.flow:
+            closing = "}" if parent.kind == MAPPING else "]"
+            line = parent.line - 1 or event.start_mark.line
+            problem = f"did not find expected ',' or '{closing}'"
+            text = f"line {line}: {problem}" if line else problem
+            raise YamlFault(text, line=event.start_mark.line + 1, column=event.start_mark.column + 1)
+
+    def _refuse_escaped_slash(self, event: Any) -> None:
+        start = event.start_mark
+        if _ESCAPED_SLASH.search(self.text[start.index : event.end_mark.index]):
+            raise ScannerError("while parsing a quoted scalar", start, "found unknown escape character", start)
 
     def _collection(self, event: Any, is_mapping: bool) -> Node:
         mark = event.start_mark
         kind, tag = (MAPPING, "!!map") if is_mapping else (SEQUENCE, "!!seq")
         if event.tag and event.tag != "!":
-            tag = self._explicit(event.tag)
+            tag = short_tag(event.tag)
         node = Node(kind, tag, "", mark.line + 1, mark.column + 1)
         node.flow = bool(event.flow_style)
         if event.anchor:
