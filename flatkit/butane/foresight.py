@@ -33,15 +33,15 @@ def has_way_in(ignition: dict[str, Any]) -> bool:
     return merges or keys or any(user.get("sshAuthorizedKeys") or user.get("passwordHash") for user in users)
 
 
-def find_lockouts(ignition: dict[str, Any], *, user: str = "core") -> Iterator[Lockout]:
-    """What keeps `user` from logging in over SSH even with a key."""
+def find_lockouts(ignition: dict[str, Any]) -> Iterator[Lockout]:
+    """Yield what keeps the user core from logging in over SSH even with a key."""
     for at, found in enumerate(ignition.get("passwd", {}).get("users", [])):
-        if found.get("name") != user:
+        if found.get("name") != "core":
             continue
         if found.get("shouldExist") is False:
-            yield Lockout(words=f'the user "{user}" is removed', path=("passwd", "users", at, "shouldExist"))
+            yield Lockout(words='the user "core" is removed', path=("passwd", "users", at, "shouldExist"))
         if str(found.get("shell", "")).endswith(_NO_SHELL):
-            yield Lockout(words=f'the user "{user}" has no shell', path=("passwd", "users", at, "shell"))
+            yield Lockout(words='the user "core" has no shell', path=("passwd", "users", at, "shell"))
     for at, unit in enumerate(ignition.get("systemd", {}).get("units", [])):
         if unit.get("name") in _SSH_UNITS and unit.get("mask"):
             yield Lockout(words=f'the SSH server\'s "{unit["name"]}" is masked', path=("systemd", "units", at, "mask"))

@@ -19,7 +19,7 @@ from flatkit.butane.source.node import Path
 from flatkit.butane.tables import get_schema
 from flatkit.errors import InputError
 
-__all__ = ["Looks", "add_key", "add_keys", "check_ignition", "looks_like", "lower", "version_of"]
+__all__ = ["Looks", "add_keys", "check_ignition", "looks_like", "lower", "version_of"]
 
 Version = tuple[int, int, int]
 _NEWEST: Version = (3, 6, 0)
@@ -151,24 +151,22 @@ def _same_key(one: str, other: str) -> bool:
     return one.split()[:2] == other.split()[:2]
 
 
-def add_key(ignition: dict[str, Any], public_key: str, *, user: str = "core") -> dict[str, Any]:
-    """The config with one more SSH key for a user, who is added if need be; unchanged if the key is there already."""
-    key = public_key.strip()
+def add_keys(ignition: dict[str, Any], public_keys: Iterable[str]) -> dict[str, Any]:
+    """The config with more SSH keys for core, who is added if need be; unchanged if the keys are there already."""
+    for key in public_keys:
+        ignition = _add_key(ignition, key.strip())
+    return ignition
+
+
+def _add_key(ignition: dict[str, Any], key: str) -> dict[str, Any]:
     passwd = ignition.get("passwd", {})
     users = list(passwd.get("users", ()))
-    at = next((i for i, entry in enumerate(users) if entry.get("name") == user), None)
+    at = next((i for i, entry in enumerate(users) if entry.get("name") == "core"), None)
     if at is None:
-        users.append({"name": user, "sshAuthorizedKeys": [key]})
+        users.append({"name": "core", "sshAuthorizedKeys": [key]})
     else:
         keys = users[at].get("sshAuthorizedKeys", [])
         if any(_same_key(known, key) for known in keys):
             return ignition
         users[at] = _in_order("PasswdUser", {**users[at], "sshAuthorizedKeys": [*keys, key]})
     return _in_order("Config", {**ignition, "passwd": _in_order("Passwd", {**passwd, "users": users})})
-
-
-def add_keys(ignition: dict[str, Any], public_keys: Iterable[str]) -> dict[str, Any]:
-    """The config with several more SSH keys for core."""
-    for key in public_keys:
-        ignition = add_key(ignition, key)
-    return ignition

@@ -7,7 +7,6 @@ are filesystems; it is kept apart so that the quirk stays in one place.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 from typing import Any
 
 from flatkit.butane.moves import Move
@@ -80,22 +79,8 @@ class Provenance:
         return self._source(json_path)
 
     def leaves(self) -> Iterator[Path]:
-        """The path of each value in the JSON that is no mapping and no list with something in it."""
+        """The path of each value in the JSON but mappings and lists with something in them."""
         yield from _leaves(self._ignition, ())
-
-    @cached_property
-    def _by_yaml(self) -> dict[Path, list[Path]]:
-        back: dict[Path, list[Path]] = {}
-        for leaf in self.leaves():
-            back.setdefault(self.to_yaml(leaf), []).append(leaf)
-        return back
-
-    def to_json(self, yaml_path: Path) -> tuple[Path, ...]:
-        """The values of the JSON that come from this YAML path or from below it, in the order of the JSON."""
-        size = len(yaml_path)
-        found = (leaf for source, leaves in self._by_yaml.items() if source[:size] == yaml_path for leaf in leaves)
-        order = {leaf: at for at, leaf in enumerate(self.leaves())}
-        return tuple(sorted(found, key=order.__getitem__))
 
 
 def _as_written(root: Node | None, path: Path) -> Path:

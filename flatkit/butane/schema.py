@@ -98,25 +98,6 @@ class Schema:
         """The page of Butane's reference for this version (it has no anchors for single fields)."""
         return REFERENCE.format(version=self.version.replace(".", "_"))
 
-    def hover(self, path: tuple[str | int, ...]) -> str:
-        """What an editor shows for a field: its name, type, default, one sentence, and the reference; "" if unknown."""
-        found = self.find_field(path)
-        if found is None:
-            return ""
-        head = f"{found.name}: {found.type_name}"
-        if found.choices:
-            head += f" ({', '.join(found.choices)})"
-        default = f"\nDefault: {found.default}" if found.default else ""
-        return f"{head}\n{found.doc}{default}\n{self.reference}"
-
-    def complete(self, path: tuple[str | int, ...]) -> tuple[Field, ...]:
-        """The fields that may stand in the mapping at `path`; () when there is no mapping."""
-        if not [part for part in path if isinstance(part, str)]:
-            return tuple(self.root.fields.values())
-        found = self.find_field(path)
-        struct = struct_of(found.type) if found else None
-        return tuple(struct.fields.values()) if struct else ()
-
 
 def struct_of(kind: Type) -> Struct | None:
     """The mapping behind a type, through a list if need be."""

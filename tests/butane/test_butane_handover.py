@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from flatkit.butane import translate
-from flatkit.butane.handover import Looks, add_key, check_ignition, looks_like, lower
+from flatkit.butane.handover import Looks, add_keys, check_ignition, looks_like, lower
 from flatkit.butane.ignition.dataurls import decode_data_url
 from flatkit.errors import InputError
 
@@ -83,23 +83,22 @@ def test_a_checksum_forbids_rewriting() -> None:
         lower({"ignition": {"version": "3.4.0", "config": {"replace": resource}}})
 
 
-def test_add_key_creates_the_user() -> None:
+def test_add_keys_creates_the_user() -> None:
     given = config(storage={})
-    added = add_key(given, KEY + "\n")
+    added = add_keys(given, [KEY + "\n"])
     assert added["passwd"] == {"users": [{"name": "core", "sshAuthorizedKeys": [KEY]}]}
     assert list(added) == ["ignition", "passwd", "storage"]
     assert "passwd" not in given
 
 
-def test_add_key_extends_the_user_once() -> None:
+def test_add_keys_extends_the_user_once() -> None:
     given = config(
         passwd={"users": [{"name": "ada"}, {"name": "core", "uid": 500, "sshAuthorizedKeys": ["ssh-rsa B"]}]}
     )
-    once = add_key(given, KEY)
+    once = add_keys(given, [KEY])
     assert once["passwd"]["users"][1] == {"name": "core", "sshAuthorizedKeys": ["ssh-rsa B", KEY], "uid": 500}
     assert list(once["passwd"]["users"][1]) == ["name", "sshAuthorizedKeys", "uid"]
-    assert add_key(once, "ssh-ed25519 AAAAC3Nza other comment") is once
-    assert add_key(once, KEY, user="ada")["passwd"]["users"][0]["sshAuthorizedKeys"] == [KEY]
+    assert add_keys(once, ["ssh-ed25519 AAAAC3Nza other comment"]) is once
 
 
 @pytest.mark.parametrize(

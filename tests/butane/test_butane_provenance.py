@@ -1,4 +1,4 @@
-"""Where values come from: every value of the JSON has a source, and the way back exists."""
+"""Where values come from: every value of the JSON has a source."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from flatkit.butane import Translation, translate
 from flatkit.butane.source.node import Path as NodePath
-from flatkit.butane.source.node import find_node, path_at
+from flatkit.butane.source.node import find_node
 
 CONFIG = """\
 variant: flatcar
@@ -71,16 +71,6 @@ def test_json_to_yaml(done: Translation, json_path: NodePath, yaml_path: NodePat
     assert done.provenance.to_yaml(json_path) == yaml_path
 
 
-def test_yaml_to_json(done: Translation) -> None:
-    assert done.provenance.to_json(("storage", "files", 0, "contents", "inline")) == (
-        ("storage", "files", 0, "contents", "compression"),
-        ("storage", "files", 0, "contents", "source"),
-    )
-    made = done.provenance.to_json(("storage", "filesystems", 0, "with_mount_unit"))
-    assert ("systemd", "units", 0, "contents") in made
-    assert done.provenance.to_json(("nothing",)) == ()
-
-
 def test_spans_light_up_the_source(done: Translation) -> None:
     span = done.provenance.span(("storage", "files", 0, "contents", "source"))
     assert span is not None
@@ -125,24 +115,3 @@ storage:
     assert path is not None
     assert mode is not None
     assert (path.line, mode.line) == (8, 3)
-
-
-@pytest.mark.parametrize(
-    ("place", "path"),
-    [
-        ((1, 1), ("variant",)),
-        ((5, 7), ("passwd", "users", 0)),
-        ((5, 13), ("passwd", "users", 0, "name")),
-        ((6, 29), ("passwd", "users", 0, "ssh_authorized_keys", 0)),
-        ((17, 20), ("storage", "files", 0, "contents", "inline")),
-        ((23, 99), ("systemd", "units", 0, "contents_local")),
-    ],
-)
-def test_from_the_cursor_to_the_path(done: Translation, place: tuple[int, int], path: NodePath) -> None:
-    found = path_at(done.root, *place)
-    assert found[: len(path)] == path
-
-
-def test_the_cursor_lights_up_the_json(done: Translation) -> None:
-    assert ("storage", "files", 0, "contents", "source") in done.provenance.to_json(path_at(done.root, 17, 20))
-    assert path_at(None, 1, 1) == ()

@@ -50,20 +50,6 @@ def test_what_version_1_1_0_added() -> None:
     }
 
 
-def test_hover_and_completion() -> None:
-    schema = get_schema()
-    hover = schema.hover(("storage", "files", 3, "mode"))
-    assert hover.startswith("mode: integer\n")
-    assert "Default: 0644" in hover
-    assert "https://" in hover
-    assert "list of objects" in schema.hover(("storage", "files"))
-    assert "ext4" in schema.hover(("storage", "filesystems", 0, "format"))
-    assert schema.hover(("storage", "nothing")) == ""
-    assert "dropins" in {field.name for field in schema.complete(("systemd", "units", 0))}
-    assert "variant" in {field.name for field in schema.complete(())}
-    assert schema.complete(("version",)) == ()
-
-
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_json_schema_is_valid(version: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["butane", "--schema", version]) == 0

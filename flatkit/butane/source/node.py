@@ -81,31 +81,6 @@ class Node:
         return None if at is None else self.content[at]
 
 
-def path_at(root: Node | None, line: int, column: int) -> Path:
-    """The path of the innermost value whose text, or whose key, is at this place; () for the whole document.
-
-    Behind a key's last character and before the next key counts as its value: that is where a person types.
-    """
-    path: list[str | int] = []
-    node = root
-    while node is not None and node.kind in (MAPPING, SEQUENCE):
-        step = 2 if node.kind == MAPPING else 1
-        begun = [i for i in range(0, len(node.content), step) if _is_before(node.content[i], line, column)]
-        if not begun:
-            break
-        at = begun[-1]
-        path.append(node.content[at].value if node.kind == MAPPING else at)
-        value = node.content[at + step - 1]
-        if not _is_before(value, line, column):
-            break
-        node = value
-    return tuple(path)
-
-
-def _is_before(node: Node, line: int, column: int) -> bool:
-    return (node.line, node.column) <= (line, column)
-
-
 def find_node(root: Node | None, path: Sequence[str | int]) -> Node | None:
     """The node at exactly this path, or None."""
     for part in path:
