@@ -1,36 +1,134 @@
-"""What can be foreseen about a config before anything boots: whether somebody will be able to log in. Pure.
+"""Whether anybody can log in on a machine, told from its config before it boots. Pure.
 
 What an image cannot do with a config is the image's own knowledge, not this module's.
 """
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from flatkit.butane.ignition.dataurls import decode_data_url
+from flatkit.butane.source.node import Path
+from flatkit.untrusted import lines_of
 
 _NO_SHELL = ("/nologin", "/false")
 # As Flatcar and the lab image start their SSH server: by socket, with a service behind it.
 _SSH_UNITS = ("sshd.socket", "sshd.service")
+# Where Flatcar's SSH server finds the keys of a user; other keys below authorized_keys.d are merged into the first.
+_KEY_FILES = (".ssh/authorized_keys", ".ssh/authorized_keys.d/*")
+# Options that let people in by other ways than key files: a program, or certificates.
+_OTHER_WAYS = frozenset(("authorizedkeyscommand", "trustedusercakeys"))
+_SSHD_LINE = re.compile(r"\s*([A-Za-z]+)(?:\s*=\s*|\s+)(.*\S)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lockout:
-    """Why nobody will get in, in words, at this path of the Ignition JSON."""
+    """The reason why nobody can log in, and its path in the Ignition JSON."""
 
     words: str
-    path: tuple[str | int, ...] = ()
+    path: Path = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SshdOption:
+    """An option of the SSH server's configuration; `path` leads to the file that sets it."""
+
+    value: str
+    path: Path
 
 
 def has_way_in(ignition: dict[str, Any]) -> bool:
-    """Whether the config itself gives somebody a key or a password. A config that merges others may do so in those."""
-    users = ignition.get("passwd", {}).get("users", [])
+    """Whether the config lets somebody log in, or may do so: what it fetches is not known here."""
     config = ignition.get("ignition", {}).get("config", {})
-    merges = bool(config.get("merge") or config.get("replace", {}).get("source"))
-    keys = any(".ssh/authorized_keys" in item.get("path", "") for item in ignition.get("storage", {}).get("files", []))
-    return merges or keys or any(user.get("sshAuthorizedKeys") or user.get("passwordHash") for user in users)
+    if config.get("merge") or config.get("replace", {}).get("source"):
+        return True
+    users = [user for user in ignition.get("passwd", {}).get("users", ()) if _can_log_in(user)]
+    if any(_has_key(user) or _has_password(user) for user in users):
+        return True
+    options = _sshd_options(ignition)
+    if options is None or _OTHER_WAYS & set(options):
+        return True
+    named = options.get("authorizedkeysfile")
+    key_files = named.value.split() if named else _KEY_FILES
+    read = {_key_path(item, user) for user in _accounts(ignition, users) for item in key_files}
+    storage = ignition.get("storage", {})
+    files = [item["path"] for item in storage.get("files", ()) if _holds_anything(item)]
+    links = [item["path"] for item in storage.get("links", ())]
+    return any(path in read or posixpath.dirname(path) + "/*" in read for path in (*files, *links))
+
+
+def _can_log_in(user: dict[str, Any]) -> bool:
+    return user.get("shouldExist") is not False and not str(user.get("shell") or "").endswith(_NO_SHELL)
+
+
+def _has_key(user: dict[str, Any]) -> bool:
+    return any(str(key).strip() for key in user.get("sshAuthorizedKeys") or ())
+
+
+def _has_password(user: dict[str, Any]) -> bool:
+    # "*" and "!" stand for no password, or for a locked one.
+    return not (user.get("passwordHash") or "*").startswith(("*", "!"))
+
+
+def _accounts(ignition: dict[str, Any], users: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The users of the config who can log in, and core, which every image has."""
+    named = {user.get("name") for user in ignition.get("passwd", {}).get("users", ())}
+    return users if "core" in named else [*users, {"name": "core"}]
+
+
+def _key_path(pattern: str, user: dict[str, Any]) -> str:
+    """The absolute path that an AuthorizedKeysFile pattern stands for."""
+    name = str(user.get("name", ""))
+    home = user.get("homeDir") or ("/root" if name == "root" else f"/home/{name}")
+    values = {"%%": "%", "%h": home, "%u": name}
+    return posixpath.join(home, re.sub("%[%hu]", lambda match: values[match[0]], pattern))
+
+
+def _holds_anything(item: dict[str, Any]) -> bool:
+    """Whether a file gets contents that are not blank; what is fetched counts."""
+    return any(
+        (text := _text_of(part)) is None or text.strip() for part in (item.get("contents", {}), *item.get("append", ()))
+    )
+
+
+def _text_of(resource: dict[str, Any]) -> str | None:
+    """The text of a resource, None if it has to be fetched."""
+    source = resource.get("source") or "data:,"
+    data = decode_data_url(source, packed=resource.get("compression") == "gzip")
+    return None if data is None else data.decode(errors="replace")
+
+
+def _sshd_options(ignition: dict[str, Any]) -> dict[str, SshdOption] | None:
+    """The SSH server's options that the config sets for everybody, by lower-case name; None if they must be fetched.
+
+    The first value of an option counts, and sshd_config includes its drop-ins before all else.
+    """
+    found: dict[str, SshdOption] = {}
+    files = list(enumerate(ignition.get("storage", {}).get("files", ())))
+    dropins = [pair for pair in files if re.fullmatch(r"/etc/ssh/sshd_config\.d/[^/]+\.conf", pair[1].get("path", ""))]
+    main = [pair for pair in files if pair[1].get("path") == "/etc/ssh/sshd_config"]
+    for at, item in (*sorted(dropins, key=lambda pair: str(pair[1]["path"])), *main):
+        for resource in (item.get("contents", {}), *item.get("append", ())):
+            text = _text_of(resource)
+            if text is None:
+                return None
+            for name, value in _sshd_lines(text):
+                found.setdefault(name, SshdOption(value=value, path=("storage", "files", at, "contents")))
+    return found
+
+
+def _sshd_lines(text: str) -> Iterator[tuple[str, str]]:
+    for line in lines_of(text):
+        match = _SSHD_LINE.match(line)
+        if match is None:
+            continue
+        if match[1].lower() == "match":
+            return
+        yield match[1].lower(), match[2].replace('"', "")
 
 
 def find_lockouts(ignition: dict[str, Any]) -> Iterator[Lockout]:
@@ -47,13 +145,6 @@ def find_lockouts(ignition: dict[str, Any]) -> Iterator[Lockout]:
             yield Lockout(words=f'the SSH server\'s "{unit["name"]}" is masked', path=("systemd", "units", at, "mask"))
         elif unit.get("name") == "sshd.socket" and unit.get("enabled") is False:
             yield Lockout(words='the SSH server\'s "sshd.socket" is disabled', path=("systemd", "units", at, "enabled"))
-    for at, item in enumerate(ignition.get("storage", {}).get("files", [])):
-        text = _text_of(item)
-        if item.get("path", "").startswith("/etc/ssh/sshd_config") and "PubkeyAuthentication no" in text:
-            yield Lockout(words="the SSH server is told to take no keys", path=("storage", "files", at, "contents"))
-
-
-def _text_of(item: dict[str, Any]) -> str:
-    contents = item.get("contents", {})
-    data = decode_data_url(contents.get("source") or "", packed=contents.get("compression") == "gzip")
-    return data.decode(errors="replace") if data else ""
+    keys = (_sshd_options(ignition) or {}).get("pubkeyauthentication")
+    if keys and keys.value.lower() == "no":
+        yield Lockout(words="the SSH server is told to take no keys", path=keys.path)

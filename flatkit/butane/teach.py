@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from flatkit.butane.foresight import has_way_in
 from flatkit.butane.looks import Looks, looks_like
 from flatkit.butane.messages import code_of
 from flatkit.butane.source.node import MAPPING, Node, Path, find_node
@@ -54,7 +55,7 @@ def _notes(translation: Translation) -> Iterator[Entry]:
         for number, node in enumerate(sequence_values(find_node(translation.root, path))):
             yield from _key_notes(node, (*path, number))
         yield from _password_notes(user, at, translation)
-    if translation.ok and not _has_way_in(translation.ignition or {}):
+    if translation.ok and not has_way_in(translation.ignition or {}):
         yield _no_way_in(translation)
 
 
@@ -83,18 +84,6 @@ def _password_notes(user: dict[str, Any], at: int, translation: Translation) -> 
 def _note(code: str, kind: Kind, message: str, node: Node, path: Path, teach: str) -> Entry:
     shown = "$" + "".join(f".{part}" for part in path)
     return Entry(kind=kind, path=shown, message=message, span=node.span, code=code, teach=teach)
-
-
-def _has_way_in(ignition: dict[str, Any]) -> bool:
-    """Whether somebody can log in, as far as the config alone tells; merged configs may bring users."""
-    config = ignition.get("ignition", {}).get("config", {})
-    if config.get("merge") or config.get("replace"):
-        return True
-    users = ignition.get("passwd", {}).get("users", ())
-    files = ignition.get("storage", {}).get("files", ())
-    return any(user.get("sshAuthorizedKeys") or user.get("passwordHash") for user in users) or any(
-        "authorized_keys" in file["path"] for file in files
-    )
 
 
 def _no_way_in(translation: Translation) -> Entry:

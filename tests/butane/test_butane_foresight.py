@@ -8,6 +8,7 @@ import pytest
 
 from flatkit.butane import translate
 from flatkit.butane.foresight import find_lockouts, has_way_in
+from flatkit.butane.teach import teach
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZha2UgZmFrZSBmYWtlIGZha2UgZmFrZSBmYWtlIGZh ada"
 
@@ -18,19 +19,74 @@ def ignition_of(text: str) -> dict[str, Any]:
     return result.ignition
 
 
+def file(path: str, text: str = "x") -> str:
+    return f"{{path: {path}, contents: {{inline: '{text}'}}}}"
+
+
+def files(*items: str) -> str:
+    return f"storage: {{files: [{', '.join(items)}]}}"
+
+
 @pytest.mark.parametrize(
     ("text", "way_in"),
     [
         ("", False),
         ("passwd: {users: [{name: core}]}", False),
         (f"passwd: {{users: [{{name: core, ssh_authorized_keys: ['{KEY}']}}]}}", True),
+        (f"passwd: {{users: [{{name: ada, shell: /sbin/nologin, ssh_authorized_keys: ['{KEY}']}}]}}", False),
+        (f"passwd: {{users: [{{name: ada, should_exist: false, ssh_authorized_keys: ['{KEY}']}}]}}", False),
+        ("passwd: {users: [{name: core, ssh_authorized_keys: ['']}]}", False),
         ("passwd: {users: [{name: ada, password_hash: $6$x$y}]}", True),
+        ("passwd: {users: [{name: ada, password_hash: '*'}]}", False),
+        ("passwd: {users: [{name: ada, password_hash: '!$6$x$y'}]}", False),
         ("storage: {files: [{path: /home/core/.ssh/authorized_keys.d/mine, contents: {inline: x}}]}", True),
+        (files(file("/home/core/.ssh/authorized_keys")), True),
+        (files(file("/home/core/.ssh/authorized_keys", " ")), False),
+        (files("{path: /home/core/.ssh/authorized_keys}"), False),
+        (files("{path: /home/core/.ssh/authorized_keys, append: [{inline: x}]}"), True),
+        (files("{path: /home/core/.ssh/authorized_keys, contents: {source: 'https://example.com/k'}}"), True),
+        ("storage: {links: [{path: /home/core/.ssh/authorized_keys, target: /etc/keys}]}", True),
+        # sshd does not read these.
+        (files(file("/opt/docs/authorized_keys.txt")), False),
+        (files(file("/etc/authorized_keys")), False),
+        (files(file("/home/core/.ssh/authorized_keys.bak")), False),
+        (files(file("/home/ada/.ssh/authorized_keys")), False),
+        (files(file("/srv/home/core/.ssh/authorized_keys")), False),
+        (files(file("/home/core/.ssh/authorized_keys.d/old/mine")), False),
+        ("passwd: {users: [{name: ada, home_dir: '/srv/[a]'}]}\n" + files(file("/srv/a/.ssh/authorized_keys")), False),
+        (
+            "passwd: {users: [{name: core, should_exist: false}]}\n" + files(file("/home/core/.ssh/authorized_keys")),
+            False,
+        ),
+        (
+            "passwd: {users: [{name: core, shell: /bin/false}]}\n" + files(file("/home/core/.ssh/authorized_keys")),
+            False,
+        ),
+        # They are read where the user or the server's configuration says so.
+        ("passwd: {users: [{name: ada}]}\n" + files(file("/home/ada/.ssh/authorized_keys")), True),
+        ("passwd: {users: [{name: ada, home_dir: /srv/a}]}\n" + files(file("/srv/a/.ssh/authorized_keys")), True),
+        ("passwd: {users: [{name: ada, home_dir: /srv/a}]}\n" + files(file("/home/ada/.ssh/authorized_keys")), False),
+        ("passwd: {users: [{name: root}]}\n" + files(file("/root/.ssh/authorized_keys")), True),
+        (files(file("/etc/keys/core"), file("/etc/ssh/sshd_config.d/k.conf", "AuthorizedKeysFile /etc/keys/%u")), True),
+        (
+            files(file("/etc/keys/core"), file("/etc/ssh/sshd_config.d/k.conf", "#AuthorizedKeysFile /etc/keys/%u")),
+            False,
+        ),
+        (files(file("/etc/keys/core"), file("/etc/ssh/sshd_config.d/k.txt", "AuthorizedKeysFile /etc/keys/%u")), False),
+        (files(file("/home/core/.keys"), file("/etc/ssh/sshd_config", 'authorizedkeysfile = "%h/.keys"')), True),
+        (files(file("/home/core/.keys"), file("/etc/ssh/sshd_config", "AuthorizedKeysFile none")), False),
+        (files(file("/etc/ssh/sshd_config.d/ca.conf", "TrustedUserCAKeys /etc/ssh/ca.pub")), True),
+        (files(file("/etc/ssh/sshd_config.d/ca.conf", "AuthorizedKeysCommand /opt/keys")), True),
+        (files("{path: /etc/ssh/sshd_config, contents: {source: 'https://example.com/c'}}"), True),
         ("ignition: {config: {merge: [{source: 'https://example.com/base.ign'}]}}", True),
+        ("ignition: {config: {replace: {source: 'https://example.com/base.ign'}}}", True),
     ],
 )
 def test_whether_the_config_lets_somebody_in(text: str, way_in: bool) -> None:
+    """One rule: what `flatkit up` says before it boots, and what the editor notes."""
     assert has_way_in(ignition_of(text)) == way_in
+    notes = {entry.code for entry in teach(translate(f"variant: flatcar\nversion: 1.0.0\n{text}"))}
+    assert ("no-way-in" in notes) == (not way_in)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +98,11 @@ def test_whether_the_config_lets_somebody_in(text: str, way_in: bool) -> None:
         ("systemd: {units: [{name: sshd.socket, enabled: false}]}", "is disabled", ("systemd", "units", 0, "enabled")),
         (
             "storage: {files: [{path: /etc/ssh/sshd_config.d/x.conf, contents: {inline: PubkeyAuthentication no}}]}",
+            "take no keys",
+            ("storage", "files", 0, "contents"),
+        ),
+        (
+            'storage: {files: [{path: /etc/ssh/sshd_config, contents: {inline: "pubkeyauthentication=No"}}]}',
             "take no keys",
             ("storage", "files", 0, "contents"),
         ),
@@ -61,6 +122,9 @@ def test_what_locks_everyone_out(text: str, words: str, path: tuple[str | int, .
         "passwd: {users: [{name: core, shell: /bin/bash}]}",
         "systemd: {units: [{name: sshd.service, enabled: true}, {name: docker.service, mask: true}]}",
         "storage: {files: [{path: /etc/ssh/sshd_config, contents: {source: 'https://example.com/x'}}]}",
+        "storage: {files: [{path: /etc/ssh/sshd_config.d/x.conf, contents: {inline: '#PubkeyAuthentication no'}}]}",
+        "storage: {files: [{path: /etc/ssh/sshd_config.d/x.md, contents: {inline: 'PubkeyAuthentication no'}}]}",
+        'storage: {files: [{path: /etc/ssh/sshd_config, contents: {inline: "Match User a\\nPubkeyAuthentication no"}}]}',
     ],
 )
 def test_what_locks_nobody_out(text: str) -> None:
