@@ -8,11 +8,11 @@ from typing import Any
 from flatkit.butane.findings import Findings, correlate
 from flatkit.butane.ignition.embedded import SEMVER, Misfit, fit, judge, version_of
 from flatkit.butane.ignition.gojson import JsonFault, load
-from flatkit.butane.source.compose import compose
+from flatkit.butane.source.compose import Document
 from flatkit.butane.source.node import MAPPING, SEQUENCE, Node, YamlFault
-from flatkit.butane.source.text import decode as decode_bytes
 from flatkit.butane.tables import get_schema
 from flatkit.report import Entry, Kind, Report, Span
+from flatkit.untrusted import lines_of
 
 
 class Looks(str, Enum):
@@ -45,38 +45,38 @@ _CLC_KEYS = frozenset(("update", "etcd", "locksmith", "flannel", "docker", "netw
 _SECTIONS = frozenset(("ignition", "passwd", "storage", "systemd", "kernel_arguments"))
 
 
-def looks_like(text: str | bytes) -> Looks:
+def looks_like(source: str | bytes | Document) -> Looks:
     """What the text looks like, from its first line and its top-level keys; faults in it do not matter."""
-    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    document = Document.of(source)
     try:
-        shown = decode_bytes(data)
+        shown = document.text
     except YamlFault:
         return Looks.UNKNOWN
     if shown.lstrip().startswith("#cloud-config"):
         return Looks.CLOUD_CONFIG
-    keys, root = _top_level(shown)
+    keys = _top_level(document)
     if "variant" in keys:
         return Looks.BUTANE
     if shown.lstrip().startswith("{") and "ignition" in keys:
         return Looks.IGNITION
     if keys & _CLOUD_KEYS and not keys & _SECTIONS:
         return Looks.CLOUD_CONFIG
-    if keys & _CLC_KEYS or _has_filesystem_key(root):
+    if keys & _CLC_KEYS or _has_filesystem_key(document.tree):
         return Looks.CONTAINER_LINUX_CONFIG
     return Looks.BUTANE if keys & _SECTIONS or "version" in keys else Looks.UNKNOWN
 
 
-def _top_level(text: str) -> tuple[set[str], Node | None]:
+def _top_level(document: Document) -> set[str]:
     try:
-        root = compose(text)
-    except (YamlFault, ValueError):
+        root = document.root
+    except YamlFault:
         # While it is being typed a text is often broken: the lines without indentation tell enough.
-        lines = (line for line in text.splitlines() if line[:1].isalpha())
+        lines = (line for line in lines_of(document.text) if line[:1].isalpha())
         keys = {line.partition(":")[0].strip() for line in lines if ":" in line}
-        if text.lstrip().startswith("{") and '"ignition"' in text:
+        if document.text.lstrip().startswith("{") and '"ignition"' in document.text:
             keys.add("ignition")
-        return keys, None
-    return (set(root.positions()) if root is not None and root.kind == MAPPING else set()), root
+        return keys
+    return set(root.positions()) if root is not None and root.kind == MAPPING else set()
 
 
 def _has_filesystem_key(root: Node | None) -> bool:
@@ -88,14 +88,14 @@ def _has_filesystem_key(root: Node | None) -> bool:
     return any(item.child("filesystem") is not None for item in files.content)
 
 
-def check_ignition(text: str | bytes) -> tuple[dict[str, Any] | None, Report]:
+def check_ignition(source: str | bytes | Document) -> tuple[dict[str, Any] | None, Report]:
     """Judge an .ign file: the config if a machine can be given it, and everything that was found.
 
     The version must be of spec 3; what flatkit knows (3.3.0 and 3.4.0) is validated as Ignition does it.
     """
-    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    shown = data.decode("utf-8", "replace")
-    kind = looks_like(data)
+    document = Document.of(source)
+    shown = document.data.decode("utf-8", "replace")
+    kind = looks_like(document)
     if kind in (Looks.BUTANE, Looks.CLOUD_CONFIG, Looks.CONTAINER_LINUX_CONFIG) and not shown.lstrip().startswith("{"):
         return None, _refused(f'this is {kind}, not Ignition; expected JSON that starts with {{"ignition": ...}}')
     findings = Findings()
@@ -114,17 +114,10 @@ def check_ignition(text: str | bytes) -> tuple[dict[str, Any] | None, Report]:
         return None, _refused(str(fault), Span(line=line, column=column, end_line=line, end_column=column + 1))
     except Misfit as fault:
         findings.error(None, str(fault))
-    report = correlate(findings, _tree(shown))
+    # The positions: JSON is YAML, near enough. Go takes broken UTF-8 in JSON, YAML does not.
+    report = correlate(findings, (Document(shown) if "\ufffd" in shown else document).tree)
     return (None if report.is_fatal else value), report
 
 
 def _refused(message: str, span: Span | None = None) -> Report:
     return Report(entries=(Entry(kind=Kind.ERROR, path="", message=message, span=span),))
-
-
-def _tree(text: str) -> Node | None:
-    """The positions: JSON is YAML, near enough."""
-    try:
-        return compose(text)
-    except YamlFault:
-        return None

@@ -164,7 +164,9 @@ def _braced_type(entry: Entry, translation: Translation) -> Iterator[Edit]:
 
 
 def _header(_: Entry, translation: Translation) -> Iterator[Edit]:
-    if looks_like(translation.text) in (Looks.BUTANE, Looks.UNKNOWN) and not translation.text.lstrip().startswith("{"):
+    if looks_like(translation.document) in (Looks.BUTANE, Looks.UNKNOWN) and not translation.text.lstrip().startswith(
+        "{"
+    ):
         root = translation.root
         if root is not None and root.kind == MAPPING and "version" in root.positions():
             yield _insert(root.line, root.column, "variant: flatcar\n", "add the variant")

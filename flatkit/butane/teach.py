@@ -37,7 +37,7 @@ def teach(translation: Translation) -> Report:
 def _taught(entry: Entry, translation: Translation) -> Entry:
     code, sentence = code_of(entry.message)
     if code in ("variant-missing", "ignition-json", "wrong-type") and not translation.is_printed:
-        sentence = _PASTED.get(looks_like(translation.text), sentence)
+        sentence = _PASTED.get(looks_like(translation.document), sentence)
     if code == "unused-key" and entry.path.removeprefix("$.") in _FCOS_ONLY:
         sentence = f"{entry.path.removeprefix('$.')} {_FCOS}"
     edits = edits_for(code, entry, translation)

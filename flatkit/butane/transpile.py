@@ -21,10 +21,9 @@ from flatkit.butane.localfiles import LocalFiles
 from flatkit.butane.moves import Move
 from flatkit.butane.provenance import Provenance
 from flatkit.butane.schema import Schema, Shape, Struct, Type
-from flatkit.butane.source.compose import compose
+from flatkit.butane.source.compose import Document
 from flatkit.butane.source.decode import TypeErrors, decode
 from flatkit.butane.source.node import Node, YamlFault
-from flatkit.butane.source.text import decode as decode_bytes
 from flatkit.butane.tables import VERSIONS, get_schema
 from flatkit.butane.translate import translate_values
 from flatkit.report import Entry, Kind, Report, Span
@@ -44,18 +43,17 @@ class Translation:
     """What became of a config.
 
     `report` holds every finding; `is_printed` is False for the faults of YAML itself, which butane tells in `failure` only.
-    `ignition` is None and `json` is "" when it failed. `root` is the YAML tree, if there is one.
+    `ignition` is None and `json` is "" when it failed.
     """
 
     name: str
-    text: str
+    document: Document
     report: Report
     failure: str = ""
     is_printed: bool = True
     ignition: dict[str, Any] | None = None
     json: str = ""
     schema: Schema | None = None
-    root: Node | None = None
     values: dict[str, Any] = field(default_factory=dict)
     moves: dict[tuple[str | int, ...], Move] = field(default_factory=dict)
 
@@ -63,6 +61,16 @@ class Translation:
     def ok(self) -> bool:
         """Whether there is an Ignition config."""
         return not self.failure
+
+    @property
+    def text(self) -> str:
+        """The text as reports show it."""
+        return self.document.shown
+
+    @property
+    def root(self) -> Node | None:
+        """The YAML tree, if there is one."""
+        return self.document.tree
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -72,7 +80,7 @@ class Translation:
 
 
 def translate(
-    text: str | bytes,
+    source: str | bytes | Document,
     *,
     files_dir: str | os.PathLike[str] | None = None,
     pretty: bool = False,
@@ -80,27 +88,25 @@ def translate(
     name: str = "<stdin>",
 ) -> Translation:
     """Translate a Butane config. `name` is what reports call the file; `strict` makes any warning a failure."""
-    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else bytes(text)
-    shown = data.decode("utf-8", "surrogateescape")
+    document = Document.of(source)
     try:
-        root = compose(decode_bytes(data))
+        root = document.root
     except YamlFault as fault:
-        return _yaml_failure(name, shown, "Error unmarshaling yaml: yaml: ", fault, None)
-    schema = _choose_schema(name, shown, root)
+        return _yaml_failure(name, document, "Error unmarshaling yaml: yaml: ", fault)
+    schema = _choose_schema(name, document, root)
     if isinstance(schema, Translation):
         return schema
     try:
         values = decode(root, Type(shape=Shape.STRUCT, go=f"{schema.package}.Config", struct=schema.root))
     except (YamlFault, TypeErrors) as fault:
-        return _yaml_failure(name, shown, "yaml: ", fault, root)
-    run = _Run(name, shown, schema, root, values)
-    done = run.translate(LocalFiles(files_dir), pretty=pretty)
+        return _yaml_failure(name, document, "yaml: ", fault)
+    done = _Run(name, document, schema, values).translate(LocalFiles(files_dir), pretty=pretty)
     if strict and done.ok and len(done.report):
         return replace(done, failure=STRICT, ignition=None, json="")
     return done
 
 
-def _yaml_failure(name: str, text: str, prefix: str, fault: YamlFault | TypeErrors, root: Node | None) -> Translation:
+def _yaml_failure(name: str, document: Document, prefix: str, fault: YamlFault | TypeErrors) -> Translation:
     if isinstance(fault, TypeErrors):
         places = [(line, column, re.sub(r"^line \d+: ", "", message)) for line, column, message in fault.faults]
     else:
@@ -109,20 +115,18 @@ def _yaml_failure(name: str, text: str, prefix: str, fault: YamlFault | TypeErro
         Entry(kind=Kind.ERROR, path="", message=message, span=_point(line, column)) for line, column, message in places
     )
     failure = f"Error translating config: {prefix}{fault}"
-    return Translation(
-        name=name, text=text, report=Report(entries=entries), failure=failure, is_printed=False, root=root
-    )
+    return Translation(name=name, document=document, report=Report(entries=entries), failure=failure, is_printed=False)
 
 
 def _point(line: int, column: int) -> Span | None:
     return Span(line=line, column=column, end_line=line, end_column=column + 1) if line and column else None
 
 
-def _choose_schema(name: str, text: str, root: Node | None) -> Schema | Translation:
+def _choose_schema(name: str, document: Document, root: Node | None) -> Schema | Translation:
     try:
         header = decode(root, _HEADER)
     except (YamlFault, TypeErrors) as fault:
-        return _yaml_failure(name, text, "Error unmarshaling yaml: yaml: ", fault, root)
+        return _yaml_failure(name, document, "Error unmarshaling yaml: yaml: ", fault)
     variant, version = header.get("variant", ""), header.get("version", "")
     key = "variant"
     normal = _normal_version(version)
@@ -146,9 +150,7 @@ def _choose_schema(name: str, text: str, root: Node | None) -> Schema | Translat
     node = root.child(key) if root is not None else None
     entry = Entry(kind=Kind.ERROR, path=f"$.{key}" if node else "", message=message, span=node.span if node else None)
     failure = f"Error translating config: {message}"
-    return Translation(
-        name=name, text=text, report=Report(entries=(entry,)), failure=failure, is_printed=False, root=root
-    )
+    return Translation(name=name, document=document, report=Report(entries=(entry,)), failure=failure, is_printed=False)
 
 
 _OTHERS = {
@@ -180,8 +182,9 @@ def _normal_version(text: str) -> str | None:
 class _Run:
     """The stages after the YAML is read."""
 
-    def __init__(self, name: str, text: str, schema: Schema, root: Node | None, values: dict[str, Any]) -> None:
-        self.name, self.text, self.schema, self.root, self.values = name, text, schema, root, values
+    def __init__(self, name: str, document: Document, schema: Schema, values: dict[str, Any]) -> None:
+        self.name, self.document, self.schema, self.values = name, document, schema, values
+        self.root = document.tree
         self.findings = Findings()
 
     def translate(self, files: LocalFiles, *, pretty: bool) -> Translation:
@@ -217,6 +220,6 @@ class _Run:
     def result(self, failure: str) -> Translation:
         """The report so far."""
         return Translation(
-            name=self.name, text=self.text, report=correlate(self.findings, self.root), failure=failure,
-            schema=self.schema, root=self.root, values=self.values,
+            name=self.name, document=self.document, report=correlate(self.findings, self.root), failure=failure,
+            schema=self.schema, values=self.values,
         )  # fmt: skip

@@ -22,6 +22,7 @@ from flatkit.images import Image, ImageKind, find_image
 
 if TYPE_CHECKING:
     from flatkit.butane.provenance import Provenance
+    from flatkit.butane.source.compose import Document
     from flatkit.machines import Firmware, Forward, Machine, MachineSpec
     from flatkit.workshop.staging import LocalStage
 
@@ -63,8 +64,10 @@ def read_config(path: str | Path, *, files_dir: Path | None = None) -> Config:
 def parse_config(data: bytes | str, *, name: str, files_dir: Path | None = None) -> Config:
     """Judge and translate a config's text; `.ign` in the name means Ignition, anything else Butane. Raises as read_config."""
     from flatkit.butane.handover import Looks, looks_like
+    from flatkit.butane.source.compose import Document
 
-    looks = looks_like(data)
+    document = Document(data)
+    looks = looks_like(document)
     text = data if isinstance(data, str) else data.decode(errors="replace")
     if name.endswith((".ign", ".json")):
         if looks is Looks.BUTANE:
@@ -72,7 +75,7 @@ def parse_config(data: bytes | str, *, name: str, files_dir: Path | None = None)
                 f'"{name}" holds Butane, and its name says Ignition; machines read Ignition only',
                 hint=f"flatkit up {_renamed(name, '.bu')}   (rename the file: flatkit then translates it)",
             )
-        return _from_ignition(data, text, name)
+        return _from_ignition(document, text, name)
     if looks is Looks.IGNITION:
         raise InputError(
             f'"{name}" holds Ignition JSON, and its name says Butane: there is nothing left to translate',
@@ -83,26 +86,26 @@ def parse_config(data: bytes | str, *, name: str, files_dir: Path | None = None)
             f'"{name}" holds a {looks}, which Ignition does not read; expected Butane: variant: flatcar, version: 1.1.0',
             hint="flatkit butane --check " + name,
         )
-    return _from_butane(data, text, name, files_dir)
+    return _from_butane(document, text, name, files_dir)
 
 
 def _renamed(name: str, suffix: str) -> str:
     return shlex.quote(str(Path(name).with_suffix(suffix)))
 
 
-def _from_ignition(data: bytes | str, text: str, name: str) -> Config:
+def _from_ignition(document: Document, text: str, name: str) -> Config:
     from flatkit.butane.handover import check_ignition
 
-    ignition, report = check_ignition(data)
+    ignition, report = check_ignition(document)
     if ignition is None or report.is_fatal:
         raise ConfigFaults(f'the Ignition config "{name}" cannot be used', report=report, details=str(report))
     return Config(name=name, text=text, ignition=ignition, warnings=tuple(map(str, report)))
 
 
-def _from_butane(data: bytes | str, text: str, name: str, files_dir: Path | None) -> Config:
+def _from_butane(document: Document, text: str, name: str, files_dir: Path | None) -> Config:
     from flatkit.butane import translate
 
-    result = translate(data, files_dir=files_dir, name=name)
+    result = translate(document, files_dir=files_dir, name=name)
     if result.ignition is None:
         details = str(result.report) if len(result.report) else result.failure
         raise ConfigFaults(

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from flatkit.butane import translate
 from flatkit.butane.looks import check_ignition, looks_like
+from flatkit.butane.source import compose
 from flatkit.butane.suggest import apply
 from flatkit.butane.teach import teach
+from flatkit.workshop import parse_config
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 HEAD = "variant: flatcar\nversion: 1.1.0\n"
@@ -105,3 +107,27 @@ def test_64_kib_are_judged_within_a_second(text: str) -> None:
     done = translate(data)
     assert time.process_time() - began < 1
     assert done.ok == (not done.failure)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("web.bu", HEAD + "storage: {files: [{path: /a, mode: 644}]}\n"),
+        ("web.ign", '{"ignition": {"version": "3.3.0"}, "bogus": 1}'),
+    ],
+)
+def test_a_config_is_composed_once(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    composed = []
+    real = compose.compose
+    monkeypatch.setattr(compose, "compose", lambda given: composed.append(given) or real(given))
+    assert parse_config(text, name=name).warnings
+    assert composed == [text]
+
+
+def test_an_explained_text_is_composed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    composed = []
+    real = compose.compose
+    monkeypatch.setattr(compose, "compose", lambda given: composed.append(given) or real(given))
+    text = "storage: {files: [{filesystem: root, path: /a}]}\n"
+    assert any("Container Linux Config" in entry.teach for entry in teach(translate(text)))
+    assert composed == [text]
