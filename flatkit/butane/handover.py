@@ -6,7 +6,6 @@ source for the mode bits (older versions mask them).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from flatkit.butane.looks import Looks, check_ignition, looks_like
 from flatkit.butane.source.node import Path
 from flatkit.butane.tables import get_schema
 from flatkit.errors import InputError
+from flatkit.untrusted import parse_json
 
 __all__ = ["Looks", "add_keys", "check_ignition", "looks_like", "lower", "version_of"]
 
@@ -132,7 +132,7 @@ def _lower_resource(resource: dict[str, Any], limit: Version) -> dict[str, Any]:
 def _embedded_config(resource: dict[str, Any]) -> dict[str, Any] | None:
     data = decode_data_url(resource.get("source", ""), packed=resource.get("compression") == "gzip")
     try:
-        value = json.loads(data) if data else None
+        value = parse_json(data) if data else None
     except ValueError:
         return None
     return value if isinstance(value, dict) and isinstance(value.get("ignition"), dict) else None

@@ -42,6 +42,8 @@ _CLOUD_KEYS = frozenset(
     )
 )
 _CLC_KEYS = frozenset(("update", "etcd", "locksmith", "flannel", "docker", "networkd"))
+# Far more than Ignition's own fields need: what is deeper cannot be written out again.
+_MAX_DEPTH = 200
 _SECTIONS = frozenset(("ignition", "passwd", "storage", "systemd", "kernel_arguments"))
 
 
@@ -100,7 +102,7 @@ def check_ignition(source: str | bytes | Document) -> tuple[dict[str, Any] | Non
         return None, _refused(f'this is {kind}, not Ignition; expected JSON that starts with {{"ignition": ...}}')
     findings = Findings()
     try:
-        value = load(shown)
+        value = load(shown, max_depth=_MAX_DEPTH)
         version = version_of(value)
         match = SEMVER.match(version)
         if match is None or match.group(1) != "3" or match.group(4):

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from flatkit.butane.check_source import octal_meant
 from flatkit.butane.localfiles import clean
 from flatkit.butane.looks import Looks, looks_like
-from flatkit.butane.schema import Struct, struct_of
-from flatkit.butane.source.node import MAPPING, SCALAR, SEQUENCE, Node, Path, find_node
+from flatkit.butane.schema import Shape, Struct, Type, struct_of
+from flatkit.butane.source.node import ALIAS, MAPPING, SCALAR, SEQUENCE, Node, Path, find_node
 from flatkit.butane.tables import get_schema
 from flatkit.butane.transpile import Translation
 from flatkit.report import Edit, Entry, Span
+from flatkit.untrusted import is_number
 
 # What people write who come from cloud-config, Container Linux Config, Ansible or Ignition, by mapping.
 ALIASES: dict[str, dict[str, str]] = {
@@ -36,6 +37,10 @@ ALIASES: dict[str, dict[str, str]] = {
     "Config": {"kargs": "kernel_arguments", "kernelArguments": "kernel_arguments", "users": "passwd"},
 }  # fmt: skip
 _HEADER = "variant: flatcar\nversion: 1.1.0\n"
+# The anchor and the tag before a value.
+_PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
+# What a plain scalar cannot contain inside braces.
+_NEEDS_QUOTES = re.compile(r"[,\[\]{}?#]|:(?:\s|$)")
 
 
 def apply(text: str, edit: Edit) -> str:
@@ -54,24 +59,77 @@ def _insert(line: int, column: int, text: str, label: str) -> Edit:
 
 
 def edits_for(code: str, entry: Entry, translation: Translation) -> tuple[Edit, ...]:
-    """The edits that would mend the entry; () when there is nothing simple to suggest."""
+    """Return the edits that fix the entry; () when there is no simple one."""
     suggest = _SUGGESTIONS.get(code)
-    return tuple(suggest(entry, translation)) if suggest else ()
+    edits = suggest(entry, translation) if suggest else ()
+    return tuple(edit for edit in edits if not _reaches_elsewhere(edit.span, translation.root))
+
+
+def _replace(node: Node, text: str, label: str) -> Iterator[Edit]:
+    """Replace a value on one line. Its anchor stays, its tag goes; an alias gives way to a value of its own."""
+    if node.line == node.end_line:
+        anchor = f"&{node.anchor} " if node.anchor else ""
+        lead = " " if node.span.column == node.span.end_column else ""
+        yield Edit(span=node.span, text=lead + anchor + text, label=label)
+
+
+def _scalar(node: Node | None) -> Node | None:
+    """The scalar itself, or the one that an alias stands for."""
+    found = node.target if node is not None and node.kind == ALIAS else node
+    return found if found is not None and found.kind == SCALAR else None
+
+
+def _reaches_elsewhere(span: Span, root: Node | None) -> bool:
+    """Whether an edit changes text with an anchor that aliases use in another role, where the new value may be wrong."""
+    start, end = (span.line, span.column), (span.end_line, span.end_column)
+    anchored: list[Node] = []
+    todo = [root] if root is not None else []
+    while todo:
+        node = todo.pop()
+        if (node.line, node.column) <= start and end <= (node.end_line, node.end_column):
+            anchored += [node] if node.anchor else []
+            todo = list(node.content)
+    roles = _roles(root) if anchored and root is not None else {}
+    return any(len(roles.get(id(node), ())) > 1 for node in anchored)
+
+
+def _roles(root: Node) -> dict[int, set[str]]:
+    """The fields that each node is used for, directly and through aliases, by the node's id."""
+    roles: dict[int, set[str]] = {}
+    todo: list[tuple[Node, Type | None, str]] = [(root, Type(shape=Shape.STRUCT, go="", struct=get_schema().root), "")]
+    while todo:
+        node, kind, role = todo.pop()
+        roles.setdefault(id(node.target if node.kind == ALIAS else node), set()).add(role)
+        if kind is None or node.kind in (ALIAS, SCALAR):
+            continue
+        if node.kind == SEQUENCE:
+            # A list of mappings to merge keeps the role; the items of other lists have one of their own.
+            inner, name = (kind.item, f"{role}[]") if kind.shape is Shape.LIST else (kind, role)
+            todo += [(item, inner, name) for item in node.content]
+        else:
+            fields = kind.struct.fields if kind.struct is not None else {}
+            for key, value in zip(node.content[::2], node.content[1::2], strict=True):
+                if key.value == "<<":
+                    todo.append((value, kind, role))
+                elif kind.struct is not None and key.value in fields:
+                    todo.append((value, fields[key.value].type, f"{kind.struct.name}.{key.value}"))
+    return roles
 
 
 def path_of(entry: Entry) -> Path:
     """An entry's path as a tuple."""
     parts = entry.path.split(".")[1:]
-    return tuple(int(part) if part.isdecimal() else part for part in parts)
+    return tuple(int(part) if is_number(part) else part for part in parts)
 
 
 def _mode(entry: Entry, translation: Translation) -> Iterator[Edit]:
     node = find_node(translation.root, path_of(entry))
-    if node is None or node.kind != SCALAR or not node.value.isdecimal():
+    scalar = _scalar(node)
+    if node is None or scalar is None or not is_number(scalar.value):
         return
     is_directory = entry.path.startswith("$.storage.directories")
-    if octal_meant(int(node.value), is_directory=is_directory) is not None:
-        yield Edit(span=node.span, text="0" + node.value, label=f"write 0{node.value}")
+    if octal_meant(int(scalar.value), is_directory=is_directory) is not None:
+        yield from _replace(node, f"0{scalar.value}", f"write 0{scalar.value}")
 
 
 def struct_at(path: Path) -> Struct | None:
@@ -106,13 +164,15 @@ def _key(entry: Entry, translation: Translation) -> Iterator[Edit]:
         return
     if struct.name == "Unit" and name == "command":
         value = node.child("command")
-        if value is not None and value.value == "start" and "enabled" not in node.positions():
+        if value is None or value.kind != SCALAR or value.anchor or key.anchor:
+            return
+        if value.value == "start" and "enabled" not in node.positions():
             span = Span(line=key.line, column=key.column, end_line=value.end_line, end_column=value.end_column)
             yield Edit(span=span, text="enabled: true", label="write enabled: true")
         return
     better = better_key(name, struct)
     if better and better not in node.positions():
-        yield Edit(span=key.span, text=better, label=f"write {better}")
+        yield from _replace(key, better, f"write {better}")
 
 
 def node_at(root: Node | None, line: int, column: int) -> Node | None:
@@ -131,36 +191,28 @@ def _type(entry: Entry, translation: Translation) -> Iterator[Edit]:
     node = node_at(translation.root, entry.span.line, entry.span.column) if entry.span else None
     if node is None or node.kind != SCALAR or node.line != node.end_line:
         return
-    if entry.message.endswith("into int") and node.tag == "!!str" and node.value.isdecimal():
-        yield Edit(span=node.span, text=node.value, label="take the quotes away")
+    if entry.message.endswith("into int") and node.tag == "!!str" and is_number(node.value):
+        yield from _replace(node, node.value, "take the quotes away")
     elif entry.message.endswith("into bool") and node.value in ("true", "false", "True", "False", "0", "1"):
         word = "true" if node.value in ("true", "True", "1") else "false"
-        yield Edit(span=node.span, text=word, label=f"write {word}")
+        yield from _replace(node, word, f"write {word}")
     elif entry.message.endswith(".Resource"):
-        yield _insert(node.line, node.column, "{inline: ", "give it as inline text")
+        yield from _replace(node, f"{{inline: {_in_braces(node, translation)}}}", "give it as inline text")
     elif entry.message.endswith((".NodeUser", ".NodeGroup")):
         kind = "id" if node.tag == "!!int" else "name"
-        yield _insert(node.line, node.column, f"{{{kind}: ", f"give it as {kind}")
+        yield from _replace(node, f"{{{kind}: {_in_braces(node, translation)}}}", f"give it as {kind}")
 
 
-def _close_brace(edits: Iterator[Edit], translation: Translation) -> Iterator[Edit]:
-    """An edit that opens a brace replaces the whole value, so that the brace is closed as well."""
-    for edit in edits:
-        node = node_at(translation.root, edit.span.line, edit.span.column)
-        if edit.text.startswith("{") and node is not None:
-            written = apply_slice(translation.text, node.span)
-            yield Edit(span=node.span, text=f"{edit.text}{written}}}", label=edit.label)
-        else:
-            yield edit
-
-
-def apply_slice(text: str, span: Span) -> str:
-    """What stands at a span of one line."""
-    return text.split("\n")[span.line - 1][span.column - 1 : span.end_column - 1]
-
-
-def _braced_type(entry: Entry, translation: Translation) -> Iterator[Edit]:
-    return _close_brace(_type(entry, translation), translation)
+def _in_braces(node: Node, translation: Translation) -> str:
+    """A scalar as it is written, without its anchor, so that it can stand in a flow mapping."""
+    written = translation.text.split("\n")[node.line - 1][node.column - 1 : node.end_column - 1]
+    properties = _PROPERTIES.match(written)
+    assert properties is not None
+    tags = [part for part in properties[0].split() if part.startswith("!")]
+    text = written[properties.end() :]
+    if node.plain and _NEEDS_QUOTES.search(text):
+        text = "'" + text.replace("'", "''") + "'"
+    return " ".join([*tags, text])
 
 
 def _header(_: Entry, translation: Translation) -> Iterator[Edit]:
@@ -168,9 +220,10 @@ def _header(_: Entry, translation: Translation) -> Iterator[Edit]:
         "{"
     ):
         root = translation.root
-        if root is not None and root.kind == MAPPING and "version" in root.positions():
-            yield _insert(root.line, root.column, "variant: flatcar\n", "add the variant")
-        elif root is None or root.kind == MAPPING:
+        if root is not None and root.kind == MAPPING and not root.flow and "version" in root.positions():
+            first = root.content[0]
+            yield _insert(first.line, first.column, "variant: flatcar\n", "add the variant")
+        elif root is None or (root.kind == MAPPING and not root.flow):
             yield _insert(1, 1, _HEADER, "add variant and version")
 
 
@@ -179,19 +232,20 @@ def _version(_: Entry, translation: Translation) -> Iterator[Edit]:
     if root is None or root.kind != MAPPING:
         return
     node, variant = root.child("version"), root.child("variant")
-    if node is not None and node.kind == SCALAR and node.line == node.end_line:
-        lead = "" if node.value else " "
-        yield Edit(span=node.span, text=f"{lead}1.1.0", label="write 1.1.0")
+    if node is not None and _scalar(node) is not None:
+        yield from _replace(node, "1.1.0", "write 1.1.0")
     elif node is None and variant is not None:
-        yield _insert(variant.end_line, variant.end_column, "\nversion: 1.1.0", "add the version")
+        lead = ", " if root.flow else "\n"
+        yield _insert(variant.end_line, variant.end_column, f"{lead}version: 1.1.0", "add the version")
 
 
 def _translator(_: Entry, translation: Translation) -> Iterator[Edit]:
     root = translation.root
     for key, text in (("variant", "flatcar"), ("version", "1.1.0")):
         node = root.child(key) if root is not None else None
-        if node is not None and node.kind == SCALAR and node.value != text:
-            yield Edit(span=node.span, text=text, label=f"write {key}: {text}")
+        scalar = _scalar(node)
+        if node is not None and scalar is not None and scalar.value != text:
+            yield from _replace(node, text, f"write {key}: {text}")
 
 
 def _tab(entry: Entry, translation: Translation) -> Iterator[Edit]:
@@ -207,14 +261,16 @@ def _tab(entry: Entry, translation: Translation) -> Iterator[Edit]:
 
 def _absolute(entry: Entry, translation: Translation) -> Iterator[Edit]:
     node = find_node(translation.root, path_of(entry))
-    if node is not None and node.kind == SCALAR and node.plain and node.value:
-        yield Edit(span=node.span, text="/" + node.value.removeprefix("./"), label="write an absolute path")
+    scalar = _scalar(node)
+    if node is not None and scalar is not None and scalar.plain and scalar.value:
+        yield from _replace(node, "/" + scalar.value.removeprefix("./"), "write an absolute path")
 
 
 def _simple(entry: Entry, translation: Translation) -> Iterator[Edit]:
     node = find_node(translation.root, path_of(entry))
-    if node is not None and node.kind == SCALAR and node.plain:
-        yield Edit(span=node.span, text=clean(node.value), label=f"write {clean(node.value)}")
+    scalar = _scalar(node)
+    if node is not None and scalar is not None and scalar.plain:
+        yield from _replace(node, clean(scalar.value), f"write {clean(scalar.value)}")
 
 
 def _empty(entry: Entry, translation: Translation) -> Iterator[Edit]:
@@ -222,14 +278,15 @@ def _empty(entry: Entry, translation: Translation) -> Iterator[Edit]:
     path = path_of(entry)[:-1]
     node = find_node(translation.root, path)
     if node is not None and node.kind == MAPPING and not node.flow and "contents" not in node.positions():
-        text = f'contents: {{inline: ""}}\n{" " * (node.column - 1)}'
-        yield _insert(node.line, node.column, text, "write an empty file")
+        first = node.content[0]
+        text = f'contents: {{inline: ""}}\n{" " * (first.column - 1)}'
+        yield _insert(first.line, first.column, text, "write an empty file")
 
 
 _SUGGESTIONS: dict[str, Callable[[Entry, Translation], Iterator[Edit]]] = {
     "mode-not-octal": _mode,
     "unused-key": _key,
-    "wrong-type": _braced_type,
+    "wrong-type": _type,
     "variant-missing": _header,
     "version-invalid": _version,
     "no-translator": _translator,

@@ -131,3 +131,27 @@ def test_an_explained_text_is_composed_once(monkeypatch: pytest.MonkeyPatch) -> 
     text = "storage: {files: [{filesystem: root, path: /a}]}\n"
     assert any("Container Linux Config" in entry.teach for entry in teach(translate(text)))
     assert composed == [text]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + "storage: " + "{<<: " * 900 + "{}" + "}" * 900 + "\n",
+        HEAD + "a0: &a0 {}\n" + "".join(f"a{n}: &a{n} {{<<: *a{n - 1}}}\n" for n in range(1, 900)) + "storage: *a899\n",
+        HEAD + "ignition: {config: {merge: [{inline: '" + "[" * 5000 + "'}]}}\n",
+        HEAD + 'ignition: {config: {merge: [{inline: \'{"x":' + "[" * 5000 + "]" * 5000 + "}'}]}}\n",
+    ],
+    ids=["merges", "merge-chain", "open-json", "deep-json"],
+)
+def test_deep_nesting_does_not_exhaust_the_stack(fuzz: ModuleType, text: str) -> None:
+    assert fuzz.fault(text.encode()) == ""
+    assert not translate(text).ok
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 5000, '{"ignition": {"version": "3.3.0"}, "x": ' + "[" * 5000 + "]" * 5000 + "}"]
+)
+def test_deep_ignition_is_refused(text: str) -> None:
+    value, report = check_ignition(text)
+    assert value is None
+    assert "exceeded max depth" in report.entries[0].message

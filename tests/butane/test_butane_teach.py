@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from flatkit.butane import translate
+from flatkit.butane import Translation, translate
 from flatkit.butane.render import render
 from flatkit.butane.suggest import ALIASES, apply, better_key
 from flatkit.butane.tables import get_schema
@@ -110,6 +112,93 @@ def test_no_note_where_somebody_can_log_in() -> None:
     assert len(teach(translate(HEAD + KEY))) == 0
     merged = HEAD + 'ignition: {config: {merge: [{source: "https://example.com/a.ign"}]}}\n'
     assert len(teach(translate(merged))) == 0
+
+
+FILES = "storage: {files: ["
+DIRS = "], directories: ["
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        # The anchor stays, the tag goes.
+        (FILES + "{path: /a, mode: &m 644}]}", "mode: &m 0644}"),
+        (FILES + "{path: /a, mode: !!int 644}]}", "mode: 0644}"),
+        (FILES + "{path: /a, mode: &m !!int 644}]}", "mode: &m 0644}"),
+        (FILES + '{path: /a, mode: !!str &m "0644"}]}', "mode: &m 0644}"),
+        (FILES + "{path: &p etc/a}]}", "path: &p /etc/a}"),
+        (FILES + "{path: &p /etc//a}]}", "path: &p /etc/a}"),
+        (FILES + "{path: /a, &k permissions: 0644}]}", "&k mode: 0644}"),
+        (FILES + "{path: /a, contents: &c hello}]}", "contents: &c {inline: hello}}"),
+        (FILES + "{path: /a, contents: !!str &c hello}]}", "contents: &c {inline: !!str hello}}"),
+        ("systemd: {units: [{name: a.service, enabled: &e !!str true}]}", "enabled: &e true}"),
+        (
+            "storage:\n  files:\n    - &f\n      path: /a\n      overwrite: true\n",
+            '- &f\n      contents: {inline: ""}\n      path',
+        ),
+        # What an alias stands for is used alike everywhere: one edit is right for all.
+        (FILES + "{path: /a, mode: &m 644}, {path: /b, mode: *m}]}", "mode: &m 0644}"),
+        ("x: &m hello\n" + FILES + "{path: /a, contents: *m}]}", "x: &m {inline: hello}"),
+        ("x: &f {path: /a, contents: hello}\n" + FILES + "*f]}", "contents: {inline: hello}}"),
+        (FILES + "&f {path: /a, mode: 644}, {<<: *f, path: /b}]}", "mode: 0644}"),
+        # An alias is replaced itself; its anchor and its other uses stay as they are.
+        ("x: &m 644\n" + FILES + "{path: /a, mode: *m}]}", "mode: 0644}"),
+        (FILES + "{path: /m, user: {id: &m 644}}, {path: /a, mode: *m}]}", "mode: 0644}"),
+        (FILES + "{path: &p etc/a}" + DIRS + "{path: *p}]}", "path: /etc/a}]}"),
+        # Commas and braces of a plain text need quotes inside braces.
+        ("storage:\n  files:\n    - path: /a\n      contents: hello, {you}\n", "contents: {inline: 'hello, {you}'}"),
+    ],
+)
+def test_edits_know_anchors_tags_and_aliases(text: str, written: str) -> None:
+    config = HEAD + KEY + text + "\n"
+    entry = next(entry for entry in teach(translate(config)) if entry.edits)
+    after = apply(config, entry.edits[0])
+    assert written in after
+    assert after.count("&") == config.count("&")
+    assert (entry.code, entry.path) not in [(left.code, left.path) for left in teach(translate(after))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        FILES + "{path: /a, mode: &m 644}, {path: /b, user: {id: *m}}]}",
+        FILES + "{path: /a, contents: &c hello}]}\nsystemd: {units: [{name: a.service, contents: *c}]}",
+        FILES + "&n {path: /a, contents: hello}" + DIRS + "*n]}",
+        "x: &x {mode: 644}\n" + FILES + "{<<: *x, path: /a}" + DIRS + "{<<: *x, path: /b}]}",
+        "systemd: {units: [{name: a.service, command: &c start, contents: *c}]}",
+        "x: &start go\nsystemd: {units: [{name: a.service, command: *start}]}",
+    ],
+)
+def test_no_edit_where_it_would_change_another_use(text: str) -> None:
+    assert [edit for entry in teach(translate(HEAD + KEY + text + "\n")) for edit in entry.edits] == []
+
+
+@settings(deadline=None, max_examples=400, derandomize=True, database=None)
+@given(
+    st.sampled_from(["&a ", "&a !!int ", "!!str &a "]),
+    st.sampled_from(["644", '"0644"', "0644", "hello", "etc/a", "/etc//a", "true", "1"]),
+    st.sampled_from(["mode: {}", "path: {}", "contents: {}", "user: {}", "overwrite: {}"]),
+    st.sampled_from(["mode: *a", "path: *a", "contents: {inline: *a}", "contents: *a", "user: *a", "user: {name: *a}"]),
+    st.sampled_from(["files", "directories"]),
+)
+def test_an_edit_never_spoils_another_use(properties: str, value: str, first: str, second: str, group: str) -> None:
+    config = f"{HEAD}storage:\n  files:\n    - {first.format(properties + value)}\n"
+    config += f"    - {second}\n" if group == "files" else f"  directories:\n    - {second}\n"
+    other = "$.storage.files.1." if group == "files" else "$.storage.directories.0."
+
+    def faults(done: Translation) -> list[str]:
+        found = [entry for entry in done.report if entry.path.startswith(other) or not done.is_printed]
+        return sorted(entry.message for entry in found)
+
+    before = translate(config)
+    for entry in teach(before):
+        for edit in entry.edits:
+            after = translate(apply(config, edit))
+            assert "anchor" not in after.failure, edit
+            if before.is_printed:
+                assert set(faults(after)) <= set(faults(before)), (config, edit)
+            elif not after.is_printed:
+                assert len(faults(after)) <= len(faults(before)), (config, edit)
 
 
 def test_teaching_never_changes_what_butane_says() -> None:

@@ -41,15 +41,17 @@ class JsonFault(Exception):
 
 
 _SPACE = " \t\r\n"
+_CLOSING = {dict: "}", list: "]"}
+_ELEMENTS = {dict: "object key:value pair", list: "array element"}
 _LITERALS = {"t": ("true", True), "f": ("false", False), "n": ("null", None)}
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", re.ASCII)
 _STRING = re.compile(r'[^"\\\x00-\x1f]*')
 
 
-def load(text: str) -> Any:
-    """The value; numbers with a fraction or exponent are floats. Raises JsonFault."""
+def load(text: str, *, max_depth: int = MAX_DEPTH) -> Any:
+    """Return the value; numbers with a fraction or exponent are floats. Raises JsonFault."""
     reader = _Reader(text)
-    value = reader.value(0)
+    value = reader.value(max_depth)
     reader.skip()
     if reader.at < len(text):
         raise reader.unexpected("after top-level value")
@@ -77,15 +79,44 @@ class _Reader:
         shown = {"'": "'\\''", '"': "'\"'"}.get(ch) or f"'{json.dumps(ch, ensure_ascii=False)[1:-1]}'"
         return JsonFault(f"invalid character {shown} {where}", self.at)
 
-    def value(self, depth: int) -> Any:
-        """Any value."""
-        if depth > MAX_DEPTH:
-            raise JsonFault("exceeded max depth", self.at)
+    def value(self, max_depth: int) -> Any:
+        """Any value, without recursion: Go takes more levels than Python's stack."""
+        open_values: list[dict[str, Any] | list[Any]] = []
+        keys: list[str] = []
+        while True:
+            value = self._start(open_values, max_depth)
+            if isinstance(value, (dict, list)) and self.skip() != _CLOSING[type(value)]:
+                open_values.append(value)
+                keys.append(self._key() if isinstance(value, dict) else "")
+                continue
+            self.at += isinstance(value, (dict, list))
+            while open_values:
+                holder = open_values[-1]
+                if isinstance(holder, dict):
+                    holder[keys[-1]] = value
+                else:
+                    holder.append(value)
+                ch = self.skip()
+                if ch == ",":
+                    self.at += 1
+                    keys[-1] = self._key() if isinstance(holder, dict) else ""
+                    break
+                if ch != _CLOSING[type(holder)]:
+                    raise self.unexpected(f"after {_ELEMENTS[type(holder)]}")
+                self.at += 1
+                keys.pop()
+                value = open_values.pop()
+            else:
+                return value
+
+    def _start(self, open_values: list[Any], max_depth: int) -> Any:
+        """A scalar, or an empty collection when a bracket opens one."""
         ch = self.skip()
-        if ch == "{":
-            return self._object(depth)
-        if ch == "[":
-            return self._array(depth)
+        if ch in ("{", "["):
+            if len(open_values) >= max_depth:
+                raise self.unexpected("exceeded max depth")
+            self.at += 1
+            return {} if ch == "{" else []
         if ch == '"':
             return self._string()
         if ch in _LITERALS:
@@ -93,6 +124,15 @@ class _Reader:
         if ch and ch in "-0123456789":
             return self._number()
         raise self.unexpected("looking for beginning of value")
+
+    def _key(self) -> str:
+        if self.skip() != '"':
+            raise self.unexpected("looking for beginning of object key string")
+        key = self._string()
+        if self.skip() != ":":
+            raise self.unexpected("after object key")
+        self.at += 1
+        return key
 
     def _literal(self, word: str, value: Any) -> Any:
         for offset, wanted in enumerate(word):
@@ -158,41 +198,3 @@ class _Reader:
             self.at += 6
             return chr(0x10000 + ((code - 0xD800) << 10) + int(low.group(1), 16) - 0xDC00)
         return "\ufffd"
-
-    def _object(self, depth: int) -> dict[str, Any]:
-        out: dict[str, Any] = {}
-        self.at += 1
-        if self.skip() == "}":
-            self.at += 1
-            return out
-        while True:
-            if self.skip() != '"':
-                raise self.unexpected("looking for beginning of object key string")
-            key = self._string()
-            if self.skip() != ":":
-                raise self.unexpected("after object key")
-            self.at += 1
-            out[key] = self.value(depth + 1)
-            ch = self.skip()
-            if ch == "}":
-                self.at += 1
-                return out
-            if ch != ",":
-                raise self.unexpected("after object key:value pair")
-            self.at += 1
-
-    def _array(self, depth: int) -> list[Any]:
-        out: list[Any] = []
-        self.at += 1
-        if self.skip() == "]":
-            self.at += 1
-            return out
-        while True:
-            out.append(self.value(depth + 1))
-            ch = self.skip()
-            if ch == "]":
-                self.at += 1
-                return out
-            if ch != ",":
-                raise self.unexpected("after array element")
-            self.at += 1

@@ -18,6 +18,8 @@ from flatkit.butane.source.resolve import BINARY, INT, MERGE, NULL, STR, WrongTa
 
 _MISSING: Final = object()
 _MAX_FAULTS: Final = 20_000
+# Each takes three of Python's frames.
+_MAX_MERGES: Final = 100
 _YES = frozenset({"y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})
 _NO = frozenset({"n", "N", "no", "No", "NO", "off", "Off", "OFF"})
 _TEXT, _NUMBER, _SWITCH, _LIST, _STRUCT = Shape.TEXT, Shape.NUMBER, Shape.SWITCH, Shape.LIST, Shape.STRUCT
@@ -50,6 +52,7 @@ class _Decoder:
         self.count = 0
         self.alias_count = 0
         self.alias_depth = 0
+        self.merge_depth = 0
 
     def value(self, node: Node, kind: Type) -> Any:
         """The value, or _MISSING when there is none or it does not fit."""
@@ -198,6 +201,10 @@ class _Decoder:
 
     def _merge(self, parent: Node, merge: Node, kind: Type, struct: Struct, out: dict[str, Any]) -> None:
         merged = self.merged
+        self.merge_depth += 1
+        if self.merge_depth > _MAX_MERGES:
+            text = f"more than {_MAX_MERGES} merges inside each other"
+            raise YamlFault(text, line=merge.line, column=merge.column)
         if merged is None:
             self.merged = {key.value for key in parent.content[::2] if key.kind == SCALAR and key.tag != MERGE}
         sources = merge.content if merge.kind == SEQUENCE else [merge]
@@ -207,6 +214,7 @@ class _Decoder:
                 text = "map merge requires map or sequence of maps as the value"
                 raise YamlFault(text, line=merge.line, column=merge.column)
             self._merge_one(source, target, kind, struct, out)
+        self.merge_depth -= 1
         self.merged = merged
 
     def _merge_one(self, source: Node, target: Node, kind: Type, struct: Struct, out: dict[str, Any]) -> None:
