@@ -5,7 +5,7 @@ Plain values, so that the editor, the command line and the tests read the same t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -45,7 +45,8 @@ class Entry:
     """One finding.
 
     `path` leads to the value in the source ("$.storage.files.0.mode", or "" where there is none), `span` is its place in
-    the text if it has one. `code` is a stable identifier, `teach` one more sentence for beginners, `edits` suggested fixes.
+    the text if it has one. `code` is the message's stable identifier, `values` are what it was filled in with, `teach` is one
+    more sentence for beginners, `edits` are suggested fixes.
     """
 
     kind: Kind
@@ -53,6 +54,7 @@ class Entry:
     message: str
     span: Span | None = None
     code: str = ""
+    values: Mapping[str, str] = field(default_factory=dict, compare=False)
     teach: str = ""
     edits: tuple[Edit, ...] = ()
 

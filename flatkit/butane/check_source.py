@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from flatkit.butane import messages
 from flatkit.butane.findings import Findings, path_text
 from flatkit.butane.ignition.embedded import check_embedded
 from flatkit.butane.schema import Schema, Shape, Struct
 from flatkit.butane.source.node import MAPPING, Node, Path
 
-ODD_MODE = "unreasonable mode would be reasonable if specified in octal; remember to add a leading zero"
 _RESOURCE_KEYS = ("local", "inline", "source")
 
 
@@ -24,17 +24,12 @@ def find_unused_keys(config: dict[str, Any], root: Node | None, *, schema: Schem
 def _unused(struct: Struct, value: dict[str, Any], node: Node | None, path: Path, findings: Findings) -> None:
     if node is not None:
         if node.kind != MAPPING:
-            where = path_text(path)
-            message = (
-                f"context tree does not match content tree at {where}. Line and column reporting may be inconsistent. "
-                "Unused keys may not be reported"
-            )
-            findings.warning(path, message)
+            findings.warning(path, messages.NULL_MAPPING(path=path_text(path)))
             node = None
         else:
             for key in node.positions():
                 if key not in struct.fields:
-                    findings.warning((*path, key), f"unused key {key}", on_key=True)
+                    findings.warning((*path, key), messages.UNUSED_KEY(key=key), on_key=True)
     for field in struct.fields.values():
         kind = field.type
         if kind.shape is Shape.STRUCT:
@@ -65,9 +60,9 @@ def _check(struct: Struct, value: dict[str, Any], path: Path, schema: Schema, fi
         _check_filesystem(value, path, findings)
     elif name == "Tree":
         if not value.get("local"):
-            findings.error(path, "local is required")
+            findings.error(path, messages.LOCAL_REQUIRED())
     elif name in ("Unit", "Dropin") and "contents" in value and "contents_local" in value:
-        findings.error((*path, "contents_local"), "only one of the following can be set: contents, contents_local")
+        findings.error((*path, "contents_local"), messages.ONE_CONTENTS())
     for field in struct.fields.values():
         inner = value.get(field.name)
         if not inner:
@@ -83,7 +78,7 @@ def _check(struct: Struct, value: dict[str, Any], path: Path, schema: Schema, fi
 def _check_resource(value: dict[str, Any], path: Path, schema: Schema, findings: Findings) -> None:
     given = [key for key in _RESOURCE_KEYS if key in value]
     if len(given) > 1:
-        findings.error((*path, given[-1]), "only one of the following can be set: inline, local, source")
+        findings.error((*path, given[-1]), messages.ONE_RESOURCE())
     if path[:2] == ("ignition", "config") and given == ["inline"]:
         check_embedded(value["inline"], path, schema=schema, findings=findings)
 
@@ -92,16 +87,16 @@ def _check_filesystem(value: dict[str, Any], path: Path, findings: Findings) -> 
     if not value.get("with_mount_unit"):
         return
     if not value.get("format"):
-        findings.error((*path, "format"), "format is required if with_mount_unit is true")
+        findings.error((*path, "format"), messages.MOUNT_NEEDS_FORMAT())
     elif value["format"] != "swap" and not value.get("path"):
-        findings.error((*path, "path"), "path is required if with_mount_unit is true and format is not swap")
+        findings.error((*path, "path"), messages.MOUNT_NEEDS_PATH())
 
 
 def _check_mode(value: dict[str, Any], path: Path, *, is_directory: bool, findings: Findings) -> None:
     mode = value.get("mode")
     if mode is None or octal_meant(mode, is_directory=is_directory) is None:
         return
-    findings.warning((*path, "mode"), ODD_MODE)
+    findings.warning((*path, "mode"), messages.MODE_NOT_OCTAL())
 
 
 def octal_meant(mode: int, *, is_directory: bool) -> int | None:

@@ -5,27 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from flatkit.butane.messages import Wording
 from flatkit.butane.source.node import Node, Path, nearest_node
 from flatkit.report import Entry, Kind, Report, Span
 
 
 class Finding(NamedTuple):
-    """One message. `on_key`: it is about the key, not the value. `path` None: about no place (Butane says line 1)."""
+    """A message about a path. `on_key`: it is about the key, not the value. `path` None: about no place (Butane says line 1)."""
 
     kind: Kind
     path: Path | None
-    message: str
+    message: Wording
     on_key: bool = False
 
 
 class Findings(list[Finding]):
     """A list that knows the kinds."""
 
-    def error(self, path: Path | None, message: str) -> None:
+    def error(self, path: Path | None, message: Wording) -> None:
         """Something that stops the translation."""
         self.append(Finding(Kind.ERROR, path, message))
 
-    def warning(self, path: Path, message: str, *, on_key: bool = False) -> None:
+    def warning(self, path: Path, message: Wording, *, on_key: bool = False) -> None:
         """Something that does not."""
         self.append(Finding(Kind.WARNING, path, message, on_key))
 
@@ -52,7 +53,12 @@ def _entry(finding: Finding, root: Node | None) -> Entry:
     span = node.span if node is not None else None
     if finding.path is None and root is not None:
         span = Span(line=root.line, column=root.column, end_line=root.line, end_column=root.column + 1)
-    return Entry(kind=finding.kind, path=path_text(finding.path), message=finding.message, span=span)
+    return entry_of(finding.message, kind=finding.kind, path=path_text(finding.path), span=span)
+
+
+def entry_of(message: Wording, *, kind: Kind = Kind.ERROR, path: str = "", span: Span | None = None) -> Entry:
+    """Return the report's entry for a message, with its code and values."""
+    return Entry(kind=kind, path=path, message=str(message), span=span, code=message.code, values=message.values)
 
 
 def _node(finding: Finding, root: Node | None) -> Node | None:

@@ -11,16 +11,19 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-NO_FILES_DIR = "local file paths are relative to a files directory that must be specified with -d/--files-dir"
-ESCAPES = "local file path traverses outside the files directory"
-TREE_NOT_DIRECTORY = "root of tree must be a directory"
+from flatkit.butane import messages
+from flatkit.butane.messages import Wording
 
 # More than this no Ignition config can carry; it also stops a link to something endless.
 MAX_FILE = 512 * 1024 * 1024
 
 
 class LocalFault(Exception):
-    """A local file cannot be read; the text is Butane's."""
+    """A local file cannot be read."""
+
+    def __init__(self, message: Wording) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +34,7 @@ class TreeEntry:
     source: str
     is_link: bool = False
     executable: bool = False
-    fault: str = ""
+    fault: Wording | None = None
 
 
 def clean(path: str) -> str:
@@ -57,10 +60,12 @@ def join(*parts: str) -> str:
     return clean("/".join(kept)) if kept else ""
 
 
-def go_error(verb: str, path: str, error: OSError) -> str:
-    """An OSError in Go's words."""
+def go_error(verb: str, path: str, error: OSError | ValueError) -> Wording:
+    """An error in Go's words; a ValueError is about a NUL in the path."""
+    if not isinstance(error, OSError):
+        return messages.LOCAL_UNREADABLE(verb=verb, path=path, reason="invalid argument")
     text = os.strerror(error.errno) if error.errno else str(error)
-    return f"{verb} {path}: {text[:1].lower()}{text[1:]}"
+    return messages.LOCAL_UNREADABLE(verb=verb, path=path, reason=text[:1].lower() + text[1:])
 
 
 class LocalFiles:
@@ -72,12 +77,12 @@ class LocalFiles:
     def locate(self, local: str) -> str:
         """The path of a local file. Raises LocalFault when there is no directory, or when the path leaves it."""
         if not self.base:
-            raise LocalFault(NO_FILES_DIR)
+            raise LocalFault(messages.NO_FILES_DIR())
         path = join(self.base, local)
         base = clean(os.path.join(os.getcwd(), self.base))  # noqa: PTH109, PTH118  (Go's rules, not pathlib's)
         whole = clean(os.path.join(os.getcwd(), path))  # noqa: PTH109, PTH118
         if whole != base and not whole.startswith(base.rstrip("/") + "/"):
-            raise LocalFault(ESCAPES)
+            raise LocalFault(messages.OUTSIDE_FILES_DIR())
         return path
 
     def read(self, local: str) -> bytes:
@@ -89,12 +94,10 @@ class LocalFiles:
         top = self.locate(local)
         try:
             info = os.stat(top)  # noqa: PTH116
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise LocalFault(go_error("stat", top, error)) from None
-        except ValueError:
-            raise LocalFault(f"stat {top}: invalid argument") from None
         if not stat.S_ISDIR(info.st_mode):
-            raise LocalFault(TREE_NOT_DIRECTORY)
+            raise LocalFault(messages.TREE_NOT_DIRECTORY())
         if os.path.islink(top):  # noqa: PTH114
             return iter((TreeEntry(relative=".", source=top, is_link=True),))
         return _walk(top)
@@ -105,18 +108,17 @@ def read_file(path: str) -> bytes:
     try:
         # Without O_NONBLOCK a FIFO that nobody writes to would stop us here for ever.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise LocalFault(go_error("open", path, error)) from None
-    except ValueError:
-        raise LocalFault(f"open {path}: invalid argument") from None
     try:
         info = os.fstat(handle)
         if stat.S_ISDIR(info.st_mode):
             raise LocalFault(go_error("read", path, OSError(errno.EISDIR, "")))
         if not stat.S_ISREG(info.st_mode):
-            raise LocalFault(f"read {path}: not a regular file")
+            raise LocalFault(messages.LOCAL_UNREADABLE(verb="read", path=path, reason="not a regular file"))
         if info.st_size > MAX_FILE:
-            raise LocalFault(f"read {path}: {info.st_size} bytes are more than the {MAX_FILE} that flatkit embeds")
+            reason = f"{info.st_size} bytes are more than the {MAX_FILE} that flatkit embeds"
+            raise LocalFault(messages.LOCAL_UNREADABLE(verb="read", path=path, reason=reason))
         with os.fdopen(os.dup(handle), "rb") as file:
             return file.read(MAX_FILE)
     except OSError as error:
@@ -159,6 +161,4 @@ def _children(folder: str, relative: str) -> Iterator[TreeEntry | tuple[str, str
         elif stat.S_ISLNK(mode):
             yield TreeEntry(relative=below, source=path, is_link=True)
         else:
-            yield TreeEntry(
-                relative=below, source=path, fault="trees may only contain files, directories, and symlinks"
-            )
+            yield TreeEntry(relative=below, source=path, fault=messages.TREE_FILE_TYPE())

@@ -5,13 +5,15 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from flatkit.butane.findings import Findings, correlate
+from flatkit.butane import messages
+from flatkit.butane.findings import Findings, correlate, entry_of
 from flatkit.butane.ignition.embedded import SEMVER, Misfit, fit, judge, version_of
 from flatkit.butane.ignition.gojson import JsonFault, load
+from flatkit.butane.messages import Wording
 from flatkit.butane.source.compose import Document
 from flatkit.butane.source.node import MAPPING, SEQUENCE, Node, YamlFault
 from flatkit.butane.tables import get_schema
-from flatkit.report import Entry, Kind, Report, Span
+from flatkit.report import Report, Span
 from flatkit.untrusted import lines_of
 
 
@@ -99,27 +101,29 @@ def check_ignition(source: str | bytes | Document) -> tuple[dict[str, Any] | Non
     shown = document.data.decode("utf-8", "replace")
     kind = looks_like(document)
     if kind in (Looks.BUTANE, Looks.CLOUD_CONFIG, Looks.CONTAINER_LINUX_CONFIG) and not shown.lstrip().startswith("{"):
-        return None, _refused(f'this is {kind}, not Ignition; expected JSON that starts with {{"ignition": ...}}')
+        return None, _refused(messages.NOT_IGNITION(format=str(kind)))
     findings = Findings()
     try:
         value = load(shown, max_depth=_MAX_DEPTH)
         version = version_of(value)
         match = SEMVER.match(version)
         if match is None or match.group(1) != "3" or match.group(4):
-            message = f'the Ignition spec version is "{version}"; expected a released one from "3.0.0" on'
-            findings.error(("ignition", "version"), message)
+            findings.error(("ignition", "version"), messages.IGNITION_RELEASED(version=version))
         else:
             schema = get_schema("1.0.0" if (int(match.group(1)), int(match.group(2))) <= (3, 3) else "1.1.0")
             findings.extend(judge(value, fit(value, schema), schema))
     except JsonFault as fault:
         line, column = shown.count("\n", 0, fault.at) + 1, fault.at - shown.rfind("\n", 0, fault.at)
-        return None, _refused(str(fault), Span(line=line, column=column, end_line=line, end_column=column + 1))
+        return None, _refused(
+            messages.IGNITION_JSON(problem=str(fault)),
+            Span(line=line, column=column, end_line=line, end_column=column + 1),
+        )
     except Misfit as fault:
-        findings.error(None, str(fault))
+        findings.error(None, messages.IGNITION_JSON(problem=str(fault)))
     # The positions: JSON is YAML, near enough. Go takes broken UTF-8 in JSON, YAML does not.
     report = correlate(findings, (Document(shown) if "\ufffd" in shown else document).tree)
     return (None if report.is_fatal else value), report
 
 
-def _refused(message: str, span: Span | None = None) -> Report:
-    return Report(entries=(Entry(kind=Kind.ERROR, path="", message=message, span=span),))
+def _refused(message: Wording, span: Span | None = None) -> Report:
+    return Report(entries=(entry_of(message, span=span),))

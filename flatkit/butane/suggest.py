@@ -156,7 +156,7 @@ def better_key(name: str, struct: Struct) -> str:
 
 
 def _key(entry: Entry, translation: Translation) -> Iterator[Edit]:
-    name = entry.message.removeprefix("unused key ")
+    name = entry.values["key"]
     path = path_of(entry)[: -1 - name.count(".")] if entry.path.endswith("." + name) else path_of(entry)[:-1]
     struct, node = struct_at(path), find_node(translation.root, path)
     key = node.key(name) if node is not None and node.kind == MAPPING else None
@@ -188,17 +188,18 @@ def node_at(root: Node | None, line: int, column: int) -> Node | None:
 
 
 def _type(entry: Entry, translation: Translation) -> Iterator[Edit]:
+    wanted = entry.values["type"]
     node = node_at(translation.root, entry.span.line, entry.span.column) if entry.span else None
     if node is None or node.kind != SCALAR or node.line != node.end_line:
         return
-    if entry.message.endswith("into int") and node.tag == "!!str" and is_number(node.value):
+    if wanted == "int" and node.tag == "!!str" and is_number(node.value):
         yield from _replace(node, node.value, "take the quotes away")
-    elif entry.message.endswith("into bool") and node.value in ("true", "false", "True", "False", "0", "1"):
+    elif wanted == "bool" and node.value in ("true", "false", "True", "False", "0", "1"):
         word = "true" if node.value in ("true", "True", "1") else "false"
         yield from _replace(node, word, f"write {word}")
-    elif entry.message.endswith(".Resource"):
+    elif wanted.endswith(".Resource"):
         yield from _replace(node, f"{{inline: {_in_braces(node, translation)}}}", "give it as inline text")
-    elif entry.message.endswith((".NodeUser", ".NodeGroup")):
+    elif wanted.endswith((".NodeUser", ".NodeGroup")):
         kind = "id" if node.tag == "!!int" else "name"
         yield from _replace(node, f"{{{kind}: {_in_braces(node, translation)}}}", f"give it as {kind}")
 

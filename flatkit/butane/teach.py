@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from flatkit.butane import messages
+from flatkit.butane.findings import entry_of, path_text
 from flatkit.butane.foresight import has_way_in
 from flatkit.butane.looks import Looks, looks_like
-from flatkit.butane.messages import code_of
+from flatkit.butane.messages import Message
 from flatkit.butane.source.node import MAPPING, Node, Path, find_node
 from flatkit.butane.suggest import edits_for, sequence_values
 from flatkit.butane.transpile import Translation
@@ -35,16 +37,16 @@ def teach(translation: Translation) -> Report:
 
 
 def _taught(entry: Entry, translation: Translation) -> Entry:
-    code, sentence = code_of(entry.message)
+    code, sentence = entry.code, messages.ADVICE.get(entry.code, "")
     if code in ("variant-missing", "ignition-json", "wrong-type") and not translation.is_printed:
         sentence = _PASTED.get(looks_like(translation.document), sentence)
-    if code == "unused-key" and entry.path.removeprefix("$.") in _FCOS_ONLY:
-        sentence = f"{entry.path.removeprefix('$.')} {_FCOS}"
+    if code == messages.UNUSED_KEY.code and entry.path.removeprefix("$.") in _FCOS_ONLY:
+        sentence = f"{entry.values['key']} {_FCOS}"
     edits = edits_for(code, entry, translation)
-    if code == "unused-key" and edits:
+    if code == messages.UNUSED_KEY.code and edits:
         sentence = f"Did you mean {edits[0].text}? {sentence}"
     if code == "yaml-start" and edits:
-        code, sentence = "yaml-tab", "YAML is indented with spaces, never with tabs."
+        code, sentence = "yaml-tab", messages.TABS_ADVICE
     return replace(entry, code=code, teach=sentence, edits=edits)
 
 
@@ -62,13 +64,9 @@ def _notes(translation: Translation) -> Iterator[Entry]:
 def _key_notes(node: Node, path: Path) -> Iterator[Entry]:
     text = node.value
     if "PRIVATE KEY" in text:
-        message = "this is a private key; it must never leave your computer"
-        teach = "Paste the public key: the one line in the file that ends in .pub. Treat this private key as leaked."
-        yield _note("private-key", Kind.WARNING, message, node, path, teach)
+        yield _warning(messages.PRIVATE_KEY, path, node)
     elif text.strip() and not any(word.startswith(_KEY_TYPES) for word in text.split()):
-        message = "this does not look like a public SSH key"
-        teach = "A public key is one line like: ssh-ed25519 AAAA... you@laptop (see ~/.ssh/id_ed25519.pub)."
-        yield _note("not-a-key", Kind.WARNING, message, node, path, teach)
+        yield _warning(messages.NOT_A_KEY, path, node)
 
 
 def _password_notes(user: dict[str, Any], at: int, translation: Translation) -> Iterator[Entry]:
@@ -76,25 +74,17 @@ def _password_notes(user: dict[str, Any], at: int, translation: Translation) -> 
     path: Path = ("passwd", "users", at, "password_hash")
     node = find_node(translation.root, path)
     if value and not value.startswith(("$", "*", "!", "_")) and node is not None:
-        message = "this does not look like an encrypted password"
-        teach = "Write what `mkpasswd --method=SHA-512` prints (it starts with $6$), never the password itself."
-        yield _note("plain-password", Kind.WARNING, message, node, path, teach)
+        yield _warning(messages.PLAIN_PASSWORD, path, node)
 
 
-def _note(code: str, kind: Kind, message: str, node: Node, path: Path, teach: str) -> Entry:
-    shown = "$" + "".join(f".{part}" for part in path)
-    return Entry(kind=kind, path=shown, message=message, span=node.span, code=code, teach=teach)
+def _warning(message: Message, path: Path, node: Node) -> Entry:
+    entry = entry_of(message(), kind=Kind.WARNING, path=path_text(path), span=node.span)
+    return replace(entry, teach=message.advice)
 
 
 def _no_way_in(translation: Translation) -> Entry:
-    teach = (
-        "flatkit adds a key of its own to the machines that it starts. Anywhere else give the user core your public key "
-        "under passwd.users."
-    )
-    return Entry(
-        kind=Kind.INFO, path="$", message="no user has a key or a password, so nobody can log in", code="no-way-in",
-        teach=teach, edits=tuple(_add_user(translation)), span=_start(translation),
-    )  # fmt: skip
+    entry = entry_of(messages.NO_WAY_IN(), kind=Kind.INFO, path="$", span=_start(translation))
+    return replace(entry, teach=messages.NO_WAY_IN.advice, edits=tuple(_add_user(translation)))
 
 
 def _start(translation: Translation) -> Span | None:

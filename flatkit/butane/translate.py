@@ -91,7 +91,7 @@ class _Translator:
             try:
                 data = self.files.read(text)
             except LocalFault as fault:
-                self.findings.error((*path, sugar), str(fault))
+                self.findings.error((*path, sugar), fault.message)
                 return value
         else:
             data = text.encode("utf-8", "surrogateescape")
@@ -118,7 +118,7 @@ class _Translator:
         try:
             data = self.files.read(local)
         except LocalFault as fault:
-            self.findings.error((*path, "contents_local"), str(fault))
+            self.findings.error((*path, "contents_local"), fault.message)
             return value
         self.moves[*_json_path(path), "contents"] = Move((*path, "contents_local"))
         return {**value, "contents": data.decode("utf-8", "surrogateescape")}
@@ -133,7 +133,7 @@ class _Translator:
             try:
                 self.files.locate("")
             except LocalFault as fault:
-                self.findings.error(where, str(fault))
+                self.findings.error(where, fault.message)
             return value
         keys = list(value.get("ssh_authorized_keys", []))
         target = (*_json_path(path), "sshAuthorizedKeys")
@@ -143,7 +143,7 @@ class _Translator:
             try:
                 data = self.files.read(local)
             except LocalFault as fault:
-                self.findings.error((*where, at), str(fault))
+                self.findings.error((*where, at), fault.message)
                 continue
             for line in data.decode("utf-8", "surrogateescape").replace("\r\n", "\n").split("\n"):
                 if line:

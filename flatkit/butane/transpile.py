@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from flatkit.butane import messages
 from flatkit.butane.check_source import check_source, find_unused_keys
-from flatkit.butane.findings import Finding, Findings, correlate
+from flatkit.butane.findings import Finding, Findings, correlate, entry_of
 from flatkit.butane.ignition.check import check_ignition_values
 from flatkit.butane.ignition.duplicates import find_duplicates
 from flatkit.butane.ignition.gojson import dump
@@ -26,7 +27,7 @@ from flatkit.butane.source.decode import TypeErrors, decode
 from flatkit.butane.source.node import Node, YamlFault
 from flatkit.butane.tables import VERSIONS, get_schema
 from flatkit.butane.translate import translate_values
-from flatkit.report import Entry, Kind, Report, Span
+from flatkit.report import Report, Span
 
 SOURCE_INVALID = "Error translating config: source config is invalid"
 RESULT_INVALID = "Error translating config: config generated was invalid"
@@ -107,13 +108,8 @@ def translate(
 
 
 def _yaml_failure(name: str, document: Document, prefix: str, fault: YamlFault | TypeErrors) -> Translation:
-    if isinstance(fault, TypeErrors):
-        places = [(line, column, re.sub(r"^line \d+: ", "", message)) for line, column, message in fault.faults]
-    else:
-        places = [(fault.line, fault.column, re.sub(r"^line \d+: ", "", fault.text))]
-    entries = tuple(
-        Entry(kind=Kind.ERROR, path="", message=message, span=_point(line, column)) for line, column, message in places
-    )
+    faults = fault.faults if isinstance(fault, TypeErrors) else [(fault.line, fault.column, fault.message)]
+    entries = tuple(entry_of(message, span=_point(line, column)) for line, column, message in faults)
     failure = f"Error translating config: {prefix}{fault}"
     return Translation(name=name, document=document, report=Report(entries=entries), failure=failure, is_printed=False)
 
@@ -131,24 +127,19 @@ def _choose_schema(name: str, document: Document, root: Node | None) -> Schema |
     key = "variant"
     normal = _normal_version(version)
     if not variant:
-        message = "error parsing variant; must be specified"
+        message = messages.VARIANT_MISSING()
     elif normal is None:
-        key, message = "version", "error parsing version; must be a valid semver"
+        key, message = "version", messages.VERSION_INVALID()
     elif variant == "flatcar" and normal in VERSIONS:
         return get_schema(normal)
     elif (variant, normal) == ("rhcos", "0.1.0"):
-        message = (
-            "rhcos variant has been removed; use openshift variant instead: "
-            "https://coreos.github.io/butane/upgrading-openshift/"
-        )
+        message = messages.RHCOS_VARIANT()
     else:
         key = "version" if variant == "flatcar" else "variant"
-        message = f"No translator exists for variant {variant} with version {normal}"
-        if _is_known_to_butane(variant, normal):
-            # The real tool reads these; so here the words are ours.
-            message += " in flatkit; write variant: flatcar and version: 1.1.0"
+        unknown = messages.NOT_IN_FLATKIT if _is_known_to_butane(variant, normal) else messages.NO_TRANSLATOR
+        message = unknown(variant=variant, version=normal)
     node = root.child(key) if root is not None else None
-    entry = Entry(kind=Kind.ERROR, path=f"$.{key}" if node else "", message=message, span=node.span if node else None)
+    entry = entry_of(message, path=f"$.{key}" if node else "", span=node.span if node else None)
     failure = f"Error translating config: {message}"
     return Translation(name=name, document=document, report=Report(entries=(entry,)), failure=failure, is_printed=False)
 
@@ -215,7 +206,7 @@ class _Run:
         for at, device in enumerate(ignition.get("storage", {}).get("luks", ())):
             if "clevis" in device:
                 path = ("storage", "luks", at, "clevis")
-                self.findings.error(path, "clevis is not supported in this spec version")
+                self.findings.error(path, messages.CLEVIS())
 
     def result(self, failure: str) -> Translation:
         """The report so far."""

@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from flatkit.butane import messages
 from flatkit.butane.dataurl import data_url
 from flatkit.butane.findings import Findings
 from flatkit.butane.localfiles import LocalFault, LocalFiles, TreeEntry, go_error, join, read_file
 from flatkit.butane.moves import Move
 from flatkit.butane.schema import Schema
 from flatkit.butane.source.node import Path
-
-NODE_EXISTS = "matching filesystem node has existing contents or different type"
 
 
 class TreeCopier:
@@ -35,7 +34,7 @@ class TreeCopier:
             try:
                 entries = self.files.tree(tree.get("local", ""))
             except LocalFault as fault:
-                self.findings.error(path, str(fault))
+                self.findings.error(path, fault.message)
                 if not self.files.base:
                     break
                 continue
@@ -54,7 +53,7 @@ class TreeCopier:
         at, node = self.nodes.get(group, join(top, entry.relative))
         holder = node if entry.is_link else node.get("contents", {})
         if at < 0 or holder.get(key):
-            self.findings.error(path, NODE_EXISTS)
+            self.findings.error(path, messages.TREE_CONFLICT())
             return
         target: Path = ("storage", group, at)
         if self.nodes.is_new(group, at):
@@ -62,7 +61,7 @@ class TreeCopier:
         try:
             made = {"target": _readlink(entry.source)} if entry.is_link else _embed(entry, node)
         except LocalFault as fault:
-            self.findings.error(path, str(fault))
+            self.findings.error(path, fault.message)
             return
         for name in made:
             self.moves[*target, name] = Move(path, whole=name != "contents")

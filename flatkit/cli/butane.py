@@ -221,8 +221,7 @@ def _translate(options: _Options) -> int:
         write(sys.stderr, f"failed to read {path}: {go_error('read', path, error)}\n")
         return 1
     except (OSError, ValueError) as problem:
-        reason = go_error("open", path, problem) if isinstance(problem, OSError) else f"open {path}: invalid argument"
-        write(sys.stderr, f"failed to open {path}: {reason}\n")
+        write(sys.stderr, f"failed to open {path}: {go_error('open', path, problem)}\n")
         return 1
     done = translate(
         data,
@@ -249,8 +248,7 @@ def _put_out(text: str, path: str) -> int:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
     except (OSError, ValueError) as error:
-        reason = go_error("open", path, error) if isinstance(error, OSError) else f"open {path}: invalid argument"
-        write(sys.stderr, f"failed to open {path}: {reason}\n")
+        write(sys.stderr, f"failed to open {path}: {go_error('open', path, error)}\n")
         return 1
     with io.open(handle, "wb") as file:  # noqa: UP020  (a descriptor, not a name)
         file.write(text.encode())

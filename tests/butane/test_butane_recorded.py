@@ -10,9 +10,9 @@ from types import ModuleType
 
 import pytest
 
-from flatkit.butane import translate
+from flatkit.butane import messages, translate
 from flatkit.butane.dataurl import gzip
-from flatkit.butane.messages import code_of
+from flatkit.butane.messages import ADVICE, CATALOGUE, UNUSED_KEY
 from flatkit.cli import main
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "butane"
@@ -57,11 +57,27 @@ def test_there_are_recorded_cases() -> None:
 
 
 def test_every_message_has_an_identifier(vectors: ModuleType) -> None:
-    messages = {
-        entry.message
-        for path in FILES
-        for case in vectors.load(path)
-        for entry in translate(vectors.input_of(case)).report
-    }
-    assert len(messages) > 200
-    assert [message for message in messages if not code_of(message)[0]] == []
+    entries = [
+        entry for path in FILES for case in vectors.load(path) for entry in translate(vectors.input_of(case)).report
+    ]
+    assert len({entry.message for entry in entries}) > 200
+    assert {entry.code for entry in entries} <= set(ADVICE)
+
+
+def test_a_message_and_its_advice_are_written_once() -> None:
+    texts = Counter(message.text for message in CATALOGUE if not message.text.startswith("{"))
+    assert [text for text, count in texts.items() if count > 1] == []
+    room = Path(messages.__file__).parent
+    sources = {path: path.read_text() for path in room.rglob("*.py") if path.name != "messages.py"}
+    fixed = [text for text in texts if "{" not in text and len(text) > 20 and "expected" not in text]
+    assert len(fixed) > 60
+    assert [(path.name, text) for path, source in sources.items() for text in fixed if text in source] == []
+    advice: dict[str, set[str]] = {}
+    for message in CATALOGUE:
+        advice.setdefault(message.code, set()).add(message.advice)
+    assert [code for code, sentences in advice.items() if len(sentences) > 1] == []
+
+
+def test_values_are_not_read_as_places_for_values() -> None:
+    wording = UNUSED_KEY(key="{code} {0}")
+    assert (wording, wording.values) == ("unused key {code} {0}", {"key": "{code} {0}"})

@@ -53,7 +53,7 @@ def test_urls_that_go_refuses(url: str) -> None:
     ],
 )
 def test_sources(url: str, said: str) -> None:
-    assert source_fault(url, with_arn=True) == said
+    assert (source_fault(url, with_arn=True) or "") == said
 
 
 def test_arn_sources_are_new_in_3_4_0() -> None:

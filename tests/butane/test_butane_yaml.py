@@ -77,7 +77,7 @@ def test_without_libyaml_the_error_says_what_to_install(monkeypatch: pytest.Monk
 def test_errors_have_the_words_of_yaml_v3(text: str, message: str) -> None:
     with pytest.raises(YamlFault) as caught:
         compose(text)
-    assert caught.value.text == message
+    assert str(caught.value) == message
     assert caught.value.line >= 1
 
 
@@ -99,7 +99,7 @@ def test_errors_have_the_words_of_yaml_v3(text: str, message: str) -> None:
 def test_broken_encodings(data: bytes, message: str) -> None:
     with pytest.raises(YamlFault) as caught:
         decode(data)
-    assert caught.value.text == message
+    assert str(caught.value) == message
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])

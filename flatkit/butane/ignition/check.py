@@ -9,12 +9,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from flatkit.butane import messages
 from flatkit.butane.findings import Findings
 from flatkit.butane.ignition import storage
 from flatkit.butane.ignition.units import UnitFault, has_install_option, parse_unit
 from flatkit.butane.ignition.urls import headers_fault, is_plain_http, proxy_fault, source_fault
 from flatkit.butane.ignition.walk import walk
 from flatkit.butane.localfiles import clean
+from flatkit.butane.messages import Wording
 from flatkit.butane.schema import Schema
 from flatkit.butane.source.node import Path
 from flatkit.butane.source.quote import go_quote
@@ -56,7 +58,7 @@ class _Checker:
         self.findings = findings
         self.with_arn = schema.ignition != "3.3.0"
         self.ignition = ignition
-        self.parsed: dict[str, list[tuple[str, str]] | str] = {}
+        self.parsed: dict[str, list[tuple[str, str]] | Wording] = {}
 
     def root(self, value: dict[str, Any], _path: Path) -> None:
         """No file may lie where a unit or a drop-in is written."""
@@ -74,19 +76,18 @@ class _Checker:
         for group in ("files", "directories", "links"):
             for at, node in enumerate(nodes.get(group, ())):
                 if clean(node["path"]) in taken:
-                    message = "path conflicts with systemd unit or dropin"
-                    self.findings.error(("storage", group, at, "path"), message)
+                    self.findings.error(("storage", group, at, "path"), messages.PATH_CONFLICT())
 
     # Resources.
 
     def reference(self, resource: dict[str, Any], path: Path) -> None:
         """A merged config or a certificate needs a source; the fault is the entry's."""
         source = resource.get("source")
-        fault = self.source_fault(source) if source else "source is required"
+        fault = self.source_fault(source) if source else messages.SOURCE_REQUIRED()
         if fault:
             self.findings.error(path, fault)
 
-    def source_fault(self, url: str) -> str:
+    def source_fault(self, url: str) -> Wording | None:
         """What is wrong with a URL in this version."""
         return source_fault(url, with_arn=self.with_arn)
 
@@ -95,11 +96,10 @@ class _Checker:
         if path[:3] == ("ignition", "config", "merge") or path[-2:-1] == ("certificateAuthorities",):
             self.reference(value, path)
         if value.get("compression") not in (None, "", "gzip"):
-            self.findings.error((*path, "compression"), "invalid compression method")
+            self.findings.error((*path, "compression"), messages.COMPRESSION())
         source = value.get("source")
         if "hash" in value.get("verification", {}) and source is None:
-            message = "source must be specified if verification is specified"
-            self.findings.error((*path, "verification", "hash"), message)
+            self.findings.error((*path, "verification", "hash"), messages.HASH_NEEDS_SOURCE())
         if source and (fault := self.source_fault(source)):
             self.findings.error((*path, "source"), fault)
         if value.get("httpHeaders"):
@@ -110,9 +110,9 @@ class _Checker:
     def header(self, value: dict[str, Any], path: Path) -> None:
         """An HTTP header."""
         if not value["name"]:
-            self.findings.error((*path, "name"), "HTTP header name can't be empty")
+            self.findings.error((*path, "name"), messages.HEADER_NAME())
         if value.get("value") == "":
-            self.findings.error((*path, "value"), "unable to parse HTTP header")
+            self.findings.error((*path, "value"), messages.HEADER_VALUE())
 
     def verification(self, value: dict[str, Any], path: Path) -> None:
         """A checksum."""
@@ -121,11 +121,11 @@ class _Checker:
             return
         kind, dash, digest = text.partition("-")
         if not dash:
-            fault = "malformed hash specifier"
+            fault = messages.HASH_MALFORMED()
         elif kind not in _DIGEST_LENGTHS:
-            fault = "unrecognized hash function"
+            fault = messages.HASH_FUNCTION()
         elif len(digest.encode("utf-8", "surrogateescape")) != _DIGEST_LENGTHS[kind]:
-            fault = "incorrect size for hash sum"
+            fault = messages.HASH_SIZE()
         else:
             return
         self.findings.error((*path, "hash"), fault)
@@ -139,18 +139,17 @@ class _Checker:
             if fault := proxy_fault(url):
                 self.findings.error((*path, name), fault)
             elif name == "httpsProxy" and is_plain_http(url):
-                message = "insecure plaintext HTTP proxy specified for HTTPS resources"
-                self.findings.warning((*path, name), message)
+                self.findings.warning((*path, name), messages.PROXY_INSECURE())
 
     # Units.
 
-    def parse(self, text: str) -> list[tuple[str, str]] | str:
+    def parse(self, text: str) -> list[tuple[str, str]] | Wording:
         """The options of a unit text, or what is wrong with it; each text is read once."""
         if text not in self.parsed:
             try:
                 self.parsed[text] = parse_unit(text)
             except UnitFault as fault:
-                self.parsed[text] = f"invalid unit content: {fault}"
+                self.parsed[text] = messages.UNIT_CONTENTS(problem=str(fault))
         return self.parsed[text]
 
     def systemd(self, value: dict[str, Any], path: Path) -> None:
@@ -167,9 +166,7 @@ class _Checker:
                 continue
             options = self.parse(contents)
             if isinstance(options, list) and not has_install_option(options):
-                message = (
-                    f"template unit {go_quote(template)} for {go_quote(unit['name'])} doesn't have Install section"
-                )
+                message = messages.TEMPLATE_NO_INSTALL(template=go_quote(template), unit=go_quote(unit["name"]))
                 self.findings.warning((*path, "units", at, "contents"), message)
 
     def unit(self, value: dict[str, Any], path: Path) -> None:
@@ -177,25 +174,24 @@ class _Checker:
         name = value["name"]
         last = name.rpartition("/")[2]
         if "." not in last or last.rpartition(".")[2] not in _UNIT_EXTENSIONS:
-            self.findings.error((*path, "name"), "invalid systemd unit extension")
+            self.findings.error((*path, "name"), messages.UNIT_EXTENSION())
         contents = value.get("contents")
         if not contents:
             return
         options = self.parse(contents)
-        if isinstance(options, str):
+        if isinstance(options, Wording):
             self.findings.error((*path, "contents"), options)
         elif value.get("enabled") and not has_install_option(options):
-            message = f"unit {go_quote(name)} is enabled, but has no install section so enable does nothing"
-            self.findings.warning((*path, "contents"), message)
+            self.findings.warning((*path, "contents"), messages.UNIT_NO_INSTALL(unit=go_quote(name)))
 
     def dropin(self, value: dict[str, Any], path: Path) -> None:
         """A drop-in: its text, then its name."""
         contents = value.get("contents")
         options = self.parse(contents) if contents else []
-        if isinstance(options, str):
+        if isinstance(options, Wording):
             self.findings.error((*path, "contents"), options)
         if not value["name"].rpartition("/")[2].endswith(".conf"):
-            self.findings.error((*path, "name"), "invalid systemd drop-in extension")
+            self.findings.error((*path, "name"), messages.DROPIN_EXTENSION())
 
     # Storage.
 
@@ -218,7 +214,7 @@ class _Checker:
     def owner(self, value: dict[str, Any], path: Path) -> None:
         """An owning user or group."""
         if "id" in value and value.get("name"):
-            self.findings.error(path, "cannot set both id and name")
+            self.findings.error(path, messages.ID_AND_NAME())
 
     def filesystem(self, value: dict[str, Any], path: Path) -> None:
         """A filesystem."""
@@ -228,7 +224,7 @@ class _Checker:
         """An encrypted device."""
         storage.check_luks(value, path, self.findings)
         if self.source_fault(value.get("keyFile", {}).get("source", "")):
-            self.findings.error((*path, "keys"), "invalid key-file source")
+            self.findings.error((*path, "keys"), messages.LUKS_KEY())
 
     def raid(self, value: dict[str, Any], path: Path) -> None:
         """A RAID array."""

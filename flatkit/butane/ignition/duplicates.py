@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from flatkit.butane import messages
 from flatkit.butane.findings import Findings
 from flatkit.butane.ignition.walk import walk
 from flatkit.butane.schema import Schema
 from flatkit.butane.source.node import Path
-
-DUPLICATE = "duplicate entry defined"
 
 # By struct: the lists in which an entry's key must be unique. Names in a tuple share
 # their keys. Source: Key() and MergedKeys() of Ignition's types.
@@ -46,7 +45,7 @@ def _check(group: tuple[str, ...], value: dict[str, Any], path: Path, findings: 
         for at, entry in enumerate(value.get(name, ())):
             key = _key(name, entry)
             if key in seen:
-                findings.error((*path, name, at), DUPLICATE)
+                findings.error((*path, name, at), messages.DUPLICATE())
             seen.add(key)
 
 

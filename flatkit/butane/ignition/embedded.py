@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from flatkit.butane import messages
 from flatkit.butane.findings import Finding, Findings
 from flatkit.butane.ignition.gojson import JsonFault, load
 from flatkit.butane.schema import Field, Schema, Shape, Struct
 from flatkit.butane.source.node import Path
 
-UNKNOWN_VERSION = "skipping validation for the merge/replace ignition config due to an unkown version"
-NO_VERSION = "invalid config version (couldn't parse)"
 SEMVER = re.compile(r"(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]*)?(\+[0-9A-Za-z.-]*)?\Z", re.ASCII)
 _MAX_NESTING = 200
 
@@ -34,20 +33,20 @@ def check_embedded(text: str, path: Path, *, schema: Schema, findings: Findings)
         value = load(text)
         version = version_of(value)
     except (JsonFault, Misfit) as fault:
-        findings.error(None, str(fault))
-        findings.error((*path, "inline"), "config is not valid")
+        findings.error(None, messages.IGNITION_JSON(problem=str(fault)))
+        findings.error((*path, "inline"), messages.IGNITION_INVALID())
         return
     if not SEMVER.match(version):
-        findings.error(("ignition", "version"), NO_VERSION)
+        findings.error(("ignition", "version"), messages.IGNITION_VERSION())
         return
     if version != schema.ignition:
-        findings.warning((*path, "version"), UNKNOWN_VERSION)
+        findings.warning((*path, "version"), messages.MERGE_VERSION())
         return
     try:
         config = fit(value, schema)
     except Misfit as fault:
-        findings.error(None, str(fault))
-        findings.error((*path, "inline"), "config is not valid")
+        findings.error(None, messages.IGNITION_JSON(problem=str(fault)))
+        findings.error((*path, "inline"), messages.IGNITION_INVALID())
         return
     findings.extend(judge(value, config, schema))
 
@@ -161,7 +160,7 @@ def _find_unused(struct: Struct, value: dict[str, Any], path: Path, findings: Fi
     known = {field.json.casefold(): field for field in struct.json_fields}
     for key in value:
         if key.casefold() not in known and not (struct.name == "Ignition" and key == "version"):
-            findings.warning((*path, key), f"unused key {key}", on_key=True)
+            findings.warning((*path, key), messages.UNUSED_KEY(key=key), on_key=True)
     for key, item in value.items():
         field = known.get(key.casefold())
         if field is None:

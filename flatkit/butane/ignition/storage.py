@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from flatkit.butane import messages
 from flatkit.butane.findings import Findings
 from flatkit.butane.localfiles import clean
+from flatkit.butane.messages import Wording
 from flatkit.butane.source.node import Path
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\Z", re.ASCII)
-_BAD_GUID = 'doesn\'t match the form "01234567-89AB-CDEF-EDCB-A98765432101"'
-SPECIAL_MODE = "setuid/setgid/sticky bits are not supported or functional in spec versions older than 3.6.0"
 _LABEL_LIMITS = {"ext4": 16, "btrfs": 256, "xfs": 12, "swap": 15, "vfat": 11}
 _FORMATS = frozenset((*_LABEL_LIMITS, "none"))
 _FLAT_RAID = frozenset(("linear", "raid0", "0", "stripe"))
@@ -22,15 +22,15 @@ def _size(text: str) -> int:
     return len(text.encode("utf-8", "surrogateescape"))
 
 
-def path_fault(path: str) -> str:
-    """What is wrong with an absolute path, "" if nothing."""
+def path_fault(path: str) -> Wording | None:
+    """What is wrong with an absolute path."""
     if not path:
-        return "path not specified"
+        return messages.PATH_MISSING()
     if not path.startswith("/"):
-        return "path not absolute"
+        return messages.PATH_RELATIVE()
     if "//" in path or "/." in path or path.endswith("/"):
-        return "" if clean(path) == path else "path is not fully simplified"
-    return ""
+        return None if clean(path) == path else messages.PATH_NOT_SIMPLE()
+    return None
 
 
 def _check_path(text: str, path: Path, findings: Findings) -> None:
@@ -60,14 +60,14 @@ def _check_parents(text: str, parents: dict[str, int], path: Path, word: str, fi
     at = text.find("/")
     while at >= 0:
         for _ in range(parents.get(text[: at + 1], 0)):
-            findings.error(path, f"{word} path includes link in config")
+            findings.error(path, messages.PATH_THROUGH_LINK(kind=word))
         at = text.find("/", at + 1)
 
 
 def _check_link(link: dict[str, Any], value: dict[str, Any], path: Path, findings: Findings) -> None:
     target = link.get("target")
     if not target:
-        findings.error((*path, "target"), "link target is required")
+        findings.error((*path, "target"), messages.LINK_TARGET())
         return
     if not link.get("hard"):
         return
@@ -75,12 +75,12 @@ def _check_link(link: dict[str, Any], value: dict[str, Any], path: Path, finding
     if not target.startswith("/"):
         target = clean(link["path"] + "/" + target)
     if any(directory["path"] == target for directory in value.get("directories", ())):
-        findings.error(path, "hard link target is a directory")
+        findings.error(path, messages.HARD_LINK_DIRECTORY())
     for group in ("user", "group"):
         for key in ("id", "name"):
             given = link.get(group, {}).get(key)
             if given is not None and (key == "id" or given != ""):
-                findings.warning((*path, group, key), "user/group ignored for hard link")
+                findings.warning((*path, group, key), messages.HARD_LINK_OWNER())
 
 
 def _check_devices(value: dict[str, Any], path: Path, findings: Findings) -> None:
@@ -90,10 +90,9 @@ def _check_devices(value: dict[str, Any], path: Path, findings: Findings) -> Non
         if disk is None:
             continue
         if disk.get("partitions"):
-            findings.warning((*path, "filesystems", at, "device"), "filesystem overwrites partitioned device")
+            findings.warning((*path, "filesystems", at, "device"), messages.FILESYSTEM_ON_PARTITIONS())
         elif disk.get("wipeTable") and not filesystem.get("wipeFilesystem"):
-            message = "device matches disk with wipeTable enabled; filesystem will be wiped"
-            findings.warning((*path, "filesystems", at, "device"), message)
+            findings.warning((*path, "filesystems", at, "device"), messages.FILESYSTEM_WIPED())
 
 
 def check_node(value: dict[str, Any], path: Path, findings: Findings) -> None:
@@ -102,11 +101,11 @@ def check_node(value: dict[str, Any], path: Path, findings: Findings) -> None:
     mode = value.get("mode")
     if mode is not None:
         if not 0 <= mode <= 0o7777:
-            findings.error((*path, "mode"), "illegal file mode")
+            findings.error((*path, "mode"), messages.MODE_ILLEGAL())
         if mode & 0o7000:
-            findings.warning((*path, "mode"), SPECIAL_MODE)
+            findings.warning((*path, "mode"), messages.MODE_SPECIAL())
     if path[-2] == "files" and value.get("overwrite") and value.get("contents", {}).get("source") is None:
-        findings.error((*path, "overwrite"), "overwrite must be false if source is unspecified")
+        findings.error((*path, "overwrite"), messages.OVERWRITE_NO_SOURCE())
 
 
 # Disks.
@@ -115,7 +114,7 @@ def check_node(value: dict[str, Any], path: Path, findings: Findings) -> None:
 def check_disk(value: dict[str, Any], path: Path, findings: Findings) -> None:
     """A disk: its device, and its partitions among each other."""
     if not value["device"]:
-        findings.error((*path, "device"), "disk device is required")
+        findings.error((*path, "device"), messages.DEVICE_MISSING())
         return
     _check_path(value["device"], (*path, "device"), findings)
     partitions = value.get("partitions", [])
@@ -124,20 +123,19 @@ def check_disk(value: dict[str, Any], path: Path, findings: Findings) -> None:
     for at, partition in enumerate(partitions):
         number = partition.get("number", 0)
         if number and number in seen:
-            findings.error((*where, at), "partition numbers collide")
+            findings.error((*where, at), messages.PARTITION_NUMBERS())
             break
         seen.add(number)
     overlap = _find_overlap(partitions)
     if overlap is not None:
-        findings.error((*where, overlap), "partitions overlap")
+        findings.error((*where, overlap), messages.PARTITION_OVERLAP())
     if _mixes_zero_and_gone(partitions):
-        message = "shouldExist is false for a partition and other partition(s) has start or size 0"
-        findings.error(where, message)
+        findings.error(where, messages.PARTITION_ZERO())
     labels: set[str] = set()
     for at, partition in enumerate(partitions):
         label = partition.get("label")
         if label and label in labels:
-            findings.error((*where, at), "cannot use the same partition label twice")
+            findings.error((*where, at), messages.PARTITION_LABELS())
         labels.add(label or "")
 
 
@@ -165,17 +163,17 @@ def check_partition(value: dict[str, Any], path: Path, findings: Findings) -> No
     if value.get("shouldExist") is False and (
         any(key in value for key in ("label", "sizeMiB", "startMiB")) or value.get("guid") or value.get("typeGuid")
     ):
-        findings.error(path, "shouldExist specified false with other options also specified")
+        findings.error(path, messages.PARTITION_GONE())
     if not value.get("number") and label is None:
-        findings.error(path, "a partition number >= 1 or a label must be specified")
+        findings.error(path, messages.PARTITION_NAMELESS())
     if label is not None:
         if _size(label) > 36:
-            findings.error((*path, "label"), "partition labels may not exceed 36 characters")
+            findings.error((*path, "label"), messages.PARTITION_LABEL_SIZE())
         elif ":" in label:
-            findings.error((*path, "label"), "partition label will be truncated to text before the colon")
+            findings.error((*path, "label"), messages.PARTITION_LABEL_COLON())
     for key in ("guid", "typeGuid"):
         if value.get(key) and not _GUID.match(value[key]):
-            findings.error((*path, key), _BAD_GUID)
+            findings.error((*path, key), messages.PARTITION_GUID())
 
 
 # What lies on disks.
@@ -191,30 +189,27 @@ def check_filesystem(value: dict[str, Any], path: Path, findings: Findings) -> N
         texts = (value.get(key) for key in ("path", "label", "uuid"))
         lists = (value.get(key) for key in ("mountOptions", "options"))
         if any(texts) or any(lists) or value.get("wipeFilesystem"):
-            message = (
-                "format cannot be empty when path, label, uuid, wipeFilesystem, options, or mountOptions is specified"
-            )
-            findings.error((*path, "format"), message)
+            findings.error((*path, "format"), messages.FILESYSTEM_NO_FORMAT())
     elif kind not in _FORMATS:
-        findings.error((*path, "format"), "invalid filesystem format")
+        findings.error((*path, "format"), messages.FILESYSTEM_FORMAT())
     label = value.get("label")
     if label is None:
         return
     if not kind:
-        findings.error((*path, "label"), "filesystem must specify format if label is specified")
+        findings.error((*path, "label"), messages.FILESYSTEM_LABEL())
     elif _size(label) > _LABEL_LIMITS.get(kind, _size(label)):
-        message = f"filesystem labels cannot be longer than {_LABEL_LIMITS[kind]} characters when using {kind}"
+        message = messages.FILESYSTEM_LABEL_SIZE(limit=str(_LABEL_LIMITS[kind]), format=kind)
         findings.error((*path, "label"), message)
 
 
 def check_luks(value: dict[str, Any], path: Path, findings: Findings) -> None:
     """An encrypted device, but for its key."""
     if "/" in value["name"]:
-        findings.error((*path, "name"), "device names cannot contain slashes")
+        findings.error((*path, "name"), messages.LUKS_NAME())
     if _size(value.get("label", "")) > 47:
-        findings.error((*path, "label"), "luks device labels cannot be longer than 47 characters")
+        findings.error((*path, "label"), messages.LUKS_LABEL_SIZE())
     if not value.get("device"):
-        findings.error((*path, "device"), "disk device is required")
+        findings.error((*path, "device"), messages.DEVICE_MISSING())
     else:
         _check_path(value["device"], (*path, "device"), findings)
 
@@ -223,13 +218,13 @@ def check_raid(value: dict[str, Any], path: Path, findings: Findings) -> None:
     """A RAID array."""
     level = value.get("level")
     if not level:
-        findings.error((*path, "level"), "raid level is required")
+        findings.error((*path, "level"), messages.RAID_LEVEL())
     elif level in _FLAT_RAID:
         if value.get("spares"):
-            findings.error((*path, "level"), "spares unsupported for linear and raid0 arrays")
+            findings.error((*path, "level"), messages.RAID_SPARES())
     elif level not in _OTHER_RAID:
-        findings.error((*path, "level"), "unrecognized raid level")
+        findings.error((*path, "level"), messages.RAID_LEVEL_UNKNOWN())
     if not value.get("devices"):
-        findings.error((*path, "devices"), "raid devices required")
+        findings.error((*path, "devices"), messages.RAID_DEVICES())
     for at, device in enumerate(value.get("devices", ())):
         _check_path(device, (*path, "devices", at), findings)

@@ -22,6 +22,7 @@ from yaml.events import (
 from yaml.scanner import ScannerError
 from yaml.tokens import BlockEndToken, StreamStartToken
 
+from flatkit.butane import messages
 from flatkit.butane.source.node import ALIAS, MAPPING, SCALAR, SEQUENCE, Node, YamlFault
 from flatkit.butane.source.resolve import MERGE, STR, resolve_tag, short_tag
 from flatkit.butane.source.text import decode
@@ -107,7 +108,7 @@ def compose(text: str) -> Node | None:
         earlier = _look_ahead(text, mark.index) if mark is not None and not isinstance(error, ScannerError) else None
         raise _fault(earlier or error) from None
     except yaml.YAMLError:
-        raise YamlFault("control characters are not allowed") from None
+        raise YamlFault(messages.YAML_ENCODING(problem="control characters are not allowed")) from None
 
 
 def _look_ahead(text: str, index: int) -> yaml.MarkedYAMLError | None:
@@ -129,8 +130,12 @@ def _fault(error: yaml.MarkedYAMLError) -> YamlFault:
     shown = error.problem_mark or error.context_mark
     offset = 1 if isinstance(error, ScannerError) else 0
     lines = [mark.line for mark in (error.context_mark, error.problem_mark) if mark is not None and mark.line]
-    text = f"line {lines[0] + offset}: {problem}" if lines else problem
-    return YamlFault(text, line=shown.line + 1 if shown else 0, column=shown.column + 1 if shown else 0)
+    return YamlFault(
+        messages.yaml_problem(problem),
+        line=shown.line + 1 if shown else 0,
+        column=shown.column + 1 if shown else 0,
+        told=lines[0] + offset if lines else 0,
+    )
 
 
 class _Composer:
@@ -181,7 +186,7 @@ class _Composer:
             else:
                 root = node
             if count > MAX_NODES:
-                raise YamlFault(f"the config has more than {MAX_NODES} values")
+                raise YamlFault(messages.TOO_MANY_VALUES(limit=str(MAX_NODES)))
             if kind is MappingStartEvent or kind is SequenceStartEvent:
                 open_nodes.append(node)
                 if len(open_nodes) > MAX_DEPTH:
@@ -217,10 +222,10 @@ class _Composer:
         parent = self.open_nodes[-1] if self.open_nodes else None
         if parent is not None and parent.flow:
             closing = "}" if parent.kind == MAPPING else "]"
-            line = parent.line - 1 or event.start_mark.line
-            problem = f"did not find expected ',' or '{closing}'"
-            text = f"line {line}: {problem}" if line else problem
-            raise YamlFault(text, line=event.start_mark.line + 1, column=event.start_mark.column + 1)
+            message = messages.yaml_problem(f"did not find expected ',' or '{closing}'")
+            start = event.start_mark
+            told = parent.line - 1 or start.line
+            raise YamlFault(message, line=start.line + 1, column=start.column + 1, told=told)
 
     def _refuse_escaped_slash(self, event: Any) -> None:
         start = event.start_mark
@@ -244,7 +249,7 @@ class _Composer:
         node = Node(ALIAS, "", event.anchor, mark.line + 1, mark.column + 1)
         node.target = self.anchors.get(event.anchor)
         if node.target is None:
-            raise YamlFault(f"unknown anchor '{event.anchor}' referenced", line=node.line, column=node.column)
+            raise YamlFault(messages.UNKNOWN_ANCHOR(name=event.anchor), line=node.line, column=node.column)
         node.end_line = event.end_mark.line + 1
         node.end_column = event.end_mark.column + 1
         return node

@@ -11,6 +11,8 @@ import binascii
 import math
 from typing import Any, Final
 
+from flatkit.butane import messages
+from flatkit.butane.messages import Wording
 from flatkit.butane.schema import Shape, Struct, Type
 from flatkit.butane.source.node import ALIAS, MAPPING, SCALAR, SEQUENCE, Node, YamlFault
 from flatkit.butane.source.quote import go_quote
@@ -28,8 +30,8 @@ _TEXT, _NUMBER, _SWITCH, _LIST, _STRUCT = Shape.TEXT, Shape.NUMBER, Shape.SWITCH
 class TypeErrors(Exception):
     """The values do not fit the schema: (line, column, message) of each fault."""
 
-    def __init__(self, faults: list[tuple[int, int, str]]) -> None:
-        super().__init__("unmarshal errors:\n" + "\n".join(f"  {message}" for _, _, message in faults))
+    def __init__(self, faults: list[tuple[int, int, Wording]]) -> None:
+        super().__init__("unmarshal errors:\n" + "\n".join(f"  line {line}: {message}" for line, _, message in faults))
         self.faults = faults
 
 
@@ -46,7 +48,7 @@ def decode(root: Node | None, kind: Type) -> dict[str, Any]:
 
 class _Decoder:
     def __init__(self) -> None:
-        self.faults: list[tuple[int, int, str]] = []
+        self.faults: list[tuple[int, int, Wording]] = []
         self.merged: set[str] | None = None
         self.open_aliases: set[int] = set()
         self.count = 0
@@ -74,12 +76,11 @@ class _Decoder:
         low, high = 400_000, 4_000_000
         allowed = 0.99 - 0.89 * min(max(self.count - low, 0), high - low) / (high - low)
         if self.alias_count / self.count > allowed:
-            raise YamlFault("document contains excessive aliasing")
+            raise YamlFault(messages.ALIAS_BOMB())
 
     def _alias(self, node: Node, kind: Type) -> Any:
         if id(node) in self.open_aliases:
-            text = f"anchor '{node.value}' value contains itself"
-            raise YamlFault(text, line=node.line, column=node.column)
+            raise YamlFault(messages.ANCHOR_LOOP(name=node.value), line=node.line, column=node.column)
         assert node.target is not None
         self.open_aliases.add(id(node))
         self.alias_depth += 1
@@ -95,7 +96,7 @@ class _Decoder:
             raw = node.value.encode("utf-8", "surrogateescape")
             shown = raw[:7].decode("utf-8", "surrogateescape") + "..." if len(raw) > 10 else node.value
             value = f" `{shown}`"
-        self.faults.append((node.line, node.column, f"line {node.line}: cannot unmarshal {tag}{value} into {kind.go}"))
+        self.faults.append((node.line, node.column, messages.WRONG_TYPE(found=f"{tag}{value}", type=kind.go)))
         return _MISSING
 
     def _scalar(self, node: Node, kind: Type) -> Any:
@@ -129,7 +130,7 @@ class _Decoder:
         try:
             tag, resolved = resolve(node.tag, node.value)
         except WrongTag as error:
-            raise YamlFault(str(error), line=node.line, column=node.column) from None
+            raise YamlFault(error.message, line=node.line, column=node.column) from None
         if tag == BINARY:
             resolved = _binary(node)
         return tag, resolved
@@ -162,10 +163,11 @@ class _Decoder:
             del later_ones[0]
             pairs += len(later_ones)
             if pairs > _MAX_FAULTS:
-                raise YamlFault(f"more than {_MAX_FAULTS} duplicate keys", line=first.line, column=first.column)
+                message = messages.TOO_MANY_DUPLICATES(limit=str(_MAX_FAULTS))
+                raise YamlFault(message, line=first.line, column=first.column)
             for later in later_ones:
-                text = f"line {later.line}: mapping key {go_quote(later.value)} already defined at line {first.line}"
-                self.faults.append((later.line, later.column, text))
+                message = messages.DUPLICATE_KEY(key=go_quote(later.value), line=str(first.line))
+                self.faults.append((later.line, later.column, message))
         return pairs > 0
 
     def _fill(self, node: Node, kind: Type, struct: Struct, out: dict[str, Any]) -> None:
@@ -203,16 +205,15 @@ class _Decoder:
         merged = self.merged
         self.merge_depth += 1
         if self.merge_depth > _MAX_MERGES:
-            text = f"more than {_MAX_MERGES} merges inside each other"
-            raise YamlFault(text, line=merge.line, column=merge.column)
+            message = messages.TOO_MANY_MERGES(limit=str(_MAX_MERGES))
+            raise YamlFault(message, line=merge.line, column=merge.column)
         if merged is None:
             self.merged = {key.value for key in parent.content[::2] if key.kind == SCALAR and key.tag != MERGE}
         sources = merge.content if merge.kind == SEQUENCE else [merge]
         for source in sources:
             target = source.target if source.kind == ALIAS else source
             if target is None or target.kind != MAPPING:
-                text = "map merge requires map or sequence of maps as the value"
-                raise YamlFault(text, line=merge.line, column=merge.column)
+                raise YamlFault(messages.MERGE_VALUE(), line=merge.line, column=merge.column)
             self._merge_one(source, target, kind, struct, out)
         self.merge_depth -= 1
         self.merged = merged
@@ -220,7 +221,7 @@ class _Decoder:
     def _merge_one(self, source: Node, target: Node, kind: Type, struct: Struct, out: dict[str, Any]) -> None:
         if source.kind == ALIAS:
             if id(source) in self.open_aliases:
-                raise YamlFault(f"anchor '{source.value}' value contains itself")
+                raise YamlFault(messages.ANCHOR_LOOP(name=source.value))
             self.open_aliases.add(id(source))
             self.alias_depth += 1
         self.count += 1
@@ -252,6 +253,5 @@ def _binary(node: Node) -> str:
         # Go's decoder skips line breaks and nothing else.
         raw = base64.b64decode(node.value.replace("\n", "").replace("\r", ""), validate=True)
     except (binascii.Error, ValueError):
-        text = "!!binary value contains invalid base64 data"
-        raise YamlFault(text, line=node.line, column=node.column) from None
+        raise YamlFault(messages.BAD_BINARY(), line=node.line, column=node.column) from None
     return raw.decode("utf-8", "surrogateescape")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from flatkit.butane.messages import Wording
 from flatkit.report import Span
 
 SCALAR: Final = 1
@@ -19,11 +20,11 @@ Path = tuple[str | int, ...]
 
 
 class YamlFault(Exception):
-    """The document cannot be read; `text` is yaml.v3's message without "yaml: ", `line` counts from 1 (0: unknown)."""
+    """The document cannot be read; the place counts from 1 (0: unknown), `told` is the line that yaml.v3 prints."""
 
-    def __init__(self, text: str, *, line: int = 0, column: int = 0) -> None:
-        super().__init__(text)
-        self.text = text
+    def __init__(self, message: Wording, *, line: int = 0, column: int = 0, told: int = 0) -> None:
+        super().__init__(f"line {told}: {message}" if told else message)
+        self.message = message
         self.line = line
         self.column = column
 

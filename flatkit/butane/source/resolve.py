@@ -6,6 +6,9 @@ import functools
 import re
 from typing import Any
 
+from flatkit.butane import messages
+from flatkit.butane.messages import Wording
+
 STR, INT, FLOAT, BOOL, NULL = "!!str", "!!int", "!!float", "!!bool", "!!null"
 BINARY, MERGE, TIMESTAMP = "!!binary", "!!merge", "!!timestamp"
 
@@ -32,7 +35,11 @@ _DATE = re.compile(
 
 
 class WrongTag(Exception):
-    """An explicit tag that the value does not fit; the text is yaml.v3's."""
+    """An explicit tag that the value does not fit."""
+
+    def __init__(self, message: Wording) -> None:
+        super().__init__(message)
+        self.message = message
 
 
 def short_tag(tag: str) -> str:
@@ -55,7 +62,7 @@ def resolve(tag: str, text: str) -> tuple[str, Any]:
         return found, value
     if tag == FLOAT and found == INT:
         return FLOAT, float(value)
-    raise WrongTag(f"cannot decode {found} `{text}` as a {tag}")
+    raise WrongTag(messages.WRONG_TAG(found=found, value=text, tag=tag))
 
 
 def _resolve_plain(text: str, tag: str) -> tuple[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from flatkit.butane import messages
 from flatkit.butane.source.node import YamlFault
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -20,7 +21,7 @@ def decode(data: bytes) -> str:
     Raises YamlFault for what yaml.v3 refuses, and for more than MAX_BYTES.
     """
     if len(data) > MAX_BYTES:
-        raise YamlFault(f"the config has {len(data)} bytes, more than the {MAX_BYTES} that flatkit reads")
+        raise YamlFault(messages.TOO_MANY_BYTES(count=str(len(data)), limit=str(MAX_BYTES)))
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = _decode_utf16(data[2:], "little" if data[:1] == b"\xff" else "big")
     else:
@@ -31,8 +32,9 @@ def decode(data: bytes) -> str:
     return text
 
 
-def _fault_at(text: str, at: int, message: str) -> YamlFault:
+def _fault_at(text: str, at: int, problem: str) -> YamlFault:
     before = text[:at]
+    message = messages.YAML_ENCODING(problem=problem)
     return YamlFault(message, line=before.count("\n") + 1, column=at - before.rfind("\n"))
 
 
@@ -71,10 +73,10 @@ def _decode_utf16(data: bytes, order: str) -> str:
         return data.decode(codec)
     except UnicodeDecodeError as error:
         if error.end >= len(data) and len(data) - error.start < 2:
-            raise YamlFault("incomplete UTF-16 character") from None
+            raise YamlFault(messages.YAML_ENCODING(problem="incomplete UTF-16 character")) from None
         unit = int.from_bytes(data[error.start : error.start + 2], "little" if order == "little" else "big")
         if unit & 0xFC00 == 0xDC00:
-            raise YamlFault("unexpected low surrogate area") from None
+            raise YamlFault(messages.YAML_ENCODING(problem="unexpected low surrogate area")) from None
         if len(data) - error.start < 4:
-            raise YamlFault("incomplete UTF-16 surrogate pair") from None
-        raise YamlFault("expected low surrogate area") from None
+            raise YamlFault(messages.YAML_ENCODING(problem="incomplete UTF-16 surrogate pair")) from None
+        raise YamlFault(messages.YAML_ENCODING(problem="expected low surrogate area")) from None
