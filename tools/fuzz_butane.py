@@ -15,7 +15,7 @@ from pathlib import Path
 import vectors
 
 from flatkit.butane import translate
-from flatkit.butane.teach import teach
+from flatkit.butane.lint import lint
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden" / "butane"
 PIECES = [
@@ -52,7 +52,7 @@ def fault(data: bytes) -> str:
         done = translate(data)
         took = time.perf_counter() - began
         again = translate(data)
-        teach(done)
+        lint(done)
         for leaf in done.provenance.leaves():
             done.provenance.span(leaf)
     except Exception:  # noqa: BLE001  (that is what is looked for)

@@ -8,28 +8,28 @@ from __future__ import annotations
 from typing import Any
 
 from flatkit.butane import messages
-from flatkit.butane.findings import Findings, path_text
-from flatkit.butane.ignition.embedded import check_embedded
+from flatkit.butane.diagnostics import Diagnostics, path_text
+from flatkit.butane.ignition.config import check_embedded
 from flatkit.butane.schema import Schema, Shape, Struct
 from flatkit.butane.source.node import MAPPING, Node, Path
 
 _RESOURCE_KEYS = ("local", "inline", "source")
 
 
-def find_unused_keys(config: dict[str, Any], root: Node | None, *, schema: Schema, findings: Findings) -> None:
+def find_unused_keys(config: dict[str, Any], root: Node | None, *, schema: Schema, diagnostics: Diagnostics) -> None:
     """Warn of every key that the schema does not know, where a mapping is written out in the text."""
-    _unused(schema.root, config, root, (), findings)
+    _unused(schema.root, config, root, (), diagnostics)
 
 
-def _unused(struct: Struct, value: dict[str, Any], node: Node | None, path: Path, findings: Findings) -> None:
+def _unused(struct: Struct, value: dict[str, Any], node: Node | None, path: Path, diagnostics: Diagnostics) -> None:
     if node is not None:
         if node.kind != MAPPING:
-            findings.warning(path, messages.NULL_MAPPING(path=path_text(path)))
+            diagnostics.warning(path, messages.NULL_MAPPING(path=path_text(path)))
             node = None
         else:
             for key in node.positions():
                 if key not in struct.fields:
-                    findings.warning((*path, key), messages.UNUSED_KEY(key=key), on_key=True)
+                    diagnostics.warning((*path, key), messages.UNUSED_KEY(key=key), on_key=True)
     for field in struct.fields.values():
         kind = field.type
         if kind.shape is Shape.STRUCT:
@@ -37,66 +37,66 @@ def _unused(struct: Struct, value: dict[str, Any], node: Node | None, path: Path
             inner = value.get(field.name, {})
             if child is not None or inner:
                 assert kind.struct is not None
-                _unused(kind.struct, inner, child, (*path, field.name), findings)
+                _unused(kind.struct, inner, child, (*path, field.name), diagnostics)
         elif kind.item is not None and kind.item.struct is not None:
             items = node.child(field.name) if node is not None else None
             for at, inner in enumerate(value.get(field.name, ())):
                 child = items.child(at) if items is not None else None
-                _unused(kind.item.struct, inner, child, (*path, field.name, at), findings)
+                _unused(kind.item.struct, inner, child, (*path, field.name, at), diagnostics)
 
 
-def check_source(config: dict[str, Any], *, schema: Schema, findings: Findings) -> None:
+def check_source(config: dict[str, Any], *, schema: Schema, diagnostics: Diagnostics) -> None:
     """Add what Butane itself has to say about the values."""
-    _check(schema.root, config, (), schema, findings)
+    _check(schema.root, config, (), schema, diagnostics)
 
 
-def _check(struct: Struct, value: dict[str, Any], path: Path, schema: Schema, findings: Findings) -> None:
+def _check(struct: Struct, value: dict[str, Any], path: Path, schema: Schema, diagnostics: Diagnostics) -> None:
     name = struct.name
     if name == "Resource":
-        _check_resource(value, path, schema, findings)
+        _check_resource(value, path, schema, diagnostics)
     elif name in ("File", "Directory"):
-        _check_mode(value, path, is_directory=name == "Directory", findings=findings)
+        _check_mode(value, path, is_directory=name == "Directory", diagnostics=diagnostics)
     elif name == "Filesystem":
-        _check_filesystem(value, path, findings)
+        _check_filesystem(value, path, diagnostics)
     elif name == "Tree":
         if not value.get("local"):
-            findings.error(path, messages.LOCAL_REQUIRED())
+            diagnostics.error(path, messages.LOCAL_REQUIRED())
     elif name in ("Unit", "Dropin") and "contents" in value and "contents_local" in value:
-        findings.error((*path, "contents_local"), messages.ONE_CONTENTS())
+        diagnostics.error((*path, "contents_local"), messages.ONE_CONTENTS())
     for field in struct.fields.values():
         inner = value.get(field.name)
         if not inner:
             continue
         kind = field.type
         if kind.struct is not None:
-            _check(kind.struct, inner, (*path, field.name), schema, findings)
+            _check(kind.struct, inner, (*path, field.name), schema, diagnostics)
         elif kind.item is not None and kind.item.struct is not None:
             for at, item in enumerate(inner):
-                _check(kind.item.struct, item, (*path, field.name, at), schema, findings)
+                _check(kind.item.struct, item, (*path, field.name, at), schema, diagnostics)
 
 
-def _check_resource(value: dict[str, Any], path: Path, schema: Schema, findings: Findings) -> None:
+def _check_resource(value: dict[str, Any], path: Path, schema: Schema, diagnostics: Diagnostics) -> None:
     given = [key for key in _RESOURCE_KEYS if key in value]
     if len(given) > 1:
-        findings.error((*path, given[-1]), messages.ONE_RESOURCE())
+        diagnostics.error((*path, given[-1]), messages.ONE_RESOURCE())
     if path[:2] == ("ignition", "config") and given == ["inline"]:
-        check_embedded(value["inline"], path, schema=schema, findings=findings)
+        check_embedded(value["inline"], path, schema=schema, diagnostics=diagnostics)
 
 
-def _check_filesystem(value: dict[str, Any], path: Path, findings: Findings) -> None:
+def _check_filesystem(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     if not value.get("with_mount_unit"):
         return
     if not value.get("format"):
-        findings.error((*path, "format"), messages.MOUNT_NEEDS_FORMAT())
+        diagnostics.error((*path, "format"), messages.MOUNT_NEEDS_FORMAT())
     elif value["format"] != "swap" and not value.get("path"):
-        findings.error((*path, "path"), messages.MOUNT_NEEDS_PATH())
+        diagnostics.error((*path, "path"), messages.MOUNT_NEEDS_PATH())
 
 
-def _check_mode(value: dict[str, Any], path: Path, *, is_directory: bool, findings: Findings) -> None:
+def _check_mode(value: dict[str, Any], path: Path, *, is_directory: bool, diagnostics: Diagnostics) -> None:
     mode = value.get("mode")
     if mode is None or octal_meant(mode, is_directory=is_directory) is None:
         return
-    findings.warning((*path, "mode"), messages.MODE_NOT_OCTAL())
+    diagnostics.warning((*path, "mode"), messages.MODE_NOT_OCTAL())
 
 
 def octal_meant(mode: int, *, is_directory: bool) -> int | None:

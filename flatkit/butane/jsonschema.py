@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flatkit.butane.schema import Field, Shape, Struct, Type
+from flatkit.butane.schema import Field, FieldType, Shape, Struct
 from flatkit.butane.tables import get_schema
 
 _REQUIRED = {
@@ -78,7 +78,7 @@ def _property(struct: Struct, field: Field, reference: str) -> dict[str, Any]:
     return out
 
 
-def _type(kind: Type) -> dict[str, Any]:
+def _type(kind: FieldType) -> dict[str, Any]:
     if kind.shape is Shape.STRUCT and kind.struct is not None:
         return {"$ref": f"#/definitions/{kind.struct.name}"}
     if kind.shape is Shape.LIST and kind.item is not None:

@@ -7,21 +7,29 @@ are filesystems; it is kept apart so that the quirk stays in one place.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from flatkit.butane.moves import Move
 from flatkit.butane.schema import Schema, Struct, snake, struct_of
 from flatkit.butane.source.node import ALIAS, SCALAR, SEQUENCE, Node, Path
 from flatkit.butane.source.resolve import NULL
 from flatkit.report import Span
 
 
+class Origin(NamedTuple):
+    """The YAML path of a JSON value. `whole`: everything below comes from that one place."""
+
+    source: Path
+    whole: bool = False
+
+
 class Provenance:
     """Both directions, by path: `to_yaml(("storage", "files", 0, "contents", "source"))`."""
 
-    def __init__(self, ignition: dict[str, Any], moves: dict[Path, Move], root: Node | None, schema: Schema) -> None:
+    def __init__(
+        self, ignition: dict[str, Any], origins: dict[Path, Origin], root: Node | None, schema: Schema
+    ) -> None:
         self._ignition = ignition
-        self._moves = moves
+        self._origins = origins
         self._root = root
         self._schema = schema
 
@@ -32,9 +40,9 @@ class Provenance:
     def _source(self, json_path: Path) -> Path:
         """The same with Butane's indices, which do not count null items of lists."""
         for length in range(len(json_path), 0, -1):
-            move = self._moves.get(json_path[:length])
-            if move is not None:
-                return move.source if move.whole else (*move.source, *_snaked(json_path[length:]))
+            origin = self._origins.get(json_path[:length])
+            if origin is not None:
+                return origin.source if origin.whole else (*origin.source, *_snaked(json_path[length:]))
         return _snaked(json_path)
 
     def span(self, json_path: Path) -> Span | None:
@@ -73,7 +81,7 @@ class Provenance:
         return field is not None and not field.always
 
     def report_path(self, json_path: Path) -> Path:
-        """The path that Butane's reports show for a finding in the JSON."""
+        """The path that Butane's reports show for a diagnostic in the JSON."""
         if self._ignition.get("storage", {}).get("filesystems") and not self.is_populated(json_path):
             return _snaked(json_path)
         return self._source(json_path)

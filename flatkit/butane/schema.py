@@ -25,12 +25,12 @@ class Shape(Enum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Type:
+class FieldType:
     """What a value must be. `go` is the name that Butane's own messages use for it."""
 
     shape: Shape
     go: str
-    item: Type | None = None
+    item: FieldType | None = None
     struct: Struct | None = None
 
 
@@ -43,7 +43,7 @@ class Field:
     """
 
     name: str
-    type: Type
+    type: FieldType
     json: str
     optional: bool
     always: bool
@@ -99,7 +99,7 @@ class Schema:
         return REFERENCE.format(version=self.version.replace(".", "_"))
 
 
-def struct_of(kind: Type) -> Struct | None:
+def struct_of(kind: FieldType) -> Struct | None:
     """The mapping behind a type, through a list if need be."""
     if kind.shape is Shape.LIST and kind.item is not None:
         return kind.item.struct
@@ -122,18 +122,18 @@ _SHAPES = {"str": Shape.TEXT, "int": Shape.NUMBER, "bool": Shape.SWITCH}
 _GO = {"str": "string", "int": "int", "bool": "bool"}
 
 
-def _type(text: str, package: str, structs: dict[str, Struct]) -> Type:
+def _type(text: str, package: str, structs: dict[str, Struct]) -> FieldType:
     """Read a type as tables.py writes it: `str`, `[str]`, `[str:Group]`, `File`, `[File]`, `[HTTPHeader:HTTPHeaders]`."""
     if text.startswith("["):
         inner, _, named = text[1:-1].partition(":")
         if inner in _SHAPES:
-            item = Type(shape=_SHAPES[inner], go=f"{package}.{named}" if named else _GO[inner])
-            return Type(shape=Shape.LIST, go=f"[]{item.go}", item=item)
+            item = FieldType(shape=_SHAPES[inner], go=f"{package}.{named}" if named else _GO[inner])
+            return FieldType(shape=Shape.LIST, go=f"[]{item.go}", item=item)
         item = _type(inner, package, structs)
-        return Type(shape=Shape.LIST, go=f"{package}.{named}" if named else f"[]{item.go}", item=item)
+        return FieldType(shape=Shape.LIST, go=f"{package}.{named}" if named else f"[]{item.go}", item=item)
     if text in _SHAPES:
-        return Type(shape=_SHAPES[text], go=_GO[text])
-    return Type(shape=Shape.STRUCT, go=f"{package}.{text}", struct=structs[text])
+        return FieldType(shape=_SHAPES[text], go=_GO[text])
+    return FieldType(shape=Shape.STRUCT, go=f"{package}.{text}", struct=structs[text])
 
 
 def build(

@@ -1,7 +1,7 @@
 """Butane values -> Ignition: copies what both know, and writes out Butane's sugar.
 
 Expects values that check_source.py has passed. Where a value of the JSON does not come from the same place of the YAML,
-`moves` says where it does come from; provenance.py reads that.
+`origins` says where it does come from; provenance.py reads that.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from flatkit.butane.dataurl import data_url
-from flatkit.butane.findings import Findings
+from flatkit.butane.diagnostics import Diagnostics
 from flatkit.butane.localfiles import LocalFault, LocalFiles
 from flatkit.butane.mountunits import add_mount_units
-from flatkit.butane.moves import Move
+from flatkit.butane.provenance import Origin
 from flatkit.butane.schema import Schema, Shape, Struct, camel
 from flatkit.butane.source.node import Path
 from flatkit.butane.trees import TreeCopier
@@ -21,32 +21,34 @@ _STRUCT, _LIST = Shape.STRUCT, Shape.LIST
 
 
 class Translated(NamedTuple):
-    """Ignition as JSON-ready values in Ignition's order, and the moves by JSON path."""
+    """Ignition as JSON-ready values in Ignition's order, and the origins by JSON path."""
 
     ignition: dict[str, Any]
-    moves: dict[Path, Move]
+    origins: dict[Path, Origin]
 
 
-def translate_values(config: dict[str, Any], *, schema: Schema, files: LocalFiles, findings: Findings) -> Translated:
-    """Turn decoded values into Ignition; what goes wrong with local files is added to `findings`."""
-    translator = _Translator(schema, files, findings)
+def translate_values(
+    config: dict[str, Any], *, schema: Schema, files: LocalFiles, diagnostics: Diagnostics
+) -> Translated:
+    """Turn decoded values into Ignition; what goes wrong with local files is added to `diagnostics`."""
+    translator = _Translator(schema, files, diagnostics)
     out = translator.struct(schema.root, config, ())
     version = {"version": schema.ignition}
     out = {"ignition": {**out.pop("ignition", {}), **version}, **out}
-    translator.moves["ignition", "version"] = Move(("version",))
-    add_mount_units(config, out, translator.moves)
+    translator.origins["ignition", "version"] = Origin(("version",))
+    add_mount_units(config, out, translator.origins)
     trees = config.get("storage", {}).get("trees", [])
     if trees:
-        TreeCopier(schema, files, findings, translator.moves, out).copy(trees)
-    return Translated(out, translator.moves)
+        TreeCopier(schema, files, diagnostics, translator.origins, out).copy(trees)
+    return Translated(out, translator.origins)
 
 
 class _Translator:
-    def __init__(self, schema: Schema, files: LocalFiles, findings: Findings) -> None:
+    def __init__(self, schema: Schema, files: LocalFiles, diagnostics: Diagnostics) -> None:
         self.schema = schema
         self.files = files
-        self.findings = findings
-        self.moves: dict[Path, Move] = {}
+        self.diagnostics = diagnostics
+        self.origins: dict[Path, Origin] = {}
 
     def struct(self, struct: Struct, value: dict[str, Any], path: Path) -> dict[str, Any]:
         """A mapping; `path` is its place in the YAML, which is also its place in the JSON, but for the names."""
@@ -91,15 +93,15 @@ class _Translator:
             try:
                 data = self.files.read(text)
             except LocalFault as fault:
-                self.findings.error((*path, sugar), fault.message)
+                self.diagnostics.error((*path, sugar), fault.message)
                 return value
         else:
             data = text.encode("utf-8", "surrogateescape")
         source, compression = data_url(data, value.get("compression"))
         target = _json_path(path)
-        self.moves[*target, "source"] = Move((*path, sugar))
+        self.origins[*target, "source"] = Origin((*path, sugar))
         if not value.get("compression"):
-            self.moves[*target, "compression"] = Move((*path, sugar))
+            self.origins[*target, "compression"] = Origin((*path, sugar))
         return {**value, "source": source, "compression": compression}
 
     def unit(self, value: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -118,9 +120,9 @@ class _Translator:
         try:
             data = self.files.read(local)
         except LocalFault as fault:
-            self.findings.error((*path, "contents_local"), fault.message)
+            self.diagnostics.error((*path, "contents_local"), fault.message)
             return value
-        self.moves[*_json_path(path), "contents"] = Move((*path, "contents_local"))
+        self.origins[*_json_path(path), "contents"] = Origin((*path, "contents_local"))
         return {**value, "contents": data.decode("utf-8", "surrogateescape")}
 
     def user(self, value: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -133,21 +135,21 @@ class _Translator:
             try:
                 self.files.locate("")
             except LocalFault as fault:
-                self.findings.error(where, fault.message)
+                self.diagnostics.error(where, fault.message)
             return value
         keys = list(value.get("ssh_authorized_keys", []))
         target = (*_json_path(path), "sshAuthorizedKeys")
         if not keys:
-            self.moves[target] = Move(where)
+            self.origins[target] = Origin(where)
         for at, local in enumerate(locals_):
             try:
                 data = self.files.read(local)
             except LocalFault as fault:
-                self.findings.error((*where, at), fault.message)
+                self.diagnostics.error((*where, at), fault.message)
                 continue
             for line in data.decode("utf-8", "surrogateescape").replace("\r\n", "\n").split("\n"):
                 if line:
-                    self.moves[*target, len(keys)] = Move((*where, at))
+                    self.origins[*target, len(keys)] = Origin((*where, at))
                     keys.append(line)
         return {**value, "ssh_authorized_keys": keys}
 

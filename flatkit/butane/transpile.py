@@ -14,14 +14,13 @@ from typing import Any
 
 from flatkit.butane import messages
 from flatkit.butane.check_source import check_source, find_unused_keys
-from flatkit.butane.findings import Finding, Findings, correlate, entry_of
+from flatkit.butane.diagnostics import Diagnostic, Diagnostics, entry_of, to_report
 from flatkit.butane.ignition.check import check_ignition_values
 from flatkit.butane.ignition.duplicates import find_duplicates
-from flatkit.butane.ignition.gojson import dump
+from flatkit.butane.ignition.go_json import dump
 from flatkit.butane.localfiles import LocalFiles
-from flatkit.butane.moves import Move
-from flatkit.butane.provenance import Provenance
-from flatkit.butane.schema import Schema, Shape, Struct, Type
+from flatkit.butane.provenance import Origin, Provenance
+from flatkit.butane.schema import FieldType, Schema, Shape, Struct
 from flatkit.butane.source.compose import Document
 from flatkit.butane.source.decode import TypeErrors, decode
 from flatkit.butane.source.node import Node, YamlFault
@@ -36,14 +35,16 @@ _SEMVER_PART = re.compile(r"[0-9A-Za-z.-]*\Z", re.ASCII)
 
 # butane's first look at a config: variant and version alone.
 _HEADER_FIELDS = {key: get_schema().root.fields[key] for key in ("variant", "version")}
-_HEADER = Type(shape=Shape.STRUCT, go="config.commonFields", struct=Struct(name="commonFields", fields=_HEADER_FIELDS))
+_HEADER = FieldType(
+    shape=Shape.STRUCT, go="config.commonFields", struct=Struct(name="commonFields", fields=_HEADER_FIELDS)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Translation:
     """What became of a config.
 
-    `report` holds every finding; `is_printed` is False for the faults of YAML itself, which butane tells in `failure` only.
+    `report` holds every diagnostic; `is_printed` is False for the faults of YAML itself, which butane tells in `failure` only.
     `ignition` is None and `json` is "" when it failed.
     """
 
@@ -56,7 +57,7 @@ class Translation:
     json: str = ""
     schema: Schema | None = None
     values: dict[str, Any] = field(default_factory=dict)
-    moves: dict[tuple[str | int, ...], Move] = field(default_factory=dict)
+    origins: dict[tuple[str | int, ...], Origin] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -77,7 +78,7 @@ class Translation:
     def provenance(self) -> Provenance:
         """From the JSON to the YAML and back; empty when the translation failed."""
         schema = self.schema or get_schema()
-        return Provenance(self.ignition or {}, self.moves, self.root, schema)
+        return Provenance(self.ignition or {}, self.origins, self.root, schema)
 
 
 def translate(
@@ -98,7 +99,7 @@ def translate(
     if isinstance(schema, Translation):
         return schema
     try:
-        values = decode(root, Type(shape=Shape.STRUCT, go=f"{schema.package}.Config", struct=schema.root))
+        values = decode(root, FieldType(shape=Shape.STRUCT, go=f"{schema.package}.Config", struct=schema.root))
     except (YamlFault, TypeErrors) as fault:
         return _yaml_failure(name, document, "yaml: ", fault)
     done = _Run(name, document, schema, values).translate(LocalFiles(files_dir), pretty=pretty)
@@ -176,41 +177,41 @@ class _Run:
     def __init__(self, name: str, document: Document, schema: Schema, values: dict[str, Any]) -> None:
         self.name, self.document, self.schema, self.values = name, document, schema, values
         self.root = document.tree
-        self.findings = Findings()
+        self.diagnostics = Diagnostics()
 
     def translate(self, files: LocalFiles, *, pretty: bool) -> Translation:
         """Unused keys, source checks, translation, filter, Ignition's checks."""
-        schema, findings, values = self.schema, self.findings, self.values
-        find_unused_keys(values, self.root, schema=schema, findings=findings)
-        check_source(values, schema=schema, findings=findings)
-        if findings.is_fatal:
+        schema, diagnostics, values = self.schema, self.diagnostics, self.values
+        find_unused_keys(values, self.root, schema=schema, diagnostics=diagnostics)
+        check_source(values, schema=schema, diagnostics=diagnostics)
+        if diagnostics.is_fatal:
             return self.result(SOURCE_INVALID)
-        ignition, moves = translate_values(values, schema=schema, files=files, findings=findings)
-        if not findings.is_fatal:
+        ignition, origins = translate_values(values, schema=schema, files=files, diagnostics=diagnostics)
+        if not diagnostics.is_fatal:
             self.filter_fields(ignition)
-        if findings.is_fatal:
+        if diagnostics.is_fatal:
             return self.result(SOURCE_INVALID)
-        provenance = Provenance(ignition, moves, self.root, schema)
-        found = Findings()
-        find_duplicates(ignition, schema=schema, findings=found)
-        check_ignition_values(ignition, schema=schema, findings=found)
-        for finding in found:
-            assert finding.path is not None
-            findings.append(Finding(finding.kind, provenance.report_path(finding.path), finding.message))
-        if findings.is_fatal:
+        provenance = Provenance(ignition, origins, self.root, schema)
+        found = Diagnostics()
+        find_duplicates(ignition, schema=schema, diagnostics=found)
+        check_ignition_values(ignition, schema=schema, diagnostics=found)
+        for diagnostic in found:
+            assert diagnostic.path is not None
+            diagnostics.append(Diagnostic(diagnostic.kind, provenance.report_path(diagnostic.path), diagnostic.message))
+        if diagnostics.is_fatal:
             return self.result(RESULT_INVALID)
-        return replace(self.result(""), ignition=ignition, json=dump(ignition, pretty=pretty), moves=moves)
+        return replace(self.result(""), ignition=ignition, json=dump(ignition, pretty=pretty), origins=origins)
 
     def filter_fields(self, ignition: dict[str, Any]) -> None:
         """What Ignition knows but Flatcar does not support."""
         for at, device in enumerate(ignition.get("storage", {}).get("luks", ())):
             if "clevis" in device:
                 path = ("storage", "luks", at, "clevis")
-                self.findings.error(path, messages.CLEVIS())
+                self.diagnostics.error(path, messages.CLEVIS())
 
     def result(self, failure: str) -> Translation:
         """The report so far."""
         return Translation(
-            name=self.name, document=self.document, report=correlate(self.findings, self.root), failure=failure,
+            name=self.name, document=self.document, report=to_report(self.diagnostics, self.root), failure=failure,
             schema=self.schema, values=self.values,
         )  # fmt: skip

@@ -11,20 +11,25 @@ from typing import Any
 
 from flatkit.butane import messages
 from flatkit.butane.dataurl import data_url
-from flatkit.butane.findings import Findings
+from flatkit.butane.diagnostics import Diagnostics
 from flatkit.butane.localfiles import LocalFault, LocalFiles, TreeEntry, go_error, join, read_file
-from flatkit.butane.moves import Move
+from flatkit.butane.provenance import Origin
 from flatkit.butane.schema import Schema
 from flatkit.butane.source.node import Path
 
 
 class TreeCopier:
-    """Adds trees to an Ignition config, in place; what goes wrong is added to the findings."""
+    """Adds trees to an Ignition config, in place; what goes wrong is added to the diagnostics."""
 
     def __init__(
-        self, schema: Schema, files: LocalFiles, findings: Findings, moves: dict[Path, Move], out: dict[str, Any]
+        self,
+        schema: Schema,
+        files: LocalFiles,
+        diagnostics: Diagnostics,
+        origins: dict[Path, Origin],
+        out: dict[str, Any],
     ) -> None:
-        self.schema, self.files, self.findings, self.moves, self.out = schema, files, findings, moves, out
+        self.schema, self.files, self.diagnostics, self.origins, self.out = schema, files, diagnostics, origins, out
         self.nodes = _Nodes(out.setdefault("storage", {}))
 
     def copy(self, trees: list[dict[str, Any]]) -> None:
@@ -34,7 +39,7 @@ class TreeCopier:
             try:
                 entries = self.files.tree(tree.get("local", ""))
             except LocalFault as fault:
-                self.findings.error(path, fault.message)
+                self.diagnostics.error(path, fault.message)
                 if not self.files.base:
                     break
                 continue
@@ -47,27 +52,27 @@ class TreeCopier:
 
     def _add(self, entry: TreeEntry, top: str, path: Path) -> None:
         if entry.fault:
-            self.findings.error(path, entry.fault)
+            self.diagnostics.error(path, entry.fault)
             return
         group, key = ("links", "target") if entry.is_link else ("files", "source")
         at, node = self.nodes.get(group, join(top, entry.relative))
         holder = node if entry.is_link else node.get("contents", {})
         if at < 0 or holder.get(key):
-            self.findings.error(path, messages.TREE_CONFLICT())
+            self.diagnostics.error(path, messages.TREE_CONFLICT())
             return
         target: Path = ("storage", group, at)
         if self.nodes.is_new(group, at):
-            self.moves[target] = Move(path, whole=True)
+            self.origins[target] = Origin(path, whole=True)
         try:
             made = {"target": _readlink(entry.source)} if entry.is_link else _embed(entry, node)
         except LocalFault as fault:
-            self.findings.error(path, fault.message)
+            self.diagnostics.error(path, fault.message)
             return
         for name in made:
-            self.moves[*target, name] = Move(path, whole=name != "contents")
+            self.origins[*target, name] = Origin(path, whole=name != "contents")
         if not entry.is_link:
-            self.moves[*target, "contents", "source"] = Move(path)
-            self.moves[*target, "contents", "compression"] = Move(path)
+            self.origins[*target, "contents", "source"] = Origin(path)
+            self.origins[*target, "contents", "compression"] = Origin(path)
         node.update(made)
 
 

@@ -263,7 +263,7 @@ def _wants_color(choice: str) -> bool:
 
 def _debug(done: Any) -> str:
     """The map from YAML to JSON, as butane --debug shows it."""
-    from flatkit.butane.findings import path_text
+    from flatkit.butane.diagnostics import path_text
 
     paths = {leaf[:size] for leaf in done.provenance.leaves() for size in range(1, len(leaf) + 1)}
     lines = sorted((path_text(path), path_text(done.provenance.to_yaml(path))) for path in paths)

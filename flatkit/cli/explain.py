@@ -41,8 +41,8 @@ def run(argv: list[str]) -> int:
 def _explain(path: str, files_dir: str | None) -> int:
     from flatkit.butane import translate
     from flatkit.butane.explain import explain_text
+    from flatkit.butane.lint import lint
     from flatkit.butane.render import render_taught
-    from flatkit.butane.teach import teach
 
     try:
         data = read_input("" if path == "-" else path)
@@ -53,5 +53,5 @@ def _explain(path: str, files_dir: str | None) -> int:
     done = translate(data, files_dir=files_dir, name=path or "<stdin>")
     if done.ok:
         write(sys.stdout, explain_text(done))
-    write(sys.stderr, render_taught(done, teach(done)))
+    write(sys.stderr, render_taught(done, lint(done)))
     return 0 if done.ok else 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from flatkit.butane.teach import teach
+from flatkit.butane.lint import lint
 from flatkit.errors import InputError
 from flatkit.widgets import bundle, page_data
 from flatkit.widgets.config_card import summary
@@ -56,7 +56,7 @@ class EditorView:
         self.widget.send(
             {
                 "kind": "judged", **about, "ok": card.ok, "note": value.note, "conflict": value.has_conflict,
-                "report": page_data.report_data(teach(translation), translation.failure),
+                "report": page_data.report_data(lint(translation), translation.failure),
                 "start": value.start is not None, "solution": value.solution is not None,
                 "ignition": (value.ignition or {}).get("ignition", {}).get("version", ""),
             }

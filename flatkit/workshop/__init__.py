@@ -63,25 +63,25 @@ def read_config(path: str | Path, *, files_dir: Path | None = None) -> Config:
 
 def parse_config(data: bytes | str, *, name: str, files_dir: Path | None = None) -> Config:
     """Judge and translate a config's text; `.ign` in the name means Ignition, anything else Butane. Raises as read_config."""
-    from flatkit.butane.handover import Looks, looks_like
+    from flatkit.butane.ignition_compat import Format, detect_format
     from flatkit.butane.source.compose import Document
 
     document = Document(data)
-    looks = looks_like(document)
+    looks = detect_format(document)
     text = data if isinstance(data, str) else data.decode(errors="replace")
     if name.endswith((".ign", ".json")):
-        if looks is Looks.BUTANE:
+        if looks is Format.BUTANE:
             raise InputError(
                 f'"{name}" holds Butane, and its name says Ignition; machines read Ignition only',
                 hint=f"flatkit up {_renamed(name, '.bu')}   (rename the file: flatkit then translates it)",
             )
         return _from_ignition(document, text, name)
-    if looks is Looks.IGNITION:
+    if looks is Format.IGNITION:
         raise InputError(
             f'"{name}" holds Ignition JSON, and its name says Butane: there is nothing left to translate',
             hint=f"flatkit up {_renamed(name, '.ign')}   (rename the file)",
         )
-    if looks in {Looks.CLOUD_CONFIG, Looks.CONTAINER_LINUX_CONFIG}:
+    if looks in {Format.CLOUD_CONFIG, Format.CONTAINER_LINUX_CONFIG}:
         raise InputError(
             f'"{name}" holds a {looks}, which Ignition does not read; expected Butane: variant: flatcar, version: 1.1.0',
             hint="flatkit butane --check " + name,
@@ -94,7 +94,7 @@ def _renamed(name: str, suffix: str) -> str:
 
 
 def _from_ignition(document: Document, text: str, name: str) -> Config:
-    from flatkit.butane.handover import check_ignition
+    from flatkit.butane.ignition_compat import check_ignition
 
     ignition, report = check_ignition(document)
     if ignition is None or report.is_fatal:
@@ -142,7 +142,7 @@ class Wish:
 
 def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> MachineSpec:
     """What the machine is to be. Says what flatkit adds or changes. Raises InputError for what the image cannot read."""
-    from flatkit.butane.handover import add_keys, lower
+    from flatkit.butane.ignition_compat import add_ssh_keys, downgrade
     from flatkit.machines import Arch, DirectBoot, MachineSpec
     from flatkit.workshop.limits import refuse_limits
 
@@ -150,11 +150,11 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
         observer.notify(Said(text=f"config: {warning}"))
     extra = len(wish.disks_gib) + len(wish.disk_images)
     refuse_limits(config, on_lab=image.kind is ImageKind.LAB, extra_disks=extra)
-    own = add_keys(config.ignition, wish.public_keys)
-    ignition = add_keys(own, [_public_key(wish)])
+    own = add_ssh_keys(config.ignition, wish.public_keys)
+    ignition = add_ssh_keys(own, [_public_key(wish)])
     if ignition != own:
         observer.notify(Said(text="flatkit adds this to the config: an SSH key of its own for the user core"))
-    ignition, note = lower(ignition, image.ignition_spec)
+    ignition, note = downgrade(ignition, image.ignition_spec)
     if note:
         observer.notify(Said(text=note))
     boot = None
@@ -180,16 +180,16 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
 
 def _foresee(config: Config, wish: Wish) -> Iterator[str]:
     """What will keep people, or flatkit, out of the machine, told before it boots."""
-    from flatkit.butane.blame import place_of
-    from flatkit.butane.foresight import find_lockouts, has_way_in
+    from flatkit.butane.access import allows_login, find_lockouts
+    from flatkit.butane.locate import location_of
 
     for lockout in find_lockouts(config.ignition):
-        place = place_of(lockout.path, provenance=config.provenance, text=config.text)
+        place = location_of(lockout.path, provenance=config.provenance, text=config.text)
         where = f"line {place.line}" if place.line else place.json_path
         yield f"nobody will be able to log in: {lockout.words} ({where})"
     if "quiet" in config.ignition.get("kernelArguments", {}).get("shouldExist", ()):
         yield 'the kernel argument "quiet" silences the console, where flatkit sees how far a boot is, and the host key of SSH'
-    if config.name and not wish.public_keys and not has_way_in(config.ignition):
+    if config.name and not wish.public_keys and not allows_login(config.ignition):
         key = "your key" if wish.key_file else "flatkit's own key"
         yield f"it lets nobody log in: no SSH key, no password. Here {key} is added; anywhere else put one of yours in"
 
@@ -220,13 +220,13 @@ def find_differences(machine: Machine, config: Config, wish: Wish) -> tuple[str,
 
     Raises MachineNotFound when there is no such machine.
     """
-    from flatkit.butane.handover import add_keys, lower, version_of
+    from flatkit.butane.ignition_compat import add_ssh_keys, downgrade, version_of
 
     spec = machine.spec
     differences = []
     made = json.loads(spec.ignition) if spec.ignition else NO_CONFIG.ignition
     try:
-        wanted, _ = lower(add_keys(config.ignition, (*wish.public_keys, _public_key(wish))), version_of(made))
+        wanted, _ = downgrade(add_ssh_keys(config.ignition, (*wish.public_keys, _public_key(wish))), version_of(made))
     except InputError:
         wanted = {}
     if wanted != made:
@@ -345,12 +345,12 @@ def _log_in(machine: Machine, image: Image, observer: Observer) -> None:
 
 def _with_place(error: BootFailed, machine: Machine, config: Config) -> BootFailed:
     """The error with the line of the person's own text that Ignition could not apply, where that can be told."""
-    from flatkit.butane.blame import find_place
+    from flatkit.butane.locate import locate
     from flatkit.machines import find_trouble
 
     trouble = find_trouble(machine.console_tail(500))
     clues = trouble.clues if trouble else ()
-    place = find_place(config.ignition, clues, provenance=config.provenance, text=config.text)
+    place = locate(config.ignition, clues, provenance=config.provenance, text=config.text)
     if place is None:
         return error
     where = (

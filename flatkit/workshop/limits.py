@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flatkit.butane.blame import place_of
+from flatkit.butane.locate import location_of
 from flatkit.butane.source.node import Path
 from flatkit.errors import InputError
 
@@ -82,5 +82,5 @@ def _refuse(config: Config, limits: list[Limit], *, what: str, hint: str) -> Non
 
 
 def _where(config: Config, path: Path) -> str:
-    place = place_of(path, provenance=config.provenance, text=config.text)
+    place = location_of(path, provenance=config.provenance, text=config.text)
     return f'"{config.name}", line {place.line}' if place.line else "$" + "".join(f".{part}" for part in path)

@@ -10,9 +10,9 @@ import pytest
 
 from flatkit.butane import translate
 from flatkit.butane.explain import explain
-from flatkit.butane.handover import lower
-from flatkit.butane.ignition.gojson import dump
-from flatkit.butane.teach import teach
+from flatkit.butane.ignition.go_json import dump
+from flatkit.butane.ignition_compat import downgrade
+from flatkit.butane.lint import lint
 from flatkit.run import run
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -30,7 +30,7 @@ def test_example_is_strictly_fine(path: Path) -> None:
     done = translate(path.read_bytes(), files_dir=EXAMPLES / "files", strict=True, name=path.name)
     assert done.ok, f"{done.failure}\n{done.report}"
     assert json.loads(done.json) == done.ignition
-    assert {entry.code for entry in teach(done)} <= {"no-way-in"}
+    assert {entry.code for entry in lint(done)} <= {"no-way-in"}
     assert explain(done)
 
 
@@ -38,7 +38,7 @@ def test_example_is_strictly_fine(path: Path) -> None:
 def test_ignition_accepts_the_example(path: Path, tmp_path: Path) -> None:
     done = translate(path.read_bytes(), files_dir=EXAMPLES / "files")
     assert done.ignition is not None
-    lowered, _ = lower(done.ignition)
+    lowered, _ = downgrade(done.ignition)
     config = tmp_path / "config.ign"
     config.write_text(dump(lowered))
     result = run([VALIDATE, config])

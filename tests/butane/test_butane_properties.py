@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flatkit.butane import translate
-from flatkit.butane.looks import check_ignition, looks_like
+from flatkit.butane.detect import check_ignition, detect_format
+from flatkit.butane.lint import lint
+from flatkit.butane.quickfix import apply_edit
 from flatkit.butane.source import compose
-from flatkit.butane.suggest import apply
-from flatkit.butane.teach import teach
 from flatkit.workshop import parse_config
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
@@ -51,7 +51,7 @@ def fuzz() -> ModuleType:
 def test_any_bytes(fuzz: ModuleType, data: bytes) -> None:
     assert fuzz.fault(data) == ""
     check_ignition(data)
-    assert looks_like(data) is looks_like(data)
+    assert detect_format(data) is detect_format(data)
 
 
 @RELAXED
@@ -68,9 +68,9 @@ def test_changed_configs(fuzz: ModuleType, good_texts: list[str], seed: int) -> 
     data = fuzz.mutate(rng.choice(good_texts).encode(), rng)
     assert fuzz.fault(data) == ""
     done = translate(data)
-    for entry in teach(done):
+    for entry in lint(done):
         for edit in entry.edits:
-            assert apply(done.text, edit) != done.text
+            assert apply_edit(done.text, edit) != done.text
 
 
 @RELAXED
@@ -129,7 +129,7 @@ def test_an_explained_text_is_composed_once(monkeypatch: pytest.MonkeyPatch) -> 
     real = compose.compose
     monkeypatch.setattr(compose, "compose", lambda given: composed.append(given) or real(given))
     text = "storage: {files: [{filesystem: root, path: /a}]}\n"
-    assert any("Container Linux Config" in entry.teach for entry in teach(translate(text)))
+    assert any("Container Linux Config" in entry.teach for entry in lint(translate(text)))
     assert composed == [text]
 
 

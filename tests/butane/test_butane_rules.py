@@ -6,8 +6,8 @@ import pytest
 
 from flatkit.butane import translate
 from flatkit.butane.check_source import octal_meant
-from flatkit.butane.ignition.gojson import JsonFault, dump, load
-from flatkit.butane.ignition.gourl import parse_url
+from flatkit.butane.ignition.go_json import JsonFault, dump, load
+from flatkit.butane.ignition.go_url import parse_url
 from flatkit.butane.ignition.units import UnitFault, has_install_option, parse_unit
 from flatkit.butane.ignition.urls import source_fault
 
@@ -148,7 +148,12 @@ def test_modes_that_look_decimal(mode: int, is_directory: bool, meant: int | Non
 def test_translating_is_pure() -> None:
     text = "variant: flatcar\nversion: 1.1.0\nstorage: {files: [{path: /a, contents: {inline: x}}]}\n"
     one, other = translate(text), translate(text)
-    assert (one.ignition, one.json, one.report, one.moves) == (other.ignition, other.json, other.report, other.moves)
+    assert (one.ignition, one.json, one.report, one.origins) == (
+        other.ignition,
+        other.json,
+        other.report,
+        other.origins,
+    )
 
 
 def test_strict_and_names() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from flatkit import paths
 from flatkit.butane import translate
-from flatkit.butane.teach import teach
+from flatkit.butane.lint import lint
 from flatkit.widgets import page_data
 
 EXAMPLES = sorted(paths.examples_dir().glob("*.bu"))
@@ -55,7 +55,7 @@ def test_every_recorded_config_can_be_told() -> None:
     good = 0
     for text in recorded_configs():
         done = translate(text, pretty=True)
-        assert bool(page_data.report_data(teach(done), done.failure)) >= (not done.ok), text
+        assert bool(page_data.report_data(lint(done), done.failure)) >= (not done.ok), text
         if done.ok:
             good += 1
             assert len(page_data.origins(done)) == len(list(done.provenance.leaves())), text

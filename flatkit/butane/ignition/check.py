@@ -1,6 +1,6 @@
 """Ignition's validation of a whole config, rule by rule, in its order (config/v3_x/types/*.go).
 
-One function a mapping; each adds to the findings with JSON paths. The storage rules are in storage.py.
+One function a mapping; each adds to the diagnostics with JSON paths. The storage rules are in storage.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flatkit.butane import messages
-from flatkit.butane.findings import Findings
+from flatkit.butane.diagnostics import Diagnostics
 from flatkit.butane.ignition import storage
 from flatkit.butane.ignition.units import UnitFault, has_install_option, parse_unit
 from flatkit.butane.ignition.urls import headers_fault, is_plain_http, proxy_fault, source_fault
@@ -41,9 +41,9 @@ _INSTANCE = re.compile(r"^(.+?)@(.+?)\.service$")
 _DIGEST_LENGTHS = {"sha512": 128, "sha256": 64}
 
 
-def check_ignition_values(ignition: dict[str, Any], *, schema: Schema, findings: Findings) -> None:
+def check_ignition_values(ignition: dict[str, Any], *, schema: Schema, diagnostics: Diagnostics) -> None:
     """Add every fault that Ignition itself would find."""
-    checker = _Checker(schema, findings, ignition)
+    checker = _Checker(schema, diagnostics, ignition)
 
     def visit(name: str, value: dict[str, Any], path: Path) -> None:
         check = _CHECKS.get(name)
@@ -54,8 +54,8 @@ def check_ignition_values(ignition: dict[str, Any], *, schema: Schema, findings:
 
 
 class _Checker:
-    def __init__(self, schema: Schema, findings: Findings, ignition: dict[str, Any]) -> None:
-        self.findings = findings
+    def __init__(self, schema: Schema, diagnostics: Diagnostics, ignition: dict[str, Any]) -> None:
+        self.diagnostics = diagnostics
         self.with_arn = schema.ignition != "3.3.0"
         self.ignition = ignition
         self.parsed: dict[str, list[tuple[str, str]] | Wording] = {}
@@ -76,7 +76,7 @@ class _Checker:
         for group in ("files", "directories", "links"):
             for at, node in enumerate(nodes.get(group, ())):
                 if clean(node["path"]) in taken:
-                    self.findings.error(("storage", group, at, "path"), messages.PATH_CONFLICT())
+                    self.diagnostics.error(("storage", group, at, "path"), messages.PATH_CONFLICT())
 
     # Resources.
 
@@ -85,7 +85,7 @@ class _Checker:
         source = resource.get("source")
         fault = self.source_fault(source) if source else messages.SOURCE_REQUIRED()
         if fault:
-            self.findings.error(path, fault)
+            self.diagnostics.error(path, fault)
 
     def source_fault(self, url: str) -> Wording | None:
         """What is wrong with a URL in this version."""
@@ -96,23 +96,23 @@ class _Checker:
         if path[:3] == ("ignition", "config", "merge") or path[-2:-1] == ("certificateAuthorities",):
             self.reference(value, path)
         if value.get("compression") not in (None, "", "gzip"):
-            self.findings.error((*path, "compression"), messages.COMPRESSION())
+            self.diagnostics.error((*path, "compression"), messages.COMPRESSION())
         source = value.get("source")
         if "hash" in value.get("verification", {}) and source is None:
-            self.findings.error((*path, "verification", "hash"), messages.HASH_NEEDS_SOURCE())
+            self.diagnostics.error((*path, "verification", "hash"), messages.HASH_NEEDS_SOURCE())
         if source and (fault := self.source_fault(source)):
-            self.findings.error((*path, "source"), fault)
+            self.diagnostics.error((*path, "source"), fault)
         if value.get("httpHeaders"):
             fault = headers_fault(source or "")
             if fault:
-                self.findings.error((*path, "httpHeaders"), fault)
+                self.diagnostics.error((*path, "httpHeaders"), fault)
 
     def header(self, value: dict[str, Any], path: Path) -> None:
         """An HTTP header."""
         if not value["name"]:
-            self.findings.error((*path, "name"), messages.HEADER_NAME())
+            self.diagnostics.error((*path, "name"), messages.HEADER_NAME())
         if value.get("value") == "":
-            self.findings.error((*path, "value"), messages.HEADER_VALUE())
+            self.diagnostics.error((*path, "value"), messages.HEADER_VALUE())
 
     def verification(self, value: dict[str, Any], path: Path) -> None:
         """A checksum."""
@@ -128,7 +128,7 @@ class _Checker:
             fault = messages.HASH_SIZE()
         else:
             return
-        self.findings.error((*path, "hash"), fault)
+        self.diagnostics.error((*path, "hash"), fault)
 
     def proxy(self, value: dict[str, Any], path: Path) -> None:
         """Proxies are http(s)."""
@@ -137,9 +137,9 @@ class _Checker:
             if url is None:
                 continue
             if fault := proxy_fault(url):
-                self.findings.error((*path, name), fault)
+                self.diagnostics.error((*path, name), fault)
             elif name == "httpsProxy" and is_plain_http(url):
-                self.findings.warning((*path, name), messages.PROXY_INSECURE())
+                self.diagnostics.warning((*path, name), messages.PROXY_INSECURE())
 
     # Units.
 
@@ -167,68 +167,68 @@ class _Checker:
             options = self.parse(contents)
             if isinstance(options, list) and not has_install_option(options):
                 message = messages.TEMPLATE_NO_INSTALL(template=go_quote(template), unit=go_quote(unit["name"]))
-                self.findings.warning((*path, "units", at, "contents"), message)
+                self.diagnostics.warning((*path, "units", at, "contents"), message)
 
     def unit(self, value: dict[str, Any], path: Path) -> None:
         """A unit: its name, its text, and whether enabling it does anything."""
         name = value["name"]
         last = name.rpartition("/")[2]
         if "." not in last or last.rpartition(".")[2] not in _UNIT_EXTENSIONS:
-            self.findings.error((*path, "name"), messages.UNIT_EXTENSION())
+            self.diagnostics.error((*path, "name"), messages.UNIT_EXTENSION())
         contents = value.get("contents")
         if not contents:
             return
         options = self.parse(contents)
         if isinstance(options, Wording):
-            self.findings.error((*path, "contents"), options)
+            self.diagnostics.error((*path, "contents"), options)
         elif value.get("enabled") and not has_install_option(options):
-            self.findings.warning((*path, "contents"), messages.UNIT_NO_INSTALL(unit=go_quote(name)))
+            self.diagnostics.warning((*path, "contents"), messages.UNIT_NO_INSTALL(unit=go_quote(name)))
 
     def dropin(self, value: dict[str, Any], path: Path) -> None:
         """A drop-in: its text, then its name."""
         contents = value.get("contents")
         options = self.parse(contents) if contents else []
         if isinstance(options, Wording):
-            self.findings.error((*path, "contents"), options)
+            self.diagnostics.error((*path, "contents"), options)
         if not value["name"].rpartition("/")[2].endswith(".conf"):
-            self.findings.error((*path, "name"), messages.DROPIN_EXTENSION())
+            self.diagnostics.error((*path, "name"), messages.DROPIN_EXTENSION())
 
     # Storage.
 
     def storage(self, value: dict[str, Any], path: Path) -> None:
         """Rules between the entries of storage."""
-        storage.check_storage(value, path, self.findings)
+        storage.check_storage(value, path, self.diagnostics)
 
     def disk(self, value: dict[str, Any], path: Path) -> None:
         """A disk and its partitions."""
-        storage.check_disk(value, path, self.findings)
+        storage.check_disk(value, path, self.diagnostics)
 
     def partition(self, value: dict[str, Any], path: Path) -> None:
         """A partition."""
-        storage.check_partition(value, path, self.findings)
+        storage.check_partition(value, path, self.diagnostics)
 
     def node(self, value: dict[str, Any], path: Path) -> None:
         """A file, directory or link."""
-        storage.check_node(value, path, self.findings)
+        storage.check_node(value, path, self.diagnostics)
 
     def owner(self, value: dict[str, Any], path: Path) -> None:
         """An owning user or group."""
         if "id" in value and value.get("name"):
-            self.findings.error(path, messages.ID_AND_NAME())
+            self.diagnostics.error(path, messages.ID_AND_NAME())
 
     def filesystem(self, value: dict[str, Any], path: Path) -> None:
         """A filesystem."""
-        storage.check_filesystem(value, path, self.findings)
+        storage.check_filesystem(value, path, self.diagnostics)
 
     def luks(self, value: dict[str, Any], path: Path) -> None:
         """An encrypted device."""
-        storage.check_luks(value, path, self.findings)
+        storage.check_luks(value, path, self.diagnostics)
         if self.source_fault(value.get("keyFile", {}).get("source", "")):
-            self.findings.error((*path, "keys"), messages.LUKS_KEY())
+            self.diagnostics.error((*path, "keys"), messages.LUKS_KEY())
 
     def raid(self, value: dict[str, Any], path: Path) -> None:
         """A RAID array."""
-        storage.check_raid(value, path, self.findings)
+        storage.check_raid(value, path, self.diagnostics)
 
 
 _CHECKS: dict[str, Callable[[_Checker, dict[str, Any], Path], None]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flatkit.butane import messages
-from flatkit.butane.findings import Findings
+from flatkit.butane.diagnostics import Diagnostics
 from flatkit.butane.ignition.walk import walk
 from flatkit.butane.schema import Schema
 from flatkit.butane.source.node import Path
@@ -29,23 +29,23 @@ _KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
-def find_duplicates(ignition: dict[str, Any], *, schema: Schema, findings: Findings) -> None:
+def find_duplicates(ignition: dict[str, Any], *, schema: Schema, diagnostics: Diagnostics) -> None:
     """Add an error for each later entry of an equal key, in the order of the JSON."""
 
     def visit(name: str, value: dict[str, Any], path: Path) -> None:
         for group in _KEYS.get(name, ()):
-            _check(group, value, path, findings)
+            _check(group, value, path, diagnostics)
 
     walk(ignition, schema=schema, visit=visit)
 
 
-def _check(group: tuple[str, ...], value: dict[str, Any], path: Path, findings: Findings) -> None:
+def _check(group: tuple[str, ...], value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     seen: set[Any] = set()
     for name in group:
         for at, entry in enumerate(value.get(name, ())):
             key = _key(name, entry)
             if key in seen:
-                findings.error((*path, name, at), messages.DUPLICATE())
+                diagnostics.error((*path, name, at), messages.DUPLICATE())
             seen.add(key)
 
 

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from flatkit.butane import messages
-from flatkit.butane.findings import Findings
+from flatkit.butane.diagnostics import Diagnostics
 from flatkit.butane.localfiles import clean
 from flatkit.butane.messages import Wording
 from flatkit.butane.source.node import Path
@@ -33,15 +33,15 @@ def path_fault(path: str) -> Wording | None:
     return None
 
 
-def _check_path(text: str, path: Path, findings: Findings) -> None:
+def _check_path(text: str, path: Path, diagnostics: Diagnostics) -> None:
     if fault := path_fault(text):
-        findings.error(path, fault)
+        diagnostics.error(path, fault)
 
 
 # Files, directories, links.
 
 
-def check_storage(value: dict[str, Any], path: Path, findings: Findings) -> None:
+def check_storage(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     """Rules between entries: links on the way of a path, hard links, filesystems on disks."""
     links = value.get("links", ())
     if links:
@@ -50,24 +50,24 @@ def check_storage(value: dict[str, Any], path: Path, findings: Findings) -> None
             parents[link["path"] + "/"] = parents.get(link["path"] + "/", 0) + 1
         for group, word in (("directories", "directory"), ("files", "file"), ("links", "link")):
             for at, node in enumerate(value.get(group, ())):
-                _check_parents(node["path"], parents, (*path, group, at), word, findings)
+                _check_parents(node["path"], parents, (*path, group, at), word, diagnostics)
                 if group == "links":
-                    _check_link(node, value, (*path, group, at), findings)
-    _check_devices(value, path, findings)
+                    _check_link(node, value, (*path, group, at), diagnostics)
+    _check_devices(value, path, diagnostics)
 
 
-def _check_parents(text: str, parents: dict[str, int], path: Path, word: str, findings: Findings) -> None:
+def _check_parents(text: str, parents: dict[str, int], path: Path, word: str, diagnostics: Diagnostics) -> None:
     at = text.find("/")
     while at >= 0:
         for _ in range(parents.get(text[: at + 1], 0)):
-            findings.error(path, messages.PATH_THROUGH_LINK(kind=word))
+            diagnostics.error(path, messages.PATH_THROUGH_LINK(kind=word))
         at = text.find("/", at + 1)
 
 
-def _check_link(link: dict[str, Any], value: dict[str, Any], path: Path, findings: Findings) -> None:
+def _check_link(link: dict[str, Any], value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     target = link.get("target")
     if not target:
-        findings.error((*path, "target"), messages.LINK_TARGET())
+        diagnostics.error((*path, "target"), messages.LINK_TARGET())
         return
     if not link.get("hard"):
         return
@@ -75,67 +75,67 @@ def _check_link(link: dict[str, Any], value: dict[str, Any], path: Path, finding
     if not target.startswith("/"):
         target = clean(link["path"] + "/" + target)
     if any(directory["path"] == target for directory in value.get("directories", ())):
-        findings.error(path, messages.HARD_LINK_DIRECTORY())
+        diagnostics.error(path, messages.HARD_LINK_DIRECTORY())
     for group in ("user", "group"):
         for key in ("id", "name"):
             given = link.get(group, {}).get(key)
             if given is not None and (key == "id" or given != ""):
-                findings.warning((*path, group, key), messages.HARD_LINK_OWNER())
+                diagnostics.warning((*path, group, key), messages.HARD_LINK_OWNER())
 
 
-def _check_devices(value: dict[str, Any], path: Path, findings: Findings) -> None:
+def _check_devices(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     disks = {disk["device"]: disk for disk in value.get("disks", ())}
     for at, filesystem in enumerate(value.get("filesystems", ())) if disks else ():
         disk = disks.get(filesystem["device"])
         if disk is None:
             continue
         if disk.get("partitions"):
-            findings.warning((*path, "filesystems", at, "device"), messages.FILESYSTEM_ON_PARTITIONS())
+            diagnostics.warning((*path, "filesystems", at, "device"), messages.FILESYSTEM_ON_PARTITIONS())
         elif disk.get("wipeTable") and not filesystem.get("wipeFilesystem"):
-            findings.warning((*path, "filesystems", at, "device"), messages.FILESYSTEM_WIPED())
+            diagnostics.warning((*path, "filesystems", at, "device"), messages.FILESYSTEM_WIPED())
 
 
-def check_node(value: dict[str, Any], path: Path, findings: Findings) -> None:
+def check_node(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     """A file, directory or link by itself."""
-    _check_path(value["path"], (*path, "path"), findings)
+    _check_path(value["path"], (*path, "path"), diagnostics)
     mode = value.get("mode")
     if mode is not None:
         if not 0 <= mode <= 0o7777:
-            findings.error((*path, "mode"), messages.MODE_ILLEGAL())
+            diagnostics.error((*path, "mode"), messages.MODE_ILLEGAL())
         if mode & 0o7000:
-            findings.warning((*path, "mode"), messages.MODE_SPECIAL())
+            diagnostics.warning((*path, "mode"), messages.MODE_SPECIAL())
     if path[-2] == "files" and value.get("overwrite") and value.get("contents", {}).get("source") is None:
-        findings.error((*path, "overwrite"), messages.OVERWRITE_NO_SOURCE())
+        diagnostics.error((*path, "overwrite"), messages.OVERWRITE_NO_SOURCE())
 
 
 # Disks.
 
 
-def check_disk(value: dict[str, Any], path: Path, findings: Findings) -> None:
+def check_disk(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     """A disk: its device, and its partitions among each other."""
     if not value["device"]:
-        findings.error((*path, "device"), messages.DEVICE_MISSING())
+        diagnostics.error((*path, "device"), messages.DEVICE_MISSING())
         return
-    _check_path(value["device"], (*path, "device"), findings)
+    _check_path(value["device"], (*path, "device"), diagnostics)
     partitions = value.get("partitions", [])
     where = (*path, "partitions")
     seen: set[int] = set()
     for at, partition in enumerate(partitions):
         number = partition.get("number", 0)
         if number and number in seen:
-            findings.error((*where, at), messages.PARTITION_NUMBERS())
+            diagnostics.error((*where, at), messages.PARTITION_NUMBERS())
             break
         seen.add(number)
     overlap = _find_overlap(partitions)
     if overlap is not None:
-        findings.error((*where, overlap), messages.PARTITION_OVERLAP())
+        diagnostics.error((*where, overlap), messages.PARTITION_OVERLAP())
     if _mixes_zero_and_gone(partitions):
-        findings.error(where, messages.PARTITION_ZERO())
+        diagnostics.error(where, messages.PARTITION_ZERO())
     labels: set[str] = set()
     for at, partition in enumerate(partitions):
         label = partition.get("label")
         if label and label in labels:
-            findings.error((*where, at), messages.PARTITION_LABELS())
+            diagnostics.error((*where, at), messages.PARTITION_LABELS())
         labels.add(label or "")
 
 
@@ -157,74 +157,74 @@ def _mixes_zero_and_gone(partitions: list[dict[str, Any]]) -> bool:
     return gone and any(not part.get("number") for part in partitions)
 
 
-def check_partition(value: dict[str, Any], path: Path, findings: Findings) -> None:
+def check_partition(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     """A partition by itself."""
     label = value.get("label")
     if value.get("shouldExist") is False and (
         any(key in value for key in ("label", "sizeMiB", "startMiB")) or value.get("guid") or value.get("typeGuid")
     ):
-        findings.error(path, messages.PARTITION_GONE())
+        diagnostics.error(path, messages.PARTITION_GONE())
     if not value.get("number") and label is None:
-        findings.error(path, messages.PARTITION_NAMELESS())
+        diagnostics.error(path, messages.PARTITION_NAMELESS())
     if label is not None:
         if _size(label) > 36:
-            findings.error((*path, "label"), messages.PARTITION_LABEL_SIZE())
+            diagnostics.error((*path, "label"), messages.PARTITION_LABEL_SIZE())
         elif ":" in label:
-            findings.error((*path, "label"), messages.PARTITION_LABEL_COLON())
+            diagnostics.error((*path, "label"), messages.PARTITION_LABEL_COLON())
     for key in ("guid", "typeGuid"):
         if value.get(key) and not _GUID.match(value[key]):
-            findings.error((*path, key), messages.PARTITION_GUID())
+            diagnostics.error((*path, key), messages.PARTITION_GUID())
 
 
 # What lies on disks.
 
 
-def check_filesystem(value: dict[str, Any], path: Path, findings: Findings) -> None:
+def check_filesystem(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     """A filesystem."""
     if value.get("path"):
-        _check_path(value["path"], (*path, "path"), findings)
-    _check_path(value["device"], (*path, "device"), findings)
+        _check_path(value["path"], (*path, "path"), diagnostics)
+    _check_path(value["device"], (*path, "device"), diagnostics)
     kind = value.get("format")
     if not kind:
         texts = (value.get(key) for key in ("path", "label", "uuid"))
         lists = (value.get(key) for key in ("mountOptions", "options"))
         if any(texts) or any(lists) or value.get("wipeFilesystem"):
-            findings.error((*path, "format"), messages.FILESYSTEM_NO_FORMAT())
+            diagnostics.error((*path, "format"), messages.FILESYSTEM_NO_FORMAT())
     elif kind not in _FORMATS:
-        findings.error((*path, "format"), messages.FILESYSTEM_FORMAT())
+        diagnostics.error((*path, "format"), messages.FILESYSTEM_FORMAT())
     label = value.get("label")
     if label is None:
         return
     if not kind:
-        findings.error((*path, "label"), messages.FILESYSTEM_LABEL())
+        diagnostics.error((*path, "label"), messages.FILESYSTEM_LABEL())
     elif _size(label) > _LABEL_LIMITS.get(kind, _size(label)):
         message = messages.FILESYSTEM_LABEL_SIZE(limit=str(_LABEL_LIMITS[kind]), format=kind)
-        findings.error((*path, "label"), message)
+        diagnostics.error((*path, "label"), message)
 
 
-def check_luks(value: dict[str, Any], path: Path, findings: Findings) -> None:
+def check_luks(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     """An encrypted device, but for its key."""
     if "/" in value["name"]:
-        findings.error((*path, "name"), messages.LUKS_NAME())
+        diagnostics.error((*path, "name"), messages.LUKS_NAME())
     if _size(value.get("label", "")) > 47:
-        findings.error((*path, "label"), messages.LUKS_LABEL_SIZE())
+        diagnostics.error((*path, "label"), messages.LUKS_LABEL_SIZE())
     if not value.get("device"):
-        findings.error((*path, "device"), messages.DEVICE_MISSING())
+        diagnostics.error((*path, "device"), messages.DEVICE_MISSING())
     else:
-        _check_path(value["device"], (*path, "device"), findings)
+        _check_path(value["device"], (*path, "device"), diagnostics)
 
 
-def check_raid(value: dict[str, Any], path: Path, findings: Findings) -> None:
+def check_raid(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     """A RAID array."""
     level = value.get("level")
     if not level:
-        findings.error((*path, "level"), messages.RAID_LEVEL())
+        diagnostics.error((*path, "level"), messages.RAID_LEVEL())
     elif level in _FLAT_RAID:
         if value.get("spares"):
-            findings.error((*path, "level"), messages.RAID_SPARES())
+            diagnostics.error((*path, "level"), messages.RAID_SPARES())
     elif level not in _OTHER_RAID:
-        findings.error((*path, "level"), messages.RAID_LEVEL_UNKNOWN())
+        diagnostics.error((*path, "level"), messages.RAID_LEVEL_UNKNOWN())
     if not value.get("devices"):
-        findings.error((*path, "devices"), messages.RAID_DEVICES())
+        diagnostics.error((*path, "devices"), messages.RAID_DEVICES())
     for at, device in enumerate(value.get("devices", ())):
-        _check_path(device, (*path, "devices", at), findings)
+        _check_path(device, (*path, "devices", at), diagnostics)

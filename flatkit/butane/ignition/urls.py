@@ -6,7 +6,7 @@ import re
 
 from flatkit.butane import messages
 from flatkit.butane.ignition.dataurls import data_url_fault
-from flatkit.butane.ignition.gourl import GoUrl, parse_url
+from flatkit.butane.ignition.go_url import GoUrl, parse_url
 from flatkit.butane.messages import Wording
 
 _PACKED = re.compile(r"data:;base64,(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z", re.ASCII)

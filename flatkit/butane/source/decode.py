@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from flatkit.butane import messages
 from flatkit.butane.messages import Wording
-from flatkit.butane.schema import Shape, Struct, Type
+from flatkit.butane.schema import FieldType, Shape, Struct
 from flatkit.butane.source.node import ALIAS, MAPPING, SCALAR, SEQUENCE, Node, YamlFault
 from flatkit.butane.source.quote import go_quote
 from flatkit.butane.source.resolve import BINARY, INT, MERGE, NULL, STR, WrongTag, resolve
@@ -35,7 +35,7 @@ class TypeErrors(Exception):
         self.faults = faults
 
 
-def decode(root: Node | None, kind: Type) -> dict[str, Any]:
+def decode(root: Node | None, kind: FieldType) -> dict[str, Any]:
     """The values under `root`. Raises TypeErrors, or YamlFault where yaml.v3 stops at once."""
     if root is None:
         return {}
@@ -56,7 +56,7 @@ class _Decoder:
         self.alias_depth = 0
         self.merge_depth = 0
 
-    def value(self, node: Node, kind: Type) -> Any:
+    def value(self, node: Node, kind: FieldType) -> Any:
         """The value, or _MISSING when there is none or it does not fit."""
         self.count += 1
         if self.alias_depth:
@@ -78,7 +78,7 @@ class _Decoder:
         if self.alias_count / self.count > allowed:
             raise YamlFault(messages.ALIAS_BOMB())
 
-    def _alias(self, node: Node, kind: Type) -> Any:
+    def _alias(self, node: Node, kind: FieldType) -> Any:
         if id(node) in self.open_aliases:
             raise YamlFault(messages.ANCHOR_LOOP(name=node.value), line=node.line, column=node.column)
         assert node.target is not None
@@ -89,7 +89,7 @@ class _Decoder:
         self.open_aliases.discard(id(node))
         return value
 
-    def _wrong(self, node: Node, tag: str, kind: Type) -> Any:
+    def _wrong(self, node: Node, tag: str, kind: FieldType) -> Any:
         tag = node.tag or tag
         value = ""
         if tag not in ("!!seq", "!!map"):
@@ -99,7 +99,7 @@ class _Decoder:
         self.faults.append((node.line, node.column, messages.WRONG_TYPE(found=f"{tag}{value}", type=kind.go)))
         return _MISSING
 
-    def _scalar(self, node: Node, kind: Type) -> Any:
+    def _scalar(self, node: Node, kind: FieldType) -> Any:
         tag: str = node.tag
         shape = kind.shape
         # The common case first: text that is wanted as text, or null.
@@ -135,14 +135,14 @@ class _Decoder:
             resolved = _binary(node)
         return tag, resolved
 
-    def _sequence(self, node: Node, kind: Type) -> Any:
+    def _sequence(self, node: Node, kind: FieldType) -> Any:
         if kind.shape is not _LIST or kind.item is None:
             return self._wrong(node, "!!seq", kind)
         item = kind.item
         values = [self.value(child, item) for child in node.content]
         return [value for value in values if value is not _MISSING]
 
-    def _mapping(self, node: Node, kind: Type) -> Any:
+    def _mapping(self, node: Node, kind: FieldType) -> Any:
         if self._has_duplicates(node):
             return _MISSING
         if kind.shape is not _STRUCT or kind.struct is None:
@@ -170,7 +170,7 @@ class _Decoder:
                 self.faults.append((later.line, later.column, message))
         return pairs > 0
 
-    def _fill(self, node: Node, kind: Type, struct: Struct, out: dict[str, Any]) -> None:
+    def _fill(self, node: Node, kind: FieldType, struct: Struct, out: dict[str, Any]) -> None:
         merged, self.merged = self.merged, None
         merge_node: Node | None = None
         fields = struct.fields
@@ -201,7 +201,7 @@ class _Decoder:
         if merge_node is not None:
             self._merge(node, merge_node, kind, struct, out)
 
-    def _merge(self, parent: Node, merge: Node, kind: Type, struct: Struct, out: dict[str, Any]) -> None:
+    def _merge(self, parent: Node, merge: Node, kind: FieldType, struct: Struct, out: dict[str, Any]) -> None:
         merged = self.merged
         self.merge_depth += 1
         if self.merge_depth > _MAX_MERGES:
@@ -218,7 +218,7 @@ class _Decoder:
         self.merge_depth -= 1
         self.merged = merged
 
-    def _merge_one(self, source: Node, target: Node, kind: Type, struct: Struct, out: dict[str, Any]) -> None:
+    def _merge_one(self, source: Node, target: Node, kind: FieldType, struct: Struct, out: dict[str, Any]) -> None:
         if source.kind == ALIAS:
             if id(source) in self.open_aliases:
                 raise YamlFault(messages.ANCHOR_LOOP(name=source.value))
@@ -233,7 +233,7 @@ class _Decoder:
             self.open_aliases.discard(id(source))
 
 
-_KEY = Type(shape=Shape.TEXT, go="string")
+_KEY = FieldType(shape=Shape.TEXT, go="string")
 
 
 def _as_int(tag: str, value: Any) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flatkit.butane import translate
-from flatkit.butane.blame import find_place
+from flatkit.butane.locate import locate
 
 TEXT = """variant: flatcar
 version: 1.0.0
@@ -41,7 +41,7 @@ systemd:
 def test_the_line_is_found(clues: tuple[str, ...], line: int, json_path: str) -> None:
     result = translate(TEXT, name="web.bu")
     assert result.ignition
-    place = find_place(result.ignition, clues, provenance=result.provenance, text=TEXT)
+    place = locate(result.ignition, clues, provenance=result.provenance, text=TEXT)
     assert place
     assert (place.line, place.json_path) == (line, json_path)
     assert place.text == TEXT.splitlines()[line - 1].strip()
@@ -50,7 +50,7 @@ def test_the_line_is_found(clues: tuple[str, ...], line: int, json_path: str) ->
 def test_without_butane_the_path_is_named() -> None:
     result = translate(TEXT, name="web.bu")
     assert result.ignition
-    place = find_place(result.ignition, ("/etc/motto",))
+    place = locate(result.ignition, ("/etc/motto",))
     assert place
     assert (place.line, place.json_path) == (0, "$.storage.files.0.path")
 
@@ -59,10 +59,10 @@ def test_without_butane_the_path_is_named() -> None:
 def test_what_the_config_does_not_hold_is_not_blamed(clues: tuple[str, ...]) -> None:
     result = translate(TEXT, name="web.bu")
     assert result.ignition
-    assert find_place(result.ignition, clues, provenance=result.provenance, text=TEXT) is None
+    assert locate(result.ignition, clues, provenance=result.provenance, text=TEXT) is None
 
 
 def test_a_path_of_the_json_that_is_not_there_is_no_crash() -> None:
-    place = find_place({"ignition": {"version": "3.3.0"}}, ("$.storage.files.7.path",))
+    place = locate({"ignition": {"version": "3.3.0"}}, ("$.storage.files.7.path",))
     assert place
     assert place.line == 0

@@ -10,7 +10,7 @@ from flatkit.butane.source.node import Node, Path, nearest_node
 from flatkit.report import Entry, Kind, Report, Span
 
 
-class Finding(NamedTuple):
+class Diagnostic(NamedTuple):
     """A message about a path. `on_key`: it is about the key, not the value. `path` None: about no place (Butane says line 1)."""
 
     kind: Kind
@@ -19,21 +19,21 @@ class Finding(NamedTuple):
     on_key: bool = False
 
 
-class Findings(list[Finding]):
+class Diagnostics(list[Diagnostic]):
     """A list that knows the kinds."""
 
     def error(self, path: Path | None, message: Wording) -> None:
         """Something that stops the translation."""
-        self.append(Finding(Kind.ERROR, path, message))
+        self.append(Diagnostic(Kind.ERROR, path, message))
 
     def warning(self, path: Path, message: Wording, *, on_key: bool = False) -> None:
         """Something that does not."""
-        self.append(Finding(Kind.WARNING, path, message, on_key))
+        self.append(Diagnostic(Kind.WARNING, path, message, on_key))
 
     @property
     def is_fatal(self) -> bool:
         """Whether an error is among them."""
-        return any(finding.kind is Kind.ERROR for finding in self)
+        return any(diagnostic.kind is Kind.ERROR for diagnostic in self)
 
 
 def path_text(path: Path | None) -> str:
@@ -43,17 +43,17 @@ def path_text(path: Path | None) -> str:
     return "$" + "".join(f".{part}" for part in path)
 
 
-def correlate(findings: Iterable[Finding], root: Node | None) -> Report:
-    """Give each finding its place: the deepest node that exists on its path."""
-    return Report(entries=tuple(_entry(finding, root) for finding in findings))
+def to_report(diagnostics: Iterable[Diagnostic], root: Node | None) -> Report:
+    """Give each diagnostic its place: the deepest node that exists on its path."""
+    return Report(entries=tuple(_entry(diagnostic, root) for diagnostic in diagnostics))
 
 
-def _entry(finding: Finding, root: Node | None) -> Entry:
-    node = _node(finding, root)
+def _entry(diagnostic: Diagnostic, root: Node | None) -> Entry:
+    node = _node(diagnostic, root)
     span = node.span if node is not None else None
-    if finding.path is None and root is not None:
+    if diagnostic.path is None and root is not None:
         span = Span(line=root.line, column=root.column, end_line=root.line, end_column=root.column + 1)
-    return entry_of(finding.message, kind=finding.kind, path=path_text(finding.path), span=span)
+    return entry_of(diagnostic.message, kind=diagnostic.kind, path=path_text(diagnostic.path), span=span)
 
 
 def entry_of(message: Wording, *, kind: Kind = Kind.ERROR, path: str = "", span: Span | None = None) -> Entry:
@@ -61,12 +61,12 @@ def entry_of(message: Wording, *, kind: Kind = Kind.ERROR, path: str = "", span:
     return Entry(kind=kind, path=path, message=str(message), span=span, code=message.code, values=message.values)
 
 
-def _node(finding: Finding, root: Node | None) -> Node | None:
-    if finding.path is None:
+def _node(diagnostic: Diagnostic, root: Node | None) -> Node | None:
+    if diagnostic.path is None:
         return root
-    if finding.on_key and finding.path:
-        parent = nearest_node(root, finding.path[:-1])
-        key = parent.key(str(finding.path[-1])) if parent is not None else None
+    if diagnostic.on_key and diagnostic.path:
+        parent = nearest_node(root, diagnostic.path[:-1])
+        key = parent.key(str(diagnostic.path[-1])) if parent is not None else None
         if key is not None:
             return key
-    return nearest_node(root, finding.path)
+    return nearest_node(root, diagnostic.path)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from flatkit.butane import translate
-from flatkit.butane.handover import Looks, add_keys, check_ignition, looks_like, lower
 from flatkit.butane.ignition.dataurls import decode_data_url
+from flatkit.butane.ignition_compat import Format, add_ssh_keys, check_ignition, detect_format, downgrade
 from flatkit.errors import InputError
 
 KEY = "ssh-ed25519 AAAAC3Nza flatkit"
@@ -23,7 +23,7 @@ def config(**more: Any) -> dict[str, Any]:
 def test_lower_says_so_and_changes_nothing_else() -> None:
     given = config(storage={"files": [{"path": "/a", "mode": 0o755}]})
     before = copy.deepcopy(given)
-    lowered, note = lower(given)
+    lowered, note = downgrade(given)
     assert lowered == {**given, "ignition": {"version": "3.3.0"}}
     assert "3.3.0" in note
     assert given == before
@@ -32,7 +32,7 @@ def test_lower_says_so_and_changes_nothing_else() -> None:
 @pytest.mark.parametrize("limit", [(3, 4, 0), (3, 5, 0)])
 def test_lower_leaves_what_fits(limit: tuple[int, int, int]) -> None:
     given = config()
-    assert lower(given, limit) == (given, "")
+    assert downgrade(given, limit) == (given, "")
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_lower_leaves_what_fits(limit: tuple[int, int, int]) -> None:
 )
 def test_lower_names_the_field_that_is_too_new(more: dict[str, Any], path: str) -> None:
     with pytest.raises(InputError) as caught:
-        lower(config(**more))
+        downgrade(config(**more))
     assert f'"{path}"' in caught.value.message
     assert caught.value.hint
 
@@ -62,7 +62,7 @@ def test_lower_names_the_field_that_is_too_new(more: dict[str, Any], path: str) 
 @pytest.mark.parametrize("version", ["2.3.0", "3.9.0", "3.5.0-experimental", "", "x", 3])
 def test_lower_refuses_unknown_versions(version: Any) -> None:
     with pytest.raises(InputError):
-        lower({"ignition": {"version": version}})
+        downgrade({"ignition": {"version": version}})
 
 
 def test_lower_reaches_configs_inside_the_config() -> None:
@@ -70,7 +70,7 @@ def test_lower_reaches_configs_inside_the_config() -> None:
     text = f"variant: flatcar\nversion: 1.1.0\nignition: {{config: {{merge: [{{inline: '{inner}'}}]}}}}\n"
     done = translate(text)
     assert done.ignition is not None
-    lowered, _ = lower(done.ignition)
+    lowered, _ = downgrade(done.ignition)
     resource = lowered["ignition"]["config"]["merge"][0]
     data = decode_data_url(resource["source"], packed=resource["compression"] == "gzip")
     assert json.loads(data or b"")["ignition"] == {"version": "3.3.0"}
@@ -80,12 +80,12 @@ def test_a_checksum_forbids_rewriting() -> None:
     resource = {"source": 'data:,{"ignition":{"version":"3.4.0"}}', "verification": {"hash": "sha256-x"}}
     resource["source"] = "data:;base64,eyJpZ25pdGlvbiI6eyJ2ZXJzaW9uIjoiMy40LjAifX0="
     with pytest.raises(InputError):
-        lower({"ignition": {"version": "3.4.0", "config": {"replace": resource}}})
+        downgrade({"ignition": {"version": "3.4.0", "config": {"replace": resource}}})
 
 
 def test_add_keys_creates_the_user() -> None:
     given = config(storage={})
-    added = add_keys(given, [KEY + "\n"])
+    added = add_ssh_keys(given, [KEY + "\n"])
     assert added["passwd"] == {"users": [{"name": "core", "sshAuthorizedKeys": [KEY]}]}
     assert list(added) == ["ignition", "passwd", "storage"]
     assert "passwd" not in given
@@ -95,32 +95,32 @@ def test_add_keys_extends_the_user_once() -> None:
     given = config(
         passwd={"users": [{"name": "ada"}, {"name": "core", "uid": 500, "sshAuthorizedKeys": ["ssh-rsa B"]}]}
     )
-    once = add_keys(given, [KEY])
+    once = add_ssh_keys(given, [KEY])
     assert once["passwd"]["users"][1] == {"name": "core", "sshAuthorizedKeys": ["ssh-rsa B", KEY], "uid": 500}
     assert list(once["passwd"]["users"][1]) == ["name", "sshAuthorizedKeys", "uid"]
-    assert add_keys(once, ["ssh-ed25519 AAAAC3Nza other comment"]) is once
+    assert add_ssh_keys(once, ["ssh-ed25519 AAAAC3Nza other comment"]) is once
 
 
 @pytest.mark.parametrize(
     ("text", "looks"),
     [
-        ("variant: flatcar\nversion: 1.1.0\n", Looks.BUTANE),
-        ("variant: fcos\nversion: 1.5.0\n", Looks.BUTANE),
-        ("storage:\n  files: []\n", Looks.BUTANE),
-        ("variant: flatcar\n\tx: [\n", Looks.BUTANE),
-        ('{"ignition": {"version": "3.3.0"}}', Looks.IGNITION),
-        ('{"ignition": {"version"', Looks.IGNITION),
-        ("#cloud-config\nusers: []\n", Looks.CLOUD_CONFIG),
-        ("write_files:\n  - path: /a\n", Looks.CLOUD_CONFIG),
-        ("storage:\n  files:\n    - filesystem: root\n      path: /a\n", Looks.CONTAINER_LINUX_CONFIG),
-        ("locksmith:\n  reboot_strategy: off\n", Looks.CONTAINER_LINUX_CONFIG),
-        ("hello", Looks.UNKNOWN),
-        ("", Looks.UNKNOWN),
-        ("\x00", Looks.UNKNOWN),
+        ("variant: flatcar\nversion: 1.1.0\n", Format.BUTANE),
+        ("variant: fcos\nversion: 1.5.0\n", Format.BUTANE),
+        ("storage:\n  files: []\n", Format.BUTANE),
+        ("variant: flatcar\n\tx: [\n", Format.BUTANE),
+        ('{"ignition": {"version": "3.3.0"}}', Format.IGNITION),
+        ('{"ignition": {"version"', Format.IGNITION),
+        ("#cloud-config\nusers: []\n", Format.CLOUD_CONFIG),
+        ("write_files:\n  - path: /a\n", Format.CLOUD_CONFIG),
+        ("storage:\n  files:\n    - filesystem: root\n      path: /a\n", Format.CONTAINER_LINUX_CONFIG),
+        ("locksmith:\n  reboot_strategy: off\n", Format.CONTAINER_LINUX_CONFIG),
+        ("hello", Format.UNKNOWN),
+        ("", Format.UNKNOWN),
+        ("\x00", Format.UNKNOWN),
     ],
 )
-def test_looks_like(text: str, looks: Looks) -> None:
-    assert looks_like(text) is looks
+def test_looks_like(text: str, looks: Format) -> None:
+    assert detect_format(text) is looks
 
 
 @pytest.mark.parametrize(

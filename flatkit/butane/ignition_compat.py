@@ -10,16 +10,16 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flatkit.butane.dataurl import data_url
+from flatkit.butane.detect import Format, check_ignition, detect_format
+from flatkit.butane.ignition.config import SEMVER
 from flatkit.butane.ignition.dataurls import decode_data_url
-from flatkit.butane.ignition.embedded import SEMVER
-from flatkit.butane.ignition.gojson import dump
-from flatkit.butane.looks import Looks, check_ignition, looks_like
+from flatkit.butane.ignition.go_json import dump
 from flatkit.butane.source.node import Path
 from flatkit.butane.tables import get_schema
 from flatkit.errors import InputError
 from flatkit.untrusted import parse_json
 
-__all__ = ["Looks", "add_keys", "check_ignition", "looks_like", "lower", "version_of"]
+__all__ = ["Format", "add_ssh_keys", "check_ignition", "detect_format", "downgrade", "version_of"]
 
 Version = tuple[int, int, int]
 _NEWEST: Version = (3, 6, 0)
@@ -37,7 +37,7 @@ def version_of(ignition: dict[str, Any]) -> Version:
     return int(match.group(1)), int(match.group(2)), int(match.group(3))
 
 
-def lower(ignition: dict[str, Any], limit: Version = (3, 3, 0)) -> tuple[dict[str, Any], str]:
+def downgrade(ignition: dict[str, Any], limit: Version = (3, 3, 0)) -> tuple[dict[str, Any], str]:
     """The config as spec version `limit`, and one line that says so; unchanged, and "", if it is not newer.
 
     Raises InputError, naming the field and its JSON path, if the config uses what `limit` does not know.
@@ -125,7 +125,7 @@ def _lower_resource(resource: dict[str, Any], limit: Version) -> dict[str, Any]:
             f"a merged config is newer than Ignition {_dotted(limit)} and has a checksum, so it cannot be rewritten",
             hint=f'set "version" of the merged config to "{_dotted(limit)}"',
         )
-    source, compression = data_url(dump(lower(inner, limit)[0]).encode(), None)
+    source, compression = data_url(dump(downgrade(inner, limit)[0]).encode(), None)
     return {**resource, "compression": compression, "source": source}
 
 
@@ -151,7 +151,7 @@ def _same_key(one: str, other: str) -> bool:
     return one.split()[:2] == other.split()[:2]
 
 
-def add_keys(ignition: dict[str, Any], public_keys: Iterable[str]) -> dict[str, Any]:
+def add_ssh_keys(ignition: dict[str, Any], public_keys: Iterable[str]) -> dict[str, Any]:
     """The config with more SSH keys for core, who is added if need be; unchanged if the keys are there already."""
     for key in public_keys:
         ignition = _add_key(ignition, key.strip())

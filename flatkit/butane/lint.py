@@ -10,27 +10,27 @@ from dataclasses import replace
 from typing import Any
 
 from flatkit.butane import messages
-from flatkit.butane.findings import entry_of, path_text
-from flatkit.butane.foresight import has_way_in
-from flatkit.butane.looks import Looks, looks_like
+from flatkit.butane.access import allows_login
+from flatkit.butane.detect import Format, detect_format
+from flatkit.butane.diagnostics import entry_of, path_text
 from flatkit.butane.messages import Message
+from flatkit.butane.quickfix import quick_fixes, sequence_values
 from flatkit.butane.source.node import MAPPING, Node, Path, find_node
-from flatkit.butane.suggest import edits_for, sequence_values
 from flatkit.butane.transpile import Translation
 from flatkit.report import Edit, Entry, Kind, Report, Span
 
 _FCOS_ONLY = frozenset(("boot_device", "grub"))
 _FCOS = "is sugar of Fedora CoreOS: on Flatcar the boot disk and GRUB are not changed by Butane."
 _PASTED = {
-    Looks.CLOUD_CONFIG: "This is a cloud-config: Flatcar's Ignition reads Butane's result; write the same as a Butane config.",
-    Looks.CONTAINER_LINUX_CONFIG: "This is a Container Linux Config, the old format: start with variant: flatcar and version: "
+    Format.CLOUD_CONFIG: "This is a cloud-config: Flatcar's Ignition reads Butane's result; write the same as a Butane config.",
+    Format.CONTAINER_LINUX_CONFIG: "This is a Container Linux Config, the old format: start with variant: flatcar and version: "
     "1.1.0, and move what differs (files have no filesystem: any more; update, etcd and locksmith are written as files).",
-    Looks.IGNITION: "This is Ignition JSON, Butane's result: hand it to `flatkit up FILE.ign` as it is.",
+    Format.IGNITION: "This is Ignition JSON, Butane's result: hand it to `flatkit up FILE.ign` as it is.",
 }  # fmt: skip
 _KEY_TYPES = ("ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-")
 
 
-def teach(translation: Translation) -> Report:
+def lint(translation: Translation) -> Report:
     """The report with identifiers, sentences and edits, then notes about what Butane lets pass."""
     entries = [_taught(entry, translation) for entry in translation.report]
     return Report(entries=(*entries, *_notes(translation)))
@@ -39,10 +39,10 @@ def teach(translation: Translation) -> Report:
 def _taught(entry: Entry, translation: Translation) -> Entry:
     code, sentence = entry.code, messages.ADVICE.get(entry.code, "")
     if code in ("variant-missing", "ignition-json", "wrong-type") and not translation.is_printed:
-        sentence = _PASTED.get(looks_like(translation.document), sentence)
+        sentence = _PASTED.get(detect_format(translation.document), sentence)
     if code == messages.UNUSED_KEY.code and entry.path.removeprefix("$.") in _FCOS_ONLY:
         sentence = f"{entry.values['key']} {_FCOS}"
-    edits = edits_for(code, entry, translation)
+    edits = quick_fixes(code, entry, translation)
     if code == messages.UNUSED_KEY.code and edits:
         sentence = f"Did you mean {edits[0].text}? {sentence}"
     if code == "yaml-start" and edits:
@@ -57,7 +57,7 @@ def _notes(translation: Translation) -> Iterator[Entry]:
         for number, node in enumerate(sequence_values(find_node(translation.root, path))):
             yield from _key_notes(node, (*path, number))
         yield from _password_notes(user, at, translation)
-    if translation.ok and not has_way_in(translation.ignition or {}):
+    if translation.ok and not allows_login(translation.ignition or {}):
         yield _no_way_in(translation)
 
 

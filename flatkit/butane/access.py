@@ -41,7 +41,7 @@ class SshdOption:
     path: Path
 
 
-def has_way_in(ignition: dict[str, Any]) -> bool:
+def allows_login(ignition: dict[str, Any]) -> bool:
     """Whether the config lets somebody log in, or may do so: what it fetches is not known here."""
     config = ignition.get("ignition", {}).get("config", {})
     if config.get("merge") or config.get("replace", {}).get("source"):

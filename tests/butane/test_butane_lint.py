@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flatkit.butane import Translation, translate
+from flatkit.butane.lint import lint
+from flatkit.butane.quickfix import ALIASES, apply_edit, suggest_key
 from flatkit.butane.render import render
-from flatkit.butane.suggest import ALIASES, apply, better_key
 from flatkit.butane.tables import get_schema
-from flatkit.butane.teach import teach
 from flatkit.report import Entry, Kind
 
 HEAD = "variant: flatcar\nversion: 1.1.0\n"
@@ -18,8 +18,8 @@ KEY = "passwd: {users: [{name: core, ssh_authorized_keys: [ssh-ed25519 AAAA]}]}\
 
 
 def find(text: str, code: str) -> Entry:
-    found = [entry for entry in teach(translate(text)) if entry.code == code]
-    assert found, f"no {code} in {[(e.code, e.message) for e in teach(translate(text))]}"
+    found = [entry for entry in lint(translate(text)) if entry.code == code]
+    assert found, f"no {code} in {[(e.code, e.message) for e in lint(translate(text))]}"
     return found[0]
 
 
@@ -58,9 +58,9 @@ def test_an_edit_mends(code: str, text: str, mended: str) -> None:
     config = HEAD + text
     entry = find(config, code)
     assert entry.edits, entry
-    after = apply(config, entry.edits[0])
+    after = apply_edit(config, entry.edits[0])
     assert mended in after
-    remaining = [(e.code, e.path) for e in teach(translate(after))]
+    remaining = [(e.code, e.path) for e in lint(translate(after))]
     assert (code, entry.path) not in remaining
     assert translate(after).ok, translate(after).failure
 
@@ -78,8 +78,8 @@ def test_an_edit_mends(code: str, text: str, mended: str) -> None:
     ],
 )
 def test_the_header_is_mended(text: str, after: str) -> None:
-    entry = teach(translate(text)).entries[0]
-    assert apply(text, entry.edits[0]) == after
+    entry = lint(translate(text)).entries[0]
+    assert apply_edit(text, entry.edits[0]) == after
     assert translate(after).ok
 
 
@@ -96,22 +96,22 @@ def test_the_header_is_mended(text: str, after: str) -> None:
     ],
 )
 def test_what_was_pasted_is_named(text: str, words: str) -> None:
-    assert words in " ".join(entry.teach for entry in teach(translate(text)))
+    assert words in " ".join(entry.teach for entry in lint(translate(text)))
 
 
 def test_keys_and_passwords() -> None:
     text = HEAD + "passwd: {users: [{name: core, password_hash: secret, ssh_authorized_keys: [K, hello]}]}\n"
     text = text.replace("K,", '"-----BEGIN OPENSSH PRIVATE KEY-----",')
-    codes = {entry.code: entry for entry in teach(translate(text))}
+    codes = {entry.code: entry for entry in lint(translate(text))}
     assert set(codes) >= {"private-key", "not-a-key", "plain-password"}
     assert codes["private-key"].path == "$.passwd.users.0.ssh_authorized_keys.0"
     assert codes["private-key"].span is not None
 
 
 def test_no_note_where_somebody_can_log_in() -> None:
-    assert len(teach(translate(HEAD + KEY))) == 0
+    assert len(lint(translate(HEAD + KEY))) == 0
     merged = HEAD + 'ignition: {config: {merge: [{source: "https://example.com/a.ign"}]}}\n'
-    assert len(teach(translate(merged))) == 0
+    assert len(lint(translate(merged))) == 0
 
 
 FILES = "storage: {files: ["
@@ -151,11 +151,11 @@ DIRS = "], directories: ["
 )
 def test_edits_know_anchors_tags_and_aliases(text: str, written: str) -> None:
     config = HEAD + KEY + text + "\n"
-    entry = next(entry for entry in teach(translate(config)) if entry.edits)
-    after = apply(config, entry.edits[0])
+    entry = next(entry for entry in lint(translate(config)) if entry.edits)
+    after = apply_edit(config, entry.edits[0])
     assert written in after
     assert after.count("&") == config.count("&")
-    assert (entry.code, entry.path) not in [(left.code, left.path) for left in teach(translate(after))]
+    assert (entry.code, entry.path) not in [(left.code, left.path) for left in lint(translate(after))]
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_edits_know_anchors_tags_and_aliases(text: str, written: str) -> None:
     ],
 )
 def test_no_edit_where_it_would_change_another_use(text: str) -> None:
-    assert [edit for entry in teach(translate(HEAD + KEY + text + "\n")) for edit in entry.edits] == []
+    assert [edit for entry in lint(translate(HEAD + KEY + text + "\n")) for edit in entry.edits] == []
 
 
 @settings(deadline=None, max_examples=400, derandomize=True, database=None)
@@ -191,9 +191,9 @@ def test_an_edit_never_spoils_another_use(properties: str, value: str, first: st
         return sorted(entry.message for entry in found)
 
     before = translate(config)
-    for entry in teach(before):
+    for entry in lint(before):
         for edit in entry.edits:
-            after = translate(apply(config, edit))
+            after = translate(apply_edit(config, edit))
             assert "anchor" not in after.failure, edit
             if before.is_printed:
                 assert set(faults(after)) <= set(faults(before)), (config, edit)
@@ -204,7 +204,7 @@ def test_an_edit_never_spoils_another_use(properties: str, value: str, first: st
 def test_teaching_never_changes_what_butane_says() -> None:
     text = HEAD + "storage: {files: [{path: a, mode: 644, permissions: 1}]}\n"
     done = translate(text)
-    taught = teach(done)
+    taught = lint(done)
     assert [(e.kind, e.path, e.message, e.span) for e in done.report] == [
         (e.kind, e.path, e.message, e.span) for e in taught if e.kind is not Kind.INFO
     ][: len(done.report)]
@@ -219,5 +219,5 @@ def test_aliases_lead_to_known_keys() -> None:
 
 
 def test_no_guess_for_what_is_far_off() -> None:
-    assert better_key("banana", get_schema().structs["File"]) == ""
-    assert better_key("contnets", get_schema().structs["File"]) == "contents"
+    assert suggest_key("banana", get_schema().structs["File"]) == ""
+    assert suggest_key("contnets", get_schema().structs["File"]) == "contents"

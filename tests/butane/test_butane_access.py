@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from flatkit.butane import translate
-from flatkit.butane.foresight import find_lockouts, has_way_in
-from flatkit.butane.teach import teach
+from flatkit.butane.access import allows_login, find_lockouts
+from flatkit.butane.lint import lint
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZha2UgZmFrZSBmYWtlIGZha2UgZmFrZSBmYWtlIGZh ada"
 
@@ -84,8 +84,8 @@ def files(*items: str) -> str:
 )
 def test_whether_the_config_lets_somebody_in(text: str, way_in: bool) -> None:
     """One rule: what `flatkit up` says before it boots, and what the editor notes."""
-    assert has_way_in(ignition_of(text)) == way_in
-    notes = {entry.code for entry in teach(translate(f"variant: flatcar\nversion: 1.0.0\n{text}"))}
+    assert allows_login(ignition_of(text)) == way_in
+    notes = {entry.code for entry in lint(translate(f"variant: flatcar\nversion: 1.0.0\n{text}"))}
     assert ("no-way-in" in notes) == (not way_in)
 
 

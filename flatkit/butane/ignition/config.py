@@ -10,8 +10,8 @@ import re
 from typing import Any
 
 from flatkit.butane import messages
-from flatkit.butane.findings import Finding, Findings
-from flatkit.butane.ignition.gojson import JsonFault, load
+from flatkit.butane.diagnostics import Diagnostic, Diagnostics
+from flatkit.butane.ignition.go_json import JsonFault, load
 from flatkit.butane.schema import Field, Schema, Shape, Struct
 from flatkit.butane.source.node import Path
 
@@ -27,38 +27,38 @@ class Misfit(Exception):
     """A value of the wrong kind; the message is Go's."""
 
 
-def check_embedded(text: str, path: Path, *, schema: Schema, findings: Findings) -> None:
+def check_embedded(text: str, path: Path, *, schema: Schema, diagnostics: Diagnostics) -> None:
     """Judge the Ignition config in `inline` of a merge or replace resource at `path`."""
     try:
         value = load(text)
         version = version_of(value)
     except (JsonFault, Misfit) as fault:
-        findings.error(None, messages.IGNITION_JSON(problem=str(fault)))
-        findings.error((*path, "inline"), messages.IGNITION_INVALID())
+        diagnostics.error(None, messages.IGNITION_JSON(problem=str(fault)))
+        diagnostics.error((*path, "inline"), messages.IGNITION_INVALID())
         return
     if not SEMVER.match(version):
-        findings.error(("ignition", "version"), messages.IGNITION_VERSION())
+        diagnostics.error(("ignition", "version"), messages.IGNITION_VERSION())
         return
     if version != schema.ignition:
-        findings.warning((*path, "version"), messages.MERGE_VERSION())
+        diagnostics.warning((*path, "version"), messages.MERGE_VERSION())
         return
     try:
         config = fit(value, schema)
     except Misfit as fault:
-        findings.error(None, messages.IGNITION_JSON(problem=str(fault)))
-        findings.error((*path, "inline"), messages.IGNITION_INVALID())
+        diagnostics.error(None, messages.IGNITION_JSON(problem=str(fault)))
+        diagnostics.error((*path, "inline"), messages.IGNITION_INVALID())
         return
-    findings.extend(judge(value, config, schema))
+    diagnostics.extend(validate(value, config, schema))
 
 
-def judge(value: dict[str, Any], config: dict[str, Any], schema: Schema) -> list[Finding]:
+def validate(value: dict[str, Any], config: dict[str, Any], schema: Schema) -> list[Diagnostic]:
     """What Ignition says about a config: validation, duplicates, then unused keys."""
     from flatkit.butane.ignition.check import check_ignition_values
     from flatkit.butane.ignition.duplicates import find_duplicates
 
-    found = Findings()
-    check_ignition_values(config, schema=schema, findings=found)
-    find_duplicates(config, schema=schema, findings=found)
+    found = Diagnostics()
+    check_ignition_values(config, schema=schema, diagnostics=found)
+    find_duplicates(config, schema=schema, diagnostics=found)
     _find_unused(schema.root, value, (), found)
     return found
 
@@ -156,18 +156,18 @@ def _kind(item: Any, wanted: str = "") -> str:
     return "string" if isinstance(item, str) else "array" if isinstance(item, list) else "object"
 
 
-def _find_unused(struct: Struct, value: dict[str, Any], path: Path, findings: Findings) -> None:
+def _find_unused(struct: Struct, value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     known = {field.json.casefold(): field for field in struct.json_fields}
     for key in value:
         if key.casefold() not in known and not (struct.name == "Ignition" and key == "version"):
-            findings.warning((*path, key), messages.UNUSED_KEY(key=key), on_key=True)
+            diagnostics.warning((*path, key), messages.UNUSED_KEY(key=key), on_key=True)
     for key, item in value.items():
         field = known.get(key.casefold())
         if field is None:
             continue
         if field.type.struct is not None and isinstance(item, dict):
-            _find_unused(field.type.struct, item, (*path, field.json), findings)
+            _find_unused(field.type.struct, item, (*path, field.json), diagnostics)
         elif field.type.item is not None and field.type.item.struct is not None and isinstance(item, list):
             for at, one in enumerate(item):
                 if isinstance(one, dict):
-                    _find_unused(field.type.item.struct, one, (*path, field.json, at), findings)
+                    _find_unused(field.type.item.struct, one, (*path, field.json, at), diagnostics)

@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable, Iterator
 
 from flatkit.butane.check_source import octal_meant
+from flatkit.butane.detect import Format, detect_format
 from flatkit.butane.localfiles import clean
-from flatkit.butane.looks import Looks, looks_like
-from flatkit.butane.schema import Shape, Struct, Type, struct_of
+from flatkit.butane.schema import FieldType, Shape, Struct, struct_of
 from flatkit.butane.source.node import ALIAS, MAPPING, SCALAR, SEQUENCE, Node, Path, find_node
 from flatkit.butane.tables import get_schema
 from flatkit.butane.transpile import Translation
@@ -43,7 +43,7 @@ _PROPERTIES = re.compile(r"(?:[&!]\S*\s+)*")
 _NEEDS_QUOTES = re.compile(r"[,\[\]{}?#]|:(?:\s|$)")
 
 
-def apply(text: str, edit: Edit) -> str:
+def apply_edit(text: str, edit: Edit) -> str:
     """The text with one edit done."""
     starts = [0]
     for line in text.split("\n")[:-1]:
@@ -58,7 +58,7 @@ def _insert(line: int, column: int, text: str, label: str) -> Edit:
     return Edit(span=Span(line=line, column=column, end_line=line, end_column=column), text=text, label=label)
 
 
-def edits_for(code: str, entry: Entry, translation: Translation) -> tuple[Edit, ...]:
+def quick_fixes(code: str, entry: Entry, translation: Translation) -> tuple[Edit, ...]:
     """Return the edits that fix the entry; () when there is no simple one."""
     suggest = _SUGGESTIONS.get(code)
     edits = suggest(entry, translation) if suggest else ()
@@ -96,7 +96,9 @@ def _reaches_elsewhere(span: Span, root: Node | None) -> bool:
 def _roles(root: Node) -> dict[int, set[str]]:
     """The fields that each node is used for, directly and through aliases, by the node's id."""
     roles: dict[int, set[str]] = {}
-    todo: list[tuple[Node, Type | None, str]] = [(root, Type(shape=Shape.STRUCT, go="", struct=get_schema().root), "")]
+    todo: list[tuple[Node, FieldType | None, str]] = [
+        (root, FieldType(shape=Shape.STRUCT, go="", struct=get_schema().root), "")
+    ]
     while todo:
         node, kind, role = todo.pop()
         roles.setdefault(id(node.target if node.kind == ALIAS else node), set()).add(role)
@@ -142,7 +144,7 @@ def struct_at(path: Path) -> Struct | None:
     return struct_of(field.type) if field else None
 
 
-def better_key(name: str, struct: Struct) -> str:
+def suggest_key(name: str, struct: Struct) -> str:
     """The key that was probably meant, or ""."""
     known = struct.fields
     alias = ALIASES.get(struct.name, {}).get(name)
@@ -170,7 +172,7 @@ def _key(entry: Entry, translation: Translation) -> Iterator[Edit]:
             span = Span(line=key.line, column=key.column, end_line=value.end_line, end_column=value.end_column)
             yield Edit(span=span, text="enabled: true", label="write enabled: true")
         return
-    better = better_key(name, struct)
+    better = suggest_key(name, struct)
     if better and better not in node.positions():
         yield from _replace(key, better, f"write {better}")
 
@@ -217,9 +219,10 @@ def _in_braces(node: Node, translation: Translation) -> str:
 
 
 def _header(_: Entry, translation: Translation) -> Iterator[Edit]:
-    if looks_like(translation.document) in (Looks.BUTANE, Looks.UNKNOWN) and not translation.text.lstrip().startswith(
-        "{"
-    ):
+    if detect_format(translation.document) in (
+        Format.BUTANE,
+        Format.UNKNOWN,
+    ) and not translation.text.lstrip().startswith("{"):
         root = translation.root
         if root is not None and root.kind == MAPPING and not root.flow and "version" in root.positions():
             first = root.content[0]

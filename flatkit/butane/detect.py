@@ -6,9 +6,9 @@ from enum import Enum
 from typing import Any
 
 from flatkit.butane import messages
-from flatkit.butane.findings import Findings, correlate, entry_of
-from flatkit.butane.ignition.embedded import SEMVER, Misfit, fit, judge, version_of
-from flatkit.butane.ignition.gojson import JsonFault, load
+from flatkit.butane.diagnostics import Diagnostics, entry_of, to_report
+from flatkit.butane.ignition.config import SEMVER, Misfit, fit, validate, version_of
+from flatkit.butane.ignition.go_json import JsonFault, load
 from flatkit.butane.messages import Wording
 from flatkit.butane.source.compose import Document
 from flatkit.butane.source.node import MAPPING, SEQUENCE, Node, YamlFault
@@ -17,7 +17,7 @@ from flatkit.report import Report, Span
 from flatkit.untrusted import lines_of
 
 
-class Looks(str, Enum):
+class Format(str, Enum):
     """What a text looks like."""
 
     BUTANE = "Butane"
@@ -49,25 +49,25 @@ _MAX_DEPTH = 200
 _SECTIONS = frozenset(("ignition", "passwd", "storage", "systemd", "kernel_arguments"))
 
 
-def looks_like(source: str | bytes | Document) -> Looks:
+def detect_format(source: str | bytes | Document) -> Format:
     """What the text looks like, from its first line and its top-level keys; faults in it do not matter."""
     document = Document.of(source)
     try:
         shown = document.text
     except YamlFault:
-        return Looks.UNKNOWN
+        return Format.UNKNOWN
     if shown.lstrip().startswith("#cloud-config"):
-        return Looks.CLOUD_CONFIG
+        return Format.CLOUD_CONFIG
     keys = _top_level(document)
     if "variant" in keys:
-        return Looks.BUTANE
+        return Format.BUTANE
     if shown.lstrip().startswith("{") and "ignition" in keys:
-        return Looks.IGNITION
+        return Format.IGNITION
     if keys & _CLOUD_KEYS and not keys & _SECTIONS:
-        return Looks.CLOUD_CONFIG
+        return Format.CLOUD_CONFIG
     if keys & _CLC_KEYS or _has_filesystem_key(document.tree):
-        return Looks.CONTAINER_LINUX_CONFIG
-    return Looks.BUTANE if keys & _SECTIONS or "version" in keys else Looks.UNKNOWN
+        return Format.CONTAINER_LINUX_CONFIG
+    return Format.BUTANE if keys & _SECTIONS or "version" in keys else Format.UNKNOWN
 
 
 def _top_level(document: Document) -> set[str]:
@@ -99,19 +99,21 @@ def check_ignition(source: str | bytes | Document) -> tuple[dict[str, Any] | Non
     """
     document = Document.of(source)
     shown = document.data.decode("utf-8", "replace")
-    kind = looks_like(document)
-    if kind in (Looks.BUTANE, Looks.CLOUD_CONFIG, Looks.CONTAINER_LINUX_CONFIG) and not shown.lstrip().startswith("{"):
+    kind = detect_format(document)
+    if kind in (Format.BUTANE, Format.CLOUD_CONFIG, Format.CONTAINER_LINUX_CONFIG) and not shown.lstrip().startswith(
+        "{"
+    ):
         return None, _refused(messages.NOT_IGNITION(format=str(kind)))
-    findings = Findings()
+    diagnostics = Diagnostics()
     try:
         value = load(shown, max_depth=_MAX_DEPTH)
         version = version_of(value)
         match = SEMVER.match(version)
         if match is None or match.group(1) != "3" or match.group(4):
-            findings.error(("ignition", "version"), messages.IGNITION_RELEASED(version=version))
+            diagnostics.error(("ignition", "version"), messages.IGNITION_RELEASED(version=version))
         else:
             schema = get_schema("1.0.0" if (int(match.group(1)), int(match.group(2))) <= (3, 3) else "1.1.0")
-            findings.extend(judge(value, fit(value, schema), schema))
+            diagnostics.extend(validate(value, fit(value, schema), schema))
     except JsonFault as fault:
         line, column = shown.count("\n", 0, fault.at) + 1, fault.at - shown.rfind("\n", 0, fault.at)
         return None, _refused(
@@ -119,9 +121,9 @@ def check_ignition(source: str | bytes | Document) -> tuple[dict[str, Any] | Non
             Span(line=line, column=column, end_line=line, end_column=column + 1),
         )
     except Misfit as fault:
-        findings.error(None, messages.IGNITION_JSON(problem=str(fault)))
+        diagnostics.error(None, messages.IGNITION_JSON(problem=str(fault)))
     # The positions: JSON is YAML, near enough. Go takes broken UTF-8 in JSON, YAML does not.
-    report = correlate(findings, (Document(shown) if "\ufffd" in shown else document).tree)
+    report = to_report(diagnostics, (Document(shown) if "\ufffd" in shown else document).tree)
     return (None if report.is_fatal else value), report
 
 

@@ -14,7 +14,7 @@ _NAMING = ("path", "name", "device", "source", "hash")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Location:
     """A place in a config: its path in the Ignition JSON, and its line in the person's text (from 1; 0 when not known)."""
 
     json_path: str
@@ -22,24 +22,24 @@ class Place:
     text: str = ""
 
 
-def find_place(
+def locate(
     ignition: dict[str, Any], clues: Sequence[str], *, provenance: Provenance | None = None, text: str = ""
-) -> Place | None:
+) -> Location | None:
     """Where the config says one of these values, best first; a clue that begins with "$." is a path of the JSON.
 
     Without `provenance` (a config that was Ignition from the start) the path alone is found.
     """
     path = next((found for clue in clues if (found := _find_path(ignition, clue)) is not None), None)
-    return None if path is None else place_of(path, provenance=provenance, text=text)
+    return None if path is None else location_of(path, provenance=provenance, text=text)
 
 
-def place_of(path: Path, *, provenance: Provenance | None = None, text: str = "") -> Place:
+def location_of(path: Path, *, provenance: Provenance | None = None, text: str = "") -> Location:
     """The place of a value of the Ignition JSON."""
     span = provenance.span(path) if provenance else None
     lines = text.splitlines()
     line = span.line if span else 0
     shown = lines[line - 1].strip() if 0 < line <= len(lines) else ""
-    return Place(json_path="$" + "".join(f".{part}" for part in path), line=line, text=shown)
+    return Location(json_path="$" + "".join(f".{part}" for part in path), line=line, text=shown)
 
 
 def _find_path(ignition: dict[str, Any], clue: str) -> Path | None:
