@@ -143,11 +143,15 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _code(url: str) -> str:
-    """The address as a QR code that a terminal shows."""
+    """The address as a QR code that a terminal shows; "" where its encoding has no blocks."""
     import segno
 
     text = io.StringIO()
     segno.make(url, micro=False).terminal(text, border=2, compact=True)
+    try:
+        text.getvalue().encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return ""
     return text.getvalue()
 
 

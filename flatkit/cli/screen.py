@@ -146,12 +146,18 @@ def paint(text: str, color: Code, screen: Screen) -> tuple[Piece, ...]:
 def screens() -> Iterator[None]:
     """Let everything that is printed pass through a Screen."""
     _open_standard_descriptors()
-    before = sys.stdout, sys.stderr
+    before, colors = (sys.stdout, sys.stderr), os.environ.get("PYTHON_COLORS")
     sys.stdout, sys.stderr = Screen(before[0], must_arrive=True), Screen(before[1])
+    # From 3.14 on, argparse colors its help: as text, which would be shown escaped.
+    os.environ["PYTHON_COLORS"] = "0"
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
+        if colors is None:
+            del os.environ["PYTHON_COLORS"]
+        else:
+            os.environ["PYTHON_COLORS"] = colors
 
 
 def forget_output() -> None:

@@ -259,3 +259,44 @@ def test_a_live_line_is_cut_behind_its_escapes() -> None:
     screen.notify(Said(text="a\nb"))
     screen.notify(PhaseEnded(phase="p", title="t\r", seconds=1.0))
     assert out.getvalue() == "  a\\nb\n  ✓ t\\r 1.0 s\n"
+
+
+@pytest.fixture
+def origin(apart: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The course of a wheel, with a folder in it."""
+    folder = apart / "origin"
+    (folder / "files").mkdir(parents=True)
+    for name in ("00-start.ipynb", "01-user.ipynb", "files/a.bu"):
+        (folder / name).write_text(f"new {name}")
+    monkeypatch.setattr("flatkit.paths.source_notebooks", lambda: None)
+    monkeypatch.setattr("flatkit.paths.packaged_notebooks", lambda: folder)
+    return folder
+
+
+def test_the_course_is_copied_beside_what_is_there(origin: Path, apart: Path) -> None:
+    target = apart / "mine"
+    for _ in range(2):
+        assert main(["course", "--copy-only", "--folder", str(target)]) == 0
+        assert (target / "files" / "a.bu").read_text() == "new files/a.bu"
+        (target / "01-user.ipynb").write_text("my work")
+    assert (target / "01-user.ipynb").read_text() == "my work"
+
+
+def test_the_course_is_not_copied_through_links(origin: Path, apart: Path) -> None:
+    target, outside = apart / "mine", apart / "outside"
+    target.mkdir()
+    outside.mkdir()
+    (target / "00-start.ipynb").symlink_to(outside / "startup.py")  # dangling: a copy would make that file
+    (target / "files").symlink_to(outside)
+    assert main(["course", "--copy-only", "--folder", str(target)]) == 0
+    assert list(outside.iterdir()) == []
+    assert (target / "01-user.ipynb").read_text() == "new 01-user.ipynb"
+
+
+def test_a_course_folder_that_cannot_be_made(origin: Path, apart: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (apart / "file").write_text("")
+    (apart / "mine").mkdir()
+    (apart / "mine" / "files").write_text("a file where a folder is needed")
+    for folder in ("file", "file/below", "mine"):
+        assert main(["course", "--copy-only", "--folder", str(apart / folder)]) == 2
+        assert "the course cannot be copied to" in capsys.readouterr().err

@@ -24,10 +24,11 @@ from flatkit.demos.recording import Recording, find_recording, read_recording
 from flatkit.demos.replay import replay
 from flatkit.errors import Cancelled, InputError
 from flatkit.events import Event, Observer, Said, StepEnded, StepOutput, StepStarted
+from flatkit.lessons.bench import FolderBench
 from flatkit.lessons.exercise import Choice, Question, Quiz, State
 from flatkit.lessons.progress import Progress, Record, remembered
 from flatkit.lessons.quiz import QuizAttempt
-from flatkit.widgets import played
+from flatkit.widgets import drafts, played
 from flatkit.widgets.played import Played, StepShown
 from flatkit.widgets.playing import PlayProgress
 
@@ -499,3 +500,13 @@ def test_a_replay_can_be_stopped_in_a_long_pause(tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         replay(read_recording(write(tmp_path, header(STARTED, {**SAID, "at": 80_000.0}))), Stopper(), cancel=stop)
     assert time.monotonic() - began < 60
+
+
+def test_a_learners_file_that_is_a_pipe_or_a_device_is_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.bu")
+    (tmp_path / "zero.bu").symlink_to("/dev/zero")
+    for name in ("pipe.bu", "zero.bu"):
+        with pytest.raises(InputError, match="not a regular file"):
+            FolderBench(tmp_path).read(name)
+        with pytest.raises(InputError, match="not a regular file"):
+            drafts.read_draft(tmp_path / name)

@@ -93,3 +93,11 @@ def test_a_timeline_adds_up() -> None:
     assert repr(times).splitlines()[-1].split() == ["together", "4.0", "s"]
     assert "ran already" in repr(Times())
     assert "ran already" in Times()._repr_html_()
+
+
+@pytest.mark.parametrize("begin", ["!!!", "YQ", "\u0661", ""])
+@pytest.mark.parametrize("end", ["zero", "", "\u0663", "9" * 5000, "-1"])
+def test_a_command_that_prints_the_mark_itself(begin: str, end: str) -> None:
+    """The mark is in a variable of the shell: a hostile machine may print anything behind it."""
+    (ran,) = cell_shell.parse_answer(f"m begin {begin}\nx\nm end {end}\n", "m", machine="web", user="core")
+    assert (ran.output, ran.status) == ("x", 1)

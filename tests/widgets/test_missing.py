@@ -95,3 +95,26 @@ def test_a_kernel_knows_before_its_first_cell(tmp_path: Path) -> None:
     finally:
         talk.stop_channels()
         manager.shutdown_kernel(now=True)
+
+
+NOTEBOOKS = [
+    "[" * 100_000, '{"cells": ' * 50_000, "{",
+    "3", "null", "[]", '{"cells": 3}', '{"cells": {"a": 1}}', '{"cells": [3, null, []]}',
+    '{"cells": [{"cell_type": "code"}, {"cell_type": "code", "source": 3}, {"cell_type": "code", "source": [1, null, {}]}]}',
+    '{"cells": [{"cell_type": "code", "source": "\\u0000"}]}', '"\\ud800"',
+    json.dumps({"cells": [{"cell_type": "code", "source": "x = " + "(" * 10_000}]}),
+    json.dumps({"cells": [{"cell_type": "code", "source": "x = " + "-" * 200_000 + "1"}]}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NOTEBOOKS, ids=range(len(NOTEBOOKS)))
+def test_a_notebook_that_is_none_brings_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    (tmp_path / "odd.ipynb").write_text(text)
+    monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "odd.ipynb"))
+    assert missing.find_line("zebra") == ""
+
+
+def test_a_pipe_is_no_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "odd.ipynb")
+    monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "odd.ipynb"))
+    assert missing.find_line("zebra") == ""
