@@ -34,6 +34,6 @@ def run() -> None:
 
 if __name__ == "__main__":
     if not sys.flags.safe_path and sys.path[:1] in ([""], [os.getcwd()]):  # noqa: PTH109  (pathlib takes time to import)
-        # `python -m` searches the current folder first: a yaml.py that lies there would be run.
+        # `python -m` searches the current folder first: a yaml.py in it would run.
         del sys.path[0]
     run()

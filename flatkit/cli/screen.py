@@ -1,4 +1,4 @@
-"""What reaches the terminal: while a command runs, everything that is printed passes here.
+"""The one way to the terminal: while a command runs, everything that is printed passes here.
 
 Names, versions, server answers and the output of machines come from outside. In all text hidden characters are escaped, and what
 the terminal's encoding lacks becomes ASCII. flatkit's own colors and cursor moves are `Code` values, never part of a text.
@@ -74,7 +74,7 @@ class Screen(io.TextIOBase):
 
     @property
     def has_color(self) -> bool:
-        """Whether colors are wanted: on a terminal, unless NO_COLOR is set."""
+        """Colors are used on a terminal, unless NO_COLOR is set."""
         return self.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def write(self, text: str) -> int:

@@ -1,4 +1,4 @@
-"""How progress looks in a terminal, and as JSON lines."""
+"""Progress in a terminal, and as JSON lines."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Json(Observer):
         print_json(**{**event.as_dict(), "at": round(event.at - self._began, 3)})
 
     def row(self, event: str, **values: Any) -> None:
-        """A line that is no progress: one thing of a list."""
+        """Print one item of a list as a line."""
         print_json(event=event, **values)
 
     def result(self, *, ok: bool, **values: Any) -> None:

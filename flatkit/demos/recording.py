@@ -184,7 +184,7 @@ def _recording_from(line: bytes) -> Recording:
 
 
 def _typed(values: Any, key: str, kind: type[_T]) -> _T:
-    """A value of a JSON object. Raises ValueError for another type than expected: true is no number here."""
+    """A value of a JSON object. Raises ValueError for another type than expected: `true` is not a number here."""
     value = values.get(key) if isinstance(values, dict) else None
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f'"{key}" is missing, or not of the type {kind.__name__}')

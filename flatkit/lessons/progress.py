@@ -1,6 +1,6 @@
 """How far a learner is, kept on disk: written whole or not at all, shared by several kernels, and never in the way.
 
-<state>/progress.json. A file with anything that cannot be read is kept aside under another name; what can be read goes on.
+<state>/progress.json. A file with anything that cannot be read is kept aside under another name; what can be read continues.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Progress:
         write_atomically(self.file, json.dumps(values, indent=1) + "\n")
 
     def _load(self) -> dict[str, dict[str, Any]]:
-        """The tasks as they are written down. A file with anything unusable is kept aside; what is usable in it goes on."""
+        """The tasks as they are written down. A file with anything unusable is kept aside; what is usable in it continues."""
         try:
             data = read_regular(self.file, limit=_BYTES_MAX)
         except FileNotFoundError:
@@ -112,7 +112,7 @@ class Progress:
         return good
 
     def _keep_aside(self) -> None:
-        """What cannot be read is somebody's work all the same."""
+        """Rename the file, so that no work in it is lost."""
         for number in range(1, 1000):
             aside = self.file.with_name(f"{self.file.name}.broken-{number}")
             if not os.path.lexists(aside):
