@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "flatkit"
 
 # Lower groups may not import upper ones; rooms of one group do not import each other.
 GROUPS = (
-    {"errors", "report", "events", "steps", "run", "web", "paths", "others", "untrusted", "files"},
+    {"errors", "report", "events", "steps", "run", "web", "paths", "others", "untrusted", "files", "diskfile"},
     {"butane", "images", "machines", "platforms", "updates"},
     {"demos", "lessons"},
     {"workshop", "host", "room"},

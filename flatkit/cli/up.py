@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flatkit.cli.show import Json, fail_json, observer_for
+from flatkit.diskfile import is_file
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.untrusted import is_number, printable
 
@@ -128,11 +130,13 @@ def _forwards(texts: list[str], ssh_port: int | None) -> tuple[Forward, ...]:
 def _disks(texts: list[str]) -> tuple[tuple[int, ...], tuple[Path, ...]]:
     """Sizes of empty disks, and images. A word of digits is a size."""
     empty = tuple(int(text) for text in texts if is_number(text))
-    images = tuple(Path(text).expanduser().absolute() for text in texts if not is_number(text))
+    # PTH111: leaves an unknown ~user as it is.
+    images = tuple(Path(os.path.expanduser(text)).absolute() for text in texts if not is_number(text))  # noqa: PTH111
     for path in images:
-        if not path.is_file():
+        if not is_file(path):
             raise UsageError(
-                f'the disk "{path}" is no file; expected a size in GB, or the path of a disk image', hint="--disk 2"
+                f'the disk "{printable(path)}" is no file; expected a size in GB, or the path of a disk image',
+                hint="--disk 2",
             )
     return empty, images
 

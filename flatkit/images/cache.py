@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 from flatkit.errors import Cancelled, HostError
 from flatkit.events import Observer, Said
 
+# What stays free on a disk, in bytes: nothing from outside is written beyond that, whatever a server sends.
+KEPT_FREE = 1024**3
+
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
@@ -33,6 +36,11 @@ def make_folder(folder: Path, *, needed_mib: int, what: str) -> Path:
             hint="free some space, or set FLATKIT_CACHE to a folder on a larger disk",
         )
     return folder
+
+
+def measure_spare(folder: Path) -> int:
+    """Return how many bytes may still be written to the folder's disk; negative when less than `KEPT_FREE` is free."""
+    return shutil.disk_usage(folder).free - KEPT_FREE
 
 
 @contextmanager

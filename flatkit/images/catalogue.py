@@ -22,7 +22,7 @@ from flatkit.images.store import flatcar_dir
 
 # So long a feed is taken as it is.
 FRESH_SECONDS = 3600.0
-_IMPATIENT = Patience(timeout=5, tries=1)
+_IMPATIENT = Patience(timeout=5, tries=1, small=20)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,9 +149,14 @@ def get_feed(
 
 
 def get_feeds(channels: tuple[Channel, ...], board: Board, *, patience: Patience = _IMPATIENT) -> list[Feed]:
-    """The feeds of several channels, fetched at the same time."""
+    """Return the feeds of several channels, fetched at the same time. Ctrl-C ends all of them."""
+    stop = threading.Event()
     with ThreadPoolExecutor(max_workers=len(Channel)) as pool:
-        return list(pool.map(lambda channel: get_feed(channel, board, patience=patience), channels))
+        try:
+            return list(pool.map(lambda one: get_feed(one, board, patience=patience, cancel=stop), channels))
+        except BaseException:
+            stop.set()
+            raise
 
 
 def _feed_file(channel: Channel) -> Path:

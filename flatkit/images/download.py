@@ -1,5 +1,6 @@
 """Fetches one large file: goes on where it stopped, hashes while it writes, says rate and time left.
 
+A download takes any time as long as it moves (`Patience`), and never the last GiB of a disk (`cache.KEPT_FREE`).
 Beside FILE.part lies FILE.part.json with the address, the entity tag and the size it belongs to; a part whose record no
 longer fits is thrown away. What comes back has not been trusted yet: fetch.py does that.
 """
@@ -8,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import os
+import shlex
 import threading
 import time
 from collections import deque
@@ -18,12 +20,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flatkit import web
-from flatkit.errors import Cancelled, FetchError, HostError
+from flatkit.errors import Cancelled, FetchError, FlatkitError, HostError, ImageError
 from flatkit.events import Observer, Progressed, Said
+from flatkit.files import open_regular, read_regular
+from flatkit.images.cache import KEPT_FREE, measure_spare
 from flatkit.images.source import Patience, with_tries
+from flatkit.untrusted import parse_json, printable
 
 _CHUNK = 1024 * 1024
-_SPARE_MIB = 64
+_RECORD_LIMIT = 64 * 1024
+# Larger than any file that Flatcar publishes, by far: what has no end is given up before a large disk is full.
+_LARGEST = 32 * 1024**3
 _SAY_EVERY = 0.5
 _RATE_OVER = 10.0
 
@@ -35,6 +42,10 @@ class PartRecord:
     url: str
     etag: str = ""
     size: int = 0
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.url, str) and isinstance(self.etag, str) and isinstance(self.size, int)):
+            raise TypeError("values of other types")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +109,7 @@ class Download:
     """One file on its way from `url` (an address, or a path) to `part`. Not for several threads; the caller holds a lock.
 
     `on_size` is told how many bytes are here and how many there will be (0: not told), once, before the rest comes.
+    `limit` is the most that the file may have, in bytes. `is_kept`: an error leaves the part for the next time.
     """
 
     def __init__(
@@ -108,10 +120,13 @@ class Download:
         observer: Observer,
         patience: Patience | None = None,
         cancel: threading.Event | None = None,
+        limit: int = _LARGEST,
+        is_kept: bool = True,
         on_size: Callable[[int, int], None] = lambda have, total: None,  # noqa: ARG005
     ) -> None:
         self._url, self._part, self._observer, self._cancel, self._on_size = url, part, observer, cancel, on_size
         self._patience = patience or Patience()
+        self._limit, self._is_kept = limit, is_kept
         self._record_file = part.with_name(part.name + ".json")
         self._hash = hashlib.sha512()
         self._have = 0
@@ -119,7 +134,16 @@ class Download:
         self._announced = False
 
     def run(self) -> Downloaded:
-        """Fetch to the end. Raises FetchError, HostError (no room), Cancelled; the part stays for the next time."""
+        """Fetch to the end. Raises FetchError, ImageError (too large), HostError (no room), Cancelled.
+
+        The part stays for the next time, unless it is too large.
+        """
+        try:
+            return self._run()
+        except Cancelled:
+            raise self._cancelled() from None
+
+    def _run(self) -> Downloaded:
         began = time.monotonic()
         self._begin()
         at_first = self._have
@@ -158,7 +182,7 @@ class Download:
 
     def _read_record(self) -> PartRecord | None:
         try:
-            return PartRecord(**json.loads(self._record_file.read_text()))
+            return PartRecord(**parse_json(read_regular(self._record_file, limit=_RECORD_LIMIT)))
         except (OSError, ValueError, TypeError):
             return None
 
@@ -168,15 +192,21 @@ class Download:
             return self._copy()
         record = self._read_record()
         with web.open_stream(
-            self._url, start=self._have, etag=record.etag if record else "", timeout=self._patience.timeout
+            self._url,
+            start=self._have,
+            etag=record.etag if record else "",
+            timeout=self._patience.timeout,
+            cancel=self._cancel,
         ) as stream:
             if stream.status == 416:
                 have, is_same = self._have, bool(record and record.etag and record.etag == stream.etag)
                 self._start_over("the server has no such part of the file any more")
                 if record and is_same:
                     # The very file, and nothing after what is here: it was never as long as the server had said.
-                    raise FetchError(f'"{self._url}" ended after {have} of {record.size} bytes', passing=True)
-                raise FetchError(f'"{self._url}" has changed', passing=True)
+                    raise FetchError(
+                        f'"{printable(self._url)}" ended after {have} of {record.size} bytes', passing=True
+                    )
+                raise FetchError(f'"{printable(self._url)}" has changed', passing=True)
             if stream.status not in {200, 206}:
                 raise web.refusal(self._url, stream.status)
             self._fit(stream, record)
@@ -191,7 +221,7 @@ class Download:
         """Start over unless the answer goes on exactly where the part ends, and is of the same file."""
         if not self._have:
             if stream.start != 0:
-                raise FetchError(f'"{self._url}" gave a part of the file that nobody asked for')
+                raise FetchError(f'"{printable(self._url)}" gave a part of the file that nobody asked for')
             return
         if stream.status == 200:
             self._start_over("the file on the server has changed, or the server cannot go on with a part")
@@ -199,16 +229,18 @@ class Download:
         is_same = record and record.etag == stream.etag and record.size == (stream.total or 0)
         if stream.start != self._have or not is_same:
             self._start_over("the file on the server has changed meanwhile")
-            raise FetchError(f'"{self._url}" has changed', passing=True)
+            raise FetchError(f'"{printable(self._url)}" has changed', passing=True)
         self._resumed = True
 
     def _prepare(self, record: PartRecord) -> None:
         """Look at the room on the disk, say what is coming, and note what the part belongs to."""
-        missing = record.size - self._have
-        free = shutil.disk_usage(self._part.parent).free
-        if free < missing + _SPARE_MIB * 1024 * 1024:
+        self._check_limit(record.size)
+        missing = max(record.size - self._have, 0)
+        spare = measure_spare(self._part.parent)
+        if spare < missing:
             raise HostError(
-                f'"{self._part.parent}" has {free // 10**6} MB free, and {missing // 10**6 + _SPARE_MIB} MB are needed',
+                f'"{self._part.parent}" has {(spare + KEPT_FREE) // 10**6} MB free, and {(missing + KEPT_FREE) // 10**6} MB are '
+                f"needed: {missing // 10**6} MB for the file, and {KEPT_FREE // 10**6} MB that stay free",
                 hint="flatkit images list   (then flatkit images rm NAME, or set FLATKIT_CACHE to a larger disk)",
             )
         self._record_file.write_text(json.dumps(asdict(record)) + "\n")
@@ -228,15 +260,14 @@ class Download:
                 watch.took(len(piece), url=self._url)
                 piece = stream.read(_CHUNK)
         if total and self._have < total:
-            raise FetchError(f'"{self._url}" ended after {self._have} of {total} bytes', passing=True)
+            raise FetchError(f'"{printable(self._url)}" ended after {self._have} of {total} bytes', passing=True)
         return self._have
 
     def _copy(self) -> int:
         """The same from a folder: a mirror on a disk."""
-        source = Path(self._url)
         try:
-            with source.open("rb") as file:
-                total = source.stat().st_size
+            with open_regular(self._url) as file:
+                total = os.fstat(file.fileno()).st_size
                 self._start_over("")
                 self._prepare(PartRecord(url=self._url, size=total))
                 progress = Progress(self._observer, "fetch", total=total)
@@ -245,14 +276,21 @@ class Download:
                         self._check_cancel()
                         self._write(target, piece)
                         progress.move(self._have)
+        except FlatkitError:  # some are OSErrors as well
+            raise
         except FileNotFoundError:
-            raise FetchError(f'"{self._url}" is not there') from None
+            raise FetchError(f'"{printable(self._url)}" is not there') from None
+        except OSError as error:
+            raise FetchError(f'"{printable(self._url)}" cannot be copied: {error.strerror}') from None
         return self._have
 
     def _open_part(self) -> BinaryIO:
         return self._part.open("ab")
 
     def _write(self, file: BinaryIO, piece: bytes) -> None:
+        self._check_limit(self._have + len(piece))
+        if measure_spare(self._part.parent) < len(piece):
+            raise self._no_room()
         try:
             file.write(piece)
             file.flush()
@@ -261,11 +299,34 @@ class Download:
         self._hash.update(piece)
         self._have += len(piece)
 
+    def _check_limit(self, size: int) -> None:
+        if size > self._limit:
+            self._start_over("")
+            raise ImageError(
+                f'"{printable(self._url)}" is larger than the {self._limit} bytes that it may have: it was removed',
+                hint="tell whoever runs the server",
+            )
+
+    def _no_room(self) -> HostError:
+        folder, kept = self._part.parent, KEPT_FREE // 10**6
+        what = f'"{self._part}" was stopped after {self._have // 10**6} MB: {kept} MB of the disk stay free'
+        if self._is_kept:
+            words = shlex.join(["rm", "--", str(self._part), str(self._record_file)])
+            return HostError(what, hint=f"{words}   (removes what has come), or free some space and try again")
+        return HostError(
+            f"{what}; it was removed", hint=f'free some space in "{folder}", or set FLATKIT_CACHE to a larger disk'
+        )
+
     def _check_cancel(self) -> None:
         if self._cancel and self._cancel.is_set():
-            raise Cancelled(
-                "the download was stopped; what has come so far is kept", hint="the same command goes on with it"
-            )
+            raise self._cancelled()
+
+    def _cancelled(self) -> Cancelled:
+        if not self._is_kept:
+            return Cancelled("the download was stopped")
+        return Cancelled(
+            "the download was stopped; what has come so far is kept", hint="the same command goes on with it"
+        )
 
 
 def disk_trouble(folder: Path, error: OSError) -> HostError:
@@ -290,5 +351,9 @@ class _Watch:
         if past < self._patience.stall:
             return
         if self._bytes < self._patience.slowest * past:
-            raise FetchError(f'"{url}" is too slow: {self._bytes} bytes in {past:.0f} s', passing=True)
+            least = self._patience.slowest
+            raise FetchError(
+                f'"{printable(url)}" is too slow: {self._bytes} bytes in {past:.0f} s; expected {least:.0f} bytes a second',
+                passing=True,
+            )
         self._since, self._bytes = time.monotonic(), 0

@@ -5,16 +5,19 @@ Kept apart from machines: workshop.py turns an Image into what a machine is made
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flatkit.diskfile import find_format, is_file
 from flatkit.errors import FetchError, ImageError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.images.lab import recipe
 from flatkit.images.names import Board, Channel, Wanted, find_wanted, host_board, say_nearest
+from flatkit.untrusted import printable
 
 if TYPE_CHECKING:
     from flatkit.images.lab.build import LabImage
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
 
 # In which order `auto` takes what is there: what runs in production first.
 _AUTO_ORDER = (Channel.STABLE, Channel.LTS, Channel.BETA, Channel.ALPHA)
-_QCOW2 = b"QFI\xfb"
 
 
 class ImageKind(str, Enum):
@@ -141,7 +143,7 @@ def _from_cache(cached: CachedImage, why: str) -> Image:
     label = f"Flatcar {cached.channel} {cached.version}"
     return Image(
         kind=ImageKind.FLATCAR, label=f"{label}, {trust.words}" if trust.is_replaced else label, disk=cached.path,
-        disk_format="qcow2" if _is_qcow2(cached.path) else "raw", why=why, version=str(cached.version),
+        disk_format=find_format(cached.path), why=why, version=str(cached.version),
         ignition_spec=cached.version.ignition_spec, disk_gib=cached.version.disk_gib,
         arch=cached.board.arch,
     )  # fmt: skip
@@ -170,30 +172,18 @@ def _from_lab(lab: LabImage, why: str) -> Image:
 
 
 def _from_path(name: str) -> Image:
-    path = Path(name).expanduser().absolute()
-    if "/" not in name and not path.exists():
+    # Absolute: "json:{...}" and "nbd:..." are names of files here, and mean something else to QEMU.
+    path = Path(os.path.expanduser(name)).absolute()  # noqa: PTH111  (leaves an unknown ~user as it is)
+    if "/" not in name and not os.path.lexists(path):
         names = ["auto", *recipe.RELEASES, *(str(channel) for channel in Channel)]
         known = f"{', '.join(names)}, a version such as 4593.2.5, or the path of a disk image"
         raise UsageError(
-            f'there is no image "{name}"; expected {known}{say_nearest(name, names)}', hint="flatkit images list"
+            f'there is no image "{printable(name)}"; expected {known}{say_nearest(name, names)}',
+            hint="flatkit images list",
         )
-    if not path.is_file():
-        raise ImageError(f'the image "{path}" is not there, or is no file', hint="flatkit images list")
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as error:
-        raise ImageError(f'the image "{path}" cannot be read: {error.strerror}', hint="flatkit images list") from None
-    if start.startswith((b"BZh", b"\x1f\x8b")):
-        raise ImageError(
-            f'the image "{path}" is compressed; expected a qcow2 or raw disk image', hint=f"bunzip2 {path}"
-        )
+    if not is_file(path):
+        raise ImageError(f'the image "{printable(path)}" is not there, or is no file', hint="flatkit images list")
     return Image(
-        kind=ImageKind.FLATCAR, label=f"{path.name}, not verified by flatkit", disk=path, why="it was asked for",
-        disk_format="qcow2" if start == _QCOW2 else "raw",
+        kind=ImageKind.FLATCAR, label=f"{printable(path.name)}, not verified by flatkit", disk=path, why="it was asked for",
+        disk_format=find_format(path),
     )  # fmt: skip
-
-
-def _is_qcow2(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == _QCOW2

@@ -24,10 +24,12 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from flatkit import web
-from flatkit.errors import FetchError, UsageError
+from flatkit.errors import Cancelled, FetchError, UsageError
 from flatkit.events import Observer, Said
+from flatkit.files import read_regular
 from flatkit.images.names import Channel
 from flatkit.images.packed import MANIFEST
+from flatkit.untrusted import printable
 
 KEY_FILE = "Flatcar_Image_Signing_Key.asc"
 PACK_FOLDER = "flatkit-pack"
@@ -40,14 +42,17 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long a server is waited for. `slowest` in bytes a second, over a stretch of `stall` seconds; other times in seconds.
+    """How long flatkit waits for a server, in seconds.
 
+    `timeout`: for the next bytes. `small`: for the whole of a small file, all tries together. A large file may take any time
+    as long as it brings `slowest` bytes a second, averaged over `stall` seconds: 4 KiB/s is a fifth of a bad mobile line.
     After `tries` attempts in a row that brought nothing, flatkit gives up; between them it waits `backoff`, then twice that.
     """
 
     timeout: float = 20.0
     stall: float = 20.0
     slowest: float = 4096.0
+    small: float = 60.0
     tries: int = 5
     backoff: float = 0.5
 
@@ -57,12 +62,12 @@ class Patience:
         return self.slowest * self.stall * self.tries
 
     def wait(self, attempt: int, cancel: Event | None) -> None:
-        """Pause before the attempt of this number, counted from 1; ends early when the person cancels."""
+        """Pause before the attempt of this number, counted from 1; raises Cancelled when the user cancels."""
         seconds = min(self.backoff * 2 ** (attempt - 1), 30.0)
-        if cancel:
-            cancel.wait(seconds)
-        else:
+        if cancel is None:
             time.sleep(seconds)
+        elif cancel.wait(seconds):
+            raise Cancelled("the download was stopped")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,15 +110,20 @@ def find_mirror() -> Source | None:
     given = os.environ.get("FLATKIT_MIRROR", "").strip() or _find_pack()
     if not given:
         return None
-    if not web.is_address(given):
-        folder = Path(given).expanduser().absolute()
-        if not folder.is_dir():
+    if web.is_address(given):
+        web.check_address(given, variable="FLATKIT_MIRROR")
+    else:
+        folder = Path(os.path.expanduser(given)).absolute()  # noqa: PTH111  (leaves an unknown ~user as it is)
+        if not os.path.isdir(folder):  # noqa: PTH112  (never raises)
             raise UsageError(
-                f'FLATKIT_MIRROR is "{given}", and there is no such folder; expected http://..., or the folder of a pack',
+                f'FLATKIT_MIRROR is "{printable(given)}", and there is no such folder; '
+                "expected http://..., or the folder of a pack",
                 hint="unset FLATKIT_MIRROR   (or correct it)",
             )
         given = str(folder)
-    return Source(name=f'the mirror "{given}"', base=given.rstrip("/") + "/flatcar/{channel}", is_mirror=True)
+    return Source(
+        name=f'the mirror "{printable(given)}"', base=given.rstrip("/") + "/flatcar/{channel}", is_mirror=True
+    )
 
 
 def _find_pack() -> str:
@@ -124,8 +134,8 @@ def _find_pack() -> str:
 
 def release_server() -> Source:
     """Flatcar's release servers, or what FLATKIT_RELEASE_SERVER puts in their place."""
-    given = os.environ.get("FLATKIT_RELEASE_SERVER", "").strip()
-    return Source(name=f'the release server "{given}"', base=given) if given else OFFICIAL
+    given = web.check_place(os.environ.get("FLATKIT_RELEASE_SERVER", "").strip(), variable="FLATKIT_RELEASE_SERVER")
+    return Source(name=f'the release server "{printable(given)}"', base=given) if given else OFFICIAL
 
 
 def list_sources() -> list[Source]:
@@ -141,24 +151,31 @@ def fetch_small(
     cancel: Event | None = None,
     observer: Observer | None = None,
 ) -> bytes | None:
-    """A small file from a web address or a folder; None when it is not there (404, 403, no such file).
+    """Return a small file from a web address or a folder; None when it is not there (404, 403, no such file).
 
-    Raises FetchError when it cannot be had otherwise, also when a web page comes instead.
+    Raises FetchError when it cannot be had otherwise: a web page comes instead, more than 8 MiB, or not all within
+    `patience.small` seconds. Raises Cancelled.
     """
     if not web.is_address(url):
         return _read_local(url)
     given = patience or Patience()
     # Small files come first, and whoever is offline shall learn it soon.
     patience = replace(given, tries=min(given.tries, 3))
+    end = time.monotonic() + given.small
 
     def attempt() -> bytes | None:
-        answer = web.get(url, timeout=given.timeout, limit=_SMALL_LIMIT)
+        within = max(end - time.monotonic(), 0.0)
+        answer = web.get(url, timeout=given.timeout, limit=_SMALL_LIMIT + 1, within=within, cancel=cancel)
         if answer.status in {403, 404, 410}:
             return None
         if not answer.ok:
             raise web.refusal(url, answer.status)
         if web.is_page(answer.headers, answer.data):
             raise web.captive(url, answer.final_url)
+        if len(answer.data) > _SMALL_LIMIT:
+            raise FetchError(
+                f'"{printable(url)}" has more than {_SMALL_LIMIT} bytes; expected a text, a signature or a key'
+            )
         return answer.data
 
     return with_tries(attempt, patience=patience, cancel=cancel, observer=observer)
@@ -166,11 +183,11 @@ def fetch_small(
 
 def _read_local(path: str) -> bytes | None:
     try:
-        return Path(path).read_bytes()
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return read_regular(path, limit=_SMALL_LIMIT)
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise FetchError(f'"{path}" cannot be read: {error.strerror}') from None
+        raise FetchError(f'"{printable(path)}" cannot be read: {error.strerror}') from None
 
 
 def with_tries(

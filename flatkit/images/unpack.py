@@ -6,12 +6,13 @@ with the wheels that flatkit itself came in.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from pathlib import Path
 
+from flatkit.diskfile import find_format, read_qcow2
 from flatkit.errors import FetchError, ImageError
 from flatkit.events import Observer, Said, phase
+from flatkit.files import hash_file
 from flatkit.images.cache import locked, make_folder, work_folder
 from flatkit.images.download import Download
 from flatkit.images.lab import recipe
@@ -20,6 +21,7 @@ from flatkit.images.lab.packages import lab_dir
 from flatkit.images.packed import MANIFEST, SUMS, Manifest, PackedImage, parse_manifest, sums_as_text
 from flatkit.images.source import Source, fetch_small, find_mirror
 from flatkit.run import run
+from flatkit.untrusted import printable
 
 _DISK = "disk.qcow2"
 
@@ -37,7 +39,7 @@ def unpack_lab_image(release: recipe.Release, *, observer: Observer, cancel: thr
         return False
     root = mirror.base.removesuffix("/flatcar/{channel}")
     try:
-        manifest = _read_manifest(root, mirror)
+        manifest = _read_manifest(root, mirror, cancel)
         wanted = manifest and _find_packed(manifest, release)
         if not manifest or not wanted:
             observer.notify(Said(text=f"{mirror.name} has no lab image of this version of flatkit: it is built here"))
@@ -52,9 +54,9 @@ def unpack_lab_image(release: recipe.Release, *, observer: Observer, cancel: thr
     return find_lab_image(release) is not None
 
 
-def _read_manifest(root: str, mirror: Source) -> Manifest | None:
+def _read_manifest(root: str, mirror: Source, cancel: threading.Event | None) -> Manifest | None:
     """The pack's manifest; None when this is no pack. Raises ImageError when it and the sums contradict each other."""
-    text, sums = fetch_small(f"{root}/{MANIFEST}"), fetch_small(f"{root}/{SUMS}")
+    text, sums = (fetch_small(f"{root}/{name}", cancel=cancel) for name in (MANIFEST, SUMS))
     if text is None:
         return None
     manifest = parse_manifest(text.decode(errors="replace"))
@@ -92,27 +94,37 @@ def _unpack(
         result.mkdir()
         for name in wanted.files:
             promised = manifest.get_file(f"{wanted.folder}/{name}")
+            if "/" in name or not isinstance(promised.size, int):
+                raise _broken_promise(promised.path, root)
             part = work / name
-            Download(f"{root}/{promised.path}", part, observer=observer, cancel=cancel).run()
-            if (part.stat().st_size, _sha256(part)) != (promised.size, promised.sha256):
-                raise ImageError(
-                    f'"{promised.path}" from "{root}" is not the file that the pack promises: it is not used',
-                    hint="flatkit room check DIR   (on the host that has the pack)",
-                )
+            download = Download(
+                f"{root}/{promised.path}", part, observer=observer, cancel=cancel, limit=promised.size, is_kept=False
+            )
+            download.run()
+            if (part.stat().st_size, hash_file(part)) != (promised.size, promised.sha256):
+                raise _broken_promise(promised.path, root)
             part.rename(result / name)
-        if release != recipe.STABLE:
-            _put_on(result / _DISK, base=folder / _folder_name(recipe.STABLE) / _DISK)
+        _adopt(result / _DISK, base=None if release == recipe.STABLE else folder / _folder_name(recipe.STABLE) / _DISK)
         for path in result.iterdir():
             path.chmod(0o444)
         result.chmod(0o755)
         result.rename(folder / _folder_name(release))
 
 
-def _put_on(disk: Path, *, base: Path) -> None:
-    """Tell a disk that holds only what differs where, on this host, the rest is."""
-    run(["qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", base, disk])
+def _broken_promise(inside: str, root: str) -> ImageError:
+    return ImageError(
+        f'"{printable(inside)}" from "{printable(root)}" is not the file that the pack promises: it is not used',
+        hint="flatkit room check DIR   (on the host that has the pack)",
+    )
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _adopt(disk: Path, *, base: Path | None) -> None:
+    """Check a disk that was made elsewhere; one that holds only what differs is put on `base`. Raises ImageError.
+
+    The file that its maker's host had below it is never opened here: a name in a disk from outside may lead to any file.
+    """
+    found = read_qcow2(disk)
+    if base and found and found.backing is not None and not found.has_data_file and not found.is_encrypted:
+        run(["qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", base.absolute(), disk.absolute()])
+    if find_format(disk, below=base and base.parent.parent) != "qcow2":
+        raise ImageError(f'the "{_DISK}" of the pack is no qcow2 file: it is not used', hint="flatkit room check DIR")

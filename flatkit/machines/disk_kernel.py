@@ -48,10 +48,11 @@ def _extract(disk: Path, disk_format: str, folder: Path) -> Path | None:
 
 def _cut(disk: Path, disk_format: str, target: Path, *, start: int, size: int) -> None:
     # A comma ends an option of QEMU's, unless it is doubled.
-    name = str(disk).replace(",", ",,")
-    image = f"driver=raw,offset={start},size={size},file.driver={disk_format},file.file.filename={name}"
+    name = str(disk.absolute()).replace(",", ",,")
+    # Each driver is named: QEMU would guess one from a name such as "nbd:...".
+    image = f"driver=raw,offset={start},size={size},file.driver={disk_format},file.file.driver=file,file.file.filename={name}"
     if disk_format == "raw":
-        image = f"driver=raw,offset={start},size={size},file.filename={name}"
+        image = f"driver=raw,offset={start},size={size},file.driver=file,file.filename={name}"
     run(["qemu-img", "convert", "-O", "raw", "--image-opts", image, target])
 
 

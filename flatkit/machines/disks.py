@@ -6,22 +6,22 @@ machine cheap.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from flatkit.diskfile import find_format, is_file, read_qcow2
 from flatkit.errors import HostError, ImageError
 from flatkit.machines.domain import DomainFiles
 from flatkit.machines.spec import MachineSpec
+from flatkit.paths import cache_dir
 from flatkit.run import run
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import lines_of, parse_json, printable
 
 # What a machine writes on its first boot and in a lesson, with room to spare.
 ROOM_MIB = 512
-_QCOW2 = b"QFI\xfb"
 # What QEMU itself and libvirt take besides the guest's memory.
 OVERHEAD_MIB = 200
 
@@ -80,11 +80,23 @@ def check_room(spec: MachineSpec, room: Room) -> None:
 
 
 def check_images(spec: MachineSpec) -> None:
-    """Raise ImageError when a file that the machine boots from is not there."""
+    """Raise ImageError when a file that the machine boots from is not there, or refers to other files of this host."""
     boot = (spec.boot.kernel, spec.boot.initrd) if spec.boot else ()
     for path in (spec.disk, *boot, *spec.extra_images):
-        if not path.is_file():
-            raise ImageError(f'the image file "{path}" is not there', hint="flatkit images list")
+        if not is_file(path):
+            raise ImageError(f'the image file "{printable(path)}" is not there', hint="flatkit images list")
+    _check_disk(spec)
+    for path in spec.extra_images:
+        find_format(path)
+
+
+def _check_disk(spec: MachineSpec) -> None:
+    """Check the first disk. What was raw at first stays raw, whatever its first bytes say now."""
+    # The lab image's later releases hold only what differs from the first one.
+    if spec.disk_format == "qcow2" and find_format(spec.disk, below=cache_dir() / "lab") != "qcow2":
+        raise ImageError(
+            f'the image file "{printable(spec.disk)}" is no qcow2 file any more', hint="flatkit images list"
+        )
 
 
 def make_disks(spec: MachineSpec, files: DomainFiles) -> None:
@@ -96,45 +108,38 @@ def make_disks(spec: MachineSpec, files: DomainFiles) -> None:
 def disk_commands(
     spec: MachineSpec, files: DomainFiles, *, at: Callable[[Path], Path] = Path.absolute
 ) -> Iterator[list[str]]:
-    """The commands that make them; `at` tells where QEMU will find an image. Raises ImageError."""
+    """The commands that make them; `at` tells where QEMU will find an image. Raises ImageError.
+
+    Every path is absolute and every format is given: QEMU would take "json:..." or "nbd:..." for something else than a file.
+    """
+    _check_disk(spec)
     create = ["qemu-img", "create", "-q", "-f", "qcow2"]
     # A disk that is cut below the image's own size would lose the end of its partition table.
     gib = spec.disk_gib
     size = [f"{gib}G"] if gib and gib * 2**30 > measure_image(spec.disk, spec.disk_format) else []
-    yield [*create, "-b", str(at(spec.disk)), "-F", spec.disk_format, str(files.overlay), *size]
+    yield [*create, "-b", str(at(spec.disk)), "-F", spec.disk_format, str(files.overlay.absolute()), *size]
     empty = len(spec.extra_disks_gib)
     for path, gib in zip(files.extra_disks[:empty], spec.extra_disks_gib, strict=True):
-        yield [*create, str(path), f"{gib}G"]
+        yield [*create, str(path.absolute()), f"{gib}G"]
     for path, image in zip(files.extra_disks[empty:], spec.extra_images, strict=True):
-        image_format = "qcow2" if _start_of(image).startswith(_QCOW2) else "raw"
-        yield [*create, "-b", str(at(image)), "-F", image_format, str(path)]
+        yield [*create, "-b", str(at(image)), "-F", find_format(image), str(path.absolute())]
 
 
 def measure_image(image: Path, image_format: str) -> int:
-    """How large the disk is that an image stands for, in bytes (QEMU's docs/interop/qcow2: bytes 24 to 31)."""
-    start = _start_of(image)
-    if image_format == "qcow2" and start.startswith(_QCOW2):
-        return int.from_bytes(start[24:32], "big")
-    return image.stat().st_size
-
-
-def _start_of(image: Path) -> bytes:
-    try:
-        with image.open("rb") as file:
-            return file.read(32)
-    except OSError as error:
-        raise ImageError(
-            f'the image file "{image}" cannot be read: {error.strerror}', hint="flatkit images list"
-        ) from None
+    """How large the disk is that an image stands for, in bytes."""
+    found = read_qcow2(image)
+    return found.size if image_format == "qcow2" and found else image.stat().st_size
 
 
 def saved_memory_bytes(overlay: Path, snapshot: str) -> int:
     """What the memory of a snapshot takes inside the overlay, also while the machine runs; 0 when it holds none."""
     # -U: the running QEMU holds the file's lock, and what is read here does not change.
-    return parse_saved_memory(run(["qemu-img", "info", "-U", "--output=json", str(overlay)]).stdout, snapshot)
+    return parse_saved_memory(
+        run(["qemu-img", "info", "-U", "-f", "qcow2", "--output=json", str(overlay.absolute())]).stdout, snapshot
+    )
 
 
 def parse_saved_memory(said: str, snapshot: str) -> int:
     """The same, from what `qemu-img info` says as JSON."""
-    sizes = {entry["name"]: int(entry["vm-state-size"]) for entry in json.loads(said).get("snapshots", [])}
+    sizes = {entry["name"]: int(entry["vm-state-size"]) for entry in parse_json(said).get("snapshots", [])}
     return sizes.get(snapshot, 0)

@@ -180,7 +180,7 @@ class Elsewhere(Place):
 
     def saved_memory_bytes(self, spec: MachineSpec, snapshot: str) -> int:
         """What the memory of a snapshot takes inside the disk."""
-        said = self.host.run('qemu-img info -U --output=json "$1"', str(self.files(spec).overlay)).stdout
+        said = self.host.run('qemu-img info -U -f qcow2 --output=json "$1"', str(self.files(spec).overlay)).stdout
         return parse_saved_memory(said, snapshot)
 
     def remove(self) -> None:

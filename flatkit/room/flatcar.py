@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from flatkit import web
 from flatkit.errors import FetchError, ImageError, UsageError
 from flatkit.events import Said, phase
 from flatkit.images.download import Download
@@ -107,7 +108,8 @@ def fetch_payload(parcel: Parcel, *, version: str, board: str, opt_in: Sequence[
 
 def update_server() -> str:
     """Flatcar's server of update payloads, or what FLATKIT_UPDATE_SERVER puts in its place."""
-    return os.environ.get("FLATKIT_UPDATE_SERVER", "").strip().rstrip("/") or _UPDATES
+    given = os.environ.get("FLATKIT_UPDATE_SERVER", "").strip().rstrip("/")
+    return web.check_place(given, variable="FLATKIT_UPDATE_SERVER") or _UPDATES
 
 
 def _fetch(parcel: Parcel, inside: str) -> None:

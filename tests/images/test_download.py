@@ -197,7 +197,7 @@ def test_a_redirect_that_never_ends(site, fetcher):
 
 
 def test_a_full_disk_is_seen_before(site, fetcher, cache, monkeypatch):
-    monkeypatch.setattr("flatkit.images.download.shutil.disk_usage", lambda folder: SimpleNamespace(free=65 * 2**20))
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=65 * 2**20))
     with pytest.raises(HostError, match=r"\d+ MB free, and \d+ MB are needed") as caught:
         fetcher.fetch(STABLE)
     assert "images rm" in caught.value.hint

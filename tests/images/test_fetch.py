@@ -13,7 +13,7 @@ import pytest
 from flatcar_parts import DATA, QUICK, STABLE, said
 
 from flatkit.errors import Cancelled, FetchError, ImageError
-from flatkit.events import Progressed
+from flatkit.events import Progressed, Tape
 from flatkit.images import signing, store
 from flatkit.images.cache import locked
 from flatkit.images.fetch import get_sha512
@@ -364,10 +364,17 @@ def test_waiting_for_another_flatkit_can_be_stopped(site, fetcher, tape):
     folder = store.image_folder(STABLE.channel, Board.AMD64, Version(4593, 2, 5))
     folder.mkdir(parents=True)
     stop = threading.Event()
-    stop.set()
+
+    class Impatient(Tape):
+        def notify(self, event):
+            super().notify(event)
+            if "another flatkit" in said(self):
+                stop.set()
+
+    impatient = Impatient()
     with locked(folder, tape, what="it"), pytest.raises(Cancelled, match="waiting for another"):
-        replace(fetcher, cancel=stop).fetch(STABLE)
-    assert "another flatkit is fetching Flatcar stable 4593.2.5" in said(tape)
+        replace(fetcher, observer=impatient, cancel=stop).fetch(STABLE)
+    assert "another flatkit is fetching Flatcar stable 4593.2.5" in said(impatient)
 
 
 def test_without_any_server_the_cache_serves(site, fetcher, tape, monkeypatch):

@@ -10,10 +10,11 @@ from flatkit.events import Said, Tape
 from flatkit.images import ImageKind, find_image
 from flatkit.images.lab.build import LabImage
 from flatkit.images.names import find_wanted
+from flatkit.testing.disks import qcow2_header
 
 
 @pytest.mark.parametrize(
-    ("name", "start", "format_"), [("x.img", b"QFI\xfb\0\0", "qcow2"), ("x.bin", b"\0" * 512, "raw")]
+    ("name", "start", "format_"), [("x.img", qcow2_header(), "qcow2"), ("x.bin", b"\0" * 512, "raw")]
 )
 def test_path_of_a_disk(tmp_path, name, start, format_):
     (tmp_path / name).write_bytes(start)
@@ -110,7 +111,7 @@ def test_the_badge_says_whose_key_it_was(site, signing_key, monkeypatch):
 
 
 def test_an_image_by_its_path_was_not_verified(tmp_path):
-    (tmp_path / "x.img").write_bytes(b"QFI\xfb")
+    (tmp_path / "x.img").write_bytes(qcow2_header())
     assert find_image(str(tmp_path / "x.img")).badge == "x.img, not verified by flatkit"
 
 

@@ -179,7 +179,7 @@ def _store_difference(raw: Path, target: Path, *, base: Path, work: Path) -> Non
     """Write `raw` as a qcow2 on top of `base`; qemu-img itself would store all of it (its -B compares nothing)."""
     old, piece = work / "base.raw", work / "pieces"
     piece.mkdir()
-    run(["qemu-img", "convert", "-O", "raw", base, old])
+    run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", base, old])
     run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", base, "-F", "qcow2", target])
     commands: list[str | Path] = []
     for number, (offset, data) in enumerate(differences(old, raw)):
@@ -222,7 +222,7 @@ def _differing(offset: int, old: bytes, new: bytes) -> Iterator[tuple[int, bytes
 def take_apart(image: Path, *, usr_size: int, work: Path) -> dict[str, Path]:
     """The parts of slot A on a disk, as files `usr`, `kernel` and `initrd` in `work`."""
     raw = work / "disk.raw"
-    run(["qemu-img", "convert", "-O", "raw", image, raw])
+    run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw])
     parts = {name: work / f"{name}.img" for name in ("usr", "kernel", "initrd")}
     _copy_range(raw, parts["usr"], offset=offsets()["USR-A"], size=usr_size)
     esp = f"{raw}@@{offsets()['EFI-SYSTEM']}"

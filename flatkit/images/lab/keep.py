@@ -105,7 +105,7 @@ def _stands_on(disk: Path, image: Path) -> bool:
         with disk.open("rb") as file:
             head = file.read(20)
             file.seek(int.from_bytes(head[8:16], "big"))
-            backing = file.read(int.from_bytes(head[16:20], "big"))
+            backing = file.read(min(int.from_bytes(head[16:20], "big"), 1023))  # the longest name that qcow2 knows
     except OSError:
         return False
     return f"/{image.name}/".encode() in backing

@@ -1,0 +1,230 @@
+"""The only HTTP client: one request, one answer as a value, or as a stream of bytes.
+
+The standard library is enough here; a user's proxy is used as usual, but never on the way to this host itself.
+
+Every wait has an end. The head of an answer (name, connection, TLS, redirects, headers) may take a few times `timeout`, the next
+bytes of a body `timeout`, and what `get` fetches `within` seconds as a whole. A cancel event and Ctrl-C end any of them at once.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import ssl
+import threading
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from flatkit.errors import Cancelled, FetchError
+from flatkit.untrusted import is_number, printable
+from flatkit.web.address import LOOPBACK, check_address, check_place, check_proxy, follow, is_address
+from flatkit.web.faults import FAULTS, captive, check_framing, fault, is_page, refusal, too_slow
+from flatkit.web.line import Line
+
+__all__ = [
+    "Response", "Stream", "captive", "check_address", "check_place", "get", "is_address", "is_page", "open_stream", "refusal",
+]  # fmt: skip
+
+_CHUNK = 1024 * 1024
+# Python knows others that are no charsets of pages, and some of those take hours for a megabyte.
+_CHARSETS = {"ascii", "us-ascii", "iso-8859-1", "iso-8859-15", "latin-1", "latin1", "windows-1252", "utf-8", "utf-16"}
+_REDIRECTS = 10
+# A head may take so many times `timeout`: a host has several addresses, and redirects lead from one to the next.
+_HEAD_WAITS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Response:
+    """What a server answered; `headers` have lower-case names. A status such as 404 is an answer too.
+
+    `final_url` is where redirects led to; `data` is what came, `text` the same as text.
+    """
+
+    url: str
+    status: int
+    text: str
+    headers: dict[str, str] = field(default_factory=dict)
+    data: bytes = b""
+    final_url: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether the status says success."""
+        return 200 <= self.status < 300
+
+
+def get(
+    url: str,
+    *,
+    timeout: float = 10.0,
+    limit: int = 1024 * 1024,
+    within: float | None = None,
+    cancel: threading.Event | None = None,
+) -> Response:
+    """Fetch a page; at most `limit` bytes of it are read, and all of it takes at most `within` seconds (default: 3 x `timeout`).
+
+    Raises UsageError for what is no http(s) URL, FetchError when no whole answer came in time, Cancelled.
+    """
+    within = _HEAD_WAITS * timeout if within is None else within
+    end = time.monotonic() + within
+    data = bytearray()
+    try:
+        with _open(url, {}, timeout=timeout, end=end, cancel=cancel) as stream:
+            while len(data) < limit and (piece := stream.read(min(limit - len(data), _CHUNK), end=end)):
+                data += piece
+            return _response(url, stream, bytes(data), limit)
+    except FetchError:
+        if time.monotonic() >= end:
+            raise too_slow(url, within=within, have=len(data)) from None
+        raise
+
+
+class Stream:
+    """The body of an answer, to be read in pieces: `with open_stream(url) as stream:`."""
+
+    def __init__(self, url: str, answer: Any, *, line: Line, timeout: float, final_url: str) -> None:
+        self.url = url
+        self.status = int(answer.status or 0)
+        self.headers = {name.lower(): value for name, value in answer.headers.items()}
+        self.final_url = final_url
+        self._answer, self._line, self._timeout = answer, line, timeout
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._line.close()
+
+    @property
+    def etag(self) -> str:
+        """What names these bytes, "" when the server gives no name or only a weak one (RFC 9110, 8.8.3)."""
+        etag = self.headers.get("etag", "")
+        return "" if etag.startswith("W/") else etag
+
+    @property
+    def start(self) -> int:
+        """Which byte of the whole the body begins with; -1 when the answer does not say it properly."""
+        if self.status != 206:
+            return 0
+        match = self._range()
+        return int(match[1]) if match else -1
+
+    @property
+    def total(self) -> int | None:
+        """The size of the whole in bytes, None when it is not told."""
+        if self.status == 206:
+            match = self._range()
+            return int(match[2]) if match else None
+        length = self.headers.get("content-length", "")
+        return int(length) if is_number(length) else None
+
+    def _range(self) -> re.Match[str] | None:
+        return re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})", self.headers.get("content-range", ""))
+
+    def read(self, size: int = _CHUNK, *, end: float | None = None) -> bytes:
+        """Return at most `size` bytes, as soon as some are there; none at the end. Raises FetchError, Cancelled.
+
+        The next bytes may take `timeout` seconds, and no longer than until `end` (time.monotonic).
+        """
+        last = time.monotonic() + self._timeout
+        try:
+            return self._line.do(lambda: bytes(self._answer.read1(size)), end=last if end is None else min(last, end))
+        except FAULTS as error:
+            raise fault(self.url, error) from None
+
+
+def open_stream(
+    url: str, *, start: int = 0, etag: str = "", timeout: float = 20.0, cancel: threading.Event | None = None
+) -> Stream:
+    """Ask for a file, or for what of it comes after byte `start` if it is still the one that `etag` names.
+
+    Raises UsageError for what is no http(s) URL, FetchError when no answer came, Cancelled. A status such as 404 is an answer.
+    """
+    headers = {"Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+        if etag:
+            headers["If-Range"] = etag
+    return _open(url, headers, timeout=timeout, end=time.monotonic() + _HEAD_WAITS * timeout, cancel=cancel)
+
+
+def _open(url: str, headers: dict[str, str], *, timeout: float, end: float, cancel: threading.Event | None) -> Stream:
+    check_proxy(check_address(url))
+    line, here = Line(cancel), url
+    try:
+        for _ in range(_REDIRECTS + 1):
+            asked = here
+            answer = line.do(lambda: _ask(line, asked, headers, timeout), end=end)  # noqa: B023  (done before the next round)
+            location = answer.headers.get("location") if answer.status in {301, 302, 303, 307, 308} else None
+            if not location:
+                check_framing(url, answer.headers)
+                return Stream(url, answer, line=line, timeout=timeout, final_url=here)
+            here = follow(url, here, location)
+            check_proxy(check_address(here))
+        raise FetchError(f'"{printable(url)}" leads on more than {_REDIRECTS} times (status {answer.status})')
+    except (FetchError, Cancelled):  # a FetchError is an OSError as well
+        line.close()
+        raise
+    except FAULTS as error:
+        line.close()
+        raise fault(url, error, led=here if here != url else "") from None
+    except BaseException:
+        line.close()
+        raise
+
+
+def _ask(line: Line, url: str, headers: dict[str, str], timeout: float) -> Any:
+    """One request, redirects not followed; runs in the line's thread."""
+    opener = urllib.request.OpenerDirector()
+    # No handler for other schemes, whatever a proxy's variable or a redirect says.
+    opener.add_handler(_Handler(line))
+    opener.add_handler(urllib.request.UnknownHandler())
+    if check_address(url).hostname not in LOOPBACK:
+        opener.add_handler(urllib.request.ProxyHandler())
+    request = urllib.request.Request(url, headers={"User-Agent": "flatkit", **headers})  # noqa: S310  (checked above)
+    answer = opener.open(request, timeout=timeout)
+    line.keep(answer)
+    return answer
+
+
+class _Handler(urllib.request.AbstractHTTPHandler):
+    """Speaks http and https over connections of a line."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__()
+        self._line = line
+
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._connect, request)
+
+    def https_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(self._connect_safely, request)
+
+    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
+
+    def _connect(self, host: str, **options: Any) -> http.client.HTTPConnection:
+        return self._over_line(http.client.HTTPConnection(host, **options))
+
+    def _connect_safely(self, host: str, **options: Any) -> http.client.HTTPConnection:
+        context = ssl.create_default_context()
+        context.set_alpn_protocols(["http/1.1"])
+        return self._over_line(http.client.HTTPSConnection(host, context=context, **options))
+
+    def _over_line(self, connection: http.client.HTTPConnection) -> http.client.HTTPConnection:
+        connection._create_connection = self._line.dial  # type: ignore[attr-defined]  # noqa: SLF001  (no other way in)
+        return connection
+
+
+def _response(url: str, stream: Stream, data: bytes, limit: int) -> Response:
+    named = re.search(r"charset=\"?([0-9A-Za-z_-]{1,20})", stream.headers.get("content-type", ""))
+    charset = named[1].lower() if named and named[1].lower() in _CHARSETS else "utf-8"
+    text = data.decode(charset, errors="replace")
+    length = stream.headers.get("content-length", "")
+    if is_number(length) and len(data) < min(int(length), limit):
+        raise fault(url, http.client.IncompleteRead(data, int(length) - len(data)))
+    return Response(
+        url=url, status=stream.status, text=text, headers=stream.headers, data=data, final_url=stream.final_url
+    )
