@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from flatkit.cli.show import Json, fail_json, observer_for
 from flatkit.errors import FlatkitError, InputError
+from flatkit.files import read_regular
 from flatkit.untrusted import printable
 
 if TYPE_CHECKING:
     from flatkit.images.sysext_tree import Recipe
 
 _LOOK_SECONDS = 1.0
+_FILE_MAX = 16 * 1024 * 1024
 
 
 def run(argv: list[str]) -> int:
@@ -72,10 +74,17 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 def _file(text: str) -> tuple[str, str]:
     path, equals, name = text.partition("=")
     try:
-        return path, Path(name).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        what = f'"{name}" cannot be read ({error})' if equals else f'"{text}" names no file'
-        raise InputError(f"{what}; expected PATH=FILE", hint="for example: --file /usr/bin/greet=greet") from None
+        return path, read_regular(name, limit=_FILE_MAX).decode()
+    except UnicodeDecodeError:
+        what = f'"{printable(name)}" is not a text in UTF-8'
+    except OSError as error:
+        what = (
+            f'"{printable(name)}" cannot be read ({error.strerror})' if equals else f'"{printable(text)}" names no file'
+        )
+    raise InputError(
+        f"{what}; expected PATH=FILE, a text file of at most {_FILE_MAX} bytes",
+        hint="for example: --file /usr/bin/greet=greet",
+    )
 
 
 def _build(options: argparse.Namespace) -> int:

@@ -71,7 +71,7 @@ def build_container_image(
 
 def _lab_busybox(observer: Observer) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
-        run(["tar", "-xf", find_packages(observer), "-C", folder, "--no-same-owner", "./usr/bin/busybox"])
+        run(["tar", "-xf", find_packages(observer).absolute(), "-C", folder, "--no-same-owner", "./usr/bin/busybox"])
         return (Path(folder) / "usr/bin/busybox").read_bytes()
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 import shutil
+import stat
 import time
 import urllib.parse
 from collections.abc import Sequence
@@ -19,7 +21,7 @@ from pathlib import Path
 from flatkit.errors import CommandFailed, FetchError, ImageError, InputError, MissingDependency
 from flatkit.events import Observer, Progressed
 from flatkit.run import Result, run, stream
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import lines_of, printable
 
 _LISTS_AGE = 24 * 3600
 # Taken out of the lab image although its package list names them: an extension that needs them brings them.
@@ -28,6 +30,11 @@ _NOT_THERE = re.compile(r"(lib)?python3.*|libicu\d+|libperl.*")
 _FORGOTTEN = re.compile(
     r"^(Pre-Depends|Depends|Recommends|Suggests|Conflicts|Breaks|Replaces|Essential):.*\n(?: .*\n)*", re.MULTILINE
 )
+# Debian Policy 5.6.1, and an architecture or version as apt takes them. Anything else would mean more to apt: "./x.deb" a file,
+# "x-" a removal, "x*" a pattern.
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,126}[a-z0-9+](:[a-z0-9-]+)?(=[0-9][0-9A-Za-z.+:~-]*)?")
+# What a package may be made of; devices, sockets and FIFOs are nothing that belongs below /usr.
+_KINDS = (stat.S_ISDIR, stat.S_ISREG, stat.S_ISLNK)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +58,10 @@ def parse_uris(said: str) -> tuple[Package, ...]:
     """The packages that `apt-get --print-uris install` lists: 'URI' name_version_arch.deb size hash."""
     found = []
     for file, size in re.findall(r"^'[^']+' (\S+)\.deb (\d+)", said, re.MULTILINE):
-        name, version, architecture = urllib.parse.unquote(file).split("_")
+        parts = urllib.parse.unquote(file).split("_")
+        if len(parts) != 3 or not _PACKAGE.fullmatch(parts[0]):
+            raise ImageError(f'apt names the package file "{printable(file)}"; expected NAME_VERSION_ARCHITECTURE.deb')
+        name, version, architecture = parts
         found.append(Package(name=name, version=version, architecture=architecture, size=int(size)))
     return tuple(sorted(found, key=lambda package: package.name))
 
@@ -71,7 +81,7 @@ class Apt:
         self._folder, self._observer = folder, observer
         for name in ("lists/partial", "state", "cache", "preferences"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        run(["tar", "-xf", base, "-C", folder, "--no-same-owner", "./etc/apt", "./var/lib/dpkg/status"])
+        run(["tar", "-xf", base.absolute(), "-C", folder, "--no-same-owner", "./etc/apt", "./var/lib/dpkg/status"])
         status = (folder / "var/lib/dpkg/status").read_text()
         (folder / "status").write_text(base_status(status))
         self._there = set(re.findall(r"^Package: (\S+)", base_status(status), re.MULTILINE))
@@ -113,9 +123,11 @@ class Apt:
         return run(["apt-get", "install", "-y", "-qq", *options, "--", *packages], env=self._env, check=False)
 
     def choose(self, packages: Sequence[str]) -> tuple[Package, ...]:
-        """These packages and what they need, less what the lab image has. Raises InputError for an unknown name."""
+        """Return these packages and what they need, less what the lab image has. Raises InputError for an unknown name."""
         if not packages:
             return ()
+        for package in packages:
+            check_package(package)
         said = self._ask(packages, "--print-uris")
         if said.status == 0:
             # Same suite, so what is there is good enough; and an extension must not lay itself over the system's own files.
@@ -136,7 +148,7 @@ class Apt:
         )
 
     def _near(self, name: str) -> list[str]:
-        names = run(["apt-cache", "pkgnames", name[:1]], env=self._env, check=False).stdout.split()
+        names = run(["apt-cache", "pkgnames", "--", name[:1]], env=self._env, check=False).stdout.split()
         return difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.75)
 
     def fetch(self, packages: Sequence[Package], target: Path) -> None:
@@ -157,7 +169,7 @@ class Apt:
         names = [name.replace(":all=", "=") for name in names]
         try:
             if names:
-                stream(["apt-get", "download", "-q", *names], on_line, env=self._env, cwd=target)
+                stream(["apt-get", "download", "-q", "--", *names], on_line, env=self._env, cwd=target)
         except CommandFailed as error:
             raise _fetch_error("a Debian package", error) from None
 
@@ -185,8 +197,22 @@ def alternatives(script: str) -> dict[str, str]:
     return {link: target for link, (_, target) in best.items()}
 
 
+def check_package(name: str) -> str:
+    """Return the name of a Debian package. Raises InputError for what is not one."""
+    if not _PACKAGE.fullmatch(name):
+        raise InputError(
+            f'"{printable(name)}" cannot be the name of a Debian package; expected lower-case letters, digits and + - .',
+            hint="flatkit sysext build tree --package tree",
+        )
+    return name
+
+
 def unpack(folder: Path, tree: Path) -> None:
-    """Unpack every package of `folder` into `tree`, with the links that update-alternatives would make."""
+    """Unpack every package of `folder` into `tree`, with the links that update-alternatives would make.
+
+    dpkg-deb leaves the unpacking to tar, which writes nothing through a link and nothing outside of `tree`. What this package
+    does with the tree afterwards follows no link out of it either (`is_inside`). Raises ImageError for devices and the like.
+    """
     tree.mkdir(parents=True, exist_ok=True)
     for name in ("bin", "sbin", "lib", "lib64"):
         (tree / "usr" / name).mkdir(parents=True, exist_ok=True)
@@ -196,15 +222,31 @@ def unpack(folder: Path, tree: Path) -> None:
         script = run(["dpkg-deb", "--info", archive, "postinst"], check=False)
         if script.status == 0:
             wanted |= alternatives(script.stdout)
+    _check_kinds(tree)
     for name in ("bin", "sbin", "lib", "lib64"):  # the few packages that still use the old places
-        if (tree / name).is_dir():
+        if (tree / name).is_dir() and not (tree / name).is_symlink():
             shutil.copytree(tree / name, tree / "usr" / name, symlinks=True, dirs_exist_ok=True)
             shutil.rmtree(tree / name)
     for link, target in wanted.items():
-        at = tree / link.lstrip("/")
-        if (tree / target.lstrip("/")).exists() and not at.is_symlink() and not at.exists():
+        at, leads_to = tree / link.lstrip("/"), tree / target.lstrip("/")
+        is_ours = is_inside(tree, at) and is_inside(tree, leads_to)
+        if is_ours and os.path.lexists(leads_to) and not os.path.lexists(at):
             at.parent.mkdir(parents=True, exist_ok=True)
             at.symlink_to(target)
+
+
+def _check_kinds(tree: Path) -> None:
+    for path in tree.rglob("*"):
+        mode = path.lstat().st_mode
+        if not any(is_kind(mode) for is_kind in _KINDS):
+            raise ImageError(
+                f'a package has "{printable(path.relative_to(tree))}", which is neither file, folder nor link: it is not used'
+            )
+
+
+def is_inside(tree: Path, path: Path) -> bool:
+    """Tell whether a path's folder is in the tree, also when links on the way to it are followed."""
+    return ".." not in path.parts and path.parent.resolve().is_relative_to(tree.resolve())
 
 
 def as_text(packages: Sequence[Package]) -> str:

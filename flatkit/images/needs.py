@@ -9,6 +9,8 @@ from pathlib import Path
 
 _DYNAMIC, _LOAD = 2, 1
 _NEEDED, _STRTAB = 1, 5
+# Bytes of a program that are read: what it needs is named near its start or not at all.
+_PROGRAM_MAX = 256 * 1024 * 1024
 
 
 def libraries(data: bytes) -> tuple[str, ...]:
@@ -55,7 +57,8 @@ def missing(tree: Path, base: Iterable[str]) -> tuple[str, ...]:
     for path in files:
         if not path.stat().st_mode & 0o111 and ".so" not in path.name:
             continue
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_PROGRAM_MAX)
         needs = [*libraries(data), interpreter(data[:200]).rsplit("/", 1)[-1]]
         for need in needs:
             if need and need not in names:

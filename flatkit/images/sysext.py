@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from flatkit.diskfile import is_file
 from flatkit.errors import ImageError, InputError, UsageError
 from flatkit.events import Observer, Said, phase
+from flatkit.files import read_regular
 from flatkit.images import debs, needs, sysext_tree
 from flatkit.images.cache import locked, make_folder, work_folder
 from flatkit.images.lab import recipe as lab_recipe
@@ -22,11 +25,13 @@ from flatkit.images.lab.packages import find_packages
 from flatkit.images.sysext_tree import Recipe
 from flatkit.paths import cache_dir
 from flatkit.run import run
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import lines_of, parse_json, printable
 
 _NEEDED_MIB = 1500
 # Versions of the recipes pile up while one works on them: what was not built for so long goes with the next build.
 _KEPT = 30 * 24 * 3600
+_FACTS_MAX = 1024 * 1024
+_WORD = re.compile(r"[0-9A-Za-z@:_.+~-]{0,100}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,60}")
 
 
@@ -81,15 +86,20 @@ def find_sysext(recipe: Recipe) -> Extension | None:
     """The built extension of a recipe, if it is in the cache."""
     path = sysext_dir() / f"{recipe.name}-{_digest(recipe)}.raw"
     try:
-        facts = json.loads(path.with_suffix(".json").read_text())
+        facts = parse_json(read_regular(path.with_suffix(".json"), limit=_FACTS_MAX))
         path.stat()
-    except (OSError, ValueError):
+        return Extension(path=path, name=facts["name"], version=facts["version"],
+                         packages=tuple(facts["packages"]), missing=tuple(facts["missing"]))  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Extension(path=path, name=facts["name"], version=facts["version"],
-                     packages=tuple(facts["packages"]), missing=tuple(facts["missing"]))  # fmt: skip
 
 
 def _copy(source: Path, target: Path) -> None:
+    if os.path.lexists(target) and not is_file(target):
+        raise InputError(
+            f'"{printable(target)}" is not a regular file, and is not replaced; expected the name of a file',
+            hint="flatkit sysext build NAME -o FILE",
+        )
     partial = target.with_name(f".{target.name}.part")
     try:
         shutil.copyfile(source, partial)
@@ -107,13 +117,24 @@ def _check(recipe: Recipe) -> None:
     hint = "flatkit sysext build tree --package tree"
     if not _NAME.fullmatch(recipe.name):
         raise UsageError(
-            f'"{recipe.name}" is no name for an extension; expected lower-case letters, digits and . _ + -', hint=hint
+            f'"{printable(recipe.name)}" is no name for an extension; expected lower-case letters, digits and . _ + -',
+            hint=hint,
         )
     if not recipe.packages and not recipe.files:
         raise UsageError(f'the extension "{recipe.name}" would be empty; expected a package at least', hint=hint)
     for path in recipe.files:
         if not re.match(r"/(usr|opt)/[^/]", path) or ".." in path.split("/"):
-            raise UsageError(f'"{path}" cannot be in an extension; expected a path below /usr or /opt', hint=hint)
+            raise UsageError(
+                f'"{printable(path)}" cannot be in an extension; expected a path below /usr or /opt', hint=hint
+            )
+    for package in (*recipe.packages, *recipe.without):
+        debs.check_package(package)
+    # Each of them becomes a part of a line in a file that systemd reads.
+    for word in (*recipe.units, recipe.os_id, recipe.sysext_level, recipe.version_id, recipe.version):
+        if not _WORD.fullmatch(word):
+            raise UsageError(
+                f'"{printable(word)}" cannot be in an extension; expected letters, digits and @ : _ . + ~ -', hint=hint
+            )
 
 
 def _build(recipe: Recipe, folder: Path, base: Path | None, observer: Observer) -> Extension:
@@ -164,5 +185,5 @@ def _base_files(base: Path) -> list[str]:
     """The files of the lab image's /usr, as far as the packages go."""
     removed = "|".join(re.escape(pattern).replace(r"\*", "[^/]*") for pattern in lab_recipe.patterns("usr") if pattern)
     gone = re.compile(rf"(?:{removed})(?:/|$)")
-    listing = lines_of(run(["tar", "-tf", base]).stdout)
+    listing = lines_of(run(["tar", "-tf", base.absolute()]).stdout)
     return [path for path in listing if path.startswith("./usr/") and not gone.match(path[6:])]

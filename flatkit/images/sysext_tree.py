@@ -12,7 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flatkit.errors import ImageError
+from flatkit.images.debs import is_inside
 from flatkit.run import run
+from flatkit.untrusted import printable
 
 # In stock on Debian, and of no use on a machine: documents, other languages, headers, what only a package manager reads.
 _LEFT_OUT = (
@@ -55,6 +58,9 @@ class Recipe:
 
 def leave_out(tree: Path, recipe: Recipe) -> None:
     """Take out what is of no use, move the defaults of /etc below /usr, and leave /usr and /opt."""
+    for name in ("usr", "opt", "etc"):
+        if (tree / name).is_symlink():
+            raise ImageError(f'a package makes "/{name}" a link: it is not used')
     _remove(tree / "usr", (*_LEFT_OUT, *recipe.left_out))
     _remove(tree / "etc", _ETC_LEFT_OUT if recipe.keep_etc else ("*",))
     _move_etc(tree, recipe.name)
@@ -68,7 +74,8 @@ def leave_out(tree: Path, recipe: Recipe) -> None:
 
 def _remove(folder: Path, patterns: Iterable[str]) -> None:
     for pattern in patterns:
-        for path in folder.glob(pattern):
+        # A link on the way (usr/share -> /usr/share) would lead to this host's own files.
+        for path in (found for found in folder.glob(pattern) if is_inside(folder, found)):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
@@ -80,15 +87,18 @@ def _move_etc(tree: Path, name: str) -> None:
         if path.is_file() and not path.is_symlink():
             inside = path.relative_to(etc)
             target = tree / share / inside
+            if not is_inside(tree, target):
+                raise ImageError(f'"/{printable(share)}" cannot be written: a link leads out of the extension')
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, target)
             lines.append(f"C /etc/{inside} {path.stat().st_mode & 0o777:04o} root root - /{share}/{inside}")
     if lines:
         conf = f"usr/lib/tmpfiles.d/10-{name}.conf"
-        _write(tree / conf, "\n".join(lines) + "\n")
+        _write(tree, conf, "\n".join(lines) + "\n")
         # At boot systemd-tmpfiles comes by itself; this is for an extension that is merged on a running machine.
         _write(
-            tree / f"usr/lib/systemd/system/{name}-etc.service",
+            tree,
+            f"usr/lib/systemd/system/{name}-etc.service",
             f"[Unit]\nDescription=Put the defaults of {name} into /etc\n\n[Service]\nType=oneshot\nRemainAfterExit=yes\n"
             f"ExecStart=systemd-tmpfiles --create /{conf}\n",
         )
@@ -98,12 +108,16 @@ def _move_etc(tree: Path, name: str) -> None:
 def _uphold(tree: Path, name: str, unit: str) -> None:
     """Start a unit when the extension is there: the drop-in of Flatcar's documentation, on the target that fits."""
     target = {"socket": "sockets", "timer": "timers"}.get(unit.rsplit(".", 1)[-1], "multi-user")
-    conf = tree / f"usr/lib/systemd/system/{target}.target.d/10-{name}.conf"
-    before = conf.read_text() if conf.is_file() else "[Unit]\n"
-    _write(conf, f"{before}Upholds={unit}\n")
+    conf = f"usr/lib/systemd/system/{target}.target.d/10-{name}.conf"
+    found = tree / conf
+    before = found.read_text() if is_inside(tree, found) and found.is_file() else "[Unit]\n"
+    _write(tree, conf, f"{before}Upholds={unit}\n")
 
 
-def _write(path: Path, text: str) -> None:
+def _write(tree: Path, inside: str, text: str) -> None:
+    path = tree / inside
+    if not is_inside(tree, path) or path.is_symlink():
+        raise ImageError(f'"/{printable(inside)}" cannot be written: a link leads out of the extension')
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     path.chmod(0o755 if text.startswith("#!") else 0o644)
@@ -112,14 +126,14 @@ def _write(path: Path, text: str) -> None:
 def write_files(tree: Path, recipe: Recipe) -> None:
     """Write the recipe's own files, what starts its units, and the metadata."""
     for inside, text in recipe.files.items():
-        _write(tree / inside.lstrip("/"), text)
+        _write(tree, inside.lstrip("/"), text)
     for unit in recipe.units:
         _uphold(tree, recipe.name, unit)
     reload = recipe.reload
     if reload is None:
         reload = any((tree / "usr/lib/systemd/system").glob("*"))
     release = release_text(recipe, reload=reload)
-    _write(tree / f"usr/lib/extension-release.d/extension-release.{recipe.name}", release)
+    _write(tree, f"usr/lib/extension-release.d/extension-release.{recipe.name}", release)
 
 
 def release_text(recipe: Recipe, *, reload: bool = False) -> str:

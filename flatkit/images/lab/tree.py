@@ -11,6 +11,7 @@ import re
 import shutil
 from pathlib import Path
 
+from flatkit import web
 from flatkit.errors import CommandFailed, HostError, ImageError, MissingDependency
 from flatkit.events import Observer, Progressed
 from flatkit.images.lab import recipe
@@ -21,8 +22,13 @@ _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 def debian_mirror() -> str:
-    """Where packages come from: FLATKIT_DEBIAN_MIRROR, else this Debian host's mirror, else "" (mmdebstrap's own)."""
-    given = os.environ.get("FLATKIT_DEBIAN_MIRROR", "")
+    """Return where packages come from: FLATKIT_DEBIAN_MIRROR, else this Debian host's mirror, else "" (mmdebstrap's own).
+
+    Raises UsageError for a FLATKIT_DEBIAN_MIRROR that is not a web address: mmdebstrap would read others as options or files.
+    """
+    given = os.environ.get("FLATKIT_DEBIAN_MIRROR", "").strip()
+    if given:
+        web.check_address(given, variable="FLATKIT_DEBIAN_MIRROR")
     if given or not shutil.which("apt-get"):
         return given
     listing = run(
@@ -55,7 +61,7 @@ def bootstrap(target: Path, observer: Observer) -> None:
     command += [f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.UNPACKED_NEVER]
     if _KEYRING.is_file():
         command.append(f"--keyring={_KEYRING}")
-    command += [recipe.SUITE, str(target)]
+    command += ["--", recipe.SUITE, str(target.absolute())]
     mirror = debian_mirror()
     if mirror:
         command.append(mirror)
