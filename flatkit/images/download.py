@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from flatkit import web
 from flatkit.errors import Cancelled, FetchError, FlatkitError, HostError, ImageError
@@ -285,14 +285,17 @@ class Download:
         return self._have
 
     def _open_part(self) -> BinaryIO:
-        return self._part.open("ab")
+        # Unbuffered: what a full disk refused would be tried again on closing, and fail there without words.
+        return cast("BinaryIO", self._part.open("ab", buffering=0))
 
     def _write(self, file: BinaryIO, piece: bytes) -> None:
         self._check_limit(self._have + len(piece))
         if measure_spare(self._part.parent) < len(piece):
             raise self._no_room()
         try:
-            file.write(piece)
+            left = memoryview(piece)
+            while left:
+                left = left[file.write(left) :]
             file.flush()
         except OSError as error:
             raise disk_trouble(self._part.parent, error) from None

@@ -108,8 +108,8 @@ def fetch_payload(parcel: Parcel, *, version: str, board: str, opt_in: Sequence[
 
 def update_server() -> str:
     """Flatcar's server of update payloads, or what FLATKIT_UPDATE_SERVER puts in its place."""
-    given = os.environ.get("FLATKIT_UPDATE_SERVER", "").strip().rstrip("/")
-    return web.check_place(given, variable="FLATKIT_UPDATE_SERVER") or _UPDATES
+    given = web.check_place(os.environ.get("FLATKIT_UPDATE_SERVER", "").strip(), variable="FLATKIT_UPDATE_SERVER")
+    return given.rstrip("/") or _UPDATES
 
 
 def _fetch(parcel: Parcel, inside: str) -> None:
