@@ -38,7 +38,7 @@ _PACKED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Qcow2:
-    """What a qcow2 header says: the disk's size in bytes, and the other files that it refers to."""
+    """Facts of a qcow2 header: the disk's size in bytes, and the other files that it refers to."""
 
     size: int
     backing: str | None = None
@@ -48,7 +48,7 @@ class Qcow2:
 
 
 def parse_qcow2(head: bytes) -> Qcow2:
-    """Read the beginning of a qcow2 file. Raises ValueError for what no qcow2 file has."""
+    """Parse the first bytes of a qcow2 file. Raises ValueError for an invalid header."""
     if head[:4] != QCOW2_MAGIC or len(head) < 72:
         raise ValueError("its header is cut short")
     version, at, length, bits, size, crypt = struct.unpack_from(">IQIIQI", head, 4)
@@ -95,7 +95,7 @@ def _name(head: bytes, at: int, length: int) -> str:
 
 
 def read_qcow2(path: Path) -> Qcow2 | None:
-    """Return what a qcow2 file's header says, None for a file of another format. Raises ImageError."""
+    """Return the facts of a qcow2 file's header, None for a file of another format. Raises ImageError."""
     head = _read_head(path)
     if not head.startswith(QCOW2_MAGIC):
         return None
@@ -146,7 +146,7 @@ _HINT = "take an image of one file, qcow2 or raw   (flatkit images list names Fl
 
 
 def _is_own(path: Path, found: Qcow2, below: Path) -> bool:
-    """Whether both a disk and its backing file are flatkit's own, and the backing file stands alone."""
+    """Tell whether a disk and its backing file are both flatkit's own, and the backing file refers to no other."""
     backing = Path(found.backing or "")
     folder = below.resolve()
     if not (
@@ -170,5 +170,5 @@ def _read_head(path: Path) -> bytes:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether there is a regular file; False also for a path that is none (too long, forbidden)."""
+    """Tell whether there is a regular file; False also for a path that is too long or not permitted."""
     return os.path.isfile(path)  # noqa: PTH113  (Path.is_file raises for those)

@@ -1,4 +1,4 @@
-"""Fetches one large file: goes on where it stopped, hashes while it writes, says rate and time left.
+"""Downloads one large file: continues where it stopped, hashes while it writes, says rate and time left.
 
 A download takes any time as long as it moves (`Patience`), and never the last GiB of a disk (`cache.KEPT_FREE`).
 Beside FILE.part lies FILE.part.json with the address, the entity tag and the size it belongs to; a part whose record no
@@ -307,7 +307,7 @@ class Download:
             self._start_over("")
             raise ImageError(
                 f'"{printable(self._url)}" is larger than the {self._limit} bytes that it may have: it was removed',
-                hint="tell whoever runs the server",
+                hint="report it to the operator of the server",
             )
 
     def _no_room(self) -> HostError:

@@ -153,7 +153,7 @@ def fetch_small(
 ) -> bytes | None:
     """Return a small file from a web address or a folder; None when it is not there (404, 403, no such file).
 
-    Raises FetchError when it cannot be had otherwise: a web page comes instead, more than 8 MiB, or not all within
+    Raises FetchError when it is not available for another reason: a web page comes instead, more than 8 MiB, or not all within
     `patience.small` seconds. Raises Cancelled.
     """
     if not web.is_address(url):

@@ -127,4 +127,6 @@ def _adopt(disk: Path, *, base: Path | None) -> None:
     if base and found and found.backing is not None and not found.has_data_file and not found.is_encrypted:
         run(["qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", base.absolute(), disk.absolute()])
     if find_format(disk, below=base and base.parent.parent) != "qcow2":
-        raise ImageError(f'the "{_DISK}" of the pack is no qcow2 file: it is not used', hint="flatkit room check DIR")
+        raise ImageError(
+            f'the "{_DISK}" of the pack is not a qcow2 file, and is not used', hint="flatkit room check DIR"
+        )

@@ -95,7 +95,7 @@ def _check_disk(spec: MachineSpec) -> None:
     # The lab image's later releases hold only what differs from the first one.
     if spec.disk_format == "qcow2" and find_format(spec.disk, below=cache_dir() / "lab") != "qcow2":
         raise ImageError(
-            f'the image file "{printable(spec.disk)}" is no qcow2 file any more', hint="flatkit images list"
+            f'the image file "{printable(spec.disk)}" is not a qcow2 file any more', hint="flatkit images list"
         )
 
 

@@ -29,7 +29,7 @@ __all__ = [
 ]  # fmt: skip
 
 _CHUNK = 1024 * 1024
-# Python knows others that are no charsets of pages, and some of those take hours for a megabyte.
+# Pages use others rarely, and decoding some of Python's takes hours for a megabyte.
 _CHARSETS = {"ascii", "us-ascii", "iso-8859-1", "iso-8859-15", "latin-1", "latin1", "windows-1252", "utf-8", "utf-16"}
 _REDIRECTS = 10
 # A head may take so many times `timeout`: a host has several addresses, and redirects lead from one to the next.
@@ -38,7 +38,7 @@ _HEAD_WAITS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Response:
-    """What a server answered; `headers` have lower-case names. A status such as 404 is an answer too.
+    """A server's answer; `headers` have lower-case names. A status such as 404 is an answer too.
 
     `final_url` is where redirects led to; `data` is what came, `text` the same as text.
     """
@@ -52,7 +52,7 @@ class Response:
 
     @property
     def ok(self) -> bool:
-        """Whether the status says success."""
+        """Tell whether the status means success."""
         return 200 <= self.status < 300
 
 
@@ -66,7 +66,7 @@ def get(
 ) -> Response:
     """Fetch a page; at most `limit` bytes of it are read, and all of it takes at most `within` seconds (default: 3 x `timeout`).
 
-    Raises UsageError for what is no http(s) URL, FetchError when no whole answer came in time, Cancelled.
+    Raises UsageError for anything but an http(s) URL, FetchError when no whole answer came in time, Cancelled.
     """
     within = _HEAD_WAITS * timeout if within is None else within
     end = time.monotonic() + within
@@ -100,7 +100,7 @@ class Stream:
 
     @property
     def etag(self) -> str:
-        """What names these bytes, "" when the server gives no name or only a weak one (RFC 9110, 8.8.3)."""
+        """The entity tag of these bytes, "" when the server gives no name or only a weak one (RFC 9110, 8.8.3)."""
         etag = self.headers.get("etag", "")
         return "" if etag.startswith("W/") else etag
 
@@ -141,7 +141,8 @@ def open_stream(
 ) -> Stream:
     """Ask for a file, or for what of it comes after byte `start` if it is still the one that `etag` names.
 
-    Raises UsageError for what is no http(s) URL, FetchError when no answer came, Cancelled. A status such as 404 is an answer.
+    A status such as 404 is an answer. Raises UsageError for anything but an http(s) URL, FetchError when no answer came,
+    Cancelled.
     """
     headers = {"Accept-Encoding": "identity"}
     if start:

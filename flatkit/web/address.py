@@ -17,7 +17,7 @@ _USER = re.compile(r"(//|^)[^/@]*@")
 
 
 def is_address(text: str) -> bool:
-    """Whether this is meant as a web address, and not as a path."""
+    """Tell whether a text is meant as a web address, and not as a path."""
     return text[:8].lower().startswith(("http://", "https://"))
 
 
@@ -27,7 +27,9 @@ def check_address(text: str, *, variable: str = "") -> SplitResult:
     if parts is None:
         shown = printable(_without_user(text))
         what = (
-            f'{variable} is "{shown}", which is not a valid web address' if variable else f'"{shown}" is no web address'
+            f'{variable} is "{shown}", which is not a valid web address'
+            if variable
+            else f'"{shown}" is not a web address'
         )
         hint = f"unset {variable}   (or correct it)" if variable else ""
         raise UsageError(f"{what}; expected http://... or https://...", hint=hint)
@@ -86,7 +88,7 @@ def follow(url: str, here: str, location: str) -> str:
             hint="a network that asks to log in does that: open a web page in a browser, log in, then try again",
         )
     if find_parts(target) is None:
-        raise FetchError(f"{shown}; expected http://... or https://...", hint="tell whoever runs the server")
+        raise FetchError(f"{shown}; expected http://... or https://...", hint="report it to the operator of the server")
     return target
 
 

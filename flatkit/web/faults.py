@@ -1,4 +1,4 @@
-"""What goes wrong with an answer, in words."""
+"""Errors of servers and networks, in words."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _reason(inner: object) -> str:
     if isinstance(inner, socket.gaierror):
         return "its name cannot be resolved (is this host online?)"
     if isinstance(inner, UnicodeError):
-        return "its name is none that a host can have"
+        return "its name is not a valid host name"
     said = str(getattr(inner, "strerror", None) or inner) or type(inner).__name__
     return printable(said, limit=200)
 
@@ -65,7 +65,9 @@ def check_framing(url: str, headers: Any) -> None:
     elif codings not in ([], ["chunked"]):
         what = f'has the Transfer-Encoding "{printable(", ".join(codings), limit=100)}"; expected "chunked"'
     if what:
-        raise FetchError(f'the answer of "{printable(url)}" {what}', hint="tell whoever runs the server (or the proxy)")
+        raise FetchError(
+            f'the answer of "{printable(url)}" {what}', hint="report it to the operator of the server (or of the proxy)"
+        )
 
 
 # What servers say instead of a file.
@@ -88,7 +90,7 @@ def refusal(url: str, status: int) -> FetchError:
 
 
 def is_page(headers: dict[str, str], data: bytes) -> bool:
-    """Whether a web page came where a file was expected; `data` is its beginning."""
+    """Tell whether a web page came where a file was expected; `data` is its beginning."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind in {"text/html", "application/xhtml+xml"} or data[:200].lstrip().lower().startswith(
         (b"<!doctype html", b"<html")

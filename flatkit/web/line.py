@@ -61,7 +61,7 @@ class Line:
             if self._closed:
                 made.close()
                 raise ConnectionAbortedError
-            # TLS takes the socket over: a duplicate shuts down the same connection, whoever holds it.
+            # TLS takes the socket over: a duplicate shuts down the same connection, in either form.
             self._handles.append(made.dup())
         return made
 
