@@ -224,7 +224,7 @@ def test_ctrl_c_on_the_command_line(
         env.pop("FLATKIT_MIRROR", None)
         argv = [sys.executable, "-m", "flatkit", *words]
         status, said = interrupt(argv, lambda: server.seen.wait(60), env)
-    assert status == 1
+    assert status == 128 + signal.SIGINT
     assert "flatkit: stopped" in said
     assert "Traceback" not in said
 
