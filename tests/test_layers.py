@@ -43,13 +43,14 @@ FENCES = {
     "libvirt_qemu": "flatkit.machines.hypervisor",
     "libvirtaio": "flatkit.machines.hypervisor",
     "paramiko": "flatkit.machines.ssh",
-    "socketserver": "flatkit.updates.server",
-    "http.server": "flatkit.updates.server",
+    "aiohttp": "flatkit.updates.reception",
+    "socketserver": "flatkit.testing",
+    "http.server": "flatkit.testing",
     "urllib.request": "flatkit.web",
     "http.client": "flatkit.web",
 }
-# The shipped fakes may pretend to be a server as well: one that misbehaves must not be built on the one that does not.
-ALSO = {"http.server": "flatkit.testing"}
+# The one module that opens a listening socket.
+LISTENS = "flatkit.updates.server"
 MAX_LINES = 400
 
 
@@ -114,8 +115,7 @@ def room_of(module: str) -> str:
 def fault_of(found: Import) -> str | None:
     """What is wrong with an import, or None."""
     for outside, home in FENCES.items():
-        homes = (home, ALSO[outside]) if outside in ALSO else (home,)
-        if is_within(found.target, outside) and not any(is_within(found.module, one) for one in homes):
+        if is_within(found.target, outside) and not is_within(found.module, home):
             return f"{found.place}: {found.module} imports {outside}, which belongs to {home} alone"
     own, other = room_of(found.module), room_of(found.target)
     if not is_within(found.target, "flatkit") or own in FREE or own == other:
@@ -166,7 +166,7 @@ def listeners(package: Path) -> list[str]:
     return [
         f"{file.relative_to(package.parent)}:{node.lineno}: {node.func.attr}"
         for file, module, tree in trees(package)
-        if not is_within(module, FENCES["socketserver"]) and room_of(module) != "testing"
+        if not is_within(module, LISTENS) and room_of(module) != "testing"
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -219,7 +219,8 @@ PLANTED = [
     ("demos/one.py", "import subprocess\n", "belongs to flatkit.run alone"),
     ("machines/ssh.py", "import libvirt\n", "belongs to flatkit.machines.hypervisor alone"),
     ("machines/x.py", "from paramiko.client import SSHClient\n", "belongs to flatkit.machines.ssh alone"),
-    ("images/x.py", "from http import server\n", "belongs to flatkit.updates.server alone"),
+    ("images/x.py", "from http import server\n", "belongs to flatkit.testing alone"),
+    ("updates/server.py", "from aiohttp import web\n", "belongs to flatkit.updates.reception alone"),
     ("images/x.py", "import importlib\nimportlib.import_module('libvirt')\n", "hypervisor alone"),
     ("demos/x.py", "from flatkit.testing import fakes\n", "may not import flatkit.testing.fakes"),
 ]
@@ -270,6 +271,7 @@ HEAVY = (
     "traitlets",
     "cryptography",
     "xml.etree",
+    "aiohttp",
 )
 
 

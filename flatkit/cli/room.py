@@ -159,15 +159,15 @@ def _watch(server: UpdateServer, *, as_json: bool) -> NoReturn:
     """Say what the machines tell, until Ctrl-C comes."""
     told = {found.machine_id: (found.state, found.version) for found in server.machines}
     while True:
-        for found in server.machines:
-            now = (found.state, found.version)
-            if told.get(found.machine_id) == now:
+        machines = server.machines
+        for found in machines:
+            if told.get(found.machine_id) == (found.state, found.version):
                 continue
-            told[found.machine_id] = now
             row = {"machine": found.name, "group": found.group, "version": found.version, "state": str(found.state)}
             if as_json:
                 print_json(event="machine", **row)
             else:
                 machine, group, version, state = map(printable, row.values())
                 print(f"{machine}  {group}  runs {version}  {state}", flush=True)
+        told = {found.machine_id: (found.state, found.version) for found in machines}
         time.sleep(_LOOK_SECONDS)  # between two looks at the table

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import BinaryIO
+from typing import TYPE_CHECKING
 
 from flatkit.updates.server import UpdateServer
+
+if TYPE_CHECKING:
+    from flatkit.updates.reception import Body
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,17 +52,17 @@ class FaultyServer(UpdateServer):
             raise ConnectionAbortedError("a test asked for it")
         return fault.status if fault else 0
 
-    def send_body(self, connection: socket.socket, file: BinaryIO, *, path: str, start: int, count: int) -> int:
-        """Send the body with its fault in it."""
+    def alter_body(self, body: Body, *, path: str) -> Body:
+        """Put the body's fault into it."""
         fault = self._take(path, in_body=True)
         if fault and fault.truncate_after is not None:
-            return super().send_body(connection, file, path=path, start=start, count=min(count, fault.truncate_after))
-        if fault and fault.flip_byte is not None and start <= fault.flip_byte < start + count:
-            file.seek(start)
-            data = bytearray(file.read(count))
-            data[fault.flip_byte - start] ^= 0xFF
-            return super().send_body(connection, BytesIO(bytes(data)), path=path, start=0, count=count)
-        return super().send_body(connection, file, path=path, start=start, count=count)
+            return replace(body, count=min(body.count, fault.truncate_after))
+        if fault and fault.flip_byte is not None and body.start <= fault.flip_byte < body.start + body.count:
+            body.file.seek(body.start)
+            data = bytearray(body.file.read(body.count))
+            data[fault.flip_byte - body.start] ^= 0xFF
+            return replace(body, file=BytesIO(bytes(data)), start=0)
+        return body
 
     def _take(self, path: str, *, in_body: bool) -> Fault | None:
         with self._guard:

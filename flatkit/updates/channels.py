@@ -9,19 +9,18 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 from flatkit.errors import HostError, UsageError
 from flatkit.untrusted import printable
 from flatkit.updates.omaha import BOARDS, AppRequest, Refusal
-from flatkit.updates.seen import Book, Group, MachineSeen, MachineState, Release, SeenEvent, target_of, version_key
+from flatkit.updates.register import note
+from flatkit.updates.seen import Book, Group, MachineSeen, Release, target_of, version_key
 from flatkit.updates.store import Store
 
-_MACHINES_MAX = 1000
-_EVENTS_MAX = 50
+_SHOWN_MAX = 40
 # Groups that Flatcar's own server knows; one without a release has no update, an unknown one is an error.
 _FLATCARS = re.compile(r"alpha|beta|stable|edge|lts(-[0-9]{4})?")
 _log = logging.getLogger("flatkit.updates")
@@ -140,18 +139,24 @@ class Channels:
         with self._changing() as book:
             book.machines.clear()
 
-    def answer(self, app: AppRequest) -> Release | Refusal | None:
-        """What a Flatcar machine is offered, None for no update; what it told is kept."""
+    def answer(self, app: AppRequest, *, origin: str = "") -> Release | Refusal | None:
+        """Return what a Flatcar machine is offered, None for no update. What it told is kept; `origin` is its address."""
+        return self.answer_all([(app, origin)])[0]
+
+    def answer_all(self, apps: Sequence[tuple[AppRequest, str]]) -> list[Release | Refusal | None]:
+        """Return what each of several machines is offered, as `answer` does. The state is written once."""
+        if not apps:
+            return []
         with self._lock:
             found: list[Release | Refusal | None] = []
             try:
                 with self._changing() as book:
-                    found.append(self._answer(book, app))
+                    found += [self._answer(book, app, origin) for app, origin in apps]
             except HostError as error:  # a full disk must not end everybody's updates
                 _log.warning("%s", error.message)
-            return found[0] if found else self._answer(self._book, app)
+            return found or [self._answer(self._book, app, origin) for app, origin in apps]
 
-    def _answer(self, book: Book, app: AppRequest) -> Release | Refusal | None:
+    def _answer(self, book: Book, app: AppRequest, origin: str) -> Release | Refusal | None:
         group = book.groups.get(app.group) or Group(name=app.group, channel=app.group)
         offers, known = _made_for(book.offers, app), _made_for(book.known, app)
         is_known = app.group in book.groups or app.group in offers or bool(_FLATCARS.fullmatch(app.group))
@@ -162,34 +167,10 @@ class Channels:
         if group.paused:
             offer = None
         if app.machine_id:
-            self._note(book, app, group, offer)
+            note(book.machines, app, group=group, offer=offer, now=self._clock(), origin=origin)
         if not is_known:
             return Refusal.UNKNOWN
         return Refusal.PAUSED if group.paused and app.is_update_check else offer
-
-    def _note(self, book: Book, app: AppRequest, group: Group, offer: Release | None) -> None:
-        now = self._clock()
-        before = book.machines.get(app.machine_id) or MachineSeen(
-            machine_id=app.machine_id, version=app.version, channel=group.channel, first_seen=now, last_seen=now
-        )
-        if app.machine_id not in book.machines and len(book.machines) >= _MACHINES_MAX:
-            del book.machines[min(book.machines.values(), key=lambda machine: machine.last_seen).machine_id]
-        events = tuple(SeenEvent(at=now, version=app.version, event=event) for event in app.events)
-        offered = (offer.version if offer else "") if app.is_update_check else before.offered
-        book.machines[app.machine_id] = replace(
-            before,
-            version=app.version,
-            channel=group.channel,
-            group=group.name,
-            board=app.board or before.board,
-            oem=app.oem or before.oem,
-            alias=app.alias or before.alias,
-            last_seen=now,
-            checks=before.checks + app.is_update_check,
-            offered=offered,
-            state=_state(before.state, app, is_offered=bool(offer)),
-            events=(before.events + events)[-_EVENTS_MAX:],
-        )
 
     def __str__(self) -> str:
         now = self._clock()
@@ -203,7 +184,11 @@ class Channels:
         ]
         seen: list[tuple[str, ...]] = [("machine", "group", "runs", "state", "seen")]
         seen += [
-            (found.name, found.group, found.version, str(found.state), f"{now - found.last_seen:.0f} s ago")
+            (
+                *(printable(text, limit=_SHOWN_MAX) for text in (found.name, found.group, found.version)),
+                str(found.state),
+                f"{now - found.last_seen:.0f} s ago",
+            )
             for found in self.machines
         ]
         return f"{_table(rows)}\n\n{_table(seen) if len(seen) > 1 else 'no machine has asked yet'}"
@@ -234,24 +219,3 @@ def _wants(release: Release, version: str) -> bool:
     if release.version == version:
         return False
     return wanted > running or (release.allow_downgrade and wanted != running)
-
-
-def _state(before: MachineState, app: AppRequest, *, is_offered: bool) -> MachineState:
-    state = before
-    for event in app.events:
-        if event.is_rollback:
-            state = MachineState.ROLLED_BACK
-        elif event.result == 0:
-            state = MachineState.FAILED
-        elif event.type == 13:
-            state = MachineState.DOWNLOADING
-        elif event.type == 14:
-            state = MachineState.DOWNLOADED
-        elif event.type == 3:  # with result 2 it is told by the first check after the reboot
-            state = MachineState.CURRENT if event.result == 2 else MachineState.INSTALLED
-    if app.is_update_check:
-        if is_offered:
-            return MachineState.OFFERED
-        if state not in {MachineState.FAILED, MachineState.ROLLED_BACK}:
-            return MachineState.CURRENT
-    return state

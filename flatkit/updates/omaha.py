@@ -14,12 +14,31 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from flatkit.errors import InputError
+from flatkit.untrusted import printable
 
 if TYPE_CHECKING:
     import xml.etree.ElementTree as ET
 
 FLATCAR_APPID = "e96281a6-d1af-4bde-9a0a-97b76e56dc57"
 REQUEST_LIMIT = 64 * 1024
+APPS_MAX = 16  # a Flatcar machine sends one
+EVENTS_MAX = 32  # in all of a request
+_ELEMENTS_MAX = 256
+_DEPTH_MAX = 8
+_TEXT_MAX = 64
+_APPID_MAX = 128
+
+# What each attribute of <app> or <event> may look like; a name that is not here may be any printable text.
+_FORMS = {
+    "version": re.compile(r"[0-9A-Za-z.+_~-]*"),
+    "alephversion": re.compile(r"[0-9A-Za-z.+_~-]*"),
+    "previousversion": re.compile(r"[0-9A-Za-z.+_~-]*"),
+    "machineid": re.compile(r"[0-9A-Za-z._{}:-]*"),
+    "bootid": re.compile(r"[0-9A-Za-z._{}:-]*"),
+    "board": re.compile(r"[0-9A-Za-z._-]*"),
+    "oem": re.compile(r"[0-9A-Za-z._-]*"),
+}
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # Groups that old machines name by their identifier: four for amd64, four for arm64.
 _GROUPS = {
@@ -142,14 +161,26 @@ class Offer:
 
 
 def parse_request(data: bytes) -> Request:
-    """Read a request. Raises InputError for what is no Omaha 3 request, too large, or brings a DTD (entity bombs)."""
+    """Read a request.
+
+    Raises InputError for what is not an Omaha 3 request, is larger or deeper than a machine's, or has a DTD (entity bombs).
+    """
     root = _parse_xml(data)
-    if root.tag != "request" or not root.get("protocol", "").startswith("3."):
-        raise InputError(f'<{root.tag} protocol="{root.get("protocol", "")}"> is no Omaha 3 request')
+    protocol = root.get("protocol", "")
+    if root.tag != "request" or not protocol.startswith("3."):
+        shown = f'<{printable(root.tag, limit=_TEXT_MAX)} protocol="{printable(protocol, limit=_TEXT_MAX)}">'
+        raise InputError(f"{shown} is no Omaha 3 request")
     is_lab = root.get("updaterversion", "").startswith("flatcar-lab")
-    apps = tuple(_app(element, is_lab=is_lab) for element in root.iterfind("app"))
-    if not apps:
+    elements = root.findall("app")
+    if not elements:
         raise InputError("the Omaha request names no application; expected at least one <app>")
+    if len(elements) > APPS_MAX:
+        raise InputError(f"the Omaha request has {len(elements)} <app> elements; expected at most {APPS_MAX}")
+    apps = tuple(_app(element, is_lab=is_lab) for element in elements)
+    if len({app.machine_id for app in apps}) > 1:
+        raise InputError("the Omaha request names several machines; expected one machineid")
+    if sum(len(app.events) for app in apps) > EVENTS_MAX:
+        raise InputError(f"the Omaha request has too many events; expected at most {EVENTS_MAX}")
     # update_engine says "ondemandupdate", ue-rs "ondemand"
     return Request(apps=apps, is_on_demand=root.get("installsource", "").startswith("ondemand"))
 
@@ -162,34 +193,61 @@ def _parse_xml(data: bytes) -> ET.Element:
         raise InputError(f"the Omaha request has {len(data)} bytes; expected at most {REQUEST_LIMIT}")
     builder = ET.TreeBuilder()
     parser = expat.ParserCreate()
+    depth = count = 0
 
     def refuse(*_: object) -> None:
         raise InputError("the Omaha request has a document type declaration; none is expected")
 
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth, count
+        depth, count = depth + 1, count + 1
+        if depth > _DEPTH_MAX or count > _ELEMENTS_MAX:
+            raise InputError(
+                f"the Omaha request is too large; expected at most {_ELEMENTS_MAX} elements, {_DEPTH_MAX} deep"
+            )
+        builder.start(tag, attributes)
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(tag)
+
     parser.StartDoctypeDeclHandler = refuse
-    parser.StartElementHandler = builder.start
-    parser.EndElementHandler = builder.end
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
     try:
         parser.Parse(data, True)
     except (expat.ExpatError, LookupError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"the Omaha request is no XML: {error}") from None
+        raise InputError(f"the Omaha request is no XML: {printable(error)}") from None
     return builder.close()
+
+
+def _text(element: ET.Element, name: str, *, most: int = _TEXT_MAX) -> str:
+    """Return an attribute, "" when it is missing. Raises InputError when it is too long or has another form."""
+    text = element.get(name, "")
+    form = _FORMS.get(name)
+    if len(text) <= most and (form.fullmatch(text) if form else text == printable(text) or name == "appid"):
+        return text
+    raise InputError(
+        f'the Omaha request has {name}="{printable(text, limit=most)}"; '
+        f"expected at most {most} {'letters, digits and . + _ -' if form else 'printable characters'}"
+    )
 
 
 def _app(element: ET.Element, *, is_lab: bool) -> AppRequest:
     ping = element.find("ping")
     return AppRequest(
-        appid=element.get("appid", ""),
-        version=element.get("version", ""),
-        track=element.get("track", ""),
-        machine_id=element.get("machineid", ""),
-        boot_id=element.get("bootid", ""),
-        board=element.get("board", ""),
-        oem=element.get("oem", ""),
-        alias=element.get("machinealias", ""),
-        aleph_version=element.get("alephversion", ""),
+        appid=_text(element, "appid", most=_APPID_MAX),
+        version=_text(element, "version"),
+        track=_text(element, "track"),
+        machine_id=_text(element, "machineid"),
+        boot_id=_text(element, "bootid"),
+        board=_text(element, "board"),
+        oem=_text(element, "oem"),
+        alias=_text(element, "machinealias"),
+        aleph_version=_text(element, "alephversion"),
         is_lab=is_lab,
         is_update_check=element.find("updatecheck") is not None,
         is_ping=ping is not None and ping.get("active", "1") != "0",
@@ -201,14 +259,16 @@ def _event(element: ET.Element) -> UpdateEvent:
     def number(name: str, default: str = "") -> int:
         text = element.get(name, default)
         if not re.fullmatch(r"[0-9]{1,9}", text):
-            raise InputError(f'an event of the Omaha request has {name}="{text}"; expected a number')
+            raise InputError(
+                f'an event of the Omaha request has {name}="{printable(text, limit=_TEXT_MAX)}"; expected a number'
+            )
         return int(text)
 
     return UpdateEvent(
         type=number("eventtype"),
         result=number("eventresult"),
         error_code=number("errorcode", "0"),
-        previous_version=element.get("previousversion", ""),
+        previous_version=_text(element, "previousversion"),
     )
 
 
@@ -231,6 +291,9 @@ def build_response(request: Request, answers: Mapping[str, Offer | Refusal | Non
             _add_update_check(app, answer)
         for _ in asked.events:
             ET.SubElement(app, "event", {"status": "ok"})
+    for element in root.iter():
+        for name, value in element.items():
+            element.set(name, _NOT_XML.sub("\ufffd", value))
     ET.indent(root, " ")
     text: str = ET.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()

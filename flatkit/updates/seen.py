@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -73,6 +73,7 @@ class MachineSeen:
     """What a machine has told so far; times in Unix seconds. `offered` is the version of the last offer, "" for none.
 
     `group` is what its update.conf names, `channel` the one that this group follows (mostly of the same name).
+    `origin` is the address that its first request came from.
     """
 
     machine_id: str
@@ -82,12 +83,18 @@ class MachineSeen:
     board: str = ""
     oem: str = ""
     alias: str = ""
+    origin: str = ""
     first_seen: float
     last_seen: float
     checks: int = 0
     offered: str = ""
     state: MachineState = MachineState.CURRENT
     events: tuple[SeenEvent, ...] = ()
+
+    @property
+    def known_for(self) -> float:
+        """Seconds between its first request and its last one."""
+        return self.last_seen - self.first_seen
 
     @property
     def name(self) -> str:
@@ -113,7 +120,9 @@ def version_key(version: str) -> tuple[int, int, int]:
 
 def book_as_json(book: Book) -> dict[str, Any]:
     """The book as plain values."""
-    return {"format": 1, **asdict(book)}
+    # asdict copies deeply and slowly: of machines and their events there may be thousands.
+    rest = asdict(replace(book, machines={}))
+    return {"format": 1, **rest, "machines": {name: _plain(machine) for name, machine in book.machines.items()}}
 
 
 def parse_book(data: Any) -> Book:
@@ -137,6 +146,11 @@ def _releases(data: dict[str, Any]) -> dict[str, Release]:
         packages = tuple(Package(**package) for package in values["packages"])
         found[name] = Release(**{**values, "packages": packages})
     return found
+
+
+def _plain(machine: MachineSeen) -> dict[str, Any]:
+    events = [{"at": seen.at, "version": seen.version, "event": vars(seen.event)} for seen in machine.events]
+    return {**vars(machine), "events": events}
 
 
 def _machine(data: dict[str, Any]) -> MachineSeen:

@@ -15,14 +15,18 @@ A path is looked up among the published ones and never taken to the file system.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flatkit.errors import UsageError
+from flatkit.errors import InputError, UsageError
 from flatkit.updates import omaha
 from flatkit.updates.channels import Channels
 from flatkit.updates.content import Content, file_content, known_content, text_content
 from flatkit.updates.seen import MachineSeen, Release
+
+if TYPE_CHECKING:
+    from flatkit.updates.desk import Answer, Asked
 
 BOARD = omaha.BOARDS[0]
 
@@ -152,15 +156,21 @@ class Site:
             return text_content("".join(f"{found}\n" for found in self.paths))
         return made
 
-    def answer_omaha(self, data: bytes, *, host: str) -> bytes:
-        """The answer to an Omaha request that called this server `host`. Raises InputError for what is no request."""
-        request = omaha.parse_request(data)
-        answers: dict[str, omaha.Offer | omaha.Refusal | None] = {}
-        for app in request.apps:
-            if app.is_flatcar:
-                found = self.channels.answer(app)
-                answers[app.appid] = _offer(found, host) if isinstance(found, Release) else found
-        return omaha.build_response(request, answers)
+    def answer_together(self, asked: Sequence[Asked]) -> list[Answer]:
+        """Return the answer to each Omaha request, or the InputError for what is not one. The state is written once."""
+        parsed = [_parsed(one.data) for one in asked]
+        apps = [
+            (app, one.origin)
+            for one, request in zip(asked, parsed, strict=True)
+            if isinstance(request, omaha.Request)
+            for app in request.apps
+            if app.is_flatcar
+        ]
+        found = iter(self.channels.answer_all(apps))
+        return [
+            request if isinstance(request, InputError) else _answered(request, one.host, found)
+            for one, request in zip(asked, parsed, strict=True)
+        ]
 
     def _sums(self) -> dict[str, Content]:
         """SHA256SUMS for each folder of extensions, made of what is published now."""
@@ -190,6 +200,22 @@ def _checked(text: str, what: str) -> str:
     if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,127}", text):
         raise UsageError(f'"{text}" is no {what} that can be published; expected letters, digits, ".", "_", "+", "-"')
     return text
+
+
+def _parsed(data: bytes) -> omaha.Request | InputError:
+    try:
+        return omaha.parse_request(data)
+    except InputError as error:
+        return error
+
+
+def _answered(request: omaha.Request, host: str, found: Iterator[Release | omaha.Refusal | None]) -> bytes:
+    answers: dict[str, omaha.Offer | omaha.Refusal | None] = {}
+    for app in request.apps:
+        if app.is_flatcar:
+            answer = next(found)
+            answers[app.appid] = _offer(answer, host) if isinstance(answer, Release) else answer
+    return omaha.build_response(request, answers)
 
 
 def _offer(release: Release, host: str) -> omaha.Offer:

@@ -15,6 +15,7 @@ from flatkit.images.packed import MANIFEST, SUMS
 from flatkit.room.parcel import Parcel
 from flatkit.room.serve import Address, Instructions, parse_address, reachable_url, serving
 from flatkit.updates.channels import Channels
+from flatkit.updates.desk import Asked
 from flatkit.updates.omaha import FLATCAR_APPID, AppRequest
 from flatkit.updates.seen import Release
 from flatkit.updates.server import UpdateServer
@@ -78,7 +79,9 @@ def test_a_lab_machine_is_offered_the_packs_release(pack: Path) -> None:
             '<request protocol="3.0" updaterversion="flatcar-lab-110.2.0"><app appid="{e96281a6-d1af-4bde-9a0a-97b76e56dc57}" '
             'version="110.2.0" track="beta" machineid="m" board="amd64-usr"><updatecheck/></app></request>'
         )
-        answer = ET.fromstring(server.answer_omaha(check.encode(), host=server.url.removeprefix("http://")))
+        (said,) = server.answer_together([Asked(data=check.encode(), host=server.url.removeprefix("http://"))])
+        assert isinstance(said, bytes)
+        answer = ET.fromstring(said)
         url = answer.find(".//url").get("codebase") + answer.find(".//package").get("name")
         assert web.get(url, limit=len(PAYLOAD)).text == PAYLOAD.decode(errors="replace")
         assert offered(server.channels, "stable") == ""

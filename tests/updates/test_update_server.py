@@ -9,6 +9,7 @@ import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 
 from flatkit.errors import HostError, InputError, UsageError
 from flatkit.testing.updates import Fault, FaultyServer
-from flatkit.updates import server as server_module
+from flatkit.updates.crowd import Limits
 from flatkit.updates.seen import MachineState
 from flatkit.updates.server import UpdateServer
 
@@ -407,13 +408,23 @@ def test_a_file_goes_out_inside_the_kernel(server: FaultyServer, monkeypatch: py
     assert [asked[0], asked[-1]] == [len(PAYLOAD), 1001]
 
 
-def test_too_many_connections_are_turned_away(server: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "_CONNECTIONS_MAX", 1)
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as first:
-        first.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert first.recv(12) == b"HTTP/1.1 200"
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as second:
-            assert second.recv(12) == b"HTTP/1.1 503"
+def test_a_full_server_drops_who_idles_and_turns_others_away(payload: Path, tmp_path: Path) -> None:
+    big = tmp_path / "big.bin"
+    with big.open("wb") as file:
+        file.truncate(64 * 1024 * 1024)
+    with UpdateServer(limits=Limits(connections=1)) as server:
+        server.publish_file("/big.bin", big)
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as idle:
+            idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert idle.recv(12) == b"HTTP/1.1 200"
+            with socket.create_connection(("127.0.0.1", server.port), timeout=10) as busy:
+                busy.sendall(b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert busy.recv(12) == b"HTTP/1.1 200"
+                with socket.create_connection(("127.0.0.1", server.port), timeout=10) as third:
+                    assert third.recv(12) == b"HTTP/1.1 503"
+            with suppress(ConnectionResetError):
+                while idle.recv(65536):
+                    pass  # to the end: the server hung up
 
 
 def test_it_listens_on_loopback_alone_and_stops_cleanly(payload: Path) -> None:
@@ -424,14 +435,14 @@ def test_it_listens_on_loopback_alone_and_stops_cleanly(payload: Path) -> None:
     with server:
         server.start()  # once more does nothing
         port = server.port
-        assert server._socket is not None
-        assert server._socket.server_address[0] == "127.0.0.1"
+        assert server._running is not None
+        assert server._running._listener.getsockname()[0] == "127.0.0.1"
         assert server.url == f"http://127.0.0.1:{port}"
         assert server.guest_url == f"http://10.0.2.2:{port}"
         idle = socket.create_connection(("127.0.0.1", port), timeout=10)
         idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert idle.recv(12) == b"HTTP/1.1 200"
-    with idle:
+    with idle, suppress(ConnectionResetError):
         while idle.recv(65536):
             pass  # to the end: the server hung up
     server.stop()  # once more does nothing
@@ -451,7 +462,8 @@ def test_stopping_does_not_wait_for_a_slow_client(server: FaultyServer, tmp_path
         slow.sendall(b"GET /amd64-usr/1.0.0/big.bin HTTP/1.1\r\nHost: x\r\n\r\n")
         assert slow.recv(12) == b"HTTP/1.1 200"
         server.stop()
-        assert not [thread for thread in threading.enumerate() if "process_request_thread" in thread.name]
+        assert server.open_connections == 0
+        assert not [thread for thread in threading.enumerate() if "flatkit-update-server" in thread.name]
 
 
 @pytest.mark.parametrize(("listen", "port"), [("127.0.0.1", None), ("192.0.2.1", 0), ("127.0.0.1", 70000)])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
-from typing import BinaryIO
+from dataclasses import replace
 
 import lab_updates as lab
 import pytest
@@ -16,6 +15,7 @@ from flatkit.machines import Machine
 from flatkit.run import run
 from flatkit.testing.updates import FaultyServer
 from flatkit.updates.payload import FILE_NAME
+from flatkit.updates.reception import Body
 from flatkit.updates.seen import MachineState
 from flatkit.updates.status import Operation
 
@@ -32,10 +32,10 @@ class LosableServer(FaultyServer):
             raise ConnectionAbortedError
         return super().before_answer(path)
 
-    def send_body(self, connection: socket.socket, file: BinaryIO, *, path: str, start: int, count: int) -> int:
-        if self.about_to_be_lost and count > 50_000_000:
-            self.lost, count = True, 40_000_000
-        return super().send_body(connection, file, path=path, start=start, count=count)
+    def alter_body(self, body: Body, *, path: str) -> Body:
+        if self.about_to_be_lost and body.count > 50_000_000:
+            self.lost, body = True, replace(body, count=40_000_000)
+        return super().alter_body(body, path=path)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,101 @@
+"""The open connections of the update server: deadlines, and the choice of the one to drop when there are too many. Pure.
+
+A seat's network may hide a whole room behind one address, so an address has no fixed quota. Instead a full server drops a
+connection whose client owes it bytes, from the address that has the most of those. Honest clients send a request at once.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_YOUNG_SECONDS = 2.0  # before that nobody can tell how quickly a client reads
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds of the update server; seconds, bytes and counts.
+
+    `head_seconds` and `body_seconds` are for the whole head or body of a request. A client may idle for `idle_seconds` after
+    an answer. Each `PIECE` of a download has `stall_seconds`: 35 kB/s are enough.
+    """
+
+    connections: int = 256
+    head_seconds: float = 10.0
+    idle_seconds: float = 30.0
+    body_seconds: float = 10.0
+    stall_seconds: float = 60.0
+
+
+@dataclass(eq=False, kw_only=True)
+class Visit:
+    """A connection. While `owes` is true the server waits for the client's bytes, since the time `since`.
+
+    `moved` counts the bytes sent since then. `is_last`: the client sends no further request. `end` hangs up.
+    """
+
+    origin: str
+    since: float
+    end: Callable[[], None]
+    owes: bool = True
+    moved: int = 0
+    is_last: bool = False
+
+
+class Crowd:
+    """The connections of a server that takes at most `most` of them."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._visits: set[Visit] = set()
+
+    def __len__(self) -> int:
+        return len(self._visits)
+
+    @property
+    def visits(self) -> tuple[Visit, ...]:
+        """The connections that are open now."""
+        return tuple(self._visits)
+
+    def enter(self, visit: Visit) -> Visit | None:
+        """Add a connection, and return the one to drop when there are too many: another one, or the new one itself."""
+        victim = self._choose_victim(visit.since) if len(self._visits) >= self._most else None
+        if len(self._visits) < self._most or victim:
+            self._visits.add(visit)
+        if victim:
+            self._visits.discard(victim)
+        return victim or (None if visit in self._visits else visit)
+
+    def leave(self, visit: Visit) -> None:
+        """Forget a connection that has ended."""
+        self._visits.discard(visit)
+
+    def _choose_victim(self, now: float) -> Visit | None:
+        owing = [visit for visit in self._visits if visit.owes]
+        if owing:
+            origin, _ = _most_common(owing)
+            return min((visit for visit in owing if visit.origin == origin), key=lambda visit: visit.since)
+        origin, count = _most_common(self._visits)
+        old = [visit for visit in self._visits if visit.origin == origin and now - visit.since > _YOUNG_SECONDS]
+        if count * 4 <= self._most or not old:
+            return None
+        return min(old, key=lambda visit: visit.moved / (now - visit.since))
+
+
+def origin_of(address: str) -> str:
+    """Return the part of an IP address that one participant has: all of IPv4, the first 64 bits of IPv6."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, 64), strict=False))
+
+
+def _most_common(visits: list[Visit] | set[Visit]) -> tuple[str, int]:
+    return Counter(visit.origin for visit in visits).most_common(1)[0]

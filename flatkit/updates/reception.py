@@ -1,0 +1,318 @@
+"""HTTP between aiohttp and what site.py publishes: which request gets which answer, and the deadlines of a connection.
+
+aiohttp reads heads and bodies, keeps connections alive and refuses what is not HTTP. Files go from disk to socket inside
+the kernel, so thirty downloads need no memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, BinaryIO, Protocol
+from urllib.parse import unquote
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from flatkit.errors import ImageError, InputError
+from flatkit.untrusted import is_number, printable
+from flatkit.updates import omaha
+from flatkit.updates.content import Content, Selection, select
+from flatkit.updates.crowd import Crowd, Limits, Visit, origin_of
+from flatkit.updates.desk import Answer, Asked, Desk
+
+_END_SECONDS = 2.0
+_EOF_SECONDS = 0.2
+PIECE = 2 * 1024 * 1024
+_LINE_MAX = 4096
+_FIELD_MAX = 4096
+_HEADERS_MAX = 32
+_TARGET = re.compile(r"(?:https?://[^/?#]*)?(/[^?#]*)?(?:[?#].*)?", re.IGNORECASE | re.DOTALL)
+_HOST = re.compile(r"(?:[0-9A-Za-z.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_log = logging.getLogger("flatkit.updates")
+# aiohttp writes a traceback for each request that is not HTTP: anybody could fill a notebook with those.
+_unheard = logging.getLogger("flatkit.updates.aiohttp")
+_unheard.propagate = False
+_unheard.addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Body:
+    """A stretch of an open file that is to be sent."""
+
+    file: BinaryIO
+    start: int
+    count: int
+
+
+class Host(Protocol):
+    """What the reception needs of the update server."""
+
+    def before_answer(self, path: str) -> int: ...  # noqa: D102
+    def alter_body(self, body: Body, *, path: str) -> Body: ...  # noqa: D102
+    def find_content(self, path: str) -> Content | None: ...  # noqa: D102
+    def answer_together(self, asked: Any) -> list[Answer]: ...  # noqa: D102
+
+
+class _Connection(RequestHandler):
+    """One connection. A client may end its side once its request is sent; aiohttp would not answer it any more."""
+
+    __slots__ = ("at_eof",)
+    at_eof: Callable[[], None]
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Stay open for the answer to a request that has just come."""
+        self.at_eof()
+        return True
+
+
+class Reception(web.Server):
+    """An aiohttp server without a socket: the protocol factory for `create_server`. Make it inside the event loop."""
+
+    def __init__(self, host: Host, *, limits: Limits) -> None:
+        super().__init__(self._answer, handler_cancellation=True)
+        self._host, self._limits = host, limits
+        self._desk = Desk(host.answer_together)
+        self._crowd = Crowd(limits.connections)
+        self._of: dict[RequestHandler, Visit] = {}
+        self._timers: dict[Visit, asyncio.TimerHandle] = {}
+
+    def __call__(self) -> RequestHandler:
+        """Return the protocol of a new connection."""
+        return _Connection(
+            self,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type]
+            logger=_unheard,
+            max_line_size=_LINE_MAX,
+            max_field_size=_FIELD_MAX,
+            max_headers=_HEADERS_MAX,
+            read_bufsize=omaha.REQUEST_LIMIT,
+            auto_decompress=False,
+            lingering_time=0,
+        )
+
+    @property
+    def open_connections(self) -> int:
+        """The number of connections that are open."""
+        return len(self._of)
+
+    async def work(self) -> None:
+        """Answer Omaha requests, until cancelled."""
+        await self._desk.work()
+
+    async def end_connections(self) -> None:
+        """Hang up on everyone, and wait until each one is gone."""
+        for visit in tuple(self._of.values()):
+            visit.end()
+        await self.shutdown(_END_SECONDS)
+
+    def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
+        """Take a connection, or turn it away when there are too many and no other one deserves it more."""
+        super().connection_made(handler, transport)
+        address = (transport.get_extra_info("peername") or ("",))[0]
+        now = asyncio.get_running_loop().time()
+        visit = Visit(origin=origin_of(str(address)), since=now, end=lambda: _hang_up(transport, busy=not visit.owes))
+        self._of[handler] = visit
+        if isinstance(handler, _Connection):
+            handler.at_eof = partial(self._end_soon, visit)
+        self._arm(visit, self._limits.head_seconds)
+        victim = self._crowd.enter(visit)
+        if victim is visit:
+            transport.write(_FULL)
+            transport.close()
+        elif victim:
+            victim.end()
+
+    def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
+        """Forget a connection."""
+        super().connection_lost(handler, exc)
+        visit = self._of.pop(handler, None)
+        if visit:
+            self._crowd.leave(visit)
+            self._timers.pop(visit).cancel()
+
+    def _end_soon(self, visit: Visit) -> None:
+        """Hang up on a client that will send nothing more, unless a request of it is being answered by then."""
+        visit.is_last = True
+
+        def end() -> None:
+            if visit.owes:
+                visit.end()
+
+        asyncio.get_running_loop().call_later(_EOF_SECONDS, end)
+
+    def _arm(self, visit: Visit, seconds: float) -> None:
+        """Hang up after so many seconds, unless this is called again."""
+        if visit in self._timers:
+            self._timers[visit].cancel()
+        self._timers[visit] = asyncio.get_running_loop().call_later(seconds, visit.end)
+
+    def _enter(self, visit: Visit, *, owes: bool, seconds: float) -> None:
+        visit.owes, visit.moved, visit.since = owes, 0, asyncio.get_running_loop().time()
+        self._arm(visit, seconds)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        visit = self._of.get(request.protocol)
+        if visit is None:
+            raise ConnectionResetError
+        self._enter(visit, owes=False, seconds=self._limits.stall_seconds)
+        try:
+            response = await self._answer_one(request, visit)
+        except (OSError, asyncio.CancelledError):
+            visit.end()
+            raise
+        except Exception:  # noqa: BLE001  (aiohttp would answer, and log it where nobody looks)
+            _log.exception("the update server failed to answer")
+            response = await _say(request, 500, "the update server failed to answer", close=True)
+        if visit.is_last:
+            response.force_close()
+        if visit in self._timers:
+            self._enter(visit, owes=True, seconds=self._limits.idle_seconds)
+        return response
+
+    async def _answer_one(self, request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
+        path = _path_of(request.raw_path)
+        if path is None:
+            return await _say(request, 400, f'"{printable(request.raw_path, limit=200)}" is not a path', close=True)
+        if request.method == "POST":
+            return await self._answer_post(request, path, visit)
+        if request.method in {"GET", "HEAD"}:
+            return await self._answer_content(request, path, visit)
+        return await _say(request, 501, "expected GET, HEAD or POST", close=True)
+
+    async def _answer_post(self, request: web.BaseRequest, path: str, visit: Visit) -> web.StreamResponse:
+        length = request.headers.get("Content-Length", "")
+        if not re.fullmatch(r"[0-9]{1,9}", length) or int(length) > omaha.REQUEST_LIMIT:
+            text = f"expected a body of at most {omaha.REQUEST_LIMIT} bytes, with its length"
+            return await _say(request, 413 if is_number(length) else 411, text, close=True)
+        if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._enter(visit, owes=True, seconds=self._limits.body_seconds)
+        try:
+            data = await request.read()
+        except web.HTTPException as error:
+            return await _say(request, error.status, "the body cannot be read", close=True)
+        self._enter(visit, owes=False, seconds=self._limits.stall_seconds)
+        status = self._host.before_answer(path)
+        if status:
+            return await _say(request, status, "this answer was asked for by a test")
+        if path.rstrip("/") != "/v1/update":
+            return await _say(request, 404, f'nothing takes a POST at "{_shown(path)}"; expected /v1/update/')
+        host = request.headers.get("Host") or _own_name(request)
+        if not _HOST.fullmatch(host):
+            return await _say(request, 400, "the header Host names no host")
+        try:
+            answer = await self._desk.answer(Asked(data=data, host=host, origin=visit.origin))
+        except InputError as error:
+            return await _say(request, 400, error.message)
+        return await _reply(request, 200, answer, media_type="text/xml; charset=utf-8")
+
+    async def _answer_content(self, request: web.BaseRequest, path: str, visit: Visit) -> web.StreamResponse:
+        # A body that nobody reads must not be taken for the next request.
+        close = "Content-Length" in request.headers or "Transfer-Encoding" in request.headers
+        loop = asyncio.get_running_loop()
+        status = self._host.before_answer(path)
+        content = None if status else await loop.run_in_executor(None, self._host.find_content, path)
+        if content is None:
+            return await _say(request, status or 404, f'"{_shown(path)}" is not published here', close=close)
+        try:
+            file = content.open()
+        except ImageError as error:
+            return await _say(request, 404, error.message, close=close)
+        with file:
+            asked = request.headers
+            chosen = select(
+                content,
+                wanted=asked.get("Range", ""),
+                if_range=asked.get("If-Range", ""),
+                if_none_match=asked.get("If-None-Match", ""),
+            )
+            response = web.StreamResponse(status=chosen.status, headers=_headers(content, chosen))
+            if close:
+                response.force_close()
+            writer = await response.prepare(request)
+            if request.method == "GET" and chosen.count:
+                body = self._host.alter_body(Body(file=file, start=chosen.start, count=chosen.count), path=path)
+                writer.send_headers()  # type: ignore[union-attr]
+                await self._send(request, body, visit)
+                if visit.moved != chosen.count:  # a client sees that bytes are missing only when the connection ends
+                    response.force_close()
+            await response.write_eof()
+            return response
+
+    async def _send(self, request: web.BaseRequest, body: Body, visit: Visit) -> None:
+        loop = asyncio.get_running_loop()
+        while visit.moved < body.count:
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionResetError
+            self._arm(visit, self._limits.stall_seconds)
+            at, count = body.start + visit.moved, min(PIECE, body.count - visit.moved)
+            sent = await loop.sendfile(request.transport, body.file, at, count)
+            if not sent:  # the file has become shorter
+                return
+            visit.moved += sent
+
+
+def _hang_up(transport: asyncio.Transport, *, busy: bool) -> None:
+    """End a connection at once, and drop what the client has not read."""
+    connection = transport.get_extra_info("socket")
+    with suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.shutdown(socket.SHUT_RDWR)
+    # A `sendfile` that runs on the socket fails now. After `abort` it would wait for ever.
+    if not busy:
+        transport.abort()
+
+
+def _path_of(target: str) -> str | None:
+    """Return the decoded path of a request's target, also of one with scheme and host; None for what is neither."""
+    match = _TARGET.fullmatch(target)
+    return unquote(match[1] or "/") if match and target else None
+
+
+def _shown(path: str) -> str:
+    return printable(path, limit=200)
+
+
+def _own_name(request: web.BaseRequest) -> str:
+    name, port = request.get_extra_info("sockname")[:2]
+    return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+async def _say(request: web.BaseRequest, status: int, text: str, *, close: bool = False) -> web.StreamResponse:
+    """Answer with a status and one line of text."""
+    return await _reply(request, status, f"{text}\n".encode(), media_type="text/plain; charset=utf-8", close=close)
+
+
+async def _reply(
+    request: web.BaseRequest, status: int, data: bytes, *, media_type: str, close: bool = False
+) -> web.StreamResponse:
+    headers = {"Server": "flatkit", "Content-Type": media_type}
+    response = web.Response(status=status, body=data, headers=headers)
+    if close:
+        response.force_close()
+    await response.prepare(request)
+    await response.write_eof()
+    return response
+
+
+def _headers(content: Content, chosen: Selection) -> dict[str, str]:
+    headers = {
+        "Server": "flatkit", "ETag": content.etag, "Accept-Ranges": "bytes", "Content-Type": content.media_type,
+    }  # fmt: skip
+    if chosen.status == 206:
+        headers["Content-Range"] = f"bytes {chosen.start}-{chosen.start + chosen.count - 1}/{content.size}"
+    elif chosen.status == 416:
+        headers["Content-Range"] = f"bytes */{content.size}"
+    if chosen.status != 304:
+        headers["Content-Length"] = str(chosen.count)
+    return headers

@@ -1,0 +1,111 @@
+"""What the update server keeps of the machines that asked: bounded in size, and not to be emptied by one participant. Pure.
+
+A whole room may come from one address (NAT, or one trainer with thirty guests), so an address has no fixed quota. In a full
+register a newcomer takes the place of another newcomer first. A machine with a history outlives those that asked once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+from flatkit.updates.omaha import AppRequest
+from flatkit.updates.seen import Group, MachineSeen, MachineState, Release, SeenEvent
+
+MACHINES_MAX = 1000
+EVENTS_MAX = 50
+_EVENTS_MIN = 8  # times all machines, that is less than all events
+EVENTS_IN_ALL = 10_000
+_NEWCOMER_SECONDS = 60.0
+
+
+def note(
+    machines: dict[str, MachineSeen],
+    app: AppRequest,
+    *,
+    group: Group,
+    offer: Release | None,
+    now: float,
+    origin: str = "",
+) -> None:
+    """Keep what a machine said. `origin` is the address that it came from."""
+    before = machines.get(app.machine_id)
+    if before is None:
+        if len(machines) >= MACHINES_MAX:
+            del machines[_choose_victim(machines.values()).machine_id]
+        before = MachineSeen(
+            machine_id=app.machine_id,
+            version=app.version,
+            channel=group.channel,
+            origin=origin,
+            first_seen=now,
+            last_seen=now,
+        )
+    events = tuple(SeenEvent(at=now, version=app.version, event=event) for event in app.events)
+    machines[app.machine_id] = replace(
+        before,
+        version=app.version,
+        channel=group.channel,
+        group=group.name,
+        board=app.board or before.board,
+        oem=app.oem or before.oem,
+        alias=app.alias or before.alias,
+        last_seen=now,
+        checks=before.checks + app.is_update_check,
+        offered=(offer.version if offer else "") if app.is_update_check else before.offered,
+        state=_state(before.state, app, is_offered=bool(offer)),
+        events=(before.events + events)[-EVENTS_MAX:],
+    )
+    if events:
+        _bound_events(machines)
+
+
+def _bound_events(machines: dict[str, MachineSeen]) -> None:
+    """Shorten the longest history of the address that has the most events, as often as there are too many in all."""
+    counts: Counter[str] = Counter()
+    for machine in machines.values():
+        counts[machine.origin] += len(machine.events)
+    while counts.total() > EVENTS_IN_ALL:
+        origin, _ = counts.most_common(1)[0]
+        longest = max((one for one in machines.values() if one.origin == origin), key=lambda one: len(one.events))
+        machines[longest.machine_id] = replace(longest, events=longest.events[-_EVENTS_MIN:])
+        counts[origin] -= len(longest.events) - _EVENTS_MIN
+
+
+def _choose_victim(machines: Iterable[MachineSeen]) -> MachineSeen:
+    """Return the machine to forget: of an address that has more than half of them, else a newcomer where most of those are."""
+    found = list(machines)
+    newcomers = [machine for machine in found if machine.known_for < _NEWCOMER_SECONDS]
+    origin, count = _most_common(found)
+    if newcomers and count * 2 <= len(found):
+        origin, found = _most_common(newcomers)[0], newcomers
+    return min(
+        (machine for machine in found if machine.origin == origin),
+        key=lambda machine: (machine.known_for >= _NEWCOMER_SECONDS, machine.last_seen),
+    )
+
+
+def _most_common(machines: list[MachineSeen]) -> tuple[str, int]:
+    return Counter(machine.origin for machine in machines).most_common(1)[0]
+
+
+def _state(before: MachineState, app: AppRequest, *, is_offered: bool) -> MachineState:
+    state = before
+    for event in app.events:
+        if event.is_rollback:
+            state = MachineState.ROLLED_BACK
+        elif event.result == 0:
+            state = MachineState.FAILED
+        elif event.type == 13:
+            state = MachineState.DOWNLOADING
+        elif event.type == 14:
+            state = MachineState.DOWNLOADED
+        elif event.type == 3:  # with result 2 it is told by the first check after the reboot
+            state = MachineState.CURRENT if event.result == 2 else MachineState.INSTALLED
+    if app.is_update_check:
+        if is_offered:
+            return MachineState.OFFERED
+        if state not in {MachineState.FAILED, MachineState.ROLLED_BACK}:
+            return MachineState.CURRENT
+    return state
