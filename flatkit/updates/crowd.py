@@ -1,17 +1,19 @@
 """The open connections of the update server: deadlines, and the choice of the one to drop when there are too many. Pure.
 
 A seat's network may hide a whole room behind one address, so an address has no fixed quota. Instead a full server drops a
-connection whose client owes it bytes, from the address that has the most of those. Honest clients send a request at once.
+connection of the address that has the most: the one whose client has owed it bytes the longest, else the slowest reader.
+Honest clients send a request at once, and read what they asked for.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-_YOUNG_SECONDS = 2.0  # before that nobody can tell how quickly a client reads
+_YOUNG_SECONDS = 2.0
+_SLOW = 100_000  # bytes a second
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +63,7 @@ class Crowd:
 
     def enter(self, visit: Visit) -> Visit | None:
         """Add a connection, and return the one to drop when there are too many: another one, or the new one itself."""
-        victim = self._choose_victim(visit.since) if len(self._visits) >= self._most else None
+        victim = self._choose_victim(visit) if len(self._visits) >= self._most else None
         if len(self._visits) < self._most or victim:
             self._visits.add(visit)
         if victim:
@@ -72,16 +74,18 @@ class Crowd:
         """Forget a connection that has ended."""
         self._visits.discard(visit)
 
-    def _choose_victim(self, now: float) -> Visit | None:
-        owing = [visit for visit in self._visits if visit.owes]
-        if owing:
-            origin, _ = _most_common(owing)
-            return min((visit for visit in owing if visit.origin == origin), key=lambda visit: visit.since)
-        origin, count = _most_common(self._visits)
-        old = [visit for visit in self._visits if visit.origin == origin and now - visit.since > _YOUNG_SECONDS]
-        if count * 4 <= self._most or not old:
-            return None
-        return min(old, key=lambda visit: visit.moved / (now - visit.since))
+    def _choose_victim(self, new: Visit) -> Visit | None:
+        origin, count = Counter(visit.origin for visit in self._visits).most_common(1)[0]
+        if count * 4 <= self._most:  # no address stands out
+            return _longest(self._visits) or _slowest(self._visits, new.since, below=_SLOW)
+        found = [visit for visit in self._visits if visit.origin == origin]
+        old = [visit for visit in found if new.since - visit.since > _YOUNG_SECONDS]
+        if victim := _longest(old) or _slowest(old, new.since):
+            return victim
+        # Nobody can tell yet which of the young ones are honest: those of the larger kind go, in favor of other addresses.
+        if sum(visit.owes for visit in found) * 2 > len(found):
+            return _longest(found)
+        return _slowest(found, new.since) if origin != new.origin else None
 
 
 def origin_of(address: str) -> str:
@@ -97,5 +101,13 @@ def origin_of(address: str) -> str:
     return str(ipaddress.ip_network((found, 64), strict=False))
 
 
-def _most_common(visits: list[Visit] | set[Visit]) -> tuple[str, int]:
-    return Counter(visit.origin for visit in visits).most_common(1)[0]
+def _longest(visits: Iterable[Visit]) -> Visit | None:
+    """Return the one whose client has owed bytes the longest."""
+    return min((visit for visit in visits if visit.owes), key=lambda visit: visit.since, default=None)
+
+
+def _slowest(visits: Iterable[Visit], now: float, *, below: float = float("inf")) -> Visit | None:
+    """Return the one whose client reads most slowly, and more slowly than so many bytes a second."""
+    rates = [(visit.moved / max(now - visit.since, _YOUNG_SECONDS), visit) for visit in visits if not visit.owes]
+    rate, victim = min(rates, key=lambda found: found[0], default=(0.0, None))
+    return victim if rate < below else None

@@ -42,19 +42,28 @@ class Desk:
 
     async def work(self) -> None:
         """Answer what arrives, until cancelled. At most half of the time goes to it."""
-        while True:
-            batch = [await self._waiting.get()]
-            while len(batch) < _TOGETHER and not self._waiting.empty():
+        batch: list[tuple[Asked, asyncio.Future[bytes]]] = []
+        try:
+            while True:
+                batch = [await self._waiting.get()]
+                while len(batch) < _TOGETHER and not self._waiting.empty():
+                    batch.append(self._waiting.get_nowait())
+                began = time.monotonic()
+                await self._answer_batch([(asked, promise) for asked, promise in batch if not promise.done()])
+                await asyncio.sleep(max(_SPACING_SECONDS, time.monotonic() - began))
+        finally:
+            while not self._waiting.empty():
                 batch.append(self._waiting.get_nowait())
-            batch = [(asked, promise) for asked, promise in batch if not promise.done()]
-            began = time.monotonic()
-            asked_all = [asked for asked, _ in batch]
-            answers = await asyncio.get_running_loop().run_in_executor(None, self._answer_all, asked_all)
-            for (_, promise), answer in zip(batch, answers, strict=True):
-                if promise.done():
-                    continue
-                if isinstance(answer, Exception):
-                    promise.set_exception(answer)
-                else:
-                    promise.set_result(answer)
-            await asyncio.sleep(max(_SPACING_SECONDS, time.monotonic() - began))
+            for _, promise in batch:
+                promise.cancel()
+
+    async def _answer_batch(self, batch: Sequence[tuple[Asked, asyncio.Future[bytes]]]) -> None:
+        asked_all = [asked for asked, _ in batch]
+        answers = await asyncio.get_running_loop().run_in_executor(None, self._answer_all, asked_all)
+        for (_, promise), answer in zip(batch, answers, strict=True):
+            if promise.done():  # the client has gone
+                continue
+            if isinstance(answer, Exception):
+                promise.set_exception(answer)
+            else:
+                promise.set_result(answer)

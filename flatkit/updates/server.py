@@ -155,6 +155,7 @@ class _Running:
         await self._ending.wait()
         listening.close()
         work.cancel()
+        await asyncio.wait([work])
         await self._reception.end_connections()
 
 

@@ -1,0 +1,165 @@
+"""One participant cannot stop the room: the attacks run, and the others get their files and updates."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from flatkit.testing import attacks
+from flatkit.testing.attacks import Target, attacking
+from flatkit.updates.channels import Channels
+from flatkit.updates.omaha import FLATCAR_APPID, AppRequest
+from flatkit.updates.register import MACHINES_MAX
+
+DATA = bytes(range(256)) * 16 * 1024  # 4 MiB
+SEATS = 30
+ATTACKER = "127.0.0.9"
+# Without any attack the process has about 60 MiB, with http.server it had 575 MiB after a hundred unfinished heads.
+MOST_MIB = 160
+
+SERVER = """
+import sys
+from pathlib import Path
+from flatkit.updates.channels import Channels
+from flatkit.updates.crowd import Limits
+from flatkit.updates.server import UpdateServer
+folder = Path(sys.argv[1])
+limits = Limits(head_seconds=2, body_seconds=2, idle_seconds=2, stall_seconds=5)
+with UpdateServer(channels=Channels(store=folder / "channels.json"), limits=limits) as server:
+    server.publish("stable", version="2.0.0", payload=folder / "update.bin")
+    print(server.url, flush=True)
+    sys.stdin.read()
+"""
+
+
+class Full(Exception):
+    """The server is full and says when to come back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    url: str
+    pid: int
+    folder: Path
+    log: Path
+
+    def target(self) -> Target:
+        return Target(url=self.url, source=ATTACKER, path="/amd64-usr/2.0.0/update.bin")
+
+    def mib(self, field: str) -> float:
+        found = re.search(rf"{field}:\s*([0-9]+) kB", Path(f"/proc/{self.pid}/status").read_text())
+        assert found
+        return int(found[1]) / 1024
+
+    def ask(self, path: str, *, source: str, data: str | None = None) -> bytes:
+        host, port = self.url.removeprefix("http://").split(":")
+        connection = http.client.HTTPConnection(host, int(port), timeout=60, source_address=(source, 0))
+        try:
+            connection.request("POST" if data else "GET", path, data)
+            answer = connection.getresponse()
+            if answer.status == 503:
+                raise Full(answer.headers["Retry-After"])
+            assert answer.status == 200
+            return answer.read()
+        finally:
+            connection.close()
+
+    def check(self, machine: str, *, source: str) -> str | None:
+        """The status of a machine's update check."""
+        app = f'<app appid="{FLATCAR_APPID}" version="1.0.0" track="stable" machineid="{machine}"><updatecheck/></app>'
+        said = self.ask("/v1/update/", source=source, data=f'<request protocol="3.0">{app}</request>')
+        found = ET.fromstring(said).find("app/updatecheck")
+        assert found is not None
+        return found.get("status")
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    (tmp_path / "update.bin").write_bytes(DATA)
+    log = tmp_path / "log"
+    with log.open("wb") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, tmp_path],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
+        )  # fmt: skip
+        with process:
+            assert process.stdout
+            yield Served(url=process.stdout.readline().strip(), pid=process.pid, folder=tmp_path, log=log)
+            assert process.stdin
+            process.stdin.close()
+    assert process.returncode == 0
+    assert log.read_text() == ""
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+ROOM = {
+    "drip": {attacks.drip: 300},
+    "heads": {attacks.leave_head_open: 100, attacks.drip_body: 300},
+    "readers": {attacks.read_nothing: 300},
+    "posts": {attacks.post_many_apps: 10, attacks.post_fake_machines: 10, attacks.drip: 200},
+}
+
+
+@pytest.mark.parametrize("kind", ROOM)
+@pytest.mark.parametrize("source", ["127.0.0.{}", ATTACKER], ids=["others", "same address"])
+def test_seats_get_whole_files_while_somebody_attacks(served: Served, kind: str, source: str) -> None:
+    def fetch(seat: int) -> bytes:
+        while True:
+            try:
+                data = served.ask(served.target().path, source=source.format(20 + seat))
+            except Full:  # downloads fill the server, and this address has no better right to one than the attacker's
+                assert (source, kind) == (ATTACKER, "readers")
+            else:
+                return hashlib.sha256(data).digest()
+
+    with attacking(served.target(), ROOM[kind]), ThreadPoolExecutor(SEATS) as pool:
+        found = set(pool.map(fetch, range(SEATS)))
+    assert found == {hashlib.sha256(DATA).digest()}
+    assert served.mib("VmHWM") < MOST_MIB
+
+
+def test_honest_machines_stay_in_the_table_and_get_updates_while_somebody_makes_machines_up(served: Served) -> None:
+    store = served.folder / "channels.json"
+    known = [f"known-{number}" for number in range(30)]
+    for at in (time.time() - 600, time.time() - 60):
+        channels = Channels(store=store, clock=lambda at=at: at)
+        # All of them behind the address that the attack comes from, as in a room behind one NAT.
+        channels.answer_all(
+            [
+                (AppRequest(appid=FLATCAR_APPID, version="1.0.0", track="stable", machine_id=name), ATTACKER)
+                for name in known
+            ]
+        )
+    guests = [f"guest-{number}" for number in range(30)]
+    attack = attacking(served.target(), {attacks.post_many_apps: 4, attacks.post_fake_machines: 40})
+    with attack, ThreadPoolExecutor(SEATS) as pool:
+        assert set(pool.map(lambda name: served.check(name, source="127.0.0.2"), guests)) == {"ok"}
+        wait_until(lambda: len(Channels(store=store).machines) == MACHINES_MAX)
+        fakes = {machine.machine_id for machine in Channels(store=store).machines}
+        wait_until(lambda: len(fakes & {machine.machine_id for machine in Channels(store=store).machines}) < 500)
+        assert set(pool.map(lambda name: served.check(name, source=ATTACKER), known)) == {"ok"}
+    machines = {machine.machine_id: machine for machine in Channels(store=store).machines}
+    assert len(machines) <= MACHINES_MAX
+    assert {*known, *guests} <= machines.keys()
+    assert {machines[name].offered for name in (*known, *guests)} == {"2.0.0"}
+    assert store.stat().st_size < 4_000_000
+    assert json.loads(store.read_text())["format"] == 1
+    assert served.mib("VmHWM") < MOST_MIB
