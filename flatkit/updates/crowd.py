@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 _YOUNG_SECONDS = 2.0
+_HEAD_SECONDS = 0.25  # an honest head has come by then
 _SLOW = 100_000  # bytes a second
 
 
@@ -83,9 +84,11 @@ class Crowd:
         if victim := _longest(old) or _slowest(old, new.since):
             return victim
         # Nobody can tell yet which of the young ones are honest: those of the larger kind go, in favor of other addresses.
-        if sum(visit.owes for visit in found) * 2 > len(found):
-            return _longest(found)
-        return _slowest(found, new.since) if origin != new.origin else None
+        owing = sum(visit.owes for visit in found) * 2 > len(found)
+        victim = _longest(found) if owing else _slowest(found, new.since)
+        if origin == new.origin and victim and (not owing or new.since - victim.since < _HEAD_SECONDS):
+            return None
+        return victim
 
 
 def origin_of(address: str) -> str:

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import unquote
 
-from aiohttp import web
+from aiohttp import HttpVersion10, web
 from aiohttp.web_protocol import RequestHandler
 
 from flatkit.errors import ImageError, InputError
@@ -37,6 +37,7 @@ _HEADERS_MAX = 32
 _TARGET = re.compile(r"(?:https?://[^/?#]*)?(/[^?#]*)?(?:[?#].*)?", re.IGNORECASE | re.DOTALL)
 _HOST = re.compile(r"(?:[0-9A-Za-z.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_TOO_OLD = b"HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _log = logging.getLogger("flatkit.updates")
 # aiohttp writes a traceback for each request that is not HTTP: anybody could fill a notebook with those.
 _unheard = logging.getLogger("flatkit.updates.aiohttp")
@@ -72,6 +73,21 @@ class _Connection(RequestHandler):
         """Stay open for the answer to a request that has just come."""
         self.at_eof()
         return True
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,  # noqa: ARG002
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is not HTTP with one line. aiohttp would also log a traceback for it."""
+        if request.writer.output_size:
+            raise ConnectionResetError
+        text = printable(" ".join((message or "").split()), limit=200)
+        response = web.Response(status=status, text=f"{text}\n", headers={"Server": "flatkit"})
+        response.force_close()
+        return response
 
 
 class Reception(web.Server):
@@ -122,9 +138,9 @@ class Reception(web.Server):
         now = asyncio.get_running_loop().time()
         visit = Visit(origin=origin_of(str(address)), since=now, end=lambda: _hang_up(transport, busy=not visit.owes))
         self._of[handler] = visit
+        self._timers[visit] = asyncio.get_running_loop().call_later(self._limits.head_seconds, visit.end)
         if isinstance(handler, _Connection):
             handler.at_eof = partial(self._end_soon, visit)
-        self._arm(visit, self._limits.head_seconds)
         victim = self._crowd.enter(visit)
         if victim is visit:
             transport.write(_FULL)
@@ -152,9 +168,9 @@ class Reception(web.Server):
 
     def _arm(self, visit: Visit, seconds: float) -> None:
         """Hang up after so many seconds, unless this is called again."""
-        if visit in self._timers:
+        if visit in self._timers:  # else it has ended
             self._timers[visit].cancel()
-        self._timers[visit] = asyncio.get_running_loop().call_later(seconds, visit.end)
+            self._timers[visit] = asyncio.get_running_loop().call_later(seconds, visit.end)
 
     def _enter(self, visit: Visit, *, owes: bool, seconds: float) -> None:
         visit.owes, visit.moved, visit.since = owes, 0, asyncio.get_running_loop().time()
@@ -168,18 +184,23 @@ class Reception(web.Server):
         try:
             response = await self._answer_one(request, visit)
         except (OSError, asyncio.CancelledError):
-            visit.end()
+            if request.transport and not request.transport.is_closing():
+                visit.end()
             raise
         except Exception:  # noqa: BLE001  (aiohttp would answer, and log it where nobody looks)
             _log.exception("the update server failed to answer")
             response = await _say(request, 500, "the update server failed to answer", close=True)
         if visit.is_last:
             response.force_close()
-        if visit in self._timers:
-            self._enter(visit, owes=True, seconds=self._limits.idle_seconds)
+        self._enter(visit, owes=True, seconds=self._limits.idle_seconds)
         return response
 
     async def _answer_one(self, request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
+        if request.version < HttpVersion10:  # aiohttp would answer in it
+            assert request.transport
+            request.transport.write(_TOO_OLD)
+            request.transport.close()
+            raise ConnectionResetError
         path = _path_of(request.raw_path)
         if path is None:
             return await _say(request, 400, f'"{printable(request.raw_path, limit=200)}" is not a path', close=True)
@@ -263,7 +284,13 @@ class Reception(web.Server):
 
 
 def _hang_up(transport: asyncio.Transport, *, busy: bool) -> None:
-    """End a connection at once, and drop what the client has not read."""
+    """End a connection at once.
+
+    Between two answers the kernel still delivers what it has: a slow client's last megabytes. Otherwise all is dropped.
+    """
+    if not busy and not transport.get_write_buffer_size():
+        transport.close()
+        return
     connection = transport.get_extra_info("socket")
     with suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
