@@ -22,14 +22,14 @@ class Limits:
     """Bounds of the update server; seconds, bytes and counts.
 
     `head_seconds` and `body_seconds` are for the whole head or body of a request. A client may idle for `idle_seconds` after
-    an answer. Each `PIECE` of a download has `stall_seconds`: 35 kB/s are enough.
+    an answer. Each `PIECE` of a download has `stall_seconds`: 23 kB/s are enough.
     """
 
     connections: int = 256
     head_seconds: float = 10.0
     idle_seconds: float = 30.0
     body_seconds: float = 10.0
-    stall_seconds: float = 60.0
+    stall_seconds: float = 90.0
 
 
 @dataclass(eq=False, kw_only=True)
