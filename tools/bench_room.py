@@ -124,7 +124,7 @@ def peak_mib(process: int) -> float:
 
 
 def main() -> int:
-    """Measure, say, judge."""
+    """Measure, report and compare with the targets."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--clients", type=int, default=30)

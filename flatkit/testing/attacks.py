@@ -1,6 +1,6 @@
 """Clients that try to stop the room: for tests and the bench, against a server on this host alone.
 
-Each attack is a coroutine that goes on until it is cancelled. `attacking` runs many of them beside the caller.
+Each attack is a coroutine that continues until it is cancelled. `attacking` runs many of them beside the caller.
 """
 
 from __future__ import annotations

@@ -214,7 +214,7 @@ def _checked(name: str) -> str:
 
 
 def _wants(release: Release, version: str) -> bool:
-    """Whether a release is for a machine that runs `version`: never the same one, a lower one only where it is allowed."""
+    """Tell whether a release is for a machine that runs `version`: never the same one, a lower one only where it is allowed."""
     wanted, running = version_key(release.version), version_key(version)
     if release.version == version:
         return False

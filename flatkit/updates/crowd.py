@@ -36,7 +36,8 @@ class Limits:
 class Visit:
     """A connection. While `owes` is true the server waits for the client's bytes, since the time `since`.
 
-    `moved` counts the bytes sent since then. `is_last`: the client sends no further request. `end` hangs up.
+    `moved` counts the bytes sent since then. `is_answered`: it has had an answer before. `is_last`: the client sends no
+    further request. `end` hangs up.
     """
 
     origin: str
@@ -44,6 +45,7 @@ class Visit:
     end: Callable[[], None]
     owes: bool = True
     moved: int = 0
+    is_answered: bool = False
     is_last: bool = False
 
 
@@ -86,9 +88,9 @@ class Crowd:
         # Nobody can tell yet which of the young ones are honest: those of the larger kind go, in favor of other addresses.
         owing = sum(visit.owes for visit in found) * 2 > len(found)
         victim = _longest(found) if owing else _slowest(found, new.since)
-        if origin == new.origin and victim and (not owing or new.since - victim.since < _HEAD_SECONDS):
-            return None
-        return victim
+        if origin != new.origin or not victim or (owing and victim.is_answered):
+            return victim
+        return victim if owing and new.since - victim.since > _HEAD_SECONDS else None
 
 
 def origin_of(address: str) -> str:

@@ -79,7 +79,7 @@ class Refusal(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateEvent:
-    """What a machine reports; the numbers are Omaha's."""
+    """Event that a machine reports; the numbers are Omaha's."""
 
     type: int
     result: int
@@ -88,7 +88,7 @@ class UpdateEvent:
 
     @property
     def is_rollback(self) -> bool:
-        """Whether a new version was tried and the machine came back to the old one."""
+        """True when a new version was tried and the machine came back to the old one."""
         return (self.type, self.result, self.error_code) == (3, 0, 44)
 
     def __str__(self) -> str:
@@ -100,7 +100,7 @@ class UpdateEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class AppRequest:
-    """What one application on a machine asks and tells; a Flatcar machine has one, the OS. `is_lab`: a lab machine's client."""
+    """Request of one application on a machine; a Flatcar machine has one, the OS. `is_lab`: a lab machine's client."""
 
     appid: str
     version: str
@@ -118,7 +118,7 @@ class AppRequest:
 
     @property
     def is_flatcar(self) -> bool:
-        """Whether it is Flatcar's own application."""
+        """True for Flatcar's own application."""
         return self.appid.strip("{}").lower() == FLATCAR_APPID
 
     @property
@@ -135,7 +135,7 @@ class AppRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A whole request; `is_on_demand` when a person asked for it."""
+    """A whole request; `is_on_demand` when a user asked for it."""
 
     apps: tuple[AppRequest, ...]
     is_on_demand: bool = False

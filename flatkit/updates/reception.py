@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from io import BytesIO
 from typing import Any, BinaryIO, Protocol
 from urllib.parse import unquote
 
@@ -55,7 +56,7 @@ class Body:
 
 
 class Host(Protocol):
-    """What the reception needs of the update server."""
+    """The part of the update server that the reception calls."""
 
     def before_answer(self, path: str) -> int: ...  # noqa: D102
     def alter_body(self, body: Body, *, path: str) -> Body: ...  # noqa: D102
@@ -192,6 +193,7 @@ class Reception(web.Server):
             response = await _say(request, 500, "the update server failed to answer", close=True)
         if visit.is_last:
             response.force_close()
+        visit.is_answered = True
         self._enter(visit, owes=True, seconds=self._limits.idle_seconds)
         return response
 
@@ -263,14 +265,20 @@ class Reception(web.Server):
             writer = await response.prepare(request)
             if request.method == "GET" and chosen.count:
                 body = self._host.alter_body(Body(file=file, start=chosen.start, count=chosen.count), path=path)
-                writer.send_headers()  # type: ignore[union-attr]
-                await self._send(request, body, visit)
+                if isinstance(body.file, BytesIO):
+                    body.file.seek(body.start)
+                    data = body.file.read(body.count)
+                    await response.write(data)
+                    visit.moved = len(data)
+                else:
+                    writer.send_headers()  # type: ignore[union-attr]
+                    await self._send_file(request, body, visit)
                 if visit.moved != chosen.count:  # a client sees that bytes are missing only when the connection ends
                     response.force_close()
             await response.write_eof()
             return response
 
-    async def _send(self, request: web.BaseRequest, body: Body, visit: Visit) -> None:
+    async def _send_file(self, request: web.BaseRequest, body: Body, visit: Visit) -> None:
         loop = asyncio.get_running_loop()
         while visit.moved < body.count:
             if request.transport is None or request.transport.is_closing():

@@ -1,4 +1,4 @@
-"""What the update server keeps of the machines that asked: bounded in size, and not to be emptied by one participant. Pure.
+"""The update server's table of machines: bounded in size, and safe from one participant who makes machines up. Pure.
 
 A whole room may come from one address (NAT, or one trainer with thirty guests), so an address has no fixed quota. In a full
 register a newcomer takes the place of another newcomer first. A machine with a history outlives those that asked once.
@@ -101,7 +101,7 @@ def _state(before: MachineState, app: AppRequest, *, is_offered: bool) -> Machin
             state = MachineState.DOWNLOADING
         elif event.type == 14:
             state = MachineState.DOWNLOADED
-        elif event.type == 3:  # with result 2 it is told by the first check after the reboot
+        elif event.type == 3:  # with result 2 the first check after the reboot reports it
             state = MachineState.CURRENT if event.result == 2 else MachineState.INSTALLED
     if app.is_update_check:
         if is_offered:

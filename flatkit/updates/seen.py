@@ -1,4 +1,4 @@
-"""What the update server knows, as values: releases, groups, machines; and how they become JSON and come back. Pure."""
+"""Data of the update server: releases, groups, machines; and their form as JSON. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flatkit.updates.omaha import BOARDS, Package, UpdateEvent
 
 
 class MachineState(str, Enum):
-    """How far a machine is with its update, as far as it has told."""
+    """Progress of a machine's update, as its events report it."""
 
     CURRENT = "current"
     OFFERED = "offered"
@@ -70,7 +70,7 @@ class SeenEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class MachineSeen:
-    """What a machine has told so far; times in Unix seconds. `offered` is the version of the last offer, "" for none.
+    """Record of a machine; times in Unix seconds. `offered` is the version of the last offer, "" for none.
 
     `group` is what its update.conf names, `channel` the one that this group follows (mostly of the same name).
     `origin` is the address that its first request came from.
@@ -98,7 +98,7 @@ class MachineSeen:
 
     @property
     def name(self) -> str:
-        """What to call it on a screen: its alias, else the start of its machine-id."""
+        """Name for a screen: its alias, else the start of its machine-id."""
         return self.alias or self.machine_id[:8]
 
 
@@ -113,7 +113,7 @@ class Book:
 
 
 def version_key(version: str) -> tuple[int, int, int]:
-    """How versions sort: by their three numbers. What is no version sorts below all of them."""
+    """Sort key of a version: its three numbers. Other text sorts below all versions."""
     match = re.match(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})(?![0-9])", version)
     return (int(match[1]), int(match[2]), int(match[3])) if match else (-1, 0, 0)
 

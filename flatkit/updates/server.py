@@ -93,13 +93,13 @@ class UpdateServer(Site):
 
     @property
     def url(self) -> str:
-        """Where this host reaches it, without a slash at the end."""
+        """Address for this host, without a slash at the end."""
         own = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._listen, self._listen)  # noqa: S104  (compared, not bound)
         return f"http://[{own}]:{self.port}" if ":" in own else f"http://{own}:{self.port}"
 
     @property
     def guest_url(self) -> str:
-        """Where a guest on QEMU's user network reaches it, without a slash at the end."""
+        """Address for a guest on QEMU's user network, without a slash at the end."""
         return f"http://{GUEST_ADDRESS}:{self.port}"
 
     def before_answer(self, path: str) -> int:  # noqa: ARG002
@@ -172,7 +172,7 @@ def _bound(listen: str, port: int) -> socket.socket:
 
 
 def _note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A client that goes away is everyday life; anything else gets a line in the log."""
+    """Log what went wrong in one line. A client that goes away is normal."""
     error = context.get("exception")
     level = logging.DEBUG if isinstance(error, OSError) else logging.ERROR
     _log.log(level, "the update server: %s: %r", context.get("message"), error)
