@@ -7,9 +7,12 @@ import hashlib
 import os
 import stat
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
+
+_PARTIAL = ".part"
 
 
 def open_regular(path: str | os.PathLike[str], *, dir_fd: int | None = None, follow: bool = True) -> BinaryIO:
@@ -34,18 +37,73 @@ def open_below(folder: Path, inside: str) -> BinaryIO:
 
     `inside` is a relative path; `..`, absolute paths and empty ones are refused.
     """
+    with _parent_below(folder, inside) as (parent, name):
+        try:
+            return open_regular(name, dir_fd=parent, follow=False)
+        except OSError as error:
+            raise _told(error, name, parent) from None
+
+
+@contextmanager
+def replace_below(folder: Path, inside: str, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Write a file below a folder, which takes its place when the block ends; missing folders are created. Raises OSError.
+
+    No link on the way is followed, and a link in the file's place is replaced. After an exception the old file remains. What a
+    killed writer left (`.NAME.part`) is overwritten.
+    """
+    with _parent_below(folder, inside, make=True) as (parent, name):
+        partial = f".{name}.part"
+        with suppress(FileNotFoundError):
+            os.unlink(partial, dir_fd=parent)
+        descriptor = os.open(
+            partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=parent
+        )
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(file.fileno(), mode)
+                yield file
+            os.replace(partial, name, src_dir_fd=parent, dst_dir_fd=parent)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(partial, dir_fd=parent)
+            raise
+
+
+def remove_below(folder: Path, inside: str) -> None:
+    """Remove a file below a folder, if it is there, following no link: a link in its place is removed itself. Raises OSError."""
+    with suppress(FileNotFoundError), _parent_below(folder, inside) as (parent, name):
+        os.unlink(name, dir_fd=parent)
+
+
+@contextmanager
+def _parent_below(folder: Path, inside: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+    """Open the folder that contains a path below `folder`; yields its descriptor and the last part of the path."""
     parts = PurePosixPath(inside).parts
     if not parts or inside.startswith("/") or ".." in parts or "\0" in inside:
         raise OSError(errno.EINVAL, "not a path below the folder", inside)
     current = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for part in parts[:-1]:
-            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=current)
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=current)
+            try:
+                below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=current)
+            except OSError as error:
+                raise _told(error, part, current) from None
             os.close(current)
             current = below
-        return open_regular(parts[-1], dir_fd=current, follow=False)
+        yield current, parts[-1]
     finally:
         os.close(current)
+
+
+def _told(error: OSError, name: str, parent: int) -> OSError:
+    """Return the error of an open, in words where a link was in the way: the system says "Not a directory" for some."""
+    with suppress(OSError):
+        if stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+            return OSError(errno.ELOOP, f'"{name}" is a symbolic link, which is not followed', name)
+    return error
 
 
 def read_regular(path: str | os.PathLike[str], *, limit: int) -> bytes:
@@ -63,7 +121,7 @@ def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o644) -> None:
     A link at `path` is replaced, never written through. `mode` is set whatever the umask says.
     """
     raw = data.encode() if isinstance(data, str) else data
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PARTIAL, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)
@@ -75,6 +133,15 @@ def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o644) -> None:
         with suppress(OSError):
             Path(name).unlink()
         raise
+
+
+def remove_partials(path: Path) -> None:
+    """Remove the temporary files that killed writers left beside `path`. Call it where no other writer can be at work."""
+    with suppress(OSError):
+        for found in path.parent.iterdir():
+            if found.name.startswith(f".{path.name}.") and found.name.endswith(_PARTIAL):
+                with suppress(OSError):
+                    found.unlink()
 
 
 def hash_file(path: Path, algorithm: str = "sha256") -> str:

@@ -7,7 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from flatkit.files import hash_file, open_below, open_regular, read_regular, write_atomic
+from flatkit.files import (
+    hash_file,
+    open_below,
+    open_regular,
+    read_regular,
+    remove_below,
+    remove_partials,
+    replace_below,
+    write_atomic,
+)
 
 
 def test_only_regular_files_are_opened(tmp_path: Path) -> None:
@@ -62,3 +71,59 @@ def test_a_write_is_whole_and_goes_through_no_link(tmp_path: Path) -> None:
 def test_hash(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     assert hash_file(tmp_path / "abc").startswith("ba7816bf")
+
+
+def test_a_file_below_a_folder_is_replaced_whole_and_not_through_a_link(tmp_path: Path) -> None:
+    pack, outside = tmp_path / "pack", tmp_path / "outside"
+    pack.mkdir()
+    outside.write_text("untouched")
+    (pack / "file").symlink_to(outside)
+    (pack / ".file.part").symlink_to(outside)  # where a killed writer would have left its part
+    with replace_below(pack, "file", mode=0o640) as file:
+        file.write(b"new")
+    assert (outside.read_text(), (pack / "file").read_text()) == ("untouched", "new")
+    assert (pack / "file").lstat().st_mode & 0o7777 == 0o640
+    with replace_below(pack, "a/b/c") as file:
+        file.write(b"deep")
+    assert (pack / "a/b/c").read_text() == "deep"
+    with pytest.raises(TypeError), replace_below(pack, "file") as file:
+        file.writelines([b"half", "no bytes"])
+    assert (pack / "file").read_text() == "new"
+    assert sorted(path.name for path in pack.iterdir()) == ["a", "file"]
+
+
+@pytest.mark.parametrize("inside", ["", "/etc/x", "../x", "sub/../../x", "link/x", "sub/link/x", "a\0b", "plain/x"])
+def test_nothing_outside_of_the_folder_is_written_or_removed(tmp_path: Path, inside: str) -> None:
+    pack, outside = tmp_path / "pack", tmp_path / "outside"
+    (pack / "sub").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "x").write_text("untouched")
+    (tmp_path / "x").write_text("untouched")
+    (pack / "plain").write_text("")
+    (pack / "link").symlink_to(outside)
+    (pack / "sub/link").symlink_to("../../outside")
+    with pytest.raises(OSError, match=r"not a path below|symbolic link|Not a directory"), replace_below(pack, inside):
+        pass
+    with pytest.raises(OSError, match=r"not a path below|symbolic link|Not a directory"):
+        remove_below(pack, inside)
+    assert (outside / "x").read_text() == (tmp_path / "x").read_text() == "untouched"
+    assert len(list(outside.iterdir())) == 1
+
+
+def test_removing_takes_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "outside").write_text("untouched")
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack/link").symlink_to(tmp_path / "outside")
+    remove_below(tmp_path / "pack", "link")
+    remove_below(tmp_path / "pack", "link")  # nothing is there any more
+    remove_below(tmp_path / "pack", "nowhere/file")
+    assert list((tmp_path / "pack").iterdir()) == []
+    assert (tmp_path / "outside").read_text() == "untouched"
+
+
+def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    names = [".state.json.abc12345.part", ".state.json.part", ".other.json.abc.part", "state.json", "state.json.lock"]
+    for name in names:
+        (tmp_path / name).touch()
+    remove_partials(tmp_path / "state.json")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[2:])

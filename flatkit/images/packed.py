@@ -10,6 +10,9 @@ through any web server. `manifest.json` names each file with its digests, `SHA25
     containers/FILE.tar                     container images, for docker load
     wheels/FILE.whl, index.html             Python packages, flatkit among them, for pip --find-links
     course/FILE                             the notebooks
+
+Nobody signs a manifest, so it is read as text from outside: each field has a form, and a path stays inside the pack on every file
+system, also on one that does not distinguish upper and lower case.
 """
 
 from __future__ import annotations
@@ -17,13 +20,31 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from flatkit.errors import ImageError
+from flatkit.fields import TEXT_MAX, Fields
+from flatkit.images.names import Board
+from flatkit.untrusted import parse_json, printable
 
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
-_PATH = re.compile(r"(?!.*(^|/)\.\.?(/|$))[0-9A-Za-z._+@!~-]+(/[0-9A-Za-z._+@!~-]+)*")
+LAB_FILES = ("disk.qcow2", "vmlinuz", "selector", "image.json")
+FORMAT = 1
+MANIFEST_MAX = 8 * 1024 * 1024
+FILES_MAX = 20_000
+PACK_SIZE_MAX = 100 * 10**9
+_PATH_MAX, _DEPTH_MAX = 400, 8
+# A part begins with a letter, digit or "_": never hidden, never an option of a program, never "..".
+_PART = r"[0-9A-Za-z_][0-9A-Za-z._+@!~-]{0,199}"
+_PATH = re.compile(rf"{_PART}(/{_PART})*")
+_NAME = re.compile(_PART)
+_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){2}([+-][0-9A-Za-z.-]{1,64})?")
+_PYTHON = re.compile(r"3\.[0-9]{1,2}")
+_SHA256, _SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
+_BOARD = re.compile("|".join(re.escape(str(board)) for board in Board))
+PATH_SAID = 'a path of at most 8 names, each of letters, digits and "._+@!~-", beginning with a letter or digit'
+_NAME_SAID = 'a file name of letters, digits and "._+@!~-", beginning with a letter or digit'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +109,7 @@ class Manifest:
 
 def manifest_as_text(manifest: Manifest) -> str:
     """The manifest as JSON."""
-    return json.dumps({"format": 1, **asdict(manifest)}, indent=1) + "\n"
+    return json.dumps({"format": FORMAT, **asdict(manifest)}, indent=1) + "\n"
 
 
 def sums_as_text(manifest: Manifest) -> str:
@@ -96,32 +117,116 @@ def sums_as_text(manifest: Manifest) -> str:
     return "".join(f"{file.sha256}  {file.path}\n" for file in manifest.files)
 
 
-def parse_manifest(text: str) -> Manifest:
-    """The manifest that a text holds. Raises ImageError for what is none, or names a file outside of the pack."""
+def parse_manifest(text: str | bytes) -> Manifest:
+    """Parse a manifest. Raises ImageError, which names the field that is wrong and what was expected there."""
     try:
-        data = json.loads(text)
-        if data.pop("format") != 1:
-            raise ValueError("another format")
-        manifest = Manifest(
-            made=str(data["made"]),
-            flatkit=str(data["flatkit"]),
-            pythons=tuple(data["pythons"]),
-            left_out=tuple(data["left_out"]),
-            images=tuple(PackedImage(**_with_tuple(found)) for found in data["images"]),
-            releases=tuple(PackedRelease(**_with_tuple(found)) for found in data["releases"]),
-            files=tuple(PackedFile(**found) for found in data["files"]),
-        )
-        paths = [file.path for file in manifest.files]
-        paths += [f"{image.folder}/{name}" for image in manifest.images for name in image.files]
-        wrong = [path for path in paths if not _PATH.fullmatch(path)]
-        if wrong:
-            raise ValueError(f'a file "{wrong[0]}"')
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        manifest = _manifest(Fields(parse_json(text, limit=MANIFEST_MAX)))
+        _check_paths(manifest)
+    except ValueError as error:
         raise ImageError(
             f"the pack's {MANIFEST} is not understood: {error}", hint="flatkit room pack DIR   (makes the pack anew)"
         ) from None
     return manifest
 
 
-def _with_tuple(values: dict[str, Any]) -> dict[str, Any]:
-    return {**values, "files": tuple(values["files"])}
+def is_path(text: str) -> bool:
+    """Tell whether a text is a path that a pack may have."""
+    return len(text) <= _PATH_MAX and text.count("/") < _DEPTH_MAX and _PATH.fullmatch(text) is not None
+
+
+def left_out(text: str) -> str:
+    """Return a text in the form that `left_out` of a manifest takes: one printable line of bounded length."""
+    return printable(text, limit=TEXT_MAX - 3)
+
+
+def _manifest(fields: Fields) -> Manifest:
+    found = fields.number("format")
+    if found != FORMAT:
+        newer = ", which a newer flatkit makes" if found > FORMAT else ""
+        raise ValueError(f"format is {found}{newer}; expected {FORMAT}")
+    manifest = Manifest(
+        made=fields.printed("made", limit=100),
+        flatkit=fields.printed("flatkit", limit=100),
+        pythons=fields.texts("pythons", form=_PYTHON, expected='a version of Python such as "3.12"', most=10),
+        images=fields.objects("images", _image, most=1000),
+        releases=fields.objects("releases", _release, most=1000),
+        left_out=fields.all_printed("left_out", most=1000),
+        files=fields.objects("files", _file, most=FILES_MAX),
+    )
+    fields.end()
+    if manifest.size > PACK_SIZE_MAX:
+        raise ValueError(f"its files have {manifest.size} bytes; expected at most {PACK_SIZE_MAX}")
+    return manifest
+
+
+def _file(fields: Fields) -> PackedFile:
+    file = PackedFile(
+        path=_path(fields, "path"),
+        size=fields.number("size", most=PACK_SIZE_MAX),
+        sha256=fields.text("sha256", form=_SHA256, expected="64 lower-case hex digits"),
+        sha1=fields.text("sha1", form=_SHA1, expected="40 lower-case hex digits"),
+    )
+    fields.end()
+    return file
+
+
+def _image(fields: Fields) -> PackedImage:
+    image = PackedImage(
+        name=_label(fields, "name"), version=_version(fields), folder=_path(fields, "folder"), files=_names(fields)
+    )
+    fields.end()
+    return image
+
+
+def _release(fields: Fields) -> PackedRelease:
+    release = PackedRelease(
+        channel=_label(fields, "channel"),
+        version=_version(fields),
+        board=fields.text("board", form=_BOARD, expected=" or ".join(str(board) for board in Board)),
+        files=_names(fields),
+        for_lab=fields.flag("for_lab", default=False),
+    )
+    fields.end()
+    return release
+
+
+def _path(fields: Fields, name: str) -> str:
+    path = fields.text(name)
+    if not is_path(path):
+        raise fields.fault(name, PATH_SAID)
+    return path
+
+
+def _label(fields: Fields, name: str) -> str:
+    return fields.text(name, form=_LABEL, expected='lower-case letters, digits and "-"')
+
+
+def _version(fields: Fields) -> str:
+    return fields.text("version", form=_VERSION, expected='a version such as "4593.2.5"')
+
+
+def _names(fields: Fields) -> tuple[str, ...]:
+    names = fields.texts("files", form=_NAME, expected=_NAME_SAID, most=1000)
+    if not names or len(set(names)) != len(names):
+        raise ValueError(f"{fields.where}.files has no name, or a name twice")
+    return names
+
+
+def _check_paths(manifest: Manifest) -> None:
+    """Refuse paths that meet on a file system which ignores case, files that are folders too, and the manifest's own name."""
+    taken = {name.lower(): name for name in (MANIFEST, SUMS)}
+    folders: dict[str, str] = {}
+    for path in (file.path for file in manifest.files):
+        if path.lower() in taken:
+            raise ValueError(
+                f'the file "{path}" is listed beside "{taken[path.lower()]}"; expected each path once, whatever its case'
+            )
+        taken[path.lower()] = path
+        folder = path.rpartition("/")[0]
+        while folder and folders.setdefault(folder.lower(), folder) == folder:
+            folder = folder.rpartition("/")[0]
+        if folder:
+            raise ValueError(f'the folder "{folder}" is also written "{folders[folder.lower()]}"')
+    both = taken.keys() & folders.keys()
+    if both:
+        raise ValueError(f'"{taken[min(both)]}" is a file and a folder')

@@ -1,27 +1,34 @@
 """Proves that a pack suffices: every file is what the manifest says, what it names is whole, and the wheels install.
 
-Nothing is fetched: pip runs in an empty environment of its own, told to look at the pack alone.
+Nothing is fetched: pip runs in an empty environment of its own, told to look at the pack alone. No code of the pack runs, since a
+pack may come from anybody. The bounds of what is read are constants: images/packed.py, wheelfile.py, wheels.py and here.
 """
 
 from __future__ import annotations
 
 import os
 import platform
+import shlex
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from flatkit.errors import CommandFailed, FlatkitError
+from flatkit.errors import CommandFailed, FetchError, FlatkitError, WaitTimeout
 from flatkit.events import Observer, phase
+from flatkit.files import open_below
 from flatkit.images.packed import MANIFEST, SUMS, Manifest, sums_as_text
 from flatkit.room import wheels
 from flatkit.room.parcel import measure
 from flatkit.room.serve import read_manifest
+from flatkit.room.wheelfile import Wheel, parse_wheel
 from flatkit.run import run
 from flatkit.untrusted import lines_of, printable
 
+WHEELS_SECONDS = 300.0
+PIP_SECONDS = 300.0
 _SHOWN = 5
 
 
@@ -54,7 +61,7 @@ class PackCheck:
         ]
         verdict = "this pack suffices for a room without the Internet" if self.ok else "this pack does not suffice"
         return "\n".join(
-            [*lines, verdict, *([] if self.ok else [f"  Next: flatkit room pack {printable(self.folder)}"])]
+            [*lines, verdict, *([] if self.ok else [f"  Next: flatkit room pack {printable(shlex.quote(str(self.folder)))}"])]
         )
 
 
@@ -80,7 +87,7 @@ def _files(folder: Path, manifest: Manifest, observer: Observer) -> Finding:
     with phase(observer, "files", f"Reading {manifest.size / 1e6:.0f} MB"):
         for file in manifest.files:
             try:
-                found = measure(folder, file.path)
+                found = measure(folder, file.path, most=file.size)
             except OSError as error:
                 wrong.append(f"{file.path}: {error.strerror}")
                 continue
@@ -94,9 +101,11 @@ def _files(folder: Path, manifest: Manifest, observer: Observer) -> Finding:
 
 
 def _sums(folder: Path, manifest: Manifest) -> Finding:
+    expected = sums_as_text(manifest).encode()
     try:
-        ok = (folder / SUMS).read_text() == sums_as_text(manifest)
-    except (OSError, UnicodeDecodeError):
+        with open_below(folder, SUMS) as file:
+            ok = file.read(len(expected) + 1) == expected
+    except OSError:
         ok = False
     found = (
         f"{SUMS} says the same as {MANIFEST}" if ok else f"{SUMS} is missing, or says something else than {MANIFEST}"
@@ -119,34 +128,90 @@ def _named(manifest: Manifest) -> Finding:
 
 
 def _wheels(folder: Path, manifest: Manifest, observer: Observer) -> Iterator[Finding]:
-    here = folder / "wheels"
-    own = [folder / file.path for file in manifest.below("wheels") if "/flatkit-" in file.path]
-    if len(own) != 1 or not own[0].is_file():
+    try:
+        found = _read_wheels(folder, manifest)
+    except FlatkitError as error:
+        yield Finding(name="wheels", ok=False, found=error.message)
+        return
+    own = [wheel for wheel in found if wheel.name == "flatkit"]
+    if len(own) != 1:
         yield Finding(name="wheels", ok=False, found="flatkit's own wheel is not there, so no seat can install it")
         return
+    whole = True
     for python in manifest.pythons:
         try:
-            missing = list(wheels.close_over(here, root=own[0], python=python).missing)
+            missing = list(wheels.close_over(found, root=own[0], python=python).missing)
         except FlatkitError as error:
             missing = [error.message]
-        found = f"missing: {_few(missing)}" if missing else "every requirement has a wheel that fits"
-        yield Finding(name=f"CPython {python}", ok=not missing, found=found)
+            whole = False
+        text = f"missing: {_few(missing)}" if missing else "every requirement has a wheel that fits"
+        yield Finding(name=f"CPython {python}", ok=not missing, found=text)
     running = ".".join(platform.python_version_tuple()[:2])
-    if running in manifest.pythons:
+    if whole and running in manifest.pythons:
         with phase(observer, "install", "Resolving the wheels with pip alone", typical=20):
-            yield _resolve(here, running)
+            yield _resolve(folder, manifest, own[0], running)
 
 
-def _resolve(folder: Path, python: str) -> Finding:
-    """Let pip itself work it out, in an empty environment, without an index and without this person's settings."""
-    env = {name: "" for name in os.environ if name.startswith("PIP_")}
-    env |= {"PIP_CONFIG_FILE": os.devnull, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(folder)}
-    with tempfile.TemporaryDirectory() as work:
+def _read_wheels(folder: Path, manifest: Manifest) -> list[Wheel]:
+    """Read the wheels that the manifest names and that are there. Raises FetchError."""
+    found = []
+    listed = [file for file in manifest.below("wheels") if file.path.endswith(".whl")]
+    if len(listed) > wheels.WHEELS_MAX:
+        raise FetchError(f"there are {len(listed)} wheels; expected at most {wheels.WHEELS_MAX}")
+    until = time.monotonic() + WHEELS_SECONDS
+    for listing in listed:
+        if time.monotonic() > until:
+            raise FetchError(f"reading the wheels took more than {WHEELS_SECONDS:.0f} s")
         try:
-            run([sys.executable, "-m", "venv", work])
-            said = wheels.pip("install", "--dry-run", "flatkit", python=Path(work) / "bin" / "python", env=env)
+            with open_below(folder, listing.path) as file:
+                found.append(parse_wheel(listing.path.removeprefix("wheels/"), file))
+        except FetchError:  # an OSError as well
+            raise
+        except OSError:
+            continue  # found by the look at all files
+    return found
+
+
+def _resolve(folder: Path, manifest: Manifest, own: Wheel, python: str) -> Finding:
+    """Let pip itself work it out, in an empty environment, without an index and without this person's settings.
+
+    pip gets a page of the manifest's wheels with their digests, so it takes no other file and builds nothing.
+    """
+    env = {name: "" for name in os.environ if name.startswith("PIP_")} | {"PIP_CONFIG_FILE": os.devnull}
+    names = {file.path.removeprefix("wheels/"): file.sha256 for file in manifest.below("wheels")}
+    index = {name: digest for name, digest in names.items() if name.endswith(".whl")}
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        page = work / "wheels.html"
+        page.write_text(wheels.as_index(index, base=f"{folder.absolute().as_uri()}/wheels/"))
+        command: list[str | Path] = [
+            work / "venv/bin/python",
+            "-I",
+            "-m",
+            "pip",
+            "--isolated",
+            "--disable-pip-version-check",
+        ]
+        command += [
+            "install",
+            "--dry-run",
+            "--no-index",
+            "--only-binary",
+            ":all:",
+            "--no-cache-dir",
+            "--find-links",
+            page,
+        ]
+        try:
+            # -I: no module of the current folder, which may be the pack
+            run([sys.executable, "-I", "-m", "venv", work / "venv"], cwd=work, timeout=PIP_SECONDS)
+            said = run([*command, "--", f"flatkit=={own.version}"], cwd=work, env=env, timeout=PIP_SECONDS).stdout
         except CommandFailed as error:
             last = (lines_of(error.details.strip()) or [error.message])[-1]
-            return Finding(name="pip", ok=False, found=f"on CPython {python} pip says: {last}")
+            return Finding(name="pip", ok=False, found=f"on CPython {python} pip says: {printable(last)}")
+        except WaitTimeout:
+            return Finding(
+                name="pip", ok=False, found=f"on CPython {python} pip did not end within {PIP_SECONDS:.0f} s"
+            )
     count = len(said.rpartition("Would install")[2].split())
     return Finding(name="pip", ok=count > 0, found=f"on CPython {python} pip would install {count} packages")

@@ -6,25 +6,27 @@ own /usr. So a pack is a way for the bytes, and nobody has to trust it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from flatkit import web
 from flatkit.errors import FetchError, ImageError, UsageError
 from flatkit.events import Said, phase
+from flatkit.files import hash_file
+from flatkit.images.cache import locked, make_folder
 from flatkit.images.download import Download
 from flatkit.images.fetch import Fetcher
 from flatkit.images.names import Wanted, find_wanted, host_board
 from flatkit.images.packed import PackedImage, PackedRelease
 from flatkit.images.source import KEY_FILE, fetch_small
 from flatkit.images.store import CachedImage, flatcar_dir
+from flatkit.paths import cache_dir
 from flatkit.room.parcel import Parcel
 
 PAYLOAD = "flatcar_production_update.gz"
 OEM = "oem-qemu.gz"
+_SUM_MAX = 4096
 _UPDATES = "https://update.release.flatcar-linux.net"
 
 
@@ -113,26 +115,29 @@ def update_server() -> str:
 
 
 def _fetch(parcel: Parcel, inside: str) -> None:
-    """One file and its SHA-256, which the server keeps beside it. Raises FetchError, ImageError."""
+    """Put a file in whose SHA-256 the server keeps beside it. It is fetched in the cache, where an interrupted download goes on.
+
+    Raises FetchError, ImageError.
+    """
     url = f"{update_server()}/{inside}"
     told = fetch_small(f"{url}.sha256", observer=parcel.observer)
-    match = re.match(r"\s*([0-9a-fA-F]{64})\b", told.decode(errors="replace")) if told else None
+    match = re.match(r"\s*([0-9a-fA-F]{64})\b", told[:_SUM_MAX].decode(errors="replace")) if told else None
     if not match:
         raise FetchError(f'"{url}.sha256" is not there, or holds no SHA-256')
-    expected, target = match[1].lower(), parcel.path(inside)
-    if not target.is_file() or _sha256(target) != expected:
-        part = target.with_name(f"{target.name}.part")
+    expected = match[1].lower()
+    if parcel.has(inside, sha256=expected):
+        parcel.keep(inside)
+        return
+    cache = make_folder(cache_dir() / "payloads", needed_mib=0, what="update payloads")
+    part = cache / f"{expected}.part"
+    with locked(cache, parcel.observer, what="an update payload", doing="fetching"):
         parcel.observer.notify(Said(text=f"fetching {url}"))
         Download(url, part, observer=parcel.observer).run()
-        if _sha256(part) != expected:
-            part.unlink()
-            raise ImageError(
-                f'"{url}" is not the file whose SHA-256 stands beside it: it was removed', hint="try again later"
-            )
-        part.replace(target)
-    parcel.keep(inside)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            if hash_file(part) != expected:
+                raise ImageError(
+                    f'"{url}" is not the file whose SHA-256 stands beside it: it was removed', hint="try again later"
+                )
+            parcel.copy(part, inside)
+        finally:
+            part.unlink(missing_ok=True)

@@ -5,8 +5,8 @@ Distribution packages (QEMU, libvirt) are not in it: `flatkit doctor` names them
 
 from __future__ import annotations
 
-import hashlib
 import re
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +15,15 @@ from flatkit import paths
 from flatkit.errors import UsageError
 from flatkit.events import Observer, Said, phase
 from flatkit.images.lab import recipe
-from flatkit.images.packed import Manifest, PackedImage, PackedRelease
+from flatkit.images.packed import LAB_FILES, SUMS, Manifest, PackedImage, PackedRelease, is_path
 from flatkit.room import wheels
 from flatkit.room.flatcar import add_flatcar, parse_names
 from flatkit.room.parcel import Parcel
+from flatkit.room.wheelfile import is_wheel_name
 from flatkit.updates.omaha import BOARDS
 from flatkit.updates.payload import FILE_NAME
 
 BOARD = BOARDS[0]
-LAB_FILES = ("disk.qcow2", "vmlinuz", "selector", "image.json")
 CONTAINER = "flatkit-web-1.tar"
 
 
@@ -112,35 +112,43 @@ def add_extensions(parcel: Parcel, names: Sequence[str], files: Sequence[Path]) 
         name = re.split(r"-v?[0-9]", path.name.removesuffix(".raw"))[0]
         parcel.copy(path, f"extensions/{name}/{path.name}")
     for folder in sorted({name.partition("/")[0] for name in parcel.names("extensions")}):
-        sums = [
-            f"{hashlib.sha256((parcel.folder / 'extensions' / folder / name).read_bytes()).hexdigest()}  {name}\n"
-            for name in parcel.names(f"extensions/{folder}")
-        ]
-        parcel.text(f"extensions/{folder}/SHA256SUMS", "".join(sums))
+        names = parcel.names(f"extensions/{folder}")
+        lines = [f"{parcel.measure(f'extensions/{folder}/{name}').sha256}  {name}\n" for name in names if name != SUMS]
+        parcel.text(f"extensions/{folder}/{SUMS}", "".join(lines))
 
 
 def add_containers(parcel: Parcel) -> None:
     """Put the container image of the lessons in."""
     from flatkit.images.container import build_container_image
 
-    with phase(parcel.observer, "containers", "Making the container image"):
-        build_container_image(parcel.path(f"containers/{CONTAINER}"), observer=parcel.observer)
-        parcel.keep(f"containers/{CONTAINER}")
+    inside = f"containers/{CONTAINER}"
+    with phase(parcel.observer, "containers", "Making the container image"), tempfile.TemporaryDirectory() as work:
+        parcel.copy(build_container_image(Path(work) / CONTAINER, observer=parcel.observer), inside)
 
 
 def add_wheels(parcel: Parcel, pythons: Sequence[str]) -> None:
-    """Put flatkit's wheel in, and every wheel that it needs on these Pythons."""
-    folder = parcel.path("wheels/x").parent
-    with phase(parcel.observer, "wheels", f"Fetching wheels for CPython {', '.join(pythons)}", typical=40):
+    """Put flatkit's wheel in, and every wheel that it needs on these Pythons.
+
+    They are gathered in a folder of this process alone; of an earlier pack's wheels it gets those that its manifest describes.
+    """
+    with (
+        phase(parcel.observer, "wheels", f"Fetching wheels for CPython {', '.join(pythons)}", typical=40),
+        tempfile.TemporaryDirectory() as work,
+    ):
+        folder = Path(work)
+        for inside in parcel.before("wheels"):
+            name = inside.removeprefix("wheels/")
+            if is_wheel_name(name) and not name.startswith("flatkit-"):
+                parcel.take_back(inside, folder / name)
         own = wheels.build_own(folder)
         trouble = wheels.build_libvirt(folder)
         needed = wheels.download(folder, root=own, pythons=pythons, observer=parcel.observer)
+        needed |= set(folder.glob("libvirt_python-*.whl"))
+        for path in sorted(needed):
+            parcel.copy(path, f"wheels/{path.name}")
     if trouble:
         parcel.left_out.append(trouble)
-    needed |= set(folder.glob("libvirt_python-*.whl"))
-    for path in sorted(needed):
-        parcel.keep(f"wheels/{path.name}")
-    digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in needed}
+    digests = {path.name: parcel.measure(f"wheels/{path.name}").sha256 for path in needed}
     parcel.text("wheels/index.html", wheels.as_index(digests))
 
 
@@ -149,5 +157,9 @@ def add_course(parcel: Parcel) -> None:
     origin = paths.source_notebooks() or paths.packaged_notebooks()
     for path in sorted(origin.rglob("*")) if origin.is_dir() else ():
         inside = path.relative_to(origin)
-        if path.is_file() and not {"__pycache__", ".ipynb_checkpoints"} & set(inside.parts):
+        if not path.is_file() or any(part == "__pycache__" or part.startswith(".") for part in inside.parts):
+            continue
+        if is_path(f"course/{inside}"):
             parcel.copy(path, f"course/{inside}")
+        else:
+            parcel.left_out.append(f'course/{inside}: expected a name of letters, digits and "._+@!~-"')

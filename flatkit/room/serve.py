@@ -6,6 +6,7 @@ import html
 import itertools
 import os
 import re
+import shlex
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +15,20 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flatkit.errors import ImageError, UsageError
-from flatkit.images.packed import MANIFEST, SUMS, Manifest, PackedRelease, parse_manifest
+from flatkit.events import Observer, Progressed, phase
+from flatkit.files import open_below
+from flatkit.images.packed import (
+    MANIFEST,
+    MANIFEST_MAX,
+    SUMS,
+    Manifest,
+    PackedRelease,
+    manifest_as_text,
+    parse_manifest,
+    sums_as_text,
+)
 from flatkit.paths import state_dir
+from flatkit.room.wheelfile import is_wheel_name
 from flatkit.room.wheels import as_index
 from flatkit.updates.channels import Channels
 from flatkit.updates.omaha import BOARDS
@@ -43,28 +56,44 @@ def open_channels() -> Channels:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a pack. Raises UsageError when the folder holds none, ImageError when it is not understood."""
     try:
-        return parse_manifest((folder / MANIFEST).read_text())
-    except (OSError, UnicodeDecodeError):
+        with open_below(folder, MANIFEST) as file:
+            data = file.read(MANIFEST_MAX + 1)
+    except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
-            f'"{folder}" holds no pack: there is no {MANIFEST} in it', hint=f"flatkit room pack {folder}"
+            f'"{folder}" holds no pack: there is no {MANIFEST} in it',
+            hint=f"flatkit room pack {shlex.quote(str(folder))}",
         ) from None
+    except OSError as error:
+        raise UsageError(
+            f'the pack "{folder}" cannot be read: {MANIFEST}: {error.strerror}',
+            hint=f"flatkit room pack {shlex.quote(str(folder))}",
+        ) from None
+    return parse_manifest(data)
 
 
-def publish(site: Site, folder: Path, manifest: Manifest) -> None:
-    """Publish all of a pack. Raises InputError when a file is not there or has another size."""
-    for file in manifest.files:
-        path = folder / file.path
-        places = [f"/{file.path}"]
-        if file.path.startswith("extensions/"):
-            if path.name == SUMS:
+def publish(site: Site, folder: Path, manifest: Manifest, *, observer: Observer | None = None) -> None:
+    """Publish all of a pack, each file only if it is as the manifest says. Raises InputError, UsageError.
+
+    Lists (manifest, sums, the page of wheels) are made of the manifest's values, so no file of that name is read.
+    """
+    watcher, done = observer or Observer(), 0
+    with phase(watcher, "verify", f"Comparing {manifest.size / 1e6:.0f} MB with the manifest"):
+        for file in manifest.files:
+            name = file.path.rpartition("/")[2]
+            is_extension = file.path.startswith("extensions/")
+            if is_extension and name == SUMS:
                 continue  # the site makes them of what it publishes
-            places.append(f"/extensions/{path.name}")
-        for place in places:
-            site.publish_known(place, path, size=file.size, sha256=file.sha256, sha1=file.sha1)
-    for name in (MANIFEST, SUMS):
-        site.publish_text(f"/{name}", (folder / name).read_text())
-    wheels = {file.path.rpartition("/")[2]: file.sha256 for file in manifest.below("wheels")}
-    wheels.pop("index.html", None)
+            also = [f"/extensions/{name}"] if is_extension else []
+            site.publish_known(
+                f"/{file.path}", folder / file.path, size=file.size, sha256=file.sha256, sha1=file.sha1, below=folder,
+                also=also,
+            )  # fmt: skip
+            done += file.size
+            watcher.notify(Progressed(phase="verify", done=done // 10**6, total=manifest.size // 10**6, unit="MB"))
+    site.publish_text(f"/{MANIFEST}", manifest_as_text(manifest))
+    site.publish_text(f"/{SUMS}", sums_as_text(manifest))
+    names = {file.path.removeprefix("wheels/"): file.sha256 for file in manifest.below("wheels")}
+    wheels = {name: digest for name, digest in names.items() if is_wheel_name(name)}
     site.publish_text("/wheels/", as_index(wheels), media_type="text/html")
     for release in manifest.releases:
         site.publish_known_release(release.version, release.files, board=release.board, for_lab=release.for_lab)
@@ -182,14 +211,14 @@ class Instructions:
 
 @contextmanager
 def serving(
-    folder: Path, address: Address, *, store: Path | None = None
+    folder: Path, address: Address, *, store: Path | None = None, observer: Observer | None = None
 ) -> Iterator[tuple[UpdateServer, Instructions]]:
-    """Serve a pack until the block ends. Raises UsageError, ImageError (the pack), HostError (the address)."""
+    """Serve a pack until the block ends. Raises UsageError, ImageError or InputError (the pack), HostError (the address)."""
     manifest = read_manifest(folder)
     if not manifest.files:
-        raise ImageError(f'the pack "{folder}" is not finished', hint=f"flatkit room pack {folder}")
+        raise ImageError(f'the pack "{folder}" is not finished', hint=f"flatkit room pack {shlex.quote(str(folder))}")
     server = UpdateServer(listen=address.host, port=address.port, channels=Channels(store=store))
-    publish(server, folder, manifest)
+    publish(server, folder, manifest, observer=observer)
     with server:
         names = [file.path for file in manifest.below("wheels")]
         words = Instructions(

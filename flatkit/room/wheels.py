@@ -6,25 +6,25 @@ another one. So the closure is worked out here, by the `packaging` library, for 
 
 from __future__ import annotations
 
-import re
+import html
 import sys
 import tempfile
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.parser import HeaderParser
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from flatkit import paths
 from flatkit.errors import CommandFailed, FetchError, MissingDependency
 from flatkit.events import Observer, Said
+from flatkit.room.wheelfile import Wheel, read_wheel
 from flatkit.run import run
+from flatkit.untrusted import printable
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.tags import Tag
-    from packaging.version import Version
 
 PYTHONS = ("3.11", "3.12", "3.13")
 # Up to glibc 2.28: every distribution since 2019. Names as in PEP 600, and the older ones of the same thing.
@@ -33,16 +33,21 @@ _PLATFORMS = (
     "manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64", "linux_x86_64",
 )  # fmt: skip
 _ROUNDS = 8
+WHEELS_MAX = 2000
+WORK_MAX = 50_000  # conditions of requirements that are looked at for one Python; flatkit's own wheels have about 5,000
 
 
-def pip(*arguments: str | Path, python: str | Path = sys.executable, env: dict[str, str] | None = None) -> str:
-    """Run pip and return what it said. Raises MissingDependency when this Python has none, CommandFailed."""
+def pip(*arguments: str | Path) -> str:
+    """Run this Python's pip and return what it said. Raises MissingDependency when there is none, CommandFailed.
+
+    Python is told to look for no module in the current folder, which may be somebody else's.
+    """
     try:
-        return run([python, "-m", "pip", "--disable-pip-version-check", *arguments], env=env).stdout
+        return run([sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", *arguments]).stdout
     except CommandFailed as error:
         if "No module named pip" in error.details:
             raise MissingDependency(
-                f'"{python}" has no pip, which fetches the wheels', hint=f"{python} -m ensurepip"
+                f'"{sys.executable}" has no pip, which fetches the wheels', hint=f"{sys.executable} -m ensurepip"
             ) from None
         raise
 
@@ -98,7 +103,7 @@ def download(folder: Path, *, root: Path, pythons: Sequence[str], observer: Obse
     needed = {root}
     for python in pythons:
         for _ in range(_ROUNDS):
-            found = close_over(folder, root=root, python=python)
+            found = close_over(read_wheels(folder), root=read_wheel(root), python=python)
             if not found.missing:
                 break
             observer.notify(Said(text=f"wheels for CPython {python}: fetching {_few(found.missing)}"))
@@ -107,7 +112,7 @@ def download(folder: Path, *, root: Path, pythons: Sequence[str], observer: Obse
             raise FetchError(
                 f"the wheels for CPython {python} never became complete: {_few(found.missing)} are missing"
             )
-        needed |= set(found.wheels)
+        needed |= {folder / wheel.file_name for wheel in found.wheels}
     return needed
 
 
@@ -122,7 +127,7 @@ def _fetch(folder: Path, requirements: Sequence[str], python: str) -> None:
     try:
         pip(
             "download", "--quiet", "--only-binary=:all:", "--implementation", "cp", "--python-version", python,
-            *kinds, *platforms, "--dest", folder, *requirements,
+            *kinds, *platforms, "--dest", folder, "--", *requirements,
         )  # fmt: skip
     except CommandFailed as error:
         raise FetchError(
@@ -136,37 +141,45 @@ def _fetch(folder: Path, requirements: Sequence[str], python: str) -> None:
 class Closure:
     """What a wheel needs on one Python: the wheels that fulfil it, and the requirements that none fulfils."""
 
-    wheels: tuple[Path, ...]
+    wheels: tuple[Wheel, ...]
     missing: tuple[str, ...]
 
 
-def close_over(folder: Path, *, root: Path, python: str) -> Closure:
-    """What `root` needs on a Python, and what that needs in turn, as far as `folder` has it. Reads only.
+def read_wheels(folder: Path) -> list[Wheel]:
+    """Read all wheels in a folder of this process. Raises FetchError for one that cannot be read."""
+    return [read_wheel(path) for path in sorted(folder.glob("*.whl"))]
 
-    Only requirements whose conditions hold there count. Raises FetchError for a wheel that cannot be read.
+
+def close_over(wheels: Sequence[Wheel], *, root: Wheel, python: str) -> Closure:
+    """What `root` needs on a Python, and what that needs in turn, as far as it is among `wheels`.
+
+    Only requirements whose conditions hold there count. Raises FetchError for conditions that make no sense, or far too many.
     """
-    from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    wheels = _readable(folder, python)
+    fitting = _by_name(wheels, python)
     missing: set[str] = set()
-    used: set[Path] = set()
+    used: dict[str, Wheel] = {}
     done: set[tuple[str, ...]] = set()
-    todo = [Requirement(text) for text in _requirements(root, python, extras=())]
+    todo = _holding(root, python, extras=())
+    work = 0
     while todo:
         wanted = todo.pop()
         key = (canonicalize_name(wanted.name), str(wanted.specifier), *sorted(wanted.extras))
         if key in done:
             continue
         done.add(key)
-        rows = wheels.get(canonicalize_name(wanted.name), [])
-        fitting = [path for version, path in rows if wanted.specifier.contains(version, prereleases=True)]
-        if not fitting:
+        rows = fitting.get(canonicalize_name(wanted.name), [])
+        found = next((one for one in rows if wanted.specifier.contains(one.version, prereleases=True)), None)
+        if found is None:
             missing.add(_plain(wanted))
             continue
-        used.add(fitting[0])
-        todo += [Requirement(text) for text in _requirements(fitting[0], python, extras=tuple(wanted.extras))]
-    return Closure(wheels=tuple(sorted(used)), missing=tuple(sorted(missing)))
+        used[found.file_name] = found
+        work += len(found.requires) * (1 + len(wanted.extras))
+        if work > WORK_MAX:
+            raise FetchError(f'"{root.file_name}" leads to more than {WORK_MAX} conditions of requirements')
+        todo += _holding(found, python, extras=tuple(wanted.extras))
+    return Closure(wheels=tuple(used[name] for name in sorted(used)), missing=tuple(sorted(missing)))
 
 
 def _plain(wanted: Requirement) -> str:
@@ -174,20 +187,17 @@ def _plain(wanted: Requirement) -> str:
     return f"{wanted.name}{extras}{wanted.specifier}"
 
 
-def _readable(folder: Path, python: str) -> dict[str, list[tuple[Version, Path]]]:
-    """Name -> versions with their wheels, newest first, of those that a Python can take."""
-    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
-
+def _by_name(wheels: Sequence[Wheel], python: str) -> dict[str, list[Wheel]]:
+    """Name -> wheels, newest first, of those that a Python can take."""
     supported = _tags(python)
-    found: dict[str, list[tuple[Version, Path]]] = {}
-    for path in folder.glob("*.whl"):
-        try:
-            name, version, _, tags = parse_wheel_filename(path.name)
-        except InvalidWheelFilename:
-            raise FetchError(f'"{path}" has no name of a wheel') from None
-        if tags & supported:
-            found.setdefault(name, []).append((version, path))
-    return {name: sorted(rows, reverse=True) for name, rows in found.items()}
+    found: dict[str, list[Wheel]] = {}
+    for wheel in wheels:
+        if wheel.tags & supported:
+            found.setdefault(wheel.name, []).append(wheel)
+    return {
+        name: sorted(rows, key=lambda wheel: (wheel.version, wheel.file_name), reverse=True)
+        for name, rows in found.items()
+    }
 
 
 def _tags(python: str) -> frozenset[Tag]:
@@ -199,35 +209,31 @@ def _tags(python: str) -> frozenset[Tag]:
     return frozenset([*own, *compatible_tags(version, f"cp{number}", platforms=_PLATFORMS)])
 
 
-def _requirements(wheel: Path, python: str, *, extras: Sequence[str]) -> list[str]:
-    """What a wheel needs on a Python, with these extras."""
-    from packaging.requirements import Requirement
-
+def _holding(wheel: Wheel, python: str, *, extras: Sequence[str]) -> list[Requirement]:
+    """What a wheel needs on a Python, with these extras. Raises FetchError."""
     base = {
         "python_version": python, "python_full_version": f"{python}.0", "implementation_version": f"{python}.0",
         "sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64", "os_name": "posix",
         "implementation_name": "cpython", "platform_python_implementation": "CPython", "platform_release": "6.1",
         "platform_version": "",
     }  # fmt: skip
-    found = []
-    for text in metadata_of(wheel).get_all("Requires-Dist", []):
-        marker = Requirement(text).marker
-        if marker is None or any(marker.evaluate({**base, "extra": extra}) for extra in ("", *extras)):
-            found.append(text)
-    return found
-
-
-def metadata_of(wheel: Path):  # type: ignore[no-untyped-def]
-    """The METADATA of a wheel, as headers. Raises FetchError for what is no wheel."""
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            name = next(name for name in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
-            return HeaderParser().parsestr(archive.read(name).decode())
-    except (OSError, zipfile.BadZipFile, StopIteration, UnicodeDecodeError):
-        raise FetchError(f'"{wheel}" is no wheel that can be read', hint="remove it, and pack again") from None
+        return [
+            wanted
+            for wanted in wheel.requires
+            if wanted.marker is None or any(wanted.marker.evaluate({**base, "extra": extra}) for extra in ("", *extras))
+        ]
+    except (ValueError, RecursionError) as error:  # a comparison that is none
+        raise FetchError(
+            f'"{wheel.file_name}" has a requirement whose condition makes no sense: {printable(error, limit=200)}',
+            hint="remove it, and pack again",
+        ) from None
 
 
-def as_index(names: dict[str, str]) -> str:
-    """The page that `pip --find-links` reads: file name -> SHA-256, which pip then holds the file against."""
-    links = "".join(f'<a href="{name}#sha256={digest}">{name}</a><br>\n' for name, digest in sorted(names.items()))
+def as_index(names: dict[str, str], *, base: str = "") -> str:
+    """The page that `pip --find-links` reads: file name -> SHA-256, which pip checks. `base` is the address of all of them."""
+    links = "".join(
+        f'<a href="{html.escape(base + quote(name))}#sha256={html.escape(digest)}">{html.escape(name)}</a><br>\n'
+        for name, digest in sorted(names.items())
+    )
     return f"<!doctype html>\n<meta charset=utf-8>\n<title>Wheels</title>\n{links}"

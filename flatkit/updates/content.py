@@ -1,7 +1,8 @@
 """What can be served, and which bytes of it a request wants: entity tags and ranges as in RFC 9110.
 
-A file is measured once, when it is published; if it changes afterwards it is not served any more, since its entity tag
-and the hashes that were promised would be wrong.
+A file is measured once, when it is published; if its bytes change afterwards it is not served any more, since its entity tag
+and the hashes that were promised would be wrong. What is sent is read from the very file that was looked at: regular, and where a
+folder is given (a pack, which may come from others), below that folder without a link on the way.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 from flatkit.errors import ImageError, InputError
+from flatkit.files import open_below, open_regular
 
+_Stamp = tuple[int, ...]
 _CHUNK = 1024 * 1024
 
 
@@ -27,9 +30,12 @@ class Content:
     sha256: str
     sha1: str
     path: Path | None = None
-    changed_ns: int = 0
+    below: Path | None = None
     data: bytes = b""
     media_type: str = "application/octet-stream"
+    # The states of the file in which its bytes are known to be these. A file system may give a file another number meanwhile, and
+    # a backup another time of change: then the bytes decide.
+    stamps: set[_Stamp] = field(default_factory=set, repr=False, compare=False)
 
     @property
     def etag(self) -> str:
@@ -41,14 +47,37 @@ class Content:
         if self.path is None:
             return BytesIO(self.data)
         try:
-            file = self.path.open("rb")
+            file = _open(self.path, self.below)
         except OSError as error:
             raise ImageError(f'"{self.path}" was published and cannot be read any more: {error.strerror}') from None
-        now = os.fstat(file.fileno())
-        if (now.st_size, now.st_mtime_ns) != (self.size, self.changed_ns):
+        try:
+            if not self._is_known(file, self.path):
+                raise ImageError(f'"{self.path}" has changed since it was published', hint="publish it again")
+        except BaseException:
             file.close()
-            raise ImageError(f'"{self.path}" has changed since it was published', hint="publish it again")
+            raise
         return file
+
+    def _is_known(self, file: BinaryIO, path: Path) -> bool:
+        now = os.fstat(file.fileno())
+        if now.st_size != self.size or _stamp(now) in self.stamps:
+            return now.st_size == self.size
+        try:
+            found = _measure(file, path)
+            file.seek(0)
+        except (OSError, InputError):
+            return False
+        if found.sha256 == self.sha256:
+            self.stamps.update(found.stamps)
+        return found.sha256 == self.sha256
+
+
+def _open(path: Path, below: Path | None) -> BinaryIO:
+    return open_below(below, str(path.relative_to(below))) if below else open_regular(path)
+
+
+def _stamp(found: os.stat_result) -> _Stamp:
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def text_content(text: str, *, media_type: str = "text/plain") -> Content:
@@ -65,30 +94,49 @@ def text_content(text: str, *, media_type: str = "text/plain") -> Content:
 
 def file_content(path: Path) -> Content:
     """Measure a file: one pass for both digests, little memory. Raises InputError when it cannot be read."""
+    try:
+        with open_regular(path) as file:
+            return _measure(file, path)
+    except OSError as error:
+        raise InputError(f'"{path}" cannot be published: {error.strerror}') from None
+
+
+def known_content(path: Path, *, size: int, sha256: str, sha1: str, below: Path | None = None) -> Content:
+    """A file whose size and digests were promised; with `below`, one of that folder, to which no link leads.
+
+    Raises InputError when it cannot be read, or is not the promised one.
+    """
+    try:
+        with _open(path, below) as file:
+            found = os.fstat(file.fileno()).st_size
+            if found != size:
+                raise InputError(f'"{path}" has {found} bytes; expected {size}')
+            content = _measure(file, path, below=below)
+    except OSError as error:
+        raise InputError(f'"{path}" cannot be published: {error.strerror}') from None
+    if (content.sha256, content.sha1) != (sha256, sha1):
+        raise InputError(
+            f'"{path}" is not the file that was promised: its SHA-256 is {content.sha256}; expected {sha256}'
+        )
+    return content
+
+
+def _measure(file: BinaryIO, path: Path, *, below: Path | None = None) -> Content:
+    """Take the digests of an open file of the size that it has now. Raises OSError, InputError when it changes meanwhile."""
     # SHA-1 is what Omaha's protocol has a field for; what is checked are SHA-256 and the signature.
     sha256, sha1 = hashlib.sha256(), hashlib.sha1(usedforsecurity=False)
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(_CHUNK):
-                sha256.update(piece)
-                sha1.update(piece)
-            found = os.fstat(file.fileno())
-    except OSError as error:
-        raise InputError(f'"{path}" cannot be published: {error.strerror}') from None
+    before = os.fstat(file.fileno())
+    left = before.st_size
+    while left and (piece := file.read(min(_CHUNK, left))):
+        left -= len(piece)
+        sha256.update(piece)
+        sha1.update(piece)
+    if left or _stamp(os.fstat(file.fileno())) != _stamp(before):
+        raise InputError(f'"{path}" cannot be published: it changes while it is read')
     return Content(
-        size=found.st_size, sha256=sha256.hexdigest(), sha1=sha1.hexdigest(), path=path, changed_ns=found.st_mtime_ns
-    )
-
-
-def known_content(path: Path, *, size: int, sha256: str, sha1: str) -> Content:
-    """A file whose digests somebody has taken already: nothing is read. Raises InputError when its size is another one."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise InputError(f'"{path}" cannot be published: {error.strerror}') from None
-    if found.st_size != size:
-        raise InputError(f'"{path}" has {found.st_size} bytes; expected {size}')
-    return Content(size=size, sha256=sha256, sha1=sha1, path=path, changed_ns=found.st_mtime_ns)
+        size=before.st_size, sha256=sha256.hexdigest(), sha1=sha1.hexdigest(), path=path, below=below,
+        stamps={_stamp(before)},
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

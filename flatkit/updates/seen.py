@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import MISSING, asdict, dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
-from flatkit.updates.omaha import BOARDS, Package, UpdateEvent
+from flatkit.fields import Fields
+from flatkit.untrusted import printable
+from flatkit.updates.omaha import BOARDS, REQUEST_LIMIT, Package, UpdateEvent
+
+_HEX = re.compile("([0-9a-f]{2})*")
+_T = TypeVar("_T")
 
 
 class MachineState(str, Enum):
@@ -126,25 +132,24 @@ def book_as_json(book: Book) -> dict[str, Any]:
 
 
 def parse_book(data: Any) -> Book:
-    """The book that `book_as_json` wrote. Raises ValueError for anything else."""
-    try:
-        if data["format"] != 1:
-            raise ValueError(data["format"])
-        return Book(
-            offers={target: _releases(found) for target, found in data["offers"].items()},
-            known={target: _releases(found) for target, found in data["known"].items()},
-            groups={name: Group(**found) for name, found in data["groups"].items()},
-            machines={name: _machine(found) for name, found in data["machines"].items()},
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(str(error)) from None
+    """The book that `book_as_json` wrote, also by an older or newer flatkit: what is missing has its default, and fields that
+    this one does not know are left aside. Raises ValueError for anything else.
+    """
+    fields = Fields(data)
+    fields.number("format", least=1, most=1)
+    return Book(
+        offers=fields.table("offers", _offers),
+        known=fields.table("known", lambda found: _named(_releases(found), "version")),
+        groups=_named(fields.table("groups", _group), "name"),
+        machines=_named(fields.table("machines", _machine), "machine_id"),
+    )
 
 
-def _releases(data: dict[str, Any]) -> dict[str, Release]:
-    found = {}
-    for name, values in data.items():
-        packages = tuple(Package(**package) for package in values["packages"])
-        found[name] = Release(**{**values, "packages": packages})
+def _named(found: dict[str, _T], attribute: str) -> dict[str, _T]:
+    """Refuse a table whose keys are not the names of what it contains: programs look for one by the other."""
+    for key, value in found.items():
+        if getattr(value, attribute) != key:
+            raise ValueError(f'"{printable(key, limit=60)}" has another {attribute}')
     return found
 
 
@@ -153,6 +158,73 @@ def _plain(machine: MachineSeen) -> dict[str, Any]:
     return {**vars(machine), "events": events}
 
 
-def _machine(data: dict[str, Any]) -> MachineSeen:
-    events = tuple(SeenEvent(**{**seen, "event": UpdateEvent(**seen["event"])}) for seen in data["events"])
-    return MachineSeen(**{**data, "state": MachineState(data["state"]), "events": events})
+def _releases(fields: Fields) -> dict[str, Release]:
+    return {name: fields.inner(name, _release) for name in fields.names()}
+
+
+def _offers(fields: Fields) -> dict[str, Release]:
+    """Return the releases that have files: nothing else can be offered."""
+    return {channel: release for channel, release in _releases(fields).items() if release.packages}
+
+
+def _release(fields: Fields) -> Release:
+    return Release(
+        version=fields.text("version"),
+        packages=fields.objects("packages", _package),
+        allow_downgrade=fields.flag("allow_downgrade", default=False),
+        board=fields.text("board", default=BOARDS[0]),
+        for_lab=fields.flag("for_lab", default=False),
+    )
+
+
+def _package(fields: Fields) -> Package:
+    return Package(
+        name=fields.text("name"),
+        size=fields.number("size"),
+        sha1=fields.text("sha1", form=_HEX, expected="hex digits"),
+        sha256=fields.text("sha256", form=_HEX, expected="hex digits"),
+    )
+
+
+def _group(fields: Fields) -> Group:
+    return Group(
+        name=fields.text("name"),
+        channel=fields.text("channel"),
+        version=fields.text("version", default=""),
+        paused=fields.flag("paused", default=False),
+    )
+
+
+def _machine(fields: Fields) -> MachineSeen:
+    state = fields.text("state", default="")
+    texts = {
+        field.name: fields.text(field.name, default=None if field.default is MISSING else "", limit=REQUEST_LIMIT)
+        for field in dataclass_fields(MachineSeen)
+        if field.type == "str"
+    }
+    return MachineSeen(
+        **texts,
+        first_seen=fields.real("first_seen"),
+        last_seen=fields.real("last_seen"),
+        checks=fields.number("checks", default=0),
+        # A newer flatkit may know more states: the machine's next request says its own again.
+        state=MachineState(state) if state in set(MachineState) else MachineState.CURRENT,
+        events=fields.objects("events", _event, default=[]),
+    )
+
+
+def _event(fields: Fields) -> SeenEvent:
+    return SeenEvent(
+        at=fields.real("at"),
+        version=fields.text("version", limit=REQUEST_LIMIT),
+        event=fields.inner("event", _update_event),
+    )
+
+
+def _update_event(fields: Fields) -> UpdateEvent:
+    return UpdateEvent(
+        type=fields.number("type"),
+        result=fields.number("result"),
+        error_code=fields.number("error_code", default=0),
+        previous_version=fields.text("previous_version", default="", limit=REQUEST_LIMIT),
+    )

@@ -117,10 +117,24 @@ class Site:
         self._put(url_path, content)
         return content
 
-    def publish_known(self, url_path: str, path: Path, *, size: int, sha256: str, sha1: str) -> Content:
-        """Publish a file whose digests are known from a manifest, without reading it. Raises InputError or UsageError."""
-        content = known_content(path, size=size, sha256=sha256, sha1=sha1)
-        self._put(url_path, content)
+    def publish_known(
+        self,
+        url_path: str,
+        path: Path,
+        *,
+        size: int,
+        sha256: str,
+        sha1: str,
+        below: Path | None = None,
+        also: Sequence[str] = (),
+    ) -> Content:
+        """Publish a file that a manifest describes, under `also` as well; `below` as in `known_content`.
+
+        Raises InputError or UsageError.
+        """
+        content = known_content(path, size=size, sha256=sha256, sha1=sha1, below=below)
+        for place in (url_path, *also):
+            self._put(place, content)
         return content
 
     def publish_known_release(

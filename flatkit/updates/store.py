@@ -1,18 +1,23 @@
 """Keeps what the update server knows in one small file, which a notebook beside the server reads and changes as well.
 
-A lock makes changes take turns, and a change replaces the file whole: who reads sees the state before or after it.
+A lock makes changes take turns, and a change replaces the file whole: a reader sees the state before or after it. A file that is
+not understood is reported and never overwritten.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from flatkit.errors import HostError
+from flatkit.files import read_regular, remove_partials, write_atomic
+from flatkit.untrusted import parse_json, printable
 from flatkit.updates.seen import Book, book_as_json, parse_book
+
+STATE_MAX = 64 * 1024 * 1024
 
 
 class Store:
@@ -41,40 +46,46 @@ class Store:
     def read(self) -> Book | None:
         """What the file holds; None when that is not newer than what was read or written last, or there is no file.
 
-        Raises HostError for a file that cannot be read.
+        Raises HostError for a file that cannot be read or is not understood.
         """
         try:
             found = self._mark()
             if found == self._seen:
                 return None
-            book = parse_book(json.loads(self._path.read_text()))
+            book = parse_book(parse_json(read_regular(self._path, limit=STATE_MAX), limit=STATE_MAX))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise self._fault(error) from None
+        except ValueError as error:
+            aside = self._path.with_name(f"{self._path.name}.broken")
+            raise HostError(
+                f'the state of the update server cannot be kept in "{self._path}", which is not understood: '
+                f"{printable(error)}",
+                hint=f"mv {shlex.quote(str(self._path))} {shlex.quote(str(aside))}   "
+                "(it then starts with no channels and no machines)",
+            ) from None
         self._seen = found
         return book
 
     def write(self, book: Book) -> None:
-        """Replace the file. Raises HostError."""
-        partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        """Replace the file; only while the lock is held. Raises HostError."""
+        data = json.dumps(book_as_json(book)).encode()
+        if len(data) > STATE_MAX:
+            raise self._fault(OSError(0, f"it would have {len(data)} bytes; expected at most {STATE_MAX}"))
+        remove_partials(self._path)  # of a process that was killed: nobody else writes now
         try:
-            partial.touch(mode=0o600)
-            partial.write_text(json.dumps(book_as_json(book)))
-            partial.replace(self._path)
+            write_atomic(self._path, data, mode=0o600)
             self._seen = self._mark()
         except OSError as error:
             raise self._fault(error) from None
-        finally:
-            partial.unlink(missing_ok=True)
 
     def _mark(self) -> tuple[int, int, int]:
         found = self._path.stat()
         return found.st_mtime_ns, found.st_size, found.st_ino
 
-    def _fault(self, error: Exception) -> HostError:
-        reason = getattr(error, "strerror", None) or error
+    def _fault(self, error: OSError) -> HostError:
         return HostError(
-            f'the state of the update server cannot be kept in "{self._path}": {reason}',
-            hint=f"rm {self._path}   (it then starts with no channels and no machines)",
+            f'the state of the update server cannot be kept in "{self._path}": {error.strerror or error}',
+            hint=f"ls -l {shlex.quote(str(self._path.parent))}   (who may write there); df   (whether the disk is full)",
         )

@@ -56,7 +56,7 @@ def pack_in(make_wheel: MakeWheel, tmp_path: Path) -> Callable[[Path], Manifest]
             )
         parcel.copy(tmp_path / "payload", "extensions/tool/tool-1-x86-64.raw")
         parcel.text("extensions/tool/SHA256SUMS", "what sha256sum says\n")
-        wheels = parcel.path("wheels/x").parent
+        wheels = folder / "wheels"
         for path in (make_wheel(wheels, "flatkit", "0.1.0", "helper>=1"), make_wheel(wheels, "helper", "1.5")):
             parcel.keep(f"wheels/{path.name}")
         digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in wheels.glob("*.whl")}

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from room_parts import MakeWheel
+from room_parts import MakeWheel, describe
 
 from flatkit.errors import UsageError
 from flatkit.images.packed import MANIFEST, SUMS
@@ -79,6 +79,7 @@ def test_wheels_that_contradict_each_other_are_found_by_pip(
     make_wheel(pack / "wheels", "flatkit", "0.1.0", "helper>=1", "other")
     make_wheel(pack / "wheels", "other", "1.0", "helper<1")
     make_wheel(pack / "wheels", "helper", "0.5")
+    describe(pack)
     found = {finding.name: finding for finding in check(pack).findings}
     assert found["CPython 3.12"].ok
     assert not found["pip"].ok

@@ -19,16 +19,24 @@ from flatkit.images.packed import (
     PackedFile,
     PackedImage,
     PackedRelease,
+    left_out,
     manifest_as_text,
     parse_manifest,
 )
 from flatkit.room.parcel import Parcel
 
-FILE = st.builds(PackedFile, path=st.just("a/b-1.raw"), size=st.integers(0), sha256=st.text(), sha1=st.text())
+HEX = "0123456789abcdef"
+FILE = st.builds(
+    PackedFile,
+    path=st.sampled_from(["a/b-1.raw", "a/c", "Z~x/_!@+"]), size=st.integers(0, 10**9),
+    sha256=st.text(HEX, min_size=64, max_size=64), sha1=st.text(HEX, min_size=40, max_size=40),
+)  # fmt: skip
+WORDS = st.text("aB3 .:-é字😀\u200d", max_size=50)
 MANIFESTS = st.builds(
     Manifest,
-    made=st.text(), flatkit=st.text(), pythons=st.lists(st.text(), max_size=2).map(tuple),
-    left_out=st.lists(st.text(), max_size=2).map(tuple), files=st.lists(FILE, max_size=2).map(tuple),
+    made=WORDS, flatkit=WORDS, pythons=st.lists(st.sampled_from(["3.11", "3.9"]), max_size=2).map(tuple),
+    left_out=st.lists(st.text().map(left_out), max_size=2).map(tuple),
+    files=st.lists(FILE, max_size=2, unique_by=lambda file: file.path).map(tuple),
     images=st.just((PackedImage(name="lab", version="1.2.3", folder="lab/x", files=("disk", "image.json")),)),
     releases=st.just((PackedRelease(channel="beta", version="1.2.3", board="amd64-usr", files=("u.gz",), for_lab=True),)),
 )  # fmt: skip
@@ -40,7 +48,7 @@ def test_a_manifest_comes_back_as_it_was(manifest: Manifest) -> None:
 
 
 def with_file(path: str) -> str:
-    file = PackedFile(path=path, size=1, sha256="", sha1="")
+    file = PackedFile(path=path, size=1, sha256="0" * 64, sha1="0" * 40)
     return manifest_as_text(Manifest(made="", flatkit="", files=(file,)))
 
 

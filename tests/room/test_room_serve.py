@@ -6,14 +6,15 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from room_parts import PAYLOAD
+from room_parts import PAYLOAD, describe
 
 from flatkit import web
 from flatkit.errors import ImageError, InputError, UsageError
 from flatkit.events import Observer
-from flatkit.images.packed import MANIFEST, SUMS
+from flatkit.images.packed import MANIFEST, SUMS, parse_manifest
 from flatkit.room.parcel import Parcel
 from flatkit.room.serve import Address, Instructions, parse_address, reachable_url, serving
+from flatkit.room.wheels import as_index
 from flatkit.updates.channels import Channels
 from flatkit.updates.desk import Asked
 from flatkit.updates.omaha import FLATCAR_APPID, AppRequest
@@ -60,12 +61,17 @@ def test_pip_installs_from_the_served_wheels_alone(pack: Path, tmp_path: Path) -
     assert "Successfully installed flatkit-0.1.0 helper-1.5" in done.stdout, done.stderr
 
 
-def test_pip_refuses_a_wheel_that_is_not_the_packed_one(pack: Path, tmp_path: Path) -> None:
+def test_a_wheel_that_is_not_the_packed_one_is_not_served_and_pip_would_refuse_it(pack: Path, tmp_path: Path) -> None:
     wheel = pack / "wheels/helper-1.5-py3-none-any.whl"
     data = bytearray(wheel.read_bytes())
     data[40] ^= 1
     wheel.write_bytes(data)
-    with serving(pack, FREE) as (_, words):
+    with pytest.raises(InputError, match="is not the file that was promised"), serving(pack, FREE):
+        pass
+    promised = parse_manifest((pack / MANIFEST).read_bytes()).get_file("wheels/helper-1.5-py3-none-any.whl")
+    describe(pack)
+    with serving(pack, FREE) as (server, words):
+        server.publish_text("/wheels/", as_index({wheel.name: promised.sha256}), media_type="text/html")
         env = {"PATH": "/usr/bin:/bin", "PIP_CONFIG_FILE": "/dev/null", "PIP_NO_CACHE_DIR": "1"}
         pip = [sys.executable, "-m", "pip", "download", "--no-index", "--find-links", f"{words.url}/wheels/"]
         done = subprocess.run([*pip, "-d", tmp_path / "got", "helper"], capture_output=True, text=True, env=env)

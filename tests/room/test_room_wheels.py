@@ -13,13 +13,14 @@ from flatkit.errors import CommandFailed, FetchError
 from flatkit.events import Observer
 from flatkit.room import wheels
 from flatkit.room.repack import repack
-from flatkit.room.wheels import as_index, close_over
+from flatkit.room.wheelfile import read_wheel
+from flatkit.room.wheels import as_index, close_over, read_wheels
 
 HERE = ".".join(platform.python_version_tuple()[:2])
 
 
 def missing(root: Path, python: str = "3.12") -> list[str]:
-    return list(close_over(root.parent, root=root, python=python).missing)
+    return list(close_over(read_wheels(root.parent), root=read_wheel(root), python=python).missing)
 
 
 def test_a_closure_follows_requirements_and_their_conditions(make_wheel: MakeWheel, tmp_path: Path) -> None:
@@ -43,9 +44,8 @@ def test_the_newest_fitting_wheel_is_taken(make_wheel: MakeWheel, tmp_path: Path
     root = make_wheel(tmp_path, "flatkit", "0.1.0", "Some_Thing<3")
     for version in ("1.9", "1.10", "3.0"):
         make_wheel(tmp_path, "some_thing", version)
-    assert [path.name for path in close_over(tmp_path, root=root, python="3.12").wheels] == [
-        "some_thing-1.10-py3-none-any.whl"
-    ]
+    found = close_over(read_wheels(tmp_path), root=read_wheel(root), python="3.12")
+    assert [wheel.file_name for wheel in found.wheels] == ["some_thing-1.10-py3-none-any.whl"]
 
 
 @pytest.mark.parametrize(

@@ -76,12 +76,12 @@ def test_a_file_is_measured(tmp_path: Path) -> None:
 def test_a_file_that_changed_or_is_gone_is_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"abc")
-    found = file_content(path)
+    found, changed_ns = file_content(path), path.stat().st_mtime_ns
     path.write_bytes(b"abcd")
     with pytest.raises(ImageError, match="has changed since it was published"):
         found.open()
     path.write_bytes(b"abd")
-    os.utime(path, ns=(1, found.changed_ns + 1))
+    os.utime(path, ns=(1, changed_ns + 1))
     with pytest.raises(ImageError, match="has changed since it was published"):
         found.open()
     path.unlink()

@@ -327,14 +327,20 @@ def test_a_group_that_nobody_made_is_an_error_as_on_nebraska(server: FaultyServe
     assert server.machines[-1].group == "stabel"  # the trainer sees who has mistyped
 
 
-def test_a_known_file_is_published_without_reading_it(server: FaultyServer, payload: Path, tmp_path: Path) -> None:
-    digests = {"sha256": "ab" * 32, "sha1": "cd" * 20}
-    content = server.publish_known("/amd64-usr/1.2.3/u.gz", payload, size=len(PAYLOAD), **digests)
-    assert content.sha256 == "ab" * 32
+def test_a_known_file_is_published_if_it_is_the_promised_one(
+    server: FaultyServer, payload: Path, tmp_path: Path
+) -> None:
+    digests = {"sha256": hashlib.sha256(PAYLOAD).hexdigest(), "sha1": hashlib.sha1(PAYLOAD).hexdigest()}
+    for wrong in ({"sha256": "ab" * 32}, {"sha1": "cd" * 20}):
+        with pytest.raises(InputError, match="is not the file that was promised"):
+            server.publish_known("/amd64-usr/1.2.3/u.gz", payload, size=len(PAYLOAD), **{**digests, **wrong})
+    content = server.publish_known("/amd64-usr/1.2.3/u.gz", payload, size=len(PAYLOAD), **digests, also=["/u.gz"])
+    assert content.sha256 == digests["sha256"]
+    assert ask(server.url, "/u.gz").data == PAYLOAD
     release = server.publish_known_release("1.2.3", ["u.gz"])
-    assert release.packages[0].sha256 == "ab" * 32
+    assert release.packages[0].sha256 == digests["sha256"]
     assert ask(server.url, "/amd64-usr/1.2.3/u.gz").data == PAYLOAD
-    assert ask(server.url, "/amd64-usr/1.2.3/u.gz.sha256").text == f"{'ab' * 32}  u.gz\n"
+    assert ask(server.url, "/amd64-usr/1.2.3/u.gz.sha256").text == f"{digests['sha256']}  u.gz\n"
     with pytest.raises(InputError, match="has 256000 bytes; expected 5"):
         server.publish_known("/other", payload, size=5, **digests)
     with pytest.raises(InputError, match="cannot be published"):

@@ -1,0 +1,166 @@
+"""One wheel as a value: name, version, tags and requirements, read from a file that somebody else may have made.
+
+A wheel is a zip file. Every part of it that costs memory or time has a bound, which is stated here; what exceeds one is an error.
+Formats: the binary distribution format and core metadata of packaging.python.org, zip as in PKWARE's APPNOTE.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from flatkit.errors import FetchError
+from flatkit.files import open_regular
+from flatkit.untrusted import printable
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+    from packaging.tags import Tag
+    from packaging.version import Version
+
+NAME_MAX = 200
+TAGS_MAX = 200
+# Bytes of the zip's table of contents (about 40,000 entries), of METADATA, and of everything unpacked.
+TABLE_MAX = 4 * 1024 * 1024
+METADATA_MAX = 2 * 1024 * 1024
+UNPACKED_MAX = 2 * 10**9
+REQUIREMENTS_MAX = 1000
+REQUIREMENT_MAX = 500
+_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+!]*(-[0-9A-Za-z._+!]+){4,5}", re.ASCII)
+_METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
+_LOCAL_HEADER = 30
+# Others need a dictionary whose size the file itself chooses, and no wheel uses them.
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wheel:
+    """A wheel's file name, and what the name and METADATA say; `name` is the canonical one."""
+
+    file_name: str
+    name: str
+    version: Version
+    tags: frozenset[Tag]
+    requires: tuple[Requirement, ...]
+
+
+def is_wheel_name(text: str) -> bool:
+    """Tell whether a text looks like the file name of a wheel: NAME-VERSION-PYTHON-ABI-PLATFORM.whl."""
+    stem, dot, ending = text.rpartition(".")
+    return len(text) <= NAME_MAX and (dot, ending) == (".", "whl") and _NAME.fullmatch(stem) is not None
+
+
+def read_wheel(path: Path) -> Wheel:
+    """Read the wheel at a path. Raises FetchError."""
+    try:
+        with open_regular(path) as file:
+            return parse_wheel(path.name, file)
+    except OSError as error:
+        raise _fault(path.name, error.strerror or str(error)) from None
+
+
+def parse_wheel(file_name: str, file: BinaryIO) -> Wheel:
+    """Read a wheel of this name. Raises FetchError for what is none, or exceeds a bound of this module; OSError."""
+    from packaging.utils import parse_wheel_filename
+
+    if not is_wheel_name(file_name) or _count_tags(file_name) > TAGS_MAX:
+        raise _misnamed(file_name)
+    try:
+        name, version, _, tags = parse_wheel_filename(file_name)
+    except ValueError:  # of several kinds, also for a number that is too long
+        raise _misnamed(file_name) from None
+    try:
+        return Wheel(file_name=file_name, name=name, version=version, tags=tags, requires=_requires(file))
+    except OSError:
+        raise
+    # zipfile and packaging raise many kinds on broken data (struct.error, zlib.error, NotImplementedError, RecursionError, ...).
+    except Exception as error:  # noqa: BLE001
+        raise _fault(file_name, str(error) or type(error).__name__) from None
+
+
+def _count_tags(file_name: str) -> int:
+    count = 1
+    for part in file_name.removesuffix(".whl").split("-")[-3:]:
+        count *= part.count(".") + 1
+    return count
+
+
+def _requires(file: BinaryIO) -> tuple[Requirement, ...]:
+    from packaging.requirements import Requirement
+
+    headers = HeaderParser().parsestr(_read_metadata(file).decode())
+    found = [str(text) for text in headers.get_all("Requires-Dist", [])]
+    if len(found) > REQUIREMENTS_MAX or any(len(text) > REQUIREMENT_MAX for text in found):
+        raise ValueError(f"expected at most {REQUIREMENTS_MAX} requirements of {REQUIREMENT_MAX} characters")
+    parsed = tuple(map(Requirement, found))
+    if any(one.url for one in parsed):
+        raise ValueError("it requires an address instead of a version")
+    return parsed
+
+
+def _read_metadata(file: BinaryIO) -> bytes:
+    with zipfile.ZipFile(_Bounded(file)) as archive:
+        entries = archive.infolist()
+        _check_entries(entries, size=os.fstat(file.fileno()).st_size)
+        found = [entry for entry in entries if _METADATA.fullmatch(entry.filename)]
+        if len(found) != 1:
+            raise ValueError(f"it has {len(found)} METADATA files; expected one")
+        if found[0].compress_type not in _METHODS:
+            raise ValueError("its METADATA is compressed by a method that no wheel uses")
+        with archive.open(found[0]) as entry:
+            data = entry.read(METADATA_MAX + 1)
+    if len(data) > METADATA_MAX:
+        raise ValueError(f"its METADATA is larger than {METADATA_MAX} bytes")
+    return data
+
+
+def _check_entries(entries: Sequence[zipfile.ZipInfo], *, size: int) -> None:
+    """Refuse an archive that unpacks to far more than it is: entries that overlap, or sizes beyond the bound."""
+    total = sum(entry.file_size for entry in entries)
+    if total > UNPACKED_MAX:
+        raise ValueError(f"it unpacks to {total} bytes; expected at most {UNPACKED_MAX}")
+    if len({entry.filename for entry in entries}) != len(entries):
+        raise ValueError("it has an entry twice")
+    end = 0
+    for entry in sorted(entries, key=lambda entry: entry.header_offset):
+        if entry.header_offset < end:
+            raise ValueError("its entries overlap")
+        end = entry.header_offset + _LOCAL_HEADER + entry.compress_size
+    if end > size:
+        raise ValueError("an entry reaches beyond its end")
+
+
+class _Bounded:
+    """A file for zipfile, which reads the whole table of contents at once, and takes its size from the file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size if 0 <= size <= TABLE_MAX else TABLE_MAX + 1)
+        if len(data) > TABLE_MAX:
+            raise ValueError(f"its table of contents is larger than {TABLE_MAX} bytes")
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _misnamed(file_name: str) -> FetchError:
+    return FetchError(
+        f'"{printable(file_name)}" has no name of a wheel; expected NAME-VERSION-PYTHON-ABI-PLATFORM.whl',
+        hint="remove it, and pack again",
+    )
+
+
+def _fault(file_name: str, why: str) -> FetchError:
+    return FetchError(
+        f'"{printable(file_name)}" is no wheel that can be read: {printable(why, limit=200)}',
+        hint="remove it, and pack again",
+    )
