@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from flatkit.cli.show import Json, fail_json, observer_for, print_json
-from flatkit.errors import FlatkitError, UsageError
-from flatkit.untrusted import printable
+from flatkit.cli.show import Json, fail_json, observer_for, print_error, print_json
+from flatkit.errors import FlatkitError, HostError, UsageError
+from flatkit.untrusted import printable, printable_lines
 
 if TYPE_CHECKING:
     from flatkit.room.pack import Wishes
@@ -99,7 +99,7 @@ def _pack(options: argparse.Namespace) -> int:
     from flatkit.room.pack import pack
 
     observer = observer_for(as_json=options.json)
-    manifest = pack(options.folder.expanduser(), _wishes(options), observer=observer)
+    manifest = pack(_folder(options), _wishes(options), observer=observer)
     if isinstance(observer, Json):
         observer.result(
             ok=True, folder=str(options.folder), files=len(manifest.files), bytes=manifest.size,
@@ -116,7 +116,7 @@ def _check(options: argparse.Namespace) -> int:
     from flatkit.room.check import check
 
     observer = observer_for(as_json=options.json)
-    found = check(options.folder.expanduser(), observer=observer)
+    found = check(_folder(options), observer=observer)
     if isinstance(observer, Json):
         observer.result(ok=found.ok, findings=[asdict(finding) for finding in found.findings])
     else:
@@ -127,19 +127,35 @@ def _check(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from flatkit.room.serve import parse_address, serving, state_file
 
-    folder = options.folder.expanduser()
+    # Progress goes to a terminal alone: programs read what is served from the first line.
+    watcher = None if options.json or not sys.stderr.isatty() else observer_for(as_json=False)
+    address = parse_address(options.listen)
     try:
-        with serving(folder, parse_address(options.listen), store=state_file()) as (server, words):
+        with serving(_folder(options), address, store=state_file(), observer=watcher) as (server, words):
             if options.new_room:
                 server.channels.forget_machines()
             if options.json:
                 print_json(event="serving", url=words.url, install=words.install, use=words.use)
             else:
-                print(f"{words.url}\n\n{_code(words.url)}\n{words}\n\n{server.channels}\n\nCtrl-C ends it", flush=True)
+                print(f"{words.url}\n\n{_code(words.url)}\n{words}\n\n{_table(server)}\n\nCtrl-C ends it", flush=True)
             _watch(server, as_json=options.json)
     except KeyboardInterrupt:
         print("\nthe server has ended", file=sys.stderr)
     return 0
+
+
+def _folder(options: argparse.Namespace) -> Path:
+    """The folder of the pack, also as `~/pack` in quotes. Raises UsageError."""
+    folder: Path = options.folder
+    try:
+        return folder.expanduser()
+    except RuntimeError:
+        raise UsageError(f'"{printable(folder)}" names the home of a user who does not exist') from None
+
+
+def _table(server: UpdateServer) -> str:
+    """The channels and machines as text; machines choose parts of it themselves."""
+    return printable_lines(server.channels, limit=1000, lines=2000)
 
 
 def _code(url: str) -> str:
@@ -158,8 +174,16 @@ def _code(url: str) -> str:
 def _watch(server: UpdateServer, *, as_json: bool) -> NoReturn:
     """Say what the machines tell, until Ctrl-C comes."""
     told = {found.machine_id: (found.state, found.version) for found in server.machines}
+    trouble = ""
     while True:
-        machines = server.machines
+        try:
+            machines, trouble = server.machines, ""
+        except HostError as error:  # the state is broken: downloads continue all the same
+            if error.message != trouble:
+                print_error(error)
+            trouble = error.message
+            time.sleep(_LOOK_SECONDS)
+            continue
         for found in machines:
             if told.get(found.machine_id) == (found.state, found.version):
                 continue

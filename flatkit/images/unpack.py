@@ -6,24 +6,33 @@ with the wheels that flatkit itself came in.
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 
+from flatkit import web
 from flatkit.diskfile import find_format, read_qcow2
 from flatkit.errors import FetchError, ImageError
 from flatkit.events import Observer, Said, phase
-from flatkit.files import hash_file
+from flatkit.fields import Fields
+from flatkit.files import hash_file, open_below, read_regular
 from flatkit.images.cache import locked, make_folder, work_folder
 from flatkit.images.download import Download
 from flatkit.images.lab import recipe
 from flatkit.images.lab.build import find_lab_image
 from flatkit.images.lab.packages import lab_dir
-from flatkit.images.packed import MANIFEST, SUMS, Manifest, PackedImage, parse_manifest, sums_as_text
+from flatkit.images.packed import LAB_FILES, MANIFEST, SUMS, Manifest, PackedImage, parse_manifest, sums_as_text
 from flatkit.images.source import Source, fetch_small, find_mirror
 from flatkit.run import run
-from flatkit.untrusted import printable
+from flatkit.untrusted import parse_json, printable
 
 _DISK = "disk.qcow2"
+_FACTS_MAX = 64 * 1024
+_HEX = re.compile("[0-9a-f]{2,128}")
+_TRUST = (
+    "the lab image {version} comes from {name}. It is checked against the checksums there, which nobody signs: "
+    "it is only as trustworthy as the place you got it from"
+)
 
 
 def unpack_lab_image(release: recipe.Release, *, observer: Observer, cancel: threading.Event | None = None) -> bool:
@@ -46,6 +55,7 @@ def unpack_lab_image(release: recipe.Release, *, observer: Observer, cancel: thr
             return False
         if release != recipe.STABLE and not unpack_lab_image(recipe.STABLE, observer=observer, cancel=cancel):
             return False
+        observer.notify(Said(text=_TRUST.format(version=release.version, name=mirror.name)))
         with phase(observer, "unpack", f"Fetching the lab image {release.version} from {mirror.name}"):
             _unpack(root, manifest, wanted, release, observer=observer, cancel=cancel)
     except FetchError as error:
@@ -56,11 +66,13 @@ def unpack_lab_image(release: recipe.Release, *, observer: Observer, cancel: thr
 
 def _read_manifest(root: str, mirror: Source, cancel: threading.Event | None) -> Manifest | None:
     """The pack's manifest; None when this is no pack. Raises ImageError when it and the sums contradict each other."""
-    text, sums = (fetch_small(f"{root}/{name}", cancel=cancel) for name in (MANIFEST, SUMS))
-    if text is None:
+    for name in (MANIFEST, SUMS):
+        _check_place(root, name)
+    data, sums = (fetch_small(f"{root}/{name}", cancel=cancel) for name in (MANIFEST, SUMS))
+    if data is None:
         return None
-    manifest = parse_manifest(text.decode(errors="replace"))
-    if sums is None or sums.decode(errors="replace") != sums_as_text(manifest):
+    manifest = parse_manifest(data)
+    if sums != sums_as_text(manifest).encode():
         raise ImageError(
             f"{mirror.name} has a {SUMS} that does not fit its {MANIFEST}: nothing is taken from it",
             hint="flatkit room check DIR   (on the host that has the pack)",
@@ -68,13 +80,49 @@ def _read_manifest(root: str, mirror: Source, cancel: threading.Event | None) ->
     return manifest
 
 
+def _check_place(root: str, inside: str) -> None:
+    """Refuse a file of a pack in a folder to which a link leads, or which is not a regular file. Raises FetchError."""
+    if web.is_address(root):
+        return
+    try:
+        open_below(Path(root), inside).close()
+    except FileNotFoundError:
+        return  # fetching it says so
+    except OSError as error:
+        raise FetchError(f'"{inside}" in "{root}" cannot be read: {error.strerror}') from None
+
+
 def _folder_name(release: recipe.Release) -> str:
     return f"{release.version}-{recipe.digest(release)}"
 
 
 def _find_packed(manifest: Manifest, release: recipe.Release) -> PackedImage | None:
+    """The image of this recipe. Raises ImageError when it has other files than a lab image."""
     folder = f"lab/{_folder_name(release)}"
-    return next((image for image in manifest.images if image.folder == folder), None)
+    found = next((image for image in manifest.images if image.folder == folder), None)
+    if found and set(found.files) != set(LAB_FILES):
+        raise ImageError(
+            f"the lab image in the pack has the files {', '.join(sorted(found.files))}; expected {', '.join(sorted(LAB_FILES))}",
+            hint="flatkit room check DIR   (on the host that has the pack)",
+        )
+    return found
+
+
+def _check_facts(path: Path, release: recipe.Release) -> None:
+    """Check what image.json of a pack says about the image. Raises ImageError."""
+    try:
+        fields = Fields(parse_json(read_regular(path, limit=_FACTS_MAX)))
+        for name, expected in (("version", release.version), ("channel", str(release.channel))):
+            fields.text(name, form=re.compile(re.escape(expected)), expected=f'"{expected}"')
+        fields.text("root_hash", form=_HEX, expected="hex digits")
+        fields.number("hash_offset")
+        fields.number("usr_size")
+        fields.end()
+    except (OSError, ValueError) as error:
+        raise ImageError(
+            f'"{path.name}" of the lab image in the pack is not understood: {error}',
+            hint="flatkit room check DIR   (on the host that has the pack)",
+        ) from None
 
 
 def _unpack(
@@ -94,8 +142,7 @@ def _unpack(
         result.mkdir()
         for name in wanted.files:
             promised = manifest.get_file(f"{wanted.folder}/{name}")
-            if "/" in name or not isinstance(promised.size, int):
-                raise _broken_promise(promised.path, root)
+            _check_place(root, promised.path)
             part = work / name
             download = Download(
                 f"{root}/{promised.path}", part, observer=observer, cancel=cancel, limit=promised.size, is_kept=False
@@ -104,6 +151,7 @@ def _unpack(
             if (part.stat().st_size, hash_file(part)) != (promised.size, promised.sha256):
                 raise _broken_promise(promised.path, root)
             part.rename(result / name)
+        _check_facts(result / "image.json", release)
         _adopt(result / _DISK, base=None if release == recipe.STABLE else folder / _folder_name(recipe.STABLE) / _DISK)
         for path in result.iterdir():
             path.chmod(0o444)

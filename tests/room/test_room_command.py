@@ -14,7 +14,10 @@ import pytest
 
 from flatkit import web
 from flatkit.cli import main
+from flatkit.cli.room import _watch
+from flatkit.errors import HostError
 from flatkit.updates.channels import Channels
+from flatkit.updates.seen import MachineSeen
 
 NOTHING = ("--lab", "none", "--extensions", "none", "--containers", "none", "--python", "none")
 CHECK = (
@@ -120,3 +123,25 @@ def test_an_extension_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.
     gone = str(tmp_path / "gone.raw")
     assert main(["room", "pack", str(tmp_path / "pack"), *NOTHING, "--extension", gone]) == 1
     assert f'"{gone}" cannot be read' in capsys.readouterr().err
+
+
+def test_a_state_that_breaks_meanwhile_is_said_once_and_the_server_stays(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web_1 = MachineSeen(machine_id="m", version="1.2.3", channel="beta", group="\x1b[2J", first_seen=1, last_seen=2)
+    answers = iter([(), HostError("broken"), HostError("broken"), (web_1,), (web_1,), KeyboardInterrupt()])
+
+    class Server:
+        @property
+        def machines(self) -> tuple[MachineSeen, ...]:
+            found = next(answers)
+            if isinstance(found, BaseException):
+                raise found
+            return found
+
+    monkeypatch.setattr("flatkit.cli.room._LOOK_SECONDS", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        _watch(Server(), as_json=False)  # type: ignore[arg-type]
+    said = capsys.readouterr()
+    assert said.err == "flatkit: broken\n"
+    assert said.out == "m  \\x1b[2J  runs 1.2.3  current\n"
