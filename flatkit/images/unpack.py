@@ -120,7 +120,7 @@ def _check_facts(path: Path, release: recipe.Release) -> None:
         fields.end()
     except (OSError, ValueError) as error:
         raise ImageError(
-            f'"{path.name}" of the lab image in the pack is not understood: {error}',
+            f'"{path.name}" of the lab image in the pack is not understood: {getattr(error, "strerror", None) or error}',
             hint="flatkit room check DIR   (on the host that has the pack)",
         ) from None
 

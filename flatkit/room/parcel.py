@@ -7,6 +7,7 @@ written or removed through a link.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -208,10 +209,10 @@ class Parcel:
             raise self._fault(error) from None
 
     def _fault(self, error: OSError) -> HostError:
-        return HostError(
-            f'the pack "{self.folder}" cannot be written: {error.strerror}',
-            hint="choose a folder on a disk with room: the lab image and the wheels take about 2 GB",
-        )
+        hint = "choose a folder on a disk with room: the lab image and the wheels take about 2 GB"
+        if error.errno in {errno.ELOOP, errno.EINVAL, errno.ENOTDIR, errno.EISDIR}:
+            hint = "choose a new folder: that one has something in it that no pack has"
+        return HostError(f'the pack "{self.folder}" cannot be written: {error.strerror}', hint=hint)
 
 
 def measure(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,16 @@ from flatkit.errors import ImageError, UsageError
 from flatkit.events import Said, Tape
 from flatkit.images.lab import recipe
 from flatkit.images.lab.build import find_lab_image
-from flatkit.images.packed import MANIFEST, SUMS, Manifest, PackedFile, PackedImage, manifest_as_text, sums_as_text
+from flatkit.images.packed import (
+    MANIFEST,
+    SUMS,
+    Manifest,
+    PackedFile,
+    PackedImage,
+    manifest_as_text,
+    parse_manifest,
+    sums_as_text,
+)
 from flatkit.images.source import PACK_FOLDER, find_mirror
 from flatkit.images.unpack import unpack_lab_image
 from flatkit.room.parcel import measure
@@ -91,8 +103,8 @@ def unpack(release: recipe.Release = STABLE) -> tuple[bool, str]:
 def trust(place: str, *releases: recipe.Release) -> str:
     """What is said about images that nobody signs."""
     return "\n".join(
-        f'the lab image {release.version} comes from the mirror "{place}". It is checked against the checksums there, which nobody '
-        "signs: it is only as trustworthy as the place you got it from"
+        f'the lab image {release.version} comes from the mirror "{place}". It is checked against the checksums there, '
+        "which nobody signs: it is only as trustworthy as the place you got it from"
         for release in releases
     )
 
@@ -212,3 +224,74 @@ def test_a_pack_at_hand_is_found_and_a_named_one_comes_first(
     found = find_mirror()
     assert found is not None
     assert found.base.startswith(str(pack))
+
+
+def described(pack: Path, **changed: object) -> None:
+    """Write the manifest of the pack again, as its maker would after a change; `changed` are values of its first image."""
+    before = parse_manifest((pack / MANIFEST).read_bytes())
+    files = [measure(pack, file.path) for file in before.files]
+    write_manifest(pack, files, [replace(before.images[0], **changed), *before.images[1:]])
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ("[" * 50_000, "nested too deeply"),
+        ("[" * 100_000, "larger than 65536 bytes"),
+        ("[]", "expected an object"),
+        ({"version": 1}, "version is 1"),
+        ({"version": "9.9.9"}, 'version is "9.9.9"; expected "110.2.0"'),
+        ({"root_hash": "00 init=/bin/sh"}, "root_hash is"),
+        ({"hash_offset": True}, "hash_offset is true"),
+        ({"usr_size": -1}, "usr_size is -1"),
+        ({"folder": "/etc"}, "folder is not a known field"),
+    ],
+)
+def test_facts_that_are_none_are_refused(
+    mirror: Callable[[], str], pack: Path, facts: str | dict[str, object], says: str
+) -> None:
+    """The kernel's command line and the places of updates come from them."""
+    path = pack / folder_of(STABLE) / "image.json"
+    right = json.loads(path.read_text())
+    path.write_text(facts if isinstance(facts, str) else json.dumps({**right, **facts}))
+    described(pack)
+    mirror()
+    with pytest.raises(ImageError, match=re.escape(says)):
+        unpack()
+    assert find_lab_image() is None
+
+
+@pytest.mark.parametrize("names", [(*FILES, "flatkit_production_update.gz"), FILES[:3], ("disk.qcow2",)])
+def test_an_image_with_other_files_is_refused(mirror: Callable[[], str], pack: Path, names: tuple[str, ...]) -> None:
+    """A payload beside the image would be taken for one that was made and signed here."""
+    described(pack, files=names)
+    mirror()
+    with pytest.raises(ImageError, match=r"expected disk\.qcow2, image\.json, selector, vmlinuz"):
+        unpack()
+
+
+@pytest.mark.parametrize("name", [f"{folder_of(STABLE)}/vmlinuz", folder_of(STABLE), "lab", MANIFEST, SUMS])
+def test_a_pack_on_a_disk_leads_nowhere_by_links(
+    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The linked bytes are those that the pack promises, so that only the link is wrong."""
+    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FLATKIT_MIRROR", str(pack))
+    (pack / name).rename(tmp_path / "elsewhere")
+    (pack / name).symlink_to(tmp_path / "elsewhere")
+    there, said = unpack()
+    assert not there
+    assert "is a symbolic link, which is not followed; the lab image is built here" in said
+
+
+@pytest.mark.parametrize("name", [f"{folder_of(STABLE)}/vmlinuz", MANIFEST, SUMS])
+def test_a_pack_on_a_disk_that_has_a_fifo_is_not_waited_for(
+    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FLATKIT_MIRROR", str(pack))
+    (pack / name).unlink()
+    os.mkfifo(pack / name)
+    there, said = unpack()
+    assert not there
+    assert "not a regular file; the lab image is built here" in said

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -278,6 +282,9 @@ def test_changes_of_two_processes_do_not_get_lost(tmp_path: Path) -> None:
     assert len(both[0].machines) == len(both[1].machines) == 40
 
 
+TIMES = {"version": "1", "channel": "b", "first_seen": 1, "last_seen": 2.5}
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', '{"format": 1, "offers": {"x": {"y": {}}}}', "\0"])
 def test_a_broken_state_is_named_and_machines_are_answered_all_the_same(
     tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture
@@ -292,6 +299,109 @@ def test_a_broken_state_is_named_and_machines_are_answered_all_the_same(
     assert channels.answer(check("1.0.0")) == release("2.0.0")
     assert "cannot be kept" in caplog.text
     assert store.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"machines": {"m": "x"}}, "machines.m is"),
+        ({"machines": {"m": {"machine_id": "m", "version": 1}}}, "machines.m.version is 1; expected a text"),
+        (
+            {"machines": {"m": {"machine_id": "m", "version": "1", "channel": "b", "first_seen": "now"}}},
+            "first_seen is",
+        ),
+        ({"machines": {"m": {"machine_id": "other", **TIMES}}}, "has another machine_id"),
+        ({"machines": {"m": {"machine_id": "m", **TIMES, "checks": True}}}, "checks is true; expected a whole number"),
+        ({"machines": {"m": {"machine_id": "m", **TIMES, "events": {}}}}, "events is an object; expected a list"),
+        ({"offers": []}, "offers is a list; expected an object"),
+        ({"offers": {"amd64-usr": {"beta": {"version": "1", "packages": [{"name": "x"}]}}}}, "size is missing"),
+        ({"known": {"amd64-usr": {"1.2.3": {"version": "9.9.9", "packages": []}}}}, "has another version"),
+        ({"groups": {"g": {"name": "g", "channel": None}}}, "channel is null; expected a text"),
+        ({"groups": {"g": {"name": "g", "channel": "b", "paused": 1}}}, "paused is 1; expected true or false"),
+        ({"format": 2}, "format is 2"),
+        ({"machines": json.loads("[" * 400 + "]" * 400)}, "machines is a list"),
+    ],
+)
+def test_a_state_of_other_types_is_named_kept_and_moved_aside_by_its_hint(
+    tmp_path: Path, change: dict[str, object], named: str
+) -> None:
+    store = tmp_path / "channels.json"
+    text = json.dumps({"format": 1, **change})
+    store.write_text(text)
+    with pytest.raises(HostError, match=re.escape(named)) as caught:
+        Channels(store=store).publish("beta", release("1.2.3"))
+    assert store.read_text() == text
+    subprocess.run(["sh", "-c", caught.value.hint.partition("   ")[0]], check=True)
+    assert (tmp_path / "channels.json.broken").read_text() == text
+    Channels(store=store).publish("beta", release("1.2.3"))
+    assert Channels(store=store).releases["beta"] == release("1.2.3")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_text("[" * 100_000),
+        lambda path: path.write_text('{"format": 1, "groups": {"\\ud800": {}}}'),
+        lambda path: path.write_bytes(b"\xff"),
+        lambda path: path.write_text("9" * 5000),
+        lambda path: os.mkfifo(path),
+        lambda path: path.mkdir(),
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: path.symlink_to(path),
+    ],
+)
+def test_a_state_that_is_none_is_an_error_in_words(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
+    store = tmp_path / "channels.json"
+    spoil(store)
+    with pytest.raises(HostError, match="cannot be kept in") as caught:
+        str(Channels(store=store))
+    assert caught.value.message.isprintable()
+
+
+def test_a_state_of_a_newer_or_older_flatkit_is_read(tmp_path: Path) -> None:
+    store = tmp_path / "channels.json"
+    machine = {"machine_id": "m", **TIMES, "state": "dreaming", "mood": {"x": [1]}, "alias": "web"}
+    store.write_text(json.dumps({"format": 1, "machines": {"m": machine}, "weather": []}))
+    channels = Channels(store=store)
+    assert [(found.name, found.state) for found in channels.machines] == [("web", MachineState.CURRENT)]
+    assert channels.groups == channels.releases == {}
+
+
+def test_a_release_without_files_is_not_offered(tmp_path: Path) -> None:
+    store = tmp_path / "channels.json"
+    Channels(store=store).publish("beta", Release(version="9.9.9", packages=()))
+    assert Channels(store=store).answer(check("1.0.0", track="beta")) is None
+
+
+def test_a_state_that_could_not_be_read_again_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = tmp_path / "channels.json"
+    channels = Channels(store=store)
+    channels.publish("beta", release("1.2.3"))
+    before = store.read_text()
+    monkeypatch.setattr("flatkit.updates.store.STATE_MAX", len(before) + 100)
+    with pytest.raises(HostError, match="expected at most"):
+        channels.publish("x" * 32, release("1.2.4"))
+    assert store.read_text() == before
+
+
+def test_a_writer_that_is_killed_leaves_nothing_for_long(tmp_path: Path) -> None:
+    """It is ended between writing its part and renaming it."""
+    store = tmp_path / "channels.json"
+    Channels(store=store).publish("beta", release("1.2.3"))
+    before = store.read_text()
+    code = (
+        "import os, sys; from pathlib import Path; from flatkit.updates.channels import Channels;"
+        "Path.replace = os.replace = os.rename = lambda *_, **__: os.kill(os.getpid(), 9);"
+        "Channels(store=Path(sys.argv[1])).set_group('g', channel='beta')"
+    )
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code, str(store)], capture_output=True, text=True)
+        assert done.returncode == -9, done.stderr
+    assert store.read_text() == before
+    left = [path.name for path in tmp_path.iterdir() if path.name.startswith(".channels.json.")]
+    assert len(left) == 1  # of the last one alone
+    Channels(store=store).set_group("h", channel="beta")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["channels.json", "channels.json.lock"]
 
 
 def test_the_table_as_text() -> None:
