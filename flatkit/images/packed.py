@@ -1,4 +1,4 @@
-"""What a pack is: everything that a room needs without the Internet, in one folder; here its table of contents, as a value.
+"""A pack: everything that a room needs without the Internet, in one folder; here its table of contents, as a value.
 
 A pack's paths are those of its server's addresses (updates/site.py), so it can be read as a folder, by `flatkit room serve`, or
 through any web server. `manifest.json` names each file with its digests, `SHA256SUMS` is the same for sha256sum:
@@ -70,7 +70,7 @@ class PackedRelease:
 
 @dataclass(frozen=True, kw_only=True)
 class PackedImage:
-    """An image that machines can boot: `name` is lab, lab-beta, stable, ...; `folder` where its files lie in the pack."""
+    """An image that machines can boot: `name` is lab, lab-beta, stable, ...; `folder` is the place of its files in the pack."""
 
     name: str
     version: str
@@ -124,7 +124,7 @@ def parse_manifest(text: str | bytes) -> Manifest:
         _check_paths(manifest)
     except ValueError as error:
         raise ImageError(
-            f"the pack's {MANIFEST} is not understood: {error}", hint="flatkit room pack DIR   (makes the pack anew)"
+            f"the pack's {MANIFEST} is not understood: {error}", hint="flatkit room pack DIR   (makes the pack again)"
         ) from None
     return manifest
 

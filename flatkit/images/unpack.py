@@ -1,7 +1,7 @@
 """Takes the built lab image out of a pack (FLATKIT_MIRROR), so that a seat needs no build tools and no Debian mirror.
 
-What comes is held against the pack's SHA256SUMS and manifest. Those are not signed: who names a pack trusts whoever serves it, as
-with the wheels that flatkit itself came in.
+What comes is compared with the pack's SHA256SUMS and manifest. Those are not signed: a pack is only as trustworthy as the place
+you got it from, like the wheels that flatkit itself came in. The user sees that.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _TRUST = (
 def unpack_lab_image(release: recipe.Release, *, observer: Observer, cancel: threading.Event | None = None) -> bool:
     """Put the lab image of a release into the cache, if a pack has the one of this recipe; whether it is there now.
 
-    Raises ImageError when a file is not what the pack promises, UsageError for a FLATKIT_MIRROR that is no place, HostError (no
+    Raises ImageError when a file is not what the pack promises, UsageError for a wrong FLATKIT_MIRROR, HostError (no
     room), Cancelled.
     """
     if find_lab_image(release):
@@ -65,7 +65,7 @@ def unpack_lab_image(release: recipe.Release, *, observer: Observer, cancel: thr
 
 
 def _read_manifest(root: str, mirror: Source, cancel: threading.Event | None) -> Manifest | None:
-    """The pack's manifest; None when this is no pack. Raises ImageError when it and the sums contradict each other."""
+    """Return the pack's manifest; None where there is none. Raises ImageError when it and the sums contradict each other."""
     for name in (MANIFEST, SUMS):
         _check_place(root, name)
     data, sums = (fetch_small(f"{root}/{name}", cancel=cancel) for name in (MANIFEST, SUMS))

@@ -27,6 +27,7 @@ from flatkit.room.wheelfile import Wheel, parse_wheel
 from flatkit.run import run
 from flatkit.untrusted import lines_of, printable
 
+# Seconds for reading all wheels, and for each run of Python or pip.
 WHEELS_SECONDS = 300.0
 PIP_SECONDS = 300.0
 _SHOWN = 5
@@ -50,7 +51,7 @@ class PackCheck:
 
     @property
     def ok(self) -> bool:
-        """Whether the pack suffices."""
+        """Tell if the pack suffices."""
         return all(finding.ok for finding in self.findings)
 
     def __str__(self) -> str:
@@ -173,7 +174,7 @@ def _read_wheels(folder: Path, manifest: Manifest) -> list[Wheel]:
 
 
 def _resolve(folder: Path, manifest: Manifest, own: Wheel, python: str) -> Finding:
-    """Let pip itself work it out, in an empty environment, without an index and without this person's settings.
+    """Let pip itself work it out, in an empty environment, without an index and without the user's settings.
 
     pip gets a page of the manifest's wheels with their digests, so it takes no other file and builds nothing.
     """

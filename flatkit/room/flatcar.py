@@ -31,7 +31,7 @@ _UPDATES = "https://update.release.flatcar-linux.net"
 
 
 def parse_names(names: Sequence[str]) -> list[Wanted]:
-    """The images that a person means. Raises UsageError for a name that is none."""
+    """Parse names of images. Raises UsageError for an unknown one."""
     found = []
     for name in names:
         wanted = find_wanted(name)
@@ -115,7 +115,7 @@ def update_server() -> str:
 
 
 def _fetch(parcel: Parcel, inside: str) -> None:
-    """Put a file in whose SHA-256 the server keeps beside it. It is fetched in the cache, where an interrupted download goes on.
+    """Put a file in whose SHA-256 the server has as well. It is fetched in the cache, where an interrupted download continues.
 
     Raises FetchError, ImageError.
     """
@@ -136,7 +136,8 @@ def _fetch(parcel: Parcel, inside: str) -> None:
         try:
             if hash_file(part) != expected:
                 raise ImageError(
-                    f'"{url}" is not the file whose SHA-256 stands beside it: it was removed', hint="try again later"
+                    f'"{url}" is not the file whose SHA-256 the server has as well: it was removed',
+                    hint="try again later",
                 )
             parcel.copy(part, inside)
         finally:

@@ -29,7 +29,7 @@ CONTAINER = "flatkit-web-1.tar"
 
 @dataclass(frozen=True, kw_only=True)
 class Wishes:
-    """What to put into a pack. `lab`: releases of the lab image; `flatcar`: channels or versions; `files`: local extensions.
+    """The contents of a pack. `lab`: releases of the lab image; `flatcar`: channels or versions; `files`: local extensions.
 
     `opt_in`: Flatcar's own extensions by their name (podman), fetched beside each payload.
     """

@@ -98,7 +98,7 @@ class Parcel:
                 raise self._fault(error) from None
 
     def _is_there(self, source: BinaryIO, inside: str) -> bool:
-        """Whether the pack has the bytes of an open file at a path; nothing is read where the sizes differ."""
+        """Tell if the pack has the bytes of an open file at a path; nothing is read where the sizes differ."""
         try:
             there = open_below(self.folder, inside)
         except OSError:
@@ -126,7 +126,7 @@ class Parcel:
         self._paths[inside] = None
 
     def has(self, inside: str, *, sha256: str) -> bool:
-        """Whether a file of these bytes is there already."""
+        """Tell if a file of these bytes is there already."""
         try:
             return measure(self.folder, inside).sha256 == sha256
         except OSError:
@@ -150,14 +150,14 @@ class Parcel:
         return [path for path in sorted(self._before) if path.startswith(f"{folder}/")]
 
     def measure(self, inside: str) -> PackedFile:
-        """Take the digests of a file of the pack. Raises HostError when it is no regular file of it."""
+        """Take the digests of a file of the pack. Raises HostError for anything but a regular file."""
         try:
             return measure(self.folder, inside)
         except OSError as error:
             raise self._fault(error) from None
 
     def names(self, folder: str) -> list[str]:
-        """What has been put below a folder of the pack."""
+        """Return the names of what has been put below a folder of the pack."""
         return [path.removeprefix(f"{folder}/") for path in sorted(self._paths) if path.startswith(f"{folder}/")]
 
     def close(self, *, pythons: tuple[str, ...]) -> Manifest:

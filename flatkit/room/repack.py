@@ -46,7 +46,7 @@ def repack(name: str, folder: Path) -> Path:
 
 
 def _place(path: Path, listed: str, prefix: str) -> str:
-    """Where a file stands in the wheel, "" for what pip itself makes (scripts, byte code, its own notes)."""
+    """Return the place of a file in the wheel, "" for what pip itself makes (scripts, byte code, its own notes)."""
     if "__pycache__" in path.parts or (".dist-info/" in listed and path.name in _NOT_PACKED):
         return ""
     if not listed.startswith(".."):

@@ -40,7 +40,7 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 def state_file() -> Path:
-    """Where the served channels and the machines seen are kept; a notebook reads and changes them there.
+    """Return the file of the served channels and the machines seen; a notebook reads and changes it.
 
     `FLATKIT_ROOM_STATE` names another file: a demo's own server does not mix with that of the room.
     """
@@ -117,7 +117,7 @@ def _offer(channels: Channels, releases: tuple[PackedRelease, ...]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """Where to listen."""
+    """An address and port to listen on."""
 
     host: str = "127.0.0.1"
     port: int = PORT
@@ -130,7 +130,7 @@ def parse_address(text: str) -> Address:
     )
     port = int(match[4]) if match and match[4] else PORT
     if not match or port > 65535:
-        raise UsageError(f'"{text}" is no address to listen on; expected 127.0.0.1, 0.0.0.0:8000 or [::]:8000')
+        raise UsageError(f'"{text}" is not an address to listen on; expected 127.0.0.1, 0.0.0.0:8000 or [::]:8000')
     return Address(host=match[1] or match[2] or match[3] or "127.0.0.1", port=port)
 
 
@@ -155,7 +155,7 @@ def find_own_address(*, ipv6: bool = False) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Instructions:
-    """What the seats type, for a server at `url`."""
+    """The commands that the seats type, for a server at `url`."""
 
     url: str
     has_wheels: bool

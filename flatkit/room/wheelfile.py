@@ -66,7 +66,7 @@ def read_wheel(path: Path) -> Wheel:
 
 
 def parse_wheel(file_name: str, file: BinaryIO) -> Wheel:
-    """Read a wheel of this name. Raises FetchError for what is none, or exceeds a bound of this module; OSError."""
+    """Read a wheel of this name. Raises FetchError for a broken one or one that exceeds a bound of this module; OSError."""
     from packaging.utils import parse_wheel_filename
 
     if not is_wheel_name(file_name) or _count_tags(file_name) > TAGS_MAX:
@@ -161,6 +161,6 @@ def _misnamed(file_name: str) -> FetchError:
 
 def _fault(file_name: str, why: str) -> FetchError:
     return FetchError(
-        f'"{printable(file_name)}" is no wheel that can be read: {printable(why, limit=200)}',
+        f'"{printable(file_name)}" is not a readable wheel: {printable(why, limit=200)}',
         hint="remove it, and pack again",
     )

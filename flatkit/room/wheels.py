@@ -1,6 +1,6 @@
 """Python wheels for a pack: flatkit's own, and what it needs on each Python, fetched by pip and checked without it.
 
-pip judges the conditions of a requirement ("python_version >= '3.12'") by the Python that it runs on, also when it fetches for
+pip evaluates the conditions of a requirement ("python_version >= '3.12'") by the Python that it runs on, also when it fetches for
 another one. So the closure is worked out here, by the `packaging` library, for each Python; pip fetches what is found missing.
 """
 
@@ -34,13 +34,15 @@ _PLATFORMS = (
 )  # fmt: skip
 _ROUNDS = 8
 WHEELS_MAX = 2000
-WORK_MAX = 50_000  # conditions of requirements that are looked at for one Python; flatkit's own wheels have about 5,000
+WORK_MAX = (
+    20_000  # conditions of requirements that are evaluated for one Python; flatkit's own wheels have fewer than 2,000
+)
 
 
 def pip(*arguments: str | Path) -> str:
     """Run this Python's pip and return what it said. Raises MissingDependency when there is none, CommandFailed.
 
-    Python is told to look for no module in the current folder, which may be somebody else's.
+    Python looks for no module in the current folder, which anyone may have written.
     """
     try:
         return run([sys.executable, "-P", "-m", "pip", "--disable-pip-version-check", *arguments]).stdout
@@ -139,7 +141,7 @@ def _fetch(folder: Path, requirements: Sequence[str], python: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Closure:
-    """What a wheel needs on one Python: the wheels that fulfil it, and the requirements that none fulfils."""
+    """The requirements of a wheel on one Python: the wheels that fulfil them, and those that none fulfils."""
 
     wheels: tuple[Wheel, ...]
     missing: tuple[str, ...]
@@ -151,7 +153,7 @@ def read_wheels(folder: Path) -> list[Wheel]:
 
 
 def close_over(wheels: Sequence[Wheel], *, root: Wheel, python: str) -> Closure:
-    """What `root` needs on a Python, and what that needs in turn, as far as it is among `wheels`.
+    """Find what `root` needs on a Python, and what that needs in turn, among `wheels`.
 
     Only requirements whose conditions hold there count. Raises FetchError for conditions that make no sense, or far too many.
     """
@@ -210,7 +212,7 @@ def _tags(python: str) -> frozenset[Tag]:
 
 
 def _holding(wheel: Wheel, python: str, *, extras: Sequence[str]) -> list[Requirement]:
-    """What a wheel needs on a Python, with these extras. Raises FetchError."""
+    """Return what a wheel needs on a Python, with these extras. Raises FetchError."""
     base = {
         "python_version": python, "python_full_version": f"{python}.0", "implementation_version": f"{python}.0",
         "sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64", "os_name": "posix",

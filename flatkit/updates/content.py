@@ -1,4 +1,4 @@
-"""What can be served, and which bytes of it a request wants: entity tags and ranges as in RFC 9110.
+"""Content to serve, and which bytes of it a request wants: entity tags and ranges as in RFC 9110.
 
 A file is measured once, when it is published; if its bytes change afterwards it is not served any more, since its entity tag
 and the hashes that were promised would be wrong. What is sent is read from the very file that was looked at: regular, and where a
@@ -141,7 +141,7 @@ def _measure(file: BinaryIO, path: Path, *, below: Path | None = None) -> Conten
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What to answer: a status (200, 206, 304, 416) and the stretch of bytes that goes with it."""
+    """The answer: a status (200, 206, 304, 416) and the stretch of bytes that goes with it."""
 
     status: int
     start: int = 0
@@ -149,7 +149,7 @@ class Selection:
 
 
 def select(content: Content, *, wanted: str = "", if_range: str = "", if_none_match: str = "") -> Selection:
-    """Judge the headers Range, If-Range and If-None-Match of a GET or HEAD.
+    """Evaluate the headers Range, If-Range and If-None-Match of a GET or HEAD.
 
     A Range that is not understood, or asks for several stretches, is left aside as RFC 9110 allows: the whole is sent.
     """

@@ -44,7 +44,7 @@ class Store:
             lock.release()
 
     def read(self) -> Book | None:
-        """What the file holds; None when that is not newer than what was read or written last, or there is no file.
+        """Return the book in the file; None when it is not newer than what was read or written last, or there is no file.
 
         Raises HostError for a file that cannot be read or is not understood.
         """

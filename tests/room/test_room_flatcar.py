@@ -110,7 +110,7 @@ def test_packing_again_fetches_nothing_twice(internet: UpdateServer, tmp_path: P
 
 def test_a_payload_that_is_not_what_stands_beside_it_is_removed(internet: UpdateServer, tmp_path: Path) -> None:
     internet.publish_text("/amd64-usr/4593.2.5/flatcar_production_update.gz.sha256", f"{'0' * 64}  x\n")
-    with pytest.raises(ImageError, match="is not the file whose SHA-256 stands beside it"):
+    with pytest.raises(ImageError, match="is not the file whose SHA-256 the server has as well"):
         pack_of(tmp_path / "pack", "stable")
     assert list((tmp_path / "pack/amd64-usr").rglob("*.gz*")) == []
     internet.publish_text("/amd64-usr/4593.2.5/flatcar_production_update.gz.sha256", "none")

@@ -416,7 +416,7 @@ def test_a_wheel_that_is_a_trap_is_named(
     describe(pack)
     bad = [finding for finding in check(pack).findings if not finding.ok]
     assert [finding.name for finding in bad] == ["wheels"]
-    assert bad[0].found.startswith('"helper-1.5-py3-none-any.whl" is no wheel that can be read: ')
+    assert bad[0].found.startswith('"helper-1.5-py3-none-any.whl" is not a readable wheel: ')
     assert len(bad[0].found) < 400
 
 
@@ -427,7 +427,7 @@ def test_a_condition_nested_too_deeply_is_named(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(FetchError, match="requirements of 500 characters"):
         read_wheel(path)
     monkeypatch.setattr("flatkit.room.wheelfile.REQUIREMENT_MAX", 10**6)
-    with pytest.raises(FetchError, match="is no wheel that can be read"):
+    with pytest.raises(FetchError, match="is not a readable wheel"):
         read_wheel(path)
 
 

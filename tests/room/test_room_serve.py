@@ -144,7 +144,7 @@ def test_addresses(text: str, host: str, port: int) -> None:
 
 @pytest.mark.parametrize("text", ["127.0.0.1:99999", "a b", "http://x", "x:", "x:y", "[::1"])
 def test_what_is_no_address(text: str) -> None:
-    with pytest.raises(UsageError, match="is no address to listen on"):
+    with pytest.raises(UsageError, match="is not an address to listen on"):
         parse_address(text)
 
 

@@ -70,7 +70,7 @@ def test_a_wheel_fits_some_pythons(make_wheel: MakeWheel, tmp_path: Path, tag: s
 def test_what_is_no_wheel_is_named(make_wheel: MakeWheel, tmp_path: Path) -> None:
     root = make_wheel(tmp_path, "flatkit", "0.1.0", "one")
     (tmp_path / "one-1.0-py3-none-any.whl").write_text("not a zip")
-    with pytest.raises(FetchError, match="is no wheel that can be read"):
+    with pytest.raises(FetchError, match="is not a readable wheel"):
         missing(root)
     (tmp_path / "nonsense.whl").write_text("")
     with pytest.raises(FetchError, match=r"nonsense.whl\" has no name of a wheel"):
