@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import Any
 
 import pytest
@@ -52,6 +53,11 @@ def test_a_file_that_is_not_there_is_said_before_the_machine_is_asked(tmp_path: 
     machine: Any = Answering("")
     with pytest.raises(InputError, match=r'tree\.raw" cannot be read'):
         put(machine, tmp_path / "tree.raw", "/var/lib/extensions/tree.raw")
+    os.mkfifo(tmp_path / "fifo.raw")
+    with pytest.raises(InputError, match=r'fifo\.raw" cannot be read: not a regular file'):
+        put(machine, tmp_path / "fifo.raw", "/var/lib/extensions/fifo.raw")
+    with UpdateServer() as server, pytest.raises(InputError, match="not a regular file"):
+        server.publish_extension(tmp_path / "fifo.raw")
 
 
 def test_versions_are_offered_with_their_digests_and_a_config(tmp_path: Any) -> None:

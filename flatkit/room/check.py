@@ -62,7 +62,11 @@ class PackCheck:
         ]
         verdict = "this pack suffices for a room without the Internet" if self.ok else "this pack does not suffice"
         return "\n".join(
-            [*lines, verdict, *([] if self.ok else [f"  Next: flatkit room pack {printable(shlex.quote(str(self.folder)))}"])]
+            [
+                *lines,
+                verdict,
+                *([] if self.ok else [f"  Next: flatkit room pack {printable(shlex.quote(str(self.folder)))}"]),
+            ]
         )
 
 

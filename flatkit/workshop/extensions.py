@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from flatkit.errors import InputError, MachineError
+from flatkit.files import open_regular
 from flatkit.images.sysext_tree import Recipe
 from flatkit.machines import Machine
 from flatkit.run import run
@@ -42,7 +43,8 @@ def put(machine: Machine, file: Path, target: str) -> str:
     Raises InputError for a file that cannot be read, MachineError, CommandFailed.
     """
     try:
-        data = file.read_bytes()
+        with open_regular(file) as opened:
+            data = opened.read()
     except OSError as error:
         raise InputError(
             f'"{file}" cannot be read: {error.strerror}; expected a file of this host',
