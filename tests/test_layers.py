@@ -19,8 +19,19 @@ PACKAGE = Path(__file__).resolve().parent.parent / "flatkit"
 # Lower groups may not import upper ones; rooms of one group do not import each other.
 GROUPS = (
     {
-        "errors", "report", "events", "steps", "run", "web", "paths", "others", "untrusted", "files", "fields", "diskfile",
-    },  # fmt: skip
+        "errors",
+        "report",
+        "events",
+        "steps",
+        "run",
+        "web",
+        "paths",
+        "others",
+        "untrusted",
+        "files",
+        "fields",
+        "diskfile",
+    },
     {"butane", "images", "machines", "platforms", "updates"},
     {"demos", "lessons"},
     {"workshop", "host", "room"},
