@@ -113,7 +113,7 @@ def _unpack(encoded: bytes) -> bytes:
 
 def contents(text: bytes) -> Any:
     """The JSON with each data URL replaced by its bytes, however they are encoded or packed."""
-    from flatkit.butane.ignition.dataurls import decode_data_url
+    from flatkit.butane.dataurl import decode_data_url
 
     def plain(value: dict[str, Any]) -> dict[str, Any]:
         source = value.get("source", "")

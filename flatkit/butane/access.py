@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from flatkit.butane.ignition.dataurls import decode_data_url
+from flatkit.butane.dataurl import decode_data_url
 from flatkit.butane.source.node import Path
 from flatkit.untrusted import lines_of
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from flatkit.butane.dataurl import decode_data_url
 from flatkit.butane.diagnostics import path_text
-from flatkit.butane.ignition.dataurls import decode_data_url
 from flatkit.butane.source.node import Path
 from flatkit.butane.transpile import Translation
 from flatkit.report import Span

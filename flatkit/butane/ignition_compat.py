@@ -9,17 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from flatkit.butane.dataurl import data_url
-from flatkit.butane.detect import Format, check_ignition, detect_format
+from flatkit.butane.dataurl import data_url, decode_data_url
 from flatkit.butane.ignition.config import SEMVER
-from flatkit.butane.ignition.dataurls import decode_data_url
 from flatkit.butane.ignition.go_json import dump
+from flatkit.butane.schema import get_schema
 from flatkit.butane.source.node import Path
-from flatkit.butane.tables import get_schema
 from flatkit.errors import InputError
 from flatkit.untrusted import parse_json
-
-__all__ = ["Format", "add_ssh_keys", "check_ignition", "detect_format", "downgrade", "version_of"]
 
 Version = tuple[int, int, int]
 _NEWEST: Version = (3, 6, 0)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flatkit.butane.schema import Field, FieldType, Shape, Struct
-from flatkit.butane.tables import get_schema
+from flatkit.butane.schema import Field, FieldType, Shape, Struct, get_schema
 
 _REQUIRED = {
     "Config": ("variant", "version"),

@@ -32,30 +32,46 @@ class Message:
         return wording
 
 
+_ESCAPES = {
+    "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\", '"': '\\"',
+}  # fmt: skip
+
+
+def go_quote(text: str) -> str:
+    """The text as strconv.Quote writes it."""
+    return '"' + "".join(_quoted(ch) for ch in text) + '"'
+
+
+def _quoted(ch: str) -> str:
+    if ch in _ESCAPES:
+        return _ESCAPES[ch]
+    if ch.isprintable():
+        return ch
+    code = ord(ch)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x80:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
 _M = Message
 
+# fmt: off
 # The header, and the YAML itself.
 _HEADER = "For Flatcar write variant: flatcar and version: 1.1.0."
-VARIANT_MISSING = _M(
-    "variant-missing", "error parsing variant; must be specified",
-    "A Butane config starts with variant: flatcar and version: 1.1.0.",
-)  # fmt: skip
-VERSION_INVALID = _M(
-    "version-invalid", "error parsing version; must be a valid semver", "The version has three numbers: 1.1.0."
-)
-RHCOS_VARIANT = _M(
-    "rhcos-variant",
+VARIANT_MISSING = _M("variant-missing", "error parsing variant; must be specified",
+    "A Butane config starts with variant: flatcar and version: 1.1.0.")
+VERSION_INVALID = _M("version-invalid", "error parsing version; must be a valid semver", "The version has three numbers: 1.1.0.")
+RHCOS_VARIANT = _M("rhcos-variant",
     "rhcos variant has been removed; use openshift variant instead: https://coreos.github.io/butane/upgrading-openshift/",
-    _HEADER,
-)
+    _HEADER)
 _KNOWN = "flatkit knows variant: flatcar, version: 1.0.0 and 1.1.0."
 NO_TRANSLATOR = _M("no-translator", "No translator exists for variant {variant} with version {version}", _KNOWN)
 # The real tool reads these; so here the words are ours.
-NOT_IN_FLATKIT = _M(
-    "no-translator",
+NOT_IN_FLATKIT = _M("no-translator",
     "No translator exists for variant {variant} with version {version} in flatkit; write variant: flatcar and version: 1.1.0",
-    _KNOWN,
-)
+    _KNOWN)
 _COLON = "A colon followed by a space starts a value: put quotes around a text that has one in it."
 _INDENT = "In YAML the indentation tells what belongs to what: keys of one mapping must start in the same column."
 TABS_ADVICE = "YAML is indented with spaces, never with tabs."
@@ -73,10 +89,8 @@ _YAML = {
         _M("yaml-indent", "mapping keys are not allowed in this context", _INDENT),
         _M("yaml-tab", "found a tab character that violates indentation", TABS_ADVICE),
         _M("yaml-tab", "found a tab character where an indentation space is expected", TABS_ADVICE),
-        _M(
-            "yaml-start", "found character that cannot start any token",
-            "A text that starts with @, `, %, *, & or ! needs quotes; a tab cannot indent, use spaces.",
-        ),
+        _M("yaml-start", "found character that cannot start any token",
+           "A text that starts with @, `, %, *, & or ! needs quotes; a tab cannot indent, use spaces."),
         _M("yaml-unclosed", "found unexpected end of stream", _UNCLOSED),
         _M("yaml-unclosed", "did not find expected ',' or ']'", _UNCLOSED),
         _M("yaml-unclosed", "did not find expected ',' or '}'", _UNCLOSED),
@@ -84,7 +98,7 @@ _YAML = {
         _M("yaml-escape", "found unknown escape character", _ESCAPE),
         _M("yaml-escape", "did not find expected hexdecimal number", _ESCAPE),
     )
-}  # fmt: skip
+}
 
 
 def yaml_problem(problem: str) -> Wording:
@@ -98,110 +112,70 @@ TOO_MANY_BYTES = _M("too-large", "the config has {count} bytes, more than the {l
 TOO_MANY_VALUES = _M("too-large", "the config has more than {limit} values")
 TOO_MANY_DUPLICATES = _M("too-large", "more than {limit} duplicate keys")
 TOO_MANY_MERGES = _M("too-large", "more than {limit} merges inside each other")
-UNKNOWN_ANCHOR = _M(
-    "unknown-anchor", "unknown anchor '{name}' referenced",
-    "*name needs an &name before it; a text that starts with * needs quotes.",
-)  # fmt: skip
+UNKNOWN_ANCHOR = _M("unknown-anchor", "unknown anchor '{name}' referenced",
+    "*name needs an &name before it; a text that starts with * needs quotes.")
 ANCHOR_LOOP = _M("anchor-loop", "anchor '{name}' value contains itself")
 ALIAS_BOMB = _M("alias-bomb", "document contains excessive aliasing")
-DUPLICATE_KEY = _M(
-    "duplicate-key", "mapping key {key} already defined at line {line}",
-    "Each key may occur only once in a mapping: join the two.",
-)  # fmt: skip
-WRONG_TYPE = _M(
-    "wrong-type", "cannot unmarshal {found} into {type}", "The value is of another kind than the field takes."
-)
+DUPLICATE_KEY = _M("duplicate-key", "mapping key {key} already defined at line {line}",
+    "Each key may occur only once in a mapping: join the two.")
+WRONG_TYPE = _M("wrong-type", "cannot unmarshal {found} into {type}", "The value is of another kind than the field takes.")
 _TAG = "The value does not fit its explicit tag (!!...)."
 WRONG_TAG = _M("wrong-tag", "cannot decode {found} `{value}` as a {tag}", _TAG)
 BAD_BINARY = _M("wrong-tag", "!!binary value contains invalid base64 data", _TAG)
-MERGE_VALUE = _M(
-    "merge-value", "map merge requires map or sequence of maps as the value", "<<: takes a mapping, or an alias of one."
-)
+MERGE_VALUE = _M("merge-value", "map merge requires map or sequence of maps as the value",
+    "<<: takes a mapping, or an alias of one.")
 
 # Butane's own rules.
 _OCTAL = 'Permissions are octal numbers and need a leading zero: 0644, not 644 and not "0644".'
 _LOCAL = "local: names a file on your computer, below --files-dir; the file's contents go into the config."
 UNUSED_KEY = _M("unused-key", "unused key {key}", "Butane ignores keys that it does not know, so this has no effect.")
-NULL_MAPPING = _M(
-    "null-mapping",
+NULL_MAPPING = _M("null-mapping",
     "context tree does not match content tree at {path}. Line and column reporting may be inconsistent. "
     "Unused keys may not be reported",
-    "There is nothing under this key: write the value, or take the key out.",
-)
-MODE_NOT_OCTAL = _M(
-    "mode-not-octal",
+    "There is nothing under this key: write the value, or take the key out.")
+MODE_NOT_OCTAL = _M("mode-not-octal",
     "unreasonable mode would be reasonable if specified in octal; remember to add a leading zero",
-    _OCTAL,
-)
-ONE_RESOURCE = _M(
-    "one-content", "only one of the following can be set: inline, local, source",
-    "Give the contents once: as text (inline), as a file of yours (local), or as a URL (source).",
-)  # fmt: skip
-ONE_CONTENTS = _M(
-    "one-unit-content", "only one of the following can be set: contents, contents_local",
-    "Give either contents or contents_local.",
-)  # fmt: skip
-MOUNT_NEEDS_FORMAT = _M(
-    "mount-needs-format", "format is required if with_mount_unit is true",
-    "A mount unit must say what kind of filesystem it mounts.",
-)  # fmt: skip
-MOUNT_NEEDS_PATH = _M(
-    "mount-needs-path", "path is required if with_mount_unit is true and format is not swap",
-    "A mount unit must say where it mounts.",
-)  # fmt: skip
+    _OCTAL)
+ONE_RESOURCE = _M("one-content", "only one of the following can be set: inline, local, source",
+    "Give the contents once: as text (inline), as a file of yours (local), or as a URL (source).")
+ONE_CONTENTS = _M("one-unit-content", "only one of the following can be set: contents, contents_local",
+    "Give either contents or contents_local.")
+MOUNT_NEEDS_FORMAT = _M("mount-needs-format", "format is required if with_mount_unit is true",
+    "A mount unit must say what kind of filesystem it mounts.")
+MOUNT_NEEDS_PATH = _M("mount-needs-path", "path is required if with_mount_unit is true and format is not swap",
+    "A mount unit must say where it mounts.")
 LOCAL_REQUIRED = _M("local-required", "local is required", _LOCAL)
-NO_FILES_DIR = _M(
-    "no-files-dir",
-    "local file paths are relative to a files directory that must be specified with -d/--files-dir",
-    _LOCAL,
-)
-OUTSIDE_FILES_DIR = _M(
-    "outside-files-dir", "local file path traverses outside the files directory",
-    "Only files below --files-dir can be embedded.",
-)  # fmt: skip
+NO_FILES_DIR = _M("no-files-dir", "local file paths are relative to a files directory that must be specified with -d/--files-dir",
+    _LOCAL)
+OUTSIDE_FILES_DIR = _M("outside-files-dir", "local file path traverses outside the files directory",
+    "Only files below --files-dir can be embedded.")
 LOCAL_UNREADABLE = _M("local-unreadable", "{verb} {path}: {reason}", _LOCAL)
 TREE_NOT_DIRECTORY = _M("tree-not-directory", "root of tree must be a directory")
 TREE_FILE_TYPE = _M("tree-file-type", "trees may only contain files, directories, and symlinks")
-TREE_CONFLICT = _M(
-    "tree-conflict", "matching filesystem node has existing contents or different type",
-    "The tree and the config both say what is at this path.",
-)  # fmt: skip
-CLEVIS = _M(
-    "clevis", "clevis is not supported in this spec version",
-    "Flatcar's Ignition cannot unlock by Clevis with this spec version.",
-)  # fmt: skip
+TREE_CONFLICT = _M("tree-conflict", "matching filesystem node has existing contents or different type",
+    "The tree and the config both say what is at this path.")
+CLEVIS = _M("clevis", "clevis is not supported in this spec version",
+    "Flatcar's Ignition cannot unlock by Clevis with this spec version.")
 
 # Ignition: files, directories and links.
 DUPLICATE = _M("duplicate", "duplicate entry defined", "Two entries name the same thing: join them into one.")
-PATH_CONFLICT = _M(
-    "path-conflict", "path conflicts with systemd unit or dropin",
-    "The unit writes this file already: leave one of the two.",
-)  # fmt: skip
+PATH_CONFLICT = _M("path-conflict", "path conflicts with systemd unit or dropin",
+    "The unit writes this file already: leave one of the two.")
 PATH_MISSING = _M("path-missing", "path not specified")
-PATH_RELATIVE = _M(
-    "path-relative", "path not absolute",
-    "Paths on the machine start at /, since there is no current directory while Ignition runs.",
-)  # fmt: skip
-PATH_NOT_SIMPLE = _M(
-    "path-not-simple", "path is not fully simplified",
-    "Write the path without a trailing slash and without //, . or .. in it.",
-)  # fmt: skip
-PATH_THROUGH_LINK = _M(
-    "path-through-link", "{kind} path includes link in config",
-    "Use the real path: Ignition does not follow links of the config.",
-)  # fmt: skip
+PATH_RELATIVE = _M("path-relative", "path not absolute",
+    "Paths on the machine start at /, since there is no current directory while Ignition runs.")
+PATH_NOT_SIMPLE = _M("path-not-simple", "path is not fully simplified",
+    "Write the path without a trailing slash and without //, . or .. in it.")
+PATH_THROUGH_LINK = _M("path-through-link", "{kind} path includes link in config",
+    "Use the real path: Ignition does not follow links of the config.")
 LINK_TARGET = _M("link-target", "link target is required")
 HARD_LINK_DIRECTORY = _M("hard-link-directory", "hard link target is a directory", "Only files can have hard links.")
 HARD_LINK_OWNER = _M("hard-link-owner", "user/group ignored for hard link")
 MODE_ILLEGAL = _M("mode-illegal", "illegal file mode", _OCTAL)
-MODE_SPECIAL = _M(
-    "mode-special", "setuid/setgid/sticky bits are not supported or functional in spec versions older than 3.6.0",
-    "If you did not mean special bits, the leading zero may be missing (0644).",
-)  # fmt: skip
-OVERWRITE_NO_SOURCE = _M(
-    "overwrite-no-source", "overwrite must be false if source is unspecified",
-    'overwrite: true needs contents, even if they are empty (inline: "").',
-)  # fmt: skip
+MODE_SPECIAL = _M("mode-special", "setuid/setgid/sticky bits are not supported or functional in spec versions older than 3.6.0",
+    "If you did not mean special bits, the leading zero may be missing (0644).")
+OVERWRITE_NO_SOURCE = _M("overwrite-no-source", "overwrite must be false if source is unspecified",
+    'overwrite: true needs contents, even if they are empty (inline: "").')
 ID_AND_NAME = _M("id-and-name", "cannot set both id and name", "Give the id or the name, not both.")
 
 # Ignition: what is fetched.
@@ -226,9 +200,7 @@ PROXY_SCHEME = _M("proxy", "proxies must be http(s)")
 PROXY_INSECURE = _M("proxy", "insecure plaintext HTTP proxy specified for HTTPS resources")
 
 # Ignition: disks and what is on them.
-DEVICE_MISSING = _M(
-    "device-missing", "disk device is required", "Name the device, best one below /dev/disk/by-id or by-label."
-)
+DEVICE_MISSING = _M("device-missing", "disk device is required", "Name the device, best one below /dev/disk/by-id or by-label.")
 PARTITION_NUMBERS = _M("partition", "partition numbers collide")
 PARTITION_OVERLAP = _M("partition", "partitions overlap")
 PARTITION_ZERO = _M("partition", "shouldExist is false for a partition and other partition(s) has start or size 0")
@@ -237,19 +209,13 @@ PARTITION_GONE = _M("partition", "shouldExist specified false with other options
 PARTITION_NAMELESS = _M("partition", "a partition number >= 1 or a label must be specified")
 PARTITION_LABEL_SIZE = _M("partition", "partition labels may not exceed 36 characters")
 PARTITION_LABEL_COLON = _M("partition", "partition label will be truncated to text before the colon")
-PARTITION_GUID = _M(
-    "partition-guid", 'doesn\'t match the form "01234567-89AB-CDEF-EDCB-A98765432101"',
-    "A GUID has the form 01234567-89AB-CDEF-EDCB-A98765432101.",
-)  # fmt: skip
-FILESYSTEM_NO_FORMAT = _M(
-    "filesystem",
-    "format cannot be empty when path, label, uuid, wipeFilesystem, options, or mountOptions is specified",
-)
+PARTITION_GUID = _M("partition-guid", "doesn't match the form \"01234567-89AB-CDEF-EDCB-A98765432101\"",
+    "A GUID has the form 01234567-89AB-CDEF-EDCB-A98765432101.")
+FILESYSTEM_NO_FORMAT = _M("filesystem",
+    "format cannot be empty when path, label, uuid, wipeFilesystem, options, or mountOptions is specified")
 FILESYSTEM_FORMAT = _M("filesystem", "invalid filesystem format")
 FILESYSTEM_LABEL = _M("filesystem", "filesystem must specify format if label is specified")
-FILESYSTEM_LABEL_SIZE = _M(
-    "filesystem", "filesystem labels cannot be longer than {limit} characters when using {format}"
-)
+FILESYSTEM_LABEL_SIZE = _M("filesystem", "filesystem labels cannot be longer than {limit} characters when using {format}")
 FILESYSTEM_ON_PARTITIONS = _M("filesystem-device", "filesystem overwrites partitioned device")
 FILESYSTEM_WIPED = _M("filesystem-device", "device matches disk with wipeTable enabled; filesystem will be wiped")
 LUKS_NAME = _M("luks", "device names cannot contain slashes")
@@ -264,56 +230,36 @@ RAID_DEVICES = _M("raid", "raid devices required")
 _INSTALL = (
     "Without an [Install] section (for example WantedBy=multi-user.target) systemd does not know when to start it."
 )
-UNIT_EXTENSION = _M(
-    "unit-extension", "invalid systemd unit extension",
-    "A unit's name ends in .service, .socket, .timer, .mount or the like.",
-)  # fmt: skip
-DROPIN_EXTENSION = _M(
-    "dropin-extension", "invalid systemd drop-in extension",
-    "A drop-in's name ends in .conf, for example 10-memory.conf.",
-)  # fmt: skip
-UNIT_CONTENTS = _M(
-    "unit-contents", "invalid unit content: {problem}", "A unit is made of [Sections] and Name=value lines."
-)
-UNIT_NO_INSTALL = _M(
-    "unit-no-install", "unit {unit} is enabled, but has no install section so enable does nothing", _INSTALL
-)
-TEMPLATE_NO_INSTALL = _M(
-    "unit-no-install", "template unit {template} for {unit} doesn't have Install section", _INSTALL
-)
+UNIT_EXTENSION = _M("unit-extension", "invalid systemd unit extension",
+    "A unit's name ends in .service, .socket, .timer, .mount or the like.")
+DROPIN_EXTENSION = _M("dropin-extension", "invalid systemd drop-in extension",
+    "A drop-in's name ends in .conf, for example 10-memory.conf.")
+UNIT_CONTENTS = _M("unit-contents", "invalid unit content: {problem}", "A unit is made of [Sections] and Name=value lines.")
+UNIT_NO_INSTALL = _M("unit-no-install", "unit {unit} is enabled, but has no install section so enable does nothing", _INSTALL)
+TEMPLATE_NO_INSTALL = _M("unit-no-install", "template unit {template} for {unit} doesn't have Install section", _INSTALL)
 
 # Ignition configs as text.
 _VERSION = 'An Ignition config has {"ignition": {"version": ...}}.'
-MERGE_VERSION = _M(
-    "merge-version", "skipping validation for the merge/replace ignition config due to an unkown version",
-    "It is passed on as it is; the machine's Ignition must know that version.",
-)  # fmt: skip
+MERGE_VERSION = _M("merge-version", "skipping validation for the merge/replace ignition config due to an unkown version",
+    "It is passed on as it is; the machine's Ignition must know that version.")
 IGNITION_VERSION = _M("ignition-version", "invalid config version (couldn't parse)", _VERSION)
-IGNITION_RELEASED = _M(
-    "ignition-version", 'the Ignition spec version is "{version}"; expected a released one from "3.0.0" on', _VERSION
-)
+IGNITION_RELEASED = _M("ignition-version", 'the Ignition spec version is "{version}"; expected a released one from "3.0.0" on',
+    _VERSION)
 IGNITION_INVALID = _M("ignition-json", "config is not valid")
 IGNITION_JSON = _M("ignition-json", "{problem}")
 NOT_IGNITION = _M("not-ignition", 'this is {format}, not Ignition; expected JSON that starts with {{"ignition": ...}}')
 
 # What Butane lets pass.
-PRIVATE_KEY = _M(
-    "private-key", "this is a private key; it must never leave your computer",
-    "Paste the public key: the one line in the file that ends in .pub. Treat this private key as leaked.",
-)  # fmt: skip
-NOT_A_KEY = _M(
-    "not-a-key", "this does not look like a public SSH key",
-    "A public key is one line like: ssh-ed25519 AAAA... you@laptop (see ~/.ssh/id_ed25519.pub).",
-)  # fmt: skip
-PLAIN_PASSWORD = _M(
-    "plain-password", "this does not look like an encrypted password",
-    "Write what `mkpasswd --method=SHA-512` prints (it starts with $6$), never the password itself.",
-)  # fmt: skip
-NO_WAY_IN = _M(
-    "no-way-in", "no user has a key or a password, so nobody can log in",
+PRIVATE_KEY = _M("private-key", "this is a private key; it must never leave your computer",
+    "Paste the public key: the one line in the file that ends in .pub. Treat this private key as leaked.")
+NOT_A_KEY = _M("not-a-key", "this does not look like a public SSH key",
+    "A public key is one line like: ssh-ed25519 AAAA... you@laptop (see ~/.ssh/id_ed25519.pub).")
+PLAIN_PASSWORD = _M("plain-password", "this does not look like an encrypted password",
+    "Write what `mkpasswd --method=SHA-512` prints (it starts with $6$), never the password itself.")
+NO_WAY_IN = _M("no-way-in", "no user has a key or a password, so nobody can log in",
     "flatkit adds a key of its own to the machines that it starts. Anywhere else give the user core your public key "
-    "under passwd.users.",
-)  # fmt: skip
+    "under passwd.users.")
 
+# fmt: on
 CATALOGUE = (*(value for value in list(globals().values()) if isinstance(value, Message)), *_YAML.values())
 ADVICE = {message.code: message.advice for message in CATALOGUE}

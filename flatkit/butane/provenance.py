@@ -6,13 +6,14 @@ are filesystems; it is kept apart so that the quirk stays in one place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from flatkit.butane.schema import Schema, Struct, snake, struct_of
-from flatkit.butane.source.node import ALIAS, SCALAR, SEQUENCE, Node, Path
-from flatkit.butane.source.resolve import NULL
+from flatkit.butane.source.node import ALIAS, NULL, SCALAR, SEQUENCE, Node, Path
 from flatkit.report import Span
+from flatkit.untrusted import is_number
 
 
 class Origin(NamedTuple):
@@ -88,7 +89,7 @@ class Provenance:
 
     def leaves(self) -> Iterator[Path]:
         """The path of each value in the JSON but mappings and lists with something in them."""
-        yield from _leaves(self._ignition, ())
+        yield from (path for path, _ in _leaves(self._ignition, ()))
 
 
 def _as_written(root: Node | None, path: Path) -> Path:
@@ -135,12 +136,57 @@ def _snaked(path: Path) -> Path:
     return tuple(snake(part) if isinstance(part, str) else part for part in path)
 
 
-def _leaves(value: Any, path: Path) -> Iterator[Path]:
-    if isinstance(value, dict) and value:
-        for key, item in value.items():
-            yield from _leaves(item, (*path, key))
-    elif isinstance(value, list) and value:
-        for at, item in enumerate(value):
-            yield from _leaves(item, (*path, at))
-    else:
-        yield path
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    if not isinstance(value, (dict, list)) or not value:
+        yield path, value
+    for key, item in items:
+        yield from _leaves(item, (*path, key))
+
+
+# Keys whose value names the thing itself, before those that merely mention it.
+_NAMING = ("path", "name", "device", "source", "hash")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Location:
+    """A place in a config: its path in the Ignition JSON, and its line in the person's text (from 1; 0 when not known)."""
+
+    json_path: str
+    line: int = 0
+    text: str = ""
+
+
+def locate(
+    ignition: dict[str, Any], clues: Sequence[str], *, provenance: Provenance | None = None, text: str = ""
+) -> Location | None:
+    """Where the config says one of these values, best first; a clue that begins with "$." is a path of the JSON.
+
+    Without `provenance` (a config that was Ignition from the start) the path alone is found.
+    """
+    path = next((found for clue in clues if (found := _find_path(ignition, clue)) is not None), None)
+    return None if path is None else location_of(path, provenance=provenance, text=text)
+
+
+def location_of(path: Path, *, provenance: Provenance | None = None, text: str = "") -> Location:
+    """The place of a value of the Ignition JSON."""
+    span = provenance.span(path) if provenance else None
+    lines = text.split("\n")
+    line = span.line if span else 0
+    shown = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+    return Location(json_path="$" + "".join(f".{part}" for part in path), line=line, text=shown)
+
+
+def _find_path(ignition: dict[str, Any], clue: str) -> Path | None:
+    if clue.startswith("$."):
+        return tuple(int(part) if is_number(part) else part for part in clue[2:].split("."))
+    found = [
+        path
+        for path, value in _leaves(ignition, ())
+        if isinstance(value, str) and (value == clue or _is_hash(value, clue))
+    ]
+    return min(found, key=lambda path: (path[-1] not in _NAMING, len(path))) if found else None
+
+
+def _is_hash(value: str, clue: str) -> bool:
+    return len(clue) >= 64 and value.partition("-")[2] == clue

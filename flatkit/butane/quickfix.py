@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from flatkit.butane.check_source import octal_meant
 from flatkit.butane.detect import Format, detect_format
 from flatkit.butane.localfiles import clean
-from flatkit.butane.schema import FieldType, Shape, Struct, struct_of
+from flatkit.butane.schema import FieldType, Shape, Struct, get_schema, struct_of
 from flatkit.butane.source.node import ALIAS, MAPPING, SCALAR, SEQUENCE, Node, Path, find_node
-from flatkit.butane.tables import get_schema
 from flatkit.butane.transpile import Translation
 from flatkit.report import Edit, Entry, Span
 from flatkit.untrusted import is_number

@@ -1,15 +1,21 @@
-"""What a Butane config may hold, as data: one Schema a version drives parsing, checks, completion, hover text and JSON Schema.
+"""The fields of a Butane config as data: one Schema a version drives parsing, checks, the editor and JSON Schema.
 
-The tables themselves are in tables.py; the field names, their order and their Go types are those of Butane's own sources,
-since its messages name them. The sentences are ours.
+schema.json has the fields in Butane's order: their types (`?`: absent and empty differ), and sentences that are ours. The names
+of types are those of Butane's own sources, since its messages name them.
 """
 
 from __future__ import annotations
 
 import functools
+import json
+import pathlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
+
+from flatkit.butane.source.node import Path
 
 REFERENCE = "https://coreos.github.io/butane/config-flatcar-v{version}/"
 
@@ -26,7 +32,7 @@ class Shape(Enum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FieldType:
-    """What a value must be. `go` is the name that Butane's own messages use for it."""
+    """The type of a value. `go` is the name that Butane's own messages use for it."""
 
     shape: Shape
     go: str
@@ -80,7 +86,7 @@ class Schema:
     root: Struct
     structs: dict[str, Struct]
 
-    def find_field(self, path: tuple[str | int, ...]) -> Field | None:
+    def find_field(self, path: Path) -> Field | None:
         """The field that a path such as ("storage", "files", 0, "mode") leads to, or None."""
         struct: Struct | None = self.root
         found: Field | None = None
@@ -123,7 +129,7 @@ _GO = {"str": "string", "int": "int", "bool": "bool"}
 
 
 def _type(text: str, package: str, structs: dict[str, Struct]) -> FieldType:
-    """Read a type as tables.py writes it: `str`, `[str]`, `[str:Group]`, `File`, `[File]`, `[HTTPHeader:HTTPHeaders]`."""
+    """Read a type as schema.json has it: `str`, `[str]`, `[str:Group]`, `File`, `[File]`, `[HTTPHeader:HTTPHeaders]`."""
     if text.startswith("["):
         inner, _, named = text[1:-1].partition(":")
         if inner in _SHAPES:
@@ -136,35 +142,66 @@ def _type(text: str, package: str, structs: dict[str, Struct]) -> FieldType:
     return FieldType(shape=Shape.STRUCT, go=f"{package}.{text}", struct=structs[text])
 
 
-def build(
-    *,
-    version: str,
-    ignition: str,
-    package: str,
-    tables: dict[str, tuple[tuple[str, ...], ...]],
-    json_order: dict[str, tuple[str, ...]],
-    butane_only: frozenset[str],
-    always: frozenset[str],
-) -> Schema:
-    """Turn one version's tables into a Schema; structs must come before those that use them."""
+# Where the order of Ignition's JSON is not that of Butane's fields.
+_JSON_ORDER = {
+    "PasswdUser": (
+        "gecos", "groups", "home_dir", "name", "no_create_home", "no_log_init", "no_user_group", "password_hash",
+        "primary_group", "ssh_authorized_keys", "shell", "should_exist", "system", "uid",
+    ),
+    "Tang": ("advertisement", "thumbprint", "url"),
+}  # fmt: skip
+# By version: the Ignition spec that it becomes, and the Go package that messages name.
+_RELEASES = {"1.0.0": ("3.3.0", "v0_4"), "1.1.0": ("3.4.0", "v0_5")}
+VERSIONS = tuple(_RELEASES)
+_FILE = pathlib.Path(__file__).with_name("schema.json")
+
+
+@functools.cache
+def get_schema(version: str = "1.1.0") -> Schema:
+    """Return the schema of a version of variant flatcar. Raises KeyError for an unknown version."""
+    ignition, package = _RELEASES[version]
     structs: dict[str, Struct] = {}
-    for name, rows in tables.items():
-        fields = {}
-        for key, kind, doc, *more in rows:
-            full = f"{name}.{key}"
-            fields[key] = Field(
-                name=key,
-                type=_type(kind.rstrip("?"), package, structs),
-                json="" if full in butane_only else camel(key),
-                optional=kind.endswith("?"),
-                always=full in always,
-                doc=doc,
-                default=more[0] if more else "",
-                choices=tuple(more[1].split()) if len(more) > 1 else (),
-            )
-        order = json_order.get(name) or tuple(key for key in fields if fields[key].json)
+    # A struct comes before those that use it.
+    for name, rows in json.loads(_FILE.read_text(encoding="utf-8")).items():
+        fields = {
+            key: _field(key, row, str(row.get(f"type_{version}", row["type"])), package, structs)
+            for key, row in rows.items()
+            if row.get("since", "") <= version
+        }
+        order = [key for key in _JSON_ORDER.get(name, fields) if key in fields and fields[key].json]
         json_fields = tuple(fields[key] for key in order)
-        structs[name] = Struct(
-            name=name, fields=fields, json_fields=json_fields, by_json={f.json: f for f in json_fields}
-        )
+        by_json = {field.json: field for field in json_fields}
+        structs[name] = Struct(name=name, fields=fields, json_fields=json_fields, by_json=by_json)
     return Schema(version=version, ignition=ignition, package=package, root=structs["Config"], structs=structs)
+
+
+def _field(key: str, row: dict[str, Any], kind: str, package: str, structs: dict[str, Struct]) -> Field:
+    return Field(
+        name=key,
+        type=_type(kind.rstrip("?"), package, structs),
+        json="" if row.get("butane_only") else camel(key),
+        optional=kind.endswith("?"),
+        always=row.get("always", False),
+        doc=row["doc"],
+        default=row.get("default", ""),
+        choices=tuple(row.get("choices", ())),
+    )
+
+
+def walk(ignition: dict[str, Any], schema: Schema) -> Iterator[tuple[str, dict[str, Any], Path]]:
+    """Yield (struct name, mapping, JSON path) in the order in which Ignition validates: each before what it contains."""
+    return _walk(schema.root, ignition, ())
+
+
+def _walk(struct: Struct, value: dict[str, Any], path: Path) -> Iterator[tuple[str, dict[str, Any], Path]]:
+    yield struct.name, value, path
+    for known in struct.json_fields:
+        inner = struct_of(known.type)
+        item = value.get(known.json) if inner is not None else None
+        if inner is None or item is None:
+            continue
+        if known.type.shape is Shape.STRUCT:
+            yield from _walk(inner, item, (*path, known.json))
+        else:
+            for at, one in enumerate(item):
+                yield from _walk(inner, one, (*path, known.json, at))

@@ -15,16 +15,14 @@ from typing import Any
 from flatkit.butane import messages
 from flatkit.butane.check_source import check_source, find_unused_keys
 from flatkit.butane.diagnostics import Diagnostic, Diagnostics, entry_of, to_report
-from flatkit.butane.ignition.check import check_ignition_values
-from flatkit.butane.ignition.duplicates import find_duplicates
 from flatkit.butane.ignition.go_json import dump
+from flatkit.butane.ignition.validate import check_values, find_duplicates
 from flatkit.butane.localfiles import LocalFiles
 from flatkit.butane.provenance import Origin, Provenance
-from flatkit.butane.schema import FieldType, Schema, Shape, Struct
-from flatkit.butane.source.compose import Document
+from flatkit.butane.schema import VERSIONS, FieldType, Schema, Shape, Struct, get_schema
 from flatkit.butane.source.decode import TypeErrors, decode
+from flatkit.butane.source.document import Document
 from flatkit.butane.source.node import Node, YamlFault
-from flatkit.butane.tables import VERSIONS, get_schema
 from flatkit.butane.translate import translate_values
 from flatkit.report import Report, Span
 
@@ -194,7 +192,7 @@ class _Run:
         provenance = Provenance(ignition, origins, self.root, schema)
         found = Diagnostics()
         find_duplicates(ignition, schema=schema, diagnostics=found)
-        check_ignition_values(ignition, schema=schema, diagnostics=found)
+        check_values(ignition, schema=schema, diagnostics=found)
         for diagnostic in found:
             assert diagnostic.path is not None
             diagnostics.append(Diagnostic(diagnostic.kind, provenance.report_path(diagnostic.path), diagnostic.message))

@@ -161,7 +161,7 @@ def _json_escape(character: str) -> str:
 
 def read_input(path: str) -> bytes:
     """The config's bytes, from a file or ("") from standard input. Raises OSError."""
-    from flatkit.butane.source.text import MAX_BYTES
+    from flatkit.butane.source.document import MAX_BYTES
 
     if path:
         with open(path, "rb") as file:  # noqa: PTH123  (the name is shown as it was given)
@@ -197,7 +197,7 @@ def run(argv: list[str]) -> int:
 
 def _print_schema(version: str) -> int:
     from flatkit.butane.jsonschema import json_schema
-    from flatkit.butane.tables import VERSIONS
+    from flatkit.butane.schema import VERSIONS
 
     if version not in VERSIONS:
         write(sys.stderr, f'there is no schema of version "{version}"; expected one of {", ".join(VERSIONS)}\n')

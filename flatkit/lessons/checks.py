@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flatkit.butane import translate
-from flatkit.butane.ignition.dataurls import decode_data_url
+from flatkit.butane.dataurl import decode_data_url
 from flatkit.lessons.exercise import Bench, Check, Finding
 from flatkit.report import Kind
 from flatkit.updates.status import UpdateConf, parse_update_conf

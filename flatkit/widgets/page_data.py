@@ -9,9 +9,8 @@ from typing import Any
 
 from flatkit.butane import Translation
 from flatkit.butane.explain import PHASES, TITLES, explain
-from flatkit.butane.schema import Shape, Struct, snake, struct_of
+from flatkit.butane.schema import VERSIONS, Shape, Struct, get_schema, snake, struct_of
 from flatkit.butane.source.node import Path
-from flatkit.butane.tables import VERSIONS, get_schema
 from flatkit.report import Entry, Report, Span
 
 _CONTENTS = frozenset(("inline", "local", "source"))

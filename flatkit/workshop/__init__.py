@@ -22,7 +22,7 @@ from flatkit.images import Image, ImageKind, find_image
 
 if TYPE_CHECKING:
     from flatkit.butane.provenance import Provenance
-    from flatkit.butane.source.compose import Document
+    from flatkit.butane.source.document import Document
     from flatkit.machines import Firmware, Forward, Machine, MachineSpec
     from flatkit.workshop.staging import LocalStage
 
@@ -63,8 +63,8 @@ def read_config(path: str | Path, *, files_dir: Path | None = None) -> Config:
 
 def parse_config(data: bytes | str, *, name: str, files_dir: Path | None = None) -> Config:
     """Judge and translate a config's text; `.ign` in the name means Ignition, anything else Butane. Raises as read_config."""
-    from flatkit.butane.ignition_compat import Format, detect_format
-    from flatkit.butane.source.compose import Document
+    from flatkit.butane.detect import Format, detect_format
+    from flatkit.butane.source.document import Document
 
     document = Document(data)
     looks = detect_format(document)
@@ -94,7 +94,7 @@ def _renamed(name: str, suffix: str) -> str:
 
 
 def _from_ignition(document: Document, text: str, name: str) -> Config:
-    from flatkit.butane.ignition_compat import check_ignition
+    from flatkit.butane.ignition.config import check_ignition
 
     ignition, report = check_ignition(document)
     if ignition is None or report.is_fatal:
@@ -181,7 +181,7 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
 def _foresee(config: Config, wish: Wish) -> Iterator[str]:
     """What will keep people, or flatkit, out of the machine, told before it boots."""
     from flatkit.butane.access import allows_login, find_lockouts
-    from flatkit.butane.locate import location_of
+    from flatkit.butane.provenance import location_of
 
     for lockout in find_lockouts(config.ignition):
         place = location_of(lockout.path, provenance=config.provenance, text=config.text)
@@ -345,7 +345,7 @@ def _log_in(machine: Machine, image: Image, observer: Observer) -> None:
 
 def _with_place(error: BootFailed, machine: Machine, config: Config) -> BootFailed:
     """The error with the line of the person's own text that Ignition could not apply, where that can be told."""
-    from flatkit.butane.locate import locate
+    from flatkit.butane.provenance import locate
     from flatkit.machines import find_trouble
 
     trouble = find_trouble(machine.console_tail(500))

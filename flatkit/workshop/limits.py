@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flatkit.butane.locate import location_of
+from flatkit.butane.provenance import location_of
 from flatkit.butane.source.node import Path
 from flatkit.errors import InputError
 

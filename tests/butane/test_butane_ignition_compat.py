@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from flatkit.butane import translate
-from flatkit.butane.ignition.dataurls import decode_data_url
-from flatkit.butane.ignition_compat import Format, add_ssh_keys, check_ignition, detect_format, downgrade
+from flatkit.butane.dataurl import decode_data_url
+from flatkit.butane.detect import Format, detect_format
+from flatkit.butane.ignition.config import check_ignition
+from flatkit.butane.ignition_compat import add_ssh_keys, downgrade
 from flatkit.errors import InputError
 
 KEY = "ssh-ed25519 AAAAC3Nza flatkit"

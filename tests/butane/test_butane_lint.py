@@ -10,7 +10,7 @@ from flatkit.butane import Translation, translate
 from flatkit.butane.lint import lint
 from flatkit.butane.quickfix import ALIASES, apply_edit, suggest_key
 from flatkit.butane.render import render
-from flatkit.butane.tables import get_schema
+from flatkit.butane.schema import get_schema
 from flatkit.report import Entry, Kind
 
 HEAD = "variant: flatcar\nversion: 1.1.0\n"

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from flatkit.butane import Translation, translate
-from flatkit.butane.dataurl import data_url, gzip
-from flatkit.butane.ignition.dataurls import data_url_fault, decode_data_url
+from flatkit.butane.dataurl import data_url, data_url_fault, decode_data_url, gzip
 from flatkit.butane.localfiles import clean, join
 
 HEAD = "variant: flatcar\nversion: 1.1.0\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flatkit.butane import translate
-from flatkit.butane.locate import locate
+from flatkit.butane.provenance import locate
 
 TEXT = """variant: flatcar
 version: 1.0.0

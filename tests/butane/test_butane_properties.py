@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flatkit.butane import translate
-from flatkit.butane.detect import check_ignition, detect_format
+from flatkit.butane.detect import detect_format
+from flatkit.butane.ignition.config import check_ignition
 from flatkit.butane.lint import lint
 from flatkit.butane.quickfix import apply_edit
-from flatkit.butane.source import compose
+from flatkit.butane.source import document
 from flatkit.workshop import parse_config
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
@@ -118,16 +119,16 @@ def test_64_kib_are_judged_within_a_second(text: str) -> None:
 )
 def test_a_config_is_composed_once(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
     composed = []
-    real = compose.compose
-    monkeypatch.setattr(compose, "compose", lambda given: composed.append(given) or real(given))
+    real = document.compose
+    monkeypatch.setattr(document, "compose", lambda given: composed.append(given) or real(given))
     assert parse_config(text, name=name).warnings
     assert composed == [text]
 
 
 def test_an_explained_text_is_composed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     composed = []
-    real = compose.compose
-    monkeypatch.setattr(compose, "compose", lambda given: composed.append(given) or real(given))
+    real = document.compose
+    monkeypatch.setattr(document, "compose", lambda given: composed.append(given) or real(given))
     text = "storage: {files: [{filesystem: root, path: /a}]}\n"
     assert any("Container Linux Config" in entry.teach for entry in lint(translate(text)))
     assert composed == [text]

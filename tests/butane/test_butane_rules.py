@@ -7,9 +7,8 @@ import pytest
 from flatkit.butane import translate
 from flatkit.butane.check_source import octal_meant
 from flatkit.butane.ignition.go_json import JsonFault, dump, load
-from flatkit.butane.ignition.go_url import parse_url
 from flatkit.butane.ignition.units import UnitFault, has_install_option, parse_unit
-from flatkit.butane.ignition.urls import source_fault
+from flatkit.butane.ignition.urls import parse_url, source_fault
 
 
 @pytest.mark.parametrize(

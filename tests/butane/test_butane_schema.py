@@ -10,8 +10,7 @@ import yaml
 
 from flatkit.butane import translate
 from flatkit.butane.jsonschema import json_schema
-from flatkit.butane.schema import camel, snake
-from flatkit.butane.tables import VERSIONS, get_schema
+from flatkit.butane.schema import VERSIONS, camel, get_schema, snake
 from flatkit.cli import main
 
 

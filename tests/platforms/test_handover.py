@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from flatkit.butane.ignition_compat import check_ignition
+from flatkit.butane.ignition.config import check_ignition
 from flatkit.errors import UsageError
 from flatkit.platforms import PLATFORMS, Fit, Kind, Limit, Payload, get_platform, hand_over
 from flatkit.platforms.handover import NOT_RUN, fit_of, pointer_to, shortened

@@ -10,13 +10,21 @@ import re
 from typing import Any
 
 from flatkit.butane import messages
-from flatkit.butane.diagnostics import Diagnostic, Diagnostics
+from flatkit.butane.detect import Format, detect_format
+from flatkit.butane.diagnostics import Diagnostic, Diagnostics, entry_of, to_report
 from flatkit.butane.ignition.go_json import JsonFault, load
-from flatkit.butane.schema import Field, Schema, Shape, Struct
+from flatkit.butane.ignition.validate import check_values, find_duplicates
+from flatkit.butane.messages import Wording
+from flatkit.butane.schema import Field, Schema, Shape, Struct, get_schema
+from flatkit.butane.source.document import Document
 from flatkit.butane.source.node import Path
+from flatkit.report import Report, Span
 
 SEMVER = re.compile(r"(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]*)?(\+[0-9A-Za-z.-]*)?\Z", re.ASCII)
 _MAX_NESTING = 200
+
+# Far more than Ignition's own fields need: what is deeper cannot be written out again.
+_MAX_DEPTH = 200
 
 # The structs of Ignition's Go types that are made of two; their names show in type errors.
 _PARTS = {"File": "FileEmbedded1", "Directory": "DirectoryEmbedded1", "Link": "LinkEmbedded1"}
@@ -48,16 +56,14 @@ def check_embedded(text: str, path: Path, *, schema: Schema, diagnostics: Diagno
         diagnostics.error(None, messages.IGNITION_JSON(problem=str(fault)))
         diagnostics.error((*path, "inline"), messages.IGNITION_INVALID())
         return
-    diagnostics.extend(validate(value, config, schema))
+    diagnostics.extend(validate_config(value, config, schema))
 
 
-def validate(value: dict[str, Any], config: dict[str, Any], schema: Schema) -> list[Diagnostic]:
+def validate_config(value: dict[str, Any], config: dict[str, Any], schema: Schema) -> list[Diagnostic]:
     """What Ignition says about a config: validation, duplicates, then unused keys."""
-    from flatkit.butane.ignition.check import check_ignition_values
-    from flatkit.butane.ignition.duplicates import find_duplicates
 
     found = Diagnostics()
-    check_ignition_values(config, schema=schema, diagnostics=found)
+    check_values(config, schema=schema, diagnostics=found)
     find_duplicates(config, schema=schema, diagnostics=found)
     _find_unused(schema.root, value, (), found)
     return found
@@ -171,3 +177,42 @@ def _find_unused(struct: Struct, value: dict[str, Any], path: Path, diagnostics:
             for at, one in enumerate(item):
                 if isinstance(one, dict):
                     _find_unused(field.type.item.struct, one, (*path, field.json, at), diagnostics)
+
+
+def check_ignition(source: str | bytes | Document) -> tuple[dict[str, Any] | None, Report]:
+    """Judge an .ign file: the config if a machine can be given it, and everything that was found.
+
+    The version must be of spec 3; what flatkit knows (3.3.0 and 3.4.0) is validated as Ignition does it.
+    """
+    document = Document.of(source)
+    shown = document.data.decode("utf-8", "replace")
+    kind = detect_format(document)
+    if kind in (Format.BUTANE, Format.CLOUD_CONFIG, Format.CONTAINER_LINUX_CONFIG) and not shown.lstrip().startswith(
+        "{"
+    ):
+        return None, _refused(messages.NOT_IGNITION(format=str(kind)))
+    diagnostics = Diagnostics()
+    try:
+        value = load(shown, max_depth=_MAX_DEPTH)
+        version = version_of(value)
+        match = SEMVER.match(version)
+        if match is None or match.group(1) != "3" or match.group(4):
+            diagnostics.error(("ignition", "version"), messages.IGNITION_RELEASED(version=version))
+        else:
+            schema = get_schema("1.0.0" if (int(match.group(1)), int(match.group(2))) <= (3, 3) else "1.1.0")
+            diagnostics.extend(validate_config(value, fit(value, schema), schema))
+    except JsonFault as fault:
+        line, column = shown.count("\n", 0, fault.at) + 1, fault.at - shown.rfind("\n", 0, fault.at)
+        return None, _refused(
+            messages.IGNITION_JSON(problem=str(fault)),
+            Span(line=line, column=column, end_line=line, end_column=column + 1),
+        )
+    except Misfit as fault:
+        diagnostics.error(None, messages.IGNITION_JSON(problem=str(fault)))
+    # The positions: JSON is YAML, near enough. Go takes broken UTF-8 in JSON, YAML does not.
+    report = to_report(diagnostics, (Document(shown) if "\ufffd" in shown else document).tree)
+    return (None if report.is_fatal else value), report
+
+
+def _refused(message: Wording, span: Span | None = None) -> Report:
+    return Report(entries=(entry_of(message, span=span),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from flatkit.butane import messages
@@ -41,7 +42,7 @@ def _check_path(text: str, path: Path, diagnostics: Diagnostics) -> None:
 # Files, directories, links.
 
 
-def check_storage(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
+def _check_storage(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     """Rules between entries: links on the way of a path, hard links, filesystems on disks."""
     links = value.get("links", ())
     if links:
@@ -95,7 +96,7 @@ def _check_devices(value: dict[str, Any], path: Path, diagnostics: Diagnostics) 
             diagnostics.warning((*path, "filesystems", at, "device"), messages.FILESYSTEM_WIPED())
 
 
-def check_node(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
+def _check_node(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     """A file, directory or link by itself."""
     _check_path(value["path"], (*path, "path"), diagnostics)
     mode = value.get("mode")
@@ -111,7 +112,7 @@ def check_node(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> N
 # Disks.
 
 
-def check_disk(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
+def _check_disk(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     """A disk: its device, and its partitions among each other."""
     if not value["device"]:
         diagnostics.error((*path, "device"), messages.DEVICE_MISSING())
@@ -157,7 +158,7 @@ def _mixes_zero_and_gone(partitions: list[dict[str, Any]]) -> bool:
     return gone and any(not part.get("number") for part in partitions)
 
 
-def check_partition(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
+def _check_partition(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     """A partition by itself."""
     label = value.get("label")
     if value.get("shouldExist") is False and (
@@ -179,7 +180,7 @@ def check_partition(value: dict[str, Any], path: Path, diagnostics: Diagnostics)
 # What lies on disks.
 
 
-def check_filesystem(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
+def _check_filesystem(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     """A filesystem."""
     if value.get("path"):
         _check_path(value["path"], (*path, "path"), diagnostics)
@@ -202,7 +203,7 @@ def check_filesystem(value: dict[str, Any], path: Path, diagnostics: Diagnostics
         diagnostics.error((*path, "label"), message)
 
 
-def check_luks(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
+def _check_luks(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     """An encrypted device, but for its key."""
     if "/" in value["name"]:
         diagnostics.error((*path, "name"), messages.LUKS_NAME())
@@ -214,7 +215,7 @@ def check_luks(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> N
         _check_path(value["device"], (*path, "device"), diagnostics)
 
 
-def check_raid(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
+def _check_raid(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
     """A RAID array."""
     level = value.get("level")
     if not level:
@@ -228,3 +229,16 @@ def check_raid(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> N
         diagnostics.error((*path, "devices"), messages.RAID_DEVICES())
     for at, device in enumerate(value.get("devices", ())):
         _check_path(device, (*path, "devices", at), diagnostics)
+
+
+CHECKS: dict[str, Callable[[dict[str, Any], Path, Diagnostics], None]] = {
+    "Storage": _check_storage,
+    "Disk": _check_disk,
+    "Partition": _check_partition,
+    "File": _check_node,
+    "Directory": _check_node,
+    "Link": _check_node,
+    "Filesystem": _check_filesystem,
+    "Luks": _check_luks,
+    "Raid": _check_raid,
+}

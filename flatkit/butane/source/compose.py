@@ -6,7 +6,6 @@ Why not yaml.compose? It resolves tags by YAML 1.1, and it recurses: nested brac
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from typing import Any, Final
 
 import yaml
@@ -23,9 +22,18 @@ from yaml.scanner import ScannerError
 from yaml.tokens import BlockEndToken, StreamStartToken
 
 from flatkit.butane import messages
-from flatkit.butane.source.node import ALIAS, MAPPING, SCALAR, SEQUENCE, Node, YamlFault
-from flatkit.butane.source.resolve import MERGE, STR, resolve_tag, short_tag
-from flatkit.butane.source.text import decode
+from flatkit.butane.source.node import (
+    ALIAS,
+    MAPPING,
+    MERGE,
+    SCALAR,
+    SEQUENCE,
+    STR,
+    Node,
+    YamlFault,
+    resolve_tag,
+    short_tag,
+)
 from flatkit.errors import MissingDependency
 
 MAX_DEPTH: Final = 10_000
@@ -47,56 +55,6 @@ def _parser(text: str) -> Any:
             hint="pip install --force-reinstall --only-binary :all: pyyaml",
         ) from None
     return CParser(text)
-
-
-class Document:
-    """The bytes of a config, decoded and composed once, when first asked for."""
-
-    def __init__(self, source: str | bytes) -> None:
-        self.data = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else bytes(source)
-
-    @classmethod
-    def of(cls, source: str | bytes | Document) -> Document:
-        """Return the document itself, or a new one of this text."""
-        return source if isinstance(source, Document) else cls(source)
-
-    @cached_property
-    def shown(self) -> str:
-        """The text as reports show it; broken UTF-8 is escaped."""
-        return self.data.decode("utf-8", "surrogateescape")
-
-    @cached_property
-    def _decoded(self) -> str | YamlFault:
-        try:
-            return decode(self.data)
-        except YamlFault as fault:
-            return fault
-
-    @cached_property
-    def _composed(self) -> Node | YamlFault | None:
-        try:
-            return compose(self.text)
-        except YamlFault as fault:
-            return fault
-
-    @property
-    def text(self) -> str:
-        """The decoded text. Raises YamlFault."""
-        if isinstance(self._decoded, YamlFault):
-            raise self._decoded
-        return self._decoded
-
-    @property
-    def root(self) -> Node | None:
-        """The root node of the first document, None when there is none. Raises YamlFault."""
-        if isinstance(self._composed, YamlFault):
-            raise self._composed
-        return self._composed
-
-    @property
-    def tree(self) -> Node | None:
-        """The root node, None also for a text that cannot be read."""
-        return None if isinstance(self._composed, YamlFault) else self._composed
 
 
 def compose(text: str) -> Node | None:

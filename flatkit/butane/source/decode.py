@@ -12,11 +12,23 @@ import math
 from typing import Any, Final
 
 from flatkit.butane import messages
-from flatkit.butane.messages import Wording
+from flatkit.butane.messages import Wording, go_quote
 from flatkit.butane.schema import FieldType, Shape, Struct
-from flatkit.butane.source.node import ALIAS, MAPPING, SCALAR, SEQUENCE, Node, YamlFault
-from flatkit.butane.source.quote import go_quote
-from flatkit.butane.source.resolve import BINARY, INT, MERGE, NULL, STR, WrongTag, resolve
+from flatkit.butane.source.node import (
+    ALIAS,
+    BINARY,
+    INT,
+    MAPPING,
+    MERGE,
+    NULL,
+    SCALAR,
+    SEQUENCE,
+    STR,
+    Node,
+    WrongTag,
+    YamlFault,
+    resolve,
+)
 
 _MISSING: Final = object()
 _MAX_FAULTS: Final = 20_000

@@ -1,14 +1,16 @@
-"""From bytes to text, with the byte order marks and the complaints of yaml.v3's reader (readerc.go).
+"""The bytes of a config as text and as a YAML tree, with the byte order marks and the faults of yaml.v3's reader (readerc.go).
 
-Why not bytes.decode? Its errors are worded otherwise, and what is no printable character has to be refused as well.
+Why not bytes.decode? Its errors are worded otherwise, and characters that cannot be printed must be refused as well.
 """
 
 from __future__ import annotations
 
 import re
+from functools import cached_property
 
 from flatkit.butane import messages
-from flatkit.butane.source.node import YamlFault
+from flatkit.butane.source.compose import compose
+from flatkit.butane.source.node import Node, YamlFault
 
 MAX_BYTES = 8 * 1024 * 1024
 
@@ -80,3 +82,53 @@ def _decode_utf16(data: bytes, order: str) -> str:
         if len(data) - error.start < 4:
             raise YamlFault(messages.YAML_ENCODING(problem="incomplete UTF-16 surrogate pair")) from None
         raise YamlFault(messages.YAML_ENCODING(problem="expected low surrogate area")) from None
+
+
+class Document:
+    """The bytes of a config, decoded and composed once, when first asked for."""
+
+    def __init__(self, source: str | bytes) -> None:
+        self.data = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else bytes(source)
+
+    @classmethod
+    def of(cls, source: str | bytes | Document) -> Document:
+        """Return the document itself, or a new one of this text."""
+        return source if isinstance(source, Document) else cls(source)
+
+    @cached_property
+    def shown(self) -> str:
+        """The text as reports show it; broken UTF-8 is escaped."""
+        return self.data.decode("utf-8", "surrogateescape")
+
+    @cached_property
+    def _decoded(self) -> str | YamlFault:
+        try:
+            return decode(self.data)
+        except YamlFault as fault:
+            return fault
+
+    @cached_property
+    def _composed(self) -> Node | YamlFault | None:
+        try:
+            return compose(self.text)
+        except YamlFault as fault:
+            return fault
+
+    @property
+    def text(self) -> str:
+        """The decoded text. Raises YamlFault."""
+        if isinstance(self._decoded, YamlFault):
+            raise self._decoded
+        return self._decoded
+
+    @property
+    def root(self) -> Node | None:
+        """The root node of the first document, None when there is none. Raises YamlFault."""
+        if isinstance(self._composed, YamlFault):
+            raise self._composed
+        return self._composed
+
+    @property
+    def tree(self) -> Node | None:
+        """The root node, None also for a text that cannot be read."""
+        return None if isinstance(self._composed, YamlFault) else self._composed

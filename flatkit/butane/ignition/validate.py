@@ -1,6 +1,6 @@
-"""Ignition's validation of a whole config, rule by rule, in its order (config/v3_x/types/*.go).
+"""Ignition's validation of a whole config, rule by rule, in its order (config/v3_x/types/*.go), and its search for duplicates.
 
-One function a mapping; each adds to the diagnostics with JSON paths. The storage rules are in storage.py.
+One function for each struct; the rules of storage are in storage.py.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ from flatkit.butane.diagnostics import Diagnostics
 from flatkit.butane.ignition import storage
 from flatkit.butane.ignition.units import UnitFault, has_install_option, parse_unit
 from flatkit.butane.ignition.urls import headers_fault, is_plain_http, proxy_fault, source_fault
-from flatkit.butane.ignition.walk import walk
 from flatkit.butane.localfiles import clean
-from flatkit.butane.messages import Wording
-from flatkit.butane.schema import Schema
+from flatkit.butane.messages import Wording, go_quote
+from flatkit.butane.schema import Schema, walk
 from flatkit.butane.source.node import Path
-from flatkit.butane.source.quote import go_quote
 
 _UNIT_EXTENSIONS = frozenset(
-    (
+    [
         "service",
         "socket",
         "device",
@@ -35,29 +33,26 @@ _UNIT_EXTENSIONS = frozenset(
         "snapshot",
         "slice",
         "scope",
-    )
+    ]
 )
 _INSTANCE = re.compile(r"^(.+?)@(.+?)\.service$")
 _DIGEST_LENGTHS = {"sha512": 128, "sha256": 64}
 
 
-def check_ignition_values(ignition: dict[str, Any], *, schema: Schema, diagnostics: Diagnostics) -> None:
-    """Add every fault that Ignition itself would find."""
-    checker = _Checker(schema, diagnostics, ignition)
-
-    def visit(name: str, value: dict[str, Any], path: Path) -> None:
-        check = _CHECKS.get(name)
-        if check is not None:
-            check(checker, value, path)
-
-    walk(ignition, schema=schema, visit=visit)
+def check_values(ignition: dict[str, Any], *, schema: Schema, diagnostics: Diagnostics) -> None:
+    """Add every fault that Ignition itself finds."""
+    checker = _Checker(schema, diagnostics)
+    for name, value, path in walk(ignition, schema):
+        if name in storage.CHECKS:
+            storage.CHECKS[name](value, path, diagnostics)
+        if name in _CHECKS:
+            _CHECKS[name](checker, value, path)
 
 
 class _Checker:
-    def __init__(self, schema: Schema, diagnostics: Diagnostics, ignition: dict[str, Any]) -> None:
+    def __init__(self, schema: Schema, diagnostics: Diagnostics) -> None:
         self.diagnostics = diagnostics
         self.with_arn = schema.ignition != "3.3.0"
-        self.ignition = ignition
         self.parsed: dict[str, list[tuple[str, str]] | Wording] = {}
 
     def root(self, value: dict[str, Any], _path: Path) -> None:
@@ -193,42 +188,17 @@ class _Checker:
         if not value["name"].rpartition("/")[2].endswith(".conf"):
             self.diagnostics.error((*path, "name"), messages.DROPIN_EXTENSION())
 
-    # Storage.
-
-    def storage(self, value: dict[str, Any], path: Path) -> None:
-        """Rules between the entries of storage."""
-        storage.check_storage(value, path, self.diagnostics)
-
-    def disk(self, value: dict[str, Any], path: Path) -> None:
-        """A disk and its partitions."""
-        storage.check_disk(value, path, self.diagnostics)
-
-    def partition(self, value: dict[str, Any], path: Path) -> None:
-        """A partition."""
-        storage.check_partition(value, path, self.diagnostics)
-
-    def node(self, value: dict[str, Any], path: Path) -> None:
-        """A file, directory or link."""
-        storage.check_node(value, path, self.diagnostics)
+    # Storage, beside the rules in storage.py.
 
     def owner(self, value: dict[str, Any], path: Path) -> None:
         """An owning user or group."""
         if "id" in value and value.get("name"):
             self.diagnostics.error(path, messages.ID_AND_NAME())
 
-    def filesystem(self, value: dict[str, Any], path: Path) -> None:
-        """A filesystem."""
-        storage.check_filesystem(value, path, self.diagnostics)
-
     def luks(self, value: dict[str, Any], path: Path) -> None:
-        """An encrypted device."""
-        storage.check_luks(value, path, self.diagnostics)
+        """The key of an encrypted device."""
         if self.source_fault(value.get("keyFile", {}).get("source", "")):
             self.diagnostics.error((*path, "keys"), messages.LUKS_KEY())
-
-    def raid(self, value: dict[str, Any], path: Path) -> None:
-        """A RAID array."""
-        storage.check_raid(value, path, self.diagnostics)
 
 
 _CHECKS: dict[str, Callable[[_Checker, dict[str, Any], Path], None]] = {
@@ -240,15 +210,56 @@ _CHECKS: dict[str, Callable[[_Checker, dict[str, Any], Path], None]] = {
     "Systemd": _Checker.systemd,
     "Unit": _Checker.unit,
     "Dropin": _Checker.dropin,
-    "Storage": _Checker.storage,
-    "Disk": _Checker.disk,
-    "Partition": _Checker.partition,
-    "File": _Checker.node,
-    "Directory": _Checker.node,
-    "Link": _Checker.node,
     "NodeUser": _Checker.owner,
     "NodeGroup": _Checker.owner,
-    "Filesystem": _Checker.filesystem,
     "Luks": _Checker.luks,
-    "Raid": _Checker.raid,
 }
+
+# By struct: the lists in which an entry's key must be unique. Names in a tuple share
+# their keys. Source: Key() and MergedKeys() of Ignition's types.
+_KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "IgnitionConfig": (("merge",),),
+    "TLS": (("certificateAuthorities",),),
+    "Proxy": (("noProxy",),),
+    "KernelArguments": (("shouldExist", "shouldNotExist"),),
+    "Passwd": (("groups",), ("users",)),
+    "PasswdUser": (("groups",), ("sshAuthorizedKeys",)),
+    "Storage": (("directories", "files", "links"), ("disks",), ("filesystems",), ("luks",), ("raid",)),
+    "Disk": (("partitions",),),
+    "Raid": (("devices",),),
+    "Luks": (("openOptions",),),
+    "Resource": (("httpHeaders",),),
+    "Systemd": (("units",),),
+    "Unit": (("dropins",),),
+}
+
+
+def find_duplicates(ignition: dict[str, Any], *, schema: Schema, diagnostics: Diagnostics) -> None:
+    """Add an error for each later entry of an equal key, in the order of the JSON."""
+    for name, value, path in walk(ignition, schema):
+        for group in _KEYS.get(name, ()):
+            _check_group(group, value, path, diagnostics)
+
+
+def _check_group(group: tuple[str, ...], value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
+    seen: set[Any] = set()
+    for name in group:
+        for at, entry in enumerate(value.get(name, ())):
+            key = _key(name, entry)
+            if key in seen:
+                diagnostics.error((*path, name, at), messages.DUPLICATE())
+            seen.add(key)
+
+
+def _key(group: str, entry: Any) -> Any:
+    if isinstance(entry, str):
+        return entry
+    if group in ("directories", "files", "links"):
+        return entry["path"]
+    if group in ("disks", "filesystems"):
+        return entry["device"]
+    if group in ("merge", "certificateAuthorities"):
+        return entry.get("source", "")
+    if group == "partitions":
+        return entry.get("number", 0) or entry.get("label", "")
+    return entry["name"]
