@@ -1,4 +1,4 @@
-"""Whether anybody can log in on a machine, told from its config before it boots. Pure.
+"""Login on a machine: whether its config lets anybody in, and what keeps users out. Pure.
 
 What an image cannot do with a config is the image's own knowledge, not this module's.
 """
@@ -42,7 +42,7 @@ class SshdOption:
 
 
 def allows_login(ignition: dict[str, Any]) -> bool:
-    """Whether the config lets somebody log in, or may do so: what it fetches is not known here."""
+    """Return True if the config lets somebody log in, or may do so: what it fetches is not known here."""
     config = ignition.get("ignition", {}).get("config", {})
     if config.get("merge") or config.get("replace", {}).get("source"):
         return True
@@ -70,7 +70,7 @@ def _has_key(user: dict[str, Any]) -> bool:
 
 
 def _has_password(user: dict[str, Any]) -> bool:
-    # "*" and "!" stand for no password, or for a locked one.
+    # "*" and "!" mean no password, or a locked one.
     return not (user.get("passwordHash") or "*").startswith(("*", "!"))
 
 
@@ -81,7 +81,7 @@ def _accounts(ignition: dict[str, Any], users: list[dict[str, Any]]) -> list[dic
 
 
 def _key_path(pattern: str, user: dict[str, Any]) -> str:
-    """The absolute path that an AuthorizedKeysFile pattern stands for."""
+    """The absolute path of an AuthorizedKeysFile pattern."""
     name = str(user.get("name", ""))
     home = user.get("homeDir") or ("/root" if name == "root" else f"/home/{name}")
     values = {"%%": "%", "%h": home, "%u": name}
@@ -89,7 +89,7 @@ def _key_path(pattern: str, user: dict[str, Any]) -> str:
 
 
 def _holds_anything(item: dict[str, Any]) -> bool:
-    """Whether a file gets contents that are not blank; what is fetched counts."""
+    """True if a file gets contents that are not blank; what is fetched counts."""
     return any(
         (text := _text_of(part)) is None or text.strip() for part in (item.get("contents", {}), *item.get("append", ()))
     )
@@ -147,4 +147,4 @@ def find_lockouts(ignition: dict[str, Any]) -> Iterator[Lockout]:
             yield Lockout(words='the SSH server\'s "sshd.socket" is disabled', path=("systemd", "units", at, "enabled"))
     keys = (_sshd_options(ignition) or {}).get("pubkeyauthentication")
     if keys and keys.value.lower() == "no":
-        yield Lockout(words="the SSH server is told to take no keys", path=keys.path)
+        yield Lockout(words="the SSH server is configured to accept no keys", path=keys.path)

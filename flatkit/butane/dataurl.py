@@ -56,7 +56,7 @@ class _Bad(Exception):
 
 
 def data_url_fault(url: str) -> str:
-    """What is wrong with a data URL, in the library's words; "" if nothing."""
+    """Return the fault of a data URL, in the library's words; "" if there is none."""
     if not url.startswith("data:"):
         return "missing data prefix"
     try:
@@ -69,7 +69,7 @@ def data_url_fault(url: str) -> str:
 
 
 def decode_data_url(url: str, *, packed: bool = False) -> bytes | None:
-    """The bytes of a data URL, unpacked if they are gzip; None if it is no data URL or is broken."""
+    """The bytes of a data URL, unpacked if they are gzip; None if it is not a valid data URL."""
     if not url.startswith("data:") or data_url_fault(url):
         return None
     encoding, data = _head(url[5:])

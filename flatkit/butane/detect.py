@@ -1,4 +1,4 @@
-"""What kind of config a text is, to say so when one is handed over in place of another; and .ign files judged."""
+"""The format of a config: messages name it when a user gives one in place of another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flatkit.untrusted import lines_of
 
 
 class Format(str, Enum):
-    """What a text looks like."""
+    """The formats that users mix up."""
 
     BUTANE = "Butane"
     IGNITION = "Ignition"
@@ -23,7 +23,7 @@ class Format(str, Enum):
 
 
 _CLOUD_KEYS = frozenset(
-    (
+    [
         "coreos",
         "hostname",
         "write_files",
@@ -33,14 +33,14 @@ _CLOUD_KEYS = frozenset(
         "packages",
         "bootcmd",
         "manage_etc_hosts",
-    )
+    ]
 )
 _CLC_KEYS = frozenset(("update", "etcd", "locksmith", "flannel", "docker", "networkd"))
 _SECTIONS = frozenset(("ignition", "passwd", "storage", "systemd", "kernel_arguments"))
 
 
 def detect_format(source: str | bytes | Document) -> Format:
-    """What the text looks like, from its first line and its top-level keys; faults in it do not matter."""
+    """Return the likely format, from the first line and the top-level keys; faults in the text do not matter."""
     document = Document.of(source)
     try:
         shown = document.text

@@ -1,4 +1,4 @@
-"""What was found about a config, before it has lines and columns: paths and messages, gathered in butane's order."""
+"""Diagnostics of a config before they have lines and columns: paths and messages, in butane's order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Diagnostics(list[Diagnostic]):
 
     @property
     def is_fatal(self) -> bool:
-        """Whether an error is among them."""
+        """True if an error is among them."""
         return any(diagnostic.kind is Kind.ERROR for diagnostic in self)
 
 

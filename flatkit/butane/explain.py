@@ -1,4 +1,4 @@
-"""What a config will do to a machine, in order, in plain words, and why Butane added what nobody wrote.
+"""The effect of a config on a machine, in order and in plain words, with the reason for what Butane added.
 
 The order is Ignition's own: configs are fetched and merged, kernel arguments, disks, then users, files and units; only
 then does the machine start for real.
@@ -81,7 +81,7 @@ def _of(phase: str, text: str, path: Path, reason: str = "") -> Sentence:
 
 
 def _source(resource: dict[str, Any]) -> str:
-    """Where contents come from, in words."""
+    """The origin of contents, in words."""
     source = resource.get("source")
     if not source:
         return "empty"
@@ -223,7 +223,7 @@ def _file_reason(node: dict[str, Any], path: Path, translation: Translation) -> 
 
 def _tree_reason(path: Path, translation: Translation) -> str:
     origin = translation.provenance.to_yaml((*path, "path"))
-    return "it lies in a local directory that storage.trees embeds" if origin[:2] == ("storage", "trees") else ""
+    return "it is in a local directory that storage.trees embeds" if origin[:2] == ("storage", "trees") else ""
 
 
 def _units(config: dict[str, Any], translation: Translation) -> Iterator[Sentence]:

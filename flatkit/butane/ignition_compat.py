@@ -71,7 +71,7 @@ def _json_path(path: Path) -> str:
 
 
 def _newer_features(ignition: dict[str, Any]) -> Iterator[tuple[Version, Path, str]]:
-    """What a config uses that is newer than 3.3.0: since when, where, what."""
+    """Yield the features newer than 3.3.0: since when, where, what."""
     storage = ignition.get("storage", {})
     for at, device in enumerate(storage.get("luks", ())):
         where: Path = ("storage", "luks", at)
@@ -143,7 +143,7 @@ def _in_order(struct: str, value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _same_key(one: str, other: str) -> bool:
-    """Whether two lines of authorized_keys hold the same key; comments do not count."""
+    """True if two lines of authorized_keys have the same key; comments do not count."""
     return one.split()[:2] == other.split()[:2]
 
 

@@ -64,7 +64,7 @@ def _property(struct: Struct, field: Field, reference: str) -> dict[str, Any]:
     out = _type(field.type)
     text = field.doc + (f" Default: {field.default}." if field.default else "")
     if "$ref" in out:
-        # Draft 7 ignores what stands beside a $ref.
+        # Draft 7 ignores everything next to a $ref.
         out = {"allOf": [out]}
     out["description"] = f"{text}\n{reference}"
     if field.choices and struct.name != "Raid":

@@ -1,6 +1,6 @@
-"""Teaching on top of a report, never instead: identifiers, one sentence more, suggested edits, and notes of our own.
+"""A report with advice, quick fixes, and warnings about what Butane accepts without a word.
 
-Butane's own words stay as they are. The command in drop-in mode uses none of this.
+Butane's own messages stay as they are. `flatkit butane` uses none of this, `flatkit explain` and the editor do.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ _KEY_TYPES = ("ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-")
 
 
 def lint(translation: Translation) -> Report:
-    """The report with identifiers, sentences and edits, then notes about what Butane lets pass."""
-    entries = [_taught(entry, translation) for entry in translation.report]
+    """Return the report with advice and quick fixes, then warnings and notes of our own."""
+    entries = [_advise(entry, translation) for entry in translation.report]
     return Report(entries=(*entries, *_notes(translation)))
 
 
-def _taught(entry: Entry, translation: Translation) -> Entry:
+def _advise(entry: Entry, translation: Translation) -> Entry:
     code, sentence = entry.code, messages.ADVICE.get(entry.code, "")
     if code in ("variant-missing", "ignition-json", "wrong-type") and not translation.is_printed:
         sentence = _PASTED.get(detect_format(translation.document), sentence)
@@ -44,7 +44,7 @@ def _taught(entry: Entry, translation: Translation) -> Entry:
         sentence = f"{entry.values['key']} {_FCOS}"
     edits = quick_fixes(code, entry, translation)
     if code == messages.UNUSED_KEY.code and edits:
-        sentence = f"Did you mean {edits[0].text}? {sentence}"
+        sentence = f"Did you mean {edits[0].label.removeprefix('write ')}? {sentence}"
     if code == "yaml-start" and edits:
         code, sentence = "yaml-tab", messages.TABS_ADVICE
     return replace(entry, code=code, teach=sentence, edits=edits)
@@ -83,12 +83,9 @@ def _warning(message: Message, path: Path, node: Node) -> Entry:
 
 
 def _no_way_in(translation: Translation) -> Entry:
-    entry = entry_of(messages.NO_WAY_IN(), kind=Kind.INFO, path="$", span=_start(translation))
+    span = translation.root.span if translation.root is not None else None
+    entry = entry_of(messages.NO_WAY_IN(), kind=Kind.INFO, path="$", span=span)
     return replace(entry, teach=messages.NO_WAY_IN.advice, edits=tuple(_add_user(translation)))
-
-
-def _start(translation: Translation) -> Span | None:
-    return translation.root.span if translation.root is not None else None
 
 
 def _add_user(translation: Translation) -> Iterator[Edit]:

@@ -90,7 +90,7 @@ class LocalFiles:
         return read_file(self.locate(local))
 
     def tree(self, local: str) -> Iterator[TreeEntry]:
-        """What lies in a local directory, in byte order of the names, depth first. Raises LocalFault."""
+        """Yield the contents of a local directory, in byte order of the names, depth first. Raises LocalFault."""
         top = self.locate(local)
         try:
             info = os.stat(top)  # noqa: PTH116
@@ -104,7 +104,7 @@ class LocalFiles:
 
 
 def read_file(path: str) -> bytes:
-    """A regular file's bytes. Raises LocalFault, for what is no regular file as well: reading it may never end."""
+    """Return a regular file's bytes. Raises LocalFault, for other kinds of files too: reading them may never end."""
     try:
         # Without O_NONBLOCK a FIFO that nobody writes to would stop us here for ever.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

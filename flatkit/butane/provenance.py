@@ -47,7 +47,7 @@ class Provenance:
         return _snaked(json_path)
 
     def span(self, json_path: Path) -> Span | None:
-        """Where in the text the value comes from; behind an alias or a merge, where it is really written."""
+        """The place of a value in the text; behind an alias or a merge, where it is really written."""
         return self.origin(json_path)[1]
 
     def origin(self, json_path: Path) -> tuple[Path, Span | None]:
@@ -62,7 +62,7 @@ class Provenance:
         return path, node.span if node is not None else None
 
     def is_populated(self, json_path: Path) -> bool:
-        """Whether Go would call the value set: not absent, and not an empty text that is always written."""
+        """True if Go calls the value set: not absent, and not an empty text that is always written."""
         value: Any = self._ignition
         for part in json_path:
             try:
@@ -150,7 +150,7 @@ _NAMING = ("path", "name", "device", "source", "hash")
 
 @dataclass(frozen=True, kw_only=True)
 class Location:
-    """A place in a config: its path in the Ignition JSON, and its line in the person's text (from 1; 0 when not known)."""
+    """A place in a config: its path in the Ignition JSON, and its line in the user's text (from 1; 0 when not known)."""
 
     json_path: str
     line: int = 0
@@ -160,7 +160,7 @@ class Location:
 def locate(
     ignition: dict[str, Any], clues: Sequence[str], *, provenance: Provenance | None = None, text: str = ""
 ) -> Location | None:
-    """Where the config says one of these values, best first; a clue that begins with "$." is a path of the JSON.
+    """Find one of these values in the config, best first; a clue that begins with "$." is a path of the JSON.
 
     Without `provenance` (a config that was Ignition from the start) the path alone is found.
     """

@@ -1,4 +1,4 @@
-"""Text changes that would mend a fault: each a function from a report's entry to edits. Pure; nothing is applied here."""
+"""Quick fixes: each a function from a report's entry to edits of the text. Pure; nothing is applied here."""
 
 from __future__ import annotations
 
@@ -73,13 +73,13 @@ def _replace(node: Node, text: str, label: str) -> Iterator[Edit]:
 
 
 def _scalar(node: Node | None) -> Node | None:
-    """The scalar itself, or the one that an alias stands for."""
+    """The scalar itself, or the target of an alias."""
     found = node.target if node is not None and node.kind == ALIAS else node
     return found if found is not None and found.kind == SCALAR else None
 
 
 def _reaches_elsewhere(span: Span, root: Node | None) -> bool:
-    """Whether an edit changes text with an anchor that aliases use in another role, where the new value may be wrong."""
+    """True if an edit changes anchored text that aliases use in another role, where the new value may be wrong."""
     start, end = (span.line, span.column), (span.end_line, span.end_column)
     anchored: list[Node] = []
     todo = [root] if root is not None else []
@@ -206,7 +206,7 @@ def _type(entry: Entry, translation: Translation) -> Iterator[Edit]:
 
 
 def _in_braces(node: Node, translation: Translation) -> str:
-    """A scalar as it is written, without its anchor, so that it can stand in a flow mapping."""
+    """A scalar as it is written, without its anchor, for use in a flow mapping."""
     written = translation.text.split("\n")[node.line - 1][node.column - 1 : node.end_column - 1]
     properties = _PROPERTIES.match(written)
     assert properties is not None

@@ -73,7 +73,7 @@ def render(translation: Translation, *, raw: bool = False, color: bool = False) 
 
 
 def render_taught(translation: Translation, report: Report) -> str:
-    """A taught report for a person at a terminal: each entry with its place, the sentence, and what could be written."""
+    """A linted report for the terminal: each entry with its place, advice and fixes."""
     out = []
     lines = translation.text.split("\n")
     for entry in report:

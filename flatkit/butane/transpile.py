@@ -1,7 +1,7 @@
-"""The whole way from text to Ignition, stage by stage, stopping where butane stops.
+"""From text to Ignition, stage by stage, stopping where butane stops.
 
-Pure but for the files below --files-dir. Never raises about a person's text: what is wrong is in the report, and `failure`
-is the last line that butane would print.
+Pure but for the files below --files-dir. Never raises about the user's text: faults are in the report, and `failure` is the
+last line that butane prints.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ _HEADER = FieldType(
 
 @dataclass(frozen=True, kw_only=True)
 class Translation:
-    """What became of a config.
+    """The result of a translation.
 
-    `report` holds every diagnostic; `is_printed` is False for the faults of YAML itself, which butane tells in `failure` only.
-    `ignition` is None and `json` is "" when it failed.
+    `is_printed` is False for faults of YAML itself: butane reports them in `failure` alone. `ignition` is None and `json` is ""
+    when it failed.
     """
 
     name: str
     document: Document
-    report: Report
+    report: Report = field(default_factory=Report)
     failure: str = ""
     is_printed: bool = True
     ignition: dict[str, Any] | None = None
@@ -59,7 +59,7 @@ class Translation:
 
     @property
     def ok(self) -> bool:
-        """Whether there is an Ignition config."""
+        """True when there is an Ignition config."""
         return not self.failure
 
     @property
@@ -74,7 +74,7 @@ class Translation:
 
     @cached_property
     def provenance(self) -> Provenance:
-        """From the JSON to the YAML and back; empty when the translation failed."""
+        """The way from the JSON back to the YAML; empty when the translation failed."""
         schema = self.schema or get_schema()
         return Provenance(self.ignition or {}, self.origins, self.root, schema)
 
@@ -88,40 +88,39 @@ def translate(
     name: str = "<stdin>",
 ) -> Translation:
     """Translate a Butane config. `name` is what reports call the file; `strict` makes any warning a failure."""
-    document = Document.of(source)
+    started = Translation(name=name, document=Document.of(source))
     try:
-        root = document.root
+        root = started.document.root
     except YamlFault as fault:
-        return _yaml_failure(name, document, "Error unmarshaling yaml: yaml: ", fault)
-    schema = _choose_schema(name, document, root)
+        return _yaml_failure(started, "Error unmarshaling yaml: yaml: ", fault)
+    schema = _choose_schema(started, root)
     if isinstance(schema, Translation):
         return schema
     try:
         values = decode(root, FieldType(shape=Shape.STRUCT, go=f"{schema.package}.Config", struct=schema.root))
     except (YamlFault, TypeErrors) as fault:
-        return _yaml_failure(name, document, "yaml: ", fault)
-    done = _Run(name, document, schema, values).translate(LocalFiles(files_dir), pretty=pretty)
+        return _yaml_failure(started, "yaml: ", fault)
+    done = _translate(replace(started, schema=schema, values=values), schema, LocalFiles(files_dir), pretty)
     if strict and done.ok and len(done.report):
         return replace(done, failure=STRICT, ignition=None, json="")
     return done
 
 
-def _yaml_failure(name: str, document: Document, prefix: str, fault: YamlFault | TypeErrors) -> Translation:
+def _yaml_failure(started: Translation, prefix: str, fault: YamlFault | TypeErrors) -> Translation:
     faults = fault.faults if isinstance(fault, TypeErrors) else [(fault.line, fault.column, fault.message)]
-    entries = tuple(entry_of(message, span=_point(line, column)) for line, column, message in faults)
-    failure = f"Error translating config: {prefix}{fault}"
-    return Translation(name=name, document=document, report=Report(entries=entries), failure=failure, is_printed=False)
+    report = Report(entries=tuple(entry_of(message, span=_point(line, column)) for line, column, message in faults))
+    return replace(started, report=report, failure=f"Error translating config: {prefix}{fault}", is_printed=False)
 
 
 def _point(line: int, column: int) -> Span | None:
     return Span(line=line, column=column, end_line=line, end_column=column + 1) if line and column else None
 
 
-def _choose_schema(name: str, document: Document, root: Node | None) -> Schema | Translation:
+def _choose_schema(started: Translation, root: Node | None) -> Schema | Translation:
     try:
         header = decode(root, _HEADER)
     except (YamlFault, TypeErrors) as fault:
-        return _yaml_failure(name, document, "Error unmarshaling yaml: yaml: ", fault)
+        return _yaml_failure(started, "Error unmarshaling yaml: yaml: ", fault)
     variant, version = header.get("variant", ""), header.get("version", "")
     key = "variant"
     normal = _normal_version(version)
@@ -139,8 +138,8 @@ def _choose_schema(name: str, document: Document, root: Node | None) -> Schema |
         message = unknown(variant=variant, version=normal)
     node = root.child(key) if root is not None else None
     entry = entry_of(message, path=f"$.{key}" if node else "", span=node.span if node else None)
-    failure = f"Error translating config: {message}"
-    return Translation(name=name, document=document, report=Report(entries=(entry,)), failure=failure, is_printed=False)
+    report = Report(entries=(entry,))
+    return replace(started, report=report, failure=f"Error translating config: {message}", is_printed=False)
 
 
 _OTHERS = {
@@ -169,47 +168,33 @@ def _normal_version(text: str) -> str | None:
     return numbers + (f"-{pre}" if dash and pre else "") + (f"+{meta}" if plus and meta else "")
 
 
-class _Run:
-    """The stages after the YAML is read."""
+def _translate(started: Translation, schema: Schema, files: LocalFiles, pretty: bool) -> Translation:
+    """The stages after the YAML: unused keys, source checks, translation, filter, Ignition's checks."""
+    values, root, diagnostics = started.values, started.root, Diagnostics()
+    find_unused_keys(values, root, schema=schema, diagnostics=diagnostics)
+    check_source(values, schema=schema, diagnostics=diagnostics)
+    if diagnostics.is_fatal:
+        return replace(started, report=to_report(diagnostics, root), failure=SOURCE_INVALID)
+    ignition, origins = translate_values(values, schema=schema, files=files, diagnostics=diagnostics)
+    if not diagnostics.is_fatal:
+        _refuse_clevis(ignition, diagnostics)
+    if diagnostics.is_fatal:
+        return replace(started, report=to_report(diagnostics, root), failure=SOURCE_INVALID)
+    provenance = Provenance(ignition, origins, root, schema)
+    found = Diagnostics()
+    find_duplicates(ignition, schema=schema, diagnostics=found)
+    check_values(ignition, schema=schema, diagnostics=found)
+    for diagnostic in found:
+        assert diagnostic.path is not None
+        diagnostics.append(Diagnostic(diagnostic.kind, provenance.report_path(diagnostic.path), diagnostic.message))
+    done = replace(started, report=to_report(diagnostics, root))
+    if diagnostics.is_fatal:
+        return replace(done, failure=RESULT_INVALID)
+    return replace(done, ignition=ignition, json=dump(ignition, pretty=pretty), origins=origins)
 
-    def __init__(self, name: str, document: Document, schema: Schema, values: dict[str, Any]) -> None:
-        self.name, self.document, self.schema, self.values = name, document, schema, values
-        self.root = document.tree
-        self.diagnostics = Diagnostics()
 
-    def translate(self, files: LocalFiles, *, pretty: bool) -> Translation:
-        """Unused keys, source checks, translation, filter, Ignition's checks."""
-        schema, diagnostics, values = self.schema, self.diagnostics, self.values
-        find_unused_keys(values, self.root, schema=schema, diagnostics=diagnostics)
-        check_source(values, schema=schema, diagnostics=diagnostics)
-        if diagnostics.is_fatal:
-            return self.result(SOURCE_INVALID)
-        ignition, origins = translate_values(values, schema=schema, files=files, diagnostics=diagnostics)
-        if not diagnostics.is_fatal:
-            self.filter_fields(ignition)
-        if diagnostics.is_fatal:
-            return self.result(SOURCE_INVALID)
-        provenance = Provenance(ignition, origins, self.root, schema)
-        found = Diagnostics()
-        find_duplicates(ignition, schema=schema, diagnostics=found)
-        check_values(ignition, schema=schema, diagnostics=found)
-        for diagnostic in found:
-            assert diagnostic.path is not None
-            diagnostics.append(Diagnostic(diagnostic.kind, provenance.report_path(diagnostic.path), diagnostic.message))
-        if diagnostics.is_fatal:
-            return self.result(RESULT_INVALID)
-        return replace(self.result(""), ignition=ignition, json=dump(ignition, pretty=pretty), origins=origins)
-
-    def filter_fields(self, ignition: dict[str, Any]) -> None:
-        """What Ignition knows but Flatcar does not support."""
-        for at, device in enumerate(ignition.get("storage", {}).get("luks", ())):
-            if "clevis" in device:
-                path = ("storage", "luks", at, "clevis")
-                self.diagnostics.error(path, messages.CLEVIS())
-
-    def result(self, failure: str) -> Translation:
-        """The report so far."""
-        return Translation(
-            name=self.name, document=self.document, report=to_report(self.diagnostics, self.root), failure=failure,
-            schema=self.schema, values=self.values,
-        )  # fmt: skip
+def _refuse_clevis(ignition: dict[str, Any], diagnostics: Diagnostics) -> None:
+    """Refuse the one thing that Ignition knows and Flatcar does not support."""
+    for at, device in enumerate(ignition.get("storage", {}).get("luks", ())):
+        if "clevis" in device:
+            diagnostics.error(("storage", "luks", at, "clevis"), messages.CLEVIS())

@@ -1,7 +1,7 @@
 """`storage.trees`: local directories as files and links, as Butane walks them (base/v0_5/translate.go).
 
 Works on the Ignition values, after all else is translated: an entry of the config's own may give a tree's file its owner or
-mode, and a conflict is told at the tree.
+mode, and a conflict is reported at the tree.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class _Nodes:
         return self.at[group][path], node
 
     def is_new(self, group: str, at: int) -> bool:
-        """Whether a tree made it."""
+        """True if a tree made it."""
         return at >= self.known[group]
 
     def write_back(self) -> None:

@@ -98,12 +98,12 @@ def test_whether_the_config_lets_somebody_in(text: str, way_in: bool) -> None:
         ("systemd: {units: [{name: sshd.socket, enabled: false}]}", "is disabled", ("systemd", "units", 0, "enabled")),
         (
             "storage: {files: [{path: /etc/ssh/sshd_config.d/x.conf, contents: {inline: PubkeyAuthentication no}}]}",
-            "take no keys",
+            "accept no keys",
             ("storage", "files", 0, "contents"),
         ),
         (
             'storage: {files: [{path: /etc/ssh/sshd_config, contents: {inline: "pubkeyauthentication=No"}}]}',
-            "take no keys",
+            "accept no keys",
             ("storage", "files", 0, "contents"),
         ),
     ],

@@ -1,7 +1,7 @@
 """Ignition configs as text: those written inside a Butane config (merge, replace), and .ign files.
 
-Reads the JSON into the shape that the checks expect, as Go's encoding/json does (names match in any case, null is absent),
-and says in its words what does not fit.
+Reads the JSON into the shape that the checks expect, as Go's encoding/json does: names match in any case, null is absent, and
+its words report a value that does not fit.
 """
 
 from __future__ import annotations
@@ -14,15 +14,12 @@ from flatkit.butane.detect import Format, detect_format
 from flatkit.butane.diagnostics import Diagnostic, Diagnostics, entry_of, to_report
 from flatkit.butane.ignition.go_json import JsonFault, load
 from flatkit.butane.ignition.validate import check_values, find_duplicates
-from flatkit.butane.messages import Wording
 from flatkit.butane.schema import Field, Schema, Shape, Struct, get_schema
 from flatkit.butane.source.document import Document
 from flatkit.butane.source.node import Path
 from flatkit.report import Report, Span
 
 SEMVER = re.compile(r"(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]*)?(\+[0-9A-Za-z.-]*)?\Z", re.ASCII)
-_MAX_NESTING = 200
-
 # Far more than Ignition's own fields need: what is deeper cannot be written out again.
 _MAX_DEPTH = 200
 
@@ -36,32 +33,24 @@ class Misfit(Exception):
 
 
 def check_embedded(text: str, path: Path, *, schema: Schema, diagnostics: Diagnostics) -> None:
-    """Judge the Ignition config in `inline` of a merge or replace resource at `path`."""
+    """Validate the Ignition config in `inline` of a merge or replace resource at `path`."""
     try:
         value = load(text)
         version = version_of(value)
+        if not SEMVER.match(version):
+            diagnostics.error(("ignition", "version"), messages.IGNITION_VERSION())
+        elif version != schema.ignition:
+            diagnostics.warning((*path, "version"), messages.MERGE_VERSION())
+        else:
+            diagnostics.extend(validate_config(value, schema))
     except (JsonFault, Misfit) as fault:
         diagnostics.error(None, messages.IGNITION_JSON(problem=str(fault)))
         diagnostics.error((*path, "inline"), messages.IGNITION_INVALID())
-        return
-    if not SEMVER.match(version):
-        diagnostics.error(("ignition", "version"), messages.IGNITION_VERSION())
-        return
-    if version != schema.ignition:
-        diagnostics.warning((*path, "version"), messages.MERGE_VERSION())
-        return
-    try:
-        config = fit(value, schema)
-    except Misfit as fault:
-        diagnostics.error(None, messages.IGNITION_JSON(problem=str(fault)))
-        diagnostics.error((*path, "inline"), messages.IGNITION_INVALID())
-        return
-    diagnostics.extend(validate_config(value, config, schema))
 
 
-def validate_config(value: dict[str, Any], config: dict[str, Any], schema: Schema) -> list[Diagnostic]:
-    """What Ignition says about a config: validation, duplicates, then unused keys."""
-
+def validate_config(value: dict[str, Any], schema: Schema) -> list[Diagnostic]:
+    """Return Ignition's diagnostics: validation, duplicates, then unused keys. Raises Misfit."""
+    config = fit(value, schema)
     found = Diagnostics()
     check_values(config, schema=schema, diagnostics=found)
     find_duplicates(config, schema=schema, diagnostics=found)
@@ -71,25 +60,19 @@ def validate_config(value: dict[str, Any], config: dict[str, Any], schema: Schem
 
 def version_of(value: Any) -> str:
     """ignition.version as text, "" if absent. Raises Misfit."""
-    if value is None:
-        return ""
-    if not isinstance(value, dict):
-        raise Misfit(f"json: cannot unmarshal {_kind(value)} into Go value of type types.Config")
-    ignition = _get(value, "ignition")
-    if ignition is None:
-        return ""
-    if not isinstance(ignition, dict):
-        raise Misfit(
-            f"json: cannot unmarshal {_kind(ignition)} into Go struct field Config.ignition of type types.Ignition"
-        )
-    version = _get(ignition, "version")
-    if version is None:
-        return ""
-    if not isinstance(version, str):
-        raise Misfit(
-            f"json: cannot unmarshal {_kind(version)} into Go struct field Ignition.ignition.version of type string"
-        )
-    return version
+    where = "Go value of type types.Config"
+    for key, then in (
+        ("ignition", "Go struct field Config.ignition of type types.Ignition"),
+        ("version", "Go struct field Ignition.ignition.version of type string"),
+    ):
+        if value is None:
+            return ""
+        if not isinstance(value, dict):
+            raise Misfit(f"json: cannot unmarshal {_kind(value)} into {where}")
+        value, where = _get(value, key), then
+    if value is not None and not isinstance(value, str):
+        raise Misfit(f"json: cannot unmarshal {_kind(value)} into {where}")
+    return value or ""
 
 
 def _get(value: dict[str, Any], name: str) -> Any:
@@ -108,8 +91,6 @@ def fit(value: Any, schema: Schema) -> dict[str, Any]:
 def _struct(struct: Struct, value: Any, where: str, go: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Misfit(f"json: cannot unmarshal {_kind(value)} into Go {go} of type types.{struct.name}")
-    if where.count(".") > _MAX_NESTING:  # pragma: no cover  (the schema is not that deep)
-        raise Misfit("exceeded max depth")
     folded = {field.json.casefold(): field for field in struct.json_fields}
     out: dict[str, Any] = {}
     for key, item in value.items():
@@ -180,17 +161,15 @@ def _find_unused(struct: Struct, value: dict[str, Any], path: Path, diagnostics:
 
 
 def check_ignition(source: str | bytes | Document) -> tuple[dict[str, Any] | None, Report]:
-    """Judge an .ign file: the config if a machine can be given it, and everything that was found.
+    """Validate an .ign file: return the config, None if a machine cannot use it, and the report.
 
     The version must be of spec 3; what flatkit knows (3.3.0 and 3.4.0) is validated as Ignition does it.
     """
     document = Document.of(source)
     shown = document.data.decode("utf-8", "replace")
     kind = detect_format(document)
-    if kind in (Format.BUTANE, Format.CLOUD_CONFIG, Format.CONTAINER_LINUX_CONFIG) and not shown.lstrip().startswith(
-        "{"
-    ):
-        return None, _refused(messages.NOT_IGNITION(format=str(kind)))
+    if kind not in (Format.IGNITION, Format.UNKNOWN) and not shown.lstrip().startswith("{"):
+        return None, Report(entries=(entry_of(messages.NOT_IGNITION(format=str(kind))),))
     diagnostics = Diagnostics()
     try:
         value = load(shown, max_depth=_MAX_DEPTH)
@@ -200,19 +179,13 @@ def check_ignition(source: str | bytes | Document) -> tuple[dict[str, Any] | Non
             diagnostics.error(("ignition", "version"), messages.IGNITION_RELEASED(version=version))
         else:
             schema = get_schema("1.0.0" if (int(match.group(1)), int(match.group(2))) <= (3, 3) else "1.1.0")
-            diagnostics.extend(validate_config(value, fit(value, schema), schema))
+            diagnostics.extend(validate_config(value, schema))
     except JsonFault as fault:
         line, column = shown.count("\n", 0, fault.at) + 1, fault.at - shown.rfind("\n", 0, fault.at)
-        return None, _refused(
-            messages.IGNITION_JSON(problem=str(fault)),
-            Span(line=line, column=column, end_line=line, end_column=column + 1),
-        )
+        span = Span(line=line, column=column, end_line=line, end_column=column + 1)
+        return None, Report(entries=(entry_of(messages.IGNITION_JSON(problem=str(fault)), span=span),))
     except Misfit as fault:
         diagnostics.error(None, messages.IGNITION_JSON(problem=str(fault)))
     # The positions: JSON is YAML, near enough. Go takes broken UTF-8 in JSON, YAML does not.
     report = to_report(diagnostics, (Document(shown) if "\ufffd" in shown else document).tree)
     return (None if report.is_fatal else value), report
-
-
-def _refused(message: Wording, span: Span | None = None) -> Report:
-    return Report(entries=(entry_of(message, span=span),))

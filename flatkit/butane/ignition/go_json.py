@@ -33,7 +33,7 @@ def dump(value: dict[str, Any], *, pretty: bool = False) -> str:
 
 
 class JsonFault(Exception):
-    """The text is no JSON; the message is Go's, `at` the place in the text."""
+    """The text is not valid JSON; the message is Go's, `at` the place in the text."""
 
     def __init__(self, message: str, at: int) -> None:
         super().__init__(message)
@@ -64,7 +64,7 @@ class _Reader:
         self.at = 0
 
     def skip(self) -> str:
-        """The next character that is no space, "" at the end."""
+        """Return the next character but spaces, "" at the end."""
         text, at = self.text, self.at
         while at < len(text) and text[at] in _SPACE:
             at += 1

@@ -24,7 +24,7 @@ def _size(text: str) -> int:
 
 
 def path_fault(path: str) -> Wording | None:
-    """What is wrong with an absolute path."""
+    """Return the fault of an absolute path."""
     if not path:
         return messages.PATH_MISSING()
     if not path.startswith("/"):
@@ -177,7 +177,7 @@ def _check_partition(value: dict[str, Any], path: Path, diagnostics: Diagnostics
             diagnostics.error((*path, key), messages.PARTITION_GUID())
 
 
-# What lies on disks.
+# Contents of disks.
 
 
 def _check_filesystem(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:

@@ -16,7 +16,7 @@ _SPACE = frozenset(" \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "
 
 
 class UnitFault(Exception):
-    """The text is no unit; the message is go-systemd's."""
+    """The text is not a valid unit; the message is go-systemd's."""
 
 
 class _Buffered:
@@ -142,5 +142,5 @@ def _skip_value(source: _Buffered) -> None:
 
 
 def has_install_option(options: list[tuple[str, str]]) -> bool:
-    """Whether there is anything inside [Install]."""
+    """Return True if [Install] has an option."""
     return any(section == "Install" for section, _ in options)

@@ -14,7 +14,7 @@ _PACKED = re.compile(r"data:;base64,(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[
 
 
 def source_fault(url: str, *, with_arn: bool) -> Wording | None:
-    """What is wrong with a source. An empty source is fine: it means empty contents."""
+    """Return the fault of a source. An empty source is fine: it means empty contents."""
     # The common case, and the longest texts: what Butane itself has made.
     if url == "" or _PACKED.match(url):
         return None
@@ -48,7 +48,7 @@ def _arn_fault(arn: str) -> Wording | None:
 
 
 def headers_fault(url: str) -> Wording | None:
-    """What is wrong with HTTP headers for this source."""
+    """Return the fault of HTTP headers for this source."""
     parsed = parse_url(url) if url else None
     if parsed is None:
         return messages.URL_UNPARSABLE()
@@ -56,7 +56,7 @@ def headers_fault(url: str) -> Wording | None:
 
 
 def proxy_fault(url: str) -> Wording | None:
-    """What is wrong with a proxy's URL."""
+    """Return the fault of a proxy's URL."""
     parsed = parse_url(url)
     if parsed is None:
         return messages.URL_UNPARSABLE()
@@ -64,7 +64,7 @@ def proxy_fault(url: str) -> Wording | None:
 
 
 def is_plain_http(url: str) -> bool:
-    """Whether a proxy's URL is http, without TLS."""
+    """Return True if a proxy's URL is http, without TLS."""
     parsed = parse_url(url)
     return parsed is not None and parsed.scheme == "http"
 

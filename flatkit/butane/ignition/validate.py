@@ -83,7 +83,7 @@ class _Checker:
             self.diagnostics.error(path, fault)
 
     def source_fault(self, url: str) -> Wording | None:
-        """What is wrong with a URL in this version."""
+        """The fault of a URL in this version."""
         return source_fault(url, with_arn=self.with_arn)
 
     def resource(self, value: dict[str, Any], path: Path) -> None:

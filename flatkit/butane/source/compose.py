@@ -92,7 +92,7 @@ def _fault(error: yaml.MarkedYAMLError) -> YamlFault:
         messages.yaml_problem(problem),
         line=shown.line + 1 if shown else 0,
         column=shown.column + 1 if shown else 0,
-        told=lines[0] + offset if lines else 0,
+        printed=lines[0] + offset if lines else 0,
     )
 
 
@@ -182,8 +182,8 @@ class _Composer:
             closing = "}" if parent.kind == MAPPING else "]"
             message = messages.yaml_problem(f"did not find expected ',' or '{closing}'")
             start = event.start_mark
-            told = parent.line - 1 or start.line
-            raise YamlFault(message, line=start.line + 1, column=start.column + 1, told=told)
+            printed = parent.line - 1 or start.line
+            raise YamlFault(message, line=start.line + 1, column=start.column + 1, printed=printed)
 
     def _refuse_escaped_slash(self, event: Any) -> None:
         start = event.start_mark

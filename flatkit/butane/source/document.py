@@ -52,7 +52,7 @@ def _decode_utf8(data: bytes) -> str:
 
 
 def _utf8_complaint(rest: bytes) -> str:
-    """What yaml.v3 says about the broken sequence at the start of `rest`."""
+    """yaml.v3's words for the broken sequence at the start of `rest`."""
     lead = rest[0]
     width = 2 if lead & 0xE0 == 0xC0 else 3 if lead & 0xF0 == 0xE0 else 4 if lead & 0xF8 == 0xF0 else 0
     if width == 0:

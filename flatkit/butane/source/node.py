@@ -28,17 +28,17 @@ Path = tuple[str | int, ...]
 
 
 class YamlFault(Exception):
-    """The document cannot be read; the place counts from 1 (0: unknown), `told` is the line that yaml.v3 prints."""
+    """The document cannot be read; the place counts from 1 (0: unknown), `printed` is the line that yaml.v3 prints."""
 
-    def __init__(self, message: Wording, *, line: int = 0, column: int = 0, told: int = 0) -> None:
-        super().__init__(f"line {told}: {message}" if told else message)
+    def __init__(self, message: Wording, *, line: int = 0, column: int = 0, printed: int = 0) -> None:
+        super().__init__(f"line {printed}: {message}" if printed else message)
         self.message = message
         self.line = line
         self.column = column
 
 
 class Node:
-    """A scalar, a list, a mapping (`content` is key, value, key, value ...) or an alias (`target` is what it stands for).
+    """A scalar, a list, a mapping (`content` is key, value, key, value ...) or an alias (`target` is its node).
 
     `line` and `column` count from 1, columns in characters; `end_line` and `end_column` are exclusive.
     """
@@ -65,7 +65,7 @@ class Node:
 
     @property
     def span(self) -> Span:
-        """Where the node is written."""
+        """The place of the node in the text."""
         return Span(line=self.line, column=self.column, end_line=self.end_line, end_column=self.end_column)
 
     def positions(self) -> dict[str, int]:
