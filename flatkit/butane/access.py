@@ -33,14 +33,6 @@ class Lockout:
     path: Path = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class SshdOption:
-    """An option of the SSH server's configuration; `path` leads to the file that sets it."""
-
-    value: str
-    path: Path
-
-
 def allows_login(ignition: dict[str, Any]) -> bool:
     """Return True if the config lets somebody log in, or may do so: what it fetches is not known here."""
     config = ignition.get("ignition", {}).get("config", {})
@@ -53,7 +45,7 @@ def allows_login(ignition: dict[str, Any]) -> bool:
     if options is None or _OTHER_WAYS & set(options):
         return True
     named = options.get("authorizedkeysfile")
-    key_files = named.value.split() if named else _KEY_FILES
+    key_files = named[0].split() if named else _KEY_FILES
     read = {_key_path(item, user) for user in _accounts(ignition, users) for item in key_files}
     storage = ignition.get("storage", {})
     files = [item["path"] for item in storage.get("files", ()) if _holds_anything(item)]
@@ -102,12 +94,12 @@ def _text_of(resource: dict[str, Any]) -> str | None:
     return None if data is None else data.decode(errors="replace")
 
 
-def _sshd_options(ignition: dict[str, Any]) -> dict[str, SshdOption] | None:
-    """The SSH server's options that the config sets for everybody, by lower-case name; None if they must be fetched.
+def _sshd_options(ignition: dict[str, Any]) -> dict[str, tuple[str, Path]] | None:
+    """The SSH server's options for everybody, by lower-case name, with the file's path; None if they must be fetched.
 
     The first value of an option counts, and sshd_config includes its drop-ins before all else.
     """
-    found: dict[str, SshdOption] = {}
+    found: dict[str, tuple[str, Path]] = {}
     files = list(enumerate(ignition.get("storage", {}).get("files", ())))
     dropins = [pair for pair in files if re.fullmatch(r"/etc/ssh/sshd_config\.d/[^/]+\.conf", pair[1].get("path", ""))]
     main = [pair for pair in files if pair[1].get("path") == "/etc/ssh/sshd_config"]
@@ -117,7 +109,7 @@ def _sshd_options(ignition: dict[str, Any]) -> dict[str, SshdOption] | None:
             if text is None:
                 return None
             for name, value in _sshd_lines(text):
-                found.setdefault(name, SshdOption(value=value, path=("storage", "files", at, "contents")))
+                found.setdefault(name, (value, ("storage", "files", at, "contents")))
     return found
 
 
@@ -146,5 +138,5 @@ def find_lockouts(ignition: dict[str, Any]) -> Iterator[Lockout]:
         elif unit.get("name") == "sshd.socket" and unit.get("enabled") is False:
             yield Lockout(words='the SSH server\'s "sshd.socket" is disabled', path=("systemd", "units", at, "enabled"))
     keys = (_sshd_options(ignition) or {}).get("pubkeyauthentication")
-    if keys and keys.value.lower() == "no":
-        yield Lockout(words="the SSH server is configured to accept no keys", path=keys.path)
+    if keys and keys[0].lower() == "no":
+        yield Lockout(words="the SSH server is configured to accept no keys", path=keys[1])

@@ -22,19 +22,9 @@ class Format(str, Enum):
         return self.value
 
 
-_CLOUD_KEYS = frozenset(
-    [
-        "coreos",
-        "hostname",
-        "write_files",
-        "ssh_authorized_keys",
-        "users",
-        "runcmd",
-        "packages",
-        "bootcmd",
-        "manage_etc_hosts",
-    ]
-)
+_CLOUD_KEYS = frozenset((
+    "coreos", "hostname", "write_files", "ssh_authorized_keys", "users", "runcmd", "packages", "bootcmd", "manage_etc_hosts",
+))  # fmt: skip
 _CLC_KEYS = frozenset(("update", "etcd", "locksmith", "flannel", "docker", "networkd"))
 _SECTIONS = frozenset(("ignition", "passwd", "storage", "systemd", "kernel_arguments"))
 

@@ -137,11 +137,6 @@ def _embedded_config(resource: dict[str, Any]) -> dict[str, Any] | None:
 # flatkit's key.
 
 
-def _in_order(struct: str, value: dict[str, Any]) -> dict[str, Any]:
-    order = [field.json for field in get_schema().structs[struct].json_fields]
-    return {key: value[key] for key in sorted(value, key=lambda k: order.index(k) if k in order else len(order))}
-
-
 def _same_key(one: str, other: str) -> bool:
     """True if two lines of authorized_keys have the same key; comments do not count."""
     return one.split()[:2] == other.split()[:2]
@@ -164,5 +159,7 @@ def _add_key(ignition: dict[str, Any], key: str) -> dict[str, Any]:
         keys = users[at].get("sshAuthorizedKeys", [])
         if any(_same_key(known, key) for known in keys):
             return ignition
-        users[at] = _in_order("PasswdUser", {**users[at], "sshAuthorizedKeys": [*keys, key]})
-    return _in_order("Config", {**ignition, "passwd": _in_order("Passwd", {**passwd, "users": users})})
+        users[at] = get_schema().in_order("PasswdUser", {**users[at], "sshAuthorizedKeys": [*keys, key]})
+    return get_schema().in_order(
+        "Config", {**ignition, "passwd": get_schema().in_order("Passwd", {**passwd, "users": users})}
+    )

@@ -14,8 +14,8 @@ from flatkit.butane.access import allows_login
 from flatkit.butane.detect import Format, detect_format
 from flatkit.butane.diagnostics import entry_of, path_text
 from flatkit.butane.messages import Message
-from flatkit.butane.quickfix import quick_fixes, sequence_values
-from flatkit.butane.source.node import MAPPING, Node, Path, find_node
+from flatkit.butane.quickfix import quick_fixes
+from flatkit.butane.source.node import MAPPING, SCALAR, SEQUENCE, Node, Path, find_node
 from flatkit.butane.transpile import Translation
 from flatkit.report import Edit, Entry, Kind, Report, Span
 
@@ -54,8 +54,10 @@ def _notes(translation: Translation) -> Iterator[Entry]:
     users = translation.values.get("passwd", {}).get("users", [])
     for at, user in enumerate(users):
         path: Path = ("passwd", "users", at, "ssh_authorized_keys")
-        for number, node in enumerate(sequence_values(find_node(translation.root, path))):
-            yield from _key_notes(node, (*path, number))
+        keys = find_node(translation.root, path)
+        for number, node in enumerate(keys.content if keys is not None and keys.kind == SEQUENCE else ()):
+            if node.kind == SCALAR:
+                yield from _key_notes(node, (*path, number))
         yield from _password_notes(user, at, translation)
     if translation.ok and not allows_login(translation.ignition or {}):
         yield _no_way_in(translation)

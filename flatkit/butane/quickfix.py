@@ -87,7 +87,7 @@ def _reaches_elsewhere(span: Span, root: Node | None) -> bool:
         node = todo.pop()
         if (node.line, node.column) <= start and end <= (node.end_line, node.end_column):
             anchored += [node] if node.anchor else []
-            todo = list(node.content)
+            todo += node.content
     roles = _roles(root) if anchored and root is not None else {}
     return any(len(roles.get(id(node), ())) > 1 for node in anchored)
 
@@ -134,17 +134,13 @@ def _mode(entry: Entry, translation: Translation) -> Iterator[Edit]:
 
 
 def struct_at(path: Path) -> Struct | None:
-    """The mapping of the schema at a path."""
-    schema = get_schema()
-    names = [part for part in path if isinstance(part, str)]
-    if not names:
-        return schema.root
-    field = schema.find_field(path)
-    return struct_of(field.type) if field else None
+    """Return the schema's struct at a path."""
+    field = get_schema().find_field(path)
+    return struct_of(field.type) if field else None if path else get_schema().root
 
 
 def suggest_key(name: str, struct: Struct) -> str:
-    """The key that was probably meant, or ""."""
+    """Return the key that was probably meant, or ""."""
     known = struct.fields
     alias = ALIASES.get(struct.name, {}).get(name)
     if alias:
@@ -218,16 +214,14 @@ def _in_braces(node: Node, translation: Translation) -> str:
 
 
 def _header(_: Entry, translation: Translation) -> Iterator[Edit]:
-    if detect_format(translation.document) in (
-        Format.BUTANE,
-        Format.UNKNOWN,
-    ) and not translation.text.lstrip().startswith("{"):
-        root = translation.root
-        if root is not None and root.kind == MAPPING and not root.flow and "version" in root.positions():
-            first = root.content[0]
-            yield _insert(first.line, first.column, "variant: flatcar\n", "add the variant")
-        elif root is None or (root.kind == MAPPING and not root.flow):
-            yield _insert(1, 1, _HEADER, "add variant and version")
+    root, format_ = translation.root, detect_format(translation.document)
+    if format_ not in (Format.BUTANE, Format.UNKNOWN) or translation.text.lstrip().startswith("{"):
+        return
+    if root is not None and root.kind == MAPPING and not root.flow and "version" in root.positions():
+        first = root.content[0]
+        yield _insert(first.line, first.column, "variant: flatcar\n", "add the variant")
+    elif root is None or (root.kind == MAPPING and not root.flow):
+        yield _insert(1, 1, _HEADER, "add variant and version")
 
 
 def _version(_: Entry, translation: Translation) -> Iterator[Edit]:
@@ -262,18 +256,12 @@ def _tab(entry: Entry, translation: Translation) -> Iterator[Edit]:
         yield Edit(span=span, text=lead.replace("\t", "  "), label="indent with spaces")
 
 
-def _absolute(entry: Entry, translation: Translation) -> Iterator[Edit]:
+def _path(entry: Entry, translation: Translation) -> Iterator[Edit]:
     node = find_node(translation.root, path_of(entry))
     scalar = _scalar(node)
     if node is not None and scalar is not None and scalar.plain and scalar.value:
-        yield from _replace(node, "/" + scalar.value.removeprefix("./"), "write an absolute path")
-
-
-def _simple(entry: Entry, translation: Translation) -> Iterator[Edit]:
-    node = find_node(translation.root, path_of(entry))
-    scalar = _scalar(node)
-    if node is not None and scalar is not None and scalar.plain:
-        yield from _replace(node, clean(scalar.value), f"write {clean(scalar.value)}")
+        better = clean(scalar.value) if scalar.value.startswith("/") else "/" + scalar.value.removeprefix("./")
+        yield from _replace(node, better, f"write {better}")
 
 
 def _empty(entry: Entry, translation: Translation) -> Iterator[Edit]:
@@ -295,13 +283,7 @@ _SUGGESTIONS: dict[str, Callable[[Entry, Translation], Iterator[Edit]]] = {
     "no-translator": _translator,
     "yaml-tab": _tab,
     "yaml-start": _tab,
-    "path-relative": _absolute,
-    "path-not-simple": _simple,
+    "path-relative": _path,
+    "path-not-simple": _path,
     "overwrite-no-source": _empty,
 }
-
-
-def sequence_values(node: Node | None) -> Iterator[Node]:
-    """The scalars of a list, through nothing."""
-    if node is not None and node.kind == SEQUENCE:
-        yield from (item for item in node.content if item.kind == SCALAR)

@@ -99,6 +99,11 @@ class Schema:
             struct = struct_of(found.type)
         return found
 
+    def in_order(self, struct: str, value: dict[str, Any]) -> dict[str, Any]:
+        """Return a mapping of the JSON with its keys in Ignition's order, unknown keys last."""
+        known = self.structs[struct].by_json
+        return {key: value[key] for key in (*known, *(key for key in value if key not in known)) if key in value}
+
     @property
     def reference(self) -> str:
         """The page of Butane's reference for this version (it has no anchors for single fields)."""

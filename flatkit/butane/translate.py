@@ -38,7 +38,7 @@ def translate_values(
     add_mount_units(config, out, translator.origins)
     trees = config.get("storage", {}).get("trees", [])
     if trees:
-        TreeCopier(schema, files, diagnostics, translator.origins, out).copy(trees)
+        TreeCopier(files, diagnostics, translator.origins).copy(trees, out, schema)
     return Translated(out, translator.origins)
 
 
@@ -160,6 +160,7 @@ def _json_path(path: Path) -> Path:
     return tuple(camel(part) if isinstance(part, str) else part for part in path)
 
 
+_UNIT_KEYS = ("contents", "dropins", "enabled", "mask", "name")
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.")
 
 
@@ -212,34 +213,24 @@ def add_mount_units(config: dict[str, Any], out: dict[str, Any], origins: dict[P
     names = {unit["name"] for _, unit in made}
     units: list[dict[str, Any]] = []
     old = {path: origins.pop(path) for path in list(origins) if path[:2] == ("systemd", "units")}
+
+    def keep_origins(at: int, target: Path) -> None:
+        origins.update({(*target, *path[3:]): origin for path, origin in old.items() if path[2] == at})
+
     for at, unit in made:
         target: Path = ("systemd", "units", len(units))
         origins[target] = Origin(("storage", "filesystems", at, "with_mount_unit"), whole=True)
         user_at = last.get(unit["name"])
-        units.append(_merged(unit, own[user_at], user_at, target, origins, old) if user_at is not None else unit)
+        if user_at is not None:
+            user = own[user_at]
+            origins.update({(*target, name): Origin(("systemd", "units", user_at, name)) for name in user})
+            keep_origins(user_at, target)
+            unit = {name: {**unit, **user}[name] for name in _UNIT_KEYS if name in unit or name in user}
+        units.append(unit)
     for at, unit in enumerate(own):
         if unit["name"] not in names:
             target = ("systemd", "units", len(units))
             origins[target] = Origin(("systemd", "units", at))
-            origins.update({(*target, *path[3:]): origin for path, origin in old.items() if path[2] == at})
+            keep_origins(at, target)
             units.append(unit)
     out["systemd"] = {"units": units}
-
-
-def _merged(
-    unit: dict[str, Any],
-    user: dict[str, Any],
-    at: int,
-    target: Path,
-    origins: dict[Path, Origin],
-    old: dict[Path, Origin],
-) -> dict[str, Any]:
-    merged: dict[str, Any] = {}
-    for name in ("contents", "dropins", "enabled", "mask", "name"):
-        if name in user:
-            merged[name] = user[name]
-            origins[*target, name] = Origin(("systemd", "units", at, name))
-        elif name in unit:
-            merged[name] = unit[name]
-    origins.update({(*target, *path[3:]): origin for path, origin in old.items() if path[2] == at})
-    return merged

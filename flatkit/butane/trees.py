@@ -19,21 +19,14 @@ from flatkit.butane.source.node import Path
 
 
 class TreeCopier:
-    """Adds trees to an Ignition config, in place; what goes wrong is added to the diagnostics."""
+    """Adds trees to an Ignition config, in place; faults are added to the diagnostics."""
 
-    def __init__(
-        self,
-        schema: Schema,
-        files: LocalFiles,
-        diagnostics: Diagnostics,
-        origins: dict[Path, Origin],
-        out: dict[str, Any],
-    ) -> None:
-        self.schema, self.files, self.diagnostics, self.origins, self.out = schema, files, diagnostics, origins, out
+    def __init__(self, files: LocalFiles, diagnostics: Diagnostics, origins: dict[Path, Origin]) -> None:
+        self.files, self.diagnostics, self.origins = files, diagnostics, origins
+
+    def copy(self, trees: list[dict[str, Any]], out: dict[str, Any], schema: Schema) -> None:
+        """Add all trees, in their order."""
         self.nodes = _Nodes(out.setdefault("storage", {}))
-
-    def copy(self, trees: list[dict[str, Any]]) -> None:
-        """All trees, in their order."""
         for at, tree in enumerate(trees):
             path: Path = ("storage", "trees", at)
             try:
@@ -46,9 +39,9 @@ class TreeCopier:
             for entry in entries:
                 self._add(entry, tree.get("path") or "/", path)
         self.nodes.write_back()
-        if not self.out["storage"]:
-            del self.out["storage"]
-        _reorder(self.out, self.schema)
+        if not out["storage"]:
+            del out["storage"]
+        _reorder(out, schema)
 
     def _add(self, entry: TreeEntry, top: str, path: Path) -> None:
         if entry.fault:
@@ -125,21 +118,17 @@ def _readlink(path: str) -> str:
 
 
 def _reorder(out: dict[str, Any], schema: Schema) -> None:
-    """Ignition's key order for what trees added to."""
-    storage = out.get("storage", {})
+    """Restore Ignition's key order where trees added something."""
     for group, name in (("files", "File"), ("links", "Link")):
-        order = [field.json for field in schema.structs[name].json_fields]
-        resource = [field.json for field in schema.structs["Resource"].json_fields]
-        for node in storage.get(group, []):
+        for node in out.get("storage", {}).get(group, []):
             if "contents" in node:
-                node["contents"] = {key: node["contents"][key] for key in resource if key in node["contents"]}
-            ordered = {key: node[key] for key in order if key in node}
-            node.clear()
-            node.update(ordered)
-    if storage:
-        order = [field.json for field in schema.structs["Storage"].json_fields]
-        out["storage"] = {key: storage[key] for key in order if key in storage}
-        sections = ("ignition", "kernelArguments", "passwd", "storage", "systemd")
-        ordered = {key: out[key] for key in sections if key in out}
-        out.clear()
-        out.update(ordered)
+                node["contents"] = schema.in_order("Resource", node["contents"])
+            _refill(node, schema.in_order(name, node))
+    if "storage" in out:
+        out["storage"] = schema.in_order("Storage", out["storage"])
+        _refill(out, schema.in_order("Config", out))
+
+
+def _refill(value: dict[str, Any], ordered: dict[str, Any]) -> None:
+    value.clear()
+    value.update(ordered)

@@ -19,22 +19,7 @@ from flatkit.butane.messages import Wording, go_quote
 from flatkit.butane.schema import Schema, walk
 from flatkit.butane.source.node import Path
 
-_UNIT_EXTENSIONS = frozenset(
-    [
-        "service",
-        "socket",
-        "device",
-        "mount",
-        "automount",
-        "swap",
-        "target",
-        "path",
-        "timer",
-        "snapshot",
-        "slice",
-        "scope",
-    ]
-)
+_UNIT_EXTENSION = re.compile(r"\.(service|socket|device|mount|automount|swap|target|path|timer|snapshot|slice|scope)\Z")
 _INSTANCE = re.compile(r"^(.+?)@(.+?)\.service$")
 _DIGEST_LENGTHS = {"sha512": 128, "sha256": 64}
 
@@ -167,8 +152,7 @@ class _Checker:
     def unit(self, value: dict[str, Any], path: Path) -> None:
         """A unit: its name, its text, and whether enabling it does anything."""
         name = value["name"]
-        last = name.rpartition("/")[2]
-        if "." not in last or last.rpartition(".")[2] not in _UNIT_EXTENSIONS:
+        if not _UNIT_EXTENSION.search(name):
             self.diagnostics.error((*path, "name"), messages.UNIT_EXTENSION())
         contents = value.get("contents")
         if not contents:

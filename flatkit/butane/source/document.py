@@ -101,25 +101,16 @@ class Document:
         return self.data.decode("utf-8", "surrogateescape")
 
     @cached_property
-    def _decoded(self) -> str | YamlFault:
-        try:
-            return decode(self.data)
-        except YamlFault as fault:
-            return fault
-
-    @cached_property
     def _composed(self) -> Node | YamlFault | None:
         try:
             return compose(self.text)
         except YamlFault as fault:
             return fault
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The decoded text. Raises YamlFault."""
-        if isinstance(self._decoded, YamlFault):
-            raise self._decoded
-        return self._decoded
+        return decode(self.data)
 
     @property
     def root(self) -> Node | None:
