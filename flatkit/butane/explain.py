@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flatkit.butane.dataurl import decode_data_url
-from flatkit.butane.diagnostics import path_text
 from flatkit.butane.source.node import Path
 from flatkit.butane.transpile import Translation
 from flatkit.report import Span
@@ -26,11 +25,6 @@ class Sentence:
     reason: str = ""
     json_path: Path = ()
     span: Span | None = None
-
-    @property
-    def where(self) -> str:
-        """The place in the Ignition config: $.storage.files.0."""
-        return path_text(self.json_path)
 
 
 PHASES = ("configs", "kernel", "disks", "users", "files", "units")

@@ -1,6 +1,6 @@
-"""From an Ignition config to what a machine is given: the spec version that its Ignition reads, and flatkit's key.
+"""Ignition configs for a machine: downgraded to the spec version that its Ignition reads, and with SSH keys added.
 
-Pure functions; each gives a new value. What was new in 3.4.0 is from Ignition's own page on upgrading configs, and from its
+Pure functions; each returns a new value. The features of 3.4.0 are from Ignition's own page on upgrading configs, and from its
 source for the mode bits (older versions mask them).
 """
 
@@ -10,31 +10,33 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from flatkit.butane.dataurl import data_url, decode_data_url
+from flatkit.butane.diagnostics import path_text
 from flatkit.butane.ignition.config import SEMVER
 from flatkit.butane.ignition.go_json import dump
+from flatkit.butane.provenance import leaves_of
 from flatkit.butane.schema import get_schema
 from flatkit.butane.source.node import Path
 from flatkit.errors import InputError
-from flatkit.untrusted import parse_json
+from flatkit.untrusted import parse_json, printable
 
 Version = tuple[int, int, int]
 _NEWEST: Version = (3, 6, 0)
 
 
 def version_of(ignition: dict[str, Any]) -> Version:
-    """The spec version of a config. Raises InputError when there is none that can be read."""
+    """Return the spec version of a config. Raises InputError when it has no valid one."""
     text = ignition.get("ignition", {}).get("version", "")
     match = SEMVER.match(text) if isinstance(text, str) else None
     if match is None or match.group(4) or match.group(1) != "3":
         raise InputError(
-            f'the Ignition spec version is "{text}"; expected a released one from "3.0.0" on',
+            f'the Ignition spec version is "{printable(text)}"; expected a released one from "3.0.0" on',
             hint="flatkit butane CONFIG.bu   (it writes a config with a fitting version)",
         )
     return int(match.group(1)), int(match.group(2)), int(match.group(3))
 
 
 def downgrade(ignition: dict[str, Any], limit: Version = (3, 3, 0)) -> tuple[dict[str, Any], str]:
-    """The config as spec version `limit`, and one line that says so; unchanged, and "", if it is not newer.
+    """Return the config as spec version `limit`, and a line that says so; unchanged, and "", if it is not newer.
 
     Raises InputError, naming the field and its JSON path, if the config uses what `limit` does not know.
     """
@@ -50,24 +52,20 @@ def downgrade(ignition: dict[str, Any], limit: Version = (3, 3, 0)) -> tuple[dic
     for since, path, what in _newer_features(ignition):
         if since > limit:
             raise InputError(
-                f'"{_json_path(path)}" uses {what}, which needs Ignition spec {_dotted(since)}; '
+                f'"{path_text(path)}" uses {what}, which needs Ignition spec {_dotted(since)}; '
                 f"the machine's Ignition reads up to {gets}",
                 hint=f"take {path[-1] if isinstance(path[-1], str) else path[-2]} out of the config, or boot a Flatcar image",
             )
     lowered = {**ignition, "ignition": {**ignition["ignition"], "version": gets}}
     config = lowered["ignition"].get("config")
     if config:
-        lowered["ignition"]["config"] = _lower_embedded(config, limit)
+        lowered["ignition"]["config"] = _downgrade_embedded(config, limit)
     note = f"handed over as Ignition {gets} (the config says {had}; it uses nothing newer than {gets})"
     return lowered, note
 
 
 def _dotted(version: Version) -> str:
     return ".".join(map(str, version))
-
-
-def _json_path(path: Path) -> str:
-    return "$" + "".join(f".{part}" for part in path)
 
 
 def _newer_features(ignition: dict[str, Any]) -> Iterator[tuple[Version, Path, str]]:
@@ -88,31 +86,22 @@ def _newer_features(ignition: dict[str, Any]) -> Iterator[tuple[Version, Path, s
         for at, node in enumerate(storage.get(group, ())):
             if (node.get("mode") or 0) & 0o7000:
                 yield (3, 4, 0), ("storage", group, at, "mode"), "setuid, setgid or sticky bits"
-    for path, url in _sources(ignition, ()):
-        if url.lower().startswith("arn:"):
+    for path, value in leaves_of(ignition):
+        if path[-1:] == ("source",) and str(value).lower().startswith("arn:"):
             yield (3, 4, 0), path, "an arn: source"
 
 
-def _sources(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        if key == "source" and isinstance(item, str):
-            yield (*path, key), item
-        elif isinstance(item, (dict, list)):
-            yield from _sources(item, (*path, key))
-
-
-def _lower_embedded(config: dict[str, Any], limit: Version) -> dict[str, Any]:
+def _downgrade_embedded(config: dict[str, Any], limit: Version) -> dict[str, Any]:
     """Configs inside the config, as data URLs, have versions of their own."""
     out = dict(config)
     if "merge" in config:
-        out["merge"] = [_lower_resource(item, limit) for item in config["merge"]]
+        out["merge"] = [_downgrade_resource(item, limit) for item in config["merge"]]
     if "replace" in config:
-        out["replace"] = _lower_resource(config["replace"], limit)
+        out["replace"] = _downgrade_resource(config["replace"], limit)
     return out
 
 
-def _lower_resource(resource: dict[str, Any], limit: Version) -> dict[str, Any]:
+def _downgrade_resource(resource: dict[str, Any], limit: Version) -> dict[str, Any]:
     inner = _embedded_config(resource)
     if inner is None or version_of(inner) <= limit:
         return resource
@@ -143,7 +132,7 @@ def _same_key(one: str, other: str) -> bool:
 
 
 def add_ssh_keys(ignition: dict[str, Any], public_keys: Iterable[str]) -> dict[str, Any]:
-    """The config with more SSH keys for core, who is added if need be; unchanged if the keys are there already."""
+    """Return the config with more SSH keys for the user core; unchanged if the keys are there already."""
     for key in public_keys:
         ignition = _add_key(ignition, key.strip())
     return ignition

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from flatkit.butane.diagnostics import path_text
 from flatkit.butane.schema import Schema, Struct, snake, struct_of
 from flatkit.butane.source.node import ALIAS, NULL, SCALAR, SEQUENCE, Node, Path
 from flatkit.report import Span
@@ -89,7 +90,7 @@ class Provenance:
 
     def leaves(self) -> Iterator[Path]:
         """The path of each value in the JSON but mappings and lists with something in them."""
-        yield from (path for path, _ in _leaves(self._ignition, ()))
+        yield from (path for path, _ in leaves_of(self._ignition))
 
 
 def _as_written(root: Node | None, path: Path) -> Path:
@@ -136,12 +137,13 @@ def _snaked(path: Path) -> Path:
     return tuple(snake(part) if isinstance(part, str) else part for part in path)
 
 
-def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+def leaves_of(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield each value of some JSON with its path, but for mappings and lists with something in them."""
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     if not isinstance(value, (dict, list)) or not value:
         yield path, value
     for key, item in items:
-        yield from _leaves(item, (*path, key))
+        yield from leaves_of(item, (*path, key))
 
 
 # Keys whose value names the thing itself, before those that merely mention it.
@@ -174,7 +176,7 @@ def location_of(path: Path, *, provenance: Provenance | None = None, text: str =
     lines = text.split("\n")
     line = span.line if span else 0
     shown = lines[line - 1].strip() if 0 < line <= len(lines) else ""
-    return Location(json_path="$" + "".join(f".{part}" for part in path), line=line, text=shown)
+    return Location(json_path=path_text(path), line=line, text=shown)
 
 
 def _find_path(ignition: dict[str, Any], clue: str) -> Path | None:
@@ -182,7 +184,7 @@ def _find_path(ignition: dict[str, Any], clue: str) -> Path | None:
         return tuple(int(part) if is_number(part) else part for part in clue[2:].split("."))
     found = [
         path
-        for path, value in _leaves(ignition, ())
+        for path, value in leaves_of(ignition)
         if isinstance(value, str) and (value == clue or _is_hash(value, clue))
     ]
     return min(found, key=lambda path: (path[-1] not in _NAMING, len(path))) if found else None

@@ -60,7 +60,7 @@ def test_says_everything_in_order() -> None:
     assert [PHASES.index(s.phase) for s in sentences] == sorted(PHASES.index(s.phase) for s in sentences)
     assert {s.phase for s in sentences} == set(PHASES)
     assert all(s.span is not None for s in sentences)
-    assert sentences[0].where == "$.ignition.config.merge.0"
+    assert sentences[0].json_path == ("ignition", "config", "merge", 0)
 
 
 @pytest.mark.parametrize(

@@ -218,6 +218,11 @@ def test_aliases_lead_to_known_keys() -> None:
         assert not set(aliases) & set(structs[name].fields), name
 
 
+def test_a_suggested_key_is_named_without_its_anchor() -> None:
+    entry = find(HEAD + KEY + "storage: {files: [{path: /a, &k permissions: 0644}]}\n", "unused-key")
+    assert entry.teach.startswith("Did you mean mode? ")
+
+
 def test_no_guess_for_what_is_far_off() -> None:
     assert suggest_key("banana", get_schema().structs["File"]) == ""
     assert suggest_key("contnets", get_schema().structs["File"]) == "contents"
