@@ -33,9 +33,9 @@ class Content:
     below: Path | None = None
     data: bytes = b""
     media_type: str = "application/octet-stream"
-    # The states of the file in which its bytes are known to be these. A file system may give a file another number meanwhile, and
-    # a backup another time of change: then the bytes decide.
-    stamps: set[_Stamp] = field(default_factory=set, repr=False, compare=False)
+    # Known states of the file, and whether its bytes were the published ones. A file system may give a file another number
+    # meanwhile, and a backup another time of change: then the bytes decide, once for each state.
+    stamps: dict[_Stamp, bool] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def etag(self) -> str:
@@ -60,16 +60,17 @@ class Content:
 
     def _is_known(self, file: BinaryIO, path: Path) -> bool:
         now = os.fstat(file.fileno())
-        if now.st_size != self.size or _stamp(now) in self.stamps:
-            return now.st_size == self.size
-        try:
-            found = _measure(file, path)
-            file.seek(0)
-        except (OSError, InputError):
+        if now.st_size != self.size:
             return False
-        if found.sha256 == self.sha256:
-            self.stamps.update(found.stamps)
-        return found.sha256 == self.sha256
+        stamp = _stamp(now)
+        if stamp not in self.stamps:
+            try:
+                found = _measure(file, path)
+                file.seek(0)
+            except (OSError, InputError):
+                return False
+            self.stamps[stamp] = found.sha256 == self.sha256
+        return self.stamps[stamp]
 
 
 def _open(path: Path, below: Path | None) -> BinaryIO:
@@ -135,7 +136,7 @@ def _measure(file: BinaryIO, path: Path, *, below: Path | None = None) -> Conten
         raise InputError(f'"{path}" cannot be published: it changes while it is read')
     return Content(
         size=before.st_size, sha256=sha256.hexdigest(), sha1=sha1.hexdigest(), path=path, below=below,
-        stamps={_stamp(before)},
+        stamps={_stamp(before): True},
     )  # fmt: skip
 
 

@@ -248,7 +248,8 @@ class Reception(web.Server):
         if content is None:
             return await _say(request, status or 404, f'"{_shown(path)}" is not published here', close=close)
         try:
-            file = content.open()
+            # It reads all of a file whose state has changed since it was published.
+            file = await loop.run_in_executor(None, content.open)
         except ImageError as error:
             return await _say(request, 404, error.message, close=close)
         with file:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flatkit.errors import ImageError, InputError
+from flatkit.updates import content
 from flatkit.updates.content import Selection, file_content, select, text_content
 
 TEN = text_content("0123456789")
@@ -71,6 +72,28 @@ def test_a_file_is_measured(tmp_path: Path) -> None:
     assert found.sha1 == hashlib.sha1(b"abc" * 1000).hexdigest()
     with found.open() as file:
         assert file.read() == b"abc" * 1000
+
+
+def test_a_file_whose_state_changed_is_read_once_for_each_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes in another file, and then others of the same size: both are known without reading them again."""
+    path, read = tmp_path / "file", []
+    path.write_bytes(b"abc")
+    found = file_content(path)
+    measured = content._measure
+    monkeypatch.setattr(content, "_measure", lambda *given: read.append(1) or measured(*given))
+    path.unlink()
+    path.write_bytes(b"abc")
+    for _ in range(3):
+        found.open().close()
+    assert len(read) == 1
+    path.unlink()
+    path.write_bytes(b"abd")
+    for _ in range(3):
+        with pytest.raises(ImageError, match="has changed since it was published"):
+            found.open()
+    assert len(read) == 2
 
 
 def test_a_file_that_changed_or_is_gone_is_not_opened(tmp_path: Path) -> None:
