@@ -1,4 +1,4 @@
-"""The cards of exercises and quizzes: what the page draws (js/src/task.js) as one value, and the clicks that it sends back."""
+"""The cards of exercises and quizzes: what the page draws (js/src/task/) as one value, and the clicks that it sends back."""
 
 from __future__ import annotations
 

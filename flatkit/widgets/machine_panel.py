@@ -1,4 +1,4 @@
-"""The machine panel's Python half: traits that the page draws (js/src/machine.js), and the buttons that it sends back."""
+"""The machine panel's Python half: traits that the page draws (js/src/machine/), and the buttons that it sends back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The player's view: what the page draws (js/src/player.js) as one value, and the buttons and keys that it sends back."""
+"""The player's view: what the page draws (js/src/player/) as one value, and the buttons and keys that it sends back."""
 
 from __future__ import annotations
 

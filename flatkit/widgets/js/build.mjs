@@ -1,5 +1,5 @@
-// Builds each widget's page side: src/NAME.js and src/NAME.css become one file each in ../static, or in the folder that is
-// named. `--uses FILE` also writes down which packages are inside, for the list of licences.
+// Build each widget's page side: src/NAME/index.js and index.css become NAME.js and NAME.css in ../static, or in the
+// folder given. `--uses FILE` also lists the packages inside, for the licence check.
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -7,10 +7,11 @@ import { build } from "esbuild";
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { uses: { type: "string" } } });
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const widgets = readdirSync(here("src")).filter((name) => existsSync(here(`src/${name}/index.js`)));
 
 const result = await build({
   absWorkingDir: here("."),
-  entryPoints: existsSync(here("src")) ? readdirSync(here("src")).map((name) => `src/${name}`) : [],
+  entryPoints: widgets.flatMap((name) => ["js", "css"].map((kind) => ({ in: `src/${name}/index.${kind}`, out: name }))),
   outdir: positionals[0] ?? here("../static"),
   bundle: true,
   minify: true,

@@ -6,7 +6,10 @@ export function drawExplanation(element, { explain = [], gets = [] }, ok, goTo) 
   if (!ok) return element.replaceChildren(h("p", { class: "fk-dim" }, "Nothing to explain yet: the text has faults."));
   const sentence = ({ text, reason, line }) =>
     h(
-      "li", {}, text, " ",
+      "li",
+      {},
+      text,
+      " ",
       line ? h("button", { class: "fk-link fk-place", onclick: () => goTo(line) }, `line ${line}`) : null,
       reason ? h("div", { class: "fk-dim" }, `Why: ${reason}`) : null,
     );
@@ -14,9 +17,25 @@ export function drawExplanation(element, { explain = [], gets = [] }, ok, goTo) 
     h("p", {}, h("b", {}, "On the first boot, before anything else starts")),
     ...explain.map((group) => h("div", {}, h("h4", {}, group.title), h("ul", {}, group.sentences.map(sentence)))),
     explain.length ? null : h("p", {}, "Nothing: the config is empty. The machine starts, but nobody can log in."),
-    gets.length ? h("div", {}, h("h4", {}, "In short, the machine gets"), h("ul", {}, gets.map((line) => h("li", {}, line)))) : null,
-    h("p", { class: "fk-box" }, h("b", {}, "+ flatkit adds one thing"), " that you did not write: an SSH key of this workshop for the user core, so that it can log in. ",
-      "Anywhere else only what you write counts."),
+    gets.length
+      ? h(
+          "div",
+          {},
+          h("h4", {}, "In short, the machine gets"),
+          h(
+            "ul",
+            {},
+            gets.map((line) => h("li", {}, line)),
+          ),
+        )
+      : null,
+    h(
+      "p",
+      { class: "fk-box" },
+      h("b", {}, "+ flatkit adds one thing"),
+      " that you did not write: an SSH key of this workshop for the user core, so that it can log in. ",
+      "Anywhere else only what you write counts.",
+    ),
     h("p", { class: "fk-dim" }, "Ignition never runs again on this machine: to change the config, make a new machine."),
   ];
   return element.replaceChildren(...parts.filter(Boolean));
@@ -30,7 +49,8 @@ function difference(rows, title, same) {
   if (!rows.length) return h("p", { class: "fk-ok" }, `✓ ${same}`);
   const row = ([mark, text]) =>
     h(
-      "div", { class: ROWS[mark] ?? "fk-row" },
+      "div",
+      { class: ROWS[mark] ?? "fk-row" },
       h("span", { class: "fk-sign", "aria-hidden": "true" }, mark),
       SIGNS[mark] ? h("span", { class: "fk-unseen" }, `${SIGNS[mark]}: `) : null,
       text || " ",

@@ -10,7 +10,11 @@ export function findServer() {
   const base = new URL(baseUrl, location.href);
   const ask = (path, options = {}) => {
     const xsrf = /(?:^|; )_xsrf=([^;]*)/.exec(document.cookie)?.[1];
-    const headers = { "Content-Type": "application/json", ...(xsrf && { "X-XSRFToken": xsrf }), ...(token && { Authorization: `token ${token}` }) };
+    const headers = {
+      "Content-Type": "application/json",
+      ...(xsrf && { "X-XSRFToken": xsrf }),
+      ...(token && { Authorization: `token ${token}` }),
+    };
     return fetch(new URL(path, base), { credentials: "same-origin", ...options, headers });
   };
   const socket = (name) => {
@@ -28,7 +32,10 @@ export function byServer({ ask, socket }, name, argv, wire) {
   const connect = async () => {
     try {
       if ((await ask(`api/terminals/${name}`)).status === 404) {
-        const made = await ask("api/terminals", { method: "POST", body: JSON.stringify({ name, shell_command: argv }) });
+        const made = await ask("api/terminals", {
+          method: "POST",
+          body: JSON.stringify({ name, shell_command: argv }),
+        });
         if (!made.ok) throw new Error(`the server says ${made.status}`);
       }
     } catch (error) {
@@ -36,7 +43,9 @@ export function byServer({ ask, socket }, name, argv, wire) {
       return;
     }
     const link = (current = socket(name));
-    const tell = (...message) => { if (link.readyState === WebSocket.OPEN) link.send(JSON.stringify(message)); };
+    const tell = (...message) => {
+      if (link.readyState === WebSocket.OPEN) link.send(JSON.stringify(message));
+    };
     wire.send = (text) => tell("stdin", text);
     wire.resize = (columns, rows) => tell("set_size", rows, columns);
     link.onopen = () => wire.opened();
@@ -45,11 +54,17 @@ export function byServer({ ask, socket }, name, argv, wire) {
       if (kind === "stdout") wire.write(text);
       if (kind === "disconnect") wire.ended("The session has ended.");
     };
-    link.onclose = () => { if (current === link) wire.ended("The connection to the session is closed."); };
+    link.onclose = () => {
+      if (current === link) wire.ended("The connection to the session is closed.");
+    };
   };
   return {
     connect,
-    close: () => { const link = current; current = null; link?.close(); },
+    close: () => {
+      const link = current;
+      current = null;
+      link?.close();
+    },
     remove: () => ask(`api/terminals/${name}`, { method: "DELETE" }).catch(() => {}),
   };
 }
@@ -62,7 +77,10 @@ export function byKernel(model, wire) {
       const bytes = new Uint8Array(buffers[0].buffer, buffers[0].byteOffset, buffers[0].byteLength);
       wire.write(bytes, () => {
         drawn += bytes.length;
-        if (drawn >= ACK) { model.send({ kind: "drawn", bytes: drawn }); drawn = 0; }
+        if (drawn >= ACK) {
+          model.send({ kind: "drawn", bytes: drawn });
+          drawn = 0;
+        }
       });
     }
     if (content.kind === "ended") wire.ended(content.why);
@@ -71,7 +89,10 @@ export function byKernel(model, wire) {
   wire.resize = (columns, rows) => model.send({ kind: "size", columns, rows });
   model.on("msg:custom", heard);
   return {
-    connect: () => { wire.opened(); model.send({ kind: "open", columns: wire.columns(), rows: wire.rows() }); },
+    connect: () => {
+      wire.opened();
+      model.send({ kind: "open", columns: wire.columns(), rows: wire.rows() });
+    },
     close: () => model.off("msg:custom", heard),
     remove: () => {},
   };
@@ -79,7 +100,8 @@ export function byKernel(model, wire) {
 
 /** The serial console by the kernel: its last lines, asked for again and again; drawn anew when they have changed. */
 export function consoleByKernel(model, wire) {
-  let last = null, clock = null;
+  let last = null,
+    clock = null;
   const heard = (content) => {
     if (content.kind !== "console") return;
     const text = content.lines.join("\r\n");
@@ -88,8 +110,16 @@ export function consoleByKernel(model, wire) {
   };
   const look = () => model.send({ kind: "console" });
   return {
-    connect: () => { model.on("msg:custom", heard); wire.opened(); look(); clock = setInterval(look, LOOK); },
-    close: () => { clearInterval(clock); model.off("msg:custom", heard); },
+    connect: () => {
+      model.on("msg:custom", heard);
+      wire.opened();
+      look();
+      clock = setInterval(look, LOOK);
+    },
+    close: () => {
+      clearInterval(clock);
+      model.off("msg:custom", heard);
+    },
     remove: () => {},
   };
 }

@@ -8,9 +8,24 @@ export class Tabs {
   constructor(pages, onShow) {
     this.onShow = onShow;
     this.pages = pages.map((page) => ({ ...page, id: freshId("panel") }));
-    this.bar = h("div", { class: "fk-tabs", role: "tablist", "aria-label": "Views of this config", onkeydown: (event) => this.key(event) });
+    this.bar = h("div", {
+      class: "fk-tabs",
+      role: "tablist",
+      "aria-label": "Views of this config",
+      onkeydown: (event) => this.key(event),
+    });
     for (const page of this.pages) {
-      page.tab = h("button", { class: "fk-tab", role: "tab", id: `${page.id}-tab`, "aria-controls": page.id, onclick: () => this.show(page.name) }, page.title);
+      page.tab = h(
+        "button",
+        {
+          class: "fk-tab",
+          role: "tab",
+          id: `${page.id}-tab`,
+          "aria-controls": page.id,
+          onclick: () => this.show(page.name),
+        },
+        page.title,
+      );
       page.element.id = page.id;
       page.element.setAttribute("role", "tabpanel");
       page.element.setAttribute("aria-labelledby", page.tab.id);
@@ -27,16 +42,20 @@ export class Tabs {
       const narrow = entry.contentRect.width < NARROW;
       if (narrow !== this.isNarrow) {
         this.isNarrow = narrow;
-        this.current = narrow ? this.pages[0].name : this.aside ?? this.pages[1].name;
+        this.current = narrow ? this.pages[0].name : (this.aside ?? this.pages[1].name);
         this.draw();
       }
     });
     this.observer.observe(root);
     this.draw();
   }
-  stop() { this.observer.disconnect(); }
+  stop() {
+    this.observer.disconnect();
+  }
 
-  get shown() { return this.pages.filter((page, at) => !page.hidden && (at > 0 || this.isNarrow)); }
+  get shown() {
+    return this.pages.filter((page, at) => !page.hidden && (at > 0 || this.isNarrow));
+  }
   offer(name, isThere) {
     const page = this.pages.find((one) => one.name === name);
     if (page.hidden === !isThere) return;

@@ -9,7 +9,9 @@ import { rangeOf, smallestChange } from "./places.js";
 const LEGEND = "+ marks what Butane added for you";
 
 class AddedMark extends GutterMarker {
-  toDOM() { return h("span", { class: "fk-added", title: "Butane added this" }, "+"); }
+  toDOM() {
+    return h("span", { class: "fk-added", title: "Butane added this" }, "+");
+  }
 }
 const addedMark = new AddedMark();
 const setAdded = StateEffect.define();
@@ -35,15 +37,28 @@ export async function decodeDataUrl(url, packed) {
   const body = rest.join(",");
   let bytes;
   if (head.endsWith(";base64")) bytes = Uint8Array.from(atob(decodeURIComponent(body)), (ch) => ch.charCodeAt(0));
-  else bytes = Uint8Array.from(body.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16))), (ch) => ch.charCodeAt(0));
-  if (packed) bytes = new Uint8Array(await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer());
-  try { return new TextDecoder("utf-8", { fatal: true }).decode(bytes); } catch { return `(${bytes.length} bytes that are no text)`; }
+  else
+    bytes = Uint8Array.from(
+      body.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16))),
+      (ch) => ch.charCodeAt(0),
+    );
+  if (packed)
+    bytes = new Uint8Array(
+      await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer(),
+    );
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return `(${bytes.length} bytes that are no text)`;
+  }
 }
 
 function dataUrlAt(doc, number) {
   const url = textOnLine(doc.line(number).text);
   if (!url?.startsWith("data:")) return null;
-  const near = [number - 1, number + 1].filter((at) => at >= 1 && at <= doc.lines).map((at) => doc.line(at).text.trim());
+  const near = [number - 1, number + 1]
+    .filter((at) => at >= 1 && at <= doc.lines)
+    .map((at) => doc.line(at).text.trim());
   return { url, packed: near.some((text) => text.startsWith('"compression": "gzip"')) };
 }
 
@@ -52,7 +67,14 @@ const hover = hoverTooltip(async (view, pos) => {
   const found = dataUrlAt(view.state.doc, line.number);
   if (!found) return null;
   const text = await decodeDataUrl(found.url, found.packed);
-  return { pos: line.from, end: line.to, above: true, create: () => ({ dom: h("div", { class: "fk-decoded" }, h("div", { class: "fk-dim" }, "Decoded:"), h("pre", {}, text)) }) };
+  return {
+    pos: line.from,
+    end: line.to,
+    above: true,
+    create: () => ({
+      dom: h("div", { class: "fk-decoded" }, h("div", { class: "fk-dim" }, "Decoded:"), h("pre", {}, text)),
+    }),
+  };
 });
 
 export class Preview {
@@ -64,8 +86,16 @@ export class Preview {
     this.detail = h("div", { class: "fk-detail", role: "status" }, LEGEND);
     this.view = new EditorView({
       extensions: [
-        pane({ label: "Ignition config, made from the Butane config. Read only", language: json(), readOnly: true, keys, extra: [added, addedGutter, hover] }),
-        EditorView.updateListener.of((update) => { if (update.selectionSet && this.view.hasFocus) this.tell(); }),
+        pane({
+          label: "Ignition config, made from the Butane config. Read only",
+          language: json(),
+          readOnly: true,
+          keys,
+          extra: [added, addedGutter, hover],
+        }),
+        EditorView.updateListener.of((update) => {
+          if (update.selectionSet && this.view.hasFocus) this.tell();
+        }),
       ],
     });
     this.view.contentDOM.addEventListener("focus", () => this.tell());
@@ -78,7 +108,9 @@ export class Preview {
     this.note.hidden = text !== undefined;
     this.detail.hidden = text === undefined; // one line stands in for the other: nothing jumps while one types
     const had = this.view.state.doc.length > 0;
-    this.note.textContent = had ? "Not the newest: from your last text without faults." : "Nothing yet: the text has faults.";
+    this.note.textContent = had
+      ? "Not the newest: from your last text without faults."
+      : "Nothing yet: the text has faults.";
     if (text === undefined) return;
     const change = smallestChange(this.view.state.sliceDoc(), text.trimEnd());
     this.origins = new Map(origins.map(([line, span, key, isAdded]) => [line, { line, span, key, added: isAdded }]));
@@ -88,8 +120,15 @@ export class Preview {
 
   /** Light up what comes from these lines of the text. */
   light(first, last, reveal) {
-    const lines = [...this.origins.values()].filter(({ span }) => span && span[0] <= last && span[2] >= first && !(span[2] > span[0] && span[3] === 1 && span[2] === first));
-    lightUp(this.view, lines.map(({ line }) => line), reveal);
+    const lines = [...this.origins.values()].filter(
+      ({ span }) =>
+        span && span[0] <= last && span[2] >= first && !(span[2] > span[0] && span[3] === 1 && span[2] === first),
+    );
+    lightUp(
+      this.view,
+      lines.map(({ line }) => line),
+      reveal,
+    );
   }
 
   /** Say where the line at the cursor comes from, and show it there. */
@@ -109,7 +148,8 @@ export class Preview {
     const found = dataUrlAt(doc, line.number);
     if (!found) return undefined;
     const text = await decodeDataUrl(found.url, found.packed);
-    if (doc.lineAt(this.view.state.selection.main.head).number === line.number) this.detail.append(h("pre", { tabindex: "0", "aria-label": "Decoded contents" }, text));
+    if (doc.lineAt(this.view.state.selection.main.head).number === line.number)
+      this.detail.append(h("pre", { tabindex: "0", "aria-label": "Decoded contents" }, text));
     return undefined;
   }
 }

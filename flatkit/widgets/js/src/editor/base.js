@@ -1,9 +1,25 @@
 // What both text panes share: line numbers, folding, search, the colours of words, and lines that light up.
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
-import { bracketMatching, codeFolding, foldGutter, foldKeymap, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
+import {
+  bracketMatching,
+  codeFolding,
+  foldGutter,
+  foldKeymap,
+  indentOnInput,
+  indentUnit,
+  syntaxHighlighting,
+} from "@codemirror/language";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
 import { EditorState, RangeSetBuilder, StateEffect, StateField } from "@codemirror/state";
-import { Decoration, drawSelection, EditorView, highlightActiveLine, highlightActiveLineGutter, keymap, lineNumbers } from "@codemirror/view";
+import {
+  Decoration,
+  drawSelection,
+  EditorView,
+  highlightActiveLine,
+  highlightActiveLineGutter,
+  keymap,
+  lineNumbers,
+} from "@codemirror/view";
 import { classHighlighter } from "@lezer/highlight";
 
 /** Light up these lines (numbers from 1), and no others. */
@@ -17,7 +33,8 @@ const lit = StateField.define({
       if (!effect.is(setLit)) continue;
       const builder = new RangeSetBuilder();
       const { doc } = transaction.state;
-      for (const number of effect.value) if (number <= doc.lines) builder.add(doc.line(number).from, doc.line(number).from, litLine);
+      for (const number of effect.value)
+        if (number <= doc.lines) builder.add(doc.line(number).from, doc.line(number).from, litLine);
       now = builder.finish();
     }
     return now;
@@ -35,7 +52,8 @@ export function lightUp(view, numbers, reveal) {
   if (!reveal || !numbers.length || numbers[0] > view.state.doc.lines) return;
   const block = view.lineBlockAt(view.state.doc.line(numbers[0]).from);
   const { scrollTop, clientHeight } = view.scrollDOM;
-  if (block.top < scrollTop || block.bottom > scrollTop + clientHeight) view.scrollDOM.scrollTop = Math.max(0, block.top - clientHeight / 3);
+  if (block.top < scrollTop || block.bottom > scrollTop + clientHeight)
+    view.scrollDOM.scrollTop = Math.max(0, block.top - clientHeight / 3);
 }
 
 /** Extensions for a pane. `label` is what it is called by those who hear it. */
@@ -56,9 +74,20 @@ export function pane({ label, language, readOnly = false, keys = [], extra = [] 
     syntaxHighlighting(classHighlighter),
     language,
     lit,
-    EditorView.contentAttributes.of({ "aria-label": label, tabindex: "0", spellcheck: "false", ...(readOnly ? { "aria-readonly": "true" } : {}) }),
+    EditorView.contentAttributes.of({
+      "aria-label": label,
+      tabindex: "0",
+      spellcheck: "false",
+      ...(readOnly ? { "aria-readonly": "true" } : {}),
+    }),
     readOnly ? EditorState.readOnly.of(true) : history(),
     extra,
-    keymap.of([...keys, ...searchKeymap, ...foldKeymap, ...defaultKeymap, ...(readOnly ? [] : [...historyKeymap, indentWithTab])]),
+    keymap.of([
+      ...keys,
+      ...searchKeymap,
+      ...foldKeymap,
+      ...defaultKeymap,
+      ...(readOnly ? [] : [...historyKeymap, indentWithTab]),
+    ]),
   ];
 }

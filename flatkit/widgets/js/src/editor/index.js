@@ -5,15 +5,15 @@ import { linter, lintGutter } from "@codemirror/lint";
 import { searchPanelOpen } from "@codemirror/search";
 import { Annotation, EditorState } from "@codemirror/state";
 import { EditorView, hoverTooltip } from "@codemirror/view";
-import { lightUp, pane } from "../editor/base.js";
-import { Bars } from "../editor/bars.js";
-import { drawChanges, drawExplanation } from "../editor/pages.js";
-import { lastLineOf, smallestChange } from "../editor/places.js";
-import { linesOf, Preview } from "../editor/preview.js";
-import { mended, Problems } from "../editor/problems.js";
-import { Schema } from "../editor/schema.js";
-import { Tabs } from "../editor/tabs.js";
-import { Talk } from "../editor/talk.js";
+import { lightUp, pane } from "./base.js";
+import { Bars } from "./bars.js";
+import { drawChanges, drawExplanation } from "./pages.js";
+import { lastLineOf, smallestChange } from "./places.js";
+import { linesOf, Preview } from "./preview.js";
+import { mended, Problems } from "./problems.js";
+import { Schema } from "./schema.js";
+import { Tabs } from "./tabs.js";
+import { Talk } from "./talk.js";
 import { h, makeRoot } from "../lib/dom.js";
 
 // A change that did not come from this view's person, so that it is not sent.
@@ -44,9 +44,15 @@ class Editor {
 
   makeText(model) {
     const extensions = [
-      pane({ label: `Butane config ${model.get("name")}`, language: yaml(), keys: [...this.keys, ...completionKeymap] }),
+      pane({
+        label: `Butane config ${model.get("name")}`,
+        language: yaml(),
+        keys: [...this.keys, ...completionKeymap],
+      }),
       EditorState.lineSeparator.of(this.talk.text.includes("\r\n") ? "\r\n" : "\n"),
-      lintGutter(), linter(null), mended,
+      lintGutter(),
+      linter(null),
+      mended,
       autocompletion({ override: [this.schema.complete], icons: false, maxRenderedOptions: 60 }),
       hoverTooltip(this.schema.hover),
       EditorView.updateListener.of((update) => this.updated(update)),
@@ -55,12 +61,26 @@ class Editor {
   }
 
   layOut() {
-    const help = h("span", { class: "fk-help" }, "F8 next problem · Ctrl+Space complete · Ctrl+F search · Esc leaves the editor");
-    this.gate = h("div", { class: "fk-gate", tabindex: "-1", role: "group", "aria-label": "You left the text. Tab goes on, Enter goes back", onkeydown: (event) => {
-      if (event.key !== "Enter") return;
-      event.preventDefault();
-      this.view.focus();
-    } }, "You left the text: Tab goes on, Enter goes back");
+    const help = h(
+      "span",
+      { class: "fk-help" },
+      "F8 next problem · Ctrl+Space complete · Ctrl+F search · Esc leaves the editor",
+    );
+    this.gate = h(
+      "div",
+      {
+        class: "fk-gate",
+        tabindex: "-1",
+        role: "group",
+        "aria-label": "You left the text. Tab goes on, Enter goes back",
+        onkeydown: (event) => {
+          if (event.key !== "Enter") return;
+          event.preventDefault();
+          this.view.focus();
+        },
+      },
+      "You left the text: Tab goes on, Enter goes back",
+    );
     this.explanation = h("div", { class: "fk-page", tabindex: "0" });
     this.changes = h("div", { class: "fk-page", tabindex: "0" });
     const text = h("div", { class: "fk-text" }, this.view.dom, this.gate, this.about);
@@ -71,24 +91,40 @@ class Editor {
         { name: "explain", title: "Explain", element: this.explanation },
         { name: "changes", title: "Changes", element: this.changes },
       ],
-      (name) => { if (name !== "butane") this.talk.show(name); this.view.requestMeasure(); },
+      (name) => {
+        if (name !== "butane") this.talk.show(name);
+        this.view.requestMeasure();
+      },
     );
     const side = h("div", { class: "fk-side" }, this.tabs.bar, this.preview.element, this.explanation, this.changes);
     const foot = h("div", { class: "fk-foot" }, this.verdict, help);
-    this.root.append(this.bars.top, this.bars.strip, this.bars.conflict, this.bars.offer, h("div", { class: "fk-body" }, text, side), foot, this.problems.list, this.spoken);
+    this.root.append(
+      this.bars.top,
+      this.bars.strip,
+      this.bars.conflict,
+      this.bars.offer,
+      h("div", { class: "fk-body" }, text, side),
+      foot,
+      this.problems.list,
+      this.spoken,
+    );
     this.grow();
     this.tabs.follow(this.root);
   }
 
   listen() {
     // Somebody may have written the file while the person was elsewhere.
-    this.root.addEventListener("focusin", (event) => { if (!this.root.contains(event.relatedTarget)) this.talk.ask("look"); });
+    this.root.addEventListener("focusin", (event) => {
+      if (!this.root.contains(event.relatedTarget)) this.talk.ask("look");
+    });
     const on = (kind, act) => {
       const listener = (event) => act(event.detail);
       this.talk.addEventListener(kind, listener);
       (this.endings ??= []).push(() => this.talk.removeEventListener(kind, listener));
     };
-    on("text", ({ from }) => { if (from !== this) this.follow(this.talk.text); });
+    on("text", ({ from }) => {
+      if (from !== this) this.follow(this.talk.text);
+    });
     on("judged", (judged) => this.judged(judged));
     on("became", (became) => this.became(became));
     on("state", () => this.state());
@@ -97,7 +133,9 @@ class Editor {
     on("said", ({ text, ok }) => this.isNear() && this.bars.say(text, ok));
   }
   /** Whether this view, of several on the page, is the one that the person is in. */
-  isNear() { return this.root.contains(document.activeElement) || this.root === document.querySelector(".fk-editor"); }
+  isNear() {
+    return this.root.contains(document.activeElement) || this.root === document.querySelector(".fk-editor");
+  }
 
   catchUp() {
     const { judged, became } = this.talk.last;
@@ -108,7 +146,8 @@ class Editor {
   }
 
   updated(update) {
-    if (update.docChanged && !update.transactions.every((one) => one.annotation(fromOutside))) this.talk.edit(update.state.sliceDoc(), this);
+    if (update.docChanged && !update.transactions.every((one) => one.annotation(fromOutside)))
+      this.talk.edit(update.state.sliceDoc(), this);
     if (update.docChanged) this.grow();
     if (update.selectionSet || update.docChanged) this.atCursor();
   }
@@ -133,19 +172,30 @@ class Editor {
 
   judged({ report, ok, ignition, seq }) {
     this.problems.show(report);
-    const count = (kind, word) => { const n = report.filter((entry) => entry.kind === kind).length; return n ? `${n} ${word}${n > 1 ? "s" : ""}` : null; };
-    const found = [count("error", "fault"), count("warning", "warning"), count("info", "note")].filter(Boolean).join(", ");
-    const words = ok ? `✓ Becomes Ignition ${ignition}${found ? ` · ${found}` : ""}` : `✗ ${found}: no machine can be made from this yet`;
+    const count = (kind, word) => {
+      const n = report.filter((entry) => entry.kind === kind).length;
+      return n ? `${n} ${word}${n > 1 ? "s" : ""}` : null;
+    };
+    const found = [count("error", "fault"), count("warning", "warning"), count("info", "note")]
+      .filter(Boolean)
+      .join(", ");
+    const words = ok
+      ? `✓ Becomes Ignition ${ignition}${found ? ` · ${found}` : ""}`
+      : `✗ ${found}: no machine can be made from this yet`;
     if (this.verdict.textContent !== words) this.verdict.textContent = words;
     this.verdict.className = `fk-verdict ${ok ? "fk-ok" : "fk-bad"}`;
-    requestAnimationFrame(() => { this.root.dataset.judged = seq; });
+    requestAnimationFrame(() => {
+      this.root.dataset.judged = seq;
+    });
   }
   became({ json, origins, more, seq }) {
     this.preview.show(json, origins);
     if (more.explain) drawExplanation(this.explanation, more, json !== undefined, (line) => this.goTo(line));
     if (more.start !== undefined || more.solution !== undefined) drawChanges(this.changes, more);
     this.atCursor();
-    requestAnimationFrame(() => { this.root.dataset.became = seq; });
+    requestAnimationFrame(() => {
+      this.root.dataset.became = seq;
+    });
   }
   state() {
     const { judged } = this.talk.last;
@@ -162,11 +212,22 @@ class Editor {
     this.preview.light(number, lastLineOf(doc, number), this.view.hasFocus);
     if (this.view.hasFocus) lightUp(this.view, [], false);
     const found = this.schema.keyOfLine(doc, number);
-    this.about.replaceChildren(...(found ? [h("b", {}, found.path.join(" › ")), ` ${found.field.type}. ${found.field.doc}${found.field.default ? ` Default: ${found.field.default}.` : ""}`] : ["\u00a0"]));
+    this.about.replaceChildren(
+      ...(found
+        ? [
+            h("b", {}, found.path.join(" › ")),
+            ` ${found.field.type}. ${found.field.doc}${found.field.default ? ` Default: ${found.field.default}.` : ""}`,
+          ]
+        : ["\u00a0"]),
+    );
   }
   lightText(origins) {
     const { doc } = this.view.state;
-    lightUp(this.view, origins.flatMap((origin) => linesOf(doc, origin)), true);
+    lightUp(
+      this.view,
+      origins.flatMap((origin) => linesOf(doc, origin)),
+      true,
+    );
     if (origins.length) lightUp(this.preview.view, [origins[0].line], false);
   }
   goTo(line) {
@@ -199,7 +260,9 @@ class Editor {
 export default () => {
   let talk;
   return {
-    initialize({ model }) { talk = new Talk(model); },
+    initialize({ model }) {
+      talk = new Talk(model);
+    },
     render({ model, el }) {
       const editor = new Editor(model, el, talk);
       return () => editor.end();

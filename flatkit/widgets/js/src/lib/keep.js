@@ -14,7 +14,9 @@ export function keep(el, wanted) {
 }
 
 /** Give an element this text, if it has another one. */
-export const say = (el, text) => { if (el.textContent !== text) el.textContent = text; };
+export const say = (el, text) => {
+  if (el.textContent !== text) el.textContent = text;
+};
 
 /** Whether a button may be pressed now. It is not `disabled`: that would take the focus away from who has just pressed it. */
 export const allow = (button, may) => button.setAttribute("aria-disabled", String(!may));

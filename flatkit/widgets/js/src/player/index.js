@@ -30,12 +30,27 @@ function drawStep(el, step, total, shown) {
   say(hint.lastChild, step.hint);
 }
 
-const makeStep = (toggle) => h("li", {},
-  h("button", { type: "button", class: "fk-step-head", onclick: toggle }, h("span", { class: "fk-step-mark", "aria-hidden": "true" }), h("span"), h("span", { class: "fk-step-time fk-dim" })),
-  h("div", { class: "fk-step-body" },
-    h("p", { class: "fk-why" }), h("div", { class: "fk-line" }, h("span", { class: "fk-dim" }), h("b")),
-    h("pre", { tabindex: "0", role: "region", "aria-label": "what the command said" }), h("div"),
-    h("div", { class: "fk-hint" }, "Next: ", h("code"))));
+const makeStep = (toggle) =>
+  h(
+    "li",
+    {},
+    h(
+      "button",
+      { type: "button", class: "fk-step-head", onclick: toggle },
+      h("span", { class: "fk-step-mark", "aria-hidden": "true" }),
+      h("span"),
+      h("span", { class: "fk-step-time fk-dim" }),
+    ),
+    h(
+      "div",
+      { class: "fk-step-body" },
+      h("p", { class: "fk-why" }),
+      h("div", { class: "fk-line" }, h("span", { class: "fk-dim" }), h("b")),
+      h("pre", { tabindex: "0", role: "region", "aria-label": "what the command said" }),
+      h("div"),
+      h("div", { class: "fk-hint" }, "Next: ", h("code")),
+    ),
+  );
 
 export default {
   render({ model, el }) {
@@ -43,19 +58,59 @@ export default {
     // What a person opened or closed by hand stays so; all others follow the play.
     const byHand = new Map();
     const act = (verb) => model.send({ verb });
-    const button = (verb, text, title) => h("button", { type: "button", class: "fk-button", title, onclick: ({ currentTarget }) => isAllowed(currentTarget) && act(verb) }, text);
+    const button = (verb, text, title) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: "fk-button",
+          title,
+          onclick: ({ currentTarget }) => isAllowed(currentTarget) && act(verb),
+        },
+        text,
+      );
     const buttons = {
-      next: button("next", "Play this step", "Key: n"), all: button("all", "Play all", "Key: a"),
-      stop: button("stop", "Stop", "Stop, and remove the demo's machines"), recorded: button("recorded", "Recorded", "Go on with the recorded run, from this step. Key: r"),
+      next: button("next", "Play this step", "Key: n"),
+      all: button("all", "Play all", "Key: a"),
+      stop: button("stop", "Stop", "Stop, and remove the demo's machines"),
+      recorded: button("recorded", "Recorded", "Go on with the recorded run, from this step. Key: r"),
     };
     buttons.next.classList.add("fk-primary");
-    const notes = h("button", { type: "button", class: "fk-button", "aria-pressed": "true", title: "The explanations, or the commands alone. Key: e" }, "Explanations");
-    const stage = makeStage(root, (isOn) => { explain(explained[place()]); if (isOn) draw(); });
-    const title = h("b"), verdict = h("span"), banner = h("div", { class: "fk-recorded" });
+    const notes = h(
+      "button",
+      {
+        type: "button",
+        class: "fk-button",
+        "aria-pressed": "true",
+        title: "The explanations, or the commands alone. Key: e",
+      },
+      "Explanations",
+    );
+    const stage = makeStage(root, (isOn) => {
+      explain(explained[place()]);
+      if (isOn) draw();
+    });
+    const title = h("b"),
+      verdict = h("span"),
+      banner = h("div", { class: "fk-recorded" });
     const list = h("ol", { class: "fk-steps" });
     root.append(
-      h("header", {}, h("div", { class: "fk-title", role: "status", "aria-live": "polite" }, title, " ", verdict), banner),
-      list, h("div", { class: "fk-verbs", role: "toolbar", "aria-label": "Play" }, ...Object.values(buttons), h("span", { class: "fk-space" }), notes, stage.full));
+      h(
+        "header",
+        {},
+        h("div", { class: "fk-title", role: "status", "aria-live": "polite" }, title, " ", verdict),
+        banner,
+      ),
+      list,
+      h(
+        "div",
+        { class: "fk-verbs", role: "toolbar", "aria-label": "Play" },
+        ...Object.values(buttons),
+        h("span", { class: "fk-space" }),
+        notes,
+        stage.full,
+      ),
+    );
 
     const draw = () => {
       const demo = model.get("demo");
@@ -66,12 +121,18 @@ export default {
       verdict.className = `fk-${demo.kind}`;
       say(banner, demo.banner ? `● ${demo.banner}` : "");
       banner.hidden = !demo.banner;
-      keep(list, demo.steps.map((step) => {
-        const own = step.state !== "waiting" && (step.state !== "ok" || step.number === demo.last);
-        const shown = byHand.get(step.number) ?? own;
-        const toggle = () => { byHand.set(step.number, list.querySelector(`[data-key="${step.number}"] .fk-step-body`).hidden); draw(); };
-        return [String(step.number), () => makeStep(toggle), (li) => drawStep(li, step, demo.steps.length, shown)];
-      }));
+      keep(
+        list,
+        demo.steps.map((step) => {
+          const own = step.state !== "waiting" && (step.state !== "ok" || step.number === demo.last);
+          const shown = byHand.get(step.number) ?? own;
+          const toggle = () => {
+            byHand.set(step.number, list.querySelector(`[data-key="${step.number}"] .fk-step-body`).hidden);
+            draw();
+          };
+          return [String(step.number), () => makeStep(toggle), (li) => drawStep(li, step, demo.steps.length, shown)];
+        }),
+      );
       say(buttons.next, demo.over ? "Play again" : "Play this step");
       allow(buttons.next, !demo.working);
       allow(buttons.all, !demo.working);
@@ -101,6 +162,9 @@ export default {
     });
     model.on("change:demo", draw);
     draw();
-    return () => { stage.end(); model.off("change:demo", draw); };
+    return () => {
+      stage.end();
+      model.off("change:demo", draw);
+    };
   },
 };

@@ -39,12 +39,16 @@ export function lifeOf(model, changed) {
  */
 export function makeRoot(el, model, name) {
   const gone = h(
-    "div", { class: "fk-gone", role: "status", "aria-live": "assertive", hidden: true },
+    "div",
+    { class: "fk-gone", role: "status", "aria-live": "assertive", hidden: true },
     "⚠ The kernel has restarted, so nothing here can answer. Run this cell again to go on.",
   );
   const root = h("section", { class: `fk-widget fk-${name}`, "data-lm-suppress-shortcuts": "true" }, gone);
   el.append(root);
-  const life = lifeOf(model, () => { gone.hidden = life.isAlive; root.classList.toggle("fk-is-gone", !life.isAlive); });
+  const life = lifeOf(model, () => {
+    gone.hidden = life.isAlive;
+    root.classList.toggle("fk-is-gone", !life.isAlive);
+  });
   return root;
 }
 

@@ -4,7 +4,11 @@ import { say } from "./keep.js";
 
 /** The button and what it does; `turned(isOn)` is called when the stage is entered and left. `end` takes it off again. */
 export function makeStage(root, turned) {
-  const full = h("button", { type: "button", class: "fk-button", title: "Large type, for a stage. Key: f" }, "Full screen");
+  const full = h(
+    "button",
+    { type: "button", class: "fk-button", title: "Large type, for a stage. Key: f" },
+    "Full screen",
+  );
   const isOn = () => document.fullscreenElement === root;
   const fill = () => (document.fullscreenElement ? document.exitFullscreen() : root.requestFullscreen());
   const follow = () => {

@@ -6,7 +6,13 @@ import { h } from "../lib/dom.js";
 const LINE = /^( *)((?:- +)*)(?:([\w-]+):(?= |$))?( *)(.*)$/;
 const parse = (text) => {
   const [, space, dashes, key, gap, rest] = LINE.exec(text);
-  return { dash: dashes ? space.length : -1, indent: space.length + dashes.length, key, rest, value: space.length + dashes.length + (key ? key.length + 1 : 0) + gap.length };
+  return {
+    dash: dashes ? space.length : -1,
+    indent: space.length + dashes.length,
+    key,
+    rest,
+    value: space.length + dashes.length + (key ? key.length + 1 : 0) + gap.length,
+  };
 };
 const isBlank = (text) => /^\s*(#|$)/.test(text);
 
@@ -28,7 +34,9 @@ export function pathAbove(doc, number, indent, dash) {
 }
 
 export class Schema {
-  constructor(versions) { this.versions = versions; }
+  constructor(versions) {
+    this.versions = versions;
+  }
 
   structs(doc) {
     for (let at = 1; at <= Math.min(doc.lines, 50); at += 1) {
@@ -53,7 +61,9 @@ export class Schema {
     if (isBlank(doc.line(number).text) || line.key === undefined) return null;
     const path = pathAbove(doc, number, line.indent, line.dash);
     const field = path && this.keysAt(doc, path)?.[line.key];
-    return field ? { path: [...path, line.key], field, from: doc.line(number).from + line.indent, length: line.key.length } : null;
+    return field
+      ? { path: [...path, line.key], field, from: doc.line(number).from + line.indent, length: line.key.length }
+      : null;
   }
 
   complete = (context) => {
@@ -68,19 +78,35 @@ export class Schema {
     if (before.key !== undefined) return this.values(keys[before.key], before.key, word);
     if (/\S\s/.test(before.rest)) return null;
     const there = this.siblings(doc, here.number, before);
-    const options = Object.entries(keys).filter(([key]) => !there.has(key)).map(([key, field]) => this.option(key, field, before.indent - /^ */.exec(here.text)[0].length));
+    const options = Object.entries(keys)
+      .filter(([key]) => !there.has(key))
+      .map(([key, field]) => this.option(key, field, before.indent - /^ */.exec(here.text)[0].length));
     return { from: word.from, options, validFor: /^[\w-]*$/ };
   };
   /** `inner` is how much deeper than its line a key stands, behind dashes; a snippet keeps the line's own indentation. */
   option(key, field, inner) {
     const deeper = `\n${" ".repeat(inner + 2)}`;
     const more = field.struct ? `:${deeper}${field.list ? "- " : ""}` : field.list ? `:${deeper}- ` : ": ";
-    return snippetCompletion(`${key}${more}\${}`, { label: key, detail: field.type, info: () => this.about(key, field), type: "property" });
+    return snippetCompletion(`${key}${more}\${}`, {
+      label: key,
+      detail: field.type,
+      info: () => this.about(key, field),
+      type: "property",
+    });
   }
   values(field, key, word) {
-    const known = key === "variant" ? ["flatcar"] : key === "version" ? Object.keys(this.versions) : field?.choices ?? [];
-    const all = known.length ? known : field?.type === "boolean" ? ["true", "false"] : key === "mode" ? ["0644", "0755", "0600"] : [];
-    return all.length ? { from: word.from, options: all.map((label) => ({ label, type: "enum" })), validFor: /^[\w./-]*$/ } : null;
+    const known =
+      key === "variant" ? ["flatcar"] : key === "version" ? Object.keys(this.versions) : (field?.choices ?? []);
+    const all = known.length
+      ? known
+      : field?.type === "boolean"
+        ? ["true", "false"]
+        : key === "mode"
+          ? ["0644", "0755", "0600"]
+          : [];
+    return all.length
+      ? { from: word.from, options: all.map((label) => ({ label, type: "enum" })), validFor: /^[\w./-]*$/ }
+      : null;
   }
   /** The keys that the same mapping has already. */
   siblings(doc, number, mine) {
@@ -101,7 +127,8 @@ export class Schema {
   }
   about(key, field) {
     return h(
-      "div", { class: "fk-about" },
+      "div",
+      { class: "fk-about" },
       h("div", {}, h("b", {}, key), ` ${field.type}`),
       h("div", {}, field.doc),
       field.choices.length ? h("div", {}, `One of: ${field.choices.join(", ")}`) : null,
@@ -111,6 +138,11 @@ export class Schema {
   hover = (view, pos) => {
     const found = this.keyOfLine(view.state.doc, view.state.doc.lineAt(pos).number);
     if (!found || pos < found.from || pos > found.from + found.length) return null;
-    return { pos: found.from, end: found.from + found.length, above: true, create: () => ({ dom: this.about(found.path.at(-1), found.field) }) };
+    return {
+      pos: found.from,
+      end: found.from + found.length,
+      above: true,
+      create: () => ({ dom: this.about(found.path.at(-1), found.field) }),
+    };
   };
 }

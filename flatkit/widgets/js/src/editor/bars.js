@@ -9,8 +9,11 @@ export class Bars {
     this.saved = h("span", { class: "fk-saved", role: "status", "aria-live": "polite" });
     this.back = this.button("Start over…", () => this.askReset());
     this.top = h(
-      "div", { class: "fk-bar" },
-      h("span", { class: "fk-name" }, name), this.saved, h("span", { class: "fk-space" }),
+      "div",
+      { class: "fk-bar" },
+      h("span", { class: "fk-name" }, name),
+      this.saved,
+      h("span", { class: "fk-space" }),
       this.button("Load…", () => talk.ask("others")),
       this.button("Save a copy…", () => this.askCopy()),
       this.back,
@@ -20,7 +23,9 @@ export class Bars {
     this.offer = h("div", { class: "fk-strip fk-is-warning", role: "alert", hidden: true });
   }
 
-  button(text, onclick, more = {}) { return h("button", { class: "fk-button", onclick, ...more }, text); }
+  button(text, onclick, more = {}) {
+    return h("button", { class: "fk-button", onclick, ...more }, text);
+  }
 
   state({ judged }) {
     const { talk } = this;
@@ -38,8 +43,13 @@ export class Bars {
     if (this.conflict.hidden === !isThere) return;
     this.conflict.hidden = !isThere;
     this.conflict.replaceChildren(
-      h("span", {}, "⚠ This file was changed outside this editor. Which text is to stay? The other one is kept beside it, its name ends in ~."),
-      this.button("Keep mine", () => this.talk.ask("keep")), this.button("Load the file", () => this.talk.ask("load")),
+      h(
+        "span",
+        {},
+        "⚠ This file was changed outside this editor. Which text is to stay? The other one is kept beside it, its name ends in ~.",
+      ),
+      this.button("Keep mine", () => this.talk.ask("keep")),
+      this.button("Load the file", () => this.talk.ask("load")),
     );
   }
   showOffer(isThere) {
@@ -47,7 +57,11 @@ export class Bars {
     this.offer.hidden = !isThere;
     this.offer.replaceChildren(
       h("span", {}, "⚠ You typed something here that was not saved, and the file has become another one since."),
-      this.button("Put my text back", () => { const text = this.talk.offered; this.talk.dropDraft(); this.actions.take(text); }),
+      this.button("Put my text back", () => {
+        const text = this.talk.offered;
+        this.talk.dropDraft();
+        this.actions.take(text);
+      }),
       this.button("Forget it", () => this.talk.dropDraft()),
     );
   }
@@ -55,32 +69,87 @@ export class Bars {
   /** A question below the bar; Escape or Cancel takes it away. */
   ask(label, parts, focus) {
     const opener = document.activeElement;
-    this.close = () => { this.strip.hidden = true; this.strip.replaceChildren(); opener?.focus?.(); };
+    this.close = () => {
+      this.strip.hidden = true;
+      this.strip.replaceChildren();
+      opener?.focus?.();
+    };
     this.strip.setAttribute("role", "group");
     this.strip.setAttribute("aria-label", label);
-    this.strip.replaceChildren(...parts, this.button("Cancel", () => this.close()));
-    this.strip.onkeydown = (event) => { if (event.key === "Escape") this.close(); };
+    this.strip.replaceChildren(
+      ...parts,
+      this.button("Cancel", () => this.close()),
+    );
+    this.strip.onkeydown = (event) => {
+      if (event.key === "Escape") this.close();
+    };
     this.strip.hidden = false;
     focus.focus();
   }
   askReset() {
-    const yes = this.button("Yes, start over", () => { this.close(); this.talk.ask("reset"); }, { class: "fk-button fk-primary" });
-    this.ask("Start over", [h("span", {}, "Go back to the start of this lesson? Your text is kept beside it, its name ends in ~."), yes], yes);
+    const yes = this.button(
+      "Yes, start over",
+      () => {
+        this.close();
+        this.talk.ask("reset");
+      },
+      { class: "fk-button fk-primary" },
+    );
+    this.ask(
+      "Start over",
+      [h("span", {}, "Go back to the start of this lesson? Your text is kept beside it, its name ends in ~."), yes],
+      yes,
+    );
   }
   askCopy() {
     const id = freshId("name");
-    const field = h("input", { id, class: "fk-field", value: this.talk.model.get("name").replace(/\.bu$/, "-copy.bu"), spellcheck: "false" });
-    const save = () => { const { value } = field; this.close(); this.talk.ask("copy", { name: value }); };
-    field.addEventListener("keydown", (event) => { if (event.key === "Enter") save(); });
-    this.ask("Save a copy", [h("label", { for: id }, "Save a copy in this folder as"), field, this.button("Save", save, { class: "fk-button fk-primary" })], field);
+    const field = h("input", {
+      id,
+      class: "fk-field",
+      value: this.talk.model.get("name").replace(/\.bu$/, "-copy.bu"),
+      spellcheck: "false",
+    });
+    const save = () => {
+      const { value } = field;
+      this.close();
+      this.talk.ask("copy", { name: value });
+    };
+    field.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") save();
+    });
+    this.ask(
+      "Save a copy",
+      [
+        h("label", { for: id }, "Save a copy in this folder as"),
+        field,
+        this.button("Save", save, { class: "fk-button fk-primary" }),
+      ],
+      field,
+    );
   }
   /** Offer the other files of the folder. */
   askOther(names) {
     if (!names.length) return this.say("There is no other Butane file in this folder.", true);
     const id = freshId("file");
-    const field = h("select", { id, class: "fk-field" }, names.map((name) => h("option", {}, name)));
-    const take = this.button("Load", () => { const { value } = field; this.close(); this.talk.ask("take", { name: value }); }, { class: "fk-button fk-primary" });
-    return this.ask("Load from a file", [h("label", { for: id }, "Put the text of another file here (undo takes it back):"), field, take], field);
+    const field = h(
+      "select",
+      { id, class: "fk-field" },
+      names.map((name) => h("option", {}, name)),
+    );
+    const take = this.button(
+      "Load",
+      () => {
+        const { value } = field;
+        this.close();
+        this.talk.ask("take", { name: value });
+      },
+      { class: "fk-button fk-primary" },
+    );
+    return this.ask(
+      "Load from a file",
+      [h("label", { for: id }, "Put the text of another file here (undo takes it back):"), field, take],
+      field,
+    );
   }
   say(text, ok) {
     const close = this.button("OK", () => this.close());

@@ -25,9 +25,15 @@ export class Talk extends EventTarget {
     if (this.text !== this.base) this.sendNewest();
   }
 
-  get isAlive() { return this.life.isAlive; }
-  get isSaved() { return this.answered >= this.seq; }
-  get isSlow() { return !this.isSaved && this.onItsWay !== null && performance.now() - this.onItsWay.at > SLOW; }
+  get isAlive() {
+    return this.life.isAlive;
+  }
+  get isSaved() {
+    return this.answered >= this.seq;
+  }
+  get isSlow() {
+    return !this.isSaved && this.onItsWay !== null && performance.now() - this.onItsWay.at > SLOW;
+  }
 
   /** What was typed while no kernel could keep it. It comes back by itself unless the file has become another one. */
   takeDraft() {
@@ -43,14 +49,24 @@ export class Talk extends EventTarget {
     try {
       const draft = JSON.parse(localStorage.getItem(this.key));
       return Array.isArray(draft?.bases) && typeof draft.text === "string" ? draft : null;
-    } catch { return null; }
+    } catch {
+      return null;
+    }
   }
   keepDraft() {
-    try { localStorage.setItem(this.key, JSON.stringify({ bases: [this.base, this.sent], text: this.text })); } catch { /* full, or not allowed */ }
+    try {
+      localStorage.setItem(this.key, JSON.stringify({ bases: [this.base, this.sent], text: this.text }));
+    } catch {
+      /* full, or not allowed */
+    }
   }
   dropDraft() {
     this.offered = undefined;
-    try { localStorage.removeItem(this.key); } catch { /* not allowed */ }
+    try {
+      localStorage.removeItem(this.key);
+    } catch {
+      /* not allowed */
+    }
     this.changed();
   }
 
@@ -117,6 +133,10 @@ export class Talk extends EventTarget {
     this.emit("text", { from: null });
   }
 
-  emit(kind, detail) { this.dispatchEvent(new CustomEvent(kind, { detail })); }
-  changed() { this.emit("state"); }
+  emit(kind, detail) {
+    this.dispatchEvent(new CustomEvent(kind, { detail }));
+  }
+  changed() {
+    this.emit("state");
+  }
 }
