@@ -17,13 +17,13 @@ __version__ = "0.1.0"
 
 # name -> the module that holds it
 _NAMES: dict[str, str] = {
-    "channels": "flatkit.widgets.face",
-    "check": "flatkit.widgets.face",
-    "clean": "flatkit.widgets.face",
-    "doctor": "flatkit.widgets.face",
-    "editor": "flatkit.widgets.face",
-    "play": "flatkit.widgets.face",
-    "up": "flatkit.widgets.face",
+    "channels": "flatkit.widgets.api",
+    "check": "flatkit.widgets.api",
+    "clean": "flatkit.widgets.api",
+    "doctor": "flatkit.widgets.api",
+    "editor": "flatkit.widgets.api",
+    "play": "flatkit.widgets.api",
+    "up": "flatkit.widgets.api",
 }
 
 __all__ = sorted(_NAMES)  # noqa: PLE0605

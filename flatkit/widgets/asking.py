@@ -10,7 +10,7 @@ from flatkit import web, workshop
 from flatkit.errors import FetchError, MachineError, MachineNotFound
 from flatkit.machines import Machine, RunResult, Shell
 from flatkit.widgets import cell_shell
-from flatkit.widgets.inside import Look, look
+from flatkit.widgets.guest_state import Look, look
 from flatkit.widgets.job import Job
 from flatkit.widgets.progress import Progress
 from flatkit.widgets.results import Note, Page, Ran, Times, Typed

@@ -19,7 +19,7 @@ from flatkit.events import Observer
 from flatkit.room.serve import PORT, open_channels
 from flatkit.updates.channels import Channels
 from flatkit.updates.server import UpdateServer
-from flatkit.widgets import front, html, kit
+from flatkit.widgets import display, html, kit
 from flatkit.widgets.twin import Twin
 from flatkit.workshop.offers import offer_lab
 
@@ -36,7 +36,7 @@ class ChannelsCard(Twin):
         self._lock = threading.Lock()
         self._server: UpdateServer | None = None
         self._view: ChannelsView | None = None
-        self._place = front.Place()
+        self._place = display.Place()
 
     @property
     def channels(self) -> Channels:
@@ -110,7 +110,7 @@ class ChannelsCard(Twin):
             threading.Thread(target=self._follow, name="flatkit: channels", daemon=True).start()
         self._draw()
         self._place.shown()
-        front.publish(self._view, repr(self))
+        display.publish(self._view, repr(self))
 
     def _follow(self) -> None:
         while True:

@@ -15,7 +15,7 @@ from flatkit.lessons.attempt import Attempt, Standing
 from flatkit.lessons.bench import FolderBench, Guest
 from flatkit.lessons.exercise import Exercise, Quiz, State
 from flatkit.lessons.quiz import QuizAttempt, QuizStanding
-from flatkit.widgets import front
+from flatkit.widgets import display
 from flatkit.widgets.editor import look_again
 from flatkit.widgets.job import Job
 from flatkit.widgets.twin import Twin
@@ -31,8 +31,8 @@ class CheckCard(Twin):
         self._lock = threading.RLock()
         self._job: Job | None = None
         self._note = ""
-        self._view: front.View | None = None
-        self._place = front.Place()
+        self._view: display.View | None = None
+        self._place = display.Place()
 
     @property
     def standing(self) -> Standing:
@@ -87,7 +87,7 @@ class CheckCard(Twin):
     def wait(self, timeout: float | None = None) -> CheckCard:
         """Wait until the work of a button is done. Raises WaitTimeout."""
         if self._job and not self._job.wait(timeout):
-            raise front.not_in_time(f'"{self.exercise.name}" is still being checked', timeout)
+            raise display.not_in_time(f'"{self.exercise.name}" is still being checked', timeout)
         return self
 
     def _do(self, work: Any) -> CheckCard:
@@ -118,7 +118,7 @@ class CheckCard(Twin):
             self._view = CheckView(self)
         self._draw()
         self._place.shown()
-        front.publish(self._view, repr(self))
+        display.publish(self._view, repr(self))
 
 
 class QuizCard(Twin):
@@ -128,8 +128,8 @@ class QuizCard(Twin):
         self.quiz = quiz
         self._asked = asked or quiz.name  # a lesson's own is asked for by its path
         self._attempt = QuizAttempt(quiz)
-        self._view: front.View | None = None
-        self._place = front.Place()
+        self._view: display.View | None = None
+        self._place = display.Place()
 
     @property
     def standing(self) -> QuizStanding:
@@ -162,7 +162,7 @@ class QuizCard(Twin):
             self._view = QuizView(self)
         self._view.show(self)
         self._place.shown()
-        front.publish(self._view, repr(self))
+        display.publish(self._view, repr(self))
 
 
 _cards: dict[tuple[Path, str], CheckCard] = {}

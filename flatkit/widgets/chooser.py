@@ -6,7 +6,7 @@ from typing import Any
 
 from flatkit.platforms import PLATFORMS, Fit, Handover, Payload, get_platform, hand_over
 from flatkit.platforms.handover import NOT_RUN, shortened
-from flatkit.widgets import front, html
+from flatkit.widgets import display, html
 from flatkit.widgets.twin import Twin
 from flatkit.workshop import Config
 
@@ -19,8 +19,8 @@ class Chooser(Twin):
     def __init__(self, config: Config) -> None:
         self._payload = Payload.of(config.name, config.ignition)
         self._chosen = "aws"
-        self._view: front.View | None = None
-        self._place = front.Place()
+        self._view: display.View | None = None
+        self._place = display.Place()
 
     @property
     def chosen(self) -> Handover:
@@ -80,7 +80,7 @@ class Chooser(Twin):
             self._view = ChooserView(self)
         self._view.show(self)
         self._place.shown()
-        front.publish(self._view, repr(self))
+        display.publish(self._view, repr(self))
 
 
 class ChooserView:

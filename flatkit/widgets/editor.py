@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from flatkit import paths
 from flatkit.butane import Translation
 from flatkit.errors import InputError
-from flatkit.widgets import drafts, front
+from flatkit.widgets import display, drafts
 from flatkit.widgets.config_card import ConfigCard, judge
 from flatkit.widgets.twin import Twin
 
@@ -38,7 +38,7 @@ class Editor(Twin):
         self.start, self.solution = find_texts(path.name)
         self._lock = threading.RLock()
         self._view: EditorView | None = None
-        self._place = front.Place()
+        self._place = display.Place()
         text = drafts.read_draft(path)
         if text is None:
             text = self.start or _EMPTY
@@ -188,7 +188,7 @@ class Editor(Twin):
             self._view = EditorView(self)
         self._draw()
         self._place.shown()
-        front.publish(self._view, repr(self))
+        display.publish(self._view, repr(self))
 
 
 def find_texts(name: str) -> tuple[str | None, str | None]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from flatkit.errors import FlatkitError, MachineError
 from flatkit.events import Tee, phase
-from flatkit.widgets import about, front
+from flatkit.widgets import display, machine_info
 from flatkit.widgets.asking import COMMAND_TIMEOUT, Backend
 from flatkit.widgets.bringing import Bringing
 from flatkit.widgets.job import Job
@@ -39,7 +39,7 @@ class LiveMachine(Bringing, Twin):
         self._drawing = threading.Lock()
         self._refresher: Refresher | None = None
         self._view: MachineView | None = None
-        self._place = front.Place()
+        self._place = display.Place()
         # What the last job has come to, in words, when that is not simply a machine that is ready.
         self._outcome = ""
         # What the last `fk.up` asked for: the same cell, run again while the machine boots, is no fault.
@@ -177,7 +177,7 @@ class LiveMachine(Bringing, Twin):
             self.must_run()
             return self
         if not job.wait(timeout):
-            raise front.not_in_time(f'the machine "{self.name}" is still {job.title}', timeout)
+            raise display.not_in_time(f'the machine "{self.name}" is still {job.title}', timeout)
         if job.error:
             raise job.error
         return self
@@ -215,10 +215,10 @@ class LiveMachine(Bringing, Twin):
             waiting=progress.waiting,
             outcome=self._outcome,
             seconds=job.seconds if job else 0.0,
-            error=front.message_of(error),
+            error=display.message_of(error),
             hint=getattr(error, "hint", ""),
-            facts=about.facts_of(record, self._machine.checkpoints) if record else (),
-            about=about.in_one_line(record) if record else "",
+            facts=machine_info.facts_of(record, self._machine.checkpoints) if record else (),
+            about=machine_info.in_one_line(record) if record else "",
         )
         if state != "running" or record is None:
             return panel
@@ -252,12 +252,12 @@ class LiveMachine(Bringing, Twin):
         if not self._place.is_new():
             return
         if self._place.was_awaited():
-            front.publish_text(as_text(self.shown(), short=True))
+            display.publish_text(as_text(self.shown(), short=True))
             return
         view = self.view()
         self._draw()
         self._place.shown()
-        front.publish(view, as_text(self.shown()))
+        display.publish(view, as_text(self.shown()))
 
     def view(self) -> MachineView:
         """The one view of this machine, which every cell shows."""

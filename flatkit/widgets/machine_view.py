@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from flatkit.errors import FlatkitError
-from flatkit.widgets import about, inside, kit
+from flatkit.widgets import guest_state, kit, machine_info
 from flatkit.widgets.machine_panel import CONSOLE_LINES, Looker, as_value, make_panel
 from flatkit.widgets.panel import Panel
 from flatkit.widgets.terminal import Terminal, TerminalPlace
@@ -29,8 +29,8 @@ class MachineView:
         self._panel: Panel | None = None
         self._trouble: tuple[str, str] = ("", "")
         self.page = make_panel(self._said)
-        self.looker = Looker(lambda last: inside.look(self._ask, last), self._show_inside)
-        self.meter = Looker(lambda _: about.look(self._ask), self._show_usage)
+        self.looker = Looker(lambda last: guest_state.look(self._ask, last), self._show_inside)
+        self.meter = Looker(lambda _: machine_info.look(self._ask), self._show_usage)
         self.terminal: Terminal | None = None
         self.widget = kit.VBox([self.page])
 
@@ -103,8 +103,8 @@ class MachineView:
     def _ask(self, command: str) -> Any:
         return self._machine.ask(command, timeout=_LOOK_TIMEOUT)
 
-    def _show_inside(self, found: inside.Inside) -> None:
-        self.page.inside = inside.as_value(found)
+    def _show_inside(self, found: guest_state.Inside) -> None:
+        self.page.inside = guest_state.as_value(found)
 
-    def _show_usage(self, found: about.Usage | None) -> None:
+    def _show_usage(self, found: machine_info.Usage | None) -> None:
         self.page.usage = [list(row) for row in found.rows] if found else []

@@ -17,7 +17,7 @@ from typing import Any
 from flatkit.errors import UsageError
 from flatkit.files import read_regular
 from flatkit.untrusted import lines_of, parse_json
-from flatkit.widgets import front
+from flatkit.widgets import display
 
 # Of a notebook with all its outputs.
 _BYTES_MAX = 64 * 1024 * 1024
@@ -26,7 +26,7 @@ _IMPORT = "import flatkit as fk"
 
 def register() -> None:
     """In a notebook, explain names that are missing; elsewhere nothing happens."""
-    shell = front.get_shell()
+    shell = display.get_shell()
     if shell is not None:
         shell.set_custom_exc((NameError,), _explain)
 
@@ -64,7 +64,7 @@ def find_line(name: str) -> str:
 
 def _cells() -> Iterator[str]:
     """The code cells of the notebook that is open, from its file; none where it cannot be told which one that is."""
-    shell = front.get_shell()
+    shell = display.get_shell()
     known = os.environ.get("JPY_SESSION_NAME") or (shell.user_ns.get("__vsc_ipynb_file__") if shell else None)
     if not known:
         return

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 
 from flatkit.events import Waiting
-from flatkit.widgets.about import Rows
+from flatkit.widgets.machine_info import Rows
 from flatkit.widgets.progress import PhaseRow
 
 _MARKS = {"running": "●", "failed": "✗", "stopped": "○", "absent": "○"}

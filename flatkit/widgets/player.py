@@ -18,7 +18,7 @@ from flatkit.demos.runner import DemoResult, Stage, play
 from flatkit.errors import FlatkitError, MachineError, UsageError, WaitTimeout
 from flatkit.events import Said
 from flatkit.untrusted import lines_of
-from flatkit.widgets import front, played
+from flatkit.widgets import display, played
 from flatkit.widgets.job import Job
 from flatkit.widgets.played import Played, StepShown
 from flatkit.widgets.playing import PlayProgress
@@ -65,8 +65,8 @@ class Player(Twin):
         self._found = played.find(self.demo)
         self._progress = self._new_progress(self._found.steps)
         self._job: Job | None = None
-        self._view: front.View | None = None
-        self._place = front.Place()
+        self._view: display.View | None = None
+        self._place = display.Place()
         self._wanted = len(self._found.steps)
 
     def _new_progress(self, kept: tuple[StepShown, ...] = ()) -> PlayProgress:
@@ -135,7 +135,7 @@ class Player(Twin):
     def wait(self, timeout: float | None = None) -> Self:
         """Wait for the end of what is being played. Raises WaitTimeout."""
         if self._job and not self._job.wait(timeout):
-            raise front.not_in_time(f'the demo "{self.demo.name}" is still being played', timeout)
+            raise display.not_in_time(f'the demo "{self.demo.name}" is still being played', timeout)
         return self
 
     def _again_if_over(self) -> None:
@@ -261,7 +261,7 @@ class Player(Twin):
     def verdict(self) -> str:
         """How it stands, in a few words."""
         if self.error:
-            return front.message_of(self.error)
+            return display.message_of(self.error)
         if self.is_over:
             return "every check passed" if self.ok else "a check failed"
         done = sum(step.state == "ok" for step in self.steps)
@@ -282,7 +282,7 @@ class Player(Twin):
             self._view = PlayerView(self)
         self._draw()
         self._place.shown()
-        front.publish(self._view, repr(self))
+        display.publish(self._view, repr(self))
 
 
 def prompt_of(step: StepShown) -> str:

@@ -21,7 +21,7 @@ from flatkit import paths
 from flatkit.errors import FlatkitError
 from flatkit.machines import Shell
 from flatkit.machines.store import folder_of
-from flatkit.widgets import bundle, front
+from flatkit.widgets import bundle, display
 from flatkit.widgets.twin import Twin
 
 _traitlets: Any = importlib.import_module("traitlets")
@@ -158,4 +158,4 @@ class TerminalPlace(Twin):
         return f'a terminal on "{self.machine}"; in a terminal of your own: flatkit ssh {self.machine}'
 
     def _ipython_display_(self) -> None:
-        front.publish(self, repr(self))
+        display.publish(self, repr(self))

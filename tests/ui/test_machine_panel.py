@@ -16,7 +16,7 @@ pytest.importorskip("anywidget")
 from flatkit.demos.facts import Layer
 from flatkit.updates.slots import Slot
 from flatkit.updates.status import Operation, UpdateStatus
-from flatkit.widgets.inside import Inside, as_value
+from flatkit.widgets.guest_state import Inside, as_value
 from flatkit.widgets.machine_panel import as_value as panel_value
 from flatkit.widgets.machine_panel import make_panel
 from flatkit.widgets.panel import Panel

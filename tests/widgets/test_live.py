@@ -18,8 +18,8 @@ from flatkit.testing.front import FakeFront
 from flatkit.testing.hypervisor import FakeHypervisor
 from flatkit.web import Response
 from flatkit.widgets import live_machines
-from flatkit.widgets.about import parse_usage
 from flatkit.widgets.live import LiveMachine
+from flatkit.widgets.machine_info import parse_usage
 from flatkit.widgets.machine_view import MachineView
 
 pytestmark = pytest.mark.usefixtures("backend")

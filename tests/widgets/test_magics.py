@@ -82,7 +82,7 @@ def test_an_error_shows_without_a_traceback(shell: Any, capsys: pytest.CaptureFi
     said = capsys.readouterr().out
     assert said.startswith('InputError: there is no file "none.bu"')
     assert "Traceback" not in said
-    assert "face.py" not in said
+    assert "api.py" not in said
 
 
 @pytest.mark.usefixtures("backend")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flatkit.updates.slots import Slot
-from flatkit.widgets.inside import Inside, as_text, followed
+from flatkit.widgets.guest_state import Inside, as_text, followed
 
 GOOD = Slot(label="USR-A", priority=1, successful=True, running=True, next=True)
 EMPTY = Slot(label="USR-B")
