@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flatkit.widgets.community_card import CommunityCard
     from flatkit.widgets.doctor_card import DoctorCard
     from flatkit.widgets.editor import Editor
-    from flatkit.widgets.live import LiveMachine
+    from flatkit.widgets.live_machine import LiveMachine
     from flatkit.widgets.player import Player
     from flatkit.widgets.results import Note
     from flatkit.workshop import Config, Wish
@@ -56,7 +56,7 @@ def up(
     """
     from flatkit import workshop
     from flatkit.machines import Forward
-    from flatkit.widgets import live_machines
+    from flatkit.widgets import live_machine
 
     read = _read(config)
     guests = (ports,) if isinstance(ports, int) else tuple(ports)
@@ -68,7 +68,7 @@ def up(
         memory_mib=memory,
         disks_gib=(disks,) if isinstance(disks, int) else tuple(disks),
     )
-    machine = live_machines.get(wish.name)
+    machine = live_machine.get(wish.name)
     if machine.is_busy:
         _must_be_the_same(machine, (read.text, wish, fresh))
     else:
@@ -155,7 +155,7 @@ def play(
     `speed` times as fast. `fk.play("everywhere", "web.bu")` shows how your config is handed over on each platform,
     `fk.play("community")` where Flatcar's people are. Raises InputError for the config.
     """
-    from flatkit.widgets.live import LiveMachine
+    from flatkit.widgets.live_machine import LiveMachine
     from flatkit.widgets.player import get_player
 
     guest = on if isinstance(on, LiveMachine) else None
@@ -196,19 +196,19 @@ def check(name: str, machine: Any = None) -> CheckCard | QuizCard:
 def clean() -> Note:
     """Remove every machine that flatkit made on this host, and say which. Files of yours are not touched."""
     from flatkit.machines import find_machines, remove_machines
-    from flatkit.widgets import channels_card, live_machines, player
+    from flatkit.widgets import channels_card, live_machine, player
     from flatkit.widgets.results import Note
 
     player.stop_all()
     channels_card.stop()
-    for machine in live_machines.held():
+    for machine in live_machine.held():
         machine.cancel(wait=True)
     try:
         machines = find_machines()
     except FlatkitError as error:
         return Note(lines=(str(error),), ok=False)
     troubles = remove_machines(machines)
-    for machine in live_machines.held():
+    for machine in live_machine.held():
         machine.forget()
     if troubles:
         return Note(lines=("not everything could be removed", *troubles), ok=False)

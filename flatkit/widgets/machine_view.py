@@ -15,7 +15,7 @@ from flatkit.widgets.panel import Panel
 from flatkit.widgets.terminal import Terminal, TerminalPlace
 
 if TYPE_CHECKING:
-    from flatkit.widgets.live import LiveMachine
+    from flatkit.widgets.live_machine import LiveMachine
 
 # A look must not hang where a machine does: it is asked again soon anyway.
 _LOOK_TIMEOUT = 20.0

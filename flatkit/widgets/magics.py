@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from flatkit.errors import UsageError
-from flatkit.widgets import drafts, live_machines, missing
+from flatkit.widgets import drafts, live_machine, missing
 from flatkit.widgets.config_card import ConfigCard, judge
 from flatkit.widgets.editor import look_again
-from flatkit.widgets.live import LiveMachine
+from flatkit.widgets.live_machine import LiveMachine
 from flatkit.widgets.results import Typed
 
 
@@ -38,7 +38,7 @@ def get_machine(name: str, names: dict[str, Any]) -> LiveMachine:
     found = names.get(name)
     if isinstance(found, LiveMachine):
         return found
-    if name and (known := live_machines.find(name)):
+    if name and (known := live_machine.find(name)):
         return known
     if name.isidentifier() and name not in names and (line := missing.find_line(name)):
         raise missing.missing(name, line)

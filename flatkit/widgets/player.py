@@ -18,15 +18,14 @@ from flatkit.demos.runner import DemoResult, Stage, play
 from flatkit.errors import FlatkitError, MachineError, UsageError, WaitTimeout
 from flatkit.events import Said
 from flatkit.untrusted import lines_of
-from flatkit.widgets import display, played
+from flatkit.widgets import display, player_state
 from flatkit.widgets.job import Job
-from flatkit.widgets.played import Played, StepShown
-from flatkit.widgets.playing import PlayProgress
+from flatkit.widgets.player_state import Played, PlayProgress, StepShown
 from flatkit.widgets.progress import Progress, Refresher
 from flatkit.widgets.twin import Twin
 
 if TYPE_CHECKING:
-    from flatkit.widgets.live import LiveMachine
+    from flatkit.widgets.live_machine import LiveMachine
 
 # So long a live run that is left for its recording may take to end; one that hangs ends behind the recorded one.
 _STOP_PATIENCE = 5.0
@@ -62,7 +61,7 @@ class Player(Twin):
         self._lock = threading.RLock()
         self._cancel = threading.Event()
         # What was played before the kernel was restarted is shown, and need not be played again.
-        self._found = played.find(self.demo)
+        self._found = player_state.find(self.demo)
         self._progress = self._new_progress(self._found.steps)
         self._job: Job | None = None
         self._view: display.View | None = None
@@ -74,7 +73,7 @@ class Player(Twin):
 
     def _keep_place(self) -> None:
         done = tuple(step for step in self.steps if step.state == "ok")
-        played.keep(self.demo, Played(steps=done, recorded=self.recording is not None))
+        player_state.keep(self.demo, Played(steps=done, recorded=self.recording is not None))
 
     @property
     def steps(self) -> tuple[StepShown, ...]:
@@ -155,7 +154,7 @@ class Player(Twin):
         return self
 
     def _is_done(self, progress: PlayProgress) -> None:
-        played.forget(self.demo)
+        player_state.forget(self.demo)
         progress.changed.set()
 
     def recorded(self) -> Self:

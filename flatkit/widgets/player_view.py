@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from flatkit.errors import FlatkitError
 from flatkit.widgets import bundle
-from flatkit.widgets.played import StepShown
 from flatkit.widgets.player import prompt_of
+from flatkit.widgets.player_state import StepShown
 
 if TYPE_CHECKING:
     from flatkit.widgets.player import Player

@@ -10,7 +10,7 @@ from flatkit import paths
 CELLS = {
     "import flatkit as fk\nfk.doctor()": "table",
     'fk.editor("every.bu")': ".fk-editor[data-became]",
-    "from flatkit.widgets import live_machines\nlive_machines.get('every')": ".fk-machine .fk-headline",
+    "from flatkit.widgets import live_machine\nlive_machine.get('every')": ".fk-machine .fk-headline",
     "from flatkit.widgets.terminal import TerminalWidget\n"
     "TerminalWidget(machine='every', session='flatkit_every', argv=['sh'], console_argv=['sh'])": ".fk-terminal .xterm-rows",
     'fk.play("provision", recorded=True)': ".fk-player .fk-step",

@@ -16,9 +16,9 @@ from flatkit.images.image import Image, ImageKind
 from flatkit.machines import Accelerator, Machine
 from flatkit.testing.guest import FakeGuest
 from flatkit.testing.hypervisor import FakeHypervisor
-from flatkit.widgets import check_card, drafts, editor, live_machines, player
+from flatkit.widgets import check_card, drafts, editor, live_machine, player
 from flatkit.widgets.asking import Backend
-from flatkit.widgets.live import LiveMachine
+from flatkit.widgets.live_machine import LiveMachine
 from flatkit.workshop import Config, Upped, Wish
 
 
@@ -32,10 +32,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(work)
     yield work
     player.stop_all()
-    for machine in live_machines.held():
+    for machine in live_machine.held():
         machine.cancel(wait=True)
         machine.down()
-    live_machines._held.clear()
+    live_machine._held.clear()
     editor._editors.clear()
     player._players.clear()
     drafts._written.clear()
@@ -48,13 +48,13 @@ def hypervisor(folder: Path) -> Iterator[FakeHypervisor]:
     fake = FakeHypervisor()
     fake.connect()
     yield fake
-    for machine in live_machines.held():
+    for machine in live_machine.held():
         machine.cancel(wait=True)
         # As long as anything holds a connection the test driver keeps its domains, for the next test too.
         machine.down()
         if machine._refresher:
             machine._refresher.wait(10)
-    live_machines._held.clear()
+    live_machine._held.clear()
     fake.close()
 
 
@@ -80,8 +80,8 @@ def backend(hypervisor: FakeHypervisor, tmp_path: Path, server: Web, monkeypatch
         return Upped(machine=machine)
 
     made = Backend(boot=boot, machine=lambda name: Machine(name, hypervisor=hypervisor), get=server.get)
-    get = live_machines.get
-    monkeypatch.setattr(live_machines, "get", lambda name: get(name, lambda name: LiveMachine(name, made)))
+    get = live_machine.get
+    monkeypatch.setattr(live_machine, "get", lambda name: get(name, lambda name: LiveMachine(name, made)))
     return made
 
 

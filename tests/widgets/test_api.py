@@ -13,7 +13,7 @@ from flatkit.errors import UsageError
 from flatkit.widgets.channels_card import ChannelsCard
 from flatkit.widgets.check_card import CheckCard, QuizCard
 from flatkit.widgets.editor import Editor
-from flatkit.widgets.live import LiveMachine
+from flatkit.widgets.live_machine import LiveMachine
 from flatkit.widgets.player import Player
 
 

@@ -10,7 +10,7 @@ from notebook_parts import CONFIG
 import flatkit as fk
 from flatkit.errors import CommandFailed, InputError, MachineError
 from flatkit.testing.hypervisor import FakeHypervisor
-from flatkit.widgets.live import LiveMachine
+from flatkit.widgets.live_machine import LiveMachine
 
 pytestmark = pytest.mark.usefixtures("backend")
 PLACE = "/var/lib/extensions/tree.raw"

@@ -17,8 +17,8 @@ from flatkit.machines import Machine
 from flatkit.testing.front import FakeFront
 from flatkit.testing.hypervisor import FakeHypervisor
 from flatkit.web import Response
-from flatkit.widgets import live_machines
-from flatkit.widgets.live import LiveMachine
+from flatkit.widgets import live_machine
+from flatkit.widgets.live_machine import LiveMachine
 from flatkit.widgets.machine_info import parse_usage
 from flatkit.widgets.machine_view import MachineView
 
@@ -79,7 +79,7 @@ def test_the_same_cell_again_gives_the_same_machine(machine: LiveMachine) -> Non
     assert "running already" in repr(again)
     assert again.timeline.total > 0, "the boot that was watched is not forgotten"
     assert fk.up("web.bu").wait(30) is machine
-    assert len(live_machines.held()) == 1
+    assert len(live_machine.held()) == 1
 
 
 def test_the_same_cell_again_while_it_boots_changes_nothing(config: Path, silent: Callable[[], None]) -> None:
@@ -230,7 +230,7 @@ def test_a_config_with_faults_is_refused_at_once(config: Path) -> None:
     with pytest.raises(ConfigFaults) as caught:
         fk.up("web.bu")
     assert len(caught.value.report) >= 1
-    assert live_machines.held() == []
+    assert live_machine.held() == []
 
 
 def test_a_missing_config_names_the_cells_that_make_one(folder: Path) -> None:

@@ -16,7 +16,7 @@ from flatkit.errors import MachineError
 from flatkit.machines import Machine
 from flatkit.machines.store import folder_of
 from flatkit.testing.front import FakeFront
-from flatkit.widgets.live import LiveMachine
+from flatkit.widgets.live_machine import LiveMachine
 from flatkit.widgets.terminal import Terminal, console_argv, session_argv, session_name
 
 pytestmark = pytest.mark.usefixtures("backend")
