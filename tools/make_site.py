@@ -21,7 +21,7 @@ from typing import Any
 
 from flatkit.demos.recording import find_recording, read_recording
 from flatkit.lessons.glossary import Planned, plan
-from flatkit.widgets import bundle
+from flatkit.widgets.card import STATIC
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -135,13 +135,11 @@ def goal_of(one: Planned) -> str:
 
 def scripts() -> Iterator[tuple[str, str]]:
     """The notebooks' player as a script that needs no server: modules are not loaded from a disk."""
-    code, found = re.subn(
-        r"export\{(\w+) as default\};?\s*$", r"window.flatkitPlayer=\1;", _read(bundle.script("player"))
-    )
+    code, found = re.subn(r"export\{(\w+) as default\};?\s*$", r"window.flatkitPlayer=\1;", _read(STATIC / "player.js"))
     if found != 1:
         raise SystemExit("player.js does not end with its one export; expected a bundle of make bundles")
     yield "player.js", f"(()=>{{{code}}})();\n"
-    yield "player.css", _read(bundle.style("player"))
+    yield "player.css", _read(STATIC / "player.css")
     for file in sorted(PARTS.iterdir()):
         yield file.name, _read(file)
 

@@ -12,10 +12,8 @@ from flatkit.errors import FlatkitError, InputError, MachineError, UsageError
 if TYPE_CHECKING:
     from flatkit.widgets.channels_card import ChannelsCard
     from flatkit.widgets.check_card import CheckCard, QuizCard
-    from flatkit.widgets.chooser import Chooser
-    from flatkit.widgets.community_card import CommunityCard
-    from flatkit.widgets.doctor_card import DoctorCard
     from flatkit.widgets.editor import Editor
+    from flatkit.widgets.info_cards import Chooser, CommunityCard, DoctorCard
     from flatkit.widgets.live_machine import LiveMachine
     from flatkit.widgets.player import Player
     from flatkit.widgets.results import Note
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 def doctor() -> DoctorCard:
     """What this host can do; each line that is not green has one command that fixes it."""
     from flatkit.host import examine
-    from flatkit.widgets.doctor_card import DoctorCard
+    from flatkit.widgets.info_cards import DoctorCard
 
     return DoctorCard(examination=examine())
 
@@ -161,11 +159,11 @@ def play(
     guest = on if isinstance(on, LiveMachine) else None
     config = None if isinstance(on, LiveMachine) else on
     if name == "everywhere" and config is not None:
-        from flatkit.widgets.chooser import Chooser
+        from flatkit.widgets.info_cards import Chooser
 
         return Chooser(_read(config))
     if name == "community":
-        from flatkit.widgets.community_card import CommunityCard
+        from flatkit.widgets.info_cards import CommunityCard
 
         return CommunityCard()
     if config is not None:

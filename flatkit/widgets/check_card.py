@@ -1,42 +1,87 @@
-"""`fk.check`: an exercise or a quiz as a card with its state, its hints and its solution; a text twin says the same.
+"""`fk.check`: an exercise or a quiz as a card with its state, its hints and its solution.
 
-A card is what the learner holds; attempt.py and quiz.py do the work. Checking opens SSH and translates, so buttons work in a
-job, and the card never blocks the page.
+attempt.py and quiz.py do the work. A check opens SSH and translates, so the buttons work in a job and never block the page.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Self, TypedDict
 
 from flatkit.errors import FlatkitError
+from flatkit.lessons import get_task
 from flatkit.lessons.attempt import Attempt, Standing
 from flatkit.lessons.bench import FolderBench, Guest
 from flatkit.lessons.exercise import Exercise, Quiz, State
 from flatkit.lessons.quiz import QuizAttempt, QuizStanding
-from flatkit.widgets import display
+from flatkit.widgets.card import Card
 from flatkit.widgets.editor import look_again
-from flatkit.widgets.job import Job
-from flatkit.widgets.twin import Twin
+from flatkit.widgets.job import Job, not_in_time
 
 
-class CheckCard(Twin):
-    """An exercise. `again()`, `hint()`, `solve()` and `start_over()` are what its buttons do; `ok` says whether it is passed."""
+class DoneState(TypedDict):
+    """A step of the solution that was done for the learner."""
+
+    line: str
+    output: str
+
+
+class ExerciseState(TypedDict):
+    """An exercise for the page. `left` is the number of hints that are not shown yet."""
+
+    kind: Literal["exercise"]
+    name: str
+    title: str
+    state: str
+    mark: str
+    task: str
+    found: str
+    hints: list[str]
+    left: int
+    done: list[DoneState]
+    notes: list[str]
+    working: bool
+
+
+class QuestionState(TypedDict):
+    """A question for the page. `said` is the verdict on the chosen answer."""
+
+    ask: str
+    choices: list[str]
+    chosen: int | None
+    right: bool
+    said: str
+
+
+class QuizState(TypedDict):
+    """A quiz for the page."""
+
+    kind: Literal["quiz"]
+    name: str
+    title: str
+    state: str
+    mark: str
+    questions: list[QuestionState]
+
+
+class CheckCard(Card):
+    """An exercise. `again()`, `hint()`, `solve()` and `start_over()` do what its buttons do; `ok`: it is passed."""
+
+    bundle = "task"
 
     def __init__(self, exercise: Exercise, guest: Guest | None = None, folder: Path | None = None) -> None:
+        super().__init__()
         self.exercise = exercise
         self._bench = FolderBench(folder or Path.cwd(), guest)
         self._attempt = Attempt(exercise, self._bench)
         self._lock = threading.RLock()
         self._job: Job | None = None
-        self._note = ""
-        self._view: display.View | None = None
-        self._place = display.Place()
 
     @property
     def standing(self) -> Standing:
-        """How it stands."""
+        """The exercise's current state."""
         return self._attempt.standing
 
     @property
@@ -45,13 +90,8 @@ class CheckCard(Twin):
         return self.standing.state is State.PASSED
 
     @property
-    def note(self) -> str:
-        """What went wrong with the card itself, if anything did."""
-        return self._note
-
-    @property
     def is_working(self) -> bool:
-        """Whether a button's work is being done."""
+        """Whether a button's work is under way."""
         return bool(self._job and self._job.is_running)
 
     def use(self, guest: Guest | None) -> None:
@@ -59,81 +99,93 @@ class CheckCard(Twin):
         if guest is not None:
             self._bench.guest = guest
 
-    def again(self) -> CheckCard:
+    def again(self) -> Self:
         """Check once more."""
         return self._do(self._attempt.check)
 
-    def hint(self) -> CheckCard:
+    def hint(self) -> Self:
         """Show one more hint."""
         return self._do(self._attempt.hint)
 
-    def solve(self) -> CheckCard:
-        """Really do it, and show how. What you wrote is kept beside it, as FILE~."""
-        return self._do(lambda: self._attempt.solve(lambda _: self._draw()))
+    def solve(self) -> Self:
+        """Apply the solution, and show how. Your text is kept beside it, as FILE~."""
+        return self._do(lambda: self._attempt.solve(lambda _: self.draw()))
 
-    def start_over(self) -> CheckCard:
-        """Begin again. What you wrote is kept beside it, as FILE~."""
+    def start_over(self) -> Self:
+        """Begin again. Your text is kept beside it, as FILE~."""
         return self._do(self._attempt.start_over)
 
-    def in_background(self, verb: Any) -> None:
-        """What a button does: returns at once; a second click while one is at work does nothing."""
+    def _do(self, work: Callable[[], object]) -> Self:
+        with self._lock:
+            self.refusal = None
+            try:
+                work()
+            except FlatkitError as error:
+                self.refusal = error
+        look_again()  # the solution and a new start write files, which may be open
+        self.draw()
+        return self
+
+    def verbs(self) -> Mapping[str, Callable[..., object]]:
+        """Return what the buttons do, each in a job."""
+        verbs = {"check": self.again, "hint": self.hint, "solve": self.solve, "over": self.start_over}
+        return {name: lambda verb=verb: self._in_background(verb) for name, verb in verbs.items()}
+
+    def _in_background(self, verb: Callable[[], object]) -> None:
         with self._lock:
             if self.is_working:
                 return
             self._job = job = Job(f"checking {self.exercise.name}", lambda _: verb())
-        job.when_done(self._draw)
-        self._draw()
+        job.when_done(self.draw)
 
-    def wait(self, timeout: float | None = None) -> CheckCard:
-        """Wait until the work of a button is done. Raises WaitTimeout."""
+    def wait(self, timeout: float | None = None) -> Self:
+        """Wait until a button's work is done. Raises WaitTimeout."""
         if self._job and not self._job.wait(timeout):
-            raise display.not_in_time(f'"{self.exercise.name}" is still being checked', timeout)
+            raise not_in_time(f'"{self.exercise.name}" is still being checked', timeout)
         return self
 
-    def _do(self, work: Any) -> CheckCard:
-        with self._lock:
-            self._note = ""
-            try:
-                work()
-            except FlatkitError as error:
-                self._note = str(error)
-        look_again()  # solving and starting over write files, which may be open
-        self._draw()
-        return self
+    def state(self) -> ExerciseState:
+        """Return the exercise and its current state."""
+        standing = self.standing
+        tried = standing.finding is not None and standing.state is not State.NOT_TRIED
+        return {
+            "kind": "exercise",
+            "name": self.exercise.name,
+            "title": self.exercise.title,
+            "state": str(standing.state),
+            "mark": standing.state.mark,
+            "task": self.exercise.task,
+            "found": str(standing.finding) if tried else "",
+            "hints": list(standing.hints),
+            "left": len(self.exercise.hints) - len(standing.hints),
+            "done": [{"line": done.line, "output": done.output.rstrip()} for done in standing.done],
+            "notes": [text for text in (standing.note, *self._refused) if text],
+            "working": self.is_working,
+        }
+
+    @property
+    def _refused(self) -> list[str]:
+        return [str(self.refusal)] if self.refusal else []
 
     def as_text(self) -> str:
-        """Return the text twin."""
-        return "\n".join([str(self.standing), *([self._note] if self._note else [])])
-
-    def _draw(self) -> None:
-        if self._view is not None:
-            self._view.show(self)
-
-    def _ipython_display_(self) -> None:
-        if not self._place.is_new():
-            return
-        if self._view is None:
-            from flatkit.widgets.check_view import CheckView
-
-            self._view = CheckView(self)
-        self._draw()
-        self._place.shown()
-        display.publish(self._view, repr(self))
+        """Return the text of the card."""
+        return "\n".join([str(self.standing), *self._refused])
 
 
-class QuizCard(Twin):
-    """A quiz. `answer(1, "b")` is what a click does; each answer is explained."""
+class QuizCard(Card):
+    """A quiz. `answer(1, "b")` does what a click does; each answer is explained."""
+
+    bundle = "task"
 
     def __init__(self, quiz: Quiz, asked: str = "") -> None:
+        super().__init__()
         self.quiz = quiz
-        self._asked = asked or quiz.name  # a lesson's own is asked for by its path
+        self._asked = asked or quiz.name  # a quiz of another lesson is asked for by its path
         self._attempt = QuizAttempt(quiz)
-        self._view: display.View | None = None
-        self._place = display.Place()
 
     @property
     def standing(self) -> QuizStanding:
-        """How it stands."""
+        """The quiz's current state."""
         return self._attempt.standing
 
     @property
@@ -141,28 +193,44 @@ class QuizCard(Twin):
         """Whether every answer is right."""
         return self.standing.state is State.PASSED
 
-    def answer(self, number: int, choice: int | str) -> QuizCard:
+    def answer(self, number: int, choice: int | str) -> Self:
         """Answer question `number` (from 1) with a letter. Raises UsageError."""
         self._attempt.answer(number, choice)
-        if self._view is not None:
-            self._view.show(self)
+        self.draw()
         return self
 
+    def verbs(self) -> Mapping[str, Callable[..., object]]:
+        """Return what a click on a choice does."""
+        return {"answer": self.answer}
+
+    def state(self) -> QuizState:
+        """Return the questions with the verdicts on their answers."""
+        standing = self.standing
+        questions: list[QuestionState] = []
+        for number, question in enumerate(self.quiz.questions):
+            choice = standing.chosen(number)
+            questions.append(
+                {
+                    "ask": question.ask,
+                    "choices": [one.text for one in question.choices],
+                    "chosen": standing.answers[number],
+                    "right": bool(choice and choice.is_right),
+                    "said": f"{'✓ right' if choice.is_right else '✗ no'}: {choice.why}" if choice else "",
+                }
+            )
+        return {
+            "kind": "quiz",
+            "name": self.quiz.name,
+            "title": self.quiz.title,
+            "state": str(self.refusal or standing.state),
+            "mark": "✗" if self.refusal else standing.state.mark,
+            "questions": questions,
+        }
+
     def as_text(self) -> str:
-        """Return the text twin."""
+        """Return the text of the card."""
         hint = "" if self.ok else '\nanswer with: card = fk.check("' + self._asked + '"); card.answer(1, "a")'
         return str(self.standing) + hint
-
-    def _ipython_display_(self) -> None:
-        if not self._place.is_new():
-            return
-        if self._view is None:
-            from flatkit.widgets.check_view import QuizView
-
-            self._view = QuizView(self)
-        self._view.show(self)
-        self._place.shown()
-        display.publish(self._view, repr(self))
 
 
 _cards: dict[tuple[Path, str], CheckCard] = {}
@@ -170,9 +238,7 @@ _guard = threading.Lock()
 
 
 def get_card(name: str, guest: Any = None) -> CheckCard | QuizCard:
-    """The card of that exercise, checked anew, or of that quiz; one card for each folder and name. Raises UsageError."""
-    from flatkit.lessons import get_task
-
+    """Return the card of that exercise, checked again, or of that quiz; one card per folder and name. Raises UsageError."""
     task = get_task(name)
     if isinstance(task, Quiz):
         return QuizCard(task, name)

@@ -1,4 +1,4 @@
-"""What a Butane text is worth: its faults at their lines, or what a machine gets from it and the Ignition it becomes."""
+"""A Butane config as a value: its faults at their lines, or what a machine gets from it and the Ignition it becomes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from flatkit.butane.render import render
 from flatkit.report import Entry, Kind
 from flatkit.untrusted import lines_of
 from flatkit.widgets import html
+from flatkit.widgets.display import Twin
 from flatkit.widgets.results import Note
-from flatkit.widgets.twin import Twin
 
 _AROUND = 1
 
 
-def judge(text: str, path: Path) -> Translation:
-    """The translation of a text that is, or will be, in this file. Never raises about the text."""
+def translate_text(text: str, path: Path) -> Translation:
+    """Translate a text that is, or will be, in this file. Faults in the text raise nothing."""
     return translate(text, files_dir=path.parent, name=path.name, pretty=True)
 
 
 def summary(ignition: dict[str, Any]) -> tuple[str, ...]:
-    """What a machine gets on its first boot, in plain words, one line a kind."""
+    """Return what a machine gets on its first boot, one line per kind."""
     users = [
         _named(user["name"], f"with {_count(len(user.get('sshAuthorizedKeys', [])), 'SSH key')}")
         for user in ignition.get("passwd", {}).get("users", [])
@@ -56,7 +56,7 @@ def _count(number: int, what: str) -> str:
 
 
 def faults_in_words(translation: Translation) -> str:
-    """How many faults and warnings, in words."""
+    """Return the number of faults or warnings, in words."""
     errors = sum(entry.kind is Kind.ERROR for entry in translation.report)
     others = len(translation.report) - errors
     if errors or translation.failure:
@@ -65,7 +65,7 @@ def faults_in_words(translation: Translation) -> str:
 
 
 def report_html(translation: Translation) -> str:
-    """Each entry with its line marked, the lines around it for orientation."""
+    """Return each entry with its line marked, and the lines around it."""
     lines = translation.text.split("\n")
     out = [_entry_html(entry, lines) for entry in translation.report]
     if translation.failure and not translation.report.is_fatal:
@@ -91,13 +91,13 @@ def _entry_html(entry: Entry, lines: list[str]) -> str:
 
 
 def pretty_json(translation: Translation) -> str:
-    """The Ignition, indented."""
+    """Return the Ignition, indented."""
     return json.dumps(translation.ignition, indent=2, ensure_ascii=False) if translation.ignition else ""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ConfigCard(Twin):
-    """What `%%butane` shows. `note` says something about the file, if there is anything to say."""
+    """The value of a `%%butane` cell. `note` is a remark on the file, if there is one."""
 
     path: str
     translation: Translation
@@ -115,7 +115,7 @@ class ConfigCard(Twin):
 
     @property
     def explain(self) -> Note:
-        """What the config will do to a machine, in plain words, in order."""
+        """What the config does to a machine, in plain words, in order."""
         from flatkit.butane.explain import explain_text
 
         return Note(lines=tuple(lines_of(explain_text(self.translation).rstrip())))
@@ -130,7 +130,7 @@ class ConfigCard(Twin):
         return f"✓ {self.path} is saved: {words}, becomes Ignition {version}"
 
     def as_text(self) -> str:
-        """Return the text twin."""
+        """Return the text of the card."""
         lines = [self.headline]
         if len(self.translation.report) or not self.ok:
             lines.append(render(self.translation).rstrip())

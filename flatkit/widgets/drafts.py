@@ -1,4 +1,4 @@
-"""A learner's files: written whole or not at all, and never over a text that nobody has kept."""
+"""A learner's files: written atomically, and never over a text that is kept nowhere else."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ import tempfile
 import threading
 from pathlib import Path
 
+from flatkit import lessons, paths
 from flatkit.errors import InputError
 from flatkit.files import read_regular
 
 # Of a learner's file, in bytes.
 _BYTES_MAX = 16 * 1024 * 1024
 _lock = threading.Lock()
-# What flatkit itself wrote last into each file, in this process: such a text may be replaced.
+# The text that flatkit last wrote or read of each file, in this process: such a text may be replaced.
 _written: dict[Path, str] = {}
 
 
 def read_draft(path: Path) -> str | None:
-    """The file's text, or None when there is no file. Raises InputError."""
+    """Return the file's text, or None without a file. Raises InputError."""
     try:
-        # As it is: a file keeps the line ends that it has.
+        # As bytes: a file keeps its line ends.
         return read_regular(path, limit=_BYTES_MAX).decode("utf-8")
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InputError(
             f'the file "{path}" cannot be read: {reason}', hint="take another name, or remove it"
         ) from None
 
 
 def write_draft(path: Path, text: str) -> Path | None:
-    """Write the file atomically. A text in it that flatkit did not write itself is kept beside it: its path, or None.
+    """Write the file atomically. Return the path where the text before was kept, or None if flatkit had written it itself.
 
     Raises InputError when the file cannot be written.
     """
@@ -49,14 +50,15 @@ def write_draft(path: Path, text: str) -> Path | None:
             _replace(path, text)
         except OSError as error:
             raise InputError(
-                f'the file "{path}" cannot be written: {error.strerror}', hint="open the notebook in a folder of yours"
+                f'the file "{path}" cannot be written: {error.strerror}',
+                hint="open the notebook in a folder of your own",
             ) from None
         remember(path, text)
         return kept
 
 
 def remember(path: Path, text: str) -> None:
-    """The text was read from the file, and shown: it may be replaced by what becomes of it."""
+    """Remember that this text was read from the file and shown: it may be replaced."""
     _written[path.absolute()] = text
 
 
@@ -70,3 +72,12 @@ def _replace(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def find_texts(name: str) -> tuple[str | None, str | None]:
+    """Return the start of a file by its name (of its exercise, else of an example) and its solution; None without one."""
+    start, solution = lessons.find_texts(name)
+    example = paths.examples_dir() / name
+    if start is None and example.is_file():
+        start = example.read_text(encoding="utf-8")
+    return start, solution

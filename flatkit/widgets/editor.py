@@ -1,53 +1,58 @@
-"""A Butane file that is being edited: its text, its faults, its Ignition. Saved on every change; one editor for each file.
+"""The editor of a Butane file: its text, its faults, its Ignition. Saved on every change; one editor for each file.
 
-The view only draws and reports what was typed. A text travels from the page to here and never back, except when another one
-is loaded on purpose: answering to typing with an older text would undo what was typed since.
+The page owns the text: it travels from the page to here and never back, except when another one is loaded on purpose.
+Answering to typing with an older text would undo what was typed since. Each answer names the page and the edit that it
+is for, so that a page never shows an answer to a text that it has changed since.
 """
 
 from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from flatkit import paths
 from flatkit.butane import Translation
-from flatkit.errors import InputError
-from flatkit.widgets import display, drafts
-from flatkit.widgets.config_card import ConfigCard, judge
-from flatkit.widgets.twin import Twin
+from flatkit.butane.lint import lint
+from flatkit.errors import FlatkitError, InputError
+from flatkit.widgets import drafts, editor_state
+from flatkit.widgets.card import Card, Page, page_type
+from flatkit.widgets.config_card import ConfigCard, summary, translate_text
+from flatkit.widgets.editor_state import BecameMessage, CheckedMessage, EditorMessage, EditorState, MoreState
 
-if TYPE_CHECKING:
-    from flatkit.widgets.editor_view import EditorView
-
-# No name that leads out of the folder, and none that is hidden.
+# No name that leads out of the folder, and no hidden one.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 _EMPTY = "variant: flatcar\nversion: 1.0.0\n"
 
 
-class Editor(Twin):
-    """One file. `text` is what the person sees, `translation` what it is worth."""
+class Editor(Card):
+    """One file: `text` as the user sees it, and its `translation`."""
+
+    bundle = "editor"
 
     def __init__(self, path: Path) -> None:
-        self.path = path.absolute()  # the kernel may go to another folder
-        self._shown = str(path)
+        super().__init__()
+        self.path = path.absolute()  # the kernel may change its folder
+        self._shown_path = str(path)
         self.note = ""
         self.has_conflict = False
-        self.start, self.solution = find_texts(path.name)
+        self.start, self.solution = drafts.find_texts(path.name)
         self._lock = threading.RLock()
-        self._view: EditorView | None = None
-        self._place = display.Place()
+        # The page and the edit that the next answer is for, each page's newest edit, and the tab that is open.
+        self._origin: tuple[str, int] = ("", 0)
+        self._newest: dict[str, int] = {}
+        self._tab = ""
         text = drafts.read_draft(path)
         if text is None:
             text = self.start or _EMPTY
             drafts.write_draft(path, text)
             self.note = f'"{path}" is new; it starts as its lesson starts' if self.start else ""
         drafts.remember(path, text)
-        # `_kept` is what this editor knows to be in the file: anything else there was written by somebody else.
+        # `_kept` is the text that this editor last saw in the file: any other one was written by another program.
         self.text = self._kept = text
-        self.translation: Translation = judge(text, path)
+        self.translation: Translation = translate_text(text, path)
 
     @property
     def ok(self) -> bool:
@@ -61,28 +66,34 @@ class Editor(Twin):
 
     @property
     def card(self) -> ConfigCard:
-        """Verdict, faults and Ignition as one value that shows itself."""
-        return ConfigCard(path=self._shown, translation=self.translation, note=self.note)
+        """Verdict, faults and Ignition as a value that displays itself."""
+        return ConfigCard(path=self._shown_path, translation=self.translation, note=self.note)
+
+    def as_text(self) -> str:
+        """Return the text of the card."""
+        return repr(self.card)
+
+    # The text and its file
 
     def change(self, text: str) -> None:
-        """The person typed: judge it, and save it unless somebody else has written the file meanwhile."""
+        """Take the text that was typed: translate it, and save it unless another program has written the file since."""
         with self._lock:
             self.text = text
-            self.translation = judge(text, self.path)
+            self.translation = translate_text(text, self.path)
             self._save()
-            self._draw()
+            self.draw()
 
     def keep_mine(self) -> None:
-        """Settle a conflict: this text goes to the file; the other one is kept beside it."""
+        """Settle a conflict: write this text to the file; the other one is kept beside it."""
         with self._lock:
             kept = drafts.write_draft(self.path, self.text)
             self._kept = self.text
             self.has_conflict = False
             self.note = f'the other text is kept as "{kept.name}"' if kept else ""
-            self._draw()
+            self.draw()
 
     def load(self) -> None:
-        """Show what the file holds now; a text that was not saved is kept beside it."""
+        """Load the file; a text that was not saved is kept beside it."""
         with self._lock:
             text = drafts.read_draft(self.path)
             if text is None:
@@ -93,7 +104,7 @@ class Editor(Twin):
             self._take(text, "loaded from the file")
 
     def look(self) -> None:
-        """The file may have been changed outside: follow it, unless a text would be lost by that. Raises InputError."""
+        """Follow a file that another program has changed, unless a text would be lost. Raises InputError."""
         with self._lock:
             if self.has_conflict or not self._is_changed_outside():
                 return
@@ -101,14 +112,14 @@ class Editor(Twin):
                 self.load()
             else:
                 self._save()
-                self._draw()
+                self.draw()
 
     def _is_changed_outside(self) -> bool:
         text = drafts.read_draft(self.path)
         return text is not None and text not in (self._kept, self.text)
 
     def reset(self) -> None:
-        """Go back to the start; the person's own text is kept beside it. Raises InputError when there is no start."""
+        """Return to the start of the lesson; the text is kept beside it. Raises InputError without a start."""
         start = self.start
         if start is None:
             raise InputError(f'there is no start of a lesson named "{self.path.name}"', hint="write the file yourself")
@@ -120,12 +131,12 @@ class Editor(Twin):
             self._take(start, f'this is the start again; your text is kept as "{own.name}"')
 
     def others(self) -> tuple[str, ...]:
-        """The names of the other Butane files in the same folder."""
+        """Return the names of the other Butane files in the same folder."""
         found = (path.name for path in self.path.parent.glob("*.bu") if path.is_file())
         return tuple(sorted(name for name in found if name != self.path.name))
 
     def read_other(self, name: str) -> str:
-        """The text of another Butane file of the same folder. Raises InputError."""
+        """Return the text of another Butane file of the same folder. Raises InputError."""
         if name not in self.others():
             raise InputError(
                 f'there is no Butane file "{name}" beside "{self.path.name}"', hint="choose one of the list"
@@ -133,10 +144,10 @@ class Editor(Twin):
         return drafts.read_draft(self.path.with_name(name)) or ""
 
     def save_copy(self, name: str) -> str:
-        """Write the text into a new file of the same folder: its name. Raises InputError when one of that name is there."""
+        """Write the text into a new file of the same folder, and return its name. Raises InputError if it exists."""
         if not _FILE_NAME.fullmatch(name):
             raise InputError(
-                f'"{name}" is no name for a file; expected letters, digits, ".", "-" or "_"', hint="own.bu"
+                f'"{name}" is not a valid file name; expected letters, digits, ".", "-" or "_"', hint="own.bu"
             )
         copy = self.path.with_name(name if name.endswith(".bu") else f"{name}.bu")
         if copy.exists():
@@ -144,25 +155,19 @@ class Editor(Twin):
         drafts.write_draft(copy, self.text)
         return copy.name
 
-    def offer(self, solution: str) -> None:
-        """Let the person compare their text with a solution; nothing of theirs is changed."""
-        self.solution = solution
-        self._draw()
-
     def _take(self, text: str, note: str) -> None:
         drafts.remember(self.path, text)
         self.text, self.note, self.has_conflict = text, note, False
         self._kept = text
-        self.translation = judge(text, self.path)
-        if self._view is not None:
-            self._view.replace(text)
-        self._draw()
+        self.translation = translate_text(text, self.path)
+        self._send({"kind": "replace", "page": "", "text": text})
+        self.draw()
 
     def _save(self) -> None:
         try:
             if self.has_conflict or self._is_changed_outside():
                 self.has_conflict = True
-                self.note = f'not saved: "{self._shown}" was changed outside this editor meanwhile'
+                self.note = f'not saved: "{self._shown_path}" was changed outside this editor meanwhile'
                 return
             drafts.write_draft(self.path, self.text)
             self._kept = self.text
@@ -171,35 +176,103 @@ class Editor(Twin):
         else:
             self.note = "saved"
 
-    def _draw(self) -> None:
-        if self._view is not None:
-            self._view.show(self)
+    # The page
 
-    def as_text(self) -> str:
-        """Return the text twin."""
-        return repr(self.card)
+    def state(self) -> EditorState:
+        """Return what a page starts with. `text` is current: it is read when a page opens."""
+        return {
+            "name": self.path.name,
+            "place": str(self.path),
+            "text": self.text,
+            "schema": editor_state.schema_state(),
+        }
 
-    def _ipython_display_(self) -> None:
-        if not self._place.is_new():
+    def _make_page(self) -> Page:
+        return page_type(self.bundle)(self.state(), self.hear, current=self.state)
+
+    def draw(self) -> None:
+        """Send the pages the result of the text: the faults first, they are urgent."""
+        if self._page is None:
             return
-        if self._view is None:
-            from flatkit.widgets.editor_view import EditorView
+        page, seq = self._origin
+        translation = self.translation
+        checked: CheckedMessage = {
+            "kind": "checked",
+            "page": page,
+            "seq": seq,
+            "ok": self.ok,
+            "note": self.note,
+            "conflict": self.has_conflict,
+            "report": editor_state.entry_states(lint(translation), translation.failure),
+            "start": self.start is not None,
+            "solution": self.solution is not None,
+            "ignition": (self.ignition or {}).get("ignition", {}).get("version", ""),
+        }
+        self._send(checked)
+        became: BecameMessage = {"kind": "became", "page": page, "seq": seq, "more": self._more()}
+        if self.ok:
+            became["json"], became["origins"] = translation.json, editor_state.origins(translation)
+        self._send(became)
 
-            self._view = EditorView(self)
-        self._draw()
-        self._place.shown()
-        display.publish(self._view, repr(self))
+    def _more(self) -> MoreState:
+        """Return what only the open tab needs: nothing is worked out for a tab that is closed."""
+        more: MoreState = {}
+        if self._tab == "explain":
+            more["explain"] = editor_state.explanation(self.translation)
+            more["gets"] = list(summary(self.ignition or {}))
+        if self._tab == "changes" and self.solution is not None:
+            more["solution"] = editor_state.difference(self.text, self.solution)
+        if self._tab == "changes" and self.start is not None:
+            more["start"] = editor_state.difference(self.start, self.text)
+        return more
 
+    def _send(self, message: EditorMessage) -> None:
+        if self._page is not None:
+            self._page.send(message)
 
-def find_texts(name: str) -> tuple[str | None, str | None]:
-    """What the file of that name starts as (in its exercise, else as an example) and its solution; None where there is none."""
-    from flatkit import lessons
+    def hear(self, message: Any) -> None:
+        """Do what a page asks for: a message has its verb, the page's name, and the tab that is open there."""
+        arguments = dict(message) if isinstance(message, dict) else {}
+        act = self.verbs().get(str(arguments.pop("verb", "")))
+        page = str(arguments.pop("page", ""))
+        with self._lock:
+            self._tab = str(arguments.pop("tab", self._tab))
+            try:
+                if act is not None:
+                    act(page, **arguments)
+            except FlatkitError as error:
+                self._say(page, f"{error.message}. {error.hint}", ok=False)
 
-    start, solution = lessons.find_texts(name)
-    example = paths.examples_dir() / name
-    if start is None and example.is_file():
-        start = example.read_text(encoding="utf-8")
-    return start, solution
+    def verbs(self) -> Mapping[str, Callable[..., object]]:
+        """Return what a page can ask for; each is called with the page's name."""
+        return {
+            "edit": self._edit,
+            "hello": self._hello,
+            "sync": lambda page: self._send({"kind": "replace", "page": page, "text": self.text}),
+            "look": lambda _: self.look(),
+            "keep": lambda _: self.keep_mine(),
+            "load": lambda _: self.load(),
+            "reset": lambda _: self.reset(),
+            "others": lambda page: self._send({"kind": "others", "page": page, "names": list(self.others())}),
+            "take": lambda page, name: self._send(
+                {"kind": "take", "page": page, "name": name, "text": self.read_other(name)}
+            ),
+            "copy": lambda page, name: self._say(page, f'a copy is saved as "{self.save_copy(name)}"', ok=True),
+        }
+
+    def _edit(self, page: str, seq: int, text: str) -> None:
+        # Messages may be handled on threads: an older text must not come after a newer one.
+        if seq > self._newest.get(page, -1):
+            self._newest[page] = seq
+            self._origin = (page, seq)
+            self.change(text)
+
+    def _hello(self, page: str, seq: int) -> None:
+        self._origin = (page, seq)
+        self.draw()
+
+    def _say(self, page: str, text: str, *, ok: bool) -> None:
+        self._send({"kind": "said", "page": page, "ok": ok, "text": text})
 
 
 _editors: dict[Path, Editor] = {}
@@ -207,7 +280,7 @@ _registry = threading.Lock()
 
 
 def get_editor(path: Path) -> Editor:
-    """The editor of this file; a file that was changed outside is loaded again. Raises InputError."""
+    """Return the editor of this file; a file that was changed outside is loaded again. Raises InputError."""
     with _registry:
         key = path.expanduser().absolute()
         known = _editors.get(key)
@@ -221,7 +294,7 @@ def get_editor(path: Path) -> Editor:
 
 
 def look_again() -> None:
-    """Something wrote files: each open editor follows its own."""
+    """Let each open editor follow its file, after files were written."""
     for known in list(_editors.values()):
-        with suppress(InputError):  # it will be said when the person types there
+        with suppress(InputError):  # it is reported when the user types there
             known.look()

@@ -1,14 +1,13 @@
-"""What is inside a running machine, for its panel: the slots with what they hold, the update's course, the layers of `/usr`.
+"""The state of a running machine, for its panel: the slots and their versions, a running update, the layers of `/usr`.
 
-`look` asks the machine; everything else here is pure. What changed since the last look is told as well: that is what a
-learner is to see.
+Only `look` asks the machine. A look also contains what changed since the one before: that is what a learner watches for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypedDict
 
 from flatkit.demos.facts import LAYERS, SLOTS, UPDATE, VERITY, VERSION, Layer
 from flatkit.errors import FlatkitError
@@ -16,9 +15,9 @@ from flatkit.steps import Fact
 from flatkit.updates.slots import Slot
 from flatkit.updates.status import Operation, UpdateStatus
 from flatkit.widgets import html
-from flatkit.widgets.twin import Twin
+from flatkit.widgets.display import Twin
 
-# What each operation is for a learner; the rest is idle.
+# Each operation in words; all others are idle.
 _DOING = {
     Operation.CHECKING: "asking the update server",
     Operation.AVAILABLE: "an update is there",
@@ -32,7 +31,7 @@ _DOING = {
 
 @dataclass(frozen=True, kw_only=True)
 class Inside:
-    """One look. `versions` tells what each slot holds, as far as it was seen; `added` and `removed` name layers.
+    """One look. `versions` are those of the slots, as far as they were seen; `added` and `removed` name layers.
 
     `rolled_back` names the slot whose trial ended in a return to the other one.
     """
@@ -55,7 +54,7 @@ class Inside:
 
     @property
     def doing(self) -> str:
-        """What the update client does, in words; "" when nothing."""
+        """The update client's operation in words; "" when it is idle."""
         update = self.update
         if update is None or update.operation not in _DOING:
             return ""
@@ -63,7 +62,7 @@ class Inside:
 
     @property
     def share(self) -> float | None:
-        """How much is downloaded, from 0 to 1; None when nothing is being downloaded."""
+        """The downloaded part, from 0 to 1; None without a download."""
         update = self.update
         return update.progress if update and update.operation is Operation.DOWNLOADING else None
 
@@ -88,7 +87,7 @@ class Inside:
         )
 
     def slot_state(self, slot: Slot) -> str:
-        """What a slot is, in a few words, so that its colour need not be seen."""
+        """Return the state of a slot in a few words, so that it can be read without colours."""
         if slot.running:
             return "running, marked good" if slot.successful else "running on trial"
         if slot.next:
@@ -105,7 +104,7 @@ def _tries(slot: Slot) -> str:
 
 
 def look(run: Callable[[str], Any], before: Inside | None = None) -> Inside:
-    """Ask a machine; `run` types a command and returns its result. A question that fails leaves a word, never an error."""
+    """Ask a machine; `run` runs a command and returns its result. A question that fails is reported in `trouble`, not raised."""
     troubles: list[str] = []
 
     def ask(fact: Fact) -> Any:
@@ -127,7 +126,7 @@ def look(run: Callable[[str], Any], before: Inside | None = None) -> Inside:
 
 
 def followed(now: Inside, before: Inside | None) -> Inside:
-    """The same look, with what is known from the one before: versions of slots, and which layers came or went."""
+    """Return the look with what the one before knew: versions of slots, and layers that were added or removed."""
     versions = dict(before.versions) if before else {}
     here = now.running
     if here and now.version:
@@ -148,7 +147,7 @@ def followed(now: Inside, before: Inside | None) -> Inside:
 
 
 def _rolled_back(now: Inside, before: Inside | None) -> str:
-    """The slot that ran or was to run on trial before, and has no try left now; kept until it has one again."""
+    """Return the slot that was on trial before and has no try left now; it is kept until it has one again."""
     tried = (
         {slot.label for slot in before.slots if not slot.successful and (slot.running or slot.next)}
         if before
@@ -163,13 +162,13 @@ def _rolled_back(now: Inside, before: Inside | None) -> str:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Look(Twin):
-    """One part of a look ("slots" or "layers"), to be shown below a cell."""
+    """One part of a look ("slots" or "layers"), for the value of a cell."""
 
     part: str
     inside: Inside
 
     def as_text(self) -> str:
-        """Return the text twin."""
+        """Return the text of the card."""
         only = {"slots": replace(self.inside, layers=()), "layers": replace(self.inside, slots=(), update=None)}
         return as_text(only[self.part])
 
@@ -178,7 +177,7 @@ class Look(Twin):
 
 
 def as_text(inside: Inside) -> str:
-    """The look for a terminal, a log or a screen reader."""
+    """Return the look for a terminal, a log or a screen reader."""
     lines = [inside.trouble] if inside.trouble else []
     for slot in inside.slots:
         version = inside.versions.get(slot.label, "unknown version")
@@ -188,13 +187,49 @@ def as_text(inside: Inside) -> str:
     if inside.layers:
         lines.append("/usr, from the bottom: the image" + (" (verity: valid)" if inside.verity == "V" else ""))
         lines += [f"  + {layer}{' (built in)' if layer.built_in else ''}" for layer in inside.layers]
-    return "\n".join(lines or ["nothing is known of its inside yet"])
+    return "\n".join(lines or ["nothing is known about the running system yet"])
 
 
-def as_value(inside: Inside | None) -> dict[str, Any]:
-    """The look as plain values for the page; {} when there was none."""
-    if inside is None:
-        return {}
+class SlotState(TypedDict):
+    """A slot for the page."""
+
+    label: str
+    version: str
+    priority: int
+    tries: int
+    successful: bool
+    running: bool
+    next: bool
+    state: str
+
+
+class LayerState(TypedDict):
+    """A layer of `/usr` for the page. `refused` is the reason why it is not merged."""
+
+    name: str
+    merged: bool
+    builtIn: bool
+    masked: bool
+    refused: str
+
+
+class InsideState(TypedDict):
+    """A look for the page."""
+
+    version: str
+    story: str
+    doing: str
+    progress: float | None
+    verity: str
+    trouble: str
+    added: list[str]
+    removed: list[str]
+    slots: list[SlotState]
+    layers: list[LayerState]
+
+
+def inside_state(inside: Inside) -> InsideState:
+    """Return the look for the page."""
     return {
         "version": inside.version,
         "story": inside.story,
@@ -219,13 +254,12 @@ def as_value(inside: Inside | None) -> dict[str, Any]:
         ],
         "layers": [
             {
-                "name": one.name,
-                "merged": one.merged,
-                "builtIn": one.built_in,
-                "masked": one.masked,
-                "refused": one.refused,
+                "name": layer.name,
+                "merged": layer.merged,
+                "builtIn": layer.built_in,
+                "masked": layer.masked,
+                "refused": layer.refused,
             }
-            for one in inside.layers
+            for layer in inside.layers
         ],
-        "text": as_text(inside),
     }

@@ -1,4 +1,4 @@
-"""Long work in a thread of its own, so that a cell returns at once; it can be cancelled, waited for and awaited.
+"""Long work in a thread, so that a cell returns at once; it can be cancelled, waited for and awaited.
 
 Why threads and not asyncio tasks: a cell that computes would hold up every task, and libvirt and SSH calls block.
 """
@@ -12,12 +12,14 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from typing import Any
 
-# What a job does: it is given the event that asks it to stop.
+from flatkit.errors import Cancelled, FlatkitError, WaitTimeout
+
+# It is passed the event that asks it to stop.
 Work = Callable[[threading.Event], Any]
 
 
 class Job:
-    """Work that has begun. `title` says in a few words what is done."""
+    """Work under way. `title` describes it in a few words."""
 
     def __init__(self, title: str, work: Work, *, cancelled: threading.Event | None = None) -> None:
         self.title = title
@@ -33,7 +35,7 @@ class Job:
     def _run(self, work: Work) -> None:
         try:
             result = work(self.cancelled)
-        except BaseException as error:  # noqa: BLE001  (whoever waits for the job gets it)
+        except BaseException as error:  # noqa: BLE001  (raised where the job is awaited)
             self._ended = time.monotonic()
             self._future.set_exception(error)
         else:
@@ -47,12 +49,12 @@ class Job:
 
     @property
     def seconds(self) -> float:
-        """How long it has been at work, or was."""
+        """Its duration, so far or in all."""
         return (self._ended or time.monotonic()) - self._began
 
     @property
     def error(self) -> BaseException | None:
-        """Why it failed; None while it runs and when it succeeded."""
+        """The error that it failed with; None while it runs and when it succeeded."""
         return self._future.exception() if self._future.done() else None
 
     def when_done(self, call: Callable[[], None]) -> None:
@@ -64,10 +66,24 @@ class Job:
         self.cancelled.set()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end without raising the job's error; False when it is not over in time."""
+        """Wait for the end without raising the job's error; return False after `timeout`."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def __await__(self) -> Generator[Any, None, Any]:
         # Asked for inside the cell's own loop, whichever thread that runs in.
         return asyncio.wrap_future(self._future, loop=asyncio.get_running_loop()).__await__()
+
+
+def message_of(error: BaseException | None) -> str:
+    """Return an error in words for a panel; "" for None."""
+    if error is None:
+        return ""
+    if isinstance(error, Cancelled):
+        return "cancelled"
+    return error.message if isinstance(error, FlatkitError) else f"{type(error).__name__}: {error}"
+
+
+def not_in_time(what: str, timeout: float | None) -> WaitTimeout:
+    """Return the error for a wait that took too long."""
+    return WaitTimeout(f"{what} after {timeout or 0:g} s", hint="wait again, or cancel")

@@ -1,10 +1,10 @@
-"""What a machine is and what it uses, as rows of words for its panel. Pure, but for `look`, which asks the machine."""
+"""Properties of a machine and its use of resources, as rows of words. Only `look` asks the machine."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from flatkit.errors import FlatkitError
 from flatkit.machines import Checkpoint, ports
@@ -12,12 +12,25 @@ from flatkit.machines.store import Record
 from flatkit.steps import Fact
 from flatkit.untrusted import lines_of
 
+# Name and value of each property.
 Rows = tuple[tuple[str, str], ...]
+
+
+class FactState(TypedDict):
+    """A row for the page."""
+
+    name: str
+    value: str
+
+
+def fact_states(rows: Rows) -> list[FactState]:
+    """Return rows for the page."""
+    return [{"name": name, "value": value} for name, value in rows]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What a running machine uses; sizes in bytes, `up` in seconds, `load` of the last minute."""
+    """Resources that a running machine uses: sizes in bytes, `up` in seconds, `load` of the last minute."""
 
     memory_used: int
     memory: int
@@ -28,7 +41,7 @@ class Usage:
 
     @property
     def rows(self) -> Rows:
-        """In words."""
+        """The values in words."""
         return (
             ("memory in use", f"{_mib(self.memory_used)} of {_mib(self.memory)}"),
             ("disk in use", f"{_mib(self.disk_used)} of {_mib(self.disk)}"),
@@ -38,7 +51,7 @@ class Usage:
 
 
 def parse_usage(text: str) -> Usage | None:
-    """From the answer to USAGE; None when it cannot be read."""
+    """Parse the answer to USAGE; return None when it is malformed."""
     try:
         load, up, total, free, disk = (line.split() for line in lines_of(text.strip()))
         memory = int(total[1]) * 1024
@@ -62,7 +75,7 @@ USAGE = Fact(
 
 
 def look(run: Callable[[str], Any]) -> Usage | None:
-    """Ask a machine; None when it does not answer."""
+    """Ask a machine; return None when it does not answer."""
     try:
         found: Usage | None = USAGE.parse(run(USAGE.ask).stdout)
     except FlatkitError:
@@ -71,7 +84,7 @@ def look(run: Callable[[str], Any]) -> Usage | None:
 
 
 def facts_of(record: Record, checkpoints: Sequence[Checkpoint] = ()) -> Rows:
-    """What is known of a machine, whether it runs or not."""
+    """Return the properties of a machine, whether it runs or not."""
     spec = record.spec
     rows = [
         ("image", spec.label),
@@ -87,8 +100,14 @@ def facts_of(record: Record, checkpoints: Sequence[Checkpoint] = ()) -> Rows:
     return tuple((name, value) for name, value in rows if value)
 
 
+def urls_of(record: Record) -> tuple[tuple[str, int], ...]:
+    """Return the addresses on this host, each with the port that the user asked for."""
+    wanted = {forward.guest for forward in record.spec.forwards}
+    return tuple((f"http://127.0.0.1:{one.host}/", one.guest) for one in record.forwards if one.guest in wanted)
+
+
 def in_one_line(record: Record) -> str:
-    """The most important of it, for the text twin."""
+    """Return the most important properties, for the text."""
     spec = record.spec
     return (
         f"{spec.memory_mib} MiB of memory, {spec.cpus} processors, {record.accelerator.words}; flatkit ssh {spec.name}"

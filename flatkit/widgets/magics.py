@@ -1,4 +1,4 @@
-"""`%%butane FILE` and `%%on MACHINE`: cells that show the real thing, the config and what is typed on a machine."""
+"""`%%butane FILE` and `%%on MACHINE`: cells that contain a config, and cells that run on a machine."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from flatkit.errors import UsageError
 from flatkit.widgets import drafts, live_machine, missing
-from flatkit.widgets.config_card import ConfigCard, judge
+from flatkit.widgets.config_card import ConfigCard, translate_text
 from flatkit.widgets.editor import look_again
 from flatkit.widgets.live_machine import LiveMachine
 from flatkit.widgets.results import Typed
 
 
 def butane(line: str, cell: str) -> ConfigCard:
-    """Save the cell as this file, judge it, and show what it becomes. A fault raises nothing: it is shown at its line.
+    """Save the cell as this file, and show what it becomes. A fault raises nothing: it is shown at its line.
 
     Raises UsageError for a missing name, InputError when the file cannot be written.
     """
@@ -24,17 +24,17 @@ def butane(line: str, cell: str) -> ConfigCard:
     path = Path(name).expanduser()
     kept = drafts.write_draft(path, cell)
     look_again()
-    note = f'what was in "{name}" before is kept as "{kept.name}"' if kept else ""
-    return ConfigCard(path=name, translation=judge(cell, path), note=note)
+    note = f'the text before is kept as "{kept.name}"' if kept else ""
+    return ConfigCard(path=name, translation=translate_text(cell, path), note=note)
 
 
 def on(line: str, cell: str, names: dict[str, Any]) -> Typed:
-    """Type the cell's lines on a machine, given by the name of a variable or of the machine. Raises as LiveMachine.run."""
+    """Run the cell's lines on a machine, by the name of a variable or of the machine. Raises as LiveMachine.run."""
     return get_machine(line.strip(), names).type(cell)
 
 
 def get_machine(name: str, names: dict[str, Any]) -> LiveMachine:
-    """The machine of that variable, or of that name. Raises UsageError."""
+    """Return the machine of that variable, or of that name. Raises UsageError."""
     found = names.get(name)
     if isinstance(found, LiveMachine):
         return found
@@ -42,5 +42,5 @@ def get_machine(name: str, names: dict[str, Any]) -> LiveMachine:
         return known
     if name.isidentifier() and name not in names and (line := missing.find_line(name)):
         raise missing.missing(name, line)
-    what = f'"{name}" is no machine' if name else '"%%on" names no machine'
+    what = f'"{name}" is not a machine' if name else '"%%on" names no machine'
     raise UsageError(f"{what}; expected the variable that holds one", hint='m = fk.up("web.bu"), then: %%on m')

@@ -1,22 +1,31 @@
-"""What a machine's panel shows, as one plain value, and its twin in text. Any view may draw the same value."""
+"""What a machine's panel shows: one plain value, its text, and its values for the page."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from flatkit.events import Waiting
-from flatkit.widgets.machine_info import Rows
+from flatkit.widgets.machine_info import FactState, Rows, fact_states
 from flatkit.widgets.progress import PhaseRow
 
 _MARKS = {"running": "●", "failed": "✗", "stopped": "○", "absent": "○"}
+_HEADLINES = {"absent": "removed: there is no such machine now", "stopped": "off; its disk is kept"}
+_VERBS = {
+    "running": ("terminal", "stop", "restart", "rewind", "unplug"),
+    "stopped": ("start", "rewind"),
+    "failed": ("restart", "rewind", "unplug"),
+}
+_SAID_LINES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A machine at one moment. `job` says what is being done with it ("" when nothing is), `error` why the last job failed.
+    """A machine at one moment. `job` is the work under way ("" without any), `error` the reason why the last job failed.
 
-    `facts` are what is known of it whether it runs or not, `about` the most important of them in one line.
+    `facts` are its properties whether it runs or not, `about` the most important of them in one line. `urls` are addresses on
+    this host, each with the port that it leads to.
     """
 
     name: str
@@ -26,7 +35,7 @@ class Panel:
     phases: tuple[PhaseRow, ...] = ()
     said: tuple[str, ...] = ()
     console: tuple[str, ...] = ()
-    urls: tuple[str, ...] = ()
+    urls: tuple[tuple[str, int], ...] = ()
     error: str = ""
     hint: str = ""
     seconds: float = 0.0
@@ -44,10 +53,7 @@ class Panel:
 
     @property
     def remaining(self) -> float | None:
-        """About how many seconds a boot still takes; None when there is nothing to guess from.
-
-        Rests on what such boots have taken on this host, and before the first of them on the phases' usual lengths.
-        """
+        """Seconds that a boot still takes, estimated from earlier boots on this host; None without an estimate."""
         if not self.is_busy or self.waiting is None or not self.waiting.remaining:
             return None
         return max(0.0, self.waiting.remaining - (self.now - self.waiting.at))
@@ -63,29 +69,103 @@ class Panel:
             return f"running; {self.outcome}"
         if self.state == "running" and self.phases and not self.error:
             return "running already" if self.was_running else f"running; ready after {self.seconds:.1f} s"
-        return {"absent": "removed: there is no such machine now", "stopped": "off; its disk is kept"}.get(
-            self.state, self.state
-        )
+        return _HEADLINES.get(self.state, self.state)
 
     @property
     def mark(self) -> str:
-        """The state as one character, so that colour is never needed."""
+        """The state as one character, so that it can be read without colours."""
         return "…" if self.is_busy else "✗" if self.error else _MARKS.get(self.state, "·")
 
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """The buttons that make sense now."""
+        return ("cancel",) if self.is_busy else _VERBS.get(self.state, ())
 
-def as_text(panel: Panel, *, short: bool = False) -> str:
-    """The panel for a terminal, a log or a screen reader; `short` leaves the phases out."""
-    badge = f" ({panel.badge})" if panel.badge else ""
-    lines = [f"{panel.mark} {panel.name}: {panel.headline}{badge}"]
-    rows = () if short else panel.phases
-    width = max((len(row.title) for row in rows), default=0)
-    for row in rows:
-        note = f"  {row.note}" if row.note else ""
-        lines.append(f"  {row.mark} {row.title:<{width}}  {row.elapsed(panel.now):5.1f} s{note}")
-    lines += [f"  {panel.about}"] if panel.about and not short else []
-    lines += [f"  {url}" for url in panel.urls]
-    if panel.error:
-        lines.append(f"  {panel.error}")
-    if panel.hint:
-        lines.append(f"  Next: {panel.hint}")
-    return "\n".join(lines)
+    def as_text(self, *, short: bool = False) -> str:
+        """Return the panel for a terminal, a log or a screen reader; `short` leaves out the phases."""
+        badge = f" ({self.badge})" if self.badge else ""
+        lines = [f"{self.mark} {self.name}: {self.headline}{badge}"]
+        rows = () if short else self.phases
+        width = max((len(row.title) for row in rows), default=0)
+        for row in rows:
+            note = f"  {row.note}" if row.note else ""
+            lines.append(f"  {row.mark} {row.title:<{width}}  {row.elapsed(self.now):5.1f} s{note}")
+        lines += [f"  {self.about}"] if self.about and not short else []
+        lines += [f"  {address} leads to port {port}" for address, port in self.urls]
+        lines += [f"  {self.error}"] if self.error else []
+        lines += [f"  Next: {self.hint}"] if self.hint else []
+        return "\n".join(lines)
+
+
+class UrlState(TypedDict):
+    """An address on this host, and where it leads."""
+
+    address: str
+    about: str
+
+
+class PhaseState(TypedDict):
+    """A phase of a boot. `about` is shown on request, once it is over."""
+
+    key: str
+    title: str
+    mark: str
+    seconds: float
+    ok: bool
+    open: bool
+    note: str
+    about: str
+
+
+class PanelState(TypedDict):
+    """The panel for the page."""
+
+    name: str
+    state: str
+    mark: str
+    headline: str
+    badge: str
+    busy: bool
+    urls: list[UrlState]
+    said: list[str]
+    error: str
+    hint: str
+    verbs: list[str]
+    facts: list[FactState]
+    phases: list[PhaseState]
+
+
+def panel_state(panel: Panel) -> PanelState:
+    """Return the panel for the page."""
+    return {
+        "name": panel.name,
+        "state": panel.state,
+        "mark": panel.mark,
+        "headline": panel.headline,
+        "badge": panel.badge,
+        "busy": panel.is_busy,
+        "urls": [{"address": address, "about": f"leads to port {port}"} for address, port in panel.urls],
+        "said": list(panel.said[-_SAID_LINES:]),
+        "error": panel.error,
+        "hint": panel.hint,
+        "verbs": list(panel.verbs),
+        "facts": fact_states(panel.facts),
+        "phases": [_phase(number, row, panel.now) for number, row in enumerate(panel.phases)],
+    }
+
+
+def _phase(number: int, row: PhaseRow, now: float) -> PhaseState:
+    is_open = row.seconds is None
+    usual = f"usually about {row.typical:.0f} s" if row.typical >= 1 else ""
+    doing = ". ".join(part.rstrip(".") for part in (row.note, usual, row.says) if part)
+    was_for = " ".join(part for part in (row.says, f"Last line: {row.line}" if row.line else "") if part)
+    return {
+        "key": f"{number} {row.name}",
+        "title": row.title,
+        "mark": row.mark,
+        "seconds": round(row.elapsed(now), 1),
+        "ok": row.ok,
+        "open": is_open,
+        "note": doing if is_open else row.note,
+        "about": "" if is_open else was_for,
+    }

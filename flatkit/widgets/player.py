@@ -1,14 +1,14 @@
-"""Plays a demo in a notebook: one step at a time or all of them, each with why, command, output and check mark.
+"""Play a demo in a notebook: one step at a time or all of them, each with why, command, output and check mark.
 
-The same runner and the same steps as in the terminal; between two steps the runner is held until the person wants the next.
+The same runner and the same steps as in the terminal; the runner waits before each step until the user wants it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from flatkit import host, workshop
 from flatkit.demos import get_demo
@@ -18,23 +18,24 @@ from flatkit.demos.runner import DemoResult, Stage, play
 from flatkit.errors import FlatkitError, MachineError, UsageError, WaitTimeout
 from flatkit.events import Said
 from flatkit.untrusted import lines_of
-from flatkit.widgets import display, player_state
-from flatkit.widgets.job import Job
-from flatkit.widgets.player_state import Played, PlayProgress, StepShown
-from flatkit.widgets.progress import Progress, Refresher
-from flatkit.widgets.twin import Twin
+from flatkit.widgets import player_state
+from flatkit.widgets.card import Card
+from flatkit.widgets.job import Job, message_of, not_in_time
+from flatkit.widgets.live_machine import LiveMachine
+from flatkit.widgets.player_state import PlayedSteps, PlayerState, PlayProgress, StepShown
+from flatkit.widgets.progress import Refresher, WorkProgress
 
-if TYPE_CHECKING:
-    from flatkit.widgets.live_machine import LiveMachine
-
-# So long a live run that is left for its recording may take to end; one that hangs ends behind the recorded one.
+# Time that a live run may take to end when it is replaced by its recording; one that hangs ends behind the recorded one.
 _STOP_PATIENCE = 5.0
-# What gives the stage that a demo is played on: image, keep and cancel by keyword.
+_OUTPUT_LINES = 15
+# Returns the stage that a demo is played on: image, keep and cancel by keyword.
 Stages = Callable[..., AbstractContextManager[Stage]]
 
 
-class Player(Twin):
+class Player(Card):
     """A demo that is being played. `next` and `all` return at once; `await` plays all that is left and waits."""
+
+    bundle = "player"
 
     def __init__(
         self,
@@ -47,11 +48,12 @@ class Player(Twin):
         stages: Stages = workshop.stage,
         guest: LiveMachine | None = None,
     ) -> None:
+        super().__init__()
         self.demo = get_demo(name)
         self._guest = guest
         if guest is not None and len(self.demo.machines) != 1:
             many = "several machines" if self.demo.machines else "no machine"
-            raise UsageError(f'the demo "{name}" needs {many}, and cannot be played on one of yours',
+            raise UsageError(f'the demo "{name}" needs {many}, and cannot be played on a machine of yours',
                              hint=f'fk.play("{name}")')  # fmt: skip
         self.recording: Recording | None = None
         self.banner = ""
@@ -60,12 +62,10 @@ class Player(Twin):
         self._image, self._keep, self._stages = image, keep, stages
         self._lock = threading.RLock()
         self._cancel = threading.Event()
-        # What was played before the kernel was restarted is shown, and need not be played again.
+        # Steps that were played before the kernel was restarted are shown, and need not be played again.
         self._found = player_state.find(self.demo)
         self._progress = self._new_progress(self._found.steps)
         self._job: Job | None = None
-        self._view: display.View | None = None
-        self._place = display.Place()
         self._wanted = len(self._found.steps)
 
     def _new_progress(self, kept: tuple[StepShown, ...] = ()) -> PlayProgress:
@@ -73,16 +73,16 @@ class Player(Twin):
 
     def _keep_place(self) -> None:
         done = tuple(step for step in self.steps if step.state == "ok")
-        player_state.keep(self.demo, Played(steps=done, recorded=self.recording is not None))
+        player_state.keep(self.demo, PlayedSteps(steps=done, recorded=self.recording is not None))
 
     @property
     def steps(self) -> tuple[StepShown, ...]:
-        """The steps as they stand."""
+        """The steps with their current states."""
         return tuple(self._progress.steps)
 
     @property
-    def progress(self) -> Progress:
-        """How far a boot inside a step is."""
+    def progress(self) -> WorkProgress:
+        """The progress of a boot inside a step."""
         return self._progress
 
     @property
@@ -102,7 +102,7 @@ class Player(Twin):
 
     @property
     def can_be_recorded(self) -> bool:
-        """Whether there is a recording to go over to."""
+        """Whether there is a recording to continue with."""
         return self.recording is None and find_recording(self.demo.name) is not None
 
     @property
@@ -112,7 +112,7 @@ class Player(Twin):
 
     @property
     def error(self) -> BaseException | None:
-        """What ended the demo beside a failed check."""
+        """The error that ended the demo, if it was not a failed check."""
         return self._job.error if self._job else None
 
     def next(self) -> Self:
@@ -128,13 +128,13 @@ class Player(Twin):
             return self._play_to(len(self.demo.steps))
 
     def stop(self) -> None:
-        """Stop; the demo's machines are removed. Does nothing when nothing is played."""
+        """Stop, and remove the demo's machines. Does nothing when nothing is played."""
         self._progress.stop()
 
     def wait(self, timeout: float | None = None) -> Self:
         """Wait for the end of what is being played. Raises WaitTimeout."""
         if self._job and not self._job.wait(timeout):
-            raise display.not_in_time(f'the demo "{self.demo.name}" is still being played', timeout)
+            raise not_in_time(f'the demo "{self.demo.name}" is still being played', timeout)
         return self
 
     def _again_if_over(self) -> None:
@@ -149,7 +149,7 @@ class Player(Twin):
             progress = self._progress
             self._job = job = Job(f"playing {self.demo.name}", self._work, cancelled=self._cancel)
             job.when_done(lambda: self._is_done(progress))
-            Refresher(self._draw, progress.changed, lambda: not job.is_running)
+            Refresher(self.draw, progress.changed, lambda: not job.is_running)
         self._progress.allow(self._wanted)
         return self
 
@@ -158,7 +158,7 @@ class Player(Twin):
         progress.changed.set()
 
     def recorded(self) -> Self:
-        """Go on with the recorded run, from the step that is next; what runs is stopped. Raises InputError without one."""
+        """Continue with the recorded run from the next step; a live run is stopped. Raises InputError without a recording."""
         recording = get_recording(self.demo.name)
         was_running, done = self.is_running, sum(step.state == "ok" for step in self.steps)
         if was_running:
@@ -169,7 +169,7 @@ class Player(Twin):
             kept = self.steps[:done] if was_running else ()
             self._again_if_over()
             self._begin_recorded(recording, kept)
-            self._draw()
+            self.draw()
         return self
 
     def _begin_recorded(self, recording: Recording, kept: tuple[StepShown, ...] = ()) -> None:
@@ -178,12 +178,12 @@ class Player(Twin):
 
     def _begin_afresh(self, kept: tuple[StepShown, ...] = ()) -> None:
         self._cancel = threading.Event()
-        self._found = Played()
+        self._found = PlayedSteps()
         self._progress = self._new_progress(kept)
         self._job, self.result, self._wanted = None, None, len(kept)
 
     def _choose(self) -> None:
-        """Before it begins: a recorded run where one is wanted, and where nothing can boot and no image was named."""
+        """Choose the recorded run if it is wanted, or if no machine can boot and no image was named."""
         if self.recording is not None:
             return
         if self._found.recorded and find_recording(self.demo.name):
@@ -209,12 +209,12 @@ class Player(Twin):
         with self._stages(image=self._image, keep=self._keep, cancel=cancel, **where) as stage:
             start = self._take_over(stage)
             result = play(self.demo, stage, progress, start=start)
-        if progress is self._progress:  # else the person has left it for the recording
+        if progress is self._progress:  # else the user has left it for the recording
             self.result = result
         return result
 
     def _take_over(self, stage: Stage) -> int:
-        """With which step to begin: the next one, if the machines of those that were played are still there; else the first."""
+        """Return the number of the first step to play: the next one if the machines of the played ones still exist, else 1."""
         done = len(self._found.steps)
         if not done:
             return 1
@@ -226,7 +226,7 @@ class Player(Twin):
                 if step.boot:
                     stage.adopt(step.boot)
         except FlatkitError as error:
-            self._found = Played()
+            self._found = PlayedSteps()
             self._progress.restart(self.demo)
             self._progress.notify(Said(text=f"begun again from the first step: {error.message}"))
             return 1
@@ -241,52 +241,55 @@ class Player(Twin):
         yield from job.__await__()
         return self
 
-    # How it shows
+    # Display
+
+    def state(self) -> PlayerState:
+        """Return the demo, its steps, and which buttons may be pressed."""
+        played = [step.number for step in self.steps if step.state in {"ok", "failed"}]
+        is_bad = self.refusal or self.error or (self.is_over and not self.ok)
+        boot = player_state.boot_line(self._progress)
+        return {
+            "name": self.demo.name,
+            "title": self.demo.title,
+            "verdict": str(self.refusal) if self.refusal else self.verdict,
+            "kind": "bad" if is_bad else "ok" if self.ok else "dim",
+            "banner": self.banner,
+            "over": self.is_over,
+            "working": self.is_working,
+            "running": self.is_running,
+            "recordable": self.can_be_recorded,
+            "last": played[-1] if played else 0,
+            "steps": [player_state.step_state(step, boot) for step in self.steps],
+        }
+
+    def verbs(self) -> Mapping[str, Callable[..., object]]:
+        """Return what the buttons and keys do."""
+        return {"next": self.next, "all": self.all, "stop": self.stop, "recorded": self.recorded}
 
     def as_text(self) -> str:
-        """Return the text twin."""
+        """Return the text of the card."""
         lines = [f"{self.demo.title} ({self.demo.name}): {self.verdict}", *([self.banner] if self.banner else [])]
         for step in self.steps:
             lines.append(f"{step.mark} {step.number}/{len(self.steps)}  {step.title}")
             if step.state == "waiting":
                 continue
-            lines += [f"    {step.why}", f"    {prompt_of(step)} {step.command}"]
-            lines += [f"      {line}" for line in lines_of(step.output.rstrip())[:15]]
+            lines += [f"    {step.why}", f"    {step.prompt} {step.command}"]
+            lines += [f"      {line}" for line in lines_of(step.output.rstrip())[:_OUTPUT_LINES]]
             lines += [f"    {step.mark} {step.found}"] if step.found else []
             lines += [f"    Next: {step.hint}"] if step.hint else []
         return "\n".join(lines)
 
     @property
     def verdict(self) -> str:
-        """How it stands, in a few words."""
+        """The state in a few words."""
         if self.error:
-            return display.message_of(self.error)
+            return message_of(self.error)
         if self.is_over:
             return "every check passed" if self.ok else "a check failed"
         done = sum(step.state == "ok" for step in self.steps)
         if self._job is None and done:
             return f"{done} of {len(self.steps)} steps were played before the kernel restarted"
         return f"{done} of {len(self.steps)} steps played" if self._job else f"{len(self.steps)} steps"
-
-    def _draw(self) -> None:
-        if self._view is not None:
-            self._view.show(self)
-
-    def _ipython_display_(self) -> None:
-        if not self._place.is_new():
-            return
-        if self._view is None:
-            from flatkit.widgets.player_view import PlayerView
-
-            self._view = PlayerView(self)
-        self._draw()
-        self._place.shown()
-        display.publish(self._view, repr(self))
-
-
-def prompt_of(step: StepShown) -> str:
-    """What stands before the command in a terminal."""
-    return "host$" if step.where == "host" else "core@machine$"
 
 
 _players: dict[str, Player] = {}
@@ -302,7 +305,7 @@ def get_player(
     speed: float = 1.0,
     guest: LiveMachine | None = None,
 ) -> Player:
-    """The player of that demo; one that is being played is returned as it is. Raises UsageError."""
+    """Return the player of that demo, a new one unless it is being played. Raises UsageError."""
     with _registry:
         known = _players.get(name)
         if known is None or not known.is_running:
@@ -311,7 +314,7 @@ def get_player(
 
 
 def stop_all() -> None:
-    """Stop what is played, and wait until its machines are gone."""
+    """Stop every demo that is being played, and wait until its machines are removed."""
     with _registry:
         playing = [player for player in _players.values() if player.is_running]
     for player in playing:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from flatkit import paths
 from flatkit.errors import Cancelled
@@ -22,7 +22,7 @@ from flatkit.files import read_regular
 from flatkit.machines.store import write_atomically
 from flatkit.steps import Demo
 from flatkit.untrusted import parse_json
-from flatkit.widgets.progress import Progress
+from flatkit.widgets.progress import WorkProgress
 
 _LONGEST_OUTPUT = 4000
 _BYTES_MAX = 16 * 1024 * 1024
@@ -32,7 +32,7 @@ _SECONDS_MAX = 7 * 24 * 3600
 
 @dataclass(frozen=True, kw_only=True)
 class StepShown:
-    """A step as the panel shows it; `state` is waiting, next, running, ok or failed."""
+    """A step with its result; `state` is waiting, next, running, ok or failed."""
 
     number: int
     title: str
@@ -50,17 +50,82 @@ class StepShown:
         """Its state as one character."""
         return {"ok": "✓", "failed": "✗", "running": "…", "next": "▶"}.get(self.state, "·")
 
+    @property
+    def prompt(self) -> str:
+        """The prompt before its command in a terminal."""
+        return "host$" if self.where == "host" else "core@machine$"
+
+
+class StepState(TypedDict):
+    """A step for the page. `boot` is the progress of a boot inside it."""
+
+    number: int
+    title: str
+    why: str
+    prompt: str
+    command: str
+    state: str
+    mark: str
+    output: str
+    found: str
+    hint: str
+    seconds: float
+    boot: str
+
+
+class PlayerState(TypedDict):
+    """A demo for the page. `last` is the step that was played last, 0 without one; the bools say which buttons make sense."""
+
+    name: str
+    title: str
+    verdict: str
+    kind: str
+    banner: str
+    over: bool
+    working: bool
+    running: bool
+    recordable: bool
+    last: int
+    steps: list[StepState]
+
+
+def step_state(step: StepShown, boot: str) -> StepState:
+    """Return a step for the page."""
+    return {
+        "number": step.number,
+        "title": step.title,
+        "why": step.why,
+        "prompt": step.prompt,
+        "command": step.command,
+        "state": step.state,
+        "mark": step.mark,
+        "output": step.output.rstrip(),
+        "found": step.found,
+        "hint": step.hint,
+        "seconds": round(step.seconds, 1),
+        "boot": boot if step.state == "running" else "",
+    }
+
+
+def boot_line(progress: WorkProgress) -> str:
+    """Return the phase of a boot under way, with the console's last line; "" without one."""
+    rows = progress.phases
+    if not rows or rows[-1].seconds is not None:
+        return ""
+    console = progress.console(1)
+    return f"… {rows[-1].title}  {console[-1] if console else ''}".rstrip()
+
 
 @dataclass(frozen=True, kw_only=True)
-class Played:
+class PlayedSteps:
     """The steps that were played and passed; `recorded` when they came from a recording."""
 
     steps: tuple[StepShown, ...] = ()
     recorded: bool = False
 
 
-def keep(demo: Demo, played: Played) -> None:
-    """Write it down. A folder that cannot be written costs the place and nothing else."""
+def keep(demo: Demo, played: PlayedSteps) -> None:
+    """Save the played steps. If the folder is not writable, only the place is lost."""
     values = {"pid": os.getpid(), "recorded": played.recorded, "steps": [asdict(step) for step in played.steps]}
     with suppress(OSError):
         file = _file(demo)
@@ -69,13 +134,13 @@ def keep(demo: Demo, played: Played) -> None:
 
 
 def forget(demo: Demo) -> None:
-    """It is over."""
+    """Remove the saved steps of a demo that is over."""
     with suppress(OSError):
         _file(demo).unlink(missing_ok=True)
 
 
-def find(demo: Demo) -> Played:
-    """What an earlier kernel played of this demo; nothing where that kernel lives, or the demo has changed since."""
+def find(demo: Demo) -> PlayedSteps:
+    """Return the steps that an earlier kernel played; none if that kernel is alive, or the demo has changed since."""
     try:
         values = parse_json(read_regular(_file(demo), limit=_BYTES_MAX))
         steps = tuple(_step(number, row) for number, row in enumerate(values["steps"], start=1))
@@ -83,16 +148,16 @@ def find(demo: Demo) -> Played:
         if type(pid) is not int or not 0 < pid < _PID_MAX or not isinstance(recorded, bool):
             raise ValueError("not written by this module")
     except (OSError, ValueError, KeyError, TypeError):
-        return Played()
+        return PlayedSteps()
     titles = [step.title for step in demo.steps][: len(steps)]
     whole = all(step.state == "ok" for step in steps) and len(steps) < len(demo.steps)
     if not whole or titles != [step.title for step in steps] or (pid != os.getpid() and _lives(pid)):
-        return Played()
-    return Played(steps=steps, recorded=recorded)
+        return PlayedSteps()
+    return PlayedSteps(steps=steps, recorded=recorded)
 
 
 def _step(number: int, row: dict[str, Any]) -> StepShown:
-    """A step that was written down. Raises ValueError, KeyError, TypeError."""
+    """Return a saved step. Raises ValueError, KeyError, TypeError."""
     values = {field.name: row[field.name] for field in fields(StepShown)}
     seconds = values.pop("seconds")
     texts = {name: value for name, value in values.items() if isinstance(value, str)}
@@ -117,8 +182,8 @@ def _lives(pid: int) -> bool:
     return True
 
 
-class PlayProgress(Progress):
-    """Keeps the steps beside the progress of a boot, and holds the runner before each step until it is allowed."""
+class PlayProgress(WorkProgress):
+    """Keeps the steps and the progress of a boot, and makes the runner wait before each step until it is allowed."""
 
     def __init__(
         self,
@@ -136,7 +201,7 @@ class PlayProgress(Progress):
         self.restart(demo, kept)
 
     def restart(self, demo: Demo, kept: tuple[StepShown, ...] = ()) -> None:
-        """All steps wait, but for those that were played before the run went over to a recording, or to another kernel."""
+        """Set all steps to waiting, but for those played before a change to the recording, or to another kernel."""
         self.steps = [
             StepShown(number=number, title=step.title, why=step.why, command=step.line, where=str(step.where))
             for number, step in enumerate(demo.steps, start=1)
@@ -145,13 +210,13 @@ class PlayProgress(Progress):
         self._set(len(kept) + 1, state="next")
 
     def allow(self, number: int) -> None:
-        """Let the runner play up to this step."""
+        """Allow the runner to play up to this step."""
         with self._gate:
             self._allowed = max(self._allowed, number)
             self._gate.notify_all()
 
     def stop(self) -> None:
-        """Wake the runner, so that it sees that it is to stop."""
+        """Wake the runner and make it stop."""
         self._stop.set()
         with self._gate:
             self._gate.notify_all()
@@ -161,7 +226,10 @@ class PlayProgress(Progress):
         self.changed.set()
 
     def notify(self, event: Any) -> None:
-        """Steps are held here, outside the lock that keeps the rest; a recording may have more of them than the demo."""
+        """Take an event in. The runner waits here, outside the lock of the other events.
+
+        A recording may have more steps than the demo: these are ignored.
+        """
         if isinstance(event, StepStarted | StepOutput | StepEnded) and not 1 <= event.number <= len(self.steps):
             return
         if isinstance(event, StepStarted):

@@ -1,6 +1,6 @@
-"""The observer behind every panel: keeps what happened as one plain value, in bounded memory, for any view to draw.
+"""The observer behind every panel: phases, messages and console lines in bounded memory.
 
-Nothing is drawn here. A console may say thousands of lines a second: a Refresher draws at most ten times a second.
+A console may write thousands of lines a second: a Refresher draws at most ten times a second.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class PhaseRow:
         return max(0.0, now - self.began) if self.seconds is None else self.seconds
 
 
-class Progress(Observer):
+class WorkProgress(Observer):
     """Keeps phases, what was said and the console's last lines. Any thread may tell, any thread may look.
 
     With `cancel` it stops work that looks at no event itself (building an image), by raising Cancelled when told something.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flatkit.widgets import html
-from flatkit.widgets.twin import Twin
+from flatkit.widgets.display import Twin
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -77,8 +77,8 @@ class Typed(Twin):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Page(Twin):
-    """A web page as this host was given it."""
+class WebPage(Twin):
+    """A web page as this host received it."""
 
     url: str
     status: int

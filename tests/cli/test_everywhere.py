@@ -16,7 +16,8 @@ from flatkit.demos.runner import play
 from flatkit.errors import UsageError
 from flatkit.events import Observer
 from flatkit.platforms import PLATFORMS
-from flatkit.widgets.chooser import Chooser, ChooserView
+from flatkit.testing.front import FakeFront
+from flatkit.widgets.info_cards import Chooser
 
 WEB = paths.examples_dir() / "web.bu"
 
@@ -87,13 +88,13 @@ def test_the_chooser_shows_the_chosen_one(tmp_path: Path, monkeypatch: pytest.Mo
     assert isinstance(chooser, Chooser)
     assert "AWS EC2" in repr(chooser)
     assert "virtualbox (too big)" in repr(chooser)
-    view = chooser._view = ChooserView(chooser)
-    view.list.value = "virtualbox"
-    assert "is too big for 1024 bytes" in view.body.value
+    FakeFront(chooser.page).send({"verb": "choose", "platform": "virtualbox"})
+    assert "is too big for 1024 bytes" in chooser.page.state["verdict"]
     chooser.choose("vsphere")
-    assert view.list.value == "vmware"
-    assert "guestinfo" in view.body.value
-    assert "unverified" not in view.body.value
+    shown = chooser.page.state
+    assert shown["chosen"] == "vmware"
+    assert any("guestinfo" in piece["text"] for piece in shown["pieces"])
+    assert all(piece["verified"] for piece in shown["pieces"])
 
 
 def test_other_demos_take_no_config() -> None:

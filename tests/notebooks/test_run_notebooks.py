@@ -302,8 +302,8 @@ def click_through(client: Clicker) -> None:
     The machines are gone by then, so that what asks for one says so, instead of failing unseen.
     """
     assert client.faults == []
-    tasks = client.find(_anywidget_id="flatkit.widgets.check_view.TaskWidget")
-    kinds = [client.widget_state[task]["task"]["kind"] for task in tasks]
+    tasks = client.find(_anywidget_id="flatkit.widgets.card.TaskPage")
+    kinds = [client.widget_state[task]["state"]["kind"] for task in tasks]
     assert (kinds.count("exercise") >= 2, kinds.count("quiz")) == (True, 1)
     for task, kind in zip(tasks, kinds, strict=True):
         if kind == "quiz":
@@ -311,26 +311,26 @@ def click_through(client: Clicker) -> None:
             continue
         for verb in ("hint", "check", "solve", "check"):
             client.say(task, verb=verb)
-            client.wait_for(task, "task", lambda value: not value["working"])
-        assert client.widget_state[task]["task"]["hints"]
+            client.wait_for(task, "state", lambda value: not value["working"])
+        assert client.widget_state[task]["state"]["hints"]
         client.say(task, verb="over")
-        client.wait_for(task, "task", lambda value: not value["working"])
-    for ident in client.find(_anywidget_id="flatkit.widgets.machine_panel.MachinePanel"):
+        client.wait_for(task, "state", lambda value: not value["working"])
+    for ident in client.find(_anywidget_id="flatkit.widgets.card.MachinePage"):
         for verb in ("look", "terminal", "start", "no-such-verb"):
             client.say(ident, verb=verb)
-    for ident in client.find(_anywidget_id="flatkit.widgets.editor_view.EditorWidget"):
-        client.say(ident, kind="look")
+    for ident in client.find(_anywidget_id="flatkit.widgets.card.EditorPage"):
+        client.say(ident, verb="look")
 
 
 def answer_all(client: Clicker, quiz: str) -> None:
     """Each answer once; each is explained."""
-    for number, question in enumerate(client.widget_state[quiz]["task"]["questions"]):
+    for number, question in enumerate(client.widget_state[quiz]["state"]["questions"]):
         for choice in range(len(question["choices"])):
             client.say(quiz, verb="answer", number=number + 1, choice=choice)
             client.wait_for(
-                quiz, "task", lambda value, at=number, choice=choice: value["questions"][at]["chosen"] == choice
+                quiz, "state", lambda value, at=number, choice=choice: value["questions"][at]["chosen"] == choice
             )
-            assert client.widget_state[quiz]["task"]["questions"][number]["said"]
+            assert client.widget_state[quiz]["state"]["questions"][number]["said"]
 
 
 def test_the_config_of_the_first_lesson_is_the_example() -> None:

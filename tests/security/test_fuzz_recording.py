@@ -29,7 +29,7 @@ from flatkit.lessons.exercise import Choice, Question, Quiz, State
 from flatkit.lessons.progress import Progress, Record, remembered
 from flatkit.lessons.quiz import QuizAttempt
 from flatkit.widgets import drafts, player_state
-from flatkit.widgets.player_state import Played, PlayProgress, StepShown
+from flatkit.widgets.player_state import PlayedSteps, PlayProgress, StepShown
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SAID: dict[str, Any] = {"event": "said", "at": 1.0, "text": "x"}
@@ -431,7 +431,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_played_demo_is_found(place: Path) -> None:
     place.write_text(json.dumps({"pid": os.getpid(), "recorded": False, "steps": [shown()]}))
-    assert player_state.find(DEMO) == Played(steps=(StepShown(**shown()),))
+    assert player_state.find(DEMO) == PlayedSteps(steps=(StepShown(**shown()),))
 
 
 BAD_PLAYED: list[Any] = [
@@ -458,7 +458,7 @@ BAD_PLAYED: list[Any] = [
 @pytest.mark.parametrize("changes", BAD_PLAYED, ids=range(len(BAD_PLAYED)))
 def test_a_played_demo_of_wrong_types_counts_as_none(place: Path, changes: dict[str, Any]) -> None:
     place.write_text(json.dumps({"pid": os.getpid(), "recorded": False, "steps": [shown()], **changes}))
-    assert player_state.find(DEMO) == Played()
+    assert player_state.find(DEMO) == PlayedSteps()
 
 
 @FUZZ
@@ -485,7 +485,7 @@ def test_any_played_demo_is_read(place: Path, values: Any) -> None:
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"pid": ' * 50_000, '"\\ud800"'])
 def test_a_played_demo_that_is_nested_counts_as_none(place: Path, text: str) -> None:
     place.write_text(text)
-    assert player_state.find(DEMO) == Played()
+    assert player_state.find(DEMO) == PlayedSteps()
 
 
 def test_a_replay_can_be_stopped_in_a_long_pause(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from playwright.sync_api import Locator, Page, expect
 from stage import Mounted, Stage
 
 from flatkit.widgets.editor import Editor
-from flatkit.widgets.editor_view import EditorView
 
 CONFIG = """\
 variant: flatcar
@@ -35,9 +34,8 @@ class EditorPage:
         if not self.file.exists():
             self.file.write_text(text, encoding="utf-8", newline="")
         self.editor = Editor(self.file)
-        self.editor._view = view = EditorView(self.editor)
         self.stage = stage
-        self.mounted: Mounted = stage.mount(view.widget)
+        self.mounted: Mounted = stage.mount(self.editor.page)
         self.page: Page = stage.page
         self.wait()
 
@@ -62,9 +60,9 @@ class EditorPage:
         return self.root.locator(".fk-verdict")
 
     def wait(self) -> None:
-        """Until the newest text is judged and its Ignition is shown."""
+        """Until the newest text is checked and its Ignition is shown."""
         self.page.wait_for_function(
-            "root => root.dataset.judged === root.dataset.seq && root.dataset.became === root.dataset.seq",
+            "root => root.dataset.checked === root.dataset.seq && root.dataset.became === root.dataset.seq",
             arg=self.root.element_handle(),
         )
 

@@ -58,7 +58,7 @@ class Lab:
         self.root.mkdir(parents=True, exist_ok=True)
         settings = self._home / "app-settings"
         (settings / "overrides.d").mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / "jupyter" / "overrides.json", settings / "overrides.d" / "flatkit.json")
+        shutil.copy(ROOT / "flatkit" / "jupyterlab-overrides.json", settings / "overrides.d" / "flatkit.json")
         self._port = self._port or _free_port()  # started again it is found where it was
         with (self._home / "server.log").open("wb") as log:
             self._process = subprocess.Popen(

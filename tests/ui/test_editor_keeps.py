@@ -25,7 +25,7 @@ def test_a_kernel_that_is_busy_is_said_and_makes_no_queue(stage: Stage, tmp_path
     waiting: list[object] = []
 
     def later(content: dict[str, str], buffers: object = ()) -> None:
-        heard.append(content["kind"])
+        heard.append(content["verb"])
         if free.is_set():
             send(content)
         else:

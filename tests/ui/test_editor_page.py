@@ -39,7 +39,7 @@ def test_suggested_edits_are_a_visible_change_that_undo_takes_back(stage: Stage,
     editor = EditorPage(stage, tmp_path, FAULTY)
     editor.root.get_by_role("button", name="Fix: write contents").click()
     editor.wait()
-    expect(editor.root.locator(".fk-mended")).to_have_text("contents")
+    expect(editor.root.locator(".fk-fixed")).to_have_text("contents")
     expect(editor.text).to_be_focused()
     editor.expect_file(FAULTY.replace("content:", "contents:"))
     editor.page.keyboard.press("Control+z")
@@ -152,7 +152,7 @@ def test_explain_and_changes_have_tabs(stage: Stage, tmp_path: Path) -> None:
     expect(panel).to_contain_text("flatkit adds one thing")
     panel.get_by_role("button", name="line 10").click()
     expect(editor.root.locator(".fk-text .cm-activeLine")).to_have_text("    - path: /etc/hostname")
-    editor.editor.offer(CONFIG.replace("inline: web", "inline: solved"))
+    editor.editor.solution = CONFIG.replace("inline: web", "inline: solved")
     editor.root.get_by_role("tab", name="Changes").click()
     expect(editor.root.locator("details .fk-plus")).to_be_hidden()  # nobody sees it who did not ask
     editor.root.get_by_text("Show the way from your text").click()

@@ -9,8 +9,9 @@ from editor_page import CONFIG
 from lab import Lab, Notebook
 from playwright.sync_api import BrowserContext, expect
 
-TERMINAL = """from flatkit.widgets.terminal import TerminalWidget
-TerminalWidget(machine="web", session="flatkit_again", argv=["sh"])"""
+TERMINAL = """from flatkit.widgets.card import page_type
+state = {"machine": "web", "session": "flatkit_again", "argv": ["sh"], "consoleArgv": ["sh"], "gone": False}
+page_type("terminal")(state, print)"""
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from browser import ROOT
 from lab import Lab
 from playwright.sync_api import BrowserContext, expect
 
-OVERRIDES = json.loads((ROOT / "jupyter" / "overrides.json").read_text())
+OVERRIDES = json.loads((ROOT / "flatkit" / "jupyterlab-overrides.json").read_text())
 CELL = "import ipywidgets\nipywidgets.Button(description='press me')"
 
 

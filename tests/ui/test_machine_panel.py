@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from browser import keep_screenshot, serious_faults
 from playwright.sync_api import expect
-from stage import Mounted, Stage
+from stage import Stage
 
 pytest.importorskip("anywidget")
+
 
 from flatkit.demos.facts import Layer
 from flatkit.updates.slots import Slot
 from flatkit.updates.status import Operation, UpdateStatus
-from flatkit.widgets.guest_state import Inside, as_value
-from flatkit.widgets.machine_panel import as_value as panel_value
-from flatkit.widgets.machine_panel import make_panel
-from flatkit.widgets.panel import Panel
+from flatkit.widgets.card import Page, page_type
+from flatkit.widgets.guest_state import Inside, inside_state
+from flatkit.widgets.panel import Panel, panel_state
 from flatkit.widgets.progress import PhaseRow
 
 ROWS = tuple(
@@ -37,7 +37,7 @@ BOOTING = Panel(
 )  # fmt: skip
 RUNNING = replace(
     BOOTING, state="running", job="", seconds=18.3, facts=(("memory", "512 MiB"), ("log in", "flatkit ssh web")),
-    urls=("http://127.0.0.1:8080/ leads to port 80",),
+    urls=(("http://127.0.0.1:8080/", 80),),
     phases=(*ROWS, replace(BOOTING.phases[-1], seconds=5.6)),
 )  # fmt: skip
 STAGED = Inside(
@@ -54,47 +54,65 @@ STAGED = Inside(
     added=("tree",),
 )  # fmt: skip
 
+CONSOLE = [
+    "[    0.000000] Linux version 6.1",
+    "[    5.3] ignition[1]: INFO : Ignition finished successfully",
+]
 
-def mount(stage: Stage, panel: Panel, inside: Inside | None = None) -> tuple[Any, Mounted, list[str]]:
-    said: list[str] = []
-    widget = make_panel(said.append)
-    widget.panel = panel_value(panel)
-    widget.inside = as_value(inside)
-    widget.console = [
-        "[    0.000000] Linux version 6.1",
-        "[    5.3] ignition[1]: INFO : Ignition finished successfully",
-    ]
-    return widget, stage.mount(widget), said
+
+class Shown:
+    """A panel on a stage: what it shows can be set, what it asks for is kept."""
+
+    def __init__(self, stage: Stage, panel: Panel, inside: Inside | None = None) -> None:
+        self.said: list[dict[str, Any]] = []
+        self.state: dict[str, Any] = {"inside": None, "usage": [], "console": CONSOLE, "tab": "boot"}
+        self.page: Page = page_type("machine")(self._set(panel, inside), self.said.append)
+        self.mounted = stage.mount(self.page)
+        self.root = self.mounted.root
+
+    def _set(self, panel: Panel | None = None, inside: Inside | None = None, **more: Any) -> dict[str, Any]:
+        changed: dict[str, Any] = {**panel_state(panel)} if panel else {}
+        if inside:
+            changed["inside"] = inside_state(inside)
+        self.state = {**self.state, **changed, **more}
+        return self.state
+
+    def set(self, panel: Panel | None = None, inside: Inside | None = None, **more: Any) -> None:
+        self.page.state = self._set(panel, inside, **more)
+
+    @property
+    def verbs(self) -> list[str]:
+        return [message["verb"] for message in self.said]
 
 
 def test_a_boot_is_drawn_while_it_happens_and_focus_stays(stage: Stage) -> None:
-    widget, mounted, said = mount(stage, BOOTING)
+    shown = Shown(stage, BOOTING)
     page = stage.page
-    expect(mounted.root.get_by_role("status").first).to_contain_text("booting")
-    expect(mounted.root.get_by_role("listitem")).to_have_count(5)
+    expect(shown.root.get_by_role("status").first).to_contain_text("booting")
+    expect(shown.root.get_by_role("listitem")).to_have_count(5)
     cancel = page.get_by_role("button", name="Cancel")
     cancel.focus()
-    widget.panel = panel_value(replace(BOOTING, seconds=13.0, now=13.0))
+    shown.set(replace(BOOTING, seconds=13.0, now=13.0))
     expect(cancel).to_be_focused()
     cancel.press("Enter")
-    widget.panel = panel_value(RUNNING)
+    shown.set(RUNNING)
     expect(page.get_by_role("toolbar", name="What to do with this machine")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Terminal")).to_be_focused()
     kernel = page.get_by_role("button", name="Kernel", exact=True)
     kernel.press("Enter")
-    expect(mounted.root).to_contain_text("What kernel is for. Last line: last of kernel")
-    widget.panel = panel_value(replace(RUNNING, seconds=19.0))
-    expect(mounted.root).to_contain_text("What kernel is for.")
+    expect(shown.root).to_contain_text("What kernel is for. Last line: last of kernel")
+    shown.set(replace(RUNNING, seconds=19.0))
+    expect(shown.root).to_contain_text("What kernel is for.")
     kernel.click()
-    expect(mounted.root).not_to_contain_text("What kernel is for.")
+    expect(shown.root).not_to_contain_text("What kernel is for.")
     expect(page.get_by_role("button", name="Pull the plug")).to_be_visible()
     expect(page.get_by_role("link", name="http://127.0.0.1:8080/")).to_be_visible()
-    assert [verb for verb in said if verb != "look"] == ["cancel"]
+    assert [verb for verb in shown.verbs if verb != "look"] == ["cancel"]
 
 
 def test_tabs_are_worked_by_keys_and_looked_into_while_shown(stage: Stage) -> None:
-    widget, mounted, said = mount(stage, RUNNING, STAGED)
+    shown = Shown(stage, RUNNING, STAGED)
     page = stage.page
     page.get_by_role("tab", name="Boot").focus()
     page.keyboard.press("ArrowRight")
@@ -103,14 +121,13 @@ def test_tabs_are_worked_by_keys_and_looked_into_while_shown(stage: Stage) -> No
     expect(new).to_contain_text("120.1.0")
     expect(new).to_contain_text("takes over at the next boot")
     expect(new).to_contain_text("tries1")
-    expect(mounted.root).to_contain_text("USR-A runs; the next boot takes USR-B, with one try.")
+    expect(shown.root).to_contain_text("USR-A runs; the next boot takes USR-B, with one try.")
     expect(page.get_by_role("progressbar")).to_be_hidden()
-    assert widget.tab == "slots"
-    assert "look" in said
+    assert shown.said[-1] == {"verb": "look", "tab": "slots"}
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("list", name="the layers of /usr")).to_contain_text("refused: it is for SYSEXT_LEVEL")
     page.keyboard.press("ArrowRight")
-    widget.usage = [["memory in use", "212 MiB of 960 MiB"]]
+    shown.set(usage=[{"name": "memory in use", "value": "212 MiB of 960 MiB"}])
     facts = page.get_by_role("tabpanel", name="Facts")
     expect(facts).to_contain_text("512 MiB")
     expect(facts).to_contain_text("memory in use212 MiB of 960 MiB")
@@ -126,15 +143,15 @@ def test_an_update_moves_in_the_slots(stage: Stage) -> None:
         STAGED, update=status, versions={"USR-A": "110.2.0"},
         slots=(Slot(label="USR-A", priority=1, successful=True, running=True, next=True), Slot(label="USR-B")),
     )  # fmt: skip
-    widget, mounted, _ = mount(stage, RUNNING, before)
-    widget.tab = "slots"
-    expect(mounted.root).to_contain_text("downloading, and writing to the slot that does not run (43%)")
+    shown = Shown(stage, RUNNING, before)
+    shown.set(tab="slots")
+    expect(shown.root).to_contain_text("downloading, and writing to the slot that does not run (43%)")
     expect(stage.page.get_by_role("progressbar")).to_have_attribute("value", "0.43")
-    widget.inside = as_value(STAGED)
+    shown.set(inside=STAGED)
     expect(stage.page.get_by_role("group", name="USR-B")).to_contain_text("→ verified")
     trial = (Slot(label="USR-A", priority=1, successful=True), Slot(label="USR-B", priority=2, running=True, next=True))
-    widget.inside = as_value(replace(STAGED, slots=trial, update=None, version="120.1.0"))
-    expect(mounted.root).to_contain_text("USR-B runs on trial")
+    shown.set(inside=replace(STAGED, slots=trial, update=None, version="120.1.0"))
+    expect(shown.root).to_contain_text("USR-B runs on trial")
     expect(stage.page.get_by_role("group", name="USR-A")).to_contain_text("the way back")
 
 
@@ -142,24 +159,24 @@ def test_a_failure_is_a_card_with_the_cure(stage: Stage) -> None:
     failed = replace(
         BOOTING, state="failed", job="", error="Ignition could not apply the config", hint="flatkit console web"
     )
-    _, mounted, _ = mount(stage, failed)
-    expect(mounted.root.get_by_role("alert")).to_contain_text("Ignition could not apply the config")
-    expect(mounted.root.get_by_role("alert")).to_contain_text("Next: flatkit console web")
+    shown = Shown(stage, failed)
+    expect(shown.root.get_by_role("alert")).to_contain_text("Ignition could not apply the config")
+    expect(shown.root.get_by_role("alert")).to_contain_text("Next: flatkit console web")
 
 
 def test_a_flood_on_the_console_stays_bounded(stage: Stage) -> None:
-    widget, mounted, _ = mount(stage, RUNNING)
-    widget.tab = "console"
+    shown = Shown(stage, RUNNING)
+    shown.set(tab="console")
     for number in range(50):
-        widget.console = [f"line {number * 60 + i}" for i in range(60)]
-    expect(mounted.root.get_by_role("log")).to_contain_text("line 2999")
-    assert mounted.root.get_by_role("log").inner_text().count("\n") < 60
+        shown.set(console=[f"line {number * 60 + i}" for i in range(60)])
+    expect(shown.root.get_by_role("log")).to_contain_text("line 2999")
+    assert shown.root.get_by_role("log").inner_text().count("\n") < 60
 
 
 def test_a_kernel_that_is_gone_is_said(stage: Stage) -> None:
-    _, mounted, _ = mount(stage, RUNNING)
-    mounted.kill_kernel()
-    expect(mounted.root).to_contain_text("Run this cell again")
+    shown = Shown(stage, RUNNING)
+    shown.mounted.kill_kernel()
+    expect(shown.root).to_contain_text("Run this cell again")
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
@@ -178,9 +195,9 @@ def test_it_is_readable_in_every_theme(staged: Callable[[str], Stage], axe: str,
         ("facts", RUNNING),
         ("console", failed),
     ):
-        widget, mounted, _ = mount(stage, panel, STAGED)
-        widget.tab = name
-        expect(mounted.root.get_by_role("tabpanel")).to_have_count(1)
-        keep_screenshot(mounted.root, f"machine-{name}-{colours}")
+        shown = Shown(stage, panel, STAGED)
+        shown.set(tab=name)
+        expect(shown.root.get_by_role("tabpanel")).to_have_count(1)
+        keep_screenshot(shown.root, f"machine-{name}-{colours}")
     assert serious_faults(page, axe, "main") == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -12,7 +12,7 @@ from stage import Mounted, Stage
 
 pytest.importorskip("anywidget")
 
-from flatkit.widgets.player_view import PlayerWidget
+from flatkit.widgets.card import Page, page_type
 
 WHY = "The client downloads the new system, and writes it to the slot that does not run."
 
@@ -37,10 +37,9 @@ def demo(*states: str, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def mount(stage: Stage, value: dict[str, Any]) -> tuple[PlayerWidget, Mounted, list[str]]:
+def mount(stage: Stage, value: dict[str, Any]) -> tuple[Page, Mounted, list[str]]:
     said: list[str] = []
-    widget = PlayerWidget(demo=value)
-    widget.on_msg(lambda _, content, __: said.append(content["verb"]))
+    widget = page_type("player")(value, lambda message: said.append(message["verb"]))
     return widget, stage.mount(widget), said
 
 
@@ -51,20 +50,20 @@ def test_steps_follow_the_play_and_open_by_hand(stage: Stage) -> None:
     expect(page.get_by_text("core@machine$ command 2")).to_be_hidden()
     play = page.get_by_role("button", name="Play this step")
     play.click()
-    widget.demo = demo("running", "waiting", "waiting", working=True)
+    widget.state = demo("running", "waiting", "waiting", working=True)
     expect(play).to_be_disabled()
     expect(play).to_be_focused()  # who plays by keys goes on with the same key
     play.press("Enter")  # nothing comes of it
-    widget.demo = demo("ok", "next", "waiting")
+    widget.state = demo("ok", "next", "waiting")
     expect(play).to_be_enabled()
     expect(mounted.root).to_contain_text("✓ found IDLE")
     expect(mounted.root).to_contain_text("core@machine$ command 2")
-    widget.demo = demo("ok", "ok", "next")
+    widget.state = demo("ok", "ok", "next")
     first = page.get_by_role("button", name="1/3 A machine")
     expect(first).to_have_attribute("aria-expanded", "false")
     first.press("Enter")
     expect(first).to_have_attribute("aria-expanded", "true")
-    widget.demo = demo("ok", "ok", "ok", verdict="every check passed", kind="ok", over=True, running=False)
+    widget.state = demo("ok", "ok", "ok", verdict="every check passed", kind="ok", over=True, running=False)
     expect(first).to_have_attribute("aria-expanded", "true")
     expect(first).to_be_focused()
     expect(page.get_by_role("button", name="Play again")).to_be_enabled()
@@ -97,7 +96,7 @@ def test_keys_play_and_a_stage_is_large(stage: Stage) -> None:
     page.keyboard.press("f")
     expect(page.get_by_role("button", name="Full screen")).to_be_visible()
     expect(page.get_by_text(WHY).first).to_be_visible()
-    widget.demo = demo("ok", "running", "waiting", working=True)
+    widget.state = demo("ok", "running", "waiting", working=True)
     expect(page.get_by_role("button", name="Play all")).to_be_disabled()
     player.focus()
     page.keyboard.press("n")

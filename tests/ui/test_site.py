@@ -13,7 +13,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from flatkit.demos.recording import get_recording
 from flatkit.widgets.player import Player
-from flatkit.widgets.player_view import as_value
 
 ROOT = Path(__file__).resolve().parents[2]
 _URL = "http://127.0.0.1/site/"
@@ -64,7 +63,7 @@ def test_a_run_played_to_its_end_is_what_the_notebook_shows(site: Path, context:
     page.get_by_label("Speed").select_option("at once")
     page.get_by_role("button", name="Play all").click()
     expect(run).to_contain_text("every check passed")
-    expected = as_value(Player(demo, recorded=True, speed=0).all().wait(60))
+    expected = Player(demo, recorded=True, speed=0).all().wait(60).state()
     for step in expected["steps"]:
         head = run.get_by_role("button", name=f"{step['number']}/{len(expected['steps'])}  {step['title']}")
         if head.get_attribute("aria-expanded") == "false":

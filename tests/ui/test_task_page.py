@@ -14,8 +14,6 @@ pytest.importorskip("anywidget")
 
 import flatkit as fk
 from flatkit.widgets import check_card
-from flatkit.widgets.check_card import CheckCard, QuizCard
-from flatkit.widgets.check_view import CheckView, QuizView
 
 
 @pytest.fixture(autouse=True)
@@ -28,16 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def mount(stage: Stage, name: str) -> Mounted:
-    card = fk.check(name)
-    view: CheckView | QuizView
-    if isinstance(card, QuizCard):
-        card._view = view = QuizView(card)
-        view.show(card)
-    else:
-        assert isinstance(card, CheckCard)
-        card._view = view = CheckView(card)
-        view.show(card)
-    return stage.mount(view.widget)
+    return stage.mount(fk.check(name).page)
 
 
 def test_an_exercise_from_not_tried_to_passed(stage: Stage, folder: Path) -> None:

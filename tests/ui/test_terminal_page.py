@@ -15,11 +15,14 @@ from stage import Stage
 
 pytest.importorskip("anywidget")
 
-from flatkit.widgets.terminal import TerminalWidget
+from flatkit.widgets.card import Page, page_type
 
-SHELL = """from flatkit.widgets.terminal import TerminalWidget
-TerminalWidget(machine="web", session="flatkit_probe", argv=["sh"], console_argv=["tail", "-n", "400", "-F", "console.log"])"""
-SERIAL = "serial console of web, to be read only"
+SHELL = """from flatkit.widgets.card import page_type
+console = ["tail", "-n", "400", "-F", "console.log"]
+state = {"machine": "web", "session": "flatkit_probe", "argv": ["sh"], "consoleArgv": console, "gone": False}
+page_type("terminal")(state, print)"""
+SERIAL = "serial console of web, read-only"
+STATE = {"machine": "web", "session": "flatkit_web", "argv": [], "consoleArgv": [], "gone": False}
 
 
 def text_of(terminal: Locator) -> str:
@@ -124,11 +127,13 @@ def pour(console: Path, lines: int) -> None:
 
 
 def test_where_there_is_no_jupyter_page_the_console_comes_over_the_kernel(stage: Stage) -> None:
-    widget = TerminalWidget(machine="web", session="flatkit_web", argv=[])
     lines = ["first line"]
-    widget.on_msg(
-        lambda _, content, __: content["kind"] == "console" and widget.send({"kind": "console", "lines": lines})
-    )
+
+    def hear(message: dict[str, object]) -> None:
+        if message["verb"] == "console":
+            widget.send({"kind": "console", "lines": lines})
+
+    widget: Page = page_type("terminal")(STATE, hear)
     terminal = stage.mount(widget).root.get_by_role("region", name="terminal on web")
     terminal.get_by_role("button", name="Serial console").click()
     serial = stage.page.get_by_role("region", name=SERIAL)
@@ -147,8 +152,7 @@ def test_where_there_is_no_jupyter_page_the_console_comes_over_the_kernel(stage:
 
 def test_where_there_is_no_jupyter_page_keys_go_to_the_kernel(stage: Stage) -> None:
     said: list[dict[str, object]] = []
-    widget = TerminalWidget(machine="web", session="flatkit_web", argv=[])
-    widget.on_msg(lambda _, content, __: said.append(content))
+    widget = page_type("terminal")(STATE, said.append)
     mounted = stage.mount(widget)
     terminal = mounted.root.get_by_role("region", name="terminal on web")
     expect(terminal).to_contain_text("connected")
@@ -162,18 +166,18 @@ def test_where_there_is_no_jupyter_page_keys_go_to_the_kernel(stage: Stage) -> N
     expect(terminal).to_contain_text("The session has ended.")
     terminal.get_by_role("button", name="Connect again").click()
     expect(terminal).to_contain_text("connected")
-    wait_until(stage, lambda: [one["kind"] for one in said].count("open") == 2)
-    assert "".join(str(one["text"]) for one in said if one["kind"] == "input") == "ls"
+    wait_until(stage, lambda: [one["verb"] for one in said].count("open") == 2)
+    assert "".join(str(one["text"]) for one in said if one["verb"] == "input") == "ls"
     # What was drawn is said for each 64 KiB.
-    assert sum(int(str(one["bytes"])) for one in said if one["kind"] == "drawn") > 100_000
-    widget.gone = True
+    assert sum(int(str(one["count"])) for one in said if one["verb"] == "drawn") > 100_000
+    widget.state = {**STATE, "gone": True}
     expect(terminal).to_contain_text("The machine is gone.")
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_it_follows_the_theme(staged: Callable[[str], Stage], axe: str, colours: str) -> None:
     stage = staged(colours)
-    widget = TerminalWidget(machine="web", session="flatkit_web", argv=[])
+    widget = page_type("terminal")(STATE, print)
     mounted = stage.mount(widget)
     widget.send({"kind": "output"}, buffers=[b"\x1b[32mcore@web\x1b[0m ~ $ cat /etc/os-release\r\nNAME=Flatcar\r\n"])
     terminal = mounted.root.get_by_role("region", name="terminal on web")

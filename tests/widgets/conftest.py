@@ -17,8 +17,8 @@ from flatkit.machines import Accelerator, Machine
 from flatkit.testing.guest import FakeGuest
 from flatkit.testing.hypervisor import FakeHypervisor
 from flatkit.widgets import check_card, drafts, editor, live_machine, player
-from flatkit.widgets.asking import Backend
 from flatkit.widgets.live_machine import LiveMachine
+from flatkit.widgets.machine_commands import Backend
 from flatkit.workshop import Config, Upped, Wish
 
 

@@ -67,7 +67,7 @@ def test_the_doctor_shows_itself_in_text_and_html() -> None:
 
 def test_a_sick_host_shows_the_fix() -> None:
     from flatkit.host import Examination, Health, HostCheck
-    from flatkit.widgets.doctor_card import DoctorCard
+    from flatkit.widgets.info_cards import DoctorCard
 
     check = HostCheck(name="libvirt", state=Health.FAIL, found="<none>", why="machines need it", fix="make setup")
     card = DoctorCard(examination=Examination(checks=(check,)))

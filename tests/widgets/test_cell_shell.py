@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from flatkit.widgets import cell_shell
-from flatkit.widgets.results import Note, Page, Ran, Times, Typed
+from flatkit.widgets.results import Note, Ran, Times, Typed, WebPage
 
 needs_bash = pytest.mark.skipif(not shutil.which("bash"), reason="no bash here")
 
@@ -78,7 +78,7 @@ def test_html_is_escaped() -> None:
     evil = "<script>alert(1)</script>"
     values = (
         Ran(machine=evil, user=evil, command=evil, output=evil, status=1),
-        Page(url=evil, status=200, text=evil),
+        WebPage(url=evil, status=200, text=evil),
         Times(phases=((evil, 1.0),)),
         Note(lines=(evil,)),
     )

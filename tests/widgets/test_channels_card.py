@@ -1,4 +1,4 @@
-"""The table of channels: what the server's book says, kept up to date, in text and HTML alike."""
+"""The table of channels: what the server's book says, kept up to date, in text and on the page alike."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flatkit.updates.channels import Channels
 from flatkit.updates.omaha import FLATCAR_APPID, AppRequest
 from flatkit.updates.server import UpdateServer
 from flatkit.widgets import channels_card
-from flatkit.widgets.channels_card import ChannelsCard, as_html
+from flatkit.widgets.channels_card import ChannelsCard
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_notebook_has_one_table(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert caught.value.hint == "fk.channels().serve()"
 
 
-def test_what_is_promoted_and_who_asked_is_shown(folder: Path, payload: Path) -> None:
+def test_what_is_promoted_and_who_asked_is_shown(folder: Path, payload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     channels = Channels(store=folder / "book.json")
     card = ChannelsCard(channels)
     with UpdateServer(channels=channels) as server:
@@ -41,10 +41,11 @@ def test_what_is_promoted_and_who_asked_is_shown(folder: Path, payload: Path) ->
     channels.answer(
         AppRequest(appid=FLATCAR_APPID, version="110.2.0", track="stable", machine_id="m1", is_update_check=True)
     )
-    shown = as_html(channels, now=lambda: channels.machines[0].last_seen + 20)
-    assert "<td>stable</td><td>120.1.0</td>" in shown
-    assert "<td>110.2.0</td>" in shown
-    assert "15 s ago" in shown
+    later = channels.machines[0].last_seen + 20
+    monkeypatch.setattr(channels_card.time, "time", lambda: later)
+    shown = card.state()
+    assert {"channel": "stable", "version": "120.1.0"} in shown["offers"]
+    assert [(one["version"], one["seen"]) for one in shown["machines"]] == [("110.2.0", "15 s ago")]
     assert "110.2.0" in repr(card)
 
 

@@ -13,7 +13,6 @@ from flatkit.lessons.exercise import Exercise
 from flatkit.testing.bench import PretendedMachine, Said
 from flatkit.testing.front import FakeFront
 from flatkit.widgets.check_card import CheckCard, QuizCard
-from flatkit.widgets.check_view import CheckView, QuizView
 
 
 def test_the_card_checks_and_says(folder: Path) -> None:
@@ -32,16 +31,14 @@ def test_the_card_checks_and_says(folder: Path) -> None:
 def test_the_buttons_do_it(folder: Path) -> None:
     card = fk.check("02-script")
     assert isinstance(card, CheckCard)
-    card._view = view = CheckView(card)
-    card._draw()
-    front = FakeFront(view.widget)
+    front = FakeFront(card.page)
 
     def press(verb: str) -> dict[str, Any]:
         front.send({"verb": verb})
         card.wait(10)
-        return dict(view.widget.task)
+        return dict(card.page.state)
 
-    assert view.widget.task["state"] == "not tried"
+    assert card.page.state["state"] == "not tried"
     task = press("hint")
     assert (len(task["hints"]), task["left"]) == (1, 1)
     task = press("solve")
@@ -51,7 +48,7 @@ def test_the_buttons_do_it(folder: Path) -> None:
     assert (task["state"], task["hints"], task["done"]) == ("not tried", [], [])
     (folder / "greet.bu").unlink(missing_ok=True)
     assert press("check")["notes"] == []
-    assert press("no-such-verb") == view.widget.task
+    assert press("no-such-verb") == card.page.state
 
 
 def test_it_looks_at_the_machine_that_it_is_given(folder: Path) -> None:
@@ -78,18 +75,17 @@ def test_a_quiz_is_answered_by_clicks(folder: Path) -> None:
     card = fk.check("00-recap")
     assert isinstance(card, QuizCard)
     assert 'card.answer(1, "a")' in repr(card)
-    card._view = view = QuizView(card)
-    front = FakeFront(view.widget)
+    front = FakeFront(card.page)
     front.send({"verb": "answer", "number": 1, "choice": 0})
-    assert view.widget.task["questions"][0]["said"].startswith("✗ no: ")
+    assert card.page.state["questions"][0]["said"].startswith("✗ no: ")
     front.send({"verb": "answer", "number": 1, "choice": 1})
-    assert view.widget.task["questions"][0]["said"].startswith("✓ right: ")
+    assert card.page.state["questions"][0]["said"].startswith("✓ right: ")
     card.answer(2, "b").answer(3, "b")
-    assert view.widget.task["questions"][2]["chosen"] == 1
-    assert view.widget.task["state"] == "passed"
+    assert card.page.state["questions"][2]["chosen"] == 1
+    assert card.page.state["state"] == "passed"
     assert card.ok
     front.send({"verb": "answer", "number": 9, "choice": 0})
-    assert view.widget.task["mark"] == "✗", "what cannot be answered is said"
+    assert card.page.state["mark"] == "✗", "what cannot be answered is said"
 
 
 def test_cards_show_themselves_in_a_notebook(shell: Any) -> None:

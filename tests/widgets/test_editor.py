@@ -1,4 +1,4 @@
-"""The editor's Python side: judged and saved on every change, no text is ever lost, and none is sent back to who types."""
+"""The editor's Python side: checked and saved on every change, no text is ever lost, and none is sent back to who types."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from flatkit import paths
 from flatkit.errors import InputError
 from flatkit.testing.front import FakeFront
 from flatkit.widgets.editor import Editor
-from flatkit.widgets.editor_view import EditorView
 
 EXAMPLE = (paths.examples_dir() / "web.bu").read_text(encoding="utf-8")
 
@@ -46,9 +45,7 @@ class Page:
     """What a page does, with the real view behind it."""
 
     def __init__(self, editor: Editor, name: str = "one") -> None:
-        if editor._view is None:
-            editor._view = EditorView(editor)
-            self.front = FakeFront(editor._view.widget)
+        self.front = FakeFront(editor.page)
         self.name = name
         self.seq = 0
 
@@ -57,8 +54,8 @@ class Page:
         self.seq += 1
         return self.ask("edit", seq=self.seq, text=text)
 
-    def ask(self, kind: str, **more: Any) -> dict[str, Any]:
-        self.front.send({"kind": kind, "page": self.name, **more})
+    def ask(self, verb: str, **more: Any) -> dict[str, Any]:
+        self.front.send({"verb": verb, "page": self.name, **more})
         return {said["kind"]: said for said in self.front.said()}
 
 
@@ -68,29 +65,29 @@ def page(folder: Path) -> Page:
     return Page(fk.editor("web.bu"))
 
 
-def test_typing_is_judged_and_saved(folder: Path, page: Page) -> None:
+def test_typing_is_checked_and_saved(folder: Path, page: Page) -> None:
     said = page.edit(CONFIG + "oops: 1\n")
     assert (folder / "web.bu").read_text() == CONFIG + "oops: 1\n"
-    entry = said["judged"]["report"][0]
-    assert (entry["kind"], entry["span"][:2]) == ("warning", [8, 1])
+    entry = said["checked"]["report"][0]
+    assert (entry["kind"], entry["span"]["line"], entry["span"]["column"]) == ("warning", 8, 1)
     assert "oops" in entry["message"]
     said = page.edit("variant: flatcar\nversion: [\n")
-    assert not said["judged"]["ok"]
-    assert said["judged"]["report"][0]["kind"] == "error"
+    assert not said["checked"]["ok"]
+    assert said["checked"]["report"][0]["kind"] == "error"
     assert "json" not in said["became"]
     said = page.edit(CONFIG)
-    assert said["judged"]["ok"]
-    assert said["judged"]["note"] == "saved"
+    assert said["checked"]["ok"]
+    assert said["checked"]["note"] == "saved"
     assert "/etc/hostname" in said["became"]["json"]
     assert not fk.editor("web.bu").translation.failure
 
 
 def test_a_text_is_never_sent_back_to_who_types(page: Page) -> None:
     page.seq += 1
-    page.front.send({"kind": "edit", "page": "one", "seq": 1, "text": CONFIG + "# more\n"})
+    page.front.send({"verb": "edit", "page": "one", "seq": 1, "text": CONFIG + "# more\n"})
     sent = page.front.take()
     assert [message.state for message in sent if message.state] == []
-    assert [message.content["kind"] for message in sent] == ["judged", "became"]
+    assert [message.content["kind"] for message in sent] == ["checked", "became"]
     assert not any("text" in message.content for message in sent)
 
 
@@ -106,7 +103,7 @@ def test_messages_on_several_threads_leave_one_truth(folder: Path, page: Page) -
     def type_in(name: str) -> None:
         for seq in range(1, 26):
             text = f"# {name} {seq}\n" + CONFIG
-            page.front.send({"kind": "edit", "page": name, "seq": seq, "text": text})
+            page.front.send({"verb": "edit", "page": name, "seq": seq, "text": text})
 
     threads = [threading.Thread(target=type_in, args=(name,)) for name in ("one", "two")]
     for thread in threads:
@@ -116,9 +113,9 @@ def test_messages_on_several_threads_leave_one_truth(folder: Path, page: Page) -
     editor = fk.editor("web.bu")
     assert (folder / "web.bu").read_text() == editor.text
     assert editor.text.split("\n")[0] in ("# one 25", "# two 25")
-    judged = [said for said in page.front.said() if said["kind"] == "judged"]
-    assert len(judged) == 50
-    assert f"# {judged[-1]['page']} {judged[-1]['seq']}" == editor.text.split("\n")[0]
+    checked = [said for said in page.front.said() if said["kind"] == "checked"]
+    assert len(checked) == 50
+    assert f"# {checked[-1]['page']} {checked[-1]['seq']}" == editor.text.split("\n")[0]
     assert not (folder / "web.bu~").exists()
 
 
@@ -126,24 +123,24 @@ def test_answers_name_the_page_and_the_edit(page: Page) -> None:
     page.ask("edit", seq=7, text="# one\n" + CONFIG)
     page.name = "two"
     said = page.ask("edit", seq=1, text="# two\n" + CONFIG)
-    assert [(said[kind]["page"], said[kind]["seq"]) for kind in ("judged", "became")] == [("two", 1)] * 2
+    assert [(said[kind]["page"], said[kind]["seq"]) for kind in ("checked", "became")] == [("two", 1)] * 2
     page.name = "one"  # it hears of that and follows
     assert page.ask("sync") == {"replace": {"kind": "replace", "page": "one", "text": "# two\n" + CONFIG}}
 
 
 def test_a_page_that_comes_later_starts_with_what_is_typed(page: Page) -> None:
     page.edit("# typed\n" + CONFIG)
-    assert page.front.widget.get_state()["text"] == "# typed\n" + CONFIG
-    assert page.ask("hello", seq=0)["judged"]["ok"]
+    assert page.front.widget.get_state()["state"]["text"] == "# typed\n" + CONFIG
+    assert page.ask("hello", seq=0)["checked"]["ok"]
 
 
 def test_each_line_of_the_ignition_knows_its_source(page: Page) -> None:
     became = page.edit(CONFIG)["became"]
     lines = became["json"].split("\n")
     sources = {lines[number - 1].strip(): rest for number, *rest in became["origins"]}
-    assert sources['"path": "/etc/hostname",'] == [[5, 13, 5, 26], "path", False]
-    assert sources['"source": "data:,web"'] == [[7, 17, 7, 20], "inline", False]
-    assert sources['"compression": "",'] == [[7, 17, 7, 20], "inline", True]
+    assert sources['"path": "/etc/hostname",'] == [(5, 13, 5, 26), "path", False]
+    assert sources['"source": "data:,web"'] == [(7, 17, 7, 20), "inline", False]
+    assert sources['"compression": "",'] == [(7, 17, 7, 20), "inline", True]
 
 
 def test_the_explanation_and_the_changes_are_made_when_their_tab_is_open(page: Page) -> None:
@@ -154,17 +151,17 @@ def test_the_explanation_and_the_changes_are_made_when_their_tab_is_open(page: P
     assert "/etc/hostname is written" in group["sentences"][0]["text"]
     editor = fk.editor("web.bu")
     assert page.ask("hello", seq=1, tab="changes")["became"]["more"].keys() == {"start"}
-    editor.offer(CONFIG.replace("inline: web", "inline: solved"))
+    editor.solution = CONFIG.replace("inline: web", "inline: solved")
     more = page.ask("hello", seq=1)["became"]["more"]
-    assert [row for row in more["solution"] if row[0] in "+-"] == [
-        ["-", "        inline: web"],
-        ["+", "        inline: solved"],
+    assert [row for row in more["solution"] if row["mark"] in "+-"] == [
+        {"mark": "-", "text": "        inline: web"},
+        {"mark": "+", "text": "        inline: solved"},
     ]
     assert editor.text == CONFIG
 
 
 def test_the_end_of_a_solution_is_no_difference(page: Page) -> None:
-    fk.editor("web.bu").offer(CONFIG)
+    fk.editor("web.bu").solution = CONFIG
     assert page.ask("hello", seq=0, tab="changes")["became"]["more"]["solution"] == []
 
 
@@ -179,14 +176,14 @@ def test_the_same_file_has_one_editor_which_follows_it(folder: Path) -> None:
 def test_a_file_changed_elsewhere_is_not_overwritten(folder: Path, page: Page) -> None:
     file = folder / "web.bu"
     file.write_text("# theirs\n" + CONFIG)
-    judged = page.edit("# mine\n" + CONFIG)["judged"]
+    checked = page.edit("# mine\n" + CONFIG)["checked"]
     assert file.read_text() == "# theirs\n" + CONFIG
-    assert "not saved" in judged["note"]
-    assert judged["conflict"]
+    assert "not saved" in checked["note"]
+    assert checked["conflict"]
     said = page.ask("keep")
     assert file.read_text() == "# mine\n" + CONFIG
     assert (folder / "web.bu~").read_text() == "# theirs\n" + CONFIG
-    assert not said["judged"]["conflict"]
+    assert not said["checked"]["conflict"]
 
 
 def test_the_other_text_can_be_loaded_instead(folder: Path, page: Page) -> None:
@@ -223,7 +220,7 @@ def test_what_a_magic_or_an_exercise_writes_is_followed(folder: Path, page: Page
     assert fk.editor("web.bu").text == "# cell\n" + CONFIG
     said = {message["kind"]: message for message in page.front.said()}
     assert said["replace"]["text"] == "# cell\n" + CONFIG
-    assert said["judged"]["note"] == "loaded from the file"
+    assert said["checked"]["note"] == "loaded from the file"
 
 
 def test_a_text_that_is_in_no_file_is_not_replaced(folder: Path, page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,10 +231,10 @@ def test_a_text_that_is_in_no_file_is_not_replaced(folder: Path, page: Page, mon
 
     with monkeypatch.context() as patch:
         patch.setattr(drafts, "_replace", refuse)
-        assert "not saved" in page.edit("# mine\n" + CONFIG)["judged"]["note"]
+        assert "not saved" in page.edit("# mine\n" + CONFIG)["checked"]["note"]
     (folder / "web.bu").write_text("# theirs\n" + CONFIG)
     said = page.ask("look")
-    assert said["judged"]["conflict"]
+    assert said["checked"]["conflict"]
     assert "replace" not in said
     assert fk.editor("web.bu").text == "# mine\n" + CONFIG
 
@@ -292,7 +289,7 @@ def test_a_folder_that_cannot_be_written_loses_nothing(folder: Path, monkeypatch
 
 def test_a_file_that_is_no_text_is_refused(folder: Path) -> None:
     (folder / "web.bu").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="no UTF-8"):
+    with pytest.raises(InputError, match="not UTF-8"):
         fk.editor("web.bu")
 
 

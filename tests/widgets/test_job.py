@@ -12,7 +12,7 @@ import pytest
 from flatkit.errors import Cancelled, MachineError
 from flatkit.events import ConsoleLine, PhaseEnded, Progressed, Said, phase
 from flatkit.widgets.job import Job
-from flatkit.widgets.progress import CONSOLE_LINES, LONGEST_LINE, Progress, Refresher
+from flatkit.widgets.progress import CONSOLE_LINES, LONGEST_LINE, Refresher, WorkProgress
 
 
 def test_a_job_begins_at_once_and_gives_its_result() -> None:
@@ -64,7 +64,7 @@ def test_cancel_asks_and_returns_at_once() -> None:
 
 
 def test_progress_keeps_outer_phases_and_notes_inner_ones() -> None:
-    progress = Progress()
+    progress = WorkProgress()
     with phase(progress, "image", "Image", typical=10):
         with phase(progress, "packages", "Fetching packages"):
             assert progress.phases[0].note == "Fetching packages"
@@ -76,14 +76,14 @@ def test_progress_keeps_outer_phases_and_notes_inner_ones() -> None:
 
 
 def test_a_failed_phase_is_marked() -> None:
-    progress = Progress()
+    progress = WorkProgress()
     with pytest.raises(ValueError, match="broken"), phase(progress, "image", "Image"):
         raise ValueError("broken")
     assert progress.phases[0].mark == "✗"
 
 
 def test_the_console_is_a_bounded_ring() -> None:
-    progress = Progress()
+    progress = WorkProgress()
     for number in range(CONSOLE_LINES * 3):
         progress.notify(ConsoleLine(machine="web", text=f"{number} " + "x" * 1000))
     kept = progress.console()
@@ -95,7 +95,7 @@ def test_the_console_is_a_bounded_ring() -> None:
 
 def test_a_cancelled_image_build_is_stopped_by_its_next_word() -> None:
     cancel = threading.Event()
-    progress = Progress(cancel=cancel)
+    progress = WorkProgress(cancel=cancel)
 
     def build() -> None:
         with phase(progress, "image", "Image"):
@@ -113,7 +113,7 @@ def test_a_cancelled_image_build_is_stopped_by_its_next_word() -> None:
 
 
 def test_a_flood_is_drawn_at_most_ten_times_a_second() -> None:
-    progress, over, drawn = Progress(), threading.Event(), []
+    progress, over, drawn = WorkProgress(), threading.Event(), []
     refresher = Refresher(lambda: drawn.append(progress.console(1)), progress.changed, over.is_set)
     began = time.monotonic()
     while time.monotonic() - began < 0.5:

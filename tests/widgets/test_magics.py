@@ -72,7 +72,7 @@ def test_on_types_the_cell_on_a_machine(shell: Any, folder: Path, hypervisor: Fa
 def test_on_without_a_machine_says_how_to_get_one(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run_cell("%%on nobody\nhostname\n")
     said = capsys.readouterr().out
-    assert '"nobody" is no machine' in said
+    assert '"nobody" is not a machine' in said
     assert "fk.up" in said
 
 

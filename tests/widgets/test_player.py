@@ -22,7 +22,6 @@ from flatkit.events import Observer, phase
 from flatkit.steps import Boot, Demo, Step, Where, says
 from flatkit.testing.front import FakeFront
 from flatkit.widgets.player import Player
-from flatkit.widgets.player_view import PlayerView
 
 DEMO = Demo(
     name="small",
@@ -164,9 +163,7 @@ def test_a_place_that_is_not_ours_is_none(player: Player, stage: Stage, change: 
 
 
 def test_one_step_at_a_time(player: Player, stage: Stage) -> None:
-    view = PlayerView(player)
-    front = FakeFront(view.widget)
-    player._view = view
+    front = FakeFront(player.page)
     front.send({"verb": "next"})
     until(lambda: player.steps[1].state == "next" and player.steps[1].command == "echo 8080")
     assert stage.typed == []
@@ -177,9 +174,9 @@ def test_one_step_at_a_time(player: Player, stage: Stage) -> None:
     front.send({"verb": "all"})
     player.wait(10)
     assert player.ok
-    player._draw()
-    assert view.widget.demo["verdict"] == "every check passed"
-    assert view.widget.demo["over"]
+    player.draw()
+    assert player.page.state["verdict"] == "every check passed"
+    assert player.page.state["over"]
 
 
 def test_a_failed_check_ends_the_demo_with_its_hint(player: Player, stage: Stage) -> None:
@@ -207,12 +204,10 @@ def test_stopping_closes_the_stage(player: Player, stage: Stage) -> None:
 
 def test_a_step_at_work_locks_the_buttons(player: Player, stage: Stage) -> None:
     stage.hold = threading.Event()
-    view = PlayerView(player)
-    player._view = view
     player.next()
     until(lambda: player.is_working and bool(player.progress.phases))
-    player._draw()
-    told = view.widget.demo
+    player.draw()
+    told = player.page.state
     assert told["working"]
     assert told["running"]
     assert any("Kernel" in step["boot"] for step in told["steps"])
@@ -241,14 +236,12 @@ def no_libvirt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_where_nothing_can_boot_the_recorded_run_plays_and_says_so(folder: Path, no_libvirt: None) -> None:
     player = Player("provision", speed=0, stages=None)  # type: ignore[arg-type]
-    view = PlayerView(player)
-    player._view = view
     assert asyncio.run(awaited(player)).ok
-    player._draw()
+    player.draw()
     assert "no machine can boot here (libvirt cannot be reached), so you see a recorded run: recorded on" in repr(
         player
     )
-    assert "recorded on" in view.widget.demo["banner"]
+    assert "recorded on" in player.page.state["banner"]
     assert "✓ 7/7" in repr(player)
     assert player.progress.phases, "the boot is shown as well"
     player.all().wait(10)
@@ -275,9 +268,7 @@ def test_a_recording_goes_step_by_step(folder: Path) -> None:
 
 def test_one_click_goes_from_live_to_recorded_at_the_same_step(folder: Path, stage: Stage) -> None:
     player = Player("everywhere", image="lab", speed=0, stages=stage.open)
-    view = PlayerView(player)
-    front = FakeFront(view.widget)
-    player._view = view
+    front = FakeFront(player.page)
     stage.answers = {"flatkit everywhere web.bu": "✓ \n" * 20}
     player.next()
     until(lambda: player.steps[1].state == "next" and player.steps[0].state == "ok")
@@ -285,7 +276,7 @@ def test_one_click_goes_from_live_to_recorded_at_the_same_step(folder: Path, sta
     assert not stage.is_open, "what ran is stopped"
     assert [step.state for step in player.steps[:3]] == ["ok", "next", "waiting"]
     assert player.steps[0].output == "✓ \n" * 20, "what was done for real stays"
-    assert not view.widget.demo["recordable"]
+    assert not player.page.state["recordable"]
     player.all().wait(10)
     assert [step.state for step in player.steps] == ["ok"] * 6
     assert player.ok

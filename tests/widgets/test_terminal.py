@@ -17,7 +17,7 @@ from flatkit.machines import Machine
 from flatkit.machines.store import folder_of
 from flatkit.testing.front import FakeFront
 from flatkit.widgets.live_machine import LiveMachine
-from flatkit.widgets.terminal import Terminal, console_argv, session_argv, session_name
+from flatkit.widgets.terminal import TerminalCard, console_argv, session_argv, session_name
 
 pytestmark = pytest.mark.usefixtures("backend")
 
@@ -31,8 +31,8 @@ def machine(folder: Path) -> LiveMachine:
 class Page:
     """What came to the page, waited for."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        self.front = FakeFront(terminal.widget)
+    def __init__(self, terminal: TerminalCard) -> None:
+        self.front = FakeFront(terminal.page)
         self.text = b""
         self.ended = ""
 
@@ -108,39 +108,36 @@ def test_nothing_of_a_session_stays_where_hang_ups_are_ignored(console: Path, ma
 
 
 def test_keys_go_over_the_kernel_and_back(machine: LiveMachine) -> None:
-    place = machine.terminal()
-    assert "flatkit ssh web" in repr(place)
-    terminal = machine.view().terminal
-    assert terminal is not None
+    terminal = machine.terminal()
+    assert "flatkit ssh web" in repr(terminal)
     page = Page(terminal)
-    page.front.send({"kind": "open", "columns": 90, "rows": 20})
+    page.front.send({"verb": "open", "columns": 90, "rows": 20})
     page.wait_for(b"welcome")
-    page.front.send({"kind": "input", "text": "ls\r"})
+    page.front.send({"verb": "input", "text": "ls\r"})
     page.wait_for(b"typed:ls")
-    page.front.send({"kind": "size", "columns": 100, "rows": 30})
+    page.front.send({"verb": "size", "columns": 100, "rows": 30})
     page.wait_for(b"<100x30>")
-    page.front.send({"kind": "drawn", "bytes": len(page.text)})
-    page.front.send({"kind": "input", "text": "exit\r"})
+    page.front.send({"verb": "drawn", "count": len(page.text)})
+    page.front.send({"verb": "input", "text": "exit\r"})
     assert page.wait_for_end() == "The session has ended."
 
 
 def test_there_is_one_terminal_a_machine_and_it_goes_with_it(machine: LiveMachine) -> None:
-    first = machine.terminal().widget
-    assert machine.terminal().widget is first
-    assert first in machine.view().widget.children
-    page = Page(machine.view().terminal)  # type: ignore[arg-type]
-    page.front.send({"kind": "open", "columns": 90, "rows": 20})
+    first = machine.terminal()
+    assert machine.terminal() is first
+    assert first.page in machine.card.widget.children
+    page = Page(first)
+    page.front.send({"verb": "open", "columns": 90, "rows": 20})
     page.wait_for(b"welcome")
     machine.down()
-    assert first.gone
-    assert first not in machine.view().widget.children
+    assert first.page.state["gone"]
+    assert first.page not in machine.card.widget.children
     with pytest.raises(MachineError):
         machine.terminal()
 
 
 def test_a_machine_that_does_not_answer_is_said_on_the_page(machine: LiveMachine) -> None:
-    machine.terminal()
-    page = Page(machine.view().terminal)  # type: ignore[arg-type]
+    page = Page(machine.terminal())
     Machine("web").down()
-    page.front.send({"kind": "open", "columns": 90, "rows": 20})
+    page.front.send({"verb": "open", "columns": 90, "rows": 20})
     assert '"web"' in page.wait_for_end()

@@ -1,5 +1,5 @@
 // Plays recorded runs on a page of the gallery: reads the cast inside the page, and gives the notebooks' own player what a
-// kernel would give it (flatkit/widgets/player.py and player_view.py).
+// kernel would give it (flatkit/widgets/player.py and player_state.py).
 "use strict";
 (() => {
   const MARKS = { ok: "✓", failed: "✗", running: "…", next: "▶" };
@@ -87,8 +87,8 @@
     let heard = () => {};
     const run = new Run(place.querySelector("script").textContent, place.dataset.banner, () => heard());
     const model = {
-      get: (name) => (name === "demo" ? run.value() : ""),
-      on: (name, callback) => { if (name === "change:demo") heard = callback; },
+      get: (name) => (name === "state" ? run.value() : ""),
+      on: (name, callback) => { if (name === "change:state") heard = callback; },
       off: () => { heard = () => {}; },
       send: ({ verb }) => {
         if (verb === "next") run.play(run.over ? 1 : run.wanted + 1);

@@ -1,3 +1,4 @@
+// @ts-check
 // The Butane editor: the text on the left; on the right what it becomes, what that does, and what has changed.
 import { autocompletion, closeCompletion, completionKeymap, completionStatus } from "@codemirror/autocomplete";
 import { yaml } from "@codemirror/lang-yaml";
@@ -5,248 +6,296 @@ import { linter, lintGutter } from "@codemirror/lint";
 import { searchPanelOpen } from "@codemirror/search";
 import { Annotation, EditorState } from "@codemirror/state";
 import { EditorView, hoverTooltip } from "@codemirror/view";
-import { lightUp, pane } from "./base.js";
+import { makeRoot, stateOf } from "../lib/card.js";
+import { h, say } from "../lib/dom.js";
 import { Bars } from "./bars.js";
 import { drawChanges, drawExplanation } from "./pages.js";
-import { lastLineOf, smallestChange } from "./places.js";
-import { linesOf, Preview } from "./preview.js";
-import { mended, Problems } from "./problems.js";
+import { lightUp, pane } from "./pane.js";
+import { lastLineOf, linesOf, smallestChange } from "./places.js";
+import { Preview } from "./preview.js";
+import { fixed, Problems } from "./problems.js";
 import { Schema } from "./schema.js";
-import { Tabs } from "./tabs.js";
+import { SplitTabs } from "./split.js";
 import { Talk } from "./talk.js";
-import { h, makeRoot } from "../lib/dom.js";
 
-// A change that did not come from this view's person, so that it is not sent.
+/** @typedef {import("../lib/card.js").Model<import("../state").EditorState>} Model */
+
+// A change from outside this view, so that it is not sent.
+/** @type {import("@codemirror/state").AnnotationType<boolean>} */
 const fromOutside = Annotation.define();
 
+const HELP = "F8 next problem · Ctrl+Space complete · Ctrl+F search · Esc leaves the editor";
+const LEFT = "You left the text: Tab goes on, Enter goes back";
+const LINES = { least: 10, most: 25 };
+
+/**
+ * How many faults, warnings and notes, in words.
+ * @param {import("../state").EntryState[]} report
+ */
+function countInWords(report) {
+  const kinds = Object.entries({ error: "fault", warning: "warning", info: "note" });
+  const words = kinds.map(([kind, word]) => {
+    const count = report.filter((entry) => entry.kind === kind).length;
+    return count && `${count} ${word}${count > 1 ? "s" : ""}`;
+  });
+  return words.filter(Boolean).join(", ");
+}
+
 class Editor {
+  lines = 0;
+  /** @type {(() => void)[]} */
+  endings = [];
+
+  /**
+   * @param {Model} model
+   * @param {HTMLElement} el
+   * @param {Talk} talk
+   */
   constructor(model, el, talk) {
+    const { name, schema } = stateOf(model);
     this.talk = talk;
-    this.schema = new Schema(model.get("schema"));
+    this.schema = new Schema(schema);
     this.root = makeRoot(el, model, "editor");
-    this.root.setAttribute("aria-label", `Editor for ${model.get("name")}`);
+    this.root.setAttribute("aria-label", `Editor for ${name}`);
     this.spoken = h("div", { class: "fk-unseen", role: "status", "aria-live": "polite" });
     this.verdict = h("span", { class: "fk-verdict", role: "status", "aria-live": "polite" });
     this.about = h("div", { class: "fk-about-line" });
-    this.keys = [
+    /** @type {import("@codemirror/view").KeyBinding[]} */
+    const keys = [
       { key: "F8", run: () => this.problems.step(1), shift: () => this.problems.step(-1) },
-      { key: "Mod-s", run: () => this.say(this.talk.isSaved ? "Saved" : "Not saved yet") },
+      { key: "Mod-s", run: () => this.tell(talk.isSaved ? "Saved" : "Not saved yet") },
       { key: "Escape", run: (view) => this.leave(view) },
     ];
-    this.makeText(model);
-    this.problems = new Problems(this.view, (text) => this.say(text));
-    this.preview = new Preview({ keys: this.keys, lightSource: (origins) => this.lightText(origins) });
-    this.bars = new Bars(this.talk, model.get("name"), { take: (text) => this.take(text) });
-    this.layOut();
+    this.view = this.makeText(name, keys);
+    this.problems = new Problems(this.view, (text) => this.tell(text));
+    this.preview = new Preview({ keys, lightSource: (origin) => this.lightText(origin) });
+    this.bars = new Bars(talk, name, (text) => this.take(text));
+    this.gate = this.makeGate();
+    this.explanation = h("div", { class: "fk-page", tabindex: "0" });
+    this.changes = h("div", { class: "fk-page", tabindex: "0" });
+    this.tabs = this.layOut();
+    this.grow();
+    this.tabs.follow(this.root);
     this.listen();
     this.catchUp();
   }
 
-  makeText(model) {
+  /**
+   * @param {string} name
+   * @param {import("@codemirror/view").KeyBinding[]} keys
+   */
+  makeText(name, keys) {
     const extensions = [
-      pane({
-        label: `Butane config ${model.get("name")}`,
-        language: yaml(),
-        keys: [...this.keys, ...completionKeymap],
-      }),
+      pane({ label: `Butane config ${name}`, language: yaml(), keys: [...keys, ...completionKeymap] }),
       EditorState.lineSeparator.of(this.talk.text.includes("\r\n") ? "\r\n" : "\n"),
       lintGutter(),
       linter(null),
-      mended,
+      fixed,
       autocompletion({ override: [this.schema.complete], icons: false, maxRenderedOptions: 60 }),
       hoverTooltip(this.schema.hover),
       EditorView.updateListener.of((update) => this.updated(update)),
     ];
-    this.view = new EditorView({ doc: this.talk.text, extensions });
+    return new EditorView({ doc: this.talk.text, extensions });
+  }
+
+  /** Where the focus goes when the user leaves the text: Tab is indentation inside it. */
+  makeGate() {
+    const attributes = { class: "fk-gate", tabindex: "-1", role: "group", "aria-label": LEFT };
+    const gate = h("div", attributes, LEFT);
+    gate.onkeydown = (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      this.view.focus();
+    };
+    return gate;
   }
 
   layOut() {
-    const help = h(
-      "span",
-      { class: "fk-help" },
-      "F8 next problem · Ctrl+Space complete · Ctrl+F search · Esc leaves the editor",
-    );
-    this.gate = h(
-      "div",
-      {
-        class: "fk-gate",
-        tabindex: "-1",
-        role: "group",
-        "aria-label": "You left the text. Tab goes on, Enter goes back",
-        onkeydown: (event) => {
-          if (event.key !== "Enter") return;
-          event.preventDefault();
-          this.view.focus();
-        },
-      },
-      "You left the text: Tab goes on, Enter goes back",
-    );
-    this.explanation = h("div", { class: "fk-page", tabindex: "0" });
-    this.changes = h("div", { class: "fk-page", tabindex: "0" });
     const text = h("div", { class: "fk-text" }, this.view.dom, this.gate, this.about);
-    this.tabs = new Tabs(
-      [
+    const tabs = new SplitTabs({
+      label: "Views of this config",
+      pages: [
         { name: "butane", title: "Butane", element: text },
         { name: "ignition", title: "Ignition", element: this.preview.element },
         { name: "explain", title: "Explain", element: this.explanation },
         { name: "changes", title: "Changes", element: this.changes },
       ],
-      (name) => {
+      onShow: (name) => {
         if (name !== "butane") this.talk.show(name);
         this.view.requestMeasure();
       },
-    );
-    const side = h("div", { class: "fk-side" }, this.tabs.bar, this.preview.element, this.explanation, this.changes);
-    const foot = h("div", { class: "fk-foot" }, this.verdict, help);
-    this.root.append(
-      this.bars.top,
-      this.bars.strip,
-      this.bars.conflict,
-      this.bars.offer,
-      h("div", { class: "fk-body" }, text, side),
-      foot,
-      this.problems.list,
-      this.spoken,
-    );
-    this.grow();
-    this.tabs.follow(this.root);
+    });
+    const { top, strip, conflict, offer } = this.bars;
+    const side = h("div", { class: "fk-side" }, tabs.bar, this.preview.element, this.explanation, this.changes);
+    const body = h("div", { class: "fk-body" }, text, side);
+    const foot = h("div", { class: "fk-foot" }, this.verdict, h("span", { class: "fk-help" }, HELP));
+    this.root.append(top, strip, conflict, offer, body, foot, this.problems.list, this.spoken);
+    return tabs;
   }
 
   listen() {
-    // Somebody may have written the file while the person was elsewhere.
-    this.root.addEventListener("focusin", (event) => {
-      if (!this.root.contains(event.relatedTarget)) this.talk.ask("look");
+    // Another program may have written the file while the user was elsewhere.
+    this.root.addEventListener("focusin", ({ relatedTarget }) => {
+      if (!this.root.contains(/** @type {Node | null} */ (relatedTarget))) this.talk.ask("look");
     });
+    /**
+     * @param {string} kind
+     * @param {(message: any) => void} act
+     */
     const on = (kind, act) => {
-      const listener = (event) => act(event.detail);
+      /** @param {Event} event */
+      const listener = (event) => act(/** @type {CustomEvent} */ (event).detail);
       this.talk.addEventListener(kind, listener);
-      (this.endings ??= []).push(() => this.talk.removeEventListener(kind, listener));
+      this.endings.push(() => this.talk.removeEventListener(kind, listener));
     };
-    on("text", ({ from }) => {
-      if (from !== this) this.follow(this.talk.text);
-    });
-    on("judged", (judged) => this.judged(judged));
+    /**
+     * @param {string} kind
+     * @param {(message: any) => void} act
+     */
+    const onNear = (kind, act) => on(kind, (message) => this.isNear() && act(message));
+    on("text", ({ from }) => from !== this && this.follow(this.talk.text));
+    on("checked", (checked) => this.checked(checked));
     on("became", (became) => this.became(became));
     on("state", () => this.state());
-    on("others", ({ names }) => this.isNear() && this.bars.askOther(names));
-    on("take", ({ text, name }) => this.isNear() && (this.take(text), this.say(`The text of ${name} is here now`)));
-    on("said", ({ text, ok }) => this.isNear() && this.bars.say(text, ok));
+    onNear("others", ({ names }) => this.bars.askOther(names));
+    onNear("said", ({ text, ok }) => this.bars.say(text, ok));
+    onNear("take", ({ text, name }) => {
+      this.take(text);
+      this.tell(`The text of ${name} is here now`);
+    });
   }
-  /** Whether this view, of several on the page, is the one that the person is in. */
+
+  /** Whether the user is in this view, of several on the page. */
   isNear() {
     return this.root.contains(document.activeElement) || this.root === document.querySelector(".fk-editor");
   }
 
   catchUp() {
-    const { judged, became } = this.talk.last;
-    if (judged && judged.seq === this.talk.seq) this.judged(judged);
-    if (became && became.seq === this.talk.seq) this.became(became);
-    if (this.talk.cameBack) this.say("What you typed while the kernel was away is back");
+    const { checked, became } = this.talk.last;
+    if (checked?.seq === this.talk.seq) this.checked(checked);
+    if (became?.seq === this.talk.seq) this.became(became);
+    if (this.talk.cameBack) this.tell("What you typed while the kernel was away is back");
     this.state();
   }
 
+  /** @param {import("@codemirror/view").ViewUpdate} update */
   updated(update) {
-    if (update.docChanged && !update.transactions.every((one) => one.annotation(fromOutside)))
-      this.talk.edit(update.state.sliceDoc(), this);
+    const isOwn = update.docChanged && !update.transactions.every((one) => one.annotation(fromOutside));
+    if (isOwn) this.talk.edit(update.state.sliceDoc(), this);
     if (update.docChanged) this.grow();
     if (update.selectionSet || update.docChanged) this.atCursor();
   }
-  /** As high as its text, within bounds; it grows with it and never shrinks, so that the page stays calm. */
+
+  /** As high as its text, within bounds; it grows and never shrinks, so that the page does not jump. */
   grow() {
-    const lines = Math.max(10, Math.min(25, this.view.state.doc.lines + 1));
-    if (lines <= (this.lines ?? 0)) return;
+    const lines = Math.max(LINES.least, Math.min(LINES.most, this.view.state.doc.lines + 1));
+    if (lines <= this.lines) return;
     this.lines = lines;
-    this.root.style.setProperty("--fk-lines", lines);
+    this.root.style.setProperty("--fk-lines", String(lines));
   }
-  /** Put another text in: only the part that differs changes, and nothing is sent. */
+
+  /**
+   * Put another text in: only the part that differs changes, and nothing is sent.
+   * @param {string} text
+   */
   follow(text) {
     const change = smallestChange(this.view.state.sliceDoc(), text);
     if (change) this.view.dispatch({ changes: change, annotations: fromOutside.of(true) });
   }
-  /** Put another text in as the person's own change: it can be undone. */
+
+  /**
+   * Put another text in as the user's own change: it can be undone.
+   * @param {string} text
+   */
   take(text) {
     const change = smallestChange(this.view.state.sliceDoc(), text);
     if (change) this.view.dispatch({ changes: change, userEvent: "input.paste" });
     this.view.focus();
   }
 
-  judged({ report, ok, ignition, seq }) {
+  /** @param {import("../state").CheckedMessage} message */
+  checked({ report, ok, ignition, seq }) {
     this.problems.show(report);
-    const count = (kind, word) => {
-      const n = report.filter((entry) => entry.kind === kind).length;
-      return n ? `${n} ${word}${n > 1 ? "s" : ""}` : null;
-    };
-    const found = [count("error", "fault"), count("warning", "warning"), count("info", "note")]
-      .filter(Boolean)
-      .join(", ");
-    const words = ok
-      ? `✓ Becomes Ignition ${ignition}${found ? ` · ${found}` : ""}`
-      : `✗ ${found}: no machine can be made from this yet`;
-    if (this.verdict.textContent !== words) this.verdict.textContent = words;
+    const found = countInWords(report);
+    const becomes = `✓ Becomes Ignition ${ignition}${found && ` · ${found}`}`;
+    say(this.verdict, ok ? becomes : `✗ ${found}: no machine can be made from this yet`);
     this.verdict.className = `fk-verdict ${ok ? "fk-ok" : "fk-bad"}`;
-    requestAnimationFrame(() => {
-      this.root.dataset.judged = seq;
-    });
+    this.mark("checked", seq);
   }
+
+  /** @param {import("../state").BecameMessage} message */
   became({ json, origins, more, seq }) {
     this.preview.show(json, origins);
     if (more.explain) drawExplanation(this.explanation, more, json !== undefined, (line) => this.goTo(line));
-    if (more.start !== undefined || more.solution !== undefined) drawChanges(this.changes, more);
+    if (more.start || more.solution) drawChanges(this.changes, more);
     this.atCursor();
-    requestAnimationFrame(() => {
-      this.root.dataset.became = seq;
-    });
-  }
-  state() {
-    const { judged } = this.talk.last;
-    this.bars.state({ judged });
-    this.tabs.offer("changes", Boolean(judged?.start || judged?.solution));
-    this.root.dataset.seq = this.talk.seq;
+    this.mark("became", seq);
   }
 
-  /** The line at the cursor lights up what it becomes, and says what its key means. */
+  state() {
+    const { checked } = this.talk.last;
+    this.bars.draw();
+    this.tabs.offer("changes", Boolean(checked?.start || checked?.solution));
+    this.root.dataset.seq = String(this.talk.seq);
+  }
+
+  /**
+   * Say, for tests and benchmarks, which answer has been painted.
+   * @param {string} name
+   * @param {number} seq
+   */
+  mark(name, seq) {
+    requestAnimationFrame(() => {
+      this.root.dataset[name] = String(seq);
+    });
+  }
+
+  /** The line at the cursor lights up what it becomes, and its key is explained. */
   atCursor() {
-    if (!this.preview) return;
+    if (!this.preview) return; // while it is made
     const { doc, selection } = this.view.state;
-    const number = doc.lineAt(selection.main.head).number;
+    const { number } = doc.lineAt(selection.main.head);
     this.preview.light(number, lastLineOf(doc, number), this.view.hasFocus);
     if (this.view.hasFocus) lightUp(this.view, [], false);
     const found = this.schema.keyOfLine(doc, number);
-    this.about.replaceChildren(
-      ...(found
-        ? [
-            h("b", {}, found.path.join(" › ")),
-            ` ${found.field.type}. ${found.field.doc}${found.field.default ? ` Default: ${found.field.default}.` : ""}`,
-          ]
-        : ["\u00a0"]),
-    );
+    if (!found) {
+      this.about.replaceChildren("\u00a0");
+      return;
+    }
+    const { path, field } = found;
+    const standard = field.default ? ` Default: ${field.default}.` : "";
+    this.about.replaceChildren(h("b", {}, path.join(" › ")), ` ${field.type}. ${field.doc}${standard}`);
   }
-  lightText(origins) {
-    const { doc } = this.view.state;
-    lightUp(
-      this.view,
-      origins.flatMap((origin) => linesOf(doc, origin)),
-      true,
-    );
-    if (origins.length) lightUp(this.preview.view, [origins[0].line], false);
+
+  /** @param {import("./preview.js").Origin | null} origin */
+  lightText(origin) {
+    lightUp(this.view, origin?.span ? linesOf(this.view.state.doc, origin.span) : [], true);
+    if (origin) lightUp(this.preview.view, [origin.line], false);
   }
+
+  /** @param {number} line */
   goTo(line) {
     const { doc } = this.view.state;
-    if (this.tabs.isNarrow) this.tabs.show("butane");
+    if (this.tabs.isNarrow) this.tabs.choose("butane");
     this.view.dispatch({ selection: { anchor: doc.line(Math.min(line, doc.lines)).from }, scrollIntoView: true });
     this.view.focus();
   }
+
+  /** @param {EditorView} view */
   leave(view) {
     if (completionStatus(view.state)) return closeCompletion(view);
     if (searchPanelOpen(view.state)) return false;
     if (view === this.view) this.gate.focus();
-    else this.tabs.bar.querySelector("[aria-selected=true]").focus();
+    else this.tabs.focus();
     return true;
   }
-  say(text) {
+
+  /** @param {string} text */
+  tell(text) {
     this.spoken.textContent = text;
     return true;
   }
+
   end() {
     for (const end of this.endings) end();
     this.tabs.stop();
@@ -256,13 +305,16 @@ class Editor {
   }
 }
 
-// Called once for each model; a model may have several views.
+/** Called once for each model; a model may have several views. */
 export default () => {
+  /** @type {Talk} */
   let talk;
   return {
+    /** @param {{ model: Model }} widget */
     initialize({ model }) {
       talk = new Talk(model);
     },
+    /** @param {{ model: Model, el: HTMLElement }} view */
     render({ model, el }) {
       const editor = new Editor(model, el, talk);
       return () => editor.end();

@@ -1,23 +1,41 @@
-// The conversation with Python about one text. The page owns the text: what comes from Python is only ever put into it when
-// it was asked for. At most one edit is on its way, the newest waits behind it: a slow answer never makes a queue.
-import { lifeOf } from "../lib/dom.js";
+// @ts-check
+// The conversation with Python about one text. The page owns the text: what comes from Python is only put into it on
+// request. At most one edit is on its way, the newest waits behind it: a slow answer never makes a queue.
+import { actOn, lifeOf, stateOf } from "../lib/card.js";
 
-const SLOW = 1500;
+/** @typedef {import("../state").CheckedMessage} CheckedMessage */
+/** @typedef {import("../state").BecameMessage} BecameMessage */
+
+const SLOW_MS = 1500;
 
 /** The one conversation of a model; several views of it share the text. */
 export class Talk extends EventTarget {
+  page = Math.random().toString(36).slice(2);
+  /** The number of the newest text. */
+  seq = 0;
+  /** The newest edit that Python has checked, and saved. */
+  answered = 0;
+  /** @type {{ seq: number, text: string, at: number } | null} */
+  onItsWay = null;
+  tab = "ignition";
+  /**
+   * The newest answer of each kind, for views that come later.
+   * @type {{ checked?: CheckedMessage, became?: BecameMessage }}
+   */
+  last = {};
+  /** What was typed without a kernel, where the file has changed since. @type {string | undefined} */
+  offered = undefined;
+  cameBack = false;
+
+  /** @param {import("../lib/card.js").Model<import("../state").EditorState>} model */
   constructor(model) {
     super();
-    this.model = model;
-    this.page = Math.random().toString(36).slice(2);
-    this.seq = 0; // of the newest text
-    this.answered = 0; // the newest edit that Python has judged, and saved
-    this.onItsWay = null;
-    this.text = model.get("text");
-    this.base = this.sent = this.text; // what Python has, and what it may have: its answer can be lost
-    this.tab = "ignition";
-    this.last = {}; // the newest answer of each kind, for views that come later
-    this.key = `flatkit-draft:${model.get("place")}`;
+    const { text, place } = stateOf(model);
+    this.act = actOn(model);
+    this.text = text;
+    this.base = text; // what Python has
+    this.sent = text; // what Python may have: its answer can be lost
+    this.key = `flatkit-draft:${place}`;
     model.on("msg:custom", (content) => this.hear(content));
     this.life = lifeOf(model, () => this.lifeChanged());
     this.takeDraft();
@@ -32,44 +50,53 @@ export class Talk extends EventTarget {
     return this.answered >= this.seq;
   }
   get isSlow() {
-    return !this.isSaved && this.onItsWay !== null && performance.now() - this.onItsWay.at > SLOW;
+    return !this.isSaved && this.onItsWay !== null && performance.now() - this.onItsWay.at > SLOW_MS;
   }
 
-  /** What was typed while no kernel could keep it. It comes back by itself unless the file has become another one. */
+  /** What was typed while no kernel could save it comes back by itself, unless the file has changed since. */
   takeDraft() {
     const draft = this.readDraft();
-    if (!draft || draft.text === this.base) return this.dropDraft();
-    if (draft.bases.includes(this.base)) {
+    if (!draft || draft.text === this.base) {
+      this.dropDraft();
+    } else if (draft.bases.includes(this.base)) {
       this.text = draft.text;
       this.seq = 1;
       this.cameBack = true;
     } else this.offered = draft.text;
   }
+
+  /** @returns {{ bases: string[], text: string } | null} */
   readDraft() {
     try {
-      const draft = JSON.parse(localStorage.getItem(this.key));
+      const draft = JSON.parse(localStorage.getItem(this.key) ?? "null");
       return Array.isArray(draft?.bases) && typeof draft.text === "string" ? draft : null;
     } catch {
       return null;
     }
   }
+
   keepDraft() {
     try {
       localStorage.setItem(this.key, JSON.stringify({ bases: [this.base, this.sent], text: this.text }));
     } catch {
-      /* full, or not allowed */
+      // full, or not allowed
     }
   }
+
   dropDraft() {
     this.offered = undefined;
     try {
       localStorage.removeItem(this.key);
     } catch {
-      /* not allowed */
+      // not allowed
     }
     this.changed();
   }
 
+  /**
+   * @param {string} text
+   * @param {object} from the view in which it was typed
+   */
   edit(text, from) {
     this.text = text;
     this.seq += 1;
@@ -78,64 +105,91 @@ export class Talk extends EventTarget {
     this.sendNewest();
     this.changed();
   }
+
   sendNewest() {
     if (this.onItsWay || !this.isAlive) return;
     this.onItsWay = { seq: this.seq, text: this.text, at: performance.now() };
     this.sent = this.text;
     this.keepDraft();
     this.ask("edit", { seq: this.seq, text: this.text });
-    setTimeout(() => this.changed(), SLOW + 50);
+    setTimeout(() => this.changed(), SLOW_MS + 50);
   }
-  ask(kind, more = {}) {
-    if (this.isAlive) this.model.send({ kind, page: this.page, tab: this.tab, ...more });
+
+  /**
+   * @param {string} verb
+   * @param {object} more
+   */
+  ask(verb, more = {}) {
+    if (this.isAlive) this.act(verb, { page: this.page, tab: this.tab, ...more });
   }
+
+  /** @param {string} tab */
   show(tab) {
     this.tab = tab;
     if (tab !== "ignition") this.ask("hello", { seq: this.seq });
   }
 
   lifeChanged() {
-    this.onItsWay = null; // whatever was on its way is not answered any more
+    this.onItsWay = null; // no answer comes any more
     if (!this.isSaved) this.sendNewest();
     this.changed();
   }
 
-  hear(content) {
-    if (content.kind === "judged") return this.judged(content);
-    if (content.kind === "became" && content.page === this.page && content.seq === this.seq) {
-      this.last.became = content;
-      return this.emit("became", content);
-    }
-    if (content.page && content.page !== this.page) return;
-    if (content.kind === "replace") this.replace(content.text);
-    if (["others", "take", "said"].includes(content.kind)) this.emit(content.kind, content);
+  /** @param {import("../state").EditorMessage} message */
+  hear(message) {
+    if (message.kind === "checked") this.checked(message);
+    else if (message.kind === "became") this.became(message);
+    else if (message.page && message.page !== this.page) return;
+    else if (message.kind === "replace") this.replace(message.text);
+    else this.emit(message.kind, message);
   }
-  judged(content) {
-    if (content.page !== this.page) {
+
+  /** @param {BecameMessage} message */
+  became(message) {
+    if (message.page !== this.page || message.seq !== this.seq) return;
+    this.last.became = message;
+    this.emit("became", message);
+  }
+
+  /** @param {CheckedMessage} message */
+  checked(message) {
+    if (message.page !== this.page) {
       // Another page edits the same file: follow it, unless something of this page is still on its way.
-      if (content.page && this.isSaved) this.ask("sync");
+      if (message.page && this.isSaved) this.ask("sync");
       return;
     }
-    if (this.onItsWay?.seq === content.seq) {
+    if (this.onItsWay?.seq === message.seq) {
       this.base = this.onItsWay.text;
       this.onItsWay = null;
     }
-    this.answered = Math.max(this.answered, content.seq);
-    if (content.seq < this.seq) return this.sendNewest();
-    this.last.judged = content;
+    this.answered = Math.max(this.answered, message.seq);
+    if (message.seq < this.seq) {
+      this.sendNewest();
+      return;
+    }
+    this.last.checked = message;
     if (!this.offered) this.dropDraft();
-    this.emit("judged", content);
+    this.emit("checked", message);
     this.changed();
   }
+
+  /** @param {string} text */
   replace(text) {
     if (text === this.text) return;
-    this.text = this.base = this.sent = text;
+    this.text = text;
+    this.base = text;
+    this.sent = text;
     this.emit("text", { from: null });
   }
 
+  /**
+   * @param {string} kind
+   * @param {object} [detail]
+   */
   emit(kind, detail) {
     this.dispatchEvent(new CustomEvent(kind, { detail }));
   }
+
   changed() {
     this.emit("state");
   }

@@ -1,6 +1,16 @@
-// Small helpers that the widgets share: elements, and what to say when the kernel behind a widget is gone.
+// @ts-check
+// Small helpers that the widgets share: elements, changing them in place, and the widget's root.
 
-/** An element: `h("button", { class: "x", onclick }, "text", child)`. Attributes that are null or false are left out. */
+/** @typedef {Node | string | null | undefined | false} Child */
+
+/**
+ * Make an element: `h("button", { class: "x", onclick }, "text", child)`. Null and false attributes are left out.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {Record<string, any>} attributes
+ * @param {...(Child | Child[])} children
+ * @returns {HTMLElementTagNameMap[Tag]}
+ */
 export function h(tag, attributes = {}, ...children) {
   const el = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -8,54 +18,66 @@ export function h(tag, attributes = {}, ...children) {
     else if (value === true) el.setAttribute(name, "");
     else if (value !== null && value !== false && value !== undefined) el.setAttribute(name, value);
   }
-  el.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  for (const child of children.flat()) if (child !== null && child !== undefined && child !== false) el.append(child);
   return el;
 }
 
 let counter = 0;
-/** A name that no other element on the page has. */
-export const freshId = (stem) => `fk-${stem}-${(counter += 1)}-${Math.random().toString(36).slice(2, 8)}`;
 
 /**
- * Whether the kernel behind a model is there: `isAlive`, and `changed()` is called when that changes. What anywidget hands
- * out is not the model itself and does not know, so the widget manager is asked, by the trait `ident` (bundle.py).
+ * An id that no other element on the page has.
+ * @param {string} stem
  */
-export function lifeOf(model, changed) {
-  const life = { isAlive: true };
-  model.on("comm_live_update", async () => {
-    try {
-      life.isAlive = (await model.widget_manager.get_model(model.get("ident"))).comm_live !== false;
-    } catch {
-      life.isAlive = false; // the manager has forgotten it
+export function freshId(stem) {
+  counter += 1;
+  return `fk-${stem}-${counter}-${Math.random().toString(36).slice(2, 8)}`;
+}
+
+/**
+ * Set an element's text, if it differs: focus, selection and scroll position stay.
+ * @param {Element | Node} el
+ * @param {string} text
+ */
+export function say(el, text) {
+  if (el.textContent !== text) el.textContent = text;
+}
+
+/**
+ * Set an element's text, if it differs; an empty one is hidden.
+ * @param {HTMLElement} el
+ * @param {string} text
+ */
+export function sayOrHide(el, text) {
+  say(el, text);
+  el.hidden = !text;
+}
+
+/** @type {WeakMap<Element, any>} */
+const partsOf = new WeakMap();
+
+/**
+ * Bring the children of `el` to `rows`, in place. `make` returns the parts of a new row, `update` fills them in.
+ * @template Row
+ * @template {{ root: HTMLElement }} Parts
+ * @param {Element} el
+ * @param {Row[]} rows
+ * @param {{ key: (row: Row, at: number) => string, make: (row: Row, at: number) => Parts,
+ *   update?: (parts: Parts, row: Row) => void }} how
+ */
+export function keep(el, rows, { key, make, update }) {
+  const old = new Map(Array.from(el.children, (child) => [/** @type {HTMLElement} */ (child).dataset.key, child]));
+  for (const [at, row] of rows.entries()) {
+    const name = key(row, at);
+    let child = old.get(name);
+    if (!child) {
+      const parts = make(row, at);
+      child = parts.root;
+      parts.root.dataset.key = name;
+      partsOf.set(child, parts);
     }
-    changed();
-  });
-  return life;
-}
-
-/**
- * The widget's root: JupyterLab keeps its shortcuts away from it, and its styles apply below `.fk-widget` alone.
- * While the kernel is gone, a line at its top says so and what to do.
- */
-export function makeRoot(el, model, name) {
-  const gone = h(
-    "div",
-    { class: "fk-gone", role: "status", "aria-live": "assertive", hidden: true },
-    "⚠ The kernel has restarted, so nothing here can answer. Run this cell again to go on.",
-  );
-  const root = h("section", { class: `fk-widget fk-${name}`, "data-lm-suppress-shortcuts": "true" }, gone);
-  el.append(root);
-  const life = lifeOf(model, () => {
-    gone.hidden = life.isAlive;
-    root.classList.toggle("fk-is-gone", !life.isAlive);
-  });
-  return root;
-}
-
-/** Whether the page is dark: by JupyterLab's word, by VS Code's, or by the system's. */
-export function isDark() {
-  const { body } = document;
-  if (body.dataset.jpThemeLight) return body.dataset.jpThemeLight === "false";
-  if (body.dataset.vscodeThemeKind) return body.dataset.vscodeThemeKind.includes("dark");
-  return matchMedia("(prefers-color-scheme: dark)").matches;
+    old.delete(name);
+    if (el.children[at] !== child) el.insertBefore(child, el.children[at] ?? null);
+    update?.(partsOf.get(child), row);
+  }
+  for (const child of old.values()) child.remove();
 }

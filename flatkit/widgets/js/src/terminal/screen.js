@@ -1,24 +1,46 @@
-// A terminal's screen: xterm.js in the page's colours, as large as its place, with the way out by Shift+Escape.
+// @ts-check
+// A terminal's screen: xterm.js in the page's colours, as large as its place. Shift+Escape leaves it.
 import { FitAddon } from "@xterm/addon-fit";
 import { Terminal } from "@xterm/xterm";
-import { isDark } from "../lib/dom.js";
 
-const colour = (el, name) => getComputedStyle(el).getPropertyValue(name).trim();
-const themeOf = (root) => {
+/** Whether the page is dark: by JupyterLab's word, by VS Code's, or by the system's. */
+function isDark() {
+  const { jpThemeLight, vscodeThemeKind } = document.body.dataset;
+  if (jpThemeLight) return jpThemeLight === "false";
+  if (vscodeThemeKind) return vscodeThemeKind.includes("dark");
+  return matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+/**
+ * @param {Element} el
+ * @param {string} name
+ */
+const styleOf = (el, name) => getComputedStyle(el).getPropertyValue(name).trim();
+
+/** @param {Element} root */
+function themeOf(root) {
   const dark = isDark();
   return {
-    background: colour(root, "--fk-ground") || (dark ? "#111" : "#fff"),
-    foreground: colour(root, "--fk-text") || (dark ? "#eee" : "#111"),
-    cursor: colour(root, "--fk-accent"),
+    background: styleOf(root, "--fk-ground") || (dark ? "#111" : "#fff"),
+    foreground: styleOf(root, "--fk-text") || (dark ? "#eee" : "#111"),
+    cursor: styleOf(root, "--fk-accent"),
     selectionBackground: dark ? "#3a5f8a" : "#b5d3f5",
   };
-};
+}
 
-/** xterm measures itself, so it is opened once `place` has a size: `begun` is called then, once. `leave` is where focus goes. */
+/**
+ * @param {Element} root where the colours come from
+ * @param {HTMLElement} place
+ * @param {object} options
+ * @param {string} options.label
+ * @param {boolean} [options.readOnly]
+ * @param {() => void} options.begun called once, when `place` has a size: xterm measures itself, so it opens then
+ * @param {() => void} options.leave moves the focus out of the screen
+ */
 export function makeScreen(root, place, { label, readOnly = false, begun, leave }) {
   const term = new Terminal({
     fontSize: readOnly ? 12 : 13,
-    fontFamily: colour(root, "--fk-code") || "monospace",
+    fontFamily: styleOf(root, "--fk-code") || "monospace",
     minimumContrastRatio: 4.5,
     scrollback: 5000,
     cursorBlink: false,
@@ -30,20 +52,20 @@ export function makeScreen(root, place, { label, readOnly = false, begun, leave 
   const fit = new FitAddon();
   term.loadAddon(fit);
   term.attachCustomKeyEventHandler((event) => {
-    // Nothing is typed into what is only read, so Tab goes on as everywhere.
+    // A read-only screen takes no keys, so Tab moves on as everywhere.
     if (readOnly && event.key === "Tab") return false;
     if (event.type !== "keydown" || event.key !== "Escape" || !event.shiftKey) return true;
     leave();
     return false;
   });
-  let open = false;
+  let isOpen = false;
   const sizes = new ResizeObserver(() => {
     if (!place.clientWidth) return;
-    if (open) {
+    if (isOpen) {
       fit.fit();
       return;
     }
-    open = true;
+    isOpen = true;
     term.open(place);
     term.textarea?.setAttribute("aria-label", label);
     fit.fit();
@@ -53,23 +75,19 @@ export function makeScreen(root, place, { label, readOnly = false, begun, leave 
   const themes = new MutationObserver(() => {
     term.options.theme = themeOf(root);
   });
-  themes.observe(document.body, {
-    attributes: true,
-    attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind", "class"],
-  });
-  const { buffer } = term;
-  return {
-    term,
-    /** For tests and screen readers alike: what is on the screen, as text. */
-    text: () =>
-      Array.from(
-        { length: buffer.active.length },
-        (_, row) => buffer.active.getLine(row)?.translateToString(true) ?? "",
-      ).join("\n"),
-    end: () => {
-      sizes.disconnect();
-      themes.disconnect();
-      term.dispose();
-    },
+  const attributeFilter = ["data-jp-theme-light", "data-vscode-theme-kind", "class"];
+  themes.observe(document.body, { attributes: true, attributeFilter });
+
+  /** The screen and its scrollback as text. */
+  const text = () => {
+    const { active } = term.buffer;
+    const lines = Array.from({ length: active.length }, (_, row) => active.getLine(row)?.translateToString(true) ?? "");
+    return lines.join("\n");
   };
+  const end = () => {
+    sizes.disconnect();
+    themes.disconnect();
+    term.dispose();
+  };
+  return { term, text, end };
 }

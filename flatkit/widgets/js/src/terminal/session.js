@@ -1,48 +1,87 @@
-// Where a terminal's keys and output go: to a terminal of Jupyter's own server, or over the kernel where there is no Jupyter page.
-const ACK = 64 * 1024;
-const LOOK = 1000;
+// @ts-check
+// Where a terminal's keys and output go: to a terminal of Jupyter's own server, or through the kernel where there is no
+// Jupyter page.
+import { actOn } from "../lib/card.js";
+
+const ACK_BYTES = 64 * 1024;
+const LOOK_MS = 1000;
+
+/** @typedef {import("../lib/card.js").Model<import("../state").TerminalState>} Model */
+
+/**
+ * The screen's end of a session.
+ * @typedef {object} Wire
+ * @property {(text: string) => void} send
+ * @property {(columns: number, rows: number) => void} resize
+ * @property {() => { columns: number, rows: number }} size
+ * @property {(data: string | Uint8Array, done?: () => void) => void} write
+ * @property {(text: string) => void} [redraw]
+ * @property {() => void} opened
+ * @property {(why: string) => void} ended
+ */
+
+/** @typedef {{ connect: () => void, close: () => void, remove: () => void }} Session */
+/** @typedef {NonNullable<ReturnType<typeof findServer>>} Server */
 
 /** Jupyter's server behind this page; null where there is none (VS Code). */
 export function findServer() {
   const found = document.getElementById("jupyter-config-data");
   if (!found) return null;
-  const { baseUrl = "/", token = "" } = JSON.parse(found.textContent);
+  const { baseUrl = "/", token = "" } = JSON.parse(found.textContent ?? "{}");
   const base = new URL(baseUrl, location.href);
+  /**
+   * @param {string} path
+   * @param {RequestInit} options
+   */
   const ask = (path, options = {}) => {
     const xsrf = /(?:^|; )_xsrf=([^;]*)/.exec(document.cookie)?.[1];
-    const headers = {
-      "Content-Type": "application/json",
-      ...(xsrf && { "X-XSRFToken": xsrf }),
-      ...(token && { Authorization: `token ${token}` }),
-    };
+    /** @type {Record<string, string>} */
+    const headers = { "Content-Type": "application/json" };
+    if (xsrf) headers["X-XSRFToken"] = xsrf;
+    if (token) headers.Authorization = `token ${token}`;
     return fetch(new URL(path, base), { credentials: "same-origin", ...options, headers });
   };
+  /** @param {string} name */
   const socket = (name) => {
     const url = new URL(`terminals/websocket/${name}`, base);
     url.protocol = url.protocol.replace("http", "ws");
     if (token) url.searchParams.set("token", token);
     return new WebSocket(url);
   };
-  return { ask, socket };
+  /** @param {string} name */
+  const remove = (name) => {
+    ask(`api/terminals/${name}`, { method: "DELETE" }).catch(() => {});
+  };
+  return { ask, socket, remove };
 }
 
-/** By Jupyter's server. A second POST of a name would leak the first session, so it is looked for before. */
-export function byServer({ ask, socket }, name, argv, wire) {
+/**
+ * A session of Jupyter's server. A second POST of a name would leak the first session, so it is looked up before.
+ * @param {Server} server
+ * @param {string} name
+ * @param {string[]} argv
+ * @param {Wire} wire
+ * @returns {Session}
+ */
+export function byServer({ ask, socket, remove }, name, argv, wire) {
+  /** @type {WebSocket | null} */
   let current = null;
+  const ensure = async () => {
+    if ((await ask(`api/terminals/${name}`)).status !== 404) return;
+    const body = JSON.stringify({ name, shell_command: argv });
+    const made = await ask("api/terminals", { method: "POST", body });
+    if (!made.ok) throw new Error(`the server answered with status ${made.status}`);
+  };
   const connect = async () => {
     try {
-      if ((await ask(`api/terminals/${name}`)).status === 404) {
-        const made = await ask("api/terminals", {
-          method: "POST",
-          body: JSON.stringify({ name, shell_command: argv }),
-        });
-        if (!made.ok) throw new Error(`the server says ${made.status}`);
-      }
+      await ensure();
     } catch (error) {
-      wire.ended(`No terminal: ${error.message}`);
+      wire.ended(`No terminal: ${/** @type {Error} */ (error).message}`);
       return;
     }
-    const link = (current = socket(name));
+    const link = socket(name);
+    current = link;
+    /** @param {...(string | number)} message */
     const tell = (...message) => {
       if (link.readyState === WebSocket.OPEN) link.send(JSON.stringify(message));
     };
@@ -58,68 +97,75 @@ export function byServer({ ask, socket }, name, argv, wire) {
       if (current === link) wire.ended("The connection to the session is closed.");
     };
   };
-  return {
-    connect,
-    close: () => {
-      const link = current;
-      current = null;
-      link?.close();
-    },
-    remove: () => ask(`api/terminals/${name}`, { method: "DELETE" }).catch(() => {}),
+  const close = () => {
+    const link = current;
+    current = null;
+    link?.close();
   };
+  return { connect, close, remove: () => remove(name) };
 }
 
-/** By the kernel: bytes in both directions, and word of what was drawn, so that a flood does not pile up. */
+/**
+ * A session through the kernel: bytes in both directions, and word of what was drawn, so that a flood does not pile up.
+ * @param {Model} model
+ * @param {Wire} wire
+ * @returns {Session}
+ */
 export function byKernel(model, wire) {
+  const act = actOn(model);
   let drawn = 0;
-  const heard = (content, buffers) => {
-    if (content.kind === "output") {
-      const bytes = new Uint8Array(buffers[0].buffer, buffers[0].byteOffset, buffers[0].byteLength);
-      wire.write(bytes, () => {
-        drawn += bytes.length;
-        if (drawn >= ACK) {
-          model.send({ kind: "drawn", bytes: drawn });
-          drawn = 0;
-        }
-      });
-    }
-    if (content.kind === "ended") wire.ended(content.why);
+  /**
+   * @param {{ kind: string, why: string }} content
+   * @param {DataView[]} buffers
+   */
+  const heard = ({ kind, why }, buffers) => {
+    if (kind === "ended") wire.ended(why);
+    if (kind !== "output") return;
+    const [{ buffer, byteOffset, byteLength }] = buffers;
+    wire.write(new Uint8Array(buffer, byteOffset, byteLength), () => {
+      drawn += byteLength;
+      if (drawn < ACK_BYTES) return;
+      act("drawn", { count: drawn });
+      drawn = 0;
+    });
   };
-  wire.send = (text) => model.send({ kind: "input", text });
-  wire.resize = (columns, rows) => model.send({ kind: "size", columns, rows });
+  wire.send = (text) => act("input", { text });
+  wire.resize = (columns, rows) => act("size", { columns, rows });
   model.on("msg:custom", heard);
-  return {
-    connect: () => {
-      wire.opened();
-      model.send({ kind: "open", columns: wire.columns(), rows: wire.rows() });
-    },
-    close: () => model.off("msg:custom", heard),
-    remove: () => {},
+  const connect = () => {
+    wire.opened();
+    act("open", wire.size());
   };
+  return { connect, close: () => model.off("msg:custom", heard), remove: () => {} };
 }
 
-/** The serial console by the kernel: its last lines, asked for again and again; drawn anew when they have changed. */
+/**
+ * The serial console through the kernel: its last lines, asked for again and again, drawn when they have changed.
+ * @param {Model} model
+ * @param {Wire} wire
+ * @returns {Session}
+ */
 export function consoleByKernel(model, wire) {
-  let last = null,
-    clock = null;
-  const heard = (content) => {
-    if (content.kind !== "console") return;
-    const text = content.lines.join("\r\n");
-    if (text !== last) wire.redraw(text);
+  /** @type {string | null} */
+  let last = null;
+  let clock = 0;
+  /** @param {{ kind: string, lines: string[] }} content */
+  const heard = ({ kind, lines }) => {
+    if (kind !== "console") return;
+    const text = lines.join("\r\n");
+    if (text !== last) wire.redraw?.(text);
     last = text;
   };
-  const look = () => model.send({ kind: "console" });
-  return {
-    connect: () => {
-      model.on("msg:custom", heard);
-      wire.opened();
-      look();
-      clock = setInterval(look, LOOK);
-    },
-    close: () => {
-      clearInterval(clock);
-      model.off("msg:custom", heard);
-    },
-    remove: () => {},
+  const look = () => actOn(model)("console");
+  const connect = () => {
+    model.on("msg:custom", heard);
+    wire.opened();
+    look();
+    clock = window.setInterval(look, LOOK_MS);
   };
+  const close = () => {
+    clearInterval(clock);
+    model.off("msg:custom", heard);
+  };
+  return { connect, close, remove: () => {} };
 }

@@ -1,0 +1,127 @@
+"""A card: what a cell shows and a user works with. State and verbs are in Python; the page draws the one and sends the other.
+
+The page side is one anywidget with one trait, `state`. It sends messages `{"verb": "next"}` and never changes the state.
+Its JavaScript and CSS are in static/, built from js/ by `make bundles`.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anywidget
+import traitlets
+
+from flatkit.errors import FlatkitError
+from flatkit.widgets import display
+from flatkit.widgets.display import Twin
+
+STATIC = Path(__file__).resolve().parent / "static"
+
+
+class Page(anywidget.AnyWidget):
+    """The page side. The page finds out by `ident` whether its kernel is still there."""
+
+    ident = traitlets.Unicode().tag(sync=True)
+    state = traitlets.Dict().tag(sync=True, to_json=lambda state, page: page.current() if page.current else state)
+
+    def __init__(
+        self,
+        state: Mapping[str, Any],
+        hear: Callable[[Any], None],
+        *,
+        current: Callable[[], Mapping[str, Any]] | None = None,
+    ) -> None:
+        """`hear` takes each message. With `current` a page that opens later starts with that, not with `state`."""
+        self.current = current
+        ident = uuid.uuid4().hex
+        super().__init__(model_id=ident, ident=ident, state=dict(state))
+        self.on_msg(lambda _, message, __: hear(message))
+
+
+@functools.cache
+def page_type(bundle: str) -> type[Page]:
+    """Return the Page of a bundle. anywidget keeps one style sheet per class."""
+    return type(f"{bundle.title()}Page", (Page,), {"_esm": STATIC / f"{bundle}.js", "_css": STATIC / f"{bundle}.css"})
+
+
+class Card(Twin, ABC):
+    """Shown once in a cell, with its text. A verb that is refused raises FlatkitError in Python, and shows it here."""
+
+    # The name of its JavaScript and CSS.
+    bundle: ClassVar[str]
+    # Verbs that the page sends on its own: they leave the last refusal in sight.
+    quiet: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self) -> None:
+        self.refusal: FlatkitError | None = None
+        self._page: Page | None = None
+        self._drawing = threading.RLock()
+        self._shown_in: int | None = None
+
+    @abstractmethod
+    def state(self) -> Mapping[str, Any]:
+        """Return what the page draws, as JSON-ready values."""
+
+    @abstractmethod
+    def verbs(self) -> Mapping[str, Callable[..., object]]:
+        """Return what the page can ask for, by name; the rest of a message are keyword arguments."""
+
+    @property
+    def page(self) -> Page:
+        """The page side, made on first use."""
+        with self._drawing:
+            if self._page is None:
+                self._page = self._make_page()
+            return self._page
+
+    def _make_page(self) -> Page:
+        return page_type(self.bundle)(self.state(), self.hear)
+
+    @property
+    def widget(self) -> Any:
+        """The widget that a notebook shows."""
+        return self.page
+
+    def draw(self) -> None:
+        """Send the state to the page, if it has changed."""
+        with self._drawing:
+            if self._page is not None:
+                self._page.state = dict(self.state())
+
+    def hear(self, message: Any) -> None:
+        """Do what the page asks for. Jupyter swallows exceptions in callbacks, so a refusal is shown on the card."""
+        arguments = dict(message) if isinstance(message, dict) else {}
+        verb = str(arguments.pop("verb", ""))
+        act = self.verbs().get(verb)
+        if act is None:
+            return
+        if verb not in self.quiet:
+            self.refusal = None
+        try:
+            act(**arguments)
+        except FlatkitError as error:
+            self.refusal = error
+        self.draw()
+
+    def _ipython_display_(self) -> None:
+        self.display()
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the running cell shows it already."""
+        return self._shown_in is not None and self._shown_in == display.cell_number()
+
+    def display(self) -> None:
+        """Show the card below this cell, once. Outside IPython nothing is shown."""
+        if self.is_shown or display.get_shell() is None:
+            return
+        self._shown_in = display.cell_number()
+        widget = self.widget
+        self.draw()
+        display.publish(widget, repr(self))

@@ -1,0 +1,127 @@
+// @ts-check
+// A card: its root, its state from Python, and its buttons, which send verbs.
+import { h } from "./dom.js";
+
+/**
+ * What anywidget hands out for a model (flatkit/widgets/card.py).
+ * @template State
+ * @typedef {object} Model
+ * @property {(name: string) => any} get
+ * @property {(message: object) => void} send
+ * @property {(events: string, callback: (...values: any[]) => void) => void} on
+ * @property {(events: string, callback: (...values: any[]) => void) => void} off
+ * @property {{ get_model: (id: string) => Promise<{ comm_live: boolean }> }} widget_manager
+ * @property {State} [_state] only tells the type checker what `state` is
+ */
+
+/** @typedef {(verb: string, more?: object) => void} Act sends a verb to Python */
+
+/**
+ * @template State
+ * @param {Model<State>} model
+ * @returns {State}
+ */
+export const stateOf = (model) => model.get("state");
+
+/**
+ * Draw now and whenever the state changes. Returns what ends that.
+ * @template State
+ * @param {Model<State>} model
+ * @param {(state: State) => void} draw
+ */
+export function follow(model, draw) {
+  const redraw = () => draw(stateOf(model));
+  model.on("change:state", redraw);
+  redraw();
+  return () => model.off("change:state", redraw);
+}
+
+/**
+ * @param {Model<any>} model
+ * @returns {Act}
+ */
+export const actOn =
+  (model) =>
+  (verb, more = {}) =>
+    model.send({ verb, ...more });
+
+/**
+ * Whether the kernel behind a model is there; `changed()` is called when that changes. anywidget hands out a proxy that
+ * does not know, so the widget manager is asked for the model by its trait `ident`.
+ * @param {Model<any>} model
+ * @param {() => void} changed
+ */
+export function lifeOf(model, changed) {
+  const life = { isAlive: true };
+  model.on("comm_live_update", async () => {
+    try {
+      life.isAlive = (await model.widget_manager.get_model(model.get("ident"))).comm_live !== false;
+    } catch {
+      life.isAlive = false; // the manager has forgotten it
+    }
+    changed();
+  });
+  return life;
+}
+
+/**
+ * The widget's root. JupyterLab's shortcuts are off inside it. While the kernel is gone, a line at its top says so.
+ * @param {HTMLElement} el
+ * @param {Model<any>} model
+ * @param {string} name
+ */
+export function makeRoot(el, model, name) {
+  const gone = h(
+    "div",
+    { class: "fk-gone", role: "status", "aria-live": "assertive", hidden: true },
+    "⚠ The kernel has restarted, so nothing here can answer. Run this cell again to go on.",
+  );
+  const root = h("section", { class: `fk-widget fk-${name}`, "data-lm-suppress-shortcuts": "true" }, gone);
+  el.append(root);
+  const life = lifeOf(model, () => {
+    gone.hidden = life.isAlive;
+    root.classList.toggle("fk-is-gone", !life.isAlive);
+  });
+  return root;
+}
+
+/**
+ * Whether a button may be pressed now. It is not `disabled`: that would take the focus away from it.
+ * @param {HTMLElement} button
+ * @param {boolean} may
+ */
+export const allow = (button, may) => button.setAttribute("aria-disabled", String(!may));
+
+/** @param {HTMLElement} button */
+export const isAllowed = (button) => button.getAttribute("aria-disabled") !== "true";
+
+/**
+ * A button.
+ * @param {string} text
+ * @param {() => void} press not called while the button is not allowed
+ * @param {Record<string, any>} more attributes
+ */
+export function makeButton(text, press, more = {}) {
+  const button = h("button", { type: "button", class: "fk-button", ...more }, text);
+  button.addEventListener("click", () => isAllowed(button) && press());
+  return button;
+}
+
+/**
+ * A button for each verb.
+ * @template {string} Verb
+ * @param {Act} act
+ * @param {Record<Verb, { text: string, title: string }>} labels
+ */
+export function makeVerbs(act, labels) {
+  /** @type {[string, { text: string, title: string }][]} */
+  const entries = Object.entries(labels);
+  const buttons = entries.map(([verb, { text, title }]) => [verb, makeButton(text, () => act(verb), { title })]);
+  return /** @type {Record<Verb, HTMLButtonElement>} */ (Object.fromEntries(buttons));
+}
+
+/**
+ * Whether a key press is a command to the browser, not to a card.
+ * @param {KeyboardEvent} event
+ */
+export const hasModifier = (event) => event.ctrlKey || event.altKey || event.metaKey;

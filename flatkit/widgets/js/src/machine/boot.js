@@ -1,0 +1,58 @@
+// @ts-check
+// The phases of a boot, each with its time. A phase that is over explains itself when it is opened.
+import { h, keep, say, sayOrHide } from "../lib/dom.js";
+
+/** @typedef {import("../state").PhaseState} PhaseState */
+
+function makePhase() {
+  const mark = h("span", { class: "fk-phase-mark" });
+  const title = h("button", { type: "button", class: "fk-phase-title", "aria-expanded": "false" });
+  const bar = h("i");
+  const time = h("span", { class: "fk-phase-time" });
+  const note = h("span", { class: "fk-phase-note fk-dim" });
+  const track = h("span", { class: "fk-phase-bar", "aria-hidden": "true" }, bar);
+  const parts = { root: h("li", {}, mark, title, track, time, note), mark, title, bar, time, note, about: "" };
+  title.addEventListener("click", () => {
+    const open = title.getAttribute("aria-expanded") !== "true";
+    title.setAttribute("aria-expanded", String(open));
+    sayOrHide(note, open ? parts.about : "");
+  });
+  return parts;
+}
+
+/** @param {PhaseState} phase */
+function classOf({ open, ok }) {
+  if (open) return "fk-now";
+  return ok ? "fk-done" : "fk-failed";
+}
+
+/** @param {HTMLElement} pane */
+export function makeBoot(pane) {
+  const empty = h(
+    "p",
+    { class: "fk-dim" },
+    "What happens from power-on to the first login is shown here while it happens.",
+  );
+  const list = h("ol", { class: "fk-phases" });
+  pane.append(empty, list);
+  /** @param {import("../state").MachineState} state */
+  return ({ phases }) => {
+    empty.hidden = phases.length > 0;
+    const longest = Math.max(1, ...phases.map(({ seconds }) => seconds));
+    keep(list, phases, {
+      key: ({ key }) => key,
+      make: makePhase,
+      update: (parts, phase) => {
+        parts.root.className = classOf(phase);
+        parts.about = phase.about;
+        say(parts.mark, phase.mark);
+        say(parts.title, phase.title);
+        parts.title.disabled = !phase.about;
+        parts.bar.style.width = `${(100 * phase.seconds) / longest}%`;
+        say(parts.time, `${phase.seconds.toFixed(1)} s`);
+        const open = parts.title.getAttribute("aria-expanded") === "true";
+        sayOrHide(parts.note, phase.note || (open ? phase.about : ""));
+      },
+    });
+  };
+}

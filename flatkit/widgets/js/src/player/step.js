@@ -1,0 +1,54 @@
+// @ts-check
+// One step of a demo: a head that opens and closes it, and below it why, command, output and verdict.
+import { h, say, sayOrHide } from "../lib/dom.js";
+import { sayAndFollow } from "../lib/scroll.js";
+
+/** @typedef {import("../state").StepState} StepState */
+
+/** @param {(wasOpen: boolean) => void} toggle */
+export function makeStep(toggle) {
+  const mark = h("span", { class: "fk-step-mark", "aria-hidden": "true" });
+  const title = h("span");
+  const time = h("span", { class: "fk-step-time fk-dim" });
+  const onclick = () => toggle(!body.hidden);
+  const head = h("button", { type: "button", class: "fk-step-head", onclick }, mark, title, time);
+  const why = h("p", { class: "fk-why" });
+  const prompt = h("span", { class: "fk-dim" });
+  const command = h("b");
+  const output = h("pre", { tabindex: "0", role: "region", "aria-label": "what the command said" });
+  const verdict = h("div");
+  const cure = h("code");
+  const hint = h("div", { class: "fk-hint" }, "Next: ", cure);
+  const line = h("div", { class: "fk-line" }, prompt, command);
+  const body = h("div", { class: "fk-step-body" }, why, line, output, verdict, hint);
+  const root = h("li", {}, head, body);
+  return { root, head, mark, title, time, body, why, prompt, command, output, verdict, hint, cure };
+}
+
+/** @type {Record<string, string>} */
+const KINDS = { ok: "fk-ok", failed: "fk-bad" };
+
+/**
+ * @param {ReturnType<typeof makeStep>} parts
+ * @param {StepState} step
+ * @param {{ total: number, isOpen: boolean }} options
+ */
+export function drawStep(parts, step, { total, isOpen }) {
+  parts.root.className = `fk-step fk-step-${step.state}`;
+  if (step.state === "next" || step.state === "running") parts.root.setAttribute("aria-current", "step");
+  else parts.root.removeAttribute("aria-current");
+  parts.head.setAttribute("aria-expanded", String(isOpen));
+  say(parts.mark, step.mark);
+  say(parts.title, `${step.number}/${total}  ${step.title}`);
+  say(parts.time, step.seconds ? `${step.seconds.toFixed(1)} s` : "");
+  parts.body.hidden = !isOpen;
+  say(parts.why, step.why);
+  say(parts.prompt, `${step.prompt} `);
+  say(parts.command, step.command);
+  sayAndFollow(parts.output, step.output);
+  parts.output.hidden = !step.output;
+  say(parts.verdict, step.found ? `${step.mark} ${step.found}` : step.boot);
+  parts.verdict.className = `fk-verdict ${KINDS[step.state] ?? "fk-dim"}`;
+  sayOrHide(parts.cure, step.hint);
+  parts.hint.hidden = !step.hint;
+}

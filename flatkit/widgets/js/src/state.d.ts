@@ -1,0 +1,360 @@
+// The state of each widget, as Python sends it. Written by tools/widget_types.py from the TypedDicts there.
+
+/** A row for the page. */
+export interface FactState {
+  name: string;
+  value: string;
+}
+
+/** An address on this host, and where it leads. */
+export interface UrlState {
+  address: string;
+  about: string;
+}
+
+/** A phase of a boot. `about` is shown on request, once it is over. */
+export interface PhaseState {
+  key: string;
+  title: string;
+  mark: string;
+  seconds: number;
+  ok: boolean;
+  open: boolean;
+  note: string;
+  about: string;
+}
+
+/** The panel for the page. */
+export interface PanelState {
+  name: string;
+  state: string;
+  mark: string;
+  headline: string;
+  badge: string;
+  busy: boolean;
+  urls: UrlState[];
+  said: string[];
+  error: string;
+  hint: string;
+  verbs: string[];
+  facts: FactState[];
+  phases: PhaseState[];
+}
+
+/** A slot for the page. */
+export interface SlotState {
+  label: string;
+  version: string;
+  priority: number;
+  tries: number;
+  successful: boolean;
+  running: boolean;
+  next: boolean;
+  state: string;
+}
+
+/** A layer of `/usr` for the page. `refused` is the reason why it is not merged. */
+export interface LayerState {
+  name: string;
+  merged: boolean;
+  builtIn: boolean;
+  masked: boolean;
+  refused: string;
+}
+
+/** A look for the page. */
+export interface InsideState {
+  version: string;
+  story: string;
+  doing: string;
+  progress: number | null;
+  verity: string;
+  trouble: string;
+  added: string[];
+  removed: string[];
+  slots: SlotState[];
+  layers: LayerState[];
+}
+
+/** What the page draws. `tab` is the page of the panel that is open. */
+export interface MachineState {
+  name: string;
+  state: string;
+  mark: string;
+  headline: string;
+  badge: string;
+  busy: boolean;
+  urls: UrlState[];
+  said: string[];
+  error: string;
+  hint: string;
+  verbs: string[];
+  facts: FactState[];
+  phases: PhaseState[];
+  inside: InsideState | null;
+  usage: FactState[];
+  console: string[];
+  tab: string;
+}
+
+/** A step for the page. `boot` is the progress of a boot inside it. */
+export interface StepState {
+  number: number;
+  title: string;
+  why: string;
+  prompt: string;
+  command: string;
+  state: string;
+  mark: string;
+  output: string;
+  found: string;
+  hint: string;
+  seconds: number;
+  boot: string;
+}
+
+/** A demo for the page. `last` is the step that was played last, 0 without one; the bools say which buttons make sense. */
+export interface PlayerState {
+  name: string;
+  title: string;
+  verdict: string;
+  kind: string;
+  banner: string;
+  over: boolean;
+  working: boolean;
+  running: boolean;
+  recordable: boolean;
+  last: number;
+  steps: StepState[];
+}
+
+/** A step of the solution that was done for the learner. */
+export interface DoneState {
+  line: string;
+  output: string;
+}
+
+/** An exercise for the page. `left` is the number of hints that are not shown yet. */
+export interface ExerciseState {
+  kind: "exercise";
+  name: string;
+  title: string;
+  state: string;
+  mark: string;
+  task: string;
+  found: string;
+  hints: string[];
+  left: number;
+  done: DoneState[];
+  notes: string[];
+  working: boolean;
+}
+
+/** A question for the page. `said` is the verdict on the chosen answer. */
+export interface QuestionState {
+  ask: string;
+  choices: string[];
+  chosen: number | null;
+  right: boolean;
+  said: string;
+}
+
+/** A quiz for the page. */
+export interface QuizState {
+  kind: "quiz";
+  name: string;
+  title: string;
+  state: string;
+  mark: string;
+  questions: QuestionState[];
+}
+
+/** The server's sessions and their commands; that of the console is named SESSION_console. `gone`: the machine is removed. */
+export interface TerminalState {
+  machine: string;
+  session: string;
+  argv: string[];
+  consoleArgv: string[];
+  gone: boolean;
+}
+
+/** A channel and the version that it offers. */
+export interface OfferState {
+  channel: string;
+  version: string;
+}
+
+/** A machine as the update server saw it last. */
+export interface SeenState {
+  name: string;
+  follows: string;
+  version: string;
+  state: string;
+  seen: string;
+}
+
+/** Both tables for the page. `url` is the address of this notebook's server, "" without one. */
+export interface ChannelsState {
+  url: string;
+  offers: OfferState[];
+  machines: SeenState[];
+}
+
+/** A platform of the list. */
+export interface ChoiceState {
+  name: string;
+  label: string;
+}
+
+/** A text to copy. `verified`: it was tried on that platform. */
+export interface PieceState {
+  title: string;
+  text: string;
+  verified: boolean;
+}
+
+/** The list of platforms, and the hand-over to the chosen one. */
+export interface PlatformsState {
+  headline: string;
+  choices: ChoiceState[];
+  chosen: string;
+  title: string;
+  how: string;
+  verdict: string;
+  kind: string;
+  first: string;
+  pieces: PieceState[];
+  notes: string[];
+}
+
+/** A key of the schema. `struct` is the type of its mapping, `list` whether it takes a list of them. */
+export interface KeyState {
+  type: string;
+  doc: string;
+  default: string;
+  choices: string[];
+  struct: string;
+  list: boolean;
+}
+
+/** A version of the schema: struct, key, and what is known about the key. */
+export interface VersionState {
+  reference: string;
+  structs: Record<string, Record<string, KeyState>>;
+}
+
+/** What a page starts with. `place` is the file's path. */
+export interface EditorState {
+  name: string;
+  place: string;
+  text: string;
+  schema: Record<string, VersionState>;
+}
+
+/** A place in the text, all from 1, columns in characters, the end exclusive. */
+export interface SpanState {
+  line: number;
+  column: number;
+  endLine: number;
+  endColumn: number;
+}
+
+/** A suggested edit. */
+export interface EditState {
+  span: SpanState;
+  text: string;
+  label: string;
+}
+
+/** An entry of the report. */
+export interface EntryState {
+  kind: "error" | "warning" | "info";
+  message: string;
+  teach: string;
+  path: string;
+  span: SpanState | null;
+  edits: EditState[];
+}
+
+/** The report on an edit. `start` and `solution` say whether the lesson has them. */
+export interface CheckedMessage {
+  kind: "checked";
+  page: string;
+  seq: number;
+  ok: boolean;
+  note: string;
+  conflict: boolean;
+  report: EntryState[];
+  start: boolean;
+  solution: boolean;
+  ignition: string;
+}
+
+/** A sentence of the explanation. */
+export interface SentenceState {
+  text: string;
+  reason: string;
+  line: number | null;
+}
+
+/** The sentences of a phase of the first boot. */
+export interface GroupState {
+  title: string;
+  sentences: SentenceState[];
+}
+
+/** A line of a difference: the mark is "+", "-", " ", or "…" where equal lines are left out. */
+export interface DiffRow {
+  mark: string;
+  text: string;
+}
+
+/** What only one tab needs. */
+export interface MoreState {
+  explain?: GroupState[];
+  gets?: string[];
+  start?: DiffRow[];
+  solution?: DiffRow[];
+}
+
+/** The Ignition of an edit; without `json` when the text has faults. */
+export interface BecameMessage {
+  kind: "became";
+  page: string;
+  seq: number;
+  more: MoreState;
+  json: string;
+  origins: [number, [number, number, number, number] | null, string, boolean][];
+}
+
+/** Another text for a page, or for all of them with page "". */
+export interface ReplaceMessage {
+  kind: "replace";
+  page: string;
+  text: string;
+}
+
+/** The other files of the folder. */
+export interface OthersMessage {
+  kind: "others";
+  page: string;
+  names: string[];
+}
+
+/** The text of another file, to be put in as the user's own edit. */
+export interface TakeMessage {
+  kind: "take";
+  page: string;
+  name: string;
+  text: string;
+}
+
+/** A sentence for the user. */
+export interface SaidMessage {
+  kind: "said";
+  page: string;
+  ok: boolean;
+  text: string;
+}
+
+export type EditorMessage = CheckedMessage | BecameMessage | ReplaceMessage | OthersMessage | TakeMessage | SaidMessage;

@@ -1,0 +1,226 @@
+"""Questions to a notebook's machine, commands on it, and files copied to it. Verbs that take time are in live_machine.py."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flatkit import web, workshop
+from flatkit.errors import FetchError, MachineError, MachineNotFound
+from flatkit.machines import Machine, RunResult, Shell
+from flatkit.widgets import cell_shell
+from flatkit.widgets.guest_state import Look, look
+from flatkit.widgets.job import Job
+from flatkit.widgets.progress import WorkProgress
+from flatkit.widgets.results import Note, Ran, Times, Typed, WebPage
+from flatkit.workshop import Upped
+
+COMMAND_TIMEOUT = 120.0
+_CONSOLE_LINES = 40
+_ALL_LINES = 1_000_000
+# Between two tries to reach a web server.
+_PAGE_PAUSE = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """What a machine is made of; tests replace it."""
+
+    boot: Callable[..., Upped] = workshop.boot
+    machine: Callable[[str], Machine] = Machine
+    get: Callable[..., web.Response] = web.get
+
+
+class MachineCommands:
+    """A machine by its name. `_job` is the work under way."""
+
+    def __init__(self, name: str, backend: Backend | None = None) -> None:
+        self._backend = backend or Backend()
+        self._machine = self._backend.machine(name)
+        self._job: Job | None = None
+        self._progress = WorkProgress()
+        self._times = Times()
+
+    # Properties
+
+    @property
+    def name(self) -> str:
+        """The machine's name."""
+        return self._machine.name
+
+    @property
+    def machine(self) -> Machine:
+        """The machine below this object, for a demo that is played on it."""
+        return self._machine
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job is at work."""
+        return bool(self._job and self._job.is_running)
+
+    @property
+    def state(self) -> str:
+        """The current state: running, stopped, failed or absent; while a job is at work its title, for example booting."""
+        if self._job and self._job.is_running:
+            return self._job.title
+        return str(self._machine.state)
+
+    def find_made(self) -> Machine | None:
+        """Return the machine if it is complete; None when it has to be made."""
+        return self._machine if str(self._machine.state) not in {"absent", "leftover", "booting"} else None
+
+    @property
+    def image(self) -> str:
+        """The label of its image: Flatcar or the lab image. Raises MachineNotFound."""
+        return self._machine.spec.label
+
+    @property
+    def timeline(self) -> Times:
+        """The phases of the last boot with their times."""
+        return self._times
+
+    @property
+    def console(self) -> Note:
+        """The last lines of its serial console."""
+        return Note(lines=tuple(self.console_lines(_CONSOLE_LINES)) or ("(nothing)",))
+
+    def console_with(self, *words: str) -> Note:
+        """Return the lines of its serial console that contain one of these words, of earlier boots as well."""
+        lines = [line for line in self.console_lines(_ALL_LINES) if any(word in line for word in words)]
+        return Note(lines=tuple(lines) or (f"(no line with {' or '.join(words)})",))
+
+    def console_lines(self, count: int) -> list[str]:
+        """Return its last console lines as plain text."""
+        return self._machine.console_tail(count)
+
+    @property
+    def slots(self) -> Look:
+        """USR-A and USR-B: their versions, which one runs, which one the next boot takes. Raises as `run`."""
+        return Look(part="slots", inside=look(self.ask))
+
+    @property
+    def extensions(self) -> Look:
+        """The layers of `/usr`: the image, and each system extension above it. Raises as `run`."""
+        return Look(part="layers", inside=look(self.ask))
+
+    def url(self, port: int) -> str:
+        """Return the address on this host that leads to a port of the machine. Raises MachineError without one."""
+        try:
+            return f"http://127.0.0.1:{self._machine.host_port(port)}/"
+        except MachineNotFound:
+            raise
+        except MachineError as error:
+            hint = f"name it when you make the machine: fk.up(..., ports=[{port}], fresh=True)"
+            raise MachineError(error.message, hint=hint) from None
+
+    def must_run(self) -> None:
+        """Raise MachineError with what to do, unless the machine is ready."""
+        if self._job and self._job.is_running:
+            rows = self._progress.phases
+            where = f' (phase "{rows[-1].title}")' if rows else ""
+            raise MachineError(
+                f'the machine "{self.name}" is not ready yet: {self._job.title}{where}',
+                hint="await m   in a cell of its own, then this cell again",
+            )
+        state = str(self._machine.state)
+        if state == "running":
+            return
+        hints = {"stopped": "m.restart(), then: await m", "failed": "m.console   shows its last lines; then m.down()"}
+        raise MachineError(
+            f'the machine "{self.name}" is {state}; expected a running one',
+            hint=hints.get(state, f'm = fk.up(...), then: await m   (the cell that makes "{self.name}")'),
+        )
+
+    # Commands
+
+    def run(self, command: str, *, timeout: float = COMMAND_TIMEOUT) -> Ran:
+        """Run a command on the machine. A command that fails raises nothing: its status is in the answer.
+
+        Raises MachineError when the machine is not ready, WaitTimeout.
+        """
+        done = self.ask(command, timeout=timeout)
+        return Ran(
+            machine=self.name,
+            user=self._machine.spec.ssh_user,
+            command=command,
+            output=str(done),
+            status=done.status,
+            seconds=done.seconds,
+        )
+
+    def ask(self, command: str, *, timeout: float = COMMAND_TIMEOUT) -> RunResult:
+        """As `run`, with the bare result, for answers that are not displayed."""
+        self.must_run()
+        return self._machine.run(command, timeout=timeout)
+
+    def type(self, lines: str, *, timeout: float = COMMAND_TIMEOUT) -> Typed:
+        """Run several lines in one shell, as `%%on` does. Raises as `run`."""
+        mark = cell_shell.new_mark()
+        done = self.ask(cell_shell.command_for(lines, mark), timeout=timeout)
+        user = self._machine.spec.ssh_user
+        return Typed(
+            commands=cell_shell.parse_answer(str(done), mark, machine=self.name, user=user, status=done.status)
+        )
+
+    def page(self, port: int = 80, path: str = "", *, timeout: float = 15.0) -> WebPage:
+        """Fetch a page that a port of the machine serves; wait up to `timeout` seconds for a first answer.
+
+        Raises MachineError when the port is not forwarded or the machine is not ready, FetchError.
+        """
+        self.must_run()
+        url = self.url(port) + path.lstrip("/")
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                answer = self._backend.get(url, timeout=max(1.0, deadline - time.monotonic()))
+                return WebPage(url=url, status=answer.status, text=answer.text)
+            except FetchError as error:
+                if time.monotonic() >= deadline:
+                    hint = f'm.run("systemctl --failed")   (does anything on "{self.name}" listen on port {port}?)'
+                    raise FetchError(error.message, hint=hint) from None
+            time.sleep(_PAGE_PAUSE)
+
+    def open_shell(self, columns: int, rows: int) -> Shell:
+        """Open an interactive login. Raises MachineError."""
+        self.must_run()
+        return self._machine.open_shell(columns=columns, rows=rows)
+
+    # Files. Each note names the command that does the same in a terminal.
+
+    def build_extension(self, name: str, *, package: str = "", os_id: str = "") -> Note:
+        """Build NAME.raw in this folder, an extension for the system that this machine runs; with `os_id` for another one.
+
+        It contains the package of its name, unless another is named. Raises MachineError, UsageError, InputError, ImageError.
+        """
+        from flatkit.images.lab.extensions import recipe_for
+        from flatkit.images.sysext import build
+        from flatkit.workshop.extensions import fitted
+
+        self.must_run()
+        recipe = fitted(replace(recipe_for(package or name), name=name), self._machine)
+        if os_id:
+            recipe = replace(recipe, os_id=os_id)
+        target = Path(f"{name}.raw")
+        built = build(recipe, target=target)
+        options = f" --package {package}" if package else ""
+        options += f" --id {os_id}" if os_id else f" --for {self.name}"
+        size = f"{target}: an extension for ID={recipe.os_id}, {built.size / 1e6:.1f} MB"
+        return Note(lines=(size, f"in a terminal: flatkit sysext build {name}{options}"))
+
+    def build_container(self, file: str | Path = "web.tar") -> Note:
+        """Write a small container image to this folder: a web server and a page. Raises InputError, ImageError."""
+        from flatkit.images.container import build_container_image
+
+        made = build_container_image(Path(file))
+        size = f"{made}: the container image flatkit/web:1, {made.stat().st_size / 1e6:.1f} MB"
+        return Note(lines=(size, f"in a terminal: flatkit container build {made}"))
+
+    def put(self, file: str | Path, target: str) -> Note:
+        """Copy a file of this folder to a path on the machine, as root there. Raises MachineError, InputError, CommandFailed."""
+        from flatkit.workshop.extensions import put
+
+        self.must_run()
+        line = put(self._machine, Path(file), target)
+        return Note(lines=(f"{file} is on {self.name} now: {target}", f"in a terminal: {line}"))
