@@ -36,6 +36,7 @@ MODULES = (
     info_cards,
     editor_state,
 )
+UNIONS = (Union, types.UnionType)
 PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null"}
 
 
@@ -48,14 +49,13 @@ def typescript(kind: Any) -> str:
         return str(kind.__name__)
     if origin is Literal:
         return " | ".join(f'"{value}"' for value in arguments)
-    if origin in (Union, types.UnionType):
+    if origin in UNIONS:
         return " | ".join(map(typescript, arguments))
     if origin is NotRequired:
         return typescript(arguments[0])
     if origin is list:
         (item,) = arguments
-        inner = typescript(item)
-        return f"({inner})[]" if "|" in inner else f"{inner}[]"
+        return f"({typescript(item)})[]" if get_origin(item) in UNIONS else f"{typescript(item)}[]"
     if origin is tuple:
         return f"[{', '.join(map(typescript, arguments))}]"
     if origin is dict:

@@ -18,6 +18,7 @@ import anywidget
 import traitlets
 
 from flatkit.errors import FlatkitError
+from flatkit.untrusted import escape_hidden
 from flatkit.widgets import display
 from flatkit.widgets.display import Twin
 
@@ -50,6 +51,15 @@ def page_type(bundle: str) -> type[Page]:
     return type(f"{bundle.title()}Page", (Page,), {"_esm": STATIC / f"{bundle}.js", "_css": STATIC / f"{bundle}.css"})
 
 
+def escaped(value: Any) -> Any:
+    """Return JSON-ready values with the hidden characters of every text made visible."""
+    if isinstance(value, str):
+        return escape_hidden(value)
+    if isinstance(value, Mapping):
+        return {name: escaped(one) for name, one in value.items()}
+    return [escaped(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 class Card(Twin, ABC):
     """Shown once in a cell, with its text. A verb that is refused raises FlatkitError in Python, and shows it here."""
 
@@ -57,6 +67,8 @@ class Card(Twin, ABC):
     bundle: ClassVar[str]
     # Verbs that the page sends on its own: they leave the last refusal in sight.
     quiet: ClassVar[frozenset[str]] = frozenset()
+    # Whether the state has no text of machines and servers to show, and must reach the page as it is.
+    is_raw: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.refusal: FlatkitError | None = None
@@ -66,7 +78,7 @@ class Card(Twin, ABC):
 
     @abstractmethod
     def state(self) -> Mapping[str, Any]:
-        """Return what the page draws, as JSON-ready values."""
+        """Return what the page draws, as JSON-ready values. What it quotes of machines and servers is escaped later."""
 
     @abstractmethod
     def verbs(self) -> Mapping[str, Callable[..., object]]:
@@ -81,7 +93,11 @@ class Card(Twin, ABC):
             return self._page
 
     def _make_page(self) -> Page:
-        return page_type(self.bundle)(self.state(), self.hear)
+        return page_type(self.bundle)(self._sent(), self.hear)
+
+    def _sent(self) -> dict[str, Any]:
+        state = self.state()
+        return dict(state) if self.is_raw else escaped(state)
 
     @property
     def widget(self) -> Any:
@@ -92,7 +108,7 @@ class Card(Twin, ABC):
         """Send the state to the page, if it has changed."""
         with self._drawing:
             if self._page is not None:
-                self._page.state = dict(self.state())
+                self._page.state = self._sent()
 
     def hear(self, message: Any) -> None:
         """Do what the page asks for. Jupyter swallows exceptions in callbacks, so a refusal is shown on the card."""

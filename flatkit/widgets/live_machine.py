@@ -19,7 +19,7 @@ from flatkit.widgets.job import Job, message_of, not_in_time
 from flatkit.widgets.machine_card import MachineCard
 from flatkit.widgets.machine_commands import COMMAND_TIMEOUT, Backend, MachineCommands
 from flatkit.widgets.panel import Panel
-from flatkit.widgets.progress import Refresher, WorkProgress
+from flatkit.widgets.progress import WorkProgress, keep_drawn
 from flatkit.widgets.results import Note, Times
 from flatkit.widgets.terminal import TerminalCard
 from flatkit.workshop import Config, TimelineKeeper, Wish
@@ -34,7 +34,6 @@ class LiveMachine(MachineCommands, Twin):
     def __init__(self, name: str, backend: Backend | None = None) -> None:
         super().__init__(name, backend)
         self._lock = threading.RLock()
-        self._refresher: Refresher | None = None
         self._awaited_in: int | None = None
         # The result of the last job in words, where it is more than a running machine.
         self._outcome = ""
@@ -160,7 +159,7 @@ class LiveMachine(MachineCommands, Twin):
             self._progress = progress = WorkProgress(cancel=cancelled)
             self._job = job = Job(title, work, cancelled=cancelled)
             job.when_done(progress.changed.set)
-            self._refresher = Refresher(self.card.draw, progress.changed, lambda: not job.is_running)
+            keep_drawn(self.card.draw, progress.changed, lambda: not job.is_running)
         return self
 
     # Waiting

@@ -51,8 +51,8 @@ class MachineCard(Card):
         self._tab = "boot"
         self._terminal: TerminalCard | None = None
         self._box: Any = None
-        self.looker = Looker(lambda last: guest_state.look(self._ask, last), self._take_inside)
-        self.meter = Looker(lambda _: machine_info.look(self._ask), self._take_usage)
+        self._looker = Looker(lambda last: guest_state.look(self._ask, last), self._take_inside)
+        self._meter = Looker(lambda _: machine_info.look(self._ask), self._take_usage)
 
     def state(self) -> MachineState:
         """Return the panel, what is inside, and the console's last lines."""
@@ -92,9 +92,9 @@ class MachineCard(Card):
         if panel.is_busy:
             self.refusal = None
             # What was seen inside may be out of date: after a rewind the other slot is what it was before.
-            self.looker.last = None
+            self._looker.last = None
         if panel.state == "absent":
-            self.looker.last = self._inside = self._usage = None
+            self._looker.last = self._inside = self._usage = None
             # In this order: the page ends the session while it still shows the terminal.
             if self._terminal is not None:
                 self._terminal.close()
@@ -119,9 +119,9 @@ class MachineCard(Card):
         if tab == "console" and machine.state != "absent":
             self._console = tuple(machine.console_lines(CONSOLE_LINES))
         elif tab == "facts" and machine.state == "running":
-            self.meter.look()
+            self._meter.look()
         elif tab in {"slots", "layers"} and machine.state == "running":
-            self.looker.look()
+            self._looker.look()
 
     def _ask(self, command: str) -> Any:
         return self._machine.ask(command, timeout=_LOOK_TIMEOUT)
@@ -145,20 +145,12 @@ class Looker:
     def __init__(self, ask: Callable[[Any], Any], take: Callable[[Any], None]) -> None:
         self._ask, self._take = ask, take
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
         self.last: Any = None
 
     def look(self) -> None:
         """Start a look, unless one is under way."""
         if self._lock.acquire(blocking=False):
-            self._thread = threading.Thread(target=self._work, name="flatkit: look inside", daemon=True)
-            self._thread.start()
-
-    def wait(self, timeout: float) -> bool:
-        """Wait for the end of the look under way; return False after `timeout`."""
-        if self._thread:
-            self._thread.join(timeout)
-        return self._thread is None or not self._thread.is_alive()
+            threading.Thread(target=self._work, name="flatkit: look inside", daemon=True).start()
 
     def _work(self) -> None:
         try:

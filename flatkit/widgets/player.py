@@ -23,7 +23,7 @@ from flatkit.widgets.card import Card
 from flatkit.widgets.job import Job, message_of, not_in_time
 from flatkit.widgets.live_machine import LiveMachine
 from flatkit.widgets.player_state import PlayedSteps, PlayerState, PlayProgress, StepShown
-from flatkit.widgets.progress import Refresher, WorkProgress
+from flatkit.widgets.progress import WorkProgress, keep_drawn
 
 # Time that a live run may take to end when it is replaced by its recording; one that hangs ends behind the recorded one.
 _STOP_PATIENCE = 5.0
@@ -149,7 +149,7 @@ class Player(Card):
             progress = self._progress
             self._job = job = Job(f"playing {self.demo.name}", self._work, cancelled=self._cancel)
             job.when_done(lambda: self._is_done(progress))
-            Refresher(self.draw, progress.changed, lambda: not job.is_running)
+            keep_drawn(self.draw, progress.changed, lambda: not job.is_running)
         self._progress.allow(self._wanted)
         return self
 

@@ -74,7 +74,7 @@ class StepState(TypedDict):
 
 
 class PlayerState(TypedDict):
-    """A demo for the page. `last` is the step that was played last, 0 without one; the bools say which buttons make sense."""
+    """A demo for the page. `last` is the step that was played last, 0 without one."""
 
     name: str
     title: str

@@ -38,7 +38,7 @@ _CONSOLE_LINES = 200
 
 
 class TerminalState(TypedDict):
-    """The server's sessions and their commands; that of the console is named SESSION_console. `gone`: the machine is removed."""
+    """The server's sessions and their commands; the console's is named SESSION_console. `gone`: no machine any more."""
 
     machine: str
     session: str
@@ -68,6 +68,7 @@ class TerminalCard(Card):
     """A terminal. `open_shell(columns, rows)` opens a login, `console_lines(count)` returns the serial console's last lines."""
 
     bundle = "terminal"
+    is_raw = True
 
     def __init__(
         self, machine: str, open_shell: Callable[[int, int], Shell], console_lines: Callable[[int], list[str]]

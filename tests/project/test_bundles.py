@@ -1,18 +1,22 @@
-"""What a page loads is what its sources make: built again with the pinned versions it is the same, byte for byte."""
+"""The page side of the widgets: formatted, typed, and built again with the pinned versions it is the same, byte for byte."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDGETS = ROOT / "flatkit" / "widgets"
 JS, STATIC = WIDGETS / "js", WIDGETS / "static"
+SOURCES = sorted(JS.glob("src/**/*.*"))
 LIMIT = 900_000
+LINE = 120
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +60,25 @@ def test_versions_are_exact_and_no_registry_is_named() -> None:
     lock = (JS / "package-lock.json").read_text()
     assert "resolved" not in lock
     assert "://" not in lock
+
+
+@pytest.mark.parametrize(
+    "words", [("biome", "ci", "--error-on-warnings"), ("tsc", "--project", ".")], ids=["biome", "tsc"]
+)
+def test_sources_are_formatted_and_typed(node_folder: Path, words: tuple[str, ...]) -> None:
+    program = str(node_folder / ".bin" / words[0])
+    done = subprocess.run([program, *words[1:]], cwd=JS, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("file", SOURCES, ids=lambda file: f"{file.parent.name}-{file.name}")
+def test_sources_have_short_lines_and_make_no_markup_of_text(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert [line for line in text.split("\n") if len(line) > LINE] == []
+    assert not re.search(r"\b(innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment)\b", text)
+    assert file.suffix != ".js" or text.startswith("// @ts-check\n")
+
+
+def test_sources_know_the_states_that_python_sends(load_tool: Callable[[str], ModuleType]) -> None:
+    tool = load_tool("widget_types")
+    assert tool.TARGET.read_text(encoding="utf-8") == tool.source(), "type: python tools/widget_types.py"

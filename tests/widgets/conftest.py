@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from notebook_parts import Shown, Web
+from notebook_parts import Shown, Web, join_threads
 
 from flatkit import workshop
 from flatkit.events import Observer
@@ -52,8 +52,7 @@ def hypervisor(folder: Path) -> Iterator[FakeHypervisor]:
         machine.cancel(wait=True)
         # As long as anything holds a connection the test driver keeps its domains, for the next test too.
         machine.down()
-        if machine._refresher:
-            machine._refresher.wait(10)
+    join_threads("refresher")
     live_machine._held.clear()
     fake.close()
 

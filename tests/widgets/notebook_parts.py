@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from flatkit import web
@@ -15,6 +16,14 @@ storage:
       contents:
         inline: web
 """
+
+
+def join_threads(name: str) -> None:
+    """Wait for the threads of that name: "refresher" draws, "look inside" asks a machine."""
+    for thread in threading.enumerate():
+        if thread.name == f"flatkit: {name}":
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 class Web:

@@ -12,7 +12,7 @@ import pytest
 from flatkit.errors import Cancelled, MachineError
 from flatkit.events import ConsoleLine, PhaseEnded, Progressed, Said, phase
 from flatkit.widgets.job import Job
-from flatkit.widgets.progress import CONSOLE_LINES, LONGEST_LINE, Refresher, WorkProgress
+from flatkit.widgets.progress import CONSOLE_LINES, LONGEST_LINE, WorkProgress, keep_drawn
 
 
 def test_a_job_begins_at_once_and_gives_its_result() -> None:
@@ -114,13 +114,14 @@ def test_a_cancelled_image_build_is_stopped_by_its_next_word() -> None:
 
 def test_a_flood_is_drawn_at_most_ten_times_a_second() -> None:
     progress, over, drawn = WorkProgress(), threading.Event(), []
-    refresher = Refresher(lambda: drawn.append(progress.console(1)), progress.changed, over.is_set)
+    refresher = keep_drawn(lambda: drawn.append(progress.console(1)), progress.changed, over.is_set)
     began = time.monotonic()
     while time.monotonic() - began < 0.5:
         progress.notify(ConsoleLine(machine="web", text="line"))
     progress.notify(ConsoleLine(machine="web", text="the last one"))
     over.set()
     progress.changed.set()
-    assert refresher.wait(10)
+    refresher.join(10)
+    assert not refresher.is_alive()
     assert len(drawn) <= (time.monotonic() - began) * 10 + 2
     assert drawn[-1] == ("the last one",)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from notebook_parts import CONFIG, Web, answer_inside
+from notebook_parts import CONFIG, Web, answer_inside, join_threads
 
 import flatkit as fk
 from flatkit.errors import Cancelled, ConfigFaults, FetchError, InputError, MachineError
@@ -113,8 +113,7 @@ def test_cancel_undoes_a_boot(config: Path, silent: Callable[[], None], hypervis
         asyncio.run(awaited(m))
     assert m.state == "absent"
     assert hypervisor.owned() == []
-    assert m._refresher
-    assert m._refresher.wait(10)
+    join_threads("refresher")
     assert page.state["error"] == "cancelled"
     assert page.state["verbs"] == []
 
@@ -280,7 +279,7 @@ def test_a_look_inside_goes_to_the_page(machine: LiveMachine, hypervisor: FakeHy
     guest.answer = answer_inside
     page = machine.card.page
     FakeFront(page).send({"verb": "look", "tab": "slots"})
-    assert machine.card.looker.wait(10)
+    join_threads("look inside")
     (slot, other) = page.state["inside"]["slots"]
     assert (slot["label"], slot["running"], slot["version"]) == ("USR-A", True, "110.2.0")
     assert other["state"] == "empty"
@@ -294,7 +293,7 @@ def test_what_is_known_and_used_goes_to_the_page(machine: LiveMachine, hyperviso
     guest.answer = lambda _: (USAGE_SAID, "", 0)
     page = machine.card.page
     FakeFront(page).send({"verb": "look", "tab": "facts"})
-    assert machine.card.meter.wait(10)
+    join_threads("look inside")
     facts = {row["name"]: row["value"] for row in page.state["facts"]}
     assert facts["memory"] == "256 MiB"
     assert facts["checkpoints"] == "none"

@@ -113,7 +113,7 @@ export interface StepState {
   boot: string;
 }
 
-/** A demo for the page. `last` is the step that was played last, 0 without one; the bools say which buttons make sense. */
+/** A demo for the page. `last` is the step that was played last, 0 without one. */
 export interface PlayerState {
   name: string;
   title: string;
@@ -169,7 +169,7 @@ export interface QuizState {
   questions: QuestionState[];
 }
 
-/** The server's sessions and their commands; that of the console is named SESSION_console. `gone`: the machine is removed. */
+/** The server's sessions and their commands; the console's is named SESSION_console. `gone`: no machine any more. */
 export interface TerminalState {
   machine: string;
   session: string;

@@ -1,0 +1,106 @@
+"""What every card has in common: its state on the page, escaped; its verbs from the page; shown once in a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from flatkit.errors import MachineError
+from flatkit.testing.front import FakeFront
+from flatkit.widgets.card import STATIC, Card, page_type
+
+
+class Counter(Card):
+    """Counts; refuses to go below zero."""
+
+    bundle = "player"
+    quiet = frozenset({"look"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+        self.said = ""
+
+    def state(self) -> Mapping[str, Any]:
+        refusal = self.refusal.message if self.refusal else ""
+        return {"count": self.count, "rows": [{"said": self.said}], "refusal": refusal}
+
+    def verbs(self) -> Mapping[str, Callable[..., object]]:
+        return {"add": self.add, "look": lambda: None}
+
+    def add(self, by: int = 1) -> None:
+        if self.count + by < 0:
+            raise MachineError("below zero", hint="add more")
+        self.count += by
+
+    def as_text(self) -> str:
+        return f"count {self.count} {self.said}"
+
+
+def test_a_verb_changes_what_the_page_shows() -> None:
+    card = Counter()
+    front = FakeFront(card.page)
+    front.send({"verb": "add", "by": 2})
+    front.send({"verb": "add"})
+    assert [sent.state["state"]["count"] for sent in front.take()] == [2, 3]
+    card.draw()
+    assert front.take() == [], "a state that did not change is not sent"
+
+
+def test_a_refusal_is_shown_until_the_next_verb_of_the_user() -> None:
+    card = Counter()
+    front = FakeFront(card.page)
+    front.send({"verb": "add", "by": -1})
+    assert card.page.state["refusal"] == "below zero"
+    front.send({"verb": "look"})
+    assert card.page.state["refusal"] == "below zero", "the page's own look leaves it in sight"
+    front.send({"verb": "add"})
+    assert (card.page.state["refusal"], card.count) == ("", 1)
+
+
+@pytest.mark.parametrize("message", [None, [], "add", {}, {"verb": None}, {"verb": ["add"]}, {"verb": "__init__"}])
+def test_a_message_that_is_no_verb_does_nothing(message: Any) -> None:
+    card = Counter()
+    front = FakeFront(card.page)
+    front.send(message)
+    assert (card.count, front.take()) == (0, [])
+
+
+def test_hidden_characters_in_a_state_are_made_visible_at_every_depth() -> None:
+    card = Counter()
+    card.said = "\x1b]0;title\x07 \u202egnp.exe\nsecond line"
+    assert card.page.state["rows"] == [{"said": r"\x1b]0;title\x07 \u202egnp.exe" + "\nsecond line"}]
+    card.said = "\x9b2J"
+    card.draw()
+    assert card.page.state["rows"] == [{"said": r"\x9b2J"}]
+    assert "\x9b" not in repr(card)
+
+
+def test_a_page_cannot_change_the_state_of_its_card() -> None:
+    card = Counter()
+    front = FakeFront(card.page)
+    front.set(state={"count": 99})
+    front.send({"verb": "add"})
+    assert card.count == 1
+    assert card.page.state["count"] == 1
+
+
+def test_a_cell_shows_a_card_once_with_its_text(shell: Any) -> None:
+    shell.user_ns["card"] = card = Counter()
+    shell.run_cell("card.display()\ncard", store_history=True).raise_error()
+    (bundle,) = shell.shown.bundles
+    assert bundle["text/plain"].startswith("count 0")
+    shell.run_cell("card", store_history=True).raise_error()
+    first, second = (one["application/vnd.jupyter.widget-view+json"] for one in shell.shown.bundles)
+    assert first == second, "the next cell shows the same page"
+    assert card.page.comm is not None
+
+
+def test_every_bundle_has_a_page_of_its_own() -> None:
+    names = {file.stem for file in STATIC.glob("*.js")}
+    assert {file.stem for file in STATIC.glob("*.css")} == names
+    pages = {name: page_type(name) for name in names}
+    assert len({page.__name__ for page in pages.values()}) == len(names), "a style sheet per class"
+    assert all(page_type(name) is page for name, page in pages.items())
