@@ -1,4 +1,4 @@
-"""The names of `import flatkit as fk`: what a learner types. Each returns something that shows itself, in text as well."""
+"""The names of `import flatkit as fk`. Each returns a value that displays itself, as text as well."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def doctor() -> DoctorCard:
-    """What this host can do; each line that is not green has one command that fixes it."""
+    """Examine this host; each failed check has one command that fixes it."""
     from flatkit.host import examine
     from flatkit.widgets.info_cards import DoctorCard
 
@@ -29,7 +29,7 @@ def doctor() -> DoctorCard:
 
 
 def editor(path: str | Path = "web.bu") -> Editor:
-    """Edit a Butane file, with what is wrong with it and what it becomes beside it. Raises InputError."""
+    """Edit a Butane file, with its faults and the Ignition that it becomes beside it. Raises InputError."""
     from flatkit.widgets.editor import get_editor
 
     return get_editor(Path(path))
@@ -47,10 +47,10 @@ def up(
 ) -> LiveMachine:
     """Make a machine from a config (without one: user core and flatkit's key alone) and return at once; `await` waits.
 
-    The machine of that name that is there is returned, started if it is off. A config is applied once, on the first boot:
-    with `fresh` the machine is replaced by a new one. `ports` are ports of the machine to reach from here; `memory` in MiB;
-    `disks` are the sizes, in GB, of extra disks: /dev/vdb and so on.
-    Raises InputError and ConfigFaults for the config, MachineError for a machine that was made otherwise.
+    An existing machine of that name is returned, started if it is off. A config is applied once, on the first boot: with
+    `fresh` a new machine replaces the old one. `ports` are ports of the machine to reach from here; `memory` in MiB; `disks`
+    are the sizes, in GB, of extra disks: /dev/vdb and so on.
+    Raises InputError and ConfigFaults for the config, MachineError for a machine that was made in another way.
     """
     from flatkit import workshop
     from flatkit.machines import Forward
@@ -90,7 +90,7 @@ def _read(config: str | Path | None) -> Config:
 
 
 def _must_be_the_same(machine: LiveMachine, asked: Any) -> None:
-    """A cell that is run again while the machine boots changes nothing. Raises MachineError for another wish."""
+    """Accept a cell that is run again while the machine boots. Raises MachineError if it asks for another machine."""
     if machine.asked != asked:
         raise MachineError(
             f'the machine "{machine.name}" is still {machine.state}, as it was asked for before',
@@ -108,8 +108,8 @@ def _begin(machine: LiveMachine, config: Config, wish: Wish, *, fresh: bool) -> 
     differences = workshop.find_differences(made, config, wish)
     if machine.state == "failed" and not differences:
         raise MachineError(
-            f'the machine "{machine.name}" failed to boot earlier, and is kept for looking at: {made.record.cause}',
-            hint=f"m.console   shows its last words; {_fresh_call(config)}   makes a fresh one",
+            f'the machine "{machine.name}" failed to boot earlier, and is kept so that you can inspect it: {made.record.cause}',
+            hint=f"m.console   shows its last lines; {_fresh_call(config)}   makes a fresh one",
         )
     if differences:
         raise _made_otherwise(machine.name, config, differences)
@@ -132,7 +132,7 @@ def _made_otherwise(name: str, config: Config, differences: tuple[str, ...]) -> 
             f'the machine "{name}" was made with a config')  # fmt: skip
         return MachineError(f"{told}; a config is applied once, on the first boot", hint=hint)
     return MachineError(
-        f'the machine "{name}" was made with other {" and ".join(differences)}; that is settled when it is made',
+        f'the machine "{name}" was made with other {" and ".join(differences)}; they are fixed when it is made',
         hint=hint,
     )
 
@@ -148,10 +148,10 @@ def play(
 ) -> Player | Chooser | CommunityCard:
     """Play a demo, step by step with its buttons, or all of it with `await`. Raises UsageError.
 
-    `fk.play("update", m)` plays it on a machine of yours, which stays as the demo leaves it (`m.rewind()` brings it back);
-    without, on machines of its own. Where nothing can boot its recorded run is shown, and says so; with `recorded` always,
+    `fk.play("update", m)` plays it on your machine, which stays as the demo leaves it (`m.rewind()` resets it); otherwise
+    the demo makes its own machines. If no machine can boot, the recorded run is shown, and says so; with `recorded` always,
     `speed` times as fast. `fk.play("everywhere", "web.bu")` shows how your config is handed over on each platform,
-    `fk.play("community")` where Flatcar's people are. Raises InputError for the config.
+    `fk.play("community")` the channels and meetings of the Flatcar community. Raises InputError for the config.
     """
     from flatkit.widgets.live_machine import LiveMachine
     from flatkit.widgets.player import get_player
@@ -167,14 +167,14 @@ def play(
 
         return CommunityCard()
     if config is not None:
-        raise UsageError(f'the demo "{name}" takes no config of yours', hint=f'fk.play("{name}")')
+        raise UsageError(f'the demo "{name}" takes no config', hint=f'fk.play("{name}")')
     return get_player(name, image=image, keep=keep, recorded=recorded, speed=speed, guest=guest)
 
 
 def channels() -> ChannelsCard:
-    """Which channel offers what, and which machine runs which version; `.serve()` starts an update server for them.
+    """Show the version that each channel offers and each machine runs; `.serve()` starts an update server.
 
-    `.url` is what a machine is told, `.promote("beta", to="stable")` lets a version go on to the next channel.
+    `.url` is its address for a machine, `.promote("beta", to="stable")` makes stable offer the version of beta.
     """
     from flatkit.widgets.channels_card import get_card
 
@@ -182,9 +182,9 @@ def channels() -> ChannelsCard:
 
 
 def check(name: str, machine: Any = None) -> CheckCard | QuizCard:
-    """Check an exercise, on a machine where it is about one; or ask the questions of a quiz. Raises UsageError.
+    """Check an exercise, on a machine if it needs one; or ask the questions of a quiz. Raises UsageError.
 
-    The card says what was found and what was expected; its buttons check again, give hints and show the solution.
+    The card reports what was found and what was expected; its buttons check again, give hints and show the solution.
     """
     from flatkit.widgets.check_card import get_card
 
@@ -192,7 +192,7 @@ def check(name: str, machine: Any = None) -> CheckCard | QuizCard:
 
 
 def clean() -> Note:
-    """Remove every machine that flatkit made on this host, and say which. Files of yours are not touched."""
+    """Remove every machine that flatkit made on this host, and report which. Your files are not touched."""
     from flatkit.machines import find_machines, remove_machines
     from flatkit.widgets import channels_card, live_machine, player
     from flatkit.widgets.results import Note

@@ -130,7 +130,7 @@ class Card(Twin, ABC):
 
     @property
     def is_shown(self) -> bool:
-        """Whether the running cell shows it already."""
+        """True if the running cell shows it already."""
         return self._shown_in is not None and self._shown_in == display.cell_number()
 
     def display(self) -> None:

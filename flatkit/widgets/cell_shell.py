@@ -1,4 +1,4 @@
-"""Types the lines of a cell on a machine, one command after the other in one shell, and tells what each of them said.
+"""Run the lines of a cell on a machine, one command after the other in one shell, and return the output of each.
 
 Why not one command a line: `cd` and variables must last, and a loop or a here-document spans several lines.
 """
@@ -35,17 +35,17 @@ exit 0
 
 
 def script_for(cell: str, mark: str) -> str:
-    """The script that a machine's bash is given for a cell."""
+    """Return the script for a cell, for the machine's bash."""
     return _LOOP.format(mark=mark, cell=base64.b64encode(cell.encode()).decode() or "''")
 
 
 def new_mark() -> str:
-    """A word that no command prints by chance."""
+    """Return a word that no command prints by chance."""
     return f"flatkit-{secrets.token_hex(8)}"
 
 
 def command_for(cell: str, mark: str) -> str:
-    """The same as one command line for SSH."""
+    """Return the script as one command line for SSH."""
     packed = base64.b64encode(script_for(cell, mark).encode()).decode()
     return f'bash -c "$(printf %s {packed} | base64 -d)" bash'
 
@@ -58,13 +58,13 @@ def _command(packed: str) -> str:
 
 
 def _status(rest: str) -> int:
-    """The status after the mark; 1 where a command printed the mark itself."""
+    """Return the status after the mark; 1 if a command printed the mark itself."""
     word = rest.split(maxsplit=1)[0] if rest.split() else ""
     return int(word) if is_number(word) else 1
 
 
 def parse_answer(output: str, mark: str, *, machine: str, user: str, status: int = 0) -> tuple[Ran, ...]:
-    """The commands that were typed, each with what it said; one that ended the shell (`exit 3`) has the shell's status."""
+    """Return the commands with their outputs; one that ended the shell (`exit 3`) has the shell's status."""
     begin = re.compile(rf"^{mark} begin (\S*)\n", re.MULTILINE)
     starts = list(begin.finditer(output))
     ran = []

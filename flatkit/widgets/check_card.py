@@ -86,12 +86,12 @@ class CheckCard(Card):
 
     @property
     def ok(self) -> bool:
-        """Whether it is passed."""
+        """True if it is passed."""
         return self.standing.state is State.PASSED
 
     @property
     def is_working(self) -> bool:
-        """Whether a button's work is under way."""
+        """True if a button's work is under way."""
         return bool(self._job and self._job.is_running)
 
     def use(self, guest: Guest | None) -> None:
@@ -190,7 +190,7 @@ class QuizCard(Card):
 
     @property
     def ok(self) -> bool:
-        """Whether every answer is right."""
+        """True if every answer is right."""
         return self.standing.state is State.PASSED
 
     def answer(self, number: int, choice: int | str) -> Self:

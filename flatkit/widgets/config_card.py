@@ -105,7 +105,7 @@ class ConfigCard(Twin):
 
     @property
     def ok(self) -> bool:
-        """Whether a machine can be made from it."""
+        """True if a machine can be made from it."""
         return self.translation.ok
 
     @property
@@ -115,7 +115,7 @@ class ConfigCard(Twin):
 
     @property
     def explain(self) -> Note:
-        """What the config does to a machine, in plain words, in order."""
+        """The config's effects on a machine, in plain words, in order."""
         from flatkit.butane.explain import explain_text
 
         return Note(lines=tuple(lines_of(explain_text(self.translation).rstrip())))

@@ -1,4 +1,4 @@
-"""How values are displayed: as text, and below a cell of IPython. Works without IPython too."""
+"""The display of values: as text, and below a cell of IPython. Works without IPython too."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Editor(Card):
 
     @property
     def ok(self) -> bool:
-        """Whether a machine can be made from it."""
+        """True if a machine can be made from it."""
         return self.translation.ok
 
     @property

@@ -1,4 +1,4 @@
-"""What the editor's page reads, as JSON-ready values: its state, and the messages that answer an edit."""
+"""JSON-ready values for the editor's page: its state, and the messages that answer an edit."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class VersionState(TypedDict):
 
 
 class EditorState(TypedDict):
-    """What a page starts with. `place` is the file's path."""
+    """The state that a page starts with. `place` is the file's path."""
 
     name: str
     place: str
@@ -110,7 +110,7 @@ class DiffRow(TypedDict):
 
 
 class MoreState(TypedDict, total=False):
-    """What only one tab needs."""
+    """Values that only one tab needs."""
 
     explain: list[GroupState]
     gets: list[str]

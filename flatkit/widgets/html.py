@@ -1,4 +1,4 @@
-"""Small pieces of HTML that the displays share: escaped text, and colours that follow the page's light or dark theme."""
+"""Pieces of HTML: escaped text, and colours that follow the page's light or dark theme."""
 
 from __future__ import annotations
 
@@ -33,33 +33,33 @@ STYLE = """<style>
 
 
 def escape(value: object) -> str:
-    """Return text as HTML shows it, with what is hidden in it made visible: it may come from a machine or a server."""
+    """Return text as HTML, with hidden characters made visible: it may come from a machine or a server."""
     return _escape(escape_hidden(value))
 
 
 def block(*parts: str, role: str = "") -> str:
-    """Parts of HTML as one display, with the style."""
+    """Return parts of HTML as one display, with the style sheet."""
     spoken = f' role="{role}" aria-live="polite"' if role else ""
     return f'{STYLE}<div class="fk"{spoken}>{"".join(parts)}</div>'
 
 
 def text(value: object, kind: str = "") -> str:
-    """Escaped text, in a span of that class if one is given (ok, bad, dim, badge, line)."""
+    """Return escaped text, in a span of the class `kind` if there is one (ok, bad, dim, badge, line)."""
     escaped = escape(value)
     return f'<span class="fk-{kind}">{escaped}</span>' if kind else escaped
 
 
 def line(*parts: str) -> str:
-    """One line."""
+    """Return one line."""
     return f"<div>{''.join(parts)}</div>"
 
 
 def pre(value: object, label: str = "") -> str:
-    """Text as it is, in the font of code; `label` is for those who hear it."""
+    """Return preformatted text; `label` is its accessible name."""
     named = f' role="region" tabindex="0" aria-label="{escape(label)}"' if label else ""
     return f"<pre{named}>{escape(value)}</pre>"
 
 
 def folded(title: str, body: str) -> str:
-    """Something that opens on a click."""
+    """Return a body that opens on a click."""
     return f"<details><summary>{escape(title)}</summary>{body}</details>"

@@ -25,7 +25,7 @@ class DoctorCard(Twin):
 
     @property
     def ok(self) -> bool:
-        """Whether machines can boot here."""
+        """True if machines can boot here."""
         return self.examination.ok
 
     def as_text(self) -> str:

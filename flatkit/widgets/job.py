@@ -27,7 +27,7 @@ class Job:
         self._began = time.monotonic()
         self._ended: float | None = None
         self._future: Future[Any] = Future()
-        # From now on a cell that is interrupted while it awaits stops waiting, and the work goes on.
+        # From now on a cell that is interrupted while it awaits stops waiting, and the work continues.
         self._future.set_running_or_notify_cancel()
         self._thread = threading.Thread(target=self._run, args=(work,), name=f"flatkit: {title}", daemon=True)
         self._thread.start()
@@ -44,7 +44,7 @@ class Job:
 
     @property
     def is_running(self) -> bool:
-        """Whether it is still at work."""
+        """True if it is still at work."""
         return not self._future.done()
 
     @property

@@ -1,6 +1,6 @@
-"""What a kernel of `flatkit course` runs first (PYTHONSTARTUP), so that a cell which is run too early says what is missing.
+"""Start of each kernel of `flatkit course` (PYTHONSTARTUP), so that a cell that runs too early names what is missing.
 
-The magics and the explanation of missing names are there before the first cell; no name is left behind.
+It registers the explanation of undefined names before the first cell, and leaves no name behind.
 """
 
 try:

@@ -25,7 +25,7 @@ _LOOK_TIMEOUT = 20.0
 
 
 class MachineState(PanelState):
-    """What the page draws. `tab` is the page of the panel that is open."""
+    """The state of the page. `tab` is the open tab."""
 
     inside: InsideState | None
     usage: list[FactState]

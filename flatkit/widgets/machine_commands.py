@@ -26,7 +26,7 @@ _PAGE_PAUSE = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """What a machine is made of; tests replace it."""
+    """The functions that a machine is made with; tests replace them."""
 
     boot: Callable[..., Upped] = workshop.boot
     machine: Callable[[str], Machine] = Machine
@@ -57,7 +57,7 @@ class MachineCommands:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a job is at work."""
+        """True if a job is at work."""
         return bool(self._job and self._job.is_running)
 
     @property

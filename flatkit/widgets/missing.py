@@ -1,7 +1,7 @@
-"""A name that no cell has made yet: the learner is told which cell brings it, instead of a traceback.
+"""An undefined name in a cell: name the cell that defines it, instead of a traceback.
 
-Cells are skipped, run out of order, and forgotten by a kernel that was restarted. Python then says "name 'm' is not defined",
-which is true and no help. The notebook itself knows better: it is read, and the first cell that sets the name is shown.
+Cells are skipped, run out of order, and lost when a kernel restarts. Python then says "name 'm' is not defined", which is
+true and does not help. The first cell of the notebook that sets the name does.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _IMPORT = "import flatkit as fk"
 
 
 def register() -> None:
-    """In a notebook, explain names that are missing; elsewhere nothing happens."""
+    """Explain undefined names in a notebook; elsewhere do nothing."""
     shell = display.get_shell()
     if shell is not None:
         shell.set_custom_exc((NameError,), _explain)
@@ -34,14 +34,14 @@ def register() -> None:
 def _explain(
     shell: Any, kind: Any, error: NameError, trace: TracebackType | None, tb_offset: int | None = None
 ) -> None:
-    """Called by IPython. A fault inside a function, or a typing error of a known name, keeps Python's own words."""
+    """Explain an error for IPython. One inside a function, or of a name that no cell sets, keeps Python's message."""
     if error.name and _is_of_the_cell(trace, shell.user_ns) and (line := find_line(error.name)):
         error._render_traceback_ = missing(error.name, line)._render_traceback_  # type: ignore[attr-defined]
     shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 
 
 def missing(name: str, line: str) -> UsageError:
-    """What is said about a missing name, when `line` is what brings it."""
+    """Return the error for an undefined name that `line` defines."""
     return UsageError(
         f'"{name}" is not there yet: the cell that makes it was not run since the kernel started',
         hint=f"run the cell with this line, then this one again:   {line}",
@@ -55,7 +55,7 @@ def _is_of_the_cell(trace: TracebackType | None, names: dict[str, Any]) -> bool:
 
 
 def find_line(name: str) -> str:
-    """The line that brings a name: of the notebook that is open, else what is the same in every notebook; "" if unknown."""
+    """Return the line that defines a name: of the open notebook, else one that is in every notebook; "" without one."""
     for source in _cells():
         if line := _line_in(source, name):
             return line
@@ -63,7 +63,7 @@ def find_line(name: str) -> str:
 
 
 def _cells() -> Iterator[str]:
-    """The code cells of the notebook that is open, from its file; none where it cannot be told which one that is."""
+    """Yield the code cells of the open notebook, from its file; none if its file is unknown."""
     shell = display.get_shell()
     known = os.environ.get("JPY_SESSION_NAME") or (shell.user_ns.get("__vsc_ipynb_file__") if shell else None)
     if not known:
@@ -72,7 +72,7 @@ def _cells() -> Iterator[str]:
     for place in (
         path,
         Path(path.name),
-    ):  # the server tells the path from its own root; a kernel starts beside the notebook
+    ):  # the path starts at the server's root; a kernel starts beside the notebook
         try:
             notebook = parse_json(read_regular(place, limit=_BYTES_MAX), limit=_BYTES_MAX)
         except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What a machine's panel shows: one plain value, its text, and its values for the page."""
+"""A machine's panel as one plain value, with its text and its state for the page."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Panel:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a job is at work."""
+        """True if a job is at work."""
         return bool(self.job)
 
     @property

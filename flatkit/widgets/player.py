@@ -87,27 +87,27 @@ class Player(Card):
 
     @property
     def is_running(self) -> bool:
-        """Whether the demo has begun and is not over."""
+        """True if the demo has begun and is not over."""
         return bool(self._job and self._job.is_running)
 
     @property
     def is_over(self) -> bool:
-        """Whether it was played, to its end or until a step failed."""
+        """True if it was played, to its end or until a step failed."""
         return bool(self._job and not self._job.is_running)
 
     @property
     def is_working(self) -> bool:
-        """Whether a step is being played now."""
+        """True if a step is being played now."""
         return self.is_running and any(step.state == "running" for step in self.steps)
 
     @property
     def can_be_recorded(self) -> bool:
-        """Whether there is a recording to continue with."""
+        """True if there is a recording to continue with."""
         return self.recording is None and find_recording(self.demo.name) is not None
 
     @property
     def ok(self) -> bool:
-        """Whether every step was played and its check passed."""
+        """True if every step was played and its check passed."""
         return bool(self.result and self.result.ok)
 
     @property

@@ -1,7 +1,7 @@
 """The steps of a demo as they are played: their states, the gate before each, and how far the demo got, kept on disk.
 
-After a restart of the kernel a demo goes on where it was: <state>/played/NAME.json is written whole or not at all, and
-removed when the demo is over or stopped. One that cannot be read counts as none.
+After a restart of the kernel a demo continues where it was: <state>/played/NAME.json is written whole or not at all, and
+removed when the demo is over or stopped. A malformed file is ignored.
 """
 
 from __future__ import annotations

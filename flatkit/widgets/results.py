@@ -1,6 +1,6 @@
-"""What a machine answered, as small values that show themselves: a command's output, a page, a timeline.
+"""Answers of a machine as small values that display themselves: a command's output, a page, a timeline.
 
-Each has a text twin (`print` it), so that nothing depends on a browser.
+Each has a text (`print` it), so that nothing depends on a browser.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from flatkit.widgets.display import Twin
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Ran(Twin):
-    """A command that was typed on a machine, and what it said. `status` 0 means success."""
+    """A command that was run on a machine, and its output. `status` 0 means success."""
 
     machine: str
     user: str
@@ -24,20 +24,20 @@ class Ran(Twin):
 
     @property
     def ok(self) -> bool:
-        """Whether the command succeeded."""
+        """True if the command succeeded."""
         return self.status == 0
 
     @property
     def prompt(self) -> str:
-        """What stands before the command in a terminal."""
+        """The prompt before the command in a terminal."""
         return f"{self.user}@{self.machine}$"
 
     def __str__(self) -> str:
-        """What the command said, nothing else: for parsing and comparing."""
+        """Return the output alone, for parsing and comparing."""
         return self.output
 
     def as_text(self) -> str:
-        """Return the text twin."""
+        """Return the text."""
         more = self.command.rstrip("\n").split("\n")
         lines = [f"{self.prompt} {more[0]}", *(f"> {rest}" for rest in more[1:])]
         if self.output.strip():
@@ -48,7 +48,7 @@ class Ran(Twin):
         return [] if self.ok else [f"[status {self.status}]"]
 
     def html(self) -> str:
-        """As in a terminal, without the style."""
+        """Return it as in a terminal, without the style sheet."""
         typed = html.line(f"<code>{html.text(self.prompt, 'dim')} {html.text(self.command.strip(), 'line')}</code>")
         said = html.pre(self.output.rstrip("\n"), f"output of {self.command}") if self.output.strip() else ""
         return typed + said + "".join(html.line(html.text(line, "bad")) for line in self._status_line())
@@ -59,17 +59,17 @@ class Ran(Twin):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Typed(Twin):
-    """Several commands, typed one after the other in one shell."""
+    """Several commands, run one after the other in one shell."""
 
     commands: tuple[Ran, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether every command succeeded."""
+        """True if every command succeeded."""
         return all(ran.ok for ran in self.commands)
 
     def as_text(self) -> str:
-        """Return the text twin."""
+        """Return the text."""
         return "\n".join(map(repr, self.commands))
 
     def _repr_html_(self) -> str:
@@ -88,7 +88,7 @@ class WebPage(Twin):
         return self.text
 
     def as_text(self) -> str:
-        """Return the text twin."""
+        """Return the text."""
         return f"{self.url} answered with status {self.status}\n{self.text.rstrip()}"
 
     def _repr_html_(self) -> str:
@@ -99,17 +99,17 @@ class WebPage(Twin):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Times(Twin):
-    """Where the time of a boot went: title and seconds of each phase, in order."""
+    """The phases of a boot in order: title and seconds."""
 
     phases: tuple[tuple[str, float], ...] = ()
 
     @property
     def total(self) -> float:
-        """All phases together, in seconds."""
+        """The seconds of all phases together."""
         return sum(seconds for _, seconds in self.phases)
 
     def as_text(self) -> str:
-        """Return the text twin."""
+        """Return the text."""
         if not self.phases:
             return "no boot was watched: the machine ran already"
         width = max(len(title) for title, _ in self.phases)
@@ -132,13 +132,13 @@ class Times(Twin):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Note(Twin):
-    """A few lines that a verb leaves behind; `ok` False where something went wrong."""
+    """A few lines that report a verb's result; `ok` is False for a failure."""
 
     lines: tuple[str, ...]
     ok: bool = True
 
     def as_text(self) -> str:
-        """Return the text twin."""
+        """Return the text."""
         return "\n".join(self.lines)
 
     def _repr_html_(self) -> str:

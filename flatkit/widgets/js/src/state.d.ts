@@ -76,7 +76,7 @@ export interface InsideState {
   layers: LayerState[];
 }
 
-/** What the page draws. `tab` is the page of the panel that is open. */
+/** The state of the page. `tab` is the open tab. */
 export interface MachineState {
   name: string;
   state: string;
@@ -243,7 +243,7 @@ export interface VersionState {
   structs: Record<string, Record<string, KeyState>>;
 }
 
-/** What a page starts with. `place` is the file's path. */
+/** The state that a page starts with. `place` is the file's path. */
 export interface EditorState {
   name: string;
   place: string;
@@ -309,7 +309,7 @@ export interface DiffRow {
   text: string;
 }
 
-/** What only one tab needs. */
+/** Values that only one tab needs. */
 export interface MoreState {
   explain?: GroupState[];
   gets?: string[];
