@@ -10,7 +10,7 @@ from flatkit import paths
 CELLS = {
     "import flatkit as fk\nfk.doctor()": "table",
     'fk.editor("every.bu")': ".fk-editor[data-became]",
-    "from flatkit.widgets import live_machine\nlive_machines.get('every')": ".fk-machine .fk-headline",
+    "from flatkit.widgets import live_machine\nlive_machine.get('every')": ".fk-machine .fk-headline",
     "from flatkit.widgets.card import page_type\n"
     "state = {'machine': 'every', 'session': 'flatkit_every', 'argv': ['sh'], 'consoleArgv': ['sh'], 'gone': False}\n"
     "page_type('terminal')(state, print)": ".fk-terminal .xterm-rows",
