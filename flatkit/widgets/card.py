@@ -48,7 +48,8 @@ class Page(anywidget.AnyWidget):
 @functools.cache
 def page_type(bundle: str) -> type[Page]:
     """Return the Page of a bundle. anywidget keeps one style sheet per class."""
-    return type(f"{bundle.title()}Page", (Page,), {"_esm": STATIC / f"{bundle}.js", "_css": STATIC / f"{bundle}.css"})
+    files = {"_esm": STATIC / f"{bundle}.js", "_css": STATIC / f"{bundle}.css"}
+    return type(f"{bundle.title()}Page", (Page,), {"__module__": __name__, **files})
 
 
 def escaped(value: Any) -> Any:
