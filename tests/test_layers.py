@@ -26,7 +26,7 @@ GROUPS = (
         "run",
         "web",
         "paths",
-        "others",
+        "plugins",
         "untrusted",
         "files",
         "fields",
@@ -34,7 +34,7 @@ GROUPS = (
     },
     {"butane", "images", "machines", "platforms", "updates"},
     {"demos", "lessons"},
-    {"workshop", "host", "room"},
+    {"workshop", "host", "packs"},
     {"widgets", "cli"},
 )
 LEVEL = {room: level for level, rooms in enumerate(GROUPS) for room in rooms}
@@ -233,19 +233,19 @@ def test_no_two_modules_import_each_other() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["from flatkit.room import b\n", "def f():\n    from flatkit.room.b import x\n", "from .b import x\n"],
+    ["from flatkit.packs import b\n", "def f():\n    from flatkit.packs.b import x\n", "from .b import x\n"],
     ids=["plain", "in a function", "relative"],
 )
 def test_a_planted_circle_is_caught(tmp_path: Path, text: str) -> None:
-    room = tmp_path / "flatkit" / "room"
+    room = tmp_path / "flatkit" / "packs"
     room.mkdir(parents=True)
-    (room / "__init__.py").write_text("from flatkit.room.a import y\n")
+    (room / "__init__.py").write_text("from flatkit.packs.a import y\n")
     (room / "a.py").write_text(text)
-    (room / "b.py").write_text("import typing\nif typing.TYPE_CHECKING:\n    from flatkit.room import c\n")
+    (room / "b.py").write_text("import typing\nif typing.TYPE_CHECKING:\n    from flatkit.packs import c\n")
     (room / "c.py").write_text("x = 1\n")
     assert circles(tmp_path / "flatkit") == []
-    (room / "c.py").write_text("from flatkit.room.a import y\n")
-    assert circles(tmp_path / "flatkit") == [["flatkit.room.a", "flatkit.room.b", "flatkit.room.c"]]
+    (room / "c.py").write_text("from flatkit.packs.a import y\n")
+    assert circles(tmp_path / "flatkit") == [["flatkit.packs.a", "flatkit.packs.b", "flatkit.packs.c"]]
 
 
 def test_only_the_command_line_prints_and_exits() -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from flatkit.events import Observer
 from flatkit.images.packed import PackedRelease
-from flatkit.room.parcel import Parcel
+from flatkit.packs.builder import PackBuilder
 from flatkit.testing import attacks
 
 NAME = "amd64-usr/1.0.0/flatcar_production_update.gz"
@@ -42,15 +42,15 @@ ROUNDS = 2
 
 def make_pack(folder: Path, megabytes: int) -> None:
     """A pack with one payload of that size; not sparse, since that would be read more quickly than a real one."""
-    parcel = Parcel(folder, observer=Observer())
+    builder = PackBuilder(folder, observer=Observer())
     piece = os.urandom(1_000_000)
-    with parcel.path(NAME).open("wb") as file:
+    with builder.path(NAME).open("wb") as file:
         for _ in range(megabytes):
             file.write(piece)
-    parcel.keep(NAME)
+    builder.keep(NAME)
     files = (Path(NAME).name,)
-    parcel.releases.append(PackedRelease(channel="stable", version="1.0.0", board="amd64-usr", files=files))
-    parcel.close(pythons=())
+    builder.releases.append(PackedRelease(channel="stable", version="1.0.0", board="amd64-usr", files=files))
+    builder.close(pythons=())
 
 
 @contextmanager

@@ -21,7 +21,7 @@ def run(argv: list[str]) -> int:
     promote.add_argument("channel", metavar="FROM")
     promote.add_argument("--to", required=True, metavar="CHANNEL")
     options = parser.parse_args(argv[1:])
-    from flatkit.room.serve import open_channels
+    from flatkit.packs.serve import open_channels
 
     channels = open_channels()
     if options.command == "promote":

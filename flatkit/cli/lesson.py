@@ -121,10 +121,10 @@ def _prove(name: str, image: str) -> int:
 
 
 def _is_lesson(name: str) -> bool:
-    from flatkit import others
+    from flatkit import plugins
     from flatkit.lessons import LESSONS
 
-    return name in LESSONS or others.find_folder(name) is not None
+    return name in LESSONS or plugins.find_folder(name) is not None
 
 
 def _prove_one(exercise: Exercise, image: str) -> bool:

@@ -15,7 +15,7 @@ from flatkit.errors import FlatkitError, HostError, UsageError
 from flatkit.untrusted import printable, printable_lines
 
 if TYPE_CHECKING:
-    from flatkit.room.pack import Wishes
+    from flatkit.packs.pack import Wishes
     from flatkit.updates.server import UpdateServer
 
 _LOOK_SECONDS = 0.5
@@ -76,8 +76,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _wishes(options: argparse.Namespace) -> Wishes:
-    from flatkit.room.pack import Wishes
-    from flatkit.room.wheels import PYTHONS
+    from flatkit.packs.pack import Wishes
+    from flatkit.packs.wheels import PYTHONS
 
     base = Wishes()
 
@@ -96,7 +96,7 @@ def _wishes(options: argparse.Namespace) -> Wishes:
 
 
 def _pack(options: argparse.Namespace) -> int:
-    from flatkit.room.pack import pack
+    from flatkit.packs.pack import pack
 
     observer = observer_for(as_json=options.json)
     manifest = pack(_folder(options), _wishes(options), observer=observer)
@@ -113,7 +113,7 @@ def _pack(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from flatkit.room.check import check
+    from flatkit.packs.check import check
 
     observer = observer_for(as_json=options.json)
     found = check(_folder(options), observer=observer)
@@ -125,7 +125,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from flatkit.room.serve import parse_address, serving, state_file
+    from flatkit.packs.serve import parse_address, serving, state_file
 
     # Progress goes to a terminal alone: programs read what is served from the first line.
     watcher = None if options.json or not sys.stderr.isatty() else observer_for(as_json=False)

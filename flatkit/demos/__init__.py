@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from flatkit import others
+from flatkit import plugins
 from flatkit.demos.channels import CHANNELS
 from flatkit.demos.containers import CONTAINERS
 from flatkit.demos.everywhere import EVERYWHERE
@@ -30,7 +30,7 @@ def get_demo(name: str) -> Demo:
     """Return the demo of that name, or of the lesson with that path. Raises UsageError, InputError for a broken one."""
     if name in DEMOS:
         return DEMOS[name]
-    folder = others.find_folder(name)
+    folder = plugins.find_folder(name)
     if folder is not None:
         demo = _load(folder)
         if demo is None:
@@ -39,21 +39,21 @@ def get_demo(name: str) -> Demo:
     found = next((demo for demo in find_others() if demo.name == name), None)
     if found is None:
         known = ", ".join([*DEMOS, *(demo.name for demo in find_others())])
-        hint = others.hint_of_path("flatkit demo run .") or "flatkit demo list"
+        hint = plugins.hint_of_path("flatkit demo run .") or "flatkit demo list"
         raise UsageError(f'there is no demo "{name}"; expected one of {known}', hint=hint)
     return found
 
 
 def find_others() -> Iterator[Demo]:
     """Yield the demos of installed lessons."""
-    for folder in others.installed():
+    for folder in plugins.installed():
         demo = _load(folder)
         if demo is not None:
             yield demo
 
 
 def _load(folder: Path) -> Demo | None:
-    demo = others.load(folder, "DEMO")
+    demo = plugins.load(folder, "DEMO")
     if demo is not None and not isinstance(demo, Demo):
         raise InputError(f'DEMO in "{folder}" is not a Demo of flatkit.steps', hint="docs/write-a-lesson.md shows one")
     return None if demo is None else replace(demo, folder=folder)

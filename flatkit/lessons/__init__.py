@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from flatkit import others
+from flatkit import plugins
 from flatkit.errors import InputError, UsageError
 from flatkit.lessons.course import COURSE
 from flatkit.lessons.exercise import Act, Exercise, Lesson, Quiz, Write
@@ -21,12 +21,12 @@ def find_lessons(name: str | None = None) -> tuple[Lesson, ...]:
         return (*COURSE, *_installed())
     if name in LESSONS:
         return (LESSONS[name],)
-    folder = others.find_folder(name)
+    folder = plugins.find_folder(name)
     found = _load(folder) if folder else next((lesson for lesson in _installed() if lesson.name == name), None)
     if found is None:
         known = ", ".join(lesson.name for lesson in find_lessons())
-        raise UsageError(f'there is no lesson "{name}"; expected a folder with a {others.FILE}, or one of {known}',
-                         hint=others.hint_of_path("flatkit lesson list .") or "flatkit lesson list")  # fmt: skip
+        raise UsageError(f'there is no lesson "{name}"; expected a folder with a {plugins.FILE}, or one of {known}',
+                         hint=plugins.hint_of_path("flatkit lesson list .") or "flatkit lesson list")  # fmt: skip
     return (found,)
 
 
@@ -52,7 +52,7 @@ def get_task(name: str) -> Exercise | Quiz:
         for task in lesson.tasks:
             if task.name == name:
                 return task
-    asked = others.split_task(name)
+    asked = plugins.split_task(name)
     if asked:
         folder, name = asked
         lessons = tuple(filter(None, [_load(folder)]))
@@ -62,20 +62,20 @@ def get_task(name: str) -> Exercise | Quiz:
     if name not in tasks:
         near = difflib.get_close_matches(name, tasks, n=1)
         meant = f'; did you mean "{near[0]}"?' if near else f"; expected one of {', '.join(tasks)}"
-        hint = "" if asked else others.hint_of_path(f"flatkit lesson check ./{name}")
+        hint = "" if asked else plugins.hint_of_path(f"flatkit lesson check ./{name}")
         raise UsageError(f'there is no exercise "{name}"{meant}', hint=hint or "flatkit lesson list")
     return tasks[name]
 
 
 def _installed() -> Iterator[Lesson]:
-    for folder in others.installed():
+    for folder in plugins.installed():
         lesson = _load(folder)
         if lesson is not None:
             yield lesson
 
 
 def _load(folder: Path) -> Lesson | None:
-    lesson = others.load(folder, "LESSON")
+    lesson = plugins.load(folder, "LESSON")
     if lesson is not None and not isinstance(lesson, Lesson):
         raise InputError(
             f'LESSON in "{folder}" is not a Lesson of flatkit.lessons.exercise', hint="docs/write-a-lesson.md shows one"

@@ -16,7 +16,7 @@ from typing import Self, TypedDict
 from flatkit import paths
 from flatkit.errors import FlatkitError, HostError
 from flatkit.events import Observer
-from flatkit.room.serve import PORT, open_channels
+from flatkit.packs.serve import PORT, open_channels
 from flatkit.updates.channels import Channels
 from flatkit.updates.server import UpdateServer
 from flatkit.widgets.card import Card, Page

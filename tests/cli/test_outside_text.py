@@ -196,7 +196,7 @@ def test_images(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
 
 
 def test_channels(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    from flatkit.room import serve
+    from flatkit.packs import serve
     from flatkit.updates.channels import Channels
 
     class Told(Channels):

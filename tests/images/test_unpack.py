@@ -28,7 +28,7 @@ from flatkit.images.packed import (
 )
 from flatkit.images.source import PACK_FOLDER, find_mirror
 from flatkit.images.unpack import unpack_lab_image
-from flatkit.room.parcel import measure
+from flatkit.packs.builder import measure
 from flatkit.updates.server import UpdateServer
 
 STABLE, BETA = recipe.RELEASES["lab"], recipe.RELEASES["lab-beta"]

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import flatkit as fk
-from flatkit import others
+from flatkit import plugins
 from flatkit.butane import translate
 from flatkit.cli import main
 from flatkit.demos import DEMOS, get_demo
@@ -135,7 +135,7 @@ def test_what_lies_in_the_current_folder_is_not_installed(inside: Path, monkeypa
     for entry in ("", str(inside)):
         with monkeypatch.context() as patch:
             patch.syspath_prepend(entry)
-            assert list(others.installed()) == []
+            assert list(plugins.installed()) == []
 
 
 def test_the_program_imports_nothing_from_the_current_folder(tmp_path: Path) -> None:
@@ -170,16 +170,16 @@ def test_by_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     shutil.copytree(MOTD, package)
     (package / "__init__.py").write_text("")
     monkeypatch.syspath_prepend(str(package.parent))
-    entries = [EntryPoint(name="door", value="door_lesson", group=others.GROUP)]
-    monkeypatch.setattr(others, "entry_points", lambda *, group: entries if group == others.GROUP else [])
+    entries = [EntryPoint(name="door", value="door_lesson", group=plugins.GROUP)]
+    monkeypatch.setattr(plugins, "entry_points", lambda *, group: entries if group == plugins.GROUP else [])
     assert get_demo("door").folder == package
     assert get_demo("motd").folder == package
     assert isinstance(get_task("motd-door"), Exercise)
     assert find_lessons("motd")[0].exercises[0].folder == package
-    entries[0] = EntryPoint(name="door", value="json", group=others.GROUP)
+    entries[0] = EntryPoint(name="door", value="json", group=plugins.GROUP)
     with pytest.raises(InputError, match=r"has no lesson\.py"):
         get_demo("door")
-    entries[0] = EntryPoint(name="door", value="not_there.at_all", group=others.GROUP)
+    entries[0] = EntryPoint(name="door", value="not_there.at_all", group=plugins.GROUP)
     with pytest.raises(InputError, match="cannot be loaded"):
         get_demo("door")
 
@@ -211,7 +211,7 @@ def test_what_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         get_demo(str(tmp_path / "none"))
     monkeypatch.chdir(tmp_path)
     assert set(DEMOS) >= {"provision"}
-    assert list(others.installed()) == []
+    assert list(plugins.installed()) == []
 
 
 def test_the_template_is_whole() -> None:

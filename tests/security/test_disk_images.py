@@ -22,8 +22,8 @@ from flatkit.images.unpack import unpack_lab_image
 from flatkit.machines.disks import check_images, disk_commands, make_disks
 from flatkit.machines.domain import DomainFiles
 from flatkit.machines.spec import MachineSpec
+from flatkit.packs.builder import measure
 from flatkit.paths import cache_dir
-from flatkit.room.parcel import measure
 from flatkit.testing.disks import qcow2_header
 
 PACKAGE = Path(__file__).resolve().parents[2] / "flatkit"

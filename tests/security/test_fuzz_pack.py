@@ -26,10 +26,10 @@ from flatkit.images.packed import (
     parse_manifest,
     sums_as_text,
 )
-from flatkit.room.check import check
-from flatkit.room.parcel import measure
-from flatkit.room.wheelfile import is_wheel_name, parse_wheel
-from flatkit.room.wheels import as_index, close_over
+from flatkit.packs.builder import measure
+from flatkit.packs.check import check
+from flatkit.packs.wheelfile import is_wheel_name, parse_wheel
+from flatkit.packs.wheels import as_index, close_over
 from flatkit.updates.channels import Channels
 from flatkit.updates.omaha import Package, UpdateEvent
 from flatkit.updates.seen import Book, Group, MachineSeen, Release, SeenEvent, book_as_json, parse_book

@@ -22,7 +22,7 @@ from flatkit.images.fetch import Fetcher
 from flatkit.images.lab.tree import debian_mirror
 from flatkit.images.names import Board, find_wanted
 from flatkit.images.source import Patience, fetch_small, find_mirror, release_server
-from flatkit.room.flatcar import update_server
+from flatkit.packs.flatcar import update_server
 
 ONCE = Patience(tries=1, timeout=5)
 

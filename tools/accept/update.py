@@ -10,8 +10,8 @@ from flatkit.events import Observer
 from flatkit.images.fetch import Fetcher
 from flatkit.images.names import Channel, Wanted, host_board
 from flatkit.images.source import release_server
-from flatkit.room.flatcar import fetch_payload
-from flatkit.room.parcel import Parcel
+from flatkit.packs.builder import PackBuilder
+from flatkit.packs.flatcar import fetch_payload
 from flatkit.updates.server import UpdateServer
 
 # What is newer than what (facts: majors start in alpha, and go on to beta, stable and LTS).
@@ -40,7 +40,7 @@ def find_update(wanted: Wanted, folder: Path, observer: Observer) -> Update | No
     version = Fetcher(board=board, observer=observer).resolve(Wanted(channel=channel), release_server())
     if version is None:
         return None
-    parcel = Parcel(folder, observer=observer)
-    names = fetch_payload(parcel, version=str(version), board=str(board))
+    builder = PackBuilder(folder, observer=observer)
+    names = fetch_payload(builder, version=str(version), board=str(board))
     files = [folder / str(board) / str(version) / name for name in names]
     return Update(version=str(version), board=str(board), files=files)

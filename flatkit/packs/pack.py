@@ -16,10 +16,10 @@ from flatkit.errors import UsageError
 from flatkit.events import Observer, Said, phase
 from flatkit.images.lab import recipe
 from flatkit.images.packed import LAB_FILES, SUMS, Manifest, PackedImage, PackedRelease, is_path
-from flatkit.room import wheels
-from flatkit.room.flatcar import add_flatcar, parse_names
-from flatkit.room.parcel import Parcel
-from flatkit.room.wheelfile import is_wheel_name
+from flatkit.packs import wheels
+from flatkit.packs.builder import PackBuilder
+from flatkit.packs.flatcar import add_flatcar, parse_names
+from flatkit.packs.wheelfile import is_wheel_name
 from flatkit.updates.omaha import BOARDS
 from flatkit.updates.payload import FILE_NAME
 
@@ -51,36 +51,36 @@ def pack(folder: Path, wishes: Wishes, *, observer: Observer | None = None) -> M
     watcher = observer or Observer()
     lab = [_lab_release(name) for name in wishes.lab]
     flatcar = parse_names(wishes.flatcar)
-    parcel = Parcel(folder, observer=watcher)
-    add_lab(parcel, lab)
-    add_flatcar(parcel, flatcar, opt_in=wishes.opt_in)
-    add_extensions(parcel, wishes.extensions, wishes.files)
+    builder = PackBuilder(folder, observer=watcher)
+    add_lab(builder, lab)
+    add_flatcar(builder, flatcar, opt_in=wishes.opt_in)
+    add_extensions(builder, wishes.extensions, wishes.files)
     if wishes.containers:
-        add_containers(parcel)
+        add_containers(builder)
     if wishes.pythons:
-        add_wheels(parcel, wishes.pythons)
-    add_course(parcel)
-    manifest = parcel.close(pythons=wishes.pythons)
+        add_wheels(builder, wishes.pythons)
+    add_course(builder)
+    manifest = builder.close(pythons=wishes.pythons)
     for text in manifest.left_out:
         watcher.notify(Said(text=f"not in the pack: {text}"))
     return manifest
 
 
-def add_lab(parcel: Parcel, releases: Sequence[recipe.Release]) -> None:
+def add_lab(builder: PackBuilder, releases: Sequence[recipe.Release]) -> None:
     """Put built lab images in, and for each but the first one the update that leads to it."""
     from flatkit.images.lab.build import build_lab_image, build_payload
 
     for release in releases:
-        image = build_lab_image(parcel.observer, release=release)
+        image = build_lab_image(builder.observer, release=release)
         inside = f"lab/{image.folder.name}"
         for name in LAB_FILES:
-            parcel.copy(image.folder / name, f"{inside}/{name}")
-        parcel.images.append(PackedImage(name=release.name, version=image.version, folder=inside, files=LAB_FILES))
+            builder.copy(image.folder / name, f"{inside}/{name}")
+        builder.images.append(PackedImage(name=release.name, version=image.version, folder=inside, files=LAB_FILES))
         if release == recipe.STABLE:
             continue  # what machines begin with: nothing is updated to it
-        payload = build_payload(parcel.observer, release=release)
-        parcel.copy(payload, f"{BOARD}/{release.version}/{FILE_NAME}")
-        parcel.releases.append(
+        payload = build_payload(builder.observer, release=release)
+        builder.copy(payload, f"{BOARD}/{release.version}/{FILE_NAME}")
+        builder.releases.append(
             PackedRelease(
                 channel=_lab_channel(release), version=release.version, board=BOARD, files=(FILE_NAME,), for_lab=True
             )
@@ -98,61 +98,61 @@ def _lab_channel(release: recipe.Release) -> str:
     return "broken" if release.name == "lab-broken" else str(release.channel)
 
 
-def add_extensions(parcel: Parcel, names: Sequence[str], files: Sequence[Path]) -> None:
+def add_extensions(builder: PackBuilder, names: Sequence[str], files: Sequence[Path]) -> None:
     """Put extensions in, each in a folder of its own with SHA256SUMS, as systemd-sysupdate wants it."""
     from flatkit.images.lab.extensions import recipe_for
     from flatkit.images.sysext import build
 
     for name in names:
-        built = build(recipe_for(name), observer=parcel.observer)
+        built = build(recipe_for(name), observer=builder.observer)
         own = next((package for package in built.packages if package.startswith(f"{name} ")), "")
         version = built.version or re.sub(r"^.*:|[^0-9A-Za-z.+-]", "", own.partition(" ")[2]) or "1"
-        parcel.copy(built.path, f"extensions/{name}/{name}-{version}-x86-64.raw")
+        builder.copy(built.path, f"extensions/{name}/{name}-{version}-x86-64.raw")
     for path in files:
         name = re.split(r"-v?[0-9]", path.name.removesuffix(".raw"))[0]
-        parcel.copy(path, f"extensions/{name}/{path.name}")
-    for folder in sorted({name.partition("/")[0] for name in parcel.names("extensions")}):
-        names = parcel.names(f"extensions/{folder}")
-        lines = [f"{parcel.measure(f'extensions/{folder}/{name}').sha256}  {name}\n" for name in names if name != SUMS]
-        parcel.text(f"extensions/{folder}/{SUMS}", "".join(lines))
+        builder.copy(path, f"extensions/{name}/{path.name}")
+    for folder in sorted({name.partition("/")[0] for name in builder.names("extensions")}):
+        names = builder.names(f"extensions/{folder}")
+        lines = [f"{builder.measure(f'extensions/{folder}/{name}').sha256}  {name}\n" for name in names if name != SUMS]
+        builder.text(f"extensions/{folder}/{SUMS}", "".join(lines))
 
 
-def add_containers(parcel: Parcel) -> None:
+def add_containers(builder: PackBuilder) -> None:
     """Put the container image of the lessons in."""
     from flatkit.images.container import build_container_image
 
     inside = f"containers/{CONTAINER}"
-    with phase(parcel.observer, "containers", "Making the container image"), tempfile.TemporaryDirectory() as work:
-        parcel.copy(build_container_image(Path(work) / CONTAINER, observer=parcel.observer), inside)
+    with phase(builder.observer, "containers", "Making the container image"), tempfile.TemporaryDirectory() as work:
+        builder.copy(build_container_image(Path(work) / CONTAINER, observer=builder.observer), inside)
 
 
-def add_wheels(parcel: Parcel, pythons: Sequence[str]) -> None:
+def add_wheels(builder: PackBuilder, pythons: Sequence[str]) -> None:
     """Put flatkit's wheel in, and every wheel that it needs on these Pythons.
 
     They are gathered in a folder of this process alone; of an earlier pack's wheels it gets those that its manifest describes.
     """
     with (
-        phase(parcel.observer, "wheels", f"Fetching wheels for CPython {', '.join(pythons)}", typical=40),
+        phase(builder.observer, "wheels", f"Fetching wheels for CPython {', '.join(pythons)}", typical=40),
         tempfile.TemporaryDirectory() as work,
     ):
         folder = Path(work)
-        for inside in parcel.before("wheels"):
+        for inside in builder.before("wheels"):
             name = inside.removeprefix("wheels/")
             if is_wheel_name(name) and not name.startswith("flatkit-"):
-                parcel.take_back(inside, folder / name)
+                builder.take_back(inside, folder / name)
         own = wheels.build_own(folder)
         trouble = wheels.build_libvirt(folder)
-        needed = wheels.download(folder, root=own, pythons=pythons, observer=parcel.observer)
+        needed = wheels.download(folder, root=own, pythons=pythons, observer=builder.observer)
         needed |= set(folder.glob("libvirt_python-*.whl"))
         for path in sorted(needed):
-            parcel.copy(path, f"wheels/{path.name}")
+            builder.copy(path, f"wheels/{path.name}")
     if trouble:
-        parcel.left_out.append(trouble)
-    digests = {path.name: parcel.measure(f"wheels/{path.name}").sha256 for path in needed}
-    parcel.text("wheels/index.html", wheels.as_index(digests))
+        builder.left_out.append(trouble)
+    digests = {path.name: builder.measure(f"wheels/{path.name}").sha256 for path in needed}
+    builder.text("wheels/index.html", wheels.as_index(digests))
 
 
-def add_course(parcel: Parcel) -> None:
+def add_course(builder: PackBuilder) -> None:
     """Put the notebooks in, for who wants to read them without installing anything."""
     origin = paths.source_notebooks() or paths.packaged_notebooks()
     for path in sorted(origin.rglob("*")) if origin.is_dir() else ():
@@ -160,6 +160,6 @@ def add_course(parcel: Parcel) -> None:
         if not path.is_file() or any(part == "__pycache__" or part.startswith(".") for part in inside.parts):
             continue
         if is_path(f"course/{inside}"):
-            parcel.copy(path, f"course/{inside}")
+            builder.copy(path, f"course/{inside}")
         else:
-            parcel.left_out.append(f'course/{inside}: expected a name of letters, digits and "._+@!~-"')
+            builder.left_out.append(f'course/{inside}: expected a name of letters, digits and "._+@!~-"')

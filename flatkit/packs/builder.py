@@ -39,7 +39,7 @@ from flatkit.untrusted import printable
 _CHUNK = 1024 * 1024
 
 
-class Parcel:
+class PackBuilder:
     """A pack in the making. Raises UsageError when the folder holds something else, HostError when it cannot be written."""
 
     def __init__(self, folder: Path, *, observer: Observer) -> None:

@@ -21,8 +21,8 @@ from flatkit.images.names import Wanted, find_wanted, host_board
 from flatkit.images.packed import PackedImage, PackedRelease
 from flatkit.images.source import KEY_FILE, fetch_small
 from flatkit.images.store import CachedImage, flatcar_dir
+from flatkit.packs.builder import PackBuilder
 from flatkit.paths import cache_dir
-from flatkit.room.parcel import Parcel
 
 PAYLOAD = "flatcar_production_update.gz"
 OEM = "oem-qemu.gz"
@@ -44,67 +44,67 @@ def parse_names(names: Sequence[str]) -> list[Wanted]:
     return found
 
 
-def add_flatcar(parcel: Parcel, wishes: Sequence[Wanted], *, opt_in: Sequence[str]) -> None:
+def add_flatcar(builder: PackBuilder, wishes: Sequence[Wanted], *, opt_in: Sequence[str]) -> None:
     """Put images and payloads in. Raises FetchError, ImageError, HostError, as the fetcher of images does."""
-    fetcher = Fetcher(board=host_board(), observer=parcel.observer)
+    fetcher = Fetcher(board=host_board(), observer=builder.observer)
     newest: dict[str, CachedImage] = {}
     for wanted in wishes:
         image = fetcher.fetch(wanted)
-        _add_image(parcel, image, pointer=wanted.pointer)
-        _add_payload(parcel, image, opt_in)
+        _add_image(builder, image, pointer=wanted.pointer)
+        _add_payload(builder, image, opt_in)
         known = newest.get(str(image.channel))
         if known is None or known.version < image.version:
             newest[str(image.channel)] = image
     for image in newest.values():
-        _add_version(parcel, image, "current")
+        _add_version(builder, image, "current")
         for name in (KEY_FILE, "lts-info", f"releases-{image.channel}.json"):
             path = flatcar_dir() / str(image.channel) / name
             if path.is_file():
-                parcel.copy(path, f"flatcar/{image.channel}/{name}")
+                builder.copy(path, f"flatcar/{image.channel}/{name}")
 
 
-def _add_version(parcel: Parcel, image: CachedImage, pointer: str) -> None:
+def _add_version(builder: PackBuilder, image: CachedImage, pointer: str) -> None:
     inside = f"flatcar/{image.channel}/{image.board}/{pointer}/version.txt"
-    parcel.text(inside, f"FLATCAR_VERSION={image.version}\nFLATCAR_VERSION_ID={image.version}\n")
+    builder.text(inside, f"FLATCAR_VERSION={image.version}\nFLATCAR_VERSION_ID={image.version}\n")
 
 
-def _add_image(parcel: Parcel, image: CachedImage, *, pointer: str) -> None:
+def _add_image(builder: PackBuilder, image: CachedImage, *, pointer: str) -> None:
     inside = f"flatcar/{image.channel}/{image.board}/{image.version}"
     names = [image.path.name]
     names += [f"{image.path.name}{suffix}" for suffix in (".sig", ".DIGESTS", ".DIGESTS.sig")]
     files = [name for name in names if (image.folder / name).is_file()]
     for name in files:
-        parcel.copy(image.folder / name, f"{inside}/{name}")
+        builder.copy(image.folder / name, f"{inside}/{name}")
     for folder in {str(image.version), pointer}:
-        _add_version(parcel, image, folder)
+        _add_version(builder, image, folder)
     packed = PackedImage(
         name=str(image.channel), version=str(image.version), folder=inside, files=(*files, "version.txt")
     )
-    if packed not in parcel.images:
-        parcel.images.append(packed)
+    if packed not in builder.images:
+        builder.images.append(packed)
 
 
-def _add_payload(parcel: Parcel, image: CachedImage, opt_in: Sequence[str]) -> None:
-    files = fetch_payload(parcel, version=str(image.version), board=str(image.board), opt_in=opt_in)
+def _add_payload(builder: PackBuilder, image: CachedImage, opt_in: Sequence[str]) -> None:
+    files = fetch_payload(builder, version=str(image.version), board=str(image.board), opt_in=opt_in)
     release = PackedRelease(channel=str(image.channel), version=str(image.version), board=str(image.board), files=files)
-    if release not in parcel.releases:
-        parcel.releases.append(release)
+    if release not in builder.releases:
+        builder.releases.append(release)
 
 
-def fetch_payload(parcel: Parcel, *, version: str, board: str, opt_in: Sequence[str] = ()) -> tuple[str, ...]:
+def fetch_payload(builder: PackBuilder, *, version: str, board: str, opt_in: Sequence[str] = ()) -> tuple[str, ...]:
     """The update to this version, and what a machine fetches with it: the OEM part, and extensions that it opted in to.
 
-    Returns the names of the files below BOARD/VERSION in the parcel, the payload first. Raises FetchError, ImageError.
+    Returns the names of the files below BOARD/VERSION in the builder, the payload first. Raises FetchError, ImageError.
     """
     folder, files = f"{board}/{version}", [PAYLOAD]
-    with phase(parcel.observer, "payload", f"Fetching the update payload of {version}"):
-        _fetch(parcel, f"{folder}/{PAYLOAD}")
+    with phase(builder.observer, "payload", f"Fetching the update payload of {version}"):
+        _fetch(builder, f"{folder}/{PAYLOAD}")
         for name in (OEM, *(f"flatcar-{wish}.gz" for wish in opt_in)):
             try:
-                _fetch(parcel, f"{folder}/{name}")
+                _fetch(builder, f"{folder}/{name}")
                 files.append(name)
             except FetchError as error:
-                parcel.left_out.append(f"{name} of {version}: {error.message}")
+                builder.left_out.append(f"{name} of {version}: {error.message}")
     return tuple(files)
 
 
@@ -114,31 +114,31 @@ def update_server() -> str:
     return given.rstrip("/") or _UPDATES
 
 
-def _fetch(parcel: Parcel, inside: str) -> None:
+def _fetch(builder: PackBuilder, inside: str) -> None:
     """Put a file in whose SHA-256 the server has as well. It is fetched in the cache, where an interrupted download continues.
 
     Raises FetchError, ImageError.
     """
     url = f"{update_server()}/{inside}"
-    told = fetch_small(f"{url}.sha256", observer=parcel.observer)
+    told = fetch_small(f"{url}.sha256", observer=builder.observer)
     match = re.match(r"\s*([0-9a-fA-F]{64})\b", told[:_SUM_MAX].decode(errors="replace")) if told else None
     if not match:
         raise FetchError(f'"{url}.sha256" is not there, or holds no SHA-256')
     expected = match[1].lower()
-    if parcel.has(inside, sha256=expected):
-        parcel.keep(inside)
+    if builder.has(inside, sha256=expected):
+        builder.keep(inside)
         return
     cache = make_folder(cache_dir() / "payloads", needed_mib=0, what="update payloads")
     part = cache / f"{expected}.part"
-    with locked(cache, parcel.observer, what="an update payload", doing="fetching"):
-        parcel.observer.notify(Said(text=f"fetching {url}"))
-        Download(url, part, observer=parcel.observer).run()
+    with locked(cache, builder.observer, what="an update payload", doing="fetching"):
+        builder.observer.notify(Said(text=f"fetching {url}"))
+        Download(url, part, observer=builder.observer).run()
         try:
             if hash_file(part) != expected:
                 raise ImageError(
                     f'"{url}" is not the file whose SHA-256 the server has as well: it was removed',
                     hint="try again later",
                 )
-            parcel.copy(part, inside)
+            builder.copy(part, inside)
         finally:
             part.unlink(missing_ok=True)

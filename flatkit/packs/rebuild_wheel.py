@@ -19,7 +19,7 @@ _NOT_PACKED = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "WHEEL"}
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def repack(name: str, folder: Path) -> Path:
+def rebuild_wheel(name: str, folder: Path) -> Path:
     """Write the wheel of an installed pure package into `folder`. Raises FetchError when that is not possible."""
     try:
         found = distribution(name)

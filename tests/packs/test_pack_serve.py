@@ -12,9 +12,9 @@ from flatkit import web
 from flatkit.errors import ImageError, InputError, UsageError
 from flatkit.events import Observer
 from flatkit.images.packed import MANIFEST, SUMS, parse_manifest
-from flatkit.room.parcel import Parcel
-from flatkit.room.serve import Address, Instructions, parse_address, reachable_url, serving
-from flatkit.room.wheels import as_index
+from flatkit.packs.builder import PackBuilder
+from flatkit.packs.serve import Address, Instructions, parse_address, reachable_url, serving
+from flatkit.packs.wheels import as_index
 from flatkit.updates.channels import Channels
 from flatkit.updates.desk import Asked
 from flatkit.updates.omaha import FLATCAR_APPID, AppRequest
@@ -112,7 +112,7 @@ def test_what_is_no_pack_is_refused(pack: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds no pack") as caught, serving(tmp_path / "nowhere", FREE):
         pass
     assert caught.value.hint.startswith("flatkit room pack ")
-    Parcel(tmp_path / "begun", observer=Observer())
+    PackBuilder(tmp_path / "begun", observer=Observer())
     with pytest.raises(ImageError, match="is not finished"), serving(tmp_path / "begun", FREE):
         pass
     (pack / "lab/110.2.0-abc/disk.qcow2").write_text("short")

@@ -27,9 +27,9 @@ from flatkit.images.packed import (
     parse_manifest,
     sums_as_text,
 )
+from flatkit.packs.wheelfile import is_wheel_name
+from flatkit.packs.wheels import as_index
 from flatkit.paths import state_dir
-from flatkit.room.wheelfile import is_wheel_name
-from flatkit.room.wheels import as_index
 from flatkit.updates.channels import Channels
 from flatkit.updates.omaha import BOARDS
 from flatkit.updates.server import UpdateServer

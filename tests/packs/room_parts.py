@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from flatkit.images.packed import MANIFEST, SUMS, Manifest, manifest_as_text, parse_manifest, sums_as_text
-from flatkit.room.parcel import measure
+from flatkit.packs.builder import measure
 
 MakeWheel = Callable[..., Path]
 PAYLOAD = bytes(range(256)) * 100

@@ -28,7 +28,7 @@ from flatkit.images.packed import (
     manifest_as_text,
     parse_manifest,
 )
-from flatkit.room.parcel import Parcel
+from flatkit.packs.builder import PackBuilder
 
 HEX = "0123456789abcdef"
 FILE = st.builds(
@@ -85,13 +85,13 @@ def test_the_sums_are_those_of_sha256sum(pack: Path) -> None:
 def test_packing_again_copies_nothing_and_removes_what_is_not_wanted_any_more(tmp_path: Path) -> None:
     source, folder = tmp_path / "source", tmp_path / "pack"
     source.write_text("one")
-    first = Parcel(folder, observer=Observer())
+    first = PackBuilder(folder, observer=Observer())
     first.copy(source, "a/one")
     first.text("a/old", "old")
     first.close(pythons=())
     before = (folder / "a/one").stat()
     (folder / "own-notes.txt").write_text("mine")
-    again = Parcel(folder, observer=Observer())
+    again = PackBuilder(folder, observer=Observer())
     again.copy(source, "a/one")
     manifest = again.close(pythons=("3.11",))
     assert (folder / "a/one").stat().st_ino == before.st_ino
@@ -100,7 +100,7 @@ def test_packing_again_copies_nothing_and_removes_what_is_not_wanted_any_more(tm
     assert [file.path for file in manifest.files] == ["a/one"]
     source.write_text("two")
     os.utime(source, ns=(0, before.st_mtime_ns))
-    last = Parcel(folder, observer=Observer())
+    last = PackBuilder(folder, observer=Observer())
     source.write_text("three")
     last.copy(source, "a/one")
     assert (folder / "a/one").read_text() == "three"
@@ -110,28 +110,28 @@ def test_packing_again_copies_nothing_and_removes_what_is_not_wanted_any_more(tm
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("x")
     with pytest.raises(UsageError, match="holds other things") as caught:
-        Parcel(tmp_path, observer=Observer())
+        PackBuilder(tmp_path, observer=Observer())
     assert caught.value.hint == f"flatkit room pack {tmp_path}/flatkit-pack"
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_an_interrupted_pack_can_be_gone_on_with(tmp_path: Path) -> None:
     folder = tmp_path / "pack"
-    begun = Parcel(folder, observer=Observer())
+    begun = PackBuilder(folder, observer=Observer())
     begun.text("a", "a")
-    assert Parcel(folder, observer=Observer()).close(pythons=()).files == ()
+    assert PackBuilder(folder, observer=Observer()).close(pythons=()).files == ()
     (folder / MANIFEST).write_text("{")
-    Parcel(folder, observer=Observer())
+    PackBuilder(folder, observer=Observer())
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(HostError, match="cannot be written: Not a directory"):
-        Parcel(tmp_path / "file" / "pack", observer=Observer())
+        PackBuilder(tmp_path / "file" / "pack", observer=Observer())
     if os.geteuid() != 0:
         tmp_path.chmod(0o555)
         with pytest.raises(HostError, match="Permission denied"):
-            Parcel(tmp_path / "pack", observer=Observer())
+            PackBuilder(tmp_path / "pack", observer=Observer())
         tmp_path.chmod(0o755)
 
 
@@ -262,8 +262,8 @@ def test_a_manifest_is_bounded() -> None:
 
 def test_what_could_not_be_packed_is_said_in_one_line(tmp_path: Path) -> None:
     """The words come from servers."""
-    parcel = Parcel(tmp_path / "pack", observer=Observer())
-    parcel.left_out.append("x\n\x1b[2J" + "y" * 5000)
-    found = parcel.close(pythons=()).left_out[0]
+    builder = PackBuilder(tmp_path / "pack", observer=Observer())
+    builder.left_out.append("x\n\x1b[2J" + "y" * 5000)
+    found = builder.close(pythons=()).left_out[0]
     assert found.startswith(r"x\n\x1b[2J")
     assert parse_manifest((tmp_path / "pack" / MANIFEST).read_bytes()).left_out == (found,)

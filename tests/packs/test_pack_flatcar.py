@@ -16,9 +16,9 @@ from flatkit.images.fetch import Fetcher
 from flatkit.images.names import Board, Version, find_wanted
 from flatkit.images.packed import Manifest
 from flatkit.images.signing import find_trust
-from flatkit.room.check import check
-from flatkit.room.pack import Wishes, pack
-from flatkit.room.serve import Address, serving
+from flatkit.packs.check import check
+from flatkit.packs.pack import Wishes, pack
+from flatkit.packs.serve import Address, serving
 from flatkit.testing.flatcar_site import FlatcarSite
 from flatkit.testing.signing import SigningKey
 from flatkit.updates.server import UpdateServer

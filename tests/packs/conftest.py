@@ -12,8 +12,8 @@ from room_parts import PAYLOAD, MakeWheel
 
 from flatkit.events import Observer
 from flatkit.images.packed import Manifest, PackedImage, PackedRelease
-from flatkit.room.parcel import Parcel
-from flatkit.room.wheels import as_index
+from flatkit.packs.builder import PackBuilder
+from flatkit.packs.wheels import as_index
 
 
 @pytest.fixture(scope="session")
@@ -43,25 +43,25 @@ def pack_in(make_wheel: MakeWheel, tmp_path: Path) -> Callable[[Path], Manifest]
     """A function that fills a folder with a small pack: an image, a release for lab machines, an extension, two wheels."""
 
     def fill(folder: Path) -> Manifest:
-        parcel = Parcel(folder, observer=Observer())
+        builder = PackBuilder(folder, observer=Observer())
         (tmp_path / "payload").write_bytes(PAYLOAD)
         for name in ("disk.qcow2", "image.json"):
-            parcel.copy(tmp_path / "payload", f"lab/110.2.0-abc/{name}")
+            builder.copy(tmp_path / "payload", f"lab/110.2.0-abc/{name}")
         files = ("disk.qcow2", "image.json")
-        parcel.images.append(PackedImage(name="lab", version="110.2.0", folder="lab/110.2.0-abc", files=files))
+        builder.images.append(PackedImage(name="lab", version="110.2.0", folder="lab/110.2.0-abc", files=files))
         for channel, version in (("beta", "120.1.0"), ("alpha", "130.0.0")):
-            parcel.copy(tmp_path / "payload", f"amd64-usr/{version}/update.bin")
-            parcel.releases.append(
+            builder.copy(tmp_path / "payload", f"amd64-usr/{version}/update.bin")
+            builder.releases.append(
                 PackedRelease(channel=channel, version=version, board="amd64-usr", files=("update.bin",), for_lab=True)
             )
-        parcel.copy(tmp_path / "payload", "extensions/tool/tool-1-x86-64.raw")
-        parcel.text("extensions/tool/SHA256SUMS", "what sha256sum says\n")
+        builder.copy(tmp_path / "payload", "extensions/tool/tool-1-x86-64.raw")
+        builder.text("extensions/tool/SHA256SUMS", "what sha256sum says\n")
         wheels = folder / "wheels"
         for path in (make_wheel(wheels, "flatkit", "0.1.0", "helper>=1"), make_wheel(wheels, "helper", "1.5")):
-            parcel.keep(f"wheels/{path.name}")
+            builder.keep(f"wheels/{path.name}")
         digests = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in wheels.glob("*.whl")}
-        parcel.text("wheels/index.html", as_index(digests))
-        return parcel.close(pythons=("3.11", "3.12", "3.13"))
+        builder.text("wheels/index.html", as_index(digests))
+        return builder.close(pythons=("3.11", "3.12", "3.13"))
 
     return fill
 

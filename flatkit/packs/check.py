@@ -20,10 +20,10 @@ from flatkit.errors import CommandFailed, FetchError, FlatkitError, WaitTimeout
 from flatkit.events import Observer, phase
 from flatkit.files import open_below
 from flatkit.images.packed import MANIFEST, SUMS, Manifest, sums_as_text
-from flatkit.room import wheels
-from flatkit.room.parcel import measure
-from flatkit.room.serve import read_manifest
-from flatkit.room.wheelfile import Wheel, parse_wheel
+from flatkit.packs import wheels
+from flatkit.packs.builder import measure
+from flatkit.packs.serve import read_manifest
+from flatkit.packs.wheelfile import Wheel, parse_wheel
 from flatkit.run import run
 from flatkit.untrusted import lines_of, printable
 

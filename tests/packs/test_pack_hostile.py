@@ -21,13 +21,13 @@ from flatkit.cli import main
 from flatkit.errors import FetchError, HostError, ImageError, InputError, UsageError
 from flatkit.events import Observer
 from flatkit.images.packed import MANIFEST, SUMS, Manifest, PackedFile, manifest_as_text, parse_manifest, sums_as_text
-from flatkit.room import wheelfile, wheels
-from flatkit.room.check import check
-from flatkit.room.pack import Wishes, pack
-from flatkit.room.parcel import Parcel, measure
-from flatkit.room.serve import Address, serving
-from flatkit.room.wheelfile import parse_wheel, read_wheel
-from flatkit.room.wheels import as_index, close_over, read_wheels
+from flatkit.packs import wheelfile, wheels
+from flatkit.packs.builder import PackBuilder, measure
+from flatkit.packs.check import check
+from flatkit.packs.pack import Wishes, pack
+from flatkit.packs.serve import Address, serving
+from flatkit.packs.wheelfile import parse_wheel, read_wheel
+from flatkit.packs.wheels import as_index, close_over, read_wheels
 
 FREE = Address(port=0)
 SECRET = "the secret of this host"
@@ -177,23 +177,23 @@ def test_packing_into_a_pack_with_a_link_touches_nothing_outside(pack: Path, out
 
 
 def pack_nothing(folder: Path) -> Manifest:
-    parcel = Parcel(folder, observer=Observer())
+    builder = PackBuilder(folder, observer=Observer())
     for inside in ("course/pictures/a", "course/b", "wheels/c", "extensions/d", "lab/e"):
-        parcel.text(inside, "x")
-    return parcel.close(pythons=())
+        builder.text(inside, "x")
+    return builder.close(pythons=())
 
 
 @pytest.mark.parametrize("name", [MANIFEST, SUMS, f".{MANIFEST}.part", f".{SUMS}.part", "course/a", "course/.a.part"])
 def test_packing_over_a_file_that_is_a_link_replaces_the_link(tmp_path: Path, outside: Path, name: str) -> None:
     folder = tmp_path / "pack"
-    Parcel(folder, observer=Observer()).close(pythons=())
-    parcel = Parcel(folder, observer=Observer())
+    PackBuilder(folder, observer=Observer()).close(pythons=())
+    builder = PackBuilder(folder, observer=Observer())
     (folder / "course").mkdir()
     (folder / name).unlink(missing_ok=True)
     (folder / name).symlink_to(outside / "secret")
-    parcel.text("course/a", "text")
-    parcel.copy(outside / "secret", "course/b")
-    parcel.close(pythons=())
+    builder.text("course/a", "text")
+    builder.copy(outside / "secret", "course/b")
+    builder.close(pythons=())
     assert untouched(outside)
     assert (folder / "course/b").read_text() == SECRET
     assert parse_manifest((folder / MANIFEST).read_bytes()).get_file("course/a").size == 4
@@ -205,14 +205,14 @@ def test_an_earlier_manifest_is_read_with_care(tmp_path: Path, outside: Path) ->
     folder.mkdir()
     os.mkfifo(folder / MANIFEST)
     with pytest.raises(HostError, match="not a regular file"):
-        Parcel(folder, observer=Observer())
+        PackBuilder(folder, observer=Observer())
     (folder / MANIFEST).unlink()
     (folder / MANIFEST).symlink_to(outside / "secret")
     with pytest.raises(HostError, match="symbolic link"):
-        Parcel(folder, observer=Observer())
+        PackBuilder(folder, observer=Observer())
     (folder / MANIFEST).unlink()
     huge(folder / MANIFEST, 2**40)
-    Parcel(folder, observer=Observer()).close(pythons=())  # one that is not understood removes nothing
+    PackBuilder(folder, observer=Observer()).close(pythons=())  # one that is not understood removes nothing
     assert untouched(outside)
 
 
@@ -220,30 +220,30 @@ def test_files_that_others_have_changed_are_packed_again(tmp_path: Path) -> None
     """Also where size and time of change are as they were."""
     source, folder = tmp_path / "source", tmp_path / "pack"
     source.write_text("right")
-    parcel = Parcel(folder, observer=Observer())
-    parcel.copy(source, "a")
-    parcel.close(pythons=())
+    builder = PackBuilder(folder, observer=Observer())
+    builder.copy(source, "a")
+    builder.close(pythons=())
     (folder / "a").write_text("wrong")
     times = source.stat()
     os.utime(folder / "a", ns=(times.st_atime_ns, times.st_mtime_ns))
-    again = Parcel(folder, observer=Observer())
+    again = PackBuilder(folder, observer=Observer())
     again.copy(source, "a")
     again.close(pythons=())
     assert (folder / "a").read_text() == "right"
 
 
 def test_wheels_of_an_earlier_pack_are_taken_as_its_manifest_describes_them(pack: Path, tmp_path: Path) -> None:
-    parcel = Parcel(pack, observer=Observer())
-    names = [path for path in parcel.before("wheels") if path.endswith(".whl")]
+    builder = PackBuilder(pack, observer=Observer())
+    names = [path for path in builder.before("wheels") if path.endswith(".whl")]
     assert len(names) == 2
-    assert parcel.take_back(names[1], tmp_path / "helper.whl")
+    assert builder.take_back(names[1], tmp_path / "helper.whl")
     assert (tmp_path / "helper.whl").read_bytes() == (pack / names[1]).read_bytes()
     with (pack / names[1]).open("ab") as file:
         file.write(b"more")
     (pack / names[0]).unlink()
     os.mkfifo(pack / names[0])
     for name in (*names, "wheels/unknown.whl"):
-        assert not parcel.take_back(name, tmp_path / "none.whl")
+        assert not builder.take_back(name, tmp_path / "none.whl")
         assert not (tmp_path / "none.whl").exists()
 
 
@@ -252,9 +252,9 @@ def test_wheels_of_an_earlier_pack_are_taken_as_its_manifest_describes_them(pack
 )
 def test_a_name_that_no_pack_may_have_is_refused_before_anything_is_packed(tmp_path: Path, inside: str) -> None:
     (tmp_path / "source").write_text("x")
-    parcel = Parcel(tmp_path / "pack", observer=Observer())
+    builder = PackBuilder(tmp_path / "pack", observer=Observer())
     with pytest.raises(UsageError, match="cannot be in a pack; expected"):
-        parcel.copy(tmp_path / "source", inside)
+        builder.copy(tmp_path / "source", inside)
 
 
 def test_a_notebook_of_another_name_is_left_out_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -426,7 +426,7 @@ def test_a_condition_nested_too_deeply_is_named(tmp_path: Path, monkeypatch: pyt
     zip_with(path, {INFO: METADATA + b"Requires-Dist: a; " + b"(" * 5000 + b"os_name == 'x'" + b")" * 5000 + b"\n"})
     with pytest.raises(FetchError, match="requirements of 500 characters"):
         read_wheel(path)
-    monkeypatch.setattr("flatkit.room.wheelfile.REQUIREMENT_MAX", 10**6)
+    monkeypatch.setattr("flatkit.packs.wheelfile.REQUIREMENT_MAX", 10**6)
     with pytest.raises(FetchError, match="is not a readable wheel"):
         read_wheel(path)
 
@@ -481,7 +481,7 @@ def test_a_condition_that_makes_no_sense_is_named(tmp_path: Path, make_wheel: Ma
 
 
 def test_too_many_wheels_are_not_read(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flatkit.room.wheels.WHEELS_MAX", 1)
+    monkeypatch.setattr("flatkit.packs.wheels.WHEELS_MAX", 1)
     assert "there are 2 wheels; expected at most 1" in str(check(pack))
 
 
@@ -498,7 +498,7 @@ def test_checking_runs_nothing_of_the_pack(pack: Path, make_wheel: MakeWheel, tm
     subprocess.run(["tar", "-czf", pack / "wheels/helper-9.0.tar.gz", "-C", tmp_path, "evil-9.0"], check=True)
     describe(pack)
     code = (
-        "import sys; from pathlib import Path; from flatkit.room.check import check; found = check(Path('.')); print(found);"
+        "import sys; from pathlib import Path; from flatkit.packs.check import check; found = check(Path('.')); print(found);"
         "sys.exit(not found.ok)"
     )
     env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(filter(None, sys.path)), "PIP_PRE": "1"}

@@ -7,7 +7,7 @@ from room_parts import MakeWheel, describe
 
 from flatkit.errors import UsageError
 from flatkit.images.packed import MANIFEST, SUMS
-from flatkit.room.check import check
+from flatkit.packs.check import check
 
 
 def test_a_whole_pack_suffices(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:

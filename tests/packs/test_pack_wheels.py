@@ -11,10 +11,10 @@ from room_parts import MakeWheel
 
 from flatkit.errors import CommandFailed, FetchError
 from flatkit.events import Observer
-from flatkit.room import wheels
-from flatkit.room.repack import repack
-from flatkit.room.wheelfile import read_wheel
-from flatkit.room.wheels import as_index, close_over, read_wheels
+from flatkit.packs import wheels
+from flatkit.packs.rebuild_wheel import rebuild_wheel
+from flatkit.packs.wheelfile import read_wheel
+from flatkit.packs.wheels import as_index, close_over, read_wheels
 
 HERE = ".".join(platform.python_version_tuple()[:2])
 
@@ -126,7 +126,10 @@ def test_a_wheel_is_made_again_of_what_is_installed(make_wheel: MakeWheel, tmp_p
         archive.write(source / "settings.json", "little-1.0.data/data/share/little/settings.json")
         archive.writestr("little-1.0.dist-info/entry_points.txt", "[console_scripts]\nlittle = little:main\n")
     places = [tmp_path / "one", tmp_path / "two"]
-    code = "import sys, pathlib; from flatkit.room.repack import repack; print(repack('little', pathlib.Path(sys.argv[1])))"
+    code = (
+        "import sys, pathlib; from flatkit.packs.rebuild_wheel import rebuild_wheel; "
+        "print(rebuild_wheel('little', pathlib.Path(sys.argv[1])))"
+    )
     package = Path(wheels.__file__).resolve().parents[2]
     for number, place in enumerate(places):
         subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
@@ -148,4 +151,4 @@ def test_a_wheel_is_made_again_of_what_is_installed(make_wheel: MakeWheel, tmp_p
 
 def test_what_is_not_installed_cannot_be_made_again(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match='"no-such-package" is not installed'):
-        repack("no-such-package", tmp_path)
+        rebuild_wheel("no-such-package", tmp_path)
