@@ -72,11 +72,15 @@ class Patience:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One place to fetch from. `base` has `{channel}` where the channel goes; `is_mirror`: it may hold a part of all, or old."""
+    """One place to fetch from. `base` has `{channel}` where the channel goes; `is_mirror`: it may hold a part of all, or old.
+
+    `signed_only`: nothing is taken from there but what Flatcar has signed.
+    """
 
     name: str
     base: str
     is_mirror: bool = False
+    signed_only: bool = False
     feed_base: str = ""
 
     def url(self, channel: Channel, path: str) -> str:
@@ -105,11 +109,12 @@ OFFICIAL = Source(name="Flatcar's release server", base=_OFFICIAL, feed_base=_WE
 def find_mirror() -> Source | None:
     """The mirror or pack that FLATKIT_MIRROR names (an address or a folder), else a pack that lies at hand, else None.
 
-    At hand is a folder `flatkit-pack` here or in the person's home. Raises UsageError.
+    At hand is a folder `flatkit-pack` here or in the person's home. One that is here was named by nobody, and anybody may have
+    put it there: it serves for what Flatcar has signed and for nothing else (`signed_only`). Raises UsageError.
     """
-    given = os.environ.get("FLATKIT_MIRROR", "").strip() or _find_pack()
+    given = os.environ.get("FLATKIT_MIRROR", "").strip()
     if not given:
-        return None
+        return _find_pack()
     if web.is_address(given):
         web.check_address(given, variable="FLATKIT_MIRROR")
     else:
@@ -126,10 +131,17 @@ def find_mirror() -> Source | None:
     )
 
 
-def _find_pack() -> str:
-    """The folder of a pack that nobody had to name, "" when there is none."""
-    places = (folder / PACK_FOLDER for folder in (Path.cwd(), Path.home()))
-    return next((str(folder) for folder in places if (folder / MANIFEST).is_file()), "")
+def _find_pack() -> Source | None:
+    """A pack that nobody had to name, None when there is none."""
+    home = Path.home()
+    for folder, shown in ((Path.cwd(), "."), (home, "~")):
+        pack = folder / PACK_FOLDER
+        if (pack / MANIFEST).is_file():
+            return Source(
+                name=f'the pack "{shown}/{PACK_FOLDER}"', base=f"{pack}/flatcar/{{channel}}", is_mirror=True,
+                signed_only=folder != home,
+            )  # fmt: skip
+    return None
 
 
 def release_server() -> Source:

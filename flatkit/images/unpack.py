@@ -2,6 +2,7 @@
 
 What comes is compared with the pack's SHA256SUMS and manifest. Those are not signed: a pack is only as trustworthy as the place
 you got it from, like the wheels that flatkit itself came in. The user sees that.
+A pack that merely lies in the current folder was named by nobody, and no lab image is taken from it.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from flatkit.images.lab import recipe
 from flatkit.images.lab.build import find_lab_image
 from flatkit.images.lab.packages import lab_dir
 from flatkit.images.packed import LAB_FILES, MANIFEST, SUMS, Manifest, PackedImage, parse_manifest, sums_as_text
-from flatkit.images.source import Source, fetch_small, find_mirror
+from flatkit.images.source import PACK_FOLDER, Source, fetch_small, find_mirror
 from flatkit.run import run
 from flatkit.untrusted import parse_json, printable
 
@@ -33,6 +34,7 @@ _TRUST = (
     "the lab image {version} comes from {name}. It is checked against the checksums there, which nobody signs: "
     "it is only as trustworthy as the place you got it from"
 )
+_NAME_IT = f'export FLATKIT_MIRROR="$PWD/{PACK_FOLDER}"'
 
 
 def unpack_lab_image(release: recipe.Release, *, observer: Observer, cancel: threading.Event | None = None) -> bool:
@@ -47,6 +49,12 @@ def unpack_lab_image(release: recipe.Release, *, observer: Observer, cancel: thr
     if mirror is None:
         return False
     root = mirror.base.removesuffix("/flatcar/{channel}")
+    if mirror.signed_only:
+        text = (
+            f"{mirror.name} may have a lab image, which nobody signs: it is built here (to use the pack's: {_NAME_IT})"
+        )
+        observer.notify(Said(text=text))
+        return False
     try:
         manifest = _read_manifest(root, mirror, cancel)
         wanted = manifest and _find_packed(manifest, release)

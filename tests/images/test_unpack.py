@@ -205,6 +205,25 @@ def test_without_a_mirror_nothing_is_asked(tmp_path: Path, monkeypatch: pytest.M
         unpack()
 
 
+def test_an_unsigned_image_of_a_pack_that_merely_lies_here_is_not_taken(
+    tmp_path: Path, pack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, home = tmp_path / "here", tmp_path / "home"
+    here.mkdir()
+    home.mkdir()
+    pack.rename(here / PACK_FOLDER)
+    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("FLATKIT_MIRROR", raising=False)
+    monkeypatch.chdir(here)
+    there, said = unpack()
+    assert not there
+    assert 'the pack "./flatkit-pack" may have a lab image, which nobody signs: it is built here' in said
+    assert 'export FLATKIT_MIRROR="$PWD/flatkit-pack"' in said
+    monkeypatch.setenv("FLATKIT_MIRROR", str(here / PACK_FOLDER))
+    assert unpack()[0]
+
+
 def test_a_pack_at_hand_is_found_and_a_named_one_comes_first(
     tmp_path: Path, pack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,10 +239,13 @@ def test_a_pack_at_hand_is_found_and_a_named_one_comes_first(
         found = find_mirror()
         assert found is not None
         assert found.base == f"{folder}/{PACK_FOLDER}/flatcar/{{channel}}"
+        assert found.name == f'the pack "{"." if folder == here else "~"}/{PACK_FOLDER}"'
+        assert found.signed_only == (folder == here)
     monkeypatch.setenv("FLATKIT_MIRROR", str(pack))
     found = find_mirror()
     assert found is not None
     assert found.base.startswith(str(pack))
+    assert not found.signed_only
 
 
 def described(pack: Path, **changed: object) -> None:
