@@ -335,6 +335,7 @@ HEAVY = (
     "anywidget",
     "traitlets",
     "cryptography",
+    "pysequoia",
     "xml.etree",
     "aiohttp",
 )

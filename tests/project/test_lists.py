@@ -33,7 +33,7 @@ def conda(path: str) -> tuple[dict[str, str], dict[str, str]]:
 def test_the_environment_has_the_packages_of_the_mission() -> None:
     by_conda, by_pip = conda("environment.yml")
     assert set(by_conda) | set(by_pip) >= MISSION
-    assert set(by_pip) == {"libvirt-python"}  # conda-forge has none
+    assert set(by_pip) == {"libvirt-python", "pysequoia"}  # conda-forge has none
 
 
 def test_the_environment_agrees_with_pyproject() -> None:
@@ -43,8 +43,9 @@ def test_the_environment_agrees_with_pyproject() -> None:
     wanted = bounds(project()["dependencies"])
     assert python == project()["requires-python"]
     assert (wanted.pop("ipykernel"), kernel) == (">=6.29", ">=7")  # subshells are promised here, and only used there
+    sequoia = {"pysequoia": wanted.pop("pysequoia")}
     assert by_conda == wanted
-    assert by_pip == bounds(project()["optional-dependencies"]["libvirt"])
+    assert by_pip == bounds(project()["optional-dependencies"]["libvirt"]) | sequoia
 
 
 def test_the_environment_can_be_recognized_by_setup() -> None:
@@ -54,8 +55,9 @@ def test_the_environment_can_be_recognized_by_setup() -> None:
 
 def test_binder_has_the_same_list_without_libvirt() -> None:
     by_conda, by_pip = conda(".binder/environment.yml")
-    assert by_pip == {}
-    assert by_conda == conda("environment.yml")[0]
+    everywhere = conda("environment.yml")
+    assert by_pip == {name: bound for name, bound in everywhere[1].items() if name != "libvirt-python"}
+    assert by_conda == everywhere[0]
 
 
 def test_libvirt_is_never_forced_on_anyone() -> None:
