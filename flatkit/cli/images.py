@@ -59,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "rm":
             command.add_argument(
                 "names", nargs="*", default=["lab"], metavar="NAME",
-                help="lab, a channel, a version, refused (what failed verification; partial downloads) or all (default: lab)",
+                help="lab, a channel, a version, refused (what failed verification; partial downloads), "
+                "seen (the newest versions that were here: older ones are refused) or all (default: lab)",
             )  # fmt: skip
     return parser
 
@@ -247,6 +248,7 @@ def _rm(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
     from flatkit.images import store
     from flatkit.images.lab.build import remove_lab_images
     from flatkit.images.lab.packages import lab_dir
+    from flatkit.images.seen import forget_seen
 
     freed = 0
     for name in options.names:
@@ -257,7 +259,9 @@ def _rm(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
             for path in store.find_leftovers():
                 freed += path.stat().st_size
                 path.unlink()
-        if name not in {"lab", "refused"}:
+        if name == "seen":
+            forget_seen()
+        if name not in {"lab", "refused", "seen"}:
             images = _cached(name)
             for image in images:
                 _check_unused(image.folder)

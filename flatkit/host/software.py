@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 
+from flatkit.errors import MissingDependency
 from flatkit.host.check import Health, HostCheck
 
 _BUILD_TOOLS = ("mmdebstrap", "mkfs.erofs", "veritysetup", "mke2fs", "sfdisk", "mkfs.vfat", "mcopy", "cpio", "qemu-img")
@@ -33,13 +34,19 @@ def check_image() -> HostCheck:
 
 
 def check_trust() -> HostCheck:
-    """Check which key verifies images, and that a program that can verify is installed."""
+    """Check which key verifies images, and that Sequoia, which verifies with it, is installed."""
+    from flatkit.images.openpgp import load_library
     from flatkit.images.signing import FLATCAR_PRIMARY, find_trust
 
     trust = find_trust()
-    why = "without GnuPG no Flatcar image can be trusted; the lab image needs none"
-    if not _which("gpg"):
-        return HostCheck(name="trust", state=Health.WARN, found="no gpg", why=why, fix="make setup")
+    try:
+        load_library()
+    except MissingDependency as error:
+        return HostCheck(
+            name="trust", state=Health.WARN, found="no pysequoia", fix="python -m pip install pysequoia",
+            why="without it no Flatcar image can be trusted; the lab image needs none", note=error.message,
+        )  # fmt: skip
+    why = "a Flatcar image boots only when this key has signed it"
     if trust.is_replaced:
         trust.read_key()
         return HostCheck(

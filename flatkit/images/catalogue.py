@@ -6,8 +6,7 @@ tools/release-scripts/releases_as_json.py.
 
 from __future__ import annotations
 
-import json
-import os
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,12 +15,16 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from flatkit.errors import FetchError
+from flatkit.files import read_regular, write_atomic
 from flatkit.images.names import Board, Channel, Version, find_version, parse_version_file
 from flatkit.images.source import Patience, fetch_small, list_sources
 from flatkit.images.store import flatcar_dir
+from flatkit.untrusted import parse_json, printable
 
 # So long a feed is taken as it is.
 FRESH_SECONDS = 3600.0
+_FEED_MAX = 8 * 1024 * 1024
+_NAME_MAX = 60
 _IMPATIENT = Patience(timeout=5, tries=1, small=20)
 
 
@@ -70,21 +73,23 @@ class Feed:
         return next((release for release in self.releases if release.version == self.current), None)
 
 
-def parse_feed(text: str, channel: Channel) -> tuple[tuple[Release, ...], Version | None]:
+def parse_feed(text: str | bytes, channel: Channel) -> tuple[tuple[Release, ...], Version | None]:
     """The releases of one channel in a feed, newest first, and the current one. Raises FetchError for what is no feed."""
     try:
-        values = json.loads(text)
+        values = parse_json(text)
+        if not isinstance(values, dict):
+            raise ValueError("no object")  # noqa: TRY004  (as for any other text that is no feed)
         found = [
             _parse_release(version, channel, entry)
             for name, entry in values.items()
             if (version := find_version(name)) and isinstance(entry, dict) and entry.get("channel", channel) == channel
         ]
-    except (ValueError, AttributeError, TypeError):
+        releases = tuple(sorted(found, key=lambda release: release.version, reverse=True))
+        return releases, _current_of(values, releases)
+    except (ValueError, RecursionError):
         raise FetchError(
             f"the release feed of {channel} is not understood; expected JSON, an object of releases"
         ) from None
-    releases = tuple(sorted(found, key=lambda release: release.version, reverse=True))
-    return releases, _current_of(values, releases)
 
 
 def _parse_release(version: Version, channel: Channel, entry: dict[str, object]) -> Release:
@@ -94,14 +99,20 @@ def _parse_release(version: Version, channel: Channel, entry: dict[str, object])
     return Release(
         version=version,
         channel=channel,
-        released=str(entry.get("release_date", ""))[:10],
+        released=_day(entry.get("release_date")),
         boards=tuple(boards),
         software=tuple(
-            (str(name), str(listed[0] if isinstance(listed, list) and listed else listed))
+            (printable(name, limit=_NAME_MAX), printable(first, limit=_NAME_MAX))
             for name, listed in (software.items() if isinstance(software, dict) else ())
-            if listed
+            if isinstance(first := listed[0] if isinstance(listed, list) and listed else listed, str) and first
         ),
     )
+
+
+def _day(value: object) -> str:
+    """The date at the start of a text, "" for anything else."""
+    match = re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value) if isinstance(value, str) else None
+    return match[0] if match else ""
 
 
 def _current_of(values: dict[str, object], releases: tuple[Release, ...]) -> Version | None:
@@ -132,7 +143,7 @@ def get_feed(
         try:
             data = fetch_small(source.feed_url(channel), patience=patience, cancel=cancel)
             if data is not None:
-                releases, current = parse_feed(data.decode(errors="replace"), channel)
+                releases, current = parse_feed(data, channel)
                 _keep(channel, data)
                 return Feed(channel=channel, releases=releases, current=current, seen=time.time(), origin=source.name)
             text = fetch_small(source.url(channel, f"{board}/current/version.txt"), patience=patience, cancel=cancel)
@@ -166,7 +177,7 @@ def _feed_file(channel: Channel) -> Path:
 def _cached_feed(channel: Channel) -> Feed | None:
     path = _feed_file(channel)
     try:
-        releases, current = parse_feed(path.read_text(), channel)
+        releases, current = parse_feed(read_regular(path, limit=_FEED_MAX), channel)
         return Feed(channel=channel, releases=releases, current=current, seen=path.stat().st_mtime, origin="the cache")
     except (OSError, FetchError):
         return None
@@ -176,8 +187,6 @@ def _keep(channel: Channel, data: bytes) -> None:
     path = _feed_file(channel)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-        partial.write_bytes(data)
-        partial.replace(path)
+        write_atomic(path, data)
     except OSError:  # a cache that cannot be written costs a download each time, no more
         return

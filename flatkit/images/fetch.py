@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import threading
 import time
 from contextlib import suppress
@@ -17,12 +16,22 @@ from pathlib import Path
 
 from flatkit.errors import FetchError, FlatkitError, ImageError
 from flatkit.events import Observer, Said, phase
+from flatkit.files import read_regular, write_atomic
 from flatkit.images import source as sources
 from flatkit.images.cache import locked, make_folder
 from flatkit.images.download import Download, Downloaded, disk_trouble, say_seconds
 from flatkit.images.keys import KeyFinder
 from flatkit.images.names import Board, Channel, Version, Wanted, nearest_versions, parse_version_file
-from flatkit.images.signing import Signature, Trust, find_trust
+from flatkit.images.seen import find_seen, note_seen
+from flatkit.images.signed import (
+    DIGESTS_MAX,
+    VERSION_FILE,
+    VERSION_MAX,
+    check_same_release,
+    check_version,
+    get_sha512,
+)
+from flatkit.images.signing import SIGNATURE_MAX, Signature, Trust, find_trust
 from flatkit.images.source import Patience, Source, fetch_small
 from flatkit.images.store import (
     CachedImage,
@@ -36,10 +45,12 @@ from flatkit.images.store import (
     say_age,
     write_record,
 )
+from flatkit.untrusted import parse_json
 
 # Bytes a second, where no download has shown the line's real rate yet: 50 Mbit/s.
 _USUAL_RATE = 6.25e6
 _NEEDED_MIB = 64
+_RATES_MAX = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +67,7 @@ class Fetcher:
     def fetch(self, wanted: Wanted) -> CachedImage:
         """The newest image of what was asked for, verified, from the cache if it is there.
 
-        Raises FetchError (not to be had), ImageError (not to be trusted), HostError (no room, no gpg), Cancelled.
+        Raises FetchError (not available), ImageError (not to be trusted), HostError (no room), Cancelled.
         """
         if self.trust.is_replaced:
             self._say(f"images are trusted when {self.trust.words}")
@@ -90,7 +101,7 @@ class Fetcher:
         if wanted.version not in {None, version}:
             raise ImageError(
                 f'{source.name} says that its folder "{wanted.version}" holds version "{version}": it is not trusted',
-                hint="tell whoever runs the server",
+                hint="report it to the server's operator",
             )
         if version.channel is not wanted.channel:
             raise ImageError(f'{source.name} offers "{version}" as {wanted}, and that number is not of this channel')
@@ -102,9 +113,8 @@ class Fetcher:
         Raises ImageError when a release server goes back in time, FetchError when a mirror is older than what was here.
         """
         cached = find_ready(wanted, self.board, self.trust)
-        known = max(
-            (found for found in (self._known(wanted), cached.version if cached else None) if found), default=version
-        )
+        seen = find_seen(wanted, self.board)
+        known = max((found for found in (seen, cached.version if cached else None) if found), default=version)
         if wanted.version or version >= known:
             return None
         if source.is_mirror and cached:
@@ -114,16 +124,9 @@ class Fetcher:
             raise FetchError(f"it has {version}, older than the {known} that was here before")
         raise ImageError(
             f'{source.name} offers "{version}" as {wanted}, and "{known}" was there before: a step back is refused',
-            hint=f"if you want the older one on purpose: --image {version}",
+            hint=f"if you want the older one on purpose: --image {version}; if {known} was never released: "
+            f"flatkit images rm seen{f' {cached.version}' if cached else ''}",
         )
-
-    def _known(self, wanted: Wanted) -> Version | None:
-        with suppress(OSError):
-            return parse_version_file(self._pointer_file(wanted).read_text())
-        return None
-
-    def _pointer_file(self, wanted: Wanted) -> Path:
-        return flatcar_dir() / str(wanted.channel) / str(self.board) / wanted.pointer / "version.txt"
 
     def _note_streams(self, source: Source) -> None:
         data = self._small(source.url(Channel.LTS, "lts-info"))
@@ -157,7 +160,7 @@ class Fetcher:
         return FetchError(f'there is no Flatcar "{wanted}" for {self.board.arch}{offered}', hint="flatkit images list")
 
     def _ensure(self, wanted: Wanted, version: Version, source: Source) -> CachedImage:
-        """The verified image of an exact version: there already, or fetched by whoever comes first."""
+        """The verified image of an exact version: there already, or fetched by the first process."""
         folder = make_folder(image_folder(wanted.channel, self.board, version), needed_mib=_NEEDED_MIB, what="an image")
         name = f"Flatcar {wanted.channel} {version}"
         with locked(folder, self.observer, what=name, doing="fetching", cancel=self.cancel):
@@ -166,10 +169,8 @@ class Fetcher:
                 self._say(f"{name} is in the cache, verified, fetched {say_age(image.age)}")
             else:
                 image = self._fetch(folder, wanted, version, source)
-        pointer = self._pointer_file(wanted)
-        if not wanted.version:
-            pointer.parent.mkdir(parents=True, exist_ok=True)
-            pointer.write_text(f"FLATCAR_VERSION={version}\n")
+            if not wanted.version:
+                note_seen(wanted, self.board, version)
         return image
 
     def _fetch(self, folder: Path, wanted: Wanted, version: Version, source: Source) -> CachedImage:
@@ -204,51 +205,93 @@ class Task:
     source: Source
 
     def carry_out(self) -> None:
-        """Signature first, then the file, then compare; only a file that passed gets its name."""
+        """Signatures first, then the file, then compare; only a file that passed gets its name."""
         name = self.fetcher.board.image_file
-        digests, signature = self._beside(f"{name}.DIGESTS"), self._beside(f"{name}.DIGESTS.sig")
+        number = self._check_version()
+        digests = self._beside(f"{name}.DIGESTS", DIGESTS_MAX)
+        signature = self._beside(f"{name}.DIGESTS.sig", SIGNATURE_MAX)
         if digests and signature:
-            seal = self._check(self._keep(f"{name}.DIGESTS.sig", signature), self._keep(f"{name}.DIGESTS", digests))
-            expected = get_sha512(digests.decode(errors="replace"), name)
+            seal = self._check(signature, digests, name=f"{name}.DIGESTS")
+            check_same_release(number, seal, self.version)
+            expected = get_sha512(digests, name)
+            self._refuse_known(expected)
+            self._keep(f"{name}.DIGESTS", digests)
+            self._keep(f"{name}.DIGESTS.sig", signature)
             self._place(name, self._download(name, expected), seal, expected)
             return
-        signature = self._beside(f"{name}.sig")
+        signature = self._beside(f"{name}.sig", SIGNATURE_MAX)
         if signature is None:
             raise ImageError(
                 f'{self.source.name} has no signature for "{name}" of {self.version}: what nobody has signed is refused',
                 hint="flatkit images list",
             )
-        kept, done = self._keep(f"{name}.sig", signature), self._download(name, "")
+        done = self._download(name, "")
         try:
-            seal = self._check(kept, done.part)
+            seal = self._check(signature, done.part, name=name)
+            check_same_release(number, seal, self.version)
+            self._refuse_known(done.sha512)
         except ImageError:
             self._put_aside(name, done.part)
             raise
+        self._keep(f"{name}.sig", signature)
         self._place(name, done, seal, done.sha512)
+
+    def _check_version(self) -> Signature:
+        """Check the signed version.txt of the folder. Raises ImageError when it is missing or names another version."""
+        text = self._beside(VERSION_FILE, VERSION_MAX)
+        signature = self._beside(f"{VERSION_FILE}.sig", SIGNATURE_MAX)
+        if text is None or signature is None:
+            raise ImageError(
+                f'{self.source.name} has no signed {VERSION_FILE} of "{self.version}", so nothing says which version its image '
+                "is: it is refused",
+                hint="flatkit room pack DIR   (if it is a pack: makes it again, with the signatures)",
+            )
+        seal = check_version(text, signature, self.version, finder=self._finder)
+        self._keep(VERSION_FILE, text)
+        self._keep(f"{VERSION_FILE}.sig", signature)
+        return seal
+
+    def _refuse_known(self, sha512: str) -> None:
+        """Raise ImageError when the cache has this very image as another version of the channel."""
+        for image in list_cached(board=self.fetcher.board):
+            if image.channel is self.channel and image.record.sha512 == sha512 and image.version != self.version:
+                raise ImageError(
+                    f'{self.source.name} offers as version "{self.version}" the image that is here as "{image.version}": '
+                    "it is refused",
+                    hint=f"flatkit images rm {image.version}   (if it is the one here that has the wrong number)",
+                )
 
     def _url(self, file: str) -> str:
         return self.source.url(self.channel, f"{self.fetcher.board}/{self.version}/{file}")
 
-    def _beside(self, file: str) -> bytes | None:
+    def _beside(self, file: str, limit: int) -> bytes | None:
         f = self.fetcher
-        return fetch_small(self._url(file), patience=f.patience, cancel=f.cancel, observer=f.observer)
+        data = fetch_small(self._url(file), patience=f.patience, cancel=f.cancel, observer=f.observer)
+        if data is not None and len(data) > limit:
+            raise ImageError(
+                f'"{file}" of {self.version} from {self.source.name} has {len(data)} bytes; expected at most {limit}',
+                hint="report it to the server's operator",
+            )
+        return data
 
-    def _keep(self, file: str, data: bytes) -> Path:
-        (self.folder / file).write_bytes(data)
-        return self.folder / file
+    def _keep(self, file: str, data: bytes) -> None:
+        write_atomic(self.folder / file, data)
 
-    def _check(self, signature: Path, data: Path) -> Signature:
+    @property
+    def _finder(self) -> KeyFinder:
         f = self.fetcher
-        finder = KeyFinder(
+        return KeyFinder(
             channel=self.channel, trust=f.trust, sources=(self.source,), patience=f.patience, cancel=f.cancel
         )
-        seal = finder.check(signature, data)
+
+    def _check(self, signature: bytes, data: bytes | Path, *, name: str) -> Signature:
+        seal = self._finder.check(signature, data, name=name)
         if seal.note:
-            f.observer.notify(Said(text=seal.note))
+            self.fetcher.observer.notify(Said(text=seal.note))
         return seal
 
     def _download(self, name: str, expected: str) -> Downloaded:
-        """The whole file under its partial name. A mixture of two releases is fetched anew, once."""
+        """The whole file under its partial name. A mixture of two releases is fetched again, once."""
         part = self.folder / f"{name}.part"
         f = self.fetcher
         for _ in range(2):
@@ -295,20 +338,14 @@ class Task:
         part.replace(self.folder / f"{name}.refused")
 
 
-def get_sha512(text: str, name: str) -> str:
-    """The SHA-512 that a DIGESTS file has for a file, in lower-case hex. Raises ImageError when it has none."""
-    match = re.search(rf"^([0-9a-fA-F]{{128}})[ \t]+\*?(?:\./)?{re.escape(name)}\s*$", text, re.MULTILINE)
-    if not match:
-        raise ImageError(f'the signed digests do not mention "{name}" with a SHA-512', hint="flatkit images list")
-    return match[1].lower()
-
-
 def _rates() -> dict[str, float]:
     """Bytes a second of the last downloads, by source."""
     try:
-        return {str(name): max(float(rate), 1000.0) for name, rate in json.loads(_rate_file().read_text()).items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        values = parse_json(read_regular(_rate_file(), limit=_RATES_MAX))
+    except (OSError, ValueError):
         return {}
+    rates = values.items() if isinstance(values, dict) else ()
+    return {name: max(float(rate), 1000.0) for name, rate in rates if type(rate) in {int, float} and 0 < rate < 1e12}
 
 
 def _rate_file() -> Path:
@@ -321,4 +358,4 @@ def _known_rate(source: Source) -> float:
 
 def _note_rate(source: Source, done: Downloaded) -> None:
     if done.size >= 1_000_000:  # a smaller file tells more about the greeting than about the line
-        _rate_file().write_text(json.dumps({**_rates(), source.base: round(done.rate)}) + "\n")
+        write_atomic(_rate_file(), json.dumps({**_rates(), source.base: round(done.rate)}) + "\n")

@@ -1,7 +1,8 @@
 """Flatcar's public key: where a copy of it is found, and a signature checked with the copies, the nearest one first.
 
-A copy may come from anywhere, since its fingerprint is pinned (signing.py). One from the cache may be too old to have the
-subkey that signs today; then the next copy is tried.
+A copy may come from anywhere, since its fingerprint is pinned (signing.py). One from the cache may be damaged, or too old to have
+the subkey that signs today; then the next copy is added to it, and what proves good takes its place. Copies are merged, so an
+older one never undoes a revocation.
 """
 
 from __future__ import annotations
@@ -12,9 +13,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flatkit.errors import FetchError
+from flatkit.errors import FetchError, ImageError
+from flatkit.files import read_regular, write_atomic
 from flatkit.images.names import Channel
-from flatkit.images.signing import Signature, Trust, UnknownKey, find_trust, open_keyring
+from flatkit.images.signing import (
+    KEY_MAX,
+    AlteredFile,
+    Keyring,
+    Signature,
+    Trust,
+    UnknownKey,
+    UnusableKey,
+    find_trust,
+    load_key,
+)
 from flatkit.images.source import KEY_FILE, OFFICIAL, Patience, Source, fetch_small
 from flatkit.images.store import flatcar_dir
 
@@ -29,21 +41,36 @@ class KeyFinder:
     patience: Patience = field(default_factory=Patience)
     cancel: threading.Event | None = None
 
-    def check(self, signature: Path, data: Path) -> Signature:
-        """Check a detached signature. Raises ImageError (not trusted), FetchError (no key is to be had), HostError (no gpg)."""
-        trouble: UnknownKey | None = None
-        for key in self._copies():
+    def check(self, signature: bytes, data: bytes | Path, *, name: str) -> Signature:
+        """Check a detached signature of bytes or a file. Raises ImageError (not trusted), FetchError (no key is available)."""
+        known: Keyring | None = None
+        refused: ImageError | None = None
+        unusable: UnusableKey | None = None
+        for origin, data_of_key in self._copies():
             try:
-                with open_keyring(key, self.trust) as keyring:
-                    seal = keyring.verify(signature, data)
-            except UnknownKey as error:
-                trouble = error
+                copy = load_key(data_of_key, self.trust, origin=origin)
+                merged = known.merge(copy) if known else copy
+            except UnusableKey as error:
+                unusable = error
                 continue
-            self._keep(key)
-            return seal
-        raise trouble or FetchError(
-            "Flatcar's public key cannot be had, and without it no image can be trusted",
-            hint=f"fetch {OFFICIAL.key_url(self.channel)} elsewhere, then: export FLATKIT_SIGNING_KEY=FILE",
+            if known and merged.is_same(known):
+                continue
+            known = merged
+            try:
+                seal = known.verify(signature, data, name=name)
+            except (UnknownKey, AlteredFile) as error:
+                refused = error
+            else:
+                if origin != str(self._cached):
+                    self._keep(known.export())
+                return seal
+        raise (
+            refused
+            or unusable
+            or FetchError(
+                "Flatcar's public key is not available, and without it no image can be trusted",
+                hint=f"fetch {OFFICIAL.key_url(self.channel)} elsewhere, then: export FLATKIT_SIGNING_KEY=FILE",
+            )
         )
 
     @property
@@ -51,19 +78,25 @@ class KeyFinder:
         return flatcar_dir() / str(self.channel) / KEY_FILE
 
     def _keep(self, key: bytes) -> None:
-        if not self.trust.is_replaced:
-            self._cached.parent.mkdir(parents=True, exist_ok=True)
-            self._cached.write_bytes(key)
+        """Keep a copy that has proven good; a cache that cannot be written costs another download, no more."""
+        if not self.trust.is_replaced and len(key) <= KEY_MAX:
+            with suppress(OSError):
+                self._cached.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(self._cached, key)
 
-    def _copies(self) -> Iterator[bytes]:
+    def _copies(self) -> Iterator[tuple[str, bytes]]:
+        """Each copy with the place that it comes from."""
         if self.trust.is_replaced:
-            yield self.trust.read_key()
+            yield str(self.trust.key_file), self.trust.read_key()
             return
-        places = [str(self._cached), *(source.key_url(self.channel) for source in (*self.sources, OFFICIAL))]
         seen: set[bytes] = set()
-        for place in dict.fromkeys(places):
+        with suppress(OSError):
+            key = read_regular(self._cached, limit=KEY_MAX)
+            seen.add(key)
+            yield str(self._cached), key
+        for place in dict.fromkeys(source.key_url(self.channel) for source in (*self.sources, OFFICIAL)):
             with suppress(FetchError):
-                key = fetch_small(place, patience=self.patience, cancel=self.cancel)
-                if key and key not in seen:
-                    seen.add(key)
-                    yield key
+                found = fetch_small(place, patience=self.patience, cancel=self.cancel)
+                if found is not None and found not in seen:
+                    seen.add(found)
+                    yield place, found

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from flatkit.errors import UsageError
+from flatkit.untrusted import lines_of
+
+_VERSION_KEY = "FLATCAR_VERSION="
 
 
 class Channel(str, Enum):
@@ -83,14 +86,15 @@ class Version:
 
 def find_version(text: str) -> Version | None:
     """The version that a text is, or None."""
-    match = re.fullmatch(r"(\d{1,6})\.(\d{1,6})\.(\d{1,6})", text)
+    match = re.fullmatch(r"([0-9]{1,6})\.([0-9]{1,6})\.([0-9]{1,6})", text)
     return Version(int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
 def parse_version_file(text: str) -> Version | None:
-    """The version that a version.txt names, or None."""
-    match = re.search(r'^FLATCAR_VERSION="?([0-9.]+)"?\s*$', text, re.MULTILINE)
-    return find_version(match[1]) if match else None
+    """Return the version that a version.txt names, None when it names none or more than one."""
+    values = {line.removeprefix(_VERSION_KEY) for line in lines_of(text) if line.startswith(_VERSION_KEY)}
+    match = re.fullmatch(r'("?)([0-9.]+)\1', values.pop()) if len(values) == 1 else None
+    return find_version(match[2]) if match else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +123,7 @@ def find_wanted(name: str) -> Wanted | None:
     """
     if name == "current":
         return Wanted(channel=Channel.STABLE)
-    if stream := re.fullmatch(r"(?:current|lts)-(20\d\d)", name):
+    if stream := re.fullmatch(r"(?:current|lts)-(20[0-9]{2})", name):
         return Wanted(channel=Channel.LTS, stream=stream[1])
     if name in {str(channel) for channel in Channel}:
         return Wanted(channel=Channel(name))

@@ -1,49 +1,44 @@
-"""Whom images are trusted from: OpenPGP signatures, checked by GnuPG in a key ring of its own, for one known primary key.
+"""Whom images are trusted from: detached OpenPGP signatures, checked with one known primary key and its subkeys alone.
 
 Flatcar signs with a subkey that changes about every second year, so what is pinned is the primary key's fingerprint (from
-Flatcar's page "Image signing key"). `gpg` and not `gpgv`: importing checks that each subkey really belongs to its primary key.
+Flatcar's page "Image signing key"). Small files are read once and passed on as bytes, so that nobody can change them between
+the check and their use. Who checks: openpgp.py.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flatkit.errors import ImageError, InputError, MissingDependency
-from flatkit.run import Result, run
-from flatkit.untrusted import is_number, lines_of
+from flatkit.errors import FlatkitError, ImageError, InputError
+from flatkit.files import open_regular, read_regular
+from flatkit.images.openpgp import Certificate, get_hash, get_tag, get_type, load_library, read_packets
+from flatkit.untrusted import printable
+
+if TYPE_CHECKING:
+    from pysequoia.packet import HashAlgorithm, Packet
 
 FLATCAR_PRIMARY = "F88CFEDEFF29A5B4D9523864E25D9AED0593B34A"
-# No configuration, trust data base or agent of the person's, and no key from elsewhere.
-_GPG = (
-    "gpg",
-    "--batch",
-    "--no-options",
-    "--no-autostart",
-    "--no-tty",
-    "--trust-model",
-    "always",
-    "--no-auto-key-retrieve",
-)
-_HINT = "flatkit images fetch NAME   (fetches it again; if it comes back, tell whoever runs the server)"
+# Flatcar's key has 24 KB after eight years, a signature about 600 bytes.
+KEY_MAX = 256 * 1024
+SIGNATURE_MAX = 16 * 1024
+_SIGNATURES_MAX = 8
+_HINT = "flatkit images fetch NAME   (fetches it again; if it comes back, report it to the server's operator)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:
-    """Who is trusted now: Flatcar's pinned primary key, or whatever is in `key_file` instead of it."""
+    """The trusted key: Flatcar's pinned primary key, or whatever is in `key_file` instead of it."""
 
     key_file: Path | None = None
 
     @property
     def is_replaced(self) -> bool:
-        """Whether FLATKIT_SIGNING_KEY has put another key in the place of Flatcar's."""
+        """Tell whether FLATKIT_SIGNING_KEY replaces Flatcar's key."""
         return self.key_file is not None
 
     @property
@@ -55,17 +50,17 @@ class Trust:
 
     @property
     def identity(self) -> str:
-        """What is noted beside a verified image, so that it does not pass for verified under another key."""
+        """An identifier of the key, recorded with each verified image."""
         return f"sha256:{hashlib.sha256(self.read_key()).hexdigest()}" if self.key_file else FLATCAR_PRIMARY
 
     def read_key(self) -> bytes:
         """The public key that was given. Raises InputError when its file cannot be read."""
         assert self.key_file is not None
         try:
-            return self.key_file.read_bytes()
+            return read_regular(self.key_file, limit=KEY_MAX)
         except OSError as error:
             raise InputError(
-                f'the key "{self.key_file}" cannot be read: {error.strerror}; expected an OpenPGP public key',
+                f'the key "{printable(self.key_file)}" cannot be read: {error.strerror}; expected an OpenPGP public key',
                 hint="unset FLATKIT_SIGNING_KEY   (Flatcar's own key is then trusted again)",
             ) from None
 
@@ -76,12 +71,16 @@ def find_trust() -> Trust:
     return Trust(key_file=Path(given).expanduser().absolute()) if given else Trust()
 
 
+class UnusableKey(ImageError):
+    """A key file is not the trusted public key, or not that alone; another copy may be."""
+
+
 class UnknownKey(ImageError):
-    """The key that made the signature is not in the key ring; a newer copy of the signing key may have it."""
+    """The key lacks the subkey that made the signature, or its new end or use; a newer copy of the key may have it."""
 
 
 class AlteredFile(ImageError):
-    """The file is not the one that was signed."""
+    """The file is not the one that was signed, or the signature is another's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,68 +93,36 @@ class Signature:
     note: str = ""
 
 
-class Keyring:
-    """Public keys in a folder of their own; made by `open_keyring`."""
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Why a signature does not count, and what that means for the file or the key."""
 
-    def __init__(self, home: Path, trusted: frozenset[str]) -> None:
-        self._home, self._trusted = home, trusted
+    why: str
+    kind: type[ImageError] = ImageError
+    details: str = ""
 
-    def verify(self, signature: Path, data: Path) -> Signature:
-        """Check a detached signature of a file. Raises ImageError, saying why it is not good."""
-        done = _gpg(self._home, "--status-fd", "1", "--verify", str(signature), str(data))
-        found = parse_status(done.stdout)
-        reasons = []
-        for one in found:
-            reason = one.fault(self._trusted) or self._late(one)
-            if not reason:
-                return Signature(primary=one.primary, subkey=one.subkey, made=one.made, note=self._note(one))
-            reasons.append(reason)
-        why = "; ".join(reasons) or "it holds no signature at all"
-        verdicts = {one.verdict for one in found}
-        kind = {"ERRSIG": UnknownKey, "BADSIG": AlteredFile}.get("".join(verdicts), ImageError)
-        raise kind(f'"{data.name}" is not trusted: {why}', hint=_HINT, details=done.stderr)
 
-    def _late(self, one: StatusOfSignature) -> str:
-        return say_too_late(one, self._expiry(one.subkey)) if one.verdict == "EXPKEYSIG" else ""
+def load_key(data: bytes, trust: Trust, *, origin: str = "") -> Keyring:
+    """Read a public key. Raises UnusableKey when it is not the trusted one, or when the file holds anything besides it.
 
-    def _note(self, one: StatusOfSignature) -> str:
-        if one.verdict != "EXPKEYSIG":
-            return ""
-        return (
-            f"signed on {_day(one.made)} by a subkey that has expired since: as it should be for a release of that time"
+    `origin` says where the file comes from. Raises MissingDependency without Sequoia.
+    """
+    place = f' (in "{printable(origin)}")' if origin else ""
+    try:
+        if len(data) > KEY_MAX:
+            raise ValueError(f"it has {len(data)} bytes; expected at most {KEY_MAX}")
+        certificate = Certificate.read(data)
+    except ValueError as error:
+        raise UnusableKey(
+            f"the signing key is not one OpenPGP public key alone: {error}{place}", hint=_key_hint(trust)
+        ) from None
+    found, expected = certificate.fingerprint, FLATCAR_PRIMARY
+    if not trust.is_replaced and found != expected:
+        raise UnusableKey(
+            f"the signing key is not Flatcar's: its fingerprint is {found}, expected {expected}{place}",
+            hint=_key_hint(trust),
         )
-
-    def _expiry(self, fingerprint: str) -> int | None:
-        """When a key or subkey ends, in Unix seconds; None when that is not told."""
-        listing = _gpg(self._home, "--with-colons", "--fixed-list-mode", "--list-keys").stdout
-        expiry: str = ""
-        for fields in (line.split(":") for line in lines_of(listing)):
-            if fields[0] in {"pub", "sub"}:
-                expiry = fields[6]
-            elif fields[0] == "fpr" and fields[9] == fingerprint:
-                return int(expiry) if is_number(expiry) else None
-        return None
-
-
-@contextmanager
-def open_keyring(key: bytes, trust: Trust) -> Iterator[Keyring]:
-    """A key ring with this public key alone. Raises ImageError when it is not the trusted one, MissingDependency without gpg."""
-    with tempfile.TemporaryDirectory(prefix="flatkit-gpg-") as folder:
-        home = Path(folder)
-        (home / "common.conf").touch()  # newer gpg would else put keys into a daemon's data base
-        done = _gpg(home, "--import-options", "import-minimal", "--import", data=key)
-        listing = _gpg(home, "--with-colons", "--list-keys").stdout
-        primaries = frozenset(re.findall(r"^pub:.*\n(?:[^f].*\n)*?fpr:+([0-9A-F]{40}):", listing, re.MULTILINE))
-        if not primaries:
-            raise ImageError("the signing key is no OpenPGP public key", details=done.stderr, hint=_key_hint(trust))
-        trusted = primaries if trust.is_replaced else frozenset({FLATCAR_PRIMARY})
-        if not primaries & trusted:
-            raise ImageError(
-                f"the signing key is not Flatcar's: its fingerprint is {', '.join(sorted(primaries))}, "
-                f"expected {FLATCAR_PRIMARY}",
-                hint=_key_hint(trust),
-            )
-        yield Keyring(home, trusted)
+    return Keyring(certificate)
 
 
 def _key_hint(trust: Trust) -> str:
@@ -164,68 +131,142 @@ def _key_hint(trust: Trust) -> str:
     return "to trust another key on purpose: export FLATKIT_SIGNING_KEY=FILE"
 
 
-def _gpg(home: Path, *arguments: str, data: bytes = b"") -> Result:
+class Keyring:
+    """One primary key and its subkeys; made by `load_key`."""
+
+    def __init__(self, certificate: Certificate) -> None:
+        self._certificate = certificate
+
+    @property
+    def primary(self) -> str:
+        """The fingerprint of the primary key."""
+        return self._certificate.fingerprint
+
+    def export(self) -> bytes:
+        """The key as a file to keep."""
+        return self._certificate.armored.encode()
+
+    def merge(self, other: Keyring) -> Keyring:
+        """Return what both copies of the key say: a newer one adds subkeys, an older one takes no revocation away.
+
+        Raises UnusableKey when they do not go together.
+        """
+        try:
+            return Keyring(self._certificate.merge(other._certificate))
+        except ValueError as error:
+            raise UnusableKey(f"two copies of the signing key do not go together: {error}") from None
+
+    def is_same(self, other: Keyring) -> bool:
+        """Return whether another copy says the same."""
+        return bytes(self._certificate) == bytes(other._certificate)
+
+    def verify(self, signature: bytes, data: bytes | Path, *, name: str) -> Signature:
+        """Check a detached signature of bytes or of a file. Raises ImageError, saying why it is not good.
+
+        One good signature is enough: others beside it change nothing about the file.
+        """
+        faults = []
+        try:
+            for one in read_signatures(signature):
+                found = self._judge(one, data)
+                if isinstance(found, Signature):
+                    return found
+                faults.append(found)
+        except (ValueError, OSError) as error:
+            if isinstance(error, FlatkitError):
+                raise
+            raise ImageError(f'"{printable(name)}" is not trusted: {error}', hint=_HINT) from None
+        kinds = {fault.kind for fault in faults}
+        # Where one of the keys is not known, another copy of the key may settle it.
+        kind = UnknownKey if UnknownKey in kinds else kinds.pop() if len(kinds) == 1 else ImageError
+        raise kind(
+            f'"{printable(name)}" is not trusted: {"; ".join(fault.why for fault in faults)}', hint=_HINT,
+            details="\n".join(fault.details for fault in faults if fault.details),
+        )  # fmt: skip
+
+    def _judge(self, one: Packet, data: bytes | Path) -> Signature | Fault:
+        """Return who made a signature, or why it does not count. Raises OSError."""
+        if one.signature_version is None or one.signature_created is None:
+            return Fault(why="its signature cannot be read")
+        # Sequoia also takes signatures of texts, whose line ends may differ.
+        if get_type(one) != load_library().packet.SignatureType.Binary:
+            return Fault(why="its signature is not one of a file")
+        key = self._certificate.find_key(one)
+        if key is None:
+            issuer = (one.issuer_fingerprint or one.issuer_key_id or "unnamed").upper()
+            return Fault(why=f"it is signed by a key that is not known here ({issuer})", kind=UnknownKey)
+        signer, details = _find_signer(self._certificate, one, data)
+        binding = self._certificate.find_binding(key)
+        if signer:
+            made = int(one.signature_created.timestamp())
+            return Signature(primary=self.primary, subkey=signer, made=made, note=_say_note(one, key, binding))
+        if _find_signer(self._certificate.without_revocations(), one, data)[0]:
+            return Fault(why=f"its signing key was revoked ({(key.fingerprint or '').upper()})", details=details)
+        return replace(find_fault(one, key, binding, now=datetime.now(UTC)), details=details)
+
+
+def _find_signer(certificate: Certificate, one: Packet, data: bytes | Path) -> tuple[str, str]:
+    if isinstance(data, bytes):
+        return certificate.find_signer(one, data)
+    with open_regular(data) as file:  # by its number: what was opened here is what is read
+        return certificate.find_signer(one, f"/dev/fd/{file.fileno()}")
+
+
+def read_signatures(data: bytes) -> list[Packet]:
+    """Read a file of detached signatures. Raises ValueError for anything else in it."""
+    if len(data) > SIGNATURE_MAX:
+        raise ValueError(f"its signature has {len(data)} bytes; expected at most {SIGNATURE_MAX}")
     try:
-        return run([*_GPG, "--homedir", home, *arguments], check=False, input=data, timeout=300, env={"LC_ALL": "C"})
-    except MissingDependency:
-        raise MissingDependency(
-            'the program "gpg" is not installed, and without it no Flatcar image can be trusted',
-            hint="install GnuPG (Debian: apt-get install gpg; Fedora: dnf install gnupg2), or: make setup",
-        ) from None
+        packets = read_packets(data, "SIGNATURE")
+    except ValueError as error:
+        raise ValueError(f"it holds no signature at all: {error}") from None
+    signature = load_library().packet.Tag.Signature
+    if any(get_tag(packet) != signature for packet in packets) or len(packets) > _SIGNATURES_MAX:
+        raise ValueError("its signature file holds something else than detached signatures")
+    return packets
 
 
-def _day(seconds: int) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
+def find_fault(one: Packet, key: Packet, binding: Packet | None, *, now: datetime) -> Fault:
+    """Return why a signature that names a known key did not count: what its own dates, that key and its binding show."""
+    made, flags = one.signature_created, binding.key_flags if binding else None
+    created, ends = key.key_created, find_end(key, binding)
+    assert made is not None
+    if get_hash(one) not in _hashes():
+        return Fault(why="its signature uses a hash other than SHA-256, SHA-384 or SHA-512")
+    if flags and not flags.signing:
+        return Fault(why=f"its key is not one that signs files ({(key.fingerprint or '').upper()})", kind=UnknownKey)
+    if one.signature_expiration_time and one.signature_expiration_time <= now:
+        return Fault(why="the signature has expired")
+    if made > now:
+        return Fault(why=f"it was signed on {made:%Y-%m-%d}, and this computer's clock says {now:%Y-%m-%d}")
+    if created and made < created:
+        return Fault(why=f"it was signed on {made:%Y-%m-%d}, before its key was made")
+    if ends and made >= ends:
+        return Fault(why=f"it was signed on {made:%Y-%m-%d}, after its key had expired", kind=UnknownKey)
+    return Fault(why="the signature belongs to other bytes than these, or not to this key", kind=AlteredFile)
 
 
-@dataclass(frozen=True, kw_only=True)
-class StatusOfSignature:
-    """What gpg says about one signature (GnuPG's doc/DETAILS): its verdict, and with VALIDSIG who made it when."""
+def _hashes() -> tuple[HashAlgorithm, ...]:
+    known = load_library().packet.HashAlgorithm
+    return known.SHA256, known.SHA384, known.SHA512
 
-    verdict: str
-    key: str = ""
-    subkey: str = ""
-    primary: str = ""
-    made: int = 0
 
-    def fault(self, trusted: frozenset[str]) -> str:
-        """Why it does not count, "" when it may."""
-        if self.verdict == "BADSIG":
-            return "the signature belongs to other bytes than these"
-        if self.verdict == "ERRSIG":
-            return f"it is signed by a key that is not known here ({self.key})"
-        if self.verdict == "REVKEYSIG":
-            return f"its signing key was revoked ({self.key})"
-        if self.verdict == "EXPSIG":
-            return "the signature has expired"
-        if not self.primary:
-            return f"gpg says {self.verdict}"
-        if self.primary not in trusted:
-            return f"it is signed by another key ({self.primary}); expected {', '.join(sorted(trusted))}"
+def find_end(key: Packet, binding: Packet | None) -> datetime | None:
+    """Return when a key ends, by the newest binding in its file; None for never."""
+    period = binding.key_validity_period if binding else None
+    return key.key_created + period if key.key_created and period else None
+
+
+def _say_note(one: Packet, key: Packet, binding: Packet | None) -> str:
+    ends = find_end(key, binding)
+    if ends is None or ends > datetime.now(UTC):
         return ""
+    return (
+        f"signed on {one.signature_created:%Y-%m-%d} by a subkey that has expired since: "
+        "as it should be for a release of that time"
+    )
 
 
-def say_too_late(one: StatusOfSignature, expiry: int | None) -> str:
-    """Why a signature of a key that has expired does not count, "" when it was made before (`expiry` in Unix seconds)."""
-    if expiry is None:
-        return "its key has expired"
-    return f"it was signed on {_day(one.made)}, after its key had expired" if one.made > expiry else ""
-
-
-_VERDICTS = {"GOODSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "BADSIG", "ERRSIG"}
-
-
-def parse_status(text: str) -> list[StatusOfSignature]:
-    """Read the lines that gpg writes to --status-fd: one value for each signature."""
-    found: list[StatusOfSignature] = []
-    for words in (line.split() for line in lines_of(text) if line.startswith("[GNUPG:] ")):
-        name = words[1]
-        if name in _VERDICTS:
-            found.append(StatusOfSignature(verdict=name, key=words[2] if len(words) > 2 else ""))
-        elif name == "VALIDSIG" and found and len(words) >= 12:
-            made = int(words[4]) if is_number(words[4]) else 0
-            last = found[-1]
-            found[-1] = StatusOfSignature(
-                verdict=last.verdict, key=last.key, subkey=words[2], primary=words[11], made=made
-            )
-    return found
+def say_day(seconds: int) -> str:
+    """The day of a time in Unix seconds."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"

@@ -11,15 +11,17 @@ import re
 import shutil
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from flatkit.files import read_regular, write_atomic
 from flatkit.images.names import Board, Channel, Version, Wanted, find_version
 from flatkit.images.signing import Trust
 from flatkit.paths import cache_dir
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import lines_of, parse_json
 
 _RECORD = "image.json"
+_SMALL_MAX = 64 * 1024
 # Majors of the LTS streams, where a server's lts-info is not at hand (website, data/releases).
 _STREAMS = {"2021": 2605, "2022": 3033, "2023": 3510, "2024": 4081}
 
@@ -95,20 +97,35 @@ def read_image(folder: Path) -> CachedImage | None:
     """The image of a folder `CHANNEL/BOARD/VERSION`, or None when it has no record that can be read."""
     version = find_version(folder.name)
     try:
-        record = ImageRecord(**json.loads((folder / _RECORD).read_text()))
+        record = parse_record(read_regular(folder / _RECORD, limit=_SMALL_MAX))
         channel, board = Channel(folder.parent.parent.name), Board(folder.parent.name)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError):
         return None
     if version is None:
         return None
     return CachedImage(channel=channel, board=board, version=version, folder=folder, record=record)
 
 
+def parse_record(text: str | bytes) -> ImageRecord:
+    """Read an image's record. Raises ValueError for whatever `write_record` would not write."""
+    values = parse_json(text)
+    kinds: dict[str, type] = {"size": int, "changed_ns": int, "signed": int, "fetched": float}
+    names = [field.name for field in fields(ImageRecord)]
+    if not isinstance(values, dict) or sorted(values) != sorted(names):
+        raise ValueError(f"expected an object with {', '.join(names)}")
+    for name, value in values.items():
+        kind = kinds.get(name, str)
+        is_right = type(value) in {int, float} and 0 <= value < 2**63 if kind is float else type(value) is kind
+        if not is_right:
+            raise ValueError(f'"{name}" is of another type than {kind.__name__}')
+    if values["file"] in {"", ".", ".."} or "/" in values["file"] or "\0" in values["file"]:
+        raise ValueError('"file" is not the name of a file')
+    return ImageRecord(**values)
+
+
 def write_record(folder: Path, record: ImageRecord) -> None:
     """Note that an image was verified; whole or not at all."""
-    partial = folder / f"{_RECORD}.part"
-    partial.write_text(json.dumps(asdict(record), indent=1) + "\n")
-    partial.replace(folder / _RECORD)
+    write_atomic(folder / _RECORD, json.dumps(asdict(record), indent=1) + "\n")
 
 
 def list_cached(*, board: Board | None = None) -> list[CachedImage]:
@@ -129,7 +146,7 @@ def find_leftovers() -> list[Path]:
     folder = flatcar_dir()
     if not folder.is_dir():
         return []
-    return sorted(path for pattern in ("*.part", "*.refused") for path in folder.rglob(pattern))
+    return sorted(path for pattern in ("*.part", "*.refused") for path in folder.rglob(pattern) if path.is_file())
 
 
 def remove_images(images: Iterable[CachedImage]) -> int:
@@ -149,7 +166,8 @@ def folder_size(folder: Path) -> int:
 def stream_major(stream: str) -> int | None:
     """The major version of an LTS stream, by its year: as the server said last (lts-info), else as known here."""
     try:
-        known = parse_lts_info((flatcar_dir() / str(Channel.LTS) / "lts-info").read_text())
+        text = read_regular(flatcar_dir() / str(Channel.LTS) / "lts-info", limit=_SMALL_MAX)
+        known = parse_lts_info(text.decode(errors="replace"))
     except OSError:
         known = {}
     return known.get(stream, _STREAMS.get(stream))
@@ -157,7 +175,7 @@ def stream_major(stream: str) -> int | None:
 
 def parse_lts_info(text: str) -> dict[str, int]:
     """Year -> major, from the lines MAJOR:YEAR:STATUS of a server's lts-info."""
-    rows = (re.match(r"(\d{3,6}):(20\d\d)\b", line) for line in lines_of(text))
+    rows = (re.fullmatch(r"([0-9]{3,6}):(20[0-9]{2})(:.*)?", line) for line in lines_of(text))
     return {row[2]: int(row[1]) for row in rows if row}
 
 

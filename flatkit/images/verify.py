@@ -1,7 +1,7 @@
 """Verifies a disk image that is there already, in the cache or anywhere, at the speed of its hash.
 
-The image is read once: its SHA-512 is compared with the signed digests beside it. Only where there are none does GnuPG read
-it as well, for its own signature.
+The image is read once: its SHA-512 is compared with the signed digests beside it. Only where there are none is its own signature
+checked. An image of the cache has a signed version.txt as well, and its number has to be that of its folder.
 """
 
 from __future__ import annotations
@@ -13,11 +13,20 @@ from pathlib import Path
 
 from flatkit.errors import Cancelled, ImageError
 from flatkit.events import Observer, phase
+from flatkit.files import open_regular, read_regular
 from flatkit.images.download import Progress
-from flatkit.images.fetch import get_sha512
 from flatkit.images.keys import KeyFinder
-from flatkit.images.signing import AlteredFile, Signature
+from flatkit.images.signed import (
+    DIGESTS_MAX,
+    VERSION_FILE,
+    VERSION_MAX,
+    check_same_release,
+    check_version,
+    get_sha512,
+)
+from flatkit.images.signing import SIGNATURE_MAX, AlteredFile, Signature
 from flatkit.images.store import CachedImage, write_record
+from flatkit.untrusted import printable
 
 _CHUNK = 4 * 1024 * 1024
 
@@ -32,34 +41,44 @@ class Verified:
 
 
 def verify_file(path: Path, *, finder: KeyFinder, observer: Observer | None = None) -> Verified:
-    """Check a file against FILE.DIGESTS and FILE.DIGESTS.sig, or FILE.sig, beside it. Raises ImageError, HostError."""
+    """Check a file against FILE.DIGESTS and FILE.DIGESTS.sig, or FILE.sig, beside it. Raises ImageError, FetchError."""
     digests, seal = path.with_name(f"{path.name}.DIGESTS"), path.with_name(f"{path.name}.DIGESTS.sig")
     own_seal = path.with_name(f"{path.name}.sig")
     if not path.is_file():
-        raise ImageError(f'the image "{path}" is not there, or is no file', hint="flatkit images list")
+        raise ImageError(f'the image "{printable(path)}" is not there, or is no file', hint="flatkit images list")
     watcher = observer or Observer()
-    if digests.is_file() and seal.is_file():
+    if digests.exists() and seal.exists():
+        text = _read(digests, DIGESTS_MAX)
         try:
-            signature = finder.check(seal, digests)
+            signature = finder.check(_read(seal, SIGNATURE_MAX), text, name=digests.name)
         except AlteredFile as error:  # of the digests, which says nothing about the image
             raise ImageError(error.message, hint=error.hint, details=error.details) from None
-        expected = get_sha512(digests.read_text(errors="replace"), path.name)
+        expected = get_sha512(text, path.name)
         found = hash_file(path, observer=watcher)
         if found != expected:
             raise AlteredFile(
-                f'"{path.name}" is not the file that was signed: its SHA-512 is "{found[:16]}...", '
+                f'"{printable(path.name)}" is not the file that was signed: its SHA-512 is "{found[:16]}...", '
                 f'expected "{expected[:16]}..."',
                 hint="fetch it again",
             )
         return Verified(path=path, sha512=found, signature=signature)
-    if own_seal.is_file():
-        with phase(watcher, "verify", f"Verifying {path.name}"):
-            signature = finder.check(own_seal, path)
+    if own_seal.exists():
+        with phase(watcher, "verify", f"Verifying {printable(path.name)}"):
+            signature = finder.check(_read(own_seal, SIGNATURE_MAX), path, name=path.name)
         return Verified(path=path, sha512="", signature=signature)
     raise ImageError(
-        f'"{path.name}" has no signature beside it; expected {path.name}.sig, or {path.name}.DIGESTS and its .sig',
+        f'"{printable(path.name)}" has no signature beside it; expected {printable(path.name)}.sig, or '
+        f"{printable(path.name)}.DIGESTS and its .sig",
         hint="fetch the signature from where the image comes from",
     )
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """Read a small file next to an image. Raises ImageError."""
+    try:
+        return read_regular(path, limit=limit)
+    except OSError as error:
+        raise ImageError(f'"{printable(path)}" cannot be read: {error.strerror}', hint="fetch it again") from None
 
 
 def hash_file(path: Path, *, observer: Observer | None = None, cancel: threading.Event | None = None) -> str:
@@ -67,28 +86,35 @@ def hash_file(path: Path, *, observer: Observer | None = None, cancel: threading
     watcher = observer or Observer()
     digest, done = hashlib.sha512(), 0
     progress = Progress(watcher, "verify", total=path.stat().st_size)
-    buffer = memoryview(bytearray(_CHUNK))
-    with phase(watcher, "verify", f"Verifying {path.name}"), path.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
+    with phase(watcher, "verify", f"Verifying {printable(path.name)}"), open_regular(path) as file:
+        while chunk := file.read(_CHUNK):
             if cancel and cancel.is_set():
                 raise Cancelled("the verification was stopped")
-            digest.update(buffer[:count])
-            done += count
+            digest.update(chunk)
+            done += len(chunk)
             progress.move(done)
     return digest.hexdigest()
 
 
 def verify_cached(image: CachedImage, *, finder: KeyFinder, observer: Observer | None = None) -> Verified:
-    """Check an image of the cache anew and note it; one that is not what was signed is put aside, so that it never boots.
+    """Check an image of the cache again and record the result; one that was altered is put aside, so that it never boots.
 
-    Raises ImageError, FetchError (no key is to be had), HostError.
+    Raises ImageError, FetchError (no key is available), HostError.
     """
+    text, seal = (image.folder / name for name in (VERSION_FILE, f"{VERSION_FILE}.sig"))
+    if not seal.exists():
+        raise ImageError(
+            f'the image "{image.version}" was fetched without its signed {VERSION_FILE}, so nothing says which version it is',
+            hint=f"flatkit images rm {image.version}, then: flatkit images fetch {image.version}",
+        )
+    number = check_version(_read(text, VERSION_MAX), _read(seal, SIGNATURE_MAX), image.version, finder=finder)
     try:
         done = verify_file(image.path, finder=finder, observer=observer)
     except AlteredFile:
         if image.path.is_file():
             image.path.replace(image.path.with_name(f"{image.path.name}.refused"))
         raise
+    check_same_release(number, done.signature, image.version)
     found = image.path.stat()
     record = replace(
         image.record, size=found.st_size, changed_ns=found.st_mtime_ns, trust=finder.trust.identity,

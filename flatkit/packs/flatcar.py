@@ -19,6 +19,7 @@ from flatkit.images.download import Download
 from flatkit.images.fetch import Fetcher
 from flatkit.images.names import Wanted, find_wanted, host_board
 from flatkit.images.packed import PackedImage, PackedRelease
+from flatkit.images.signed import VERSION_FILE
 from flatkit.images.source import KEY_FILE, fetch_small
 from flatkit.images.store import CachedImage, flatcar_dir
 from flatkit.packs.builder import PackBuilder
@@ -72,14 +73,17 @@ def _add_image(builder: PackBuilder, image: CachedImage, *, pointer: str) -> Non
     inside = f"flatcar/{image.channel}/{image.board}/{image.version}"
     names = [image.path.name]
     names += [f"{image.path.name}{suffix}" for suffix in (".sig", ".DIGESTS", ".DIGESTS.sig")]
-    files = [name for name in names if (image.folder / name).is_file()]
+    if not (image.folder / f"{VERSION_FILE}.sig").is_file():
+        raise ImageError(
+            f'the image "{image.version}" was fetched without its signed {VERSION_FILE}, and no seat would take it so',
+            hint=f"flatkit images rm {image.version}, then the same command again",
+        )
+    files = [name for name in (*names, VERSION_FILE, f"{VERSION_FILE}.sig") if (image.folder / name).is_file()]
     for name in files:
         builder.copy(image.folder / name, f"{inside}/{name}")
-    for folder in {str(image.version), pointer}:
-        _add_version(builder, image, folder)
-    packed = PackedImage(
-        name=str(image.channel), version=str(image.version), folder=inside, files=(*files, "version.txt")
-    )
+    if pointer != str(image.version):
+        _add_version(builder, image, pointer)
+    packed = PackedImage(name=str(image.channel), version=str(image.version), folder=inside, files=tuple(files))
     if packed not in builder.images:
         builder.images.append(packed)
 
@@ -121,7 +125,8 @@ def _fetch(builder: PackBuilder, inside: str) -> None:
     """
     url = f"{update_server()}/{inside}"
     told = fetch_small(f"{url}.sha256", observer=builder.observer)
-    match = re.match(r"\s*([0-9a-fA-F]{64})\b", told[:_SUM_MAX].decode(errors="replace")) if told else None
+    text = told[:_SUM_MAX].decode(errors="replace") if told else ""
+    match = re.match(r"[ \t]*([0-9a-fA-F]{64})(?![0-9A-Za-z_])", text)
     if not match:
         raise FetchError(f'"{url}.sha256" is not there, or holds no SHA-256')
     expected = match[1].lower()

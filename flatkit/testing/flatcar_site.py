@@ -137,19 +137,21 @@ class FlatcarSite:
             target.hardlink_to(image)
         text = f'FLATCAR_VERSION={version}\nFLATCAR_VERSION_ID={version}\nFLATCAR_BUILD_ID=""\nFLATCAR_SDK_VERSION={version}\n'
         (folder / "version.txt").write_text(text)
-        for pointer in pointers:
-            self.point(pointer, version, channel=channel, board=board)
         for path in (target, folder / "version.txt"):
             self.seal(path, at=signed_at)
+        for pointer in pointers:
+            self.point(pointer, version, channel=channel, board=board)
         self._feed(channel, version, board, date, software or {}, is_current="current" in tuple(pointers))
         (self.folder / channel / "Flatcar_Image_Signing_Key.asc").write_bytes(self.key.public())
         return target
 
     def point(self, pointer: str, version: str, *, channel: str = "stable", board: str = "amd64-usr") -> None:
-        """Let `current` or `current-2024` lead to a version."""
+        """Let `current` or `current-2024` lead to a version: with its signed version.txt, if the version is published."""
         folder = self.folder / channel / board / pointer
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "version.txt").write_text(f"FLATCAR_VERSION={version}\nFLATCAR_VERSION_ID={version}\n")
+        for path in (folder.parent / version).glob("version.txt*"):
+            (folder / path.name).write_bytes(path.read_bytes())
 
     def seal(self, path: Path, *, at: str = "") -> None:
         """Write FILE.sig, FILE.DIGESTS and FILE.DIGESTS.sig as the build of Flatcar does."""

@@ -15,14 +15,17 @@ from flatkit.untrusted import lines_of
 class SigningKey:
     """`with SigningKey() as key:` makes a primary key that certifies and a subkey that signs; gone when the block ends.
 
-    `at` pretends that it was made then (YYYYMMDD); `expires` is the subkey's end in gpg's words, such as 2y.
+    `at` pretends that it was made then (YYYYMMDD); `expires` is the subkey's end in gpg's words, such as 2y, and `kind` its name
+    of the algorithm, such as rsa4096.
     """
 
-    def __init__(self, *, name: str = "Test <test@flatkit.invalid>", at: str = "", expires: str = "2y") -> None:
+    def __init__(
+        self, *, name: str = "Test <test@flatkit.invalid>", at: str = "", expires: str = "2y", kind: str = "ed25519"
+    ) -> None:
         # A short path: the agent's socket is in it.
         self._home = Path(tempfile.mkdtemp(prefix="fk-"))
-        self._at = at
-        self._gpg("--quick-generate-key", name, "ed25519", "cert", "0", at=at)
+        self._at, self._kind = at, kind
+        self._gpg("--quick-generate-key", name, kind, "cert", "0", at=at)
         self.primary = self._fingerprints()[0]
         self.subkey = self.add_subkey(expires=expires, at=at)
 
@@ -41,9 +44,13 @@ class SigningKey:
 
     def add_subkey(self, *, expires: str = "2y", at: str = "") -> str:
         """One more signing subkey; returns its fingerprint. From now on it signs."""
-        self._gpg("--quick-add-key", self.primary, "ed25519", "sign", expires, at=at)
+        self._gpg("--quick-add-key", self.primary, self._kind, "sign", expires, at=at)
         self.subkey = self._fingerprints()[-1]
         return self.subkey
+
+    def set_end(self, end: str, *, at: str) -> None:
+        """Let the newest subkey end on a day (YYYYMMDD), as decided on the day `at`."""
+        self._gpg("--quick-set-expire", self.primary, f"{end}T120000", self.subkey, at=at)
 
     def public(self) -> bytes:
         """The public key, armoured, as Flatcar publishes its own."""

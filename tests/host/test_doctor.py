@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from flatkit.errors import HostError, MissingDependency
 from flatkit.host import Examination, Health, HostCheck, examine
 from flatkit.host.jupyter import WANTED, check_jupyter
 from flatkit.host.other import judge
+from flatkit.host.software import check_trust
 from flatkit.host.space import check_disk, check_folders, check_memory, existing, find_closed
 from flatkit.host.system import System, check_clock, check_processor, check_system, find_system, is_remote
 from flatkit.host.virtual import check_accelerator, check_libvirt, check_rights
@@ -352,3 +354,12 @@ def test_a_line_that_is_green_shows_no_fix() -> None:
     text = str(Examination(checks=(check,)))
     assert "rm -rf" not in text
     assert "this host can boot machines" in text
+
+
+def test_without_sequoia_the_doctor_names_the_line_that_installs_it(monkeypatch):
+    monkeypatch.delenv("FLATKIT_SIGNING_KEY", raising=False)
+    assert check_trust().state is Health.OK
+    monkeypatch.setitem(sys.modules, "pysequoia", None)
+    monkeypatch.setitem(sys.modules, "pysequoia.packet", None)
+    found = check_trust()
+    assert (found.state, found.found, found.fix) == (Health.WARN, "no pysequoia", "python -m pip install pysequoia")

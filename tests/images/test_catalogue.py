@@ -210,3 +210,22 @@ def test_doctor_says_whom_images_are_trusted_from(site, fetcher, monkeypatch, tm
     monkeypatch.delenv("FLATKIT_SIGNING_KEY")
     assert host.check_trust().state is host.Health.OK
     assert "E25D9AED0593B34A, pinned" in host.check_trust().found
+
+
+def test_a_leftover_that_is_no_file_is_passed_over(site, capsys):
+    folder = store.flatcar_dir() / "stable"
+    folder.mkdir(parents=True)
+    (folder / "x.part").symlink_to("nowhere")
+    (folder / "y.refused").mkdir()
+    assert main(["images", "list"]) == 0
+    assert main(["images", "rm", "refused"]) == 0
+    assert (folder / "y.refused").is_dir()
+
+
+@pytest.mark.parametrize("data", [b"[" * 50_000, b"[]", b"null", b'{"size": "x"}', b"\xff", b'{"file": "\\ud800"}'])
+def test_a_damaged_record_is_no_image(site, fetcher, data, capsys):
+    image = fetcher.fetch(STABLE)
+    (image.folder / "image.json").write_bytes(data)
+    assert store.list_cached() == []
+    assert main(["images", "list"]) == 0
+    assert fetcher.fetch(STABLE).is_whole

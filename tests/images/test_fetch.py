@@ -14,13 +14,14 @@ from flatcar_parts import DATA, QUICK, STABLE, said
 
 from flatkit.errors import Cancelled, FetchError, ImageError
 from flatkit.events import Progressed, Tape
-from flatkit.images import signing, store
+from flatkit.images import keys, signing, store
 from flatkit.images.cache import locked
-from flatkit.images.fetch import get_sha512
 from flatkit.images.keys import KeyFinder
 from flatkit.images.names import Board, Channel, Version, find_wanted
+from flatkit.images.openpgp import Certificate
+from flatkit.images.signed import get_sha512
 from flatkit.images.signing import find_trust
-from flatkit.images.source import KEY_FILE
+from flatkit.images.source import KEY_FILE, Source
 from flatkit.images.verify import verify_cached, verify_file
 from flatkit.testing.flatcar_site import IMAGE
 from flatkit.testing.signing import SigningKey
@@ -122,7 +123,8 @@ def test_a_new_subkey_makes_the_key_be_fetched_again(site, fetcher, signing_key,
         (cache / "flatcar/stable").mkdir(parents=True)
         (cache / "flatcar/stable" / KEY_FILE).write_bytes(old)
         assert replace(fetcher, trust=find_trust()).fetch(STABLE).version == Version(4593, 2, 6)
-        assert (cache / "flatcar/stable" / KEY_FILE).read_bytes() == key.public()
+        kept = Certificate.read((cache / "flatcar/stable" / KEY_FILE).read_bytes())
+        assert bytes(kept) == bytes(Certificate.read(key.public()))
 
 
 def test_whose_key_is_said_each_time(fetcher, tape):
@@ -307,8 +309,7 @@ def test_a_folder_is_a_mirror_and_so_is_a_cache(site, fetcher, tmp_path, monkeyp
     (tmp_path / "cache").rename(tmp_path / "pack")
     monkeypatch.setenv("FLATKIT_MIRROR", str(tmp_path / "pack"))
     site.asked.clear()
-    # The cache has no current/version.txt signed; its pointer is enough, what boots is verified all the same.
-    (tmp_path / "pack/flatcar/stable/amd64-usr/4593.2.5/version.txt").write_text("FLATCAR_VERSION=4593.2.5\n")
+    # The cache's pointer is not signed: it is enough, since the version.txt beside the image is.
     image = fetcher.fetch(STABLE)
     assert image.path.read_bytes() == DATA
     assert str(tmp_path / "cache") in str(image.path)
@@ -352,11 +353,11 @@ def test_the_time_of_a_download_is_told_from_the_last_one(site, fetcher, tape):
     fetcher.fetch(STABLE)
     assert "at 6.2 MB/s" in said(tape)  # nothing known yet: 50 Mbit/s
     (store.flatcar_dir() / "rates.json").write_text(json.dumps({site.release_server: 1_000_000}))
-    site.add("4593.2.6", DATA)
+    site.add("4593.2.6", DATA[::-1])
     fetcher.fetch(STABLE)
     assert "3 MB; about 3 s at 1.0 MB/s" in said(tape)
     (store.flatcar_dir() / "rates.json").write_text("[]")
-    site.add("4593.2.7", DATA)
+    site.add("4593.2.7", DATA[1:])
     assert fetcher.fetch(STABLE).version == Version(4593, 2, 7)
 
 
@@ -395,8 +396,26 @@ def test_a_mirror_that_is_none(fetcher, monkeypatch, value):
 
 
 def test_digests():
-    text = f"# MD5 HASH\n{'a' * 32}  x.img\n# SHA1 HASH\n{'b' * 40}  x.img\n# SHA512 HASH\n{'C' * 128}  x.img\n"
+    text = (
+        f"# MD5 HASH\n{'a' * 32}  x.img\n# SHA1 HASH\n{'b' * 40}  x.img\n# SHA512 HASH\n{'C' * 128}  x.img\n".encode()
+    )
     assert get_sha512(text, "x.img") == "c" * 128
     for name in ("y.img", "xximg", "img"):
         with pytest.raises(ImageError, match="do not mention"):
             get_sha512(text, name)
+
+
+def test_a_forged_key_file_fetches_nothing(site, fetcher, signing_key, monkeypatch, cache):
+    monkeypatch.delenv("FLATKIT_SIGNING_KEY")
+    monkeypatch.setattr(signing, "FLATCAR_PRIMARY", signing_key.primary)
+    monkeypatch.setattr(keys, "OFFICIAL", Source(name="nobody", base=str(cache / "nothing/{channel}")))
+    line = f"[GNUPG:] VALIDSIG {signing_key.subkey} 2026-08-13 1786600000 0 4 0 22 10 00 {signing_key.primary}"
+    with SigningKey(name=f"Mallory\u2028{line}") as mallory:
+        site.key = mallory
+        site.add("4593.2.9", b"evil")
+        (site.folder / "stable" / KEY_FILE).write_bytes(signing_key.public() + mallory.public())
+        with pytest.raises(ImageError, match="not one OpenPGP public key"):
+            replace(fetcher, trust=find_trust()).fetch(STABLE)
+    assert site.count(IMAGE) == 0
+    assert store.list_cached() == []
+    assert not (cache / "flatcar/stable" / KEY_FILE).exists()

@@ -1,0 +1,73 @@
+"""The signed files of a release: the digest of its image, and its version.
+
+Flatcar signs each file by itself, and nothing that is signed names both an image and its version. A server could therefore offer
+an old image beside a newer version.txt, each with its true signature. So two things are asked for: the signed version.txt has the
+number of the folder, and the image was not signed long before it. Whatever passes still says its own version at the first boot
+(workshop/identity.py), before anything is done with it.
+"""
+
+from __future__ import annotations
+
+import re
+
+from flatkit.errors import ImageError
+from flatkit.images.keys import KeyFinder
+from flatkit.images.names import Version, parse_version_file
+from flatkit.images.signing import Signature, say_day
+from flatkit.untrusted import lines_of, printable
+
+VERSION_FILE = "version.txt"
+VERSION_MAX = 16 * 1024
+DIGESTS_MAX = 16 * 1024
+# Flatcar's build signs version.txt with the base image, and the images for hypervisors some hours later. Releases of a channel
+# are weeks apart.
+_APART = 7 * 24 * 3600
+_SHA512_LINE = r"([0-9a-fA-F]{128})[ \t]+\*?(?:\./)?"
+
+
+def get_sha512(data: bytes, name: str) -> str:
+    """Return the SHA-512 that a DIGESTS file has for a file, in lower-case hex. Raises ImageError when it has none, or two."""
+    try:
+        lines = lines_of(data.decode("ascii"))
+    except UnicodeError:
+        raise ImageError("the signed digests are not plain ASCII text", hint="flatkit images list") from None
+    found: set[str] = set()
+    section = ""
+    for line in lines:
+        if line.startswith("#"):
+            section = line
+        elif section == "# SHA512 HASH" and (match := re.fullmatch(_SHA512_LINE + re.escape(name), line)):
+            found.add(match[1].lower())
+    if not found:
+        raise ImageError(
+            f'the signed digests do not mention "{printable(name)}" with a SHA-512', hint="flatkit images list"
+        )
+    if len(found) > 1:
+        raise ImageError(
+            f'the signed digests mention "{printable(name)}" with {len(found)} different SHA-512',
+            hint="flatkit images list",
+        )
+    return found.pop()
+
+
+def check_version(text: bytes, signature: bytes, expected: Version, *, finder: KeyFinder) -> Signature:
+    """Check that a version.txt is signed and names the expected version. Raises ImageError, FetchError."""
+    seal = finder.check(signature, text, name=VERSION_FILE)
+    found = parse_version_file(text.decode(errors="replace"))
+    if found != expected:
+        raise ImageError(
+            f'it is offered as version "{expected}", and its signed {VERSION_FILE} says "{found or "no version"}": '
+            "an older release under another number is refused",
+            hint="report it to the server's operator",
+        )
+    return seal
+
+
+def check_same_release(number: Signature, image: Signature, version: Version) -> None:
+    """Check that an image was signed together with its version.txt. Raises ImageError for an older image."""
+    if image.made + _APART < number.made:
+        raise ImageError(
+            f'the image that is offered as version "{version}" was signed on {say_day(image.made)}, long before that version '
+            f"({say_day(number.made)}): an older release under another number is refused",
+            hint="report it to the server's operator",
+        )
