@@ -14,12 +14,18 @@ from types import ModuleType
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from flatkit import paths
 
 # Who starts the tests in the background of a script passes on that Ctrl-C is ignored, to programs whose Ctrl-C is tested too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Two lanes share two processors with booting machines, so the time of one example says nothing.
+settings.register_profile("flatkit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("flatkit")
 
 
 @pytest.fixture(scope="session", autouse=True)
