@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 import pytest
+from flatkit.api.extensions import fitted, offer_extensions, put
 
 from flatkit import web
 from flatkit.errors import InputError, MachineError, UsageError
@@ -14,7 +15,6 @@ from flatkit.images.lab.extensions import recipe_for
 from flatkit.images.sysext_tree import release_text
 from flatkit.machines import RunResult
 from flatkit.updates.server import UpdateServer
-from flatkit.workshop.extensions import fitted, offer_extensions, put
 
 
 class Answering:

@@ -24,7 +24,7 @@ from statistics import median
 
 from bench_latency import ConsoleWatch, banner_delay
 
-from flatkit import paths, workshop
+from flatkit import api, paths
 from flatkit.images import Image, find_image
 from flatkit.machines import Accelerator, Machine, workshop_key
 from flatkit.machines.banner import BannerProbe
@@ -128,7 +128,7 @@ def booted(times: Times, config: Path) -> Iterator[Machine]:
     """A machine from Butane text, its phases added to the times."""
     began = time.perf_counter()
     with ConsoleWatch(folder_of(NAME).console) as watch:
-        upped = workshop.boot(config, workshop.Wish(name=NAME, image="lab"), observer=watch)
+        upped = api.boot(config, api.Wish(name=NAME, image="lab"), observer=watch)
     seconds = time.perf_counter() - began
     try:
         times.add("Butane text to the first SSH answer", seconds)

@@ -15,10 +15,10 @@ from flatkit.events import Observer, Said, Tee
 from flatkit.untrusted import printable
 
 if TYPE_CHECKING:
+    from flatkit.api.demo_env import LocalStage
     from flatkit.demos.recording import Recording
     from flatkit.demos.runner import DemoResult
     from flatkit.steps import Demo
-    from flatkit.workshop.staging import LocalStage
 
 # How much quicker than it was a recording plays that nobody asked for.
 _SPEED_OF_ITSELF = 4.0
@@ -91,8 +91,8 @@ class _Played:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from flatkit.api import stage
     from flatkit.demos import DEMOS, get_demo
-    from flatkit.workshop import stage
 
     is_all = options.name == "all"
     demos = list(DEMOS.values()) if is_all else [get_demo(options.name)]
@@ -190,7 +190,7 @@ def _live(demo: Demo, options: argparse.Namespace, observer: Observer, shared: L
 def _stage_for(
     demo: Demo, options: argparse.Namespace, shared: LocalStage | None
 ) -> AbstractContextManager[LocalStage]:
-    from flatkit.workshop import stage
+    from flatkit.api import stage
 
     if shared is None:
         return stage(image=options.image or "auto", keep=options.keep, configs=demo.folder)

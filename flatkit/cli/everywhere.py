@@ -24,8 +24,8 @@ def run(argv: list[str]) -> int:
     options = parser.parse_args(argv[1:])
     if options.config is None:
         return _names(as_json=options.json)
+    from flatkit.api import read_config
     from flatkit.platforms import Payload
-    from flatkit.workshop import read_config
 
     config = read_config(options.config)
     payload = Payload.of(config.name, config.ignition)

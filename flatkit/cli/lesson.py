@@ -135,8 +135,8 @@ def _prove_one(exercise: Exercise, image: str) -> bool:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         guest: Any = None
         if exercise.machine:
+            from flatkit.api import stage
             from flatkit.cli.show import observer_for
-            from flatkit.workshop import stage
 
             local = stack.enter_context(stage(image=image, configs=exercise.folder))
             local.boot(exercise.machine, observer_for(as_json=False))

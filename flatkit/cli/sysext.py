@@ -64,8 +64,8 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     }  # fmt: skip
     base = Recipe(name=options.name) if options.package or options.file else recipe_for(options.name)
     if options.machine:
+        from flatkit.api.extensions import fitted
         from flatkit.machines import get_machine
-        from flatkit.workshop.extensions import fitted
 
         base = fitted(base, get_machine(options.machine))
     return replace(base, **{name: value for name, value in given.items() if value})
@@ -109,8 +109,8 @@ def _build(options: argparse.Namespace) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
+    from flatkit.api.extensions import offer_extensions
     from flatkit.updates.server import UpdateServer
-    from flatkit.workshop.extensions import offer_extensions
 
     offered: tuple[str, ...] = ()
     with UpdateServer(port=options.port) as server:

@@ -78,15 +78,15 @@ def run(argv: list[str]) -> int:
             hint=f"flatkit up {options.config}",
         )
     options.config = options.config or options.script_config
-    from flatkit import workshop
+    from flatkit import api
     from flatkit.machines import Firmware
 
     observer = observer_for(as_json=options.json, verbose=options.verbose)
     try:
         key_file, public_keys = _keys(options.ssh_key)
         empty, images = _disks(options.disk)
-        wish = workshop.Wish(
-            name=options.name or workshop.default_name(options.config),
+        wish = api.Wish(
+            name=options.name or api.default_name(options.config),
             image=options.image,
             forwards=_forwards(options.forward, options.ssh_port),
             memory_mib=options.memory,
@@ -96,7 +96,7 @@ def run(argv: list[str]) -> int:
             public_keys=public_keys,
             firmware=Firmware(options.firmware) if options.firmware else None,
         )
-        upped = workshop.boot(options.config, wish, observer=observer)
+        upped = api.boot(options.config, wish, observer=observer)
     except FlatkitError as error:
         if isinstance(observer, Json):
             return fail_json(observer, error)

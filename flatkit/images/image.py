@@ -1,6 +1,6 @@
 """An image as a value, and the choice of one by the name that a person gives.
 
-Kept apart from machines: workshop.py turns an Image into what a machine is made of.
+Kept apart from machines: api/spec.py turns an Image into what a machine is made of.
 """
 
 from __future__ import annotations

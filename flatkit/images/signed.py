@@ -3,7 +3,7 @@
 Flatcar signs each file by itself, and nothing that is signed names both an image and its version. A server could therefore offer
 an old image beside a newer version.txt, each with its true signature. So two things are asked for: the signed version.txt has the
 number of the folder, and the image was not signed long before it. Whatever passes still says its own version at the first boot
-(workshop/identity.py), before anything is done with it.
+(api/up.py), before anything is done with it.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flatkit.errors import FlatkitError, InputError, MachineError, UsageError
 
 if TYPE_CHECKING:
+    from flatkit.api import Config, Wish
     from flatkit.widgets.channels_card import ChannelsCard
     from flatkit.widgets.check_card import CheckCard, QuizCard
     from flatkit.widgets.editor import Editor
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from flatkit.widgets.live_machine import LiveMachine
     from flatkit.widgets.player import Player
     from flatkit.widgets.results import Note
-    from flatkit.workshop import Config, Wish
 
 
 def doctor() -> DoctorCard:
@@ -52,15 +52,15 @@ def up(
     are the sizes, in GB, of extra disks: /dev/vdb and so on.
     Raises InputError and ConfigFaults for the config, MachineError for a machine that was made in another way.
     """
-    from flatkit import workshop
+    from flatkit import api
     from flatkit.machines import Forward
     from flatkit.widgets import live_machine
 
     read = _read(config)
     guests = (ports,) if isinstance(ports, int) else tuple(ports)
     forwards = tuple(Forward(host=0, guest=port) for port in guests)
-    wish = workshop.Wish(
-        name=name or workshop.default_name(config),
+    wish = api.Wish(
+        name=name or api.default_name(config),
         image=image,
         forwards=forwards,
         memory_mib=memory,
@@ -77,16 +77,16 @@ def up(
 
 
 def _read(config: str | Path | None) -> Config:
-    from flatkit import workshop
+    from flatkit import api
 
     if config is None:
-        return workshop.NO_CONFIG
+        return api.NO_CONFIG
     if not Path(config).expanduser().exists():
         raise InputError(
             f'there is no file "{config}" in this folder; expected a Butane (.bu) or Ignition (.ign) file',
             hint=f"%%butane {config}   in a cell, or fk.editor({str(config)!r})   (either makes the file)",
         )
-    return workshop.read_config(config)
+    return api.read_config(config)
 
 
 def _must_be_the_same(machine: LiveMachine, asked: Any) -> None:
@@ -99,13 +99,13 @@ def _must_be_the_same(machine: LiveMachine, asked: Any) -> None:
 
 
 def _begin(machine: LiveMachine, config: Config, wish: Wish, *, fresh: bool) -> None:
-    from flatkit import workshop
+    from flatkit import api
 
     made = None if fresh else machine.find_made()
     if made is None:
         machine.boot(config, wish, fresh=fresh)
         return
-    differences = workshop.find_differences(made, config, wish)
+    differences = api.find_differences(made, config, wish)
     if machine.state == "failed" and not differences:
         raise MachineError(
             f'the machine "{machine.name}" failed to boot earlier, and is kept so that you can inspect it: {made.record.cause}',

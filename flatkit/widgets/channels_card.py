@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Self, TypedDict
 
 from flatkit import paths
+from flatkit.api.demo_servers import offer_lab
 from flatkit.errors import FlatkitError, HostError
 from flatkit.events import Observer
 from flatkit.packs.serve import PORT, open_channels
 from flatkit.updates.channels import Channels
 from flatkit.updates.server import UpdateServer
 from flatkit.widgets.card import Card, Page
-from flatkit.workshop.offers import offer_lab
 
 _LOOK_SECONDS = 1.0
 # States as one character, so that they can be read without colours.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self, TypedDict
 
+from flatkit.api import Config
 from flatkit.host import Examination, HostCheck
 from flatkit.lessons import community
 from flatkit.platforms import PLATFORMS, Fit, Handover, Payload, get_platform, hand_over
@@ -14,7 +15,6 @@ from flatkit.platforms.handover import NOT_RUN, shortened
 from flatkit.widgets import html
 from flatkit.widgets.card import Card
 from flatkit.widgets.display import Twin
-from flatkit.workshop import Config
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from flatkit import paths
+from flatkit.api import Config, TimelineKeeper, Wish
 from flatkit.errors import FlatkitError, MachineError
 from flatkit.events import Tee, phase
 from flatkit.widgets import display, machine_info
@@ -22,7 +23,6 @@ from flatkit.widgets.panel import Panel
 from flatkit.widgets.progress import WorkProgress, keep_drawn
 from flatkit.widgets.results import Note, Times
 from flatkit.widgets.terminal import TerminalCard
-from flatkit.workshop import Config, TimelineKeeper, Wish
 
 _CANCEL_PATIENCE = 30.0
 _Work = Callable[[threading.Event], None]

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from flatkit import web, workshop
+from flatkit import api, web
+from flatkit.api import Upped
 from flatkit.errors import FetchError, MachineError, MachineNotFound
 from flatkit.machines import Machine, RunResult, Shell
 from flatkit.widgets import cell_shell
@@ -15,7 +16,6 @@ from flatkit.widgets.guest_state import Look, look
 from flatkit.widgets.job import Job
 from flatkit.widgets.progress import WorkProgress
 from flatkit.widgets.results import Note, Ran, Times, Typed, WebPage
-from flatkit.workshop import Upped
 
 COMMAND_TIMEOUT = 120.0
 _CONSOLE_LINES = 40
@@ -28,7 +28,7 @@ _PAGE_PAUSE = 0.3
 class Backend:
     """The functions that a machine is made with; tests replace them."""
 
-    boot: Callable[..., Upped] = workshop.boot
+    boot: Callable[..., Upped] = api.boot
     machine: Callable[[str], Machine] = Machine
     get: Callable[..., web.Response] = web.get
 
@@ -194,9 +194,9 @@ class MachineCommands:
 
         It contains the package of its name, unless another is named. Raises MachineError, UsageError, InputError, ImageError.
         """
+        from flatkit.api.extensions import fitted
         from flatkit.images.lab.extensions import recipe_for
         from flatkit.images.sysext import build
-        from flatkit.workshop.extensions import fitted
 
         self.must_run()
         recipe = fitted(replace(recipe_for(package or name), name=name), self._machine)
@@ -219,7 +219,7 @@ class MachineCommands:
 
     def put(self, file: str | Path, target: str) -> Note:
         """Copy a file of this folder to a path on the machine, as root there. Raises MachineError, InputError, CommandFailed."""
-        from flatkit.workshop.extensions import put
+        from flatkit.api.extensions import put
 
         self.must_run()
         line = put(self._machine, Path(file), target)

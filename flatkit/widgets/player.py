@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, suppress
 from typing import Any, Self
 
-from flatkit import host, workshop
+from flatkit import api, host
 from flatkit.demos import get_demo
 from flatkit.demos.recording import Recording, find_recording, get_recording
 from flatkit.demos.replay import replay
@@ -45,7 +45,7 @@ class Player(Card):
         keep: bool = False,
         recorded: bool = False,
         speed: float = 1.0,
-        stages: Stages = workshop.stage,
+        stages: Stages = api.stage,
         guest: LiveMachine | None = None,
     ) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from flatkit.api import parse_config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,6 @@ from flatkit.butane.ignition.config import check_ignition
 from flatkit.butane.lint import lint
 from flatkit.butane.quickfix import apply_edit
 from flatkit.butane.source import document
-from flatkit.workshop import parse_config
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 HEAD = "variant: flatcar\nversion: 1.1.0\n"

@@ -7,6 +7,7 @@ import os
 import sys
 
 import pytest
+from flatkit.api import default_name
 
 from flatkit.cli import HELP, main
 from flatkit.cli.show import Json, Terminal
@@ -23,7 +24,6 @@ from flatkit.events import (
     Waiting,
     phase,
 )
-from flatkit.workshop import default_name
 
 
 def test_help_shows_the_learners_five_first(capsys):

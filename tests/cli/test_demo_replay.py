@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from flatkit import host, workshop
+from flatkit import api, host
 from flatkit.cli import main
 from flatkit.demos import DEMOS
 from flatkit.demos.recording import find_recording, read_recording
@@ -78,7 +78,7 @@ class Stage:
     """Answers as the recording does, for the commands of the demo."""
 
     image = "lab test"
-    timeline = workshop.Timeline()
+    timeline = api.Timeline()
     machines: tuple[Any, ...] = ()
 
     def __init__(self, outputs: list[str]) -> None:
@@ -107,7 +107,7 @@ def live(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def stage(**_: Any) -> Any:
         yield Stage(outputs)
 
-    monkeypatch.setattr(workshop, "stage", stage)
+    monkeypatch.setattr(api, "stage", stage)
     return outputs
 
 

@@ -36,7 +36,7 @@ from flatkit.machines.checkpoints import Checkpoint
 from flatkit.machines.cleanup import MachineInfo
 from flatkit.report import Report
 from flatkit.updates.seen import MachineSeen
-from flatkit.widgets.results import Note, Page, Ran, Typed
+from flatkit.widgets.results import Note, Ran, Typed, WebPage
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -371,7 +371,7 @@ def twins() -> dict[str, Callable[[], Any]]:
     return {
         "Ran": lambda: ran,
         "Typed": lambda: Typed(commands=(ran,)),
-        "Page": lambda: filled(Page),
+        "WebPage": lambda: filled(WebPage),
         "Note": lambda: Note(lines=(ATTACK,)),
     }
 
@@ -407,7 +407,7 @@ def test_nothing_goes_around_the_screen() -> None:
     ):
         assert {name for name, text in command_line.items() if re.search(pattern, text)} <= homes
     widgets = sources("widgets")
-    assert {name for name, text in widgets.items() if "def __repr__" in text} == {"twin.py"}
+    assert {name for name, text in widgets.items() if "def __repr__" in text} == {"display.py"}
     assert {name for name, text in widgets.items() if "import escape" in text and name != "html.py"} <= {"front.py"}
     javascript = (ROOT / "flatkit" / "widgets" / "js" / "src").glob("*.js")
     assert [file.name for file in javascript if re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flatkit import workshop
+from flatkit import api
 from flatkit.cli import main
 from flatkit.cli.up import parser
 from flatkit.errors import InputError
@@ -31,7 +31,7 @@ def asked(monkeypatch):
     def boot(config, wish, *, observer):
         raise Booted(config, wish)
 
-    monkeypatch.setattr(workshop, "boot", boot)
+    monkeypatch.setattr(api, "boot", boot)
 
     def ask(*words: str):
         with pytest.raises(Booted) as caught:
@@ -48,7 +48,7 @@ def test_the_scripts_letters(asked, tmp_path):
         "-d", "5", "-I", "/images/flatcar.img", "--firmware", "uefi",
     )  # fmt: skip
     assert config == "config.ign"
-    assert wish == workshop.Wish(
+    assert wish == api.Wish(
         name="config", image="/images/flatcar.img", memory_mib=3072, disks_gib=(5,), disk_images=(tmp_path / "data.img",),
         forwards=(Forward(host=2222, guest=22), Forward(host=8080, guest=80), Forward(host=8443, guest=443)),
         firmware=Firmware.UEFI,
@@ -100,9 +100,9 @@ def test_a_file_without_a_key(tmp_path, text):
         read_key_file(tmp_path / "none")
 
 
-def core_keys(wish: workshop.Wish, tmp_path: Path) -> list[str]:
+def core_keys(wish: api.Wish, tmp_path: Path) -> list[str]:
     (tmp_path / "x.img").write_bytes(qcow2_header())
-    spec = workshop.make_spec(workshop.NO_CONFIG, find_image(str(tmp_path / "x.img")), wish, Observer())
+    spec = api.make_spec(api.NO_CONFIG, find_image(str(tmp_path / "x.img")), wish, Observer())
     (user,) = json.loads(spec.ignition)["passwd"]["users"]
     assert user["name"] == "core"
     return user["sshAuthorizedKeys"]
@@ -124,5 +124,5 @@ def test_what_a_flatcar_image_asks_of_its_machine(tmp_path):
 
     (tmp_path / "x.img").write_bytes(qcow2_header())
     image = replace(find_image(str(tmp_path / "x.img")), disk_gib=16)
-    spec = workshop.make_spec(workshop.NO_CONFIG, image, workshop.Wish(name="x"), Observer())
+    spec = api.make_spec(api.NO_CONFIG, image, api.Wish(name="x"), Observer())
     assert (spec.memory_mib, spec.disk_gib, spec.boot, spec.ssh_user) == (2048, 16, None, "core")

@@ -75,7 +75,7 @@ def test_the_version_that_a_link_leads_to(raw, version):
 
 @pytest.mark.parametrize("name", ["sysext", "containers"])
 def test_what_differs_between_the_images_is_asked_of_the_machine(name):
-    """No step names the lab image or Flatcar: `--for` asks the machine, in one place (workshop/extensions.py)."""
+    """No step names the lab image or Flatcar: `--for` asks the machine, in one place (api/extensions.py)."""
     lines = [step.line for step in DEMOS[name].steps]
     assert not [line for line in lines if "flatcar-lab" in line or "--id flatcar" in line]
     assert all("--for" in line or "--id debian" in line for line in lines if "sysext build" in line)

@@ -124,8 +124,8 @@ def test_a_step_is_played_on_the_machine_that_it_names_and_waits_for_a_reboot():
 
 def test_a_stage_can_be_opened_again_and_again() -> None:
     """A module of the function's name in the package would take the function's place at the first call."""
-    from flatkit import workshop
+    from flatkit import api
 
     for _ in range(2):
-        with workshop.stage(image="lab") as local:
+        with api.stage(image="lab") as local:
             assert local.machines == []

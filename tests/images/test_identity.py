@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 from flatcar_parts import said
+from flatkit.api.up import ASK, check_identity
 
 from flatkit.errors import ImageError
 from flatkit.images import Image, ImageKind
-from flatkit.workshop.identity import ASK, check_identity
 
 FLATCAR = """NAME="Flatcar Container Linux by Kinvolk"
 ID=flatcar

@@ -12,7 +12,7 @@ from stage import Stage
 
 pytest.importorskip("anywidget")
 
-from flatkit import paths, workshop
+from flatkit import api, paths
 from flatkit.updates.channels import Channels
 from flatkit.updates.omaha import FLATCAR_APPID, AppRequest
 from flatkit.widgets.channels_card import ChannelsCard
@@ -47,7 +47,7 @@ def test_a_table_without_machines_says_so(stage: Stage, tmp_path: Path) -> None:
 
 
 def test_a_platform_is_chosen_by_keys(stage: Stage) -> None:
-    config = workshop.read_config(paths.examples_dir() / "web.bu")
+    config = api.read_config(paths.examples_dir() / "web.bu")
     chooser = Chooser(config)
     shown = stage.mount(chooser.page).root.get_by_role("region", name="platforms")
     expect(shown).to_contain_text("AWS EC2")
@@ -69,7 +69,7 @@ def test_they_are_readable_in_every_theme(
     stage = staged(colours)
     stage.page.set_viewport_size({"width": 900, "height": 900})
     first = stage.mount(ChannelsCard(channels).page).root
-    second = stage.mount(Chooser(workshop.read_config(paths.examples_dir() / "web.bu")).page).root
+    second = stage.mount(Chooser(api.read_config(paths.examples_dir() / "web.bu")).page).root
     expect(first).to_contain_text("runs")
     expect(second).to_contain_text("AWS EC2")
     keep_screenshot(stage.page, f"info-{colours}")

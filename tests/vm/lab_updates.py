@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from flatkit import workshop
+from flatkit import api
 from flatkit.errors import MachineError, WaitTimeout
 from flatkit.images.lab import recipe
 from flatkit.images.lab.build import build_lab_image, build_payload
@@ -21,8 +21,8 @@ STABLE, BETA, BROKEN = (recipe.RELEASES[name].version for name in ("lab", "lab-b
 
 def boot(name: str, server: UpdateServer) -> Machine:
     """A stable machine whose update.conf names this server and the beta channel."""
-    config = workshop.parse_config(CONFIG.format(url=server.guest_url), name="updates.bu")
-    return workshop.boot(config, workshop.Wish(name=name, image="lab")).machine
+    config = api.parse_config(CONFIG.format(url=server.guest_url), name="updates.bu")
+    return api.boot(config, api.Wish(name=name, image="lab")).machine
 
 
 def payload(name: str) -> Path:

@@ -14,7 +14,7 @@ import urllib.request
 
 import pytest
 
-from flatkit import workshop
+from flatkit import api
 from flatkit.images.container import build_container_image
 from flatkit.images.lab.extensions import recipe_for
 from flatkit.images.sysext import build
@@ -119,7 +119,7 @@ class Guest:
 
 
 def boot(name, text, **wish):
-    upped = workshop.boot(workshop.parse_config(text, name=f"{name}.bu"), workshop.Wish(name=name, image="lab", **wish))
+    upped = api.boot(api.parse_config(text, name=f"{name}.bu"), api.Wish(name=name, image="lab", **wish))
     print(f"\n{name}:\n{upped.timeline}")
     return Guest(upped.machine)
 

@@ -9,7 +9,7 @@ import lab_updates as lab
 import pytest
 from lab_updates import ask
 
-from flatkit import workshop
+from flatkit import api
 from flatkit.machines import Machine
 
 pytestmark = pytest.mark.vm
@@ -31,8 +31,8 @@ KEEP = "--keep-paths '/etc/ssh/ssh_host_.*' /home/core/.ssh /var/kept"
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    config = workshop.parse_config(CONFIG, name="reset.bu")
-    made = workshop.boot(config, workshop.Wish(name="reset", image="lab", keep_fresh=False)).machine
+    config = api.parse_config(CONFIG, name="reset.bu")
+    made = api.boot(config, api.Wish(name="reset", image="lab", keep_fresh=False)).machine
     yield made
     assert made.down() == []
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from own_host import OwnHost, let_in, own_host
 
-from flatkit import paths, workshop
+from flatkit import api, paths
 from flatkit.cli import main
 from flatkit.events import PhaseEnded, Said, Tape
 from flatkit.machines import Forward, MachineState, find_machines, get_machine
@@ -37,8 +37,8 @@ def other(lab_image, own_folders: Path, monkeypatch: pytest.MonkeyPatch):
 def test_a_machine_on_another_host(other: OwnHost, no_machines_left, capsys):
     before = (other.domains(), other.processes(), other.ports())
     tape = Tape()
-    wish = workshop.Wish(name="far", forwards=(Forward(host=0, guest=80),))
-    machine = workshop.boot(paths.examples_dir() / "web.bu", wish, observer=tape).machine
+    wish = api.Wish(name="far", forwards=(Forward(host=0, guest=80),))
+    machine = api.boot(paths.examples_dir() / "web.bu", wish, observer=tape).machine
     copied = [event.seconds for event in tape.events if isinstance(event, PhaseEnded) and event.phase == "place"]
     print("images copied in", [f"{seconds:.1f} s" for seconds in copied])
     assert copied

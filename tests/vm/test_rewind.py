@@ -10,7 +10,7 @@ import lab_updates as lab
 import pytest
 from lab_updates import ask
 
-from flatkit import workshop
+from flatkit import api
 from flatkit.cli import main
 from flatkit.errors import MachineError
 from flatkit.events import PhaseEnded, Said, Tape
@@ -31,7 +31,7 @@ def clock_error(machine: Machine) -> float:
 @pytest.fixture
 def machine(lab_image, no_machines_left):
     tape = Tape()
-    machine = workshop.boot(None, workshop.Wish(name="back", image="lab"), observer=tape).machine
+    machine = api.boot(None, api.Wish(name="back", image="lab"), observer=tape).machine
     machine.tape = tape
     yield machine
     machine.close()

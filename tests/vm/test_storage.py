@@ -11,7 +11,7 @@ from pathlib import Path
 import lab_updates as lab
 import pytest
 
-from flatkit import paths, workshop
+from flatkit import api, paths
 from flatkit.errors import BootFailed
 from flatkit.events import PhaseEnded, Tape
 from flatkit.machines import MachineState
@@ -83,8 +83,8 @@ def merged(port: int) -> str:
 
 def test_disks_luks_kernel_arguments_and_a_merge_hold_over_two_boots(lab_image, no_machines_left, base_server):
     tape = Tape()
-    config = workshop.parse_config(merged(base_server), name="disks.bu")
-    machine = workshop.boot(config, workshop.Wish(name="disks", disks_gib=(1, 1)), observer=tape).machine
+    config = api.parse_config(merged(base_server), name="disks.bu")
+    machine = api.boot(config, api.Wish(name="disks", disks_gib=(1, 1)), observer=tape).machine
     phases = [event.phase for event in tape.events if isinstance(event, PhaseEnded)]
     # The arguments are written, the machine restarts in its initrd, and the second time all is as it should be.
     assert phases.count("ignition-kargs") == 2
@@ -125,7 +125,7 @@ def test_disks_luks_kernel_arguments_and_a_merge_hold_over_two_boots(lab_image, 
 @pytest.mark.long
 def test_a_disk_that_does_not_come_up_ends_the_boot_with_its_line(lab_image, no_machines_left):
     text = (paths.examples_dir() / "storage.bu").read_text().replace("/dev/vdb", "/dev/disk/by-id/usb-stick")
-    config = workshop.parse_config(text, name="diskless.bu")
+    config = api.parse_config(text, name="diskless.bu")
     with pytest.raises(BootFailed, match=r"no such disk has come up") as caught:
-        workshop.boot(config, workshop.Wish(name="diskless"))
+        api.boot(config, api.Wish(name="diskless"))
     assert '"diskless.bu", line 6: - device: /dev/disk/by-id/usb-stick' in caught.value.message

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from flatkit import paths, workshop
+from flatkit import api, paths
 from flatkit.cli import main
 from flatkit.errors import BootFailed, MachineError
 from flatkit.events import ConsoleLine, PhaseEnded, Said, Tape
@@ -131,13 +131,13 @@ def test_from_config_to_machine_and_back(lab_image, no_machines_left, capsys, tm
 def test_ignition_fetches_over_http_in_the_initrd(lab_image, no_machines_left, file_server):
     folder, port = file_server
     (folder / "motto").write_text("provisioned, not installed\n")
-    config = workshop.parse_config(
+    config = api.parse_config(
         "variant: flatcar\nversion: 1.1.0\nstorage:\n  files:\n    - path: /etc/motto\n      contents:\n"
         f"        source: http://10.0.2.2:{port}/motto\n",
         name="remote.bu",
     )
     tape = Tape()
-    upped = workshop.boot(config, workshop.Wish(name="remote"), observer=tape)
+    upped = api.boot(config, api.Wish(name="remote"), observer=tape)
     assert upped.machine.run("cat /etc/motto").check().stdout == "provisioned, not installed\n"
     # 3.4.0 was handed over as 3.3.0, and said so.
     assert any("3.3.0" in event.text for event in tape.events if isinstance(event, Said))
@@ -147,14 +147,14 @@ def test_ignition_fetches_over_http_in_the_initrd(lab_image, no_machines_left, f
 
 def test_config_that_ignition_cannot_apply(lab_image, no_machines_left, file_server, capsys):
     _, port = file_server
-    config = workshop.parse_config(
+    config = api.parse_config(
         "variant: flatcar\nversion: 1.0.0\nstorage:\n  files:\n    - path: /x\n      contents:\n"
         f"        source: http://10.0.2.2:{port}/missing\n",
         name="broken.bu",
     )
     tape = Tape()
     with pytest.raises(BootFailed, match="Ignition") as caught:
-        workshop.boot(config, workshop.Wish(name="broken"), observer=tape)
+        api.boot(config, api.Wish(name="broken"), observer=tape)
     assert "flatkit console broken" in caught.value.hint
     # Led back to the person's own line, and shown in few lines.
     assert f'"broken.bu", line 7: source: http://10.0.2.2:{port}/missing' in caught.value.message
@@ -166,16 +166,15 @@ def test_config_that_ignition_cannot_apply(lab_image, no_machines_left, file_ser
     assert machine.state is MachineState.FAILED
     assert any("Ignition" in line for line in machine.console_tail(100))
     with pytest.raises(MachineError, match="failed to boot"):
-        workshop.boot(config, workshop.Wish(name="broken"))
+        api.boot(config, api.Wish(name="broken"))
     assert main(["down", "broken"]) == 0
 
 
 def test_two_machines_at_once_share_nothing(lab_image, no_machines_left):
-    wishes = [workshop.Wish(name=name, forwards=(Forward(host=0, guest=80),)) for name in ("one", "two")]
-    results: dict[str, workshop.Upped] = {}
+    wishes = [api.Wish(name=name, forwards=(Forward(host=0, guest=80),)) for name in ("one", "two")]
+    results: dict[str, api.Upped] = {}
     threads = [
-        threading.Thread(target=lambda wish=wish: results.update({wish.name: workshop.boot(None, wish)}))
-        for wish in wishes
+        threading.Thread(target=lambda wish=wish: results.update({wish.name: api.boot(None, wish)})) for wish in wishes
     ]
     for thread in threads:
         thread.start()

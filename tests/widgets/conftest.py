@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flatkit.api import Config, Upped, Wish
 from notebook_parts import Shown, Web, join_threads
 
-from flatkit import workshop
+from flatkit import api
 from flatkit.events import Observer
 from flatkit.images.image import Image, ImageKind
 from flatkit.machines import Accelerator, Machine
@@ -19,7 +20,6 @@ from flatkit.testing.hypervisor import FakeHypervisor
 from flatkit.widgets import check_card, drafts, editor, live_machine, player
 from flatkit.widgets.live_machine import LiveMachine
 from flatkit.widgets.machine_commands import Backend
-from flatkit.workshop import Config, Upped, Wish
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def backend(hypervisor: FakeHypervisor, tmp_path: Path, server: Web, monkeypatch
     )  # fmt: skip
 
     def boot(config: Config, wish: Wish, *, observer: Observer, cancel: threading.Event) -> Upped:
-        spec = workshop.make_spec(config, image, wish, observer)
+        spec = api.make_spec(config, image, wish, observer)
         machine = Machine(wish.name, hypervisor=hypervisor)
         machine.up(spec, observer=observer, cancel=cancel, accelerator=Accelerator.TCG)
         return Upped(machine=machine)

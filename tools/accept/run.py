@@ -14,7 +14,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from flatkit import workshop
+from flatkit.api.demo_env import LocalStage
+from flatkit.api.up import ASK
+
+from flatkit import api
 from flatkit.demos import get_demo
 from flatkit.demos.runner import DemoResult, play
 from flatkit.errors import FlatkitError, UsageError
@@ -24,8 +27,6 @@ from flatkit.machines import Machine
 from flatkit.run import run
 from flatkit.steps import Boot, Demo, Where
 from flatkit.updates.server import UpdateServer
-from flatkit.workshop.identity import ASK
-from flatkit.workshop.staging import LocalStage
 from tools.accept.fidelity import Evidence
 from tools.accept.golden import Capture, as_golden, find_faults, read_value
 from tools.accept.update import Update
@@ -243,11 +244,11 @@ def read_golden(name: str) -> dict[str, Any] | None:
 @contextmanager
 def capture_machine(image: Image, server: UpdateServer, observer: Observer) -> Iterator[Machine]:
     """A machine whose update.conf names this server; gone when the block ends."""
-    config = workshop.parse_config(CONFIG.format(url=server.guest_url), name="accept.bu")
+    config = api.parse_config(CONFIG.format(url=server.guest_url), name="accept.bu")
     Machine(MACHINE).down()
     try:
-        wish = workshop.Wish(name=MACHINE, image=image, keep_fresh=False)
-        yield workshop.boot(config, wish, observer=observer).machine
+        wish = api.Wish(name=MACHINE, image=image, keep_fresh=False)
+        yield api.boot(config, wish, observer=observer).machine
     finally:
         Machine(MACHINE).down()
 

@@ -10,14 +10,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from flatkit import paths, workshop
+from flatkit import paths
+from flatkit.api.demo_servers import Servers
+from flatkit.api.spec import Wish
+from flatkit.api.up import Timeline
+from flatkit.api.up import boot as boot_machine
 from flatkit.errors import MachineError
 from flatkit.events import Event, Observer, Said, StepEnded, StepOutput, StepStarted
 from flatkit.images import Image, ImageKind, find_image
 from flatkit.machines import Forward, Machine, MachineState
 from flatkit.run import run
 from flatkit.steps import Boot, Demo
-from flatkit.workshop.serving import Servers
 
 _PATIENCE = 300.0
 # So long a machine that has booted may take to its first answer.
@@ -54,12 +57,12 @@ class LocalStage:
         self._made: dict[Boot, Machine] = {}
         # By a machine's own name: where its console stood when it answered after its last restart.
         self._answered: dict[str, int] = {}
-        self.timeline = workshop.Timeline()
+        self.timeline = Timeline()
 
     def begin(self) -> None:
         """Another demo begins: the machines of the one before it are at its service, and are not its own yet."""
         self._named = {}
-        self.timeline = workshop.Timeline()
+        self.timeline = Timeline()
 
     def let_go(self, later: Sequence[Demo]) -> None:
         """Remove the machines that none of these demos will boot: an idle one still takes from the processor."""
@@ -104,8 +107,8 @@ class LocalStage:
         Machine(boot.machine).down()
         forwards = tuple(Forward(host=0, guest=port) for port in boot.guest_ports)
         image = self._image_of(boot.channel, observer) if boot.channel else self._image
-        wish = workshop.Wish(name=boot.machine, image=image, forwards=forwards, keep_fresh=self._reuse)
-        upped = workshop.boot(self._configs / boot.config, wish, observer=observer, cancel=self._cancel)
+        wish = Wish(name=boot.machine, image=image, forwards=forwards, keep_fresh=self._reuse)
+        upped = boot_machine(self._configs / boot.config, wish, observer=observer, cancel=self._cancel)
         self._made[boot] = self._named[boot.machine] = upped.machine
         self.servers.lend([upped.machine])
         self.timeline = upped.timeline

@@ -16,7 +16,7 @@ from flatkit.butane.source.node import Path
 from flatkit.errors import InputError
 
 if TYPE_CHECKING:
-    from flatkit.workshop import Config
+    from flatkit.api.config import Config
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flatkit import workshop
+from flatkit import api
+from flatkit.api import up
 from flatkit.errors import BootFailed, InputError
 from flatkit.events import Said, Tape
 from flatkit.images.image import Image, ImageKind
@@ -39,16 +40,16 @@ class Console:
 def test_a_failed_boot_names_the_line_of_the_butane_text() -> None:
     # The address of the recorded console, in the config's own place for it.
     address = next(line.split("GET ")[1].split(": ")[0] for line in texts("lab-url") if "GET http" in line)
-    config = workshop.parse_config(TEXT.replace("http://10.0.2.2:35153/missing", address), name="web.bu")
-    error = workshop._with_place(BootFailed("it failed", hint="next", details="raw"), Console("lab-url"), config)
+    config = api.parse_config(TEXT.replace("http://10.0.2.2:35153/missing", address), name="web.bu")
+    error = up._with_place(BootFailed("it failed", hint="next", details="raw"), Console("lab-url"), config)
     assert str(error) == f'it failed. It comes from "web.bu", line 7: source: {address}\n  Next: next'
     assert error.details == "raw"
 
 
 def test_a_failed_boot_that_the_config_is_not_to_blame_for_stays_as_it_is() -> None:
-    config = workshop.parse_config(TEXT, name="web.bu")
+    config = api.parse_config(TEXT, name="web.bu")
     error = BootFailed("it failed")
-    assert workshop._with_place(error, Console("lab-root"), config) is error
+    assert up._with_place(error, Console("lab-root"), config) is error
 
 
 @pytest.mark.parametrize(
@@ -66,10 +67,10 @@ def test_a_failed_boot_that_the_config_is_not_to_blame_for_stays_as_it_is() -> N
     ],
 )
 def test_who_cannot_log_in_is_told_before_the_boot(text: str, said: str) -> None:
-    config = workshop.parse_config(f"variant: flatcar\nversion: 1.1.0\n{text}", name="web.bu")
+    config = api.parse_config(f"variant: flatcar\nversion: 1.1.0\n{text}", name="web.bu")
     tape = Tape()
     image = Image(kind=ImageKind.FLATCAR, label="x", disk=Path("/d"), disk_format="raw", why="")
-    workshop.make_spec(config, image, workshop.Wish(name="web"), tape)
+    api.make_spec(config, image, api.Wish(name="web"), tape)
     assert any(event.text.startswith(said) for event in tape.events if isinstance(event, Said))
 
 
@@ -80,7 +81,7 @@ def test_who_cannot_log_in_is_told_before_the_boot(text: str, said: str) -> None
 def test_a_machine_is_of_its_images_kind(monkeypatch: pytest.MonkeyPatch, arch: str, host: str, expected: str) -> None:
     monkeypatch.setattr("platform.machine", lambda: host)
     image = Image(kind=ImageKind.FLATCAR, label="x", disk=Path("/d"), disk_format="raw", why="", arch=arch)
-    spec = workshop.make_spec(workshop.NO_CONFIG, image, workshop.Wish(name="web"), Tape())
+    spec = api.make_spec(api.NO_CONFIG, image, api.Wish(name="web"), Tape())
     assert str(spec.arch) == expected
 
 
@@ -109,17 +110,17 @@ ROOT = (
 def test_what_the_lab_image_cannot_do_is_refused_before_boot_with_its_line(
     tmp_path: Path, text: str, words: str
 ) -> None:
-    config = workshop.parse_config(text, name="web.ign" if text.startswith("{") else "web.bu")
+    config = api.parse_config(text, name="web.ign" if text.startswith("{") else "web.bu")
     for kind in ImageKind:
         image = Image(
             kind=kind, label="x", version="1", disk=tmp_path, disk_format="qcow2", why="", ignition_spec=(3, 4, 0)
         )
         if kind is ImageKind.LAB:
             with pytest.raises(InputError, match=words) as caught:
-                workshop.make_spec(config, image, workshop.Wish(name="web"), Tape())
+                api.make_spec(config, image, api.Wish(name="web"), Tape())
             assert "flatkit up --image stable" in caught.value.hint
         else:
-            assert workshop.make_spec(config, image, workshop.Wish(name="web"), Tape()).ignition
+            assert api.make_spec(config, image, api.Wish(name="web"), Tape()).ignition
 
 
 def test_what_the_lab_image_can_do_is_not_refused(tmp_path: Path) -> None:
@@ -130,15 +131,15 @@ def test_what_the_lab_image_can_do_is_not_refused(tmp_path: Path) -> None:
     kernel_arguments = HEAD + "kernel_arguments:\n  should_exist:\n    - quiet\n"
     texts = [(examples / name).read_text() for name in ("storage.bu", "sealed-disk.bu")]
     for text in (ROOT.format("ext4"), kernel_arguments, *texts):
-        config = workshop.parse_config(text, name="web.bu")
-        assert workshop.make_spec(config, image, workshop.Wish(name="web", disks_gib=(1,)), Tape()).ignition
+        config = api.parse_config(text, name="web.bu")
+        assert api.make_spec(config, image, api.Wish(name="web", disks_gib=(1,)), Tape()).ignition
 
 
 def test_a_disk_that_the_machine_will_not_have_is_told_before_boot_with_its_line(tmp_path: Path) -> None:
-    config = workshop.read_config(Path(__file__).parents[1] / "examples/storage.bu")
+    config = api.read_config(Path(__file__).parents[1] / "examples/storage.bu")
     image = Image(kind=ImageKind.FLATCAR, label="x", disk=tmp_path, disk_format="raw", why="")
     words = r'a disk that the machine does not have \(0 extra ones\): "/dev/vdb" \(".*storage.bu", line 6\)'
     with pytest.raises(InputError, match=words) as caught:
-        workshop.make_spec(config, image, workshop.Wish(name="web"), Tape())
+        api.make_spec(config, image, api.Wish(name="web"), Tape())
     assert "--disk 1" in caught.value.hint
-    assert workshop.make_spec(config, image, workshop.Wish(name="web", disk_images=(tmp_path,)), Tape()).ignition
+    assert api.make_spec(config, image, api.Wish(name="web", disk_images=(tmp_path,)), Tape()).ignition

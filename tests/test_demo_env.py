@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from flatkit import workshop
+from flatkit import api
+from flatkit.api import demo_env
+from flatkit.api.demo_servers import flatcar_server
 from flatkit.demos import get_demo
 from flatkit.demos.runner import play
 from flatkit.errors import HostError, MachineError
 from flatkit.events import Observer, Said, Tape
 from flatkit.images import ImageKind
 from flatkit.steps import Boot, Demo, Fact, Step, Where, is_equal, says
-from flatkit.workshop import staging
-from flatkit.workshop.offers import flatcar_server
 
 
 class Machine:
@@ -42,17 +42,17 @@ class Machine:
 
 
 @pytest.fixture
-def booted(monkeypatch: pytest.MonkeyPatch) -> list[workshop.Wish]:
+def booted(monkeypatch: pytest.MonkeyPatch) -> list[api.Wish]:
     """The wishes that were booted; the machines of them are pretended ones."""
-    wishes: list[workshop.Wish] = []
+    wishes: list[api.Wish] = []
 
-    def boot(config: Path, wish: workshop.Wish, **_: Any) -> Any:
+    def boot(config: Path, wish: api.Wish, **_: Any) -> Any:
         wishes.append(wish)
-        return SimpleNamespace(machine=Machine(wish.name), timeline=workshop.Timeline())
+        return SimpleNamespace(machine=Machine(wish.name), timeline=api.Timeline())
 
-    monkeypatch.setattr(workshop, "boot", boot)
-    monkeypatch.setattr(staging, "Machine", Machine)
-    monkeypatch.setattr(staging, "find_image", lambda name, **_: SimpleNamespace(
+    monkeypatch.setattr("flatkit.api.demo_env.boot_machine", boot)
+    monkeypatch.setattr(demo_env, "Machine", Machine)
+    monkeypatch.setattr(demo_env, "find_image", lambda name, **_: SimpleNamespace(
         kind=ImageKind.LAB if name.startswith("lab") else ImageKind.FLATCAR))  # fmt: skip
     return wishes
 
@@ -60,8 +60,8 @@ def booted(monkeypatch: pytest.MonkeyPatch) -> list[workshop.Wish]:
 BOOT = Boot(config="updates.bu", machine="demo-update")
 
 
-def test_an_equal_machine_is_rewound_for_the_next_demo_and_removed_once(booted: list[workshop.Wish]) -> None:
-    with workshop.stage(image="lab", reuse=True) as stage:
+def test_an_equal_machine_is_rewound_for_the_next_demo_and_removed_once(booted: list[api.Wish]) -> None:
+    with api.stage(image="lab", reuse=True) as stage:
         assert "ready" in stage.boot(BOOT, Observer())
         first = stage.machines[-1]
         stage.begin()
@@ -76,7 +76,7 @@ def test_an_equal_machine_is_rewound_for_the_next_demo_and_removed_once(booted: 
     assert first.done == ["rewind", "down"]  # type: ignore[attr-defined]
 
 
-def test_machines_that_no_later_demo_boots_are_let_go(booted: list[workshop.Wish]) -> None:
+def test_machines_that_no_later_demo_boots_are_let_go(booted: list[api.Wish]) -> None:
     def demo(boot: Boot) -> Demo:
         return Demo(
             name="later", title="t", steps=(Step(title="t", why="w.", boot=boot, check=is_equal("x"), hint="h"),)
@@ -84,7 +84,7 @@ def test_machines_that_no_later_demo_boots_are_let_go(booted: list[workshop.Wish
 
     first = demo(next(step.boot for step in get_demo("update").steps if step.boot))
     other = Boot(config="twins.bu", machine="demo-other")
-    with workshop.stage(image="lab", reuse=True) as stage:
+    with api.stage(image="lab", reuse=True) as stage:
         assert first.steps[0].boot
         stage.boot(first.steps[0].boot, Observer())
         stage.boot(other, Observer())
@@ -97,15 +97,15 @@ def test_machines_that_no_later_demo_boots_are_let_go(booted: list[workshop.Wish
     assert (kept.done, gone.done) == (["down"], ["down"])  # type: ignore[attr-defined]
 
 
-def test_a_demo_that_is_played_alone_saves_no_checkpoint(booted: list[workshop.Wish]) -> None:
-    with workshop.stage(image="lab") as stage:
+def test_a_demo_that_is_played_alone_saves_no_checkpoint(booted: list[api.Wish]) -> None:
+    with api.stage(image="lab") as stage:
         stage.boot(BOOT, Observer())
     assert not booted[0].keep_fresh
 
 
-def test_a_machine_of_ones_own_is_played_on_and_stays(booted: list[workshop.Wish]) -> None:
+def test_a_machine_of_ones_own_is_played_on_and_stays(booted: list[api.Wish]) -> None:
     mine: Any = Machine("mine")
-    with workshop.stage(guest=mine) as stage:
+    with api.stage(guest=mine) as stage:
         assert "it is there already" in stage.boot(BOOT, Observer())
         assert stage.guest("hostname") == "mine"
         assert stage.fill("flatkit unplug demo-update") == "flatkit unplug mine"
@@ -114,7 +114,7 @@ def test_a_machine_of_ones_own_is_played_on_and_stays(booted: list[workshop.Wish
     assert mine.done == []
 
 
-def test_a_restart_by_itself_counts_from_the_last_one_even_before_the_command(booted: list[workshop.Wish]) -> None:
+def test_a_restart_by_itself_counts_from_the_last_one_even_before_the_command(booted: list[api.Wish]) -> None:
     mine: Any = Machine("mine")
     mine.console_size, waited = 100, []
 
@@ -123,7 +123,7 @@ def test_a_restart_by_itself_counts_from_the_last_one_even_before_the_command(bo
         mine.console_size += 1000
 
     mine.wait_for_boot = wait_for_boot
-    with workshop.stage(guest=mine) as stage:
+    with api.stage(guest=mine) as stage:
         stage.boot(BOOT, Observer())
         stage.reboot("who", Observer(), by_itself=True)  # none was seen yet
         stage.reboot("sudo systemctl reboot", Observer())
@@ -138,15 +138,15 @@ def test_a_restart_by_itself_counts_from_the_last_one_even_before_the_command(bo
     ("lab", "flatkit up canary.bu --name demo-canary --image lab-beta"),
     ("stable", "flatkit up canary.bu --name demo-canary --image beta"),
 ])  # fmt: skip
-def test_a_channel_is_the_images_own(image: str, command: str, booted: list[workshop.Wish]) -> None:
+def test_a_channel_is_the_images_own(image: str, command: str, booted: list[api.Wish]) -> None:
     boot = Boot(config="canary.bu", machine="demo-canary", channel="beta")
-    with workshop.stage(image=image) as stage:
+    with api.stage(image=image) as stage:
         assert stage.fill(boot.command) == command
         stage.boot(boot, Observer())
     assert booted[0].image == command.rpartition(" ")[2]
 
 
-def test_a_demo_goes_on_where_another_one_ended(booted: list[workshop.Wish], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_demo_goes_on_where_another_one_ended(booted: list[api.Wish], monkeypatch: pytest.MonkeyPatch) -> None:
     last = Step(title="end", why="w.", command="hostname", check=is_equal("demo-update"), hint="h",
                 fact=Fact(name="name", ask="hostname"))  # fmt: skip
     first = Demo(name="first", title="t", steps=(
@@ -155,7 +155,7 @@ def test_a_demo_goes_on_where_another_one_ended(booted: list[workshop.Wish], mon
     after = Boot(config="updates.bu", machine="demo-update", after="first")
     assert after.command == "flatkit demo run first --keep"
     tape = Tape()
-    with workshop.stage(image="lab", reuse=True) as stage:
+    with api.stage(image="lab", reuse=True) as stage:
         assert 'the demo "first" took' in stage.boot(after, tape)
         stage.begin()
         assert stage.boot(after, tape) == 'the machine "demo-update" is ready, as the demo "first" leaves it'
@@ -164,20 +164,20 @@ def test_a_demo_goes_on_where_another_one_ended(booted: list[workshop.Wish], mon
     assert all(isinstance(event, Said) for event in tape.events)
 
 
-def test_a_step_of_the_lab_alone_is_left_out_on_flatcar(booted: list[workshop.Wish]) -> None:
+def test_a_step_of_the_lab_alone_is_left_out_on_flatcar(booted: list[api.Wish]) -> None:
     steps = (
         Step(title="boot", why="w.", boot=BOOT, where=Where.HOST, check=says("ready"), hint="h"),
         Step(title="broken", why="w.", command="false", check=says("never"), hint="h", lab_only="there is none"),
     )
     tape = Tape()
-    with workshop.stage(image="stable") as stage:
+    with api.stage(image="stable") as stage:
         result = play(Demo(name="d", title="t", steps=steps), stage, tape)
     assert result.ok
     assert result.total == 1
     assert '"broken" is left out on a Flatcar image: there is none' in [
         event.text for event in tape.events if isinstance(event, Said)
     ]
-    with workshop.stage(image="lab") as stage:
+    with api.stage(image="lab") as stage:
         assert not play(Demo(name="d", title="t", steps=steps), stage, Tape()).ok
 
 
@@ -191,10 +191,10 @@ SERVERS = [
 
 @pytest.mark.parametrize(("given", "seen"), SERVERS)
 def test_flatcars_releases_come_from_the_server_that_was_named(
-    given: str, seen: str, booted: list[workshop.Wish], monkeypatch: pytest.MonkeyPatch
+    given: str, seen: str, booted: list[api.Wish], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FLATKIT_UPDATE_SERVER", given)
-    with workshop.stage(image="stable") as stage:
+    with api.stage(image="stable") as stage:
         stage.offer((("stable", "lab-beta"),), Observer())
         assert stage.fill("SERVER={server}/v1/update/") == f"SERVER={seen}/v1/update/"
 

@@ -1,0 +1,44 @@
+"""The facade of notebook and command line: joins config, image and machine.
+
+A config flows through here: text -> report and Ignition -> flatkit's key added -> the spec that the image's Ignition reads
+-> a machine.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flatkit.api.config import NO_CONFIG, Config, parse_config, read_config
+from flatkit.api.spec import Wish, default_name, find_differences, make_spec
+from flatkit.api.up import Timeline, TimelineKeeper, Upped, boot
+from flatkit.images import Image
+
+if TYPE_CHECKING:
+    from flatkit.api.demo_env import LocalStage
+    from flatkit.machines import Machine
+
+__all__ = [
+    "NO_CONFIG", "Config", "Timeline", "TimelineKeeper", "Upped", "Wish", "boot", "default_name", "find_differences",
+    "make_spec", "parse_config", "read_config", "stage",
+]  # fmt: skip
+
+
+def stage(
+    *,
+    image: str | Image = "auto",
+    keep: bool = False,
+    cancel: threading.Event | None = None,
+    configs: Path | None = None,
+    guest: Machine | None = None,
+    reuse: bool = False,
+) -> AbstractContextManager[LocalStage]:
+    """A place to play demos on for real; its machines are gone when the `with` block ends (unless `keep`).
+
+    `guest` is a machine of a person's own to play on; with `reuse` several demos are played there, one after the other.
+    """
+    from flatkit.api.demo_env import open_stage
+
+    return open_stage(image=image, keep=keep, cancel=cancel, configs=configs, guest=guest, reuse=reuse)

@@ -1,0 +1,107 @@
+"""A user's config file as Ignition: Butane is translated, Ignition is validated."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flatkit.errors import ConfigFaults, InputError
+
+if TYPE_CHECKING:
+    from flatkit.butane.provenance import Provenance
+    from flatkit.butane.source.document import Document
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A person's config as Ignition: `name` is the file's name, `text` the source, `warnings` what was noticed about it.
+
+    `provenance` leads from the Ignition back to the Butane text; None for a config that was Ignition from the start.
+    """
+
+    name: str
+    text: str
+    ignition: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+    provenance: Provenance | None = field(default=None, compare=False, repr=False)
+
+
+# What a machine gets without a config: user core and flatkit's key alone.
+NO_CONFIG = Config(name="", text="", ignition={"ignition": {"version": "3.3.0"}})
+
+
+def read_config(path: str | Path, *, files_dir: Path | None = None) -> Config:
+    """Read a Butane (`.bu`) or Ignition (`.ign`) file.
+
+    Raises InputError when the file cannot be read or is of another kind, ConfigFaults when it has faults.
+    """
+    file = Path(path).expanduser()
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f'the config "{path}" cannot be read: {error.strerror}; expected a Butane (.bu) or Ignition (.ign) file',
+            hint="flatkit up web.bu   (or, without a config: flatkit up)",
+        ) from None
+    return parse_config(data, name=str(path), files_dir=files_dir or file.parent)
+
+
+def parse_config(data: bytes | str, *, name: str, files_dir: Path | None = None) -> Config:
+    """Judge and translate a config's text; `.ign` in the name means Ignition, anything else Butane. Raises as read_config."""
+    from flatkit.butane.detect import Format, detect_format
+    from flatkit.butane.source.document import Document
+
+    document = Document(data)
+    looks = detect_format(document)
+    text = data if isinstance(data, str) else data.decode(errors="replace")
+    if name.endswith((".ign", ".json")):
+        if looks is Format.BUTANE:
+            raise InputError(
+                f'"{name}" holds Butane, and its name says Ignition; machines read Ignition only',
+                hint=f"flatkit up {_renamed(name, '.bu')}   (rename the file: flatkit then translates it)",
+            )
+        return _from_ignition(document, text, name)
+    if looks is Format.IGNITION:
+        raise InputError(
+            f'"{name}" holds Ignition JSON, and its name says Butane: there is nothing left to translate',
+            hint=f"flatkit up {_renamed(name, '.ign')}   (rename the file)",
+        )
+    if looks in {Format.CLOUD_CONFIG, Format.CONTAINER_LINUX_CONFIG}:
+        raise InputError(
+            f'"{name}" holds a {looks}, which Ignition does not read; expected Butane: variant: flatcar, version: 1.1.0',
+            hint="flatkit butane --check " + name,
+        )
+    return _from_butane(document, text, name, files_dir)
+
+
+def _renamed(name: str, suffix: str) -> str:
+    return shlex.quote(str(Path(name).with_suffix(suffix)))
+
+
+def _from_ignition(document: Document, text: str, name: str) -> Config:
+    from flatkit.butane.ignition.config import check_ignition
+
+    ignition, report = check_ignition(document)
+    if ignition is None or report.is_fatal:
+        raise ConfigFaults(f'the Ignition config "{name}" cannot be used', report=report, details=str(report))
+    return Config(name=name, text=text, ignition=ignition, warnings=tuple(map(str, report)))
+
+
+def _from_butane(document: Document, text: str, name: str, files_dir: Path | None) -> Config:
+    from flatkit.butane import translate
+
+    result = translate(document, files_dir=files_dir, name=name)
+    if result.ignition is None:
+        details = str(result.report) if len(result.report) else result.failure
+        raise ConfigFaults(
+            f'the config "{name}" has faults: {result.failure}',
+            report=result.report,
+            hint=f"correct it, then: flatkit butane --check {shlex.quote(name)}",
+            details=details,
+        )
+    return Config(
+        name=name, text=text, ignition=result.ignition, warnings=tuple(map(str, result.report)),
+        provenance=result.provenance,
+    )  # fmt: skip

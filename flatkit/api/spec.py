@@ -1,0 +1,138 @@
+"""From a config and a user's wishes to the spec of a machine: flatkit's key, the image's Ignition version, what cannot work."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flatkit.api.config import NO_CONFIG, Config
+from flatkit.api.limits import refuse_limits
+from flatkit.errors import InputError
+from flatkit.events import Observer, Said
+from flatkit.images import Image, ImageKind
+
+if TYPE_CHECKING:
+    from flatkit.machines import Firmware, Forward, Machine, MachineSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What a person asks of a machine beside its config; memory in MiB, disks in GiB. `image` is a name, or one that was found.
+
+    `key_file` is a private key to log in with instead of flatkit's; `public_keys` are lines of authorized_keys for core as well.
+    `keep_fresh` saves the checkpoint `fresh` after the first boot, where the disk has room for it.
+    """
+
+    name: str
+    image: str | Image = "auto"
+    forwards: tuple[Forward, ...] = ()
+    memory_mib: int | None = None
+    disks_gib: tuple[int, ...] = ()
+    key_file: Path | None = None
+    public_keys: tuple[str, ...] = ()
+    disk_images: tuple[Path, ...] = ()
+    firmware: Firmware | None = None
+    keep_fresh: bool = True
+
+
+def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> MachineSpec:
+    """What the machine is to be. Says what flatkit adds or changes. Raises InputError for what the image cannot read."""
+    from flatkit.butane.ignition_compat import add_ssh_keys, downgrade
+    from flatkit.machines import Arch, DirectBoot, MachineSpec
+
+    for warning in (*config.warnings, *_foresee(config, wish)):
+        observer.notify(Said(text=f"config: {warning}"))
+    extra = len(wish.disks_gib) + len(wish.disk_images)
+    refuse_limits(config, on_lab=image.kind is ImageKind.LAB, extra_disks=extra)
+    own = add_ssh_keys(config.ignition, wish.public_keys)
+    ignition = add_ssh_keys(own, [_public_key(wish)])
+    if ignition != own:
+        observer.notify(Said(text="flatkit adds this to the config: an SSH key of its own for the user core"))
+    ignition, note = downgrade(ignition, image.ignition_spec)
+    if note:
+        observer.notify(Said(text=note))
+    boot = None
+    if image.kernel and image.initrd:
+        boot = DirectBoot(kernel=image.kernel, initrd=image.initrd, cmdline=image.cmdline)
+    return MachineSpec(
+        name=wish.name,
+        disk=image.disk,
+        disk_format=image.disk_format,
+        arch=Arch.find_named(image.arch) or Arch.of_host(),
+        boot=boot,
+        memory_mib=wish.memory_mib or image.memory_mib,
+        forwards=wish.forwards,
+        extra_disks_gib=wish.disks_gib,
+        ignition=json.dumps(ignition, separators=(",", ":")),
+        label=image.badge,
+        key_file=wish.key_file,
+        disk_gib=image.disk_gib,
+        extra_images=wish.disk_images,
+        firmware=wish.firmware,
+    )
+
+
+def _foresee(config: Config, wish: Wish) -> Iterator[str]:
+    """What will keep people, or flatkit, out of the machine, told before it boots."""
+    from flatkit.butane.access import allows_login, find_lockouts
+    from flatkit.butane.provenance import location_of
+
+    for lockout in find_lockouts(config.ignition):
+        place = location_of(lockout.path, provenance=config.provenance, text=config.text)
+        where = f"line {place.line}" if place.line else place.json_path
+        yield f"nobody will be able to log in: {lockout.words} ({where})"
+    if "quiet" in config.ignition.get("kernelArguments", {}).get("shouldExist", ()):
+        yield 'the kernel argument "quiet" silences the console, where flatkit sees how far a boot is, and the host key of SSH'
+    if config.name and not wish.public_keys and not allows_login(config.ignition):
+        key = "your key" if wish.key_file else "flatkit's own key"
+        yield f"it lets nobody log in: no SSH key, no password. Here {key} is added; anywhere else put one of yours in"
+
+
+def _public_key(wish: Wish) -> str:
+    from flatkit.machines import workshop_key
+
+    if wish.key_file is None:
+        return workshop_key().public
+    public = Path(f"{wish.key_file}.pub")
+    try:
+        return public.read_text().strip()
+    except OSError as error:
+        raise InputError(
+            f'the public key "{public}" cannot be read: {error.strerror}; expected it beside the private one',
+            hint=f"ssh-keygen -y -f {wish.key_file} > {public}",
+        ) from None
+
+
+def default_name(config: str | Path | None) -> str:
+    """The machine's name that a config's file name suggests."""
+    stem = Path(config).stem.lower() if config else ""
+    return re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:32].strip("-") or "machine"
+
+
+def find_differences(machine: Machine, config: Config, wish: Wish) -> tuple[str, ...]:
+    """What of the wish is not as the machine was made: any of config, ports, memory, disks. The image is not looked at.
+
+    Raises MachineNotFound when there is no such machine.
+    """
+    from flatkit.butane.ignition_compat import add_ssh_keys, downgrade, version_of
+
+    spec = machine.spec
+    differences = []
+    made = json.loads(spec.ignition) if spec.ignition else NO_CONFIG.ignition
+    try:
+        wanted, _ = downgrade(add_ssh_keys(config.ignition, (*wish.public_keys, _public_key(wish))), version_of(made))
+    except InputError:
+        wanted = {}
+    if wanted != made:
+        differences.append("config")
+    if not {forward.guest for forward in wish.forwards} <= {forward.guest for forward in spec.forwards}:
+        differences.append("ports")
+    if wish.memory_mib not in {None, spec.memory_mib}:
+        differences.append("memory")
+    if wish.disks_gib and wish.disks_gib != spec.extra_disks_gib:
+        differences.append("disks")
+    return tuple(differences)

@@ -1,0 +1,155 @@
+"""From a config to a machine that answers over SSH, with the time of each phase.
+
+No signature says which version a file is, so the first login compares the machine's own version with that of its image: a mirror
+could offer an old image, correctly signed, as a newer one.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flatkit.api.config import NO_CONFIG, Config, read_config
+from flatkit.api.spec import Wish, make_spec
+from flatkit.errors import BootFailed, ImageError
+from flatkit.events import Observer, PhaseEnded, PhaseStarted, Said, Tee, phase
+from flatkit.images import Image, ImageKind, find_image
+
+if TYPE_CHECKING:
+    from flatkit.machines import Machine
+
+ASK = '. /etc/os-release && echo "$ID $VERSION_ID"'
+
+
+def check_identity(image: Image, answer: str, *, machine: str, observer: Observer) -> None:
+    """Compare what a new machine answers to ASK with the version that its image was fetched as.
+
+    Raises ImageError when it is another version of Flatcar; what does not call itself Flatcar is said.
+    """
+    name, _, version = answer.strip().partition(" ")
+    if name != "flatcar":
+        observer.notify(Said(text=f'the machine does not call itself Flatcar: it says "{answer.strip()}"'))
+    elif version != image.version:
+        raise ImageError(
+            f'the image was fetched as Flatcar "{image.version}", and the machine says that it is "{version}": not trusted',
+            hint=f"flatkit down {machine}, then: flatkit images rm {image.version}   (and tell whoever runs the server)",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """Where the time of an `up` went: phases in order, with titles and seconds."""
+
+    phases: tuple[tuple[str, str, float], ...] = ()
+
+    @property
+    def total(self) -> float:
+        """All phases together, in seconds."""
+        return sum(seconds for _, _, seconds in self.phases)
+
+    def __str__(self) -> str:
+        width = max((len(title) for _, title, _ in self.phases), default=0)
+        longest = max((seconds for _, _, seconds in self.phases), default=0.0) or 1.0
+        rows = [f"{title:<{width}}  {s:6.1f} s  {'#' * round(30 * s / longest)}" for _, title, s in self.phases]
+        return "\n".join([*rows, f"{'from config to SSH':<{width}}  {self.total:6.1f} s"])
+
+
+class TimelineKeeper(Observer):
+    """An observer that keeps the phases which are not inside another one."""
+
+    def __init__(self) -> None:
+        self._open = 0
+        self._phases: list[tuple[str, str, float]] = []
+
+    def on_phase_started(self, event: PhaseStarted) -> None:  # noqa: ARG002
+        """Go one phase deeper."""
+        self._open += 1
+
+    def on_phase_ended(self, event: PhaseEnded) -> None:
+        """Keep the phase, if it was an outer one."""
+        self._open -= 1
+        if self._open == 0:
+            self._phases.append((event.phase, event.title, event.seconds))
+
+    @property
+    def timeline(self) -> Timeline:
+        """What was kept so far."""
+        return Timeline(phases=tuple(self._phases))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upped:
+    """What `boot` gives: the machine, and where the time went (nothing, if it ran already)."""
+
+    machine: Machine
+    timeline: Timeline = field(default_factory=Timeline)
+
+
+def boot(
+    config: str | Path | Config | None,
+    wish: Wish,
+    *,
+    observer: Observer | None = None,
+    cancel: threading.Event | None = None,
+) -> Upped:
+    """From a config to a machine that answers over SSH. Booting a machine that runs returns it.
+
+    A machine that is there, and of which nothing but its name is said, is started as it was made. Raises InputError,
+    ConfigFaults, HostError, ImageError, MachineError, Cancelled.
+    """
+    from flatkit.machines import Machine, MachineState, check_name
+
+    keeper = TimelineKeeper()
+    watcher = Tee(observer or Observer(), keeper)
+    check_name(wish.name)
+    machine = Machine(wish.name)
+    if (
+        config is None
+        and wish == Wish(name=wish.name)
+        and machine.state in {MachineState.RUNNING, MachineState.STOPPED}
+    ):
+        machine.up(observer=watcher, cancel=cancel)
+        with phase(watcher, "login", "SSH: first login and answer"):
+            machine.run("true", timeout=120).check()
+        return Upped(machine=machine, timeline=keeper.timeline)
+    with phase(watcher, "config", "Config: judged, translated"):
+        read = NO_CONFIG if config is None else config if isinstance(config, Config) else read_config(config)
+    with phase(watcher, "image", "Image: found or built"):
+        image = wish.image if isinstance(wish.image, Image) else find_image(wish.image, observer=watcher, cancel=cancel)
+    spec = make_spec(read, image, wish, watcher)
+    try:
+        machine.up(spec, observer=watcher, cancel=cancel)
+    except BootFailed as error:
+        raise _with_place(error, machine, read) from None
+    if wish.keep_fresh and machine.booted.is_first:
+        # Before the login: a session that was saved would come back dead.
+        machine.keep_fresh(observer=watcher)
+    with phase(watcher, "login", "SSH: first login and answer"):
+        _log_in(machine, image, watcher)
+    return Upped(machine=machine, timeline=keeper.timeline)
+
+
+def _log_in(machine: Machine, image: Image, observer: Observer) -> None:
+    if image.kind is ImageKind.FLATCAR and image.version and machine.booted.is_first:
+        answer = machine.run(ASK, timeout=120).check().stdout
+        check_identity(image, answer, machine=machine.name, observer=observer)
+    else:
+        machine.run("true", timeout=120).check()
+
+
+def _with_place(error: BootFailed, machine: Machine, config: Config) -> BootFailed:
+    """The error with the line of the person's own text that Ignition could not apply, where that can be told."""
+    from flatkit.butane.provenance import locate
+    from flatkit.machines import find_trouble
+
+    trouble = find_trouble(machine.console_tail(500))
+    clues = trouble.clues if trouble else ()
+    place = locate(config.ignition, clues, provenance=config.provenance, text=config.text)
+    if place is None:
+        return error
+    where = (
+        f'"{config.name}", line {place.line}: {place.text}' if place.line else f'"{config.name}" at {place.json_path}'
+    )
+    return BootFailed(f"{error.message}. It comes from {where}", hint=error.hint, details=error.details)
