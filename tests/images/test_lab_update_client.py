@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lab_client import PARTS, SCRIPTS, USR, shell
 
-from flatkit.images.lab import recipe
 from flatkit.testing.updates import Fault, FaultyServer
 from flatkit.updates import keys, omaha
 from flatkit.updates.payload import make_payload
@@ -23,29 +23,11 @@ pytestmark = pytest.mark.skipif(
     reason="the lab image's client needs bash, curl and openssl",
 )
 
-USR = recipe.files() / "usr"
-PARTS = USR / "lib/flatcar/update"
-SCRIPTS = sorted(
-    path
-    for path in (*USR.glob("bin/*"), *USR.glob("sbin/*"), *USR.glob("lib/flatcar/*"), *PARTS.glob("*"))
-    if path.is_file() and path.read_text(errors="replace").startswith(("#!/bin/bash", "#!/bin/sh", "# shellcheck"))
-)
 OFFER = omaha.Offer(
     version="120.1.0",
     codebase="http://10.0.2.2:8080/amd64-usr/120.1.0/",
     packages=(omaha.Package(name="flatcar_lab_update.bin", size=123456, sha1="0" * 40, sha256="ab" * 32),),
 )
-
-
-def shell(folder: Path, script: str, **values: str) -> subprocess.CompletedProcess[str]:
-    """Run the client's functions with its two folders below `folder`; `values` are variables."""
-    variables = {
-        "run": str(folder), "state": str(folder), "parts": str(PARTS), "version": "110.2.0", "boot_id": "boot",
-        "boot_event": "", "last_checked": "0", "new_version": "0.0.0", "new_size": "0", "server": "disabled",
-    }  # fmt: skip
-    text = "".join(f"{name}={value!r}\n" for name, value in {**variables, **values}.items())
-    text += ". $parts/common.sh\n. $parts/omaha.sh\n. $parts/payload.sh\n. $parts/slots.sh\n" + script
-    return subprocess.run(["bash", "-c", text], capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.skipif(

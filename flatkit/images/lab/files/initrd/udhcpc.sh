@@ -1,5 +1,7 @@
 #!/bb/sh
 # Sets what DHCP said; only used while Ignition fetches over the network.
+# The server's words are no patterns.
+set -f
 case "$1" in
     bound | renew)
         ip addr flush dev "$interface"

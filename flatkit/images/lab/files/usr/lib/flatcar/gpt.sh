@@ -7,11 +7,16 @@ gpt_usr_type=5DFBF5F4-2848-4BAC-AA5E-0D9A20B745A6
 
 # gpt_slots DISK: a line "NUMBER PRIORITY TRIES SUCCESSFUL" for each USR partition, in their order on the disk.
 gpt_slots() {
-    sfdisk --dump "$1" 2>/dev/null | grep "type=$gpt_usr_type" | while read -r gpt_line; do
+    sfdisk --dump "$1" 2>/dev/null | while read -r gpt_line; do
+        # A name is the disk owner's text, and may read like another field; sfdisk writes its quotes as \x22.
+        case ${gpt_line%%name=*} in
+            *"type=$gpt_usr_type"*) ;;
+            *) continue ;;
+        esac
         gpt_number=${gpt_line%% *}
         gpt_number=${gpt_number##*[!0-9]}
         case $gpt_line in
-            *GUID:*) gpt_bits=${gpt_line##*GUID:} gpt_bits=${gpt_bits%%\"*} ;;
+            *' attrs="'*GUID:*) gpt_bits=${gpt_line##*' attrs="'} gpt_bits=${gpt_bits##*GUID:} gpt_bits=${gpt_bits%%\"*} ;;
             *) gpt_bits= ;;
         esac
         echo "$gpt_number $(gpt_decode "$gpt_bits")"

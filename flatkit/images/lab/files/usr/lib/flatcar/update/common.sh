@@ -1,7 +1,14 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# What every part of the update daemon uses: log, status, settings.
+# What every part of the update daemon uses: log, status, settings, and curl.
 
-say() { echo "$*"; }
+# In other locales [a-z] has other letters too, and a length counts characters.
+export LC_ALL=C
+# An Omaha answer has about 2 KiB.
+answer_max=65536
+# A download that takes longer is given up.
+download_seconds=7200
+
+say() { printf '%s\n' "$*"; }
 
 # pause SECONDS: what sleep does, without a process: on an emulated machine each one takes from what is waited for.
 pause() {
@@ -18,9 +25,26 @@ clock() {
 }
 
 # fail CODE REASON: always false, so that `fail ... || return` is never needed: it is the last word of a function.
+# A reason may quote a server's words, and ends on terminals.
 fail() {
-    code=$1 reason=$2
+    code=$1 reason=${2:0:500}
+    reason=${reason//[![:print:]]/?}
     return 1
+}
+
+# is_url TEXT: an http or https URL. Where the server itself is a file, as flatcar-update has it, so may be what it names.
+is_url() {
+    local pattern='^https?://([A-Za-z0-9_][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!#-;=?-Z_a-z~]*)?$'
+    [ ${#1} -le 2000 ] || return
+    [[ $1 =~ $pattern ]] || [[ $server == file:///* && $1 == file:///* && $1 != *[![:graph:]]* ]]
+}
+
+# get URL OPTION...: curl for an URL from outside: never an option or a pattern of it, no other protocol, no redirects.
+get() {
+    local url=$1
+    shift
+    is_url "$url" || { echo 'curl: (3) this is not an http or https URL' >&2; return 3; }
+    curl -q -sS --globoff --proto "=${url%%:*}" --connect-timeout 5 "$@" --url "$url"
 }
 
 # status OPERATION [PROGRESS]: what `update_engine_client -status` prints; a reader sees the old or the new five lines.
@@ -53,7 +77,7 @@ conf() {
             if [[ $line == "$1="* ]]; then
                 line=${line#*=}
                 line=${line%\"}
-                echo "${line#\"}"
+                printf '%s\n' "${line#\"}"
                 return
             fi
         done 2>/dev/null <"$path"

@@ -7,23 +7,24 @@ escaped() {
     text=${text//</"&lt;"}
     text=${text//>/"&gt;"}
     text=${text//\"/"&quot;"}
-    echo "$text"
+    printf '%s\n' "$text"
 }
 
 # request INSIDE SOURCE: the whole request; INSIDE is what the app says or asks.
 request() {
-    local alias group oem='' aleph=$version word
+    local alias group oem='' aleph=$version word words
     alias=$(conf MACHINE_ALIAS)
     group=$(conf GROUP)
     [ ! -e $state/prefs/aleph-version ] || aleph=$(<$state/prefs/aleph-version)
-    for word in $(</proc/cmdline); do
+    read -r -a words </proc/cmdline
+    for word in "${words[@]}"; do
         case $word in flatcar.oem.id=*) oem=${word#*=} ;; esac
     done
     cat <<XML
 <?xml version="1.0" encoding="UTF-8"?>
 <request protocol="3.0" version="flatcar-lab-$version" updaterversion="flatcar-lab-$version" installsource="$2" ismachine="1">
     <os version="Chateau" platform="CoreOS" sp="${version}_$(uname -m)"></os>
-    <app appid="$(conf FLATCAR_RELEASE_APPID)" version="$version" track="$(escaped "$group")" bootid="{$boot_id}" oem="$oem" oemversion="" alephversion="$aleph" machineid="$(</etc/machine-id)" machinealias="$(escaped "$alias")" lang="en-US" board="$(conf FLATCAR_RELEASE_BOARD)" hardware_class="" delta_okay="false">
+    <app appid="$(conf FLATCAR_RELEASE_APPID)" version="$version" track="$(escaped "$group")" bootid="{$boot_id}" oem="$(escaped "$oem")" oemversion="" alephversion="$(escaped "$aleph")" machineid="$(</etc/machine-id)" machinealias="$(escaped "$alias")" lang="en-US" board="$(conf FLATCAR_RELEASE_BOARD)" hardware_class="" delta_okay="false">
         $1
     </app>
 </request>
@@ -35,9 +36,16 @@ post() {
     local said http
     [ "$server" ] || { fail 37 "no SERVER is set in update.conf"; return; }
     [ "$server" != disabled ] || { fail 37 "SERVER=disabled"; return; }
-    said=$(request "$1" "$2" | curl -sS --connect-timeout 5 --max-time 20 -H 'Content-Type: text/xml' --data-binary @- \
-        -o $run/answer -w '%{http_code}' "$server" 2>$run/curl.log) ||
-        { fail 9 "the update server $server cannot be reached: $(curl_reason)"; return; }
+    is_url "$server" || { fail 37 "SERVER in update.conf is \"$server\", which is not an http or https URL"; return; }
+    rm -f $run/answer
+    # The limit of the shell is for answers that do not tell their length: curl before 8.4 would write all of them.
+    said=$(
+        ulimit -f $((answer_max / 1024))
+        trap '' XFSZ
+        request "$1" "$2" | get "$server" --max-time 20 --max-filesize $answer_max -H 'Content-Type: text/xml' \
+            --data-binary @- -o $run/answer -w '%{http_code}' 2>$run/curl.log
+    ) || { fail 9 "the update server $server cannot be reached: $(curl_reason)"; return; }
+    [[ $said =~ ^[0-9]{3}$ ]] || { fail 9 "the update server $server answered without an HTTP status"; return; }
     http=$((10#$said))
     # 0: a file:// URL, which flatcar-update uses
     [ $http = 0 ] || [ $http = 200 ] || fail $((2000 + http)) "the update server $server answered with HTTP status $http"
@@ -75,7 +83,7 @@ ask() {
     local text
     post "<ping active=\"1\"></ping><updatecheck></updatecheck>$boot_event" "$1" || return
     boot_event=''
-    text=$(tr '\n\r\t' '   ' <$run/answer)
+    text=$(tr -d '\0' <$run/answer | tr '\n\r\t' '   ')
     [ "${text// /}" ] || { fail 30 "the update server's answer is empty"; return; }
     [[ $text == *"<response"*"</response>"* ]] || { fail 31 "the update server's answer is no Omaha response"; return; }
     element updatecheck "$text"
@@ -89,20 +97,26 @@ ask() {
 
 read_offer() {
     local rest=$1 name
-    element manifest "$1" && attribute version "$found" && offer_version=$value
-    [[ $value =~ ^[0-9A-Za-z][0-9A-Za-z.+_-]*$ ]] || { fail 34 "the offer names no version"; return; }
+    element manifest "$1" && attribute version "$found"
+    [[ $value =~ ^[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}$ ]] || { fail 34 "the offer names no version"; return; }
+    offer_version=$value
     # The first package is the OS; others are extensions, which the lab image has no use for.
-    element package "$1" && attribute name "$found" && name=$value
-    [[ $value =~ ^[0-9A-Za-z][0-9A-Za-z._+-]*$ ]] || { fail 34 "the offer names no package"; return; }
-    attribute size "$found" && offer_size=$value
-    [[ $value =~ ^[1-9][0-9]{0,12}$ ]] || { fail 34 "the offer names no size"; return; }
+    element package "$1" && attribute name "$found"
+    [[ $value =~ ^[0-9A-Za-z][0-9A-Za-z._+-]{0,127}$ ]] || { fail 34 "the offer names no package"; return; }
+    name=$value
+    attribute size "$found"
+    [[ $value =~ ^[1-9][0-9]{0,11}$ ]] || { fail 34 "the offer names no size"; return; }
+    offer_size=$value
     element action "$1" && attribute sha256 "$found"
+    [[ $value =~ ^[A-Za-z0-9+/]{43}=$ ]] || { fail 34 "the offer names no SHA-256"; return; }
     offer_sha256=$(base64 -d <<<"$value" 2>/dev/null | od -An -v -tx1 | tr -d ' \n')
     [ ${#offer_sha256} = 64 ] || { fail 34 "the offer names no SHA-256"; return; }
     offer_urls=()
-    while element url "$rest"; do
+    while [ ${#offer_urls[@]} -lt 8 ] && element url "$rest"; do
         rest=${rest#*"$found"}
-        attribute codebase "$found" && offer_urls+=("${value%/}/$name")
+        attribute codebase "$found" || continue
+        is_url "$value" || { fail 34 "the offer names the URL \"$value\", which is not an http or https URL"; return; }
+        offer_urls+=("${value%/}/$name")
     done
     [ ${#offer_urls[@]} -gt 0 ] || fail 34 "the offer names no URL"
 }

@@ -3,14 +3,17 @@
 
 key=/usr/share/update_engine/update-payload-key.pub.pem
 
-# download: to $file, going on where an earlier try stopped; its hash must be the one that was offered.
+# download: to $file, going on where an earlier try stopped; its hash must be the one that was offered. Until then all of
+# it has another name.
 download() {
-    local url have
+    local url have part
     file=$state/payload-${offer_sha256:0:16}
-    find $state -maxdepth 1 -name 'payload-*' ! -path "$file" -delete
-    have=$(size_of "$file")
+    part=$file.part
+    find $state -maxdepth 1 -name 'payload-*' ! -name "${file##*/}" ! -name "${part##*/}" -delete
+    [ ! -e "$file" ] || mv "$file" "$part"
+    have=$(size_of "$part")
     if [ "$(free_bytes $state)" -lt $((offer_size - have + 1048576)) ]; then
-        rm -f "$file"
+        rm -f "$part"
         fail 9 "no space left on the disk: the payload needs $offer_size bytes in $state"
         return
     fi
@@ -20,36 +23,50 @@ download() {
         say "Downloading $url"
         ! fetch "$url" || break
     done
-    [ "$(size_of "$file")" = "$offer_size" ] || return
+    [ "$(size_of "$part")" = "$offer_size" ] || return
     if [ "$(<$run/sha256)" != "$offer_sha256  -" ]; then
-        rm -f "$file"
+        rm -f "$part"
         fail 10 "the payload has another SHA-256 than the server promised"
         return
     fi
+    mv "$part" "$file"
     send 14 1
 }
 
 # fetch URL: false with a reason when three tries in a row brought nothing.
 fetch() {
-    local tries=0 looks=0 have before pid status
-    while [ "$(size_of "$file")" -lt "$offer_size" ] || [ ! -e $run/sha256 ]; do
-        before=$(size_of "$file")
-        transfer "$1" "$before" &
+    local tries=0 looks=0 again='' have before pid status now began
+    clock
+    began=$now
+    while [ "$(size_of "$part")" -lt "$offer_size" ] || [ ! -e $run/sha256 ]; do
+        clock
+        [ $((now - began)) -lt $download_seconds ] || { fail 9 "downloading $1 took more than $download_seconds seconds"; return; }
+        before=$(size_of "$part")
+        transfer "$1" "$before" $((download_seconds - now + began)) &
         pid=$!
         while kill -0 $pid 2>/dev/null; do
-            [ $((looks++ % 5)) != 0 ] || show_progress "$(size_of "$file")"
+            [ $((looks++ % 5)) != 0 ] || show_progress "$(size_of "$part")"
             pause 0.2
         done
         wait $pid
         status=$?
-        have=$(size_of "$file")
+        have=$(size_of "$part")
         [ $status != 0 ] || [ "$have" -ge "$offer_size" ] || status=18 # what a server calls the end is not always one
         [ "$have" -le "$before" ] || tries=0
         case $status in
             0) break ;;
             # What is there does not go on as the server would have it: begin anew.
-            22 | 33) ! grep -q -e 416 -e 'Cannot resume' $run/curl.log || rm -f "$file" ;;
-            23) rm -f "$file"; fail 9 "no space left on the disk while downloading"; return ;;
+            22 | 33) ! grep -q -e 416 -e 'Cannot resume' $run/curl.log || rm -f "$part" ;;
+            23) rm -f "$part"; fail 9 "no space left on the disk while downloading"; return ;;
+            63)
+                rm -f "$part"
+                # A server that knows no ranges sends all of it again, to what is there already: begin anew, once.
+                if [ "$before" = 0 ] || [ "$again" ]; then
+                    fail 10 "the payload is larger than the $offer_size bytes that were promised"
+                    return
+                fi
+                again=yes
+                ;;
         esac
         tries=$((tries + 1))
         if [ $tries -ge 3 ]; then
@@ -58,19 +75,24 @@ fetch() {
         fi
         pause $tries
     done
-    have=$(size_of "$file")
-    [ "$have" = "$offer_size" ] || { rm -f "$file"; fail 10 "the payload has $have bytes, $offer_size were promised"; }
+    have=$(size_of "$part")
+    [ "$have" = "$offer_size" ] || { rm -f "$part"; fail 10 "the payload has $have bytes, $offer_size were promised"; }
 }
 
-# transfer URL HAVE: what is there already and what comes are hashed on the way, which costs no time of its own.
+# transfer URL HAVE SECONDS: what is there already and what comes are hashed on the way, which costs no time of its own.
+# No more is written than was promised, and one byte: a server that sends more ends with status 63, as curl has it.
 transfer() {
+    local rest=$((offer_size - $2))
     rm -f $run/sha256
     {
-        [ "$2" = 0 ] || head -c "$2" "$file"
-        [ "$2" -ge "$offer_size" ] ||
-            curl -sSf --connect-timeout 5 --speed-limit 1024 --speed-time 15 --range "$2-" "$1" 2>$run/curl.log |
-            tee -a "$file"
-        exit $((PIPESTATUS[0] ? PIPESTATUS[0] : PIPESTATUS[1] ? 23 : 0))
+        [ "$2" = 0 ] || head -c "$2" "$part"
+        [ $rest -gt 0 ] || exit 0
+        get "$1" --fail --max-time "$3" --speed-limit 1024 --speed-time 15 --max-filesize $rest --range "$2-" 2>$run/curl.log |
+            head -c $((rest + 1)) | tee -a "$part"
+        set -- "${PIPESTATUS[@]}"
+        [ "$3" = 0 ] || exit 23
+        [ "$(size_of "$part")" -le "$offer_size" ] || exit 63
+        exit "$1"
     } | sha256sum >$run/sha256.new
     local status=${PIPESTATUS[0]}
     mv $run/sha256.new $run/sha256
@@ -90,7 +112,9 @@ check_payload() {
     local magic format at size signed signature usr kernel initrd pid
     say "Verifying the payload: signature, then the hash of each part."
     read -r magic format at size signed signature < <(head -c 511 "$file" | tr -d '\0')
-    if [ "$magic $format $at" != "FLATKIT-LAB-PAYLOAD 1 512" ] || ! [[ $size$signed$signature =~ ^[0-9]{9,30}$ ]] ||
+    # No leading zero: the shell would count in octal.
+    local numbers='^[1-9][0-9]{0,3} [1-9][0-9]{0,11} [1-9][0-9]{0,3}$'
+    if [ "$magic $format $at" != "FLATKIT-LAB-PAYLOAD 1 512" ] || ! [[ "$size $signed $signature" =~ $numbers ]] ||
         [ "$size" -gt 3584 ] || [ $((signed + signature)) != "$offer_size" ]; then
         refuse "it is no whole lab payload"
         return
@@ -127,7 +151,7 @@ read_manifest() {
     local name value seen=0
     while IFS='=' read -r name value; do
         case $name in
-            VERSION) [[ $value =~ ^[0-9A-Za-z.+_-]{1,64}$ ]] || return ;;
+            VERSION) [[ $value =~ ^[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}$ ]] || return ;;
             USR_ROOT_HASH | USR_SHA256 | KERNEL_SHA256 | INITRD_SHA256) [[ $value =~ ^[0-9a-f]{64}$ ]] || return ;;
             USR_HASH_OFFSET | USR_OFFSET | USR_SIZE | KERNEL_OFFSET | KERNEL_SIZE | INITRD_OFFSET | INITRD_SIZE)
                 [[ $value =~ ^(0|[1-9][0-9]{0,11})$ ]] || return
