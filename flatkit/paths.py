@@ -6,17 +6,58 @@ For root, QEMU runs as libvirt's own user, who cannot enter root's home: so both
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
+
+from flatkit.errors import HostError
+from flatkit.untrusted import printable
+
+_PATH_MAX = 4096
 
 
 def _folder(variable: str, *, for_root: str, xdg: str, fallback: str) -> Path:
-    given = os.environ.get(variable)
-    if given:
-        return Path(given).expanduser().absolute()
-    if hasattr(os, "geteuid") and os.geteuid() == 0:  # Windows knows no root
-        return Path(for_root)
-    base = os.environ.get(xdg)
-    return (Path(base) if base else Path.home() / fallback) / "flatkit"
+    """The folder that a variable names, else the usual one. Raises HostError for one that cannot be used."""
+    try:
+        given = os.environ.get(variable)
+        if given:
+            found = Path(given).expanduser().absolute()
+        elif hasattr(os, "geteuid") and os.geteuid() == 0:  # Windows knows no root
+            found = Path(for_root)
+        else:
+            base = os.environ.get(xdg)
+            found = ((Path(base) if base else Path.home() / fallback) / "flatkit").absolute()
+    except RuntimeError as error:  # "~" of a user who has no home
+        raise _unusable(variable, given or "~", str(error)) from None
+    except OSError as error:  # the present folder was removed
+        raise _unusable(variable, given or "", error.strerror or str(error)) from None
+    why = _find_fault(found)
+    if why:
+        raise _unusable(variable, str(found), why)
+    return found
+
+
+def _unusable(variable: str, value: str, why: str) -> HostError:
+    return HostError(
+        f'the folder "{printable(value)}" cannot be used: {why}; expected {variable} to name a folder of yours, '
+        "or one that can be made",
+        hint=f"unset {variable}   (a usual place is taken then), or: export {variable}=/some/folder",
+    )
+
+
+def _find_fault(path: Path) -> str:
+    """Why files cannot be kept in a folder, "" when they can, or when it is still to be made."""
+    if printable(path, limit=_PATH_MAX) != str(path):
+        return "its name has hidden characters, or is not valid UTF-8"
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        there = next((above for above in (path, *path.parents) if above.is_symlink()), None)
+        return f'"{there}" is a link to nothing' if there and not there.exists() else ""
+    except OSError as error:
+        return error.strerror or str(error)
+    if not stat.S_ISDIR(mode):
+        return "it is not a folder"
+    return "" if os.access(path, os.R_OK | os.X_OK) else "you may not read it"
 
 
 def cache_dir() -> Path:

@@ -17,14 +17,17 @@ from pathlib import Path
 
 from flatkit import paths
 from flatkit.errors import MissingDependency, WaitTimeout
+from flatkit.files import read_regular
 from flatkit.machines.disk_kernel import kernel_of
 from flatkit.machines.spec import Accelerator, Arch, MachineSpec
 from flatkit.machines.store import make_folder, write_atomically
 from flatkit.run import run
+from flatkit.untrusted import parse_json
 
 # Under working KVM the whole trial takes about a second; without, nothing is ever printed.
 _TRIAL_SECONDS = 5.0
 TRIAL_LINE = "Linux version"
+_MEMORY_MAX = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,19 +131,25 @@ def _identity(kernel: Path) -> str:
 
 def _recall(version: str, kernel: Path | None) -> bool | None:
     try:
-        known = json.loads(_memory().read_text())[_situation(version)]
+        known = _known()[_situation(version)]
         if kernel is None:
             # Any kernel will do: one that started proves KVM, and so does one that did not disprove it.
             return bool(any(known.values())) if known else None
         return bool(known[_identity(kernel)])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError):
         return None
 
 
-def _remember(version: str, kernel: Path, *, works: bool) -> None:
-    known: dict[str, dict[str, bool]] = {}
+def _known() -> dict[str, dict[str, bool]]:
     with suppress(OSError, ValueError):
-        known = json.loads(_memory().read_text())
+        known = parse_json(read_regular(_memory(), limit=_MEMORY_MAX))
+        if isinstance(known, dict) and all(isinstance(row, dict) for row in known.values()):
+            return known
+    return {}
+
+
+def _remember(version: str, kernel: Path, *, works: bool) -> None:
+    known = _known()
     with suppress(OSError):  # a cache that cannot be written costs a trial each time, no more
         known.setdefault(_situation(version), {})[_identity(kernel)] = works
         make_folder(paths.cache_dir())

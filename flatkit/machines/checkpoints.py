@@ -14,15 +14,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flatkit.errors import HostError, MachineError, UsageError
+from flatkit.files import read_regular
 from flatkit.machines.disks import ROOM_MIB
 from flatkit.machines.domain import with_forwards, without_parent
 from flatkit.machines.hypervisor import Hypervisor
-from flatkit.machines.keys import HostKey, load_host_keys
+from flatkit.machines.keys import HostKey, host_keys_from, load_host_keys
 from flatkit.machines.place import Place
-from flatkit.machines.store import Folder, Record, make_folder, write_atomically
+from flatkit.machines.records import Record
+from flatkit.machines.spec import text_from
+from flatkit.machines.store import Folder, make_folder, write_atomically
+from flatkit.untrusted import parse_json, printable
 
 # With less than this the disk counts as full: others may have freed a little meanwhile.
 _FULL_MIB = 64
+_DESCRIPTION_MAX = 4 * 1024 * 1024
 # What the first healthy boot leaves.
 FRESH = "fresh"
 
@@ -47,24 +52,40 @@ def check_checkpoint_name(name: str) -> str:
     """Return a checkpoint's name if it is one. Raises UsageError."""
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f'"{name}" cannot be a checkpoint\'s name: expected 1 to 32 of a-z, 0-9 and "-", no "-" at either end',
+            f'"{printable(name)}" cannot be a checkpoint\'s name: expected 1 to 32 of a-z, 0-9 and "-", no "-" at either end',
             hint="flatkit checkpoint MACHINE before-update",
         )
     return name
 
 
 def list_checkpoints(folder: Folder) -> tuple[Checkpoint, ...]:
-    """The machine's checkpoints, the oldest first."""
-    found = (_read(path) for path in folder.checkpoints.glob("*.json"))
+    """The machine's checkpoints, the oldest first, without those whose description cannot be read."""
+    found = (_read(path) for path in _described(folder))
     return tuple(sorted((one for one in found if one), key=lambda one: (one.created, one.name)))
 
 
-def _read(path: Path) -> Checkpoint | None:
+def _described(folder: Folder) -> list[Path]:
     try:
-        values = json.loads(path.read_text())
-        keys = tuple(HostKey(**key) for key in values.pop("host_keys"))
-        return Checkpoint(**values, host_keys=keys)
-    except (OSError, ValueError, TypeError, KeyError):
+        return sorted(path for path in folder.checkpoints.glob("*.json") if _NAME.fullmatch(path.stem))
+    except OSError:
+        return []
+
+
+def _read(path: Path) -> Checkpoint | None:
+    """The checkpoint that a file describes: a missing key has a default, an unknown one is ignored."""
+    try:
+        values = parse_json(read_regular(path, limit=_DESCRIPTION_MAX))
+        if not isinstance(values, dict):
+            return None
+        size = values.get("bytes", 0)
+        return Checkpoint(
+            name=path.stem,
+            created=printable(text_from(values, "created", "")),
+            bytes=size if isinstance(size, int) and 0 <= size < 2**63 else 0,
+            host_keys=host_keys_from(values.get("host_keys")),
+            xml=text_from(values, "xml"),
+        )
+    except (OSError, ValueError, TypeError):
         return None
 
 
@@ -76,6 +97,8 @@ def find_checkpoint(folder: Folder, name: str | None) -> Checkpoint | None:
     there = list_checkpoints(folder)
     wanted = FRESH if name is None else check_checkpoint_name(name)
     found = next((one for one in there if one.name == wanted), None)
+    if not found:
+        _refuse_broken(folder)
     if found or (name is None and not there):
         return found
     names = ", ".join(one.name for one in there)
@@ -85,6 +108,16 @@ def find_checkpoint(folder: Folder, name: str | None) -> Checkpoint | None:
     raise MachineError(
         f'the machine "{folder.name}" has no checkpoint "{wanted}"; it has: {names or "none"}', hint=hint
     )
+
+
+def _refuse_broken(folder: Folder) -> None:
+    """Raise MachineError for a description that cannot be read: a first boot would destroy what it describes."""
+    for path in _described(folder):
+        if _read(path) is None:
+            raise MachineError(
+                f'the checkpoint "{path.stem}" of the machine "{folder.name}" cannot be used: "{path}" cannot be read',
+                hint=f"restore that file, or remove it: rm {path}",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +153,8 @@ class Shelf:
             host_keys=load_host_keys(self.folder.hostkeys),
             xml=without_parent(xml),
         )
-        make_folder(self.folder.checkpoints)
-        write_atomically(self._path(name), _as_json(checkpoint))
+        make_folder(self.folder.checkpoints, private=True)
+        write_atomically(self._path(name), _as_json(checkpoint), mode=0o600)
         return checkpoint
 
     def remove(self, record: Record, name: str) -> None:

@@ -17,8 +17,9 @@ from flatkit.machines.checkpoints import Checkpoint
 from flatkit.machines.handle import MachineState
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.machine import Machine
+from flatkit.machines.records import RecordBroken
 from flatkit.machines.spec import Forward
-from flatkit.machines.store import folders, owner_id
+from flatkit.machines.store import Folder, folders, owner_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +54,11 @@ def list_machines(hypervisor: Hypervisor | None = None) -> list[MachineInfo]:
 
 
 def _info(machine: Machine) -> MachineInfo:
-    record = machine.folder.find()
     path = machine.folder.path if machine.folder.exists() else None
+    try:
+        record = machine.folder.find()
+    except RecordBroken as error:
+        return _broken(machine.folder, error)
     if record is None:
         return MachineInfo(name=machine.name, state=machine.state, disk_bytes=_size(path), folder=path)
     return MachineInfo(
@@ -72,6 +76,16 @@ def _info(machine: Machine) -> MachineInfo:
     )
 
 
+def _broken(folder: Folder, error: RecordBroken) -> MachineInfo:
+    return MachineInfo(
+        name=folder.name,
+        state=MachineState.BROKEN,
+        cause=error.message,
+        disk_bytes=_size(folder.path),
+        folder=folder.path,
+    )
+
+
 def _size(folder: Path | None) -> int:
     """What the folder really takes on disk: overlays are sparse."""
     total = 0
@@ -86,10 +100,16 @@ def _size(folder: Path | None) -> int:
 def remove_machines(
     machines: Sequence[MachineInfo], *, hypervisor: Hypervisor | None = None, observer: Observer | None = None
 ) -> list[str]:
-    """Remove these machines with all they have; never raises, the troubles are returned as text."""
+    """Remove these machines with all they have; never raises, the troubles are returned as text.
+
+    A broken one is kept: its disks may be all that a user has, and removing it by its name is still possible.
+    """
     watcher = observer or Observer()
     troubles: list[str] = []
     for info in machines:
+        if info.state is MachineState.BROKEN:
+            troubles.append(f"{info.cause}; flatkit down {info.name} removes it")
+            continue
         found = Machine(info.name, hypervisor=hypervisor).down()
         troubles += found
         watcher.notify(Said(text=f'"{info.name}" {"could not be removed" if found else "is removed"}'))
@@ -97,19 +117,27 @@ def remove_machines(
 
 
 def find_machines(hypervisor: Hypervisor | None = None) -> list[MachineInfo]:
-    """As `list_machines`, but without libvirt only what the state folder tells: `clean` must work there too."""
+    """As `list_machines`, but without libvirt only what the state folder tells: `clean` must work there too.
+
+    Raises HostError for a libvirt URI that cannot be right: the machines are elsewhere then.
+    """
+    connection = hypervisor or Hypervisor()
+    _ = connection.remote
     try:
-        return list_machines(hypervisor)
+        return list_machines(connection)
     except FlatkitError:
         result = []
         for folder in folders():
-            record = folder.find()
-            label = record.spec.label if record else ""
+            try:
+                record = folder.find()
+            except RecordBroken as error:
+                result.append(_broken(folder, error))
+                continue
             result.append(
                 MachineInfo(
                     name=folder.name,
                     state=MachineState.LEFTOVER,
-                    label=label,
+                    label=record.spec.label if record else "",
                     disk_bytes=_size(folder.path),
                     folder=folder.path,
                 )
@@ -118,10 +146,13 @@ def find_machines(hypervisor: Hypervisor | None = None) -> list[MachineInfo]:
 
 
 def find_users(images: Path) -> list[str]:
-    """The names of machines whose disks rest on an image inside this folder."""
-    records = [(folder.name, folder.find()) for folder in folders()]
-    return [
-        name
-        for name, record in records
-        if record and any(images in disk.parents for disk in (record.spec.disk, *record.spec.extra_images))
-    ]
+    """The names of machines whose disks rest on an image inside this folder, or may: of broken ones it is not known."""
+    return [folder.name for folder in folders() if _uses(folder, images)]
+
+
+def _uses(folder: Folder, images: Path) -> bool:
+    try:
+        record = folder.find()
+    except RecordBroken:
+        return True
+    return record is not None and any(images in disk.parents for disk in (record.spec.disk, *record.spec.extra_images))

@@ -32,7 +32,7 @@ _LONGEST_TURN = 120.0
 
 def _locks() -> Path:
     # Not among the machines: these files stay.
-    return make_folder(paths.state_dir() / "locks")
+    return make_folder(paths.state_dir() / "locks", private=True)
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def turn(observer: Observer, cancel: threading.Event | None = None, *, count: in
     import filelock
 
     folder = _locks()
-    locks = [filelock.FileLock(folder / f"turn-{number}") for number in range(count or turns())]
+    locks = [filelock.FileLock(folder / f"turn-{number}", mode=0o600) for number in range(count or turns())]
     pause = cancel or threading.Event()
     began = time.monotonic()
     said = False

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from flatkit.diskfile import find_format, is_file, read_qcow2
 from flatkit.errors import HostError, ImageError
+from flatkit.machines.access import make_private
 from flatkit.machines.domain import DomainFiles
 from flatkit.machines.spec import MachineSpec
 from flatkit.paths import cache_dir
@@ -100,7 +101,10 @@ def _check_disk(spec: MachineSpec) -> None:
 
 
 def make_disks(spec: MachineSpec, files: DomainFiles) -> None:
-    """Make the overlay on the image, and the extra disks. Raises CommandFailed, MissingDependency, ImageError."""
+    """Make the overlay on the image, and the extra disks. Raises CommandFailed, MissingDependency, ImageError, OSError."""
+    for path in (files.overlay, *files.extra_disks):
+        # qemu-img would make it readable for every user; it keeps the mode of a file that is there.
+        make_private(path)
     for words in disk_commands(spec, files):
         run(words)
 

@@ -15,7 +15,9 @@ from pathlib import Path, PurePosixPath
 
 from flatkit.errors import HostError, ImageError
 from flatkit.events import Observer, Said, phase
+from flatkit.files import read_regular
 from flatkit.machines.accelerator import TRIAL_LINE, Acceleration, trial_argv
+from flatkit.machines.access import Owner
 from flatkit.machines.disks import Room, check_images, disk_commands, parse_saved_memory
 from flatkit.machines.domain import DomainFiles
 from flatkit.machines.line import THERE, Line
@@ -23,12 +25,13 @@ from flatkit.machines.place import Place
 from flatkit.machines.remote import RemoteHost
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec
 from flatkit.machines.store import Folder, check_cancel, make_folder, owner_id, write_atomically
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import is_number, lines_of, parse_json, printable
 
 # For root, QEMU runs as libvirt's own user there, too: its files must lie where that one can enter.
 _SURVEY = """
 base=${XDG_STATE_HOME:-$HOME/.local/state}; [ "$(id -u)" = 0 ] && base=/var/lib
 base=$base/flatkit/remote; umask 022; mkdir -p "$base/machines" "$base/images" || exit 1
+chmod 711 "$base/machines"
 echo base=$base
 for program in qemu-img tar tail pgrep; do command -v $program >/dev/null || echo missing=$program; done
 echo memory=$(awk '/^MemAvailable/ {print int($2 / 1024)}' /proc/meminfo)
@@ -36,18 +39,41 @@ echo disk=$(df -Pk "$base" | awk 'NR == 2 {print int($4 / 1024)}')
 echo arch=$(uname -m)
 [ -r /dev/kvm ] && [ -w /dev/kvm ] && echo kvm=yes
 true"""
+# What a config holds is for its user, and for the user that QEMU runs as. A folder of another libvirt's user can only be
+# entered: libvirt gives that user the files in it.
 _MAKE = """
-umask 022; mkdir -p "$1"; cd "$1" && : >console.log && if [ -n "$2" ]; then cat >config.ign; fi && eval "$3\""""
+umask 077; mkdir -p "$1"; cd "$1" && : >console.log && if [ -n "$2" ]; then cat >config.ign; fi && eval "$3\""""
+_CLOSE = """
+cd "$1" && chmod 700 . && find . -type f -exec chmod 600 {} + || exit
+[ -n "$2" ] && [ "$2" != "$(id -u)" ] || exit 0
+if [ "$(id -u)" = 0 ]; then
+  for file in config.ign console.log *.qcow2; do [ ! -f "$file" ] || chown "$2:$3" "$file" || exit; done
+  chgrp "$3" . && chmod 710 .
+else
+  chmod 711 .
+fi"""
 _TRIAL = 'timeout -s KILL 5 "$@" 2>/dev/null </dev/null | grep -m 1 -c "$FIRST" || true'
-_CONSOLE = '[ -e "$1" ] || : >"$1"; chmod 644 "$1"'
+_CONSOLE = 'umask 077; [ -e "$1" ] || : >"$1"'
+
+
+_PLACED_MAX = 1024 * 1024
 
 
 def survey(host: RemoteHost) -> dict[str, str]:
     """What that host says about itself: base, memory, disk (MiB), arch, kvm, missing. Raises HostError."""
     done = host.run(_SURVEY, check=False)
     if done.status:
-        raise HostError(f'nothing can be kept on "{host.target}": {done.stderr.strip()}', hint=f"ssh {host.target} df")
-    return dict(line.split("=", 1) for line in lines_of(done.stdout) if "=" in line)
+        raise HostError(
+            f'nothing can be kept on "{host.target}": {printable(done.stderr.strip())}', hint=f"ssh {host.target} df"
+        )
+    found = dict(line.split("=", 1) for line in lines_of(done.stdout) if "=" in line)
+    is_whole = all(is_number(found.get(key, "")) for key in ("memory", "disk"))
+    if not is_whole or not found.get("base", "").startswith("/"):
+        raise HostError(
+            f'"{host.target}" did not say what it has: "{printable(done.stdout)}"; expected base=, memory= and disk=',
+            hint=f"ssh {host.target} true   (its login shell must print nothing of its own)",
+        )
+    return found
 
 
 class Elsewhere(Place):
@@ -109,10 +135,11 @@ class Elsewhere(Place):
     def _placed(self) -> dict[str, str]:
         """Which images the machine was made with, here and there."""
         try:
-            found: dict[str, str] = json.loads((self.folder.path / "placed.json").read_text())
+            found = parse_json(read_regular(self.folder.path / "placed.json", limit=_PLACED_MAX))
         except (OSError, ValueError):
             return {}
-        return found
+        is_whole = isinstance(found, dict) and all(isinstance(value, str) for value in found.values())
+        return found if is_whole else {}
 
     def seen(self, spec: MachineSpec) -> MachineSpec:
         """The spec with its images' paths as they are there."""
@@ -157,13 +184,18 @@ class Elsewhere(Place):
 
     def make(self, spec: MachineSpec) -> None:
         """Make its folder there and here, its config and its disks."""
-        make_folder(self.folder.path)
+        make_folder(self.folder.path, private=True)
         if spec.ignition:
-            write_atomically(self.folder.path / "config.ign", spec.ignition)
+            write_atomically(self.folder.path / "config.ign", spec.ignition, mode=0o600)
         placed = {str(path): str(self._target(path)) for path in _images(spec)}
-        write_atomically(self.folder.path / "placed.json", json.dumps(placed, indent=2) + "\n")
+        write_atomically(self.folder.path / "placed.json", json.dumps(placed, indent=2) + "\n", mode=0o600)
         with_config = "yes" if spec.ignition else ""
         self.host.run(_MAKE, self._there, with_config, self._disks(spec), text=spec.ignition)
+
+    def close_files(self, spec: MachineSpec, owner: Owner | None) -> None:
+        """Keep other users of both hosts from its files; `owner` is the user that QEMU runs as there. Raises HostError."""
+        super().close_files(spec, None)
+        self.host.run(_CLOSE, self._there, *((str(owner.uid), str(owner.gid)) if owner else ("", "")))
 
     def _disks(self, spec: MachineSpec) -> str:
         at = {path: Path(there) for path, there in self._placed().items()}
@@ -176,7 +208,7 @@ class Elsewhere(Place):
 
     def make_disks_anew(self, spec: MachineSpec) -> None:
         """Throw its disks away, and make them as for a first boot."""
-        self.host.run(f'cd "$1" && rm -f *.qcow2 && {self._disks(spec)}', self._there)
+        self.host.run(f'umask 077; cd "$1" && rm -f *.qcow2 && {self._disks(spec)}', self._there)
 
     def saved_memory_bytes(self, spec: MachineSpec, snapshot: str) -> int:
         """What the memory of a snapshot takes inside the disk."""

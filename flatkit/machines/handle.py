@@ -13,26 +13,32 @@ from flatkit.machines.checkpoints import Checkpoint, list_checkpoints
 from flatkit.machines.console import read_tail
 from flatkit.machines.domain import domain_name
 from flatkit.machines.elsewhere import place_of
-from flatkit.machines.hypervisor import DomainState, Hypervisor, Status
+from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import load_host_keys, workshop_key
 from flatkit.machines.place import Place
+from flatkit.machines.records import Life, Record, RecordBroken
 from flatkit.machines.shell import Shell, open_shell
 from flatkit.machines.spec import Forward, MachineSpec
 from flatkit.machines.ssh import Connection, Endpoint, RunResult
-from flatkit.machines.store import Folder, Life, Record, folder_of, owner_id
+from flatkit.machines.states import DomainState, Status
+from flatkit.machines.store import Folder, folder_of, owner_id
 
 # Of a console that grew without measure, so much is read back at most, in bytes.
 _CONSOLE_READ = 8 * 1024 * 1024
 
 
 class MachineState(str, Enum):
-    """What a machine is, for people: ready and failed ones run; a leftover is what a crash left behind."""
+    """What a machine is, for people: ready and failed ones run; a leftover is what a crash left behind.
+
+    The record of a broken one cannot be read: nothing of it is removed unless a user asks for that.
+    """
 
     RUNNING = "running"
     BOOTING = "booting"
     PAUSED = "paused"
     STOPPED = "stopped"
     FAILED = "failed"
+    BROKEN = "broken"
     LEFTOVER = "leftover"
     ABSENT = "absent"
 
@@ -63,7 +69,7 @@ class Handle:
         return self._place
 
     def __repr__(self) -> str:
-        record = self.folder.find()
+        record = self.folder.peek()
         about = f", {record.spec.label}, ssh on port {ports.ssh_port(record.forwards)}" if record else ""
         return f"<Machine {self.name!r}{about}>"
 
@@ -71,7 +77,7 @@ class Handle:
 
     @property
     def record(self) -> Record:
-        """What is kept about it. Raises MachineNotFound."""
+        """What is kept about it. Raises MachineNotFound, RecordBroken."""
         return self.folder.get()
 
     @property
@@ -97,7 +103,10 @@ class Handle:
     @property
     def state(self) -> MachineState:
         """What it does now."""
-        record = self.folder.find()
+        try:
+            record = self.folder.find()
+        except RecordBroken:
+            return MachineState.BROKEN
         domain = record.domain if record else domain_name(owner_id(), self.name)
         found = self.hypervisor.status(domain).state
         if record is None:

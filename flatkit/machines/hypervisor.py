@@ -13,55 +13,22 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from types import ModuleType
 from typing import Any, TypeVar
 
 from flatkit.errors import MachineError, MachineNotFound, MissingDependency
+from flatkit.machines.access import Owner, parse_owner
 from flatkit.machines.domain import METADATA_URI, Tag, parse_tag
 from flatkit.machines.processes import kill_process
 from flatkit.machines.refusals import explain, unreachable
 from flatkit.machines.remote import RemoteHost, find_remote
+from flatkit.machines.states import DomainState, Status, parse_state
 
 DEFAULT_URI = "qemu:///session"
 
 _KILL_SECONDS = 10.0
 
 T = TypeVar("T")
-
-
-class DomainState(str, Enum):
-    """What a domain is doing; UNDEFINED when libvirt has none of that name."""
-
-    RUNNING = "running"
-    PAUSED = "paused"
-    STOPPED = "stopped"
-    CRASHED = "crashed"
-    UNDEFINED = "undefined"
-
-    def __str__(self) -> str:
-        return self.value
-
-    @property
-    def is_active(self) -> bool:
-        """Whether a QEMU process exists for it."""
-        return self in {DomainState.RUNNING, DomainState.PAUSED}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Status:
-    """A domain's state, and in words how it came to it; `passing` when it will leave that state by itself."""
-
-    state: DomainState
-    reason: str = ""
-    passing: bool = False
-
-    @property
-    def ending(self) -> str:
-        """Of a domain that does not run: why."""
-        if self.state is DomainState.UNDEFINED:
-            return "its domain was removed from outside"
-        return self.reason or f"its domain is {self.state}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +113,10 @@ class Hypervisor:
             lambda connection: (_dotted(connection.getLibVersion()), _dotted(connection.getVersion())),
         )
 
+    def qemu_owner(self) -> Owner | None:
+        """The user that QEMU runs as; None where that is the user whose libvirt it is."""
+        return self._call("ask for capabilities", lambda connection: parse_owner(connection.getCapabilities()))
+
     def define(self, xml: str) -> None:
         """Make a persistent domain, or replace the one of the same name and UUID."""
         self._call("define the domain", lambda connection: connection.defineXML(xml))
@@ -208,7 +179,7 @@ class Hypervisor:
             state, reason = self._on(domain, "look at", lambda found: found.state())
         except MachineNotFound:
             return Status(state=DomainState.UNDEFINED)
-        return _parse_state(load_binding(), state, reason)
+        return parse_state(load_binding(), state, reason)
 
     def activity(self, domain: str) -> Activity:
         """What the guest has used so far; nothing when it is off."""
@@ -302,7 +273,7 @@ class Hypervisor:
             for found in connection.listAllDomains():
                 try:
                     tag = parse_tag(found.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, METADATA_URI))
-                    status = _parse_state(libvirt, *found.state())
+                    status = parse_state(libvirt, *found.state())
                     if owner is None or tag.owner == owner:
                         result.append(OwnedDomain(domain=found.name(), tag=tag, status=status))
                 except (ValueError, libvirt.libvirtError):
@@ -365,35 +336,3 @@ class Hypervisor:
 
 def _dotted(number: int) -> str:
     return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
-
-
-def _parse_state(libvirt: ModuleType, state: int, reason: int) -> Status:
-    states = {
-        libvirt.VIR_DOMAIN_RUNNING: DomainState.RUNNING,
-        libvirt.VIR_DOMAIN_BLOCKED: DomainState.RUNNING,
-        libvirt.VIR_DOMAIN_SHUTDOWN: DomainState.RUNNING,
-        libvirt.VIR_DOMAIN_PAUSED: DomainState.PAUSED,
-        libvirt.VIR_DOMAIN_PMSUSPENDED: DomainState.PAUSED,
-        libvirt.VIR_DOMAIN_CRASHED: DomainState.CRASHED,
-    }
-    found = states.get(state, DomainState.STOPPED)
-    words = {
-        (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN): "the guest switched itself off",
-        (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED): "it was switched off from outside",
-        (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED): "its QEMU process died",
-        (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_FAILED): "it failed to start",
-        (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_DAEMON): "libvirt's daemon ended it",
-        (
-            libvirt.VIR_DOMAIN_PAUSED,
-            libvirt.VIR_DOMAIN_PAUSED_IOERROR,
-        ): "writing to its disk failed (is the disk full?)",
-        (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER): "it was paused",
-    }
-    at_work = {
-        libvirt.VIR_DOMAIN_PAUSED_SNAPSHOT: "a checkpoint is being saved",
-        libvirt.VIR_DOMAIN_PAUSED_SAVE: "it is being saved",
-        libvirt.VIR_DOMAIN_PAUSED_STARTING_UP: "it is being started",
-    }
-    if found is DomainState.PAUSED and reason in at_work:
-        return Status(state=found, reason=at_work[reason], passing=True)
-    return Status(state=found, reason=words.get((state, reason), ""))

@@ -17,12 +17,15 @@ from pathlib import Path
 
 from flatkit import paths
 from flatkit.errors import InputError
+from flatkit.files import read_regular
+from flatkit.machines.spec import text_from
 from flatkit.machines.store import holding, make_folder, write_atomically
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import lines_of, parse_json
 
 # What Flatcar's issuegen prints before the login prompt, and the lab image likewise.
 _HOST_KEY = re.compile(r"SSH host key: (SHA256:[A-Za-z0-9+/]{43})=? \((\w+)\)")
 
+_KEYS_MAX = 64 * 1024
 # OpenSSH's names of the kinds of key -> the algorithm names of the protocol.
 _ALGORITHMS = {
     "ED25519": ("ssh-ed25519",),
@@ -41,7 +44,7 @@ class KeyPair:
 
 def workshop_key() -> KeyPair:
     """The key that flatkit adds to each machine; made when it is first needed."""
-    folder = make_folder(paths.state_dir() / "ssh")
+    folder = make_folder(paths.state_dir() / "ssh", private=True)
     private, public = folder / "id_ed25519", folder / "id_ed25519.pub"
     with holding(folder / ".lock", what="the SSH key", wait=10.0):
         if not (private.exists() and public.exists()):
@@ -89,17 +92,26 @@ def algorithms_for(keys: Iterable[HostKey]) -> tuple[str, ...]:
 
 
 def load_host_keys(path: Path) -> tuple[HostKey, ...]:
-    """The pinned host keys; none when there are none yet."""
+    """The pinned host keys; none when there are none yet, or none that can be read."""
     try:
-        return tuple(HostKey(**entry) for entry in json.loads(path.read_text()))
+        return host_keys_from(parse_json(read_regular(path, limit=_KEYS_MAX)))
     except (OSError, ValueError, TypeError):
         return ()
+
+
+def host_keys_from(values: object) -> tuple[HostKey, ...]:
+    """The host keys in JSON values. Raises TypeError."""
+    if not isinstance(values, list) or not all(isinstance(entry, dict) for entry in values):
+        raise TypeError("expected a list of host keys")
+    return tuple(
+        HostKey(fingerprint=text_from(entry, "fingerprint"), kind=text_from(entry, "kind")) for entry in values
+    )
 
 
 def save_host_keys(path: Path, keys: Iterable[HostKey]) -> None:
     """Pin these host keys."""
     entries = [{"fingerprint": key.fingerprint, "kind": key.kind} for key in keys]
-    write_atomically(path, json.dumps(entries, indent=2) + "\n")
+    write_atomically(path, json.dumps(entries, indent=2) + "\n", mode=0o600)
 
 
 def read_key_file(path: Path) -> tuple[Path | None, tuple[str, ...]]:

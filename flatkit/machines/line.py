@@ -13,18 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatkit.errors import HostError, MachineError
+from flatkit.files import read_regular
 from flatkit.machines.remote import RemoteHost
 from flatkit.machines.spec import Forward
-from flatkit.machines.store import Folder, holding
+from flatkit.machines.store import Folder, holding, write_atomically
 from flatkit.run import run
+from flatkit.untrusted import is_number
 
 # Where QEMU listens on the other host: the same numbers as here, and never in the way of a program of that host's own.
 THERE = "127.0.0.2"
 
 _EXIT_SECONDS = 5.0
+_PORTS_MAX = 64 * 1024
 _TAKEN = re.compile(r"bind \[127\.0\.0\.1\]:(\d+): Address already in use|cannot listen to port: (\d+)")
 # `-f`: it returns when the forwards are there. The shell lets the console's text go to a file, and nothing hold on to us.
-_BEGIN = 'out="$1" said="$2"; shift 2; exec "$@" </dev/null >>"$out" 2>"$said"'
+_BEGIN = 'umask 077; out="$1" said="$2"; shift 2; exec "$@" </dev/null >>"$out" 2>"$said"'
 # The reader ends with the connection: `cat` sees the end of what it reads then.
 _FOLLOW = 'tail -c "+$1" -F "$2" 2>/dev/null'
 _SIZE = 'stat -c %s "$1" 2>/dev/null || echo 0'
@@ -47,17 +50,18 @@ class Line:
         """Open it, unless it is open with these ports. Raises HostError, MachineError for a port that is taken."""
         wanted = " ".join(str(forward) for forward in forwards)
         with holding(self.folder.path / ".line.lock", what="the line to it", wait=30.0):
-            if self.is_open and self._ports.exists() and self._ports.read_text() == wanted:
+            if self.is_open and self._ports_of_line() == wanted:
                 return
             # Of one that died without a word the socket is left, and no other could be made.
             self.close()
-            there = int(self.host.run(_SIZE, self.console).stdout or 0)
+            said = self.host.run(_SIZE, self.console).stdout.strip()
+            there = int(said) if is_number(said) else 0
             here = self.folder.console.stat().st_size if self.folder.console.exists() else 0
             if there > here:
                 # What was said meanwhile is here when this returns, not soon after.
                 self._begin(self.host.argv('tail -c "+$1" "$2"', str(here + 1), self.console))
             self._connect(forwards, begin=there + 1)
-            self._ports.write_text(wanted)
+            write_atomically(self._ports, wanted, mode=0o600)
 
     def _connect(self, forwards: Sequence[Forward], *, begin: int) -> None:
         options = ["-f", "-M", "-S", self._socket, "-o", "ControlPersist=no", "-o", "ExitOnForwardFailure=yes"]
@@ -81,7 +85,7 @@ class Line:
     def lend(self, port: int) -> None:
         """Let guests there reach a server on this host's port, as those here do. Raises HostError."""
         argv = [*self.host.ssh, "-S", self._socket, "-O", "forward", "-R", f"127.0.0.1:{port}:127.0.0.1:{port}"]
-        done = run([*argv, self.host.target], check=False, timeout=30)
+        done = run([*argv, "--", self.host.target], check=False, timeout=30)
         if done.status:
             raise HostError(
                 f'port "{port}" of this host cannot be lent to "{self.host.target}": {done.stderr.strip()}',
@@ -101,12 +105,18 @@ class Line:
         socket.unlink(missing_ok=True)
 
     def _tell(self, what: str) -> int:
-        argv = [*self.host.ssh, "-S", self._socket, "-O", what, self.host.target]
+        argv = [*self.host.ssh, "-S", self._socket, "-O", what, "--", self.host.target]
         return run(argv, check=False, timeout=15).status
 
     @property
     def _socket(self) -> str:
         return str(self.folder.path / "line")
+
+    def _ports_of_line(self) -> str:
+        try:
+            return read_regular(self._ports, limit=_PORTS_MAX).decode()
+        except (OSError, ValueError):
+            return ""
 
     @property
     def _ports(self) -> Path:

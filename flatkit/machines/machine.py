@@ -18,13 +18,15 @@ from flatkit.machines import ports
 from flatkit.machines.checkpoints import FRESH, Checkpoint, Shelf, check_checkpoint_name, find_checkpoint
 from flatkit.machines.crowd import turn
 from flatkit.machines.handle import Handle, MachineState, paused
-from flatkit.machines.hypervisor import DomainState, Hypervisor
+from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import HostKey, load_host_keys, save_host_keys
 from flatkit.machines.making import Maker, PoweredOn, remove
 from flatkit.machines.ready import Booting, Patience, Ready, ReadyWait
+from flatkit.machines.records import Life, Record
 from flatkit.machines.returning import Rewound, reach_again
 from flatkit.machines.spec import Accelerator, MachineSpec
-from flatkit.machines.store import Life, Record, locked
+from flatkit.machines.states import DomainState
+from flatkit.machines.store import locked
 from flatkit.machines.usual import BootKind
 
 log = logging.getLogger(__name__)
@@ -230,7 +232,7 @@ class Machine(Handle):
             if spec.name != self.name:
                 raise ValueError(f"the spec is for {spec.name!r}, not for {self.name!r}")
             return None
-        record = self.record
+        record = self.record  # raises for a broken one
         if state is MachineState.FAILED:
             raise MachineError(
                 f'the machine "{self.name}" failed to boot earlier and is kept for looking at: {record.cause}',

@@ -25,17 +25,9 @@ from flatkit.machines.elsewhere import say_where
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import save_host_keys
 from flatkit.machines.place import Place
+from flatkit.machines.records import Life, Record, RecordBroken, RecordNewer
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec
-from flatkit.machines.store import (
-    Folder,
-    Life,
-    Record,
-    check_cancel,
-    make_folder,
-    owner_id,
-    saying_disk_full,
-    taken_ports,
-)
+from flatkit.machines.store import Folder, check_cancel, make_folder, owner_id, saying_disk_full, taken_ports
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +68,7 @@ class Maker:
             self._check_room(spec)
             record = self._plan(spec, accelerator)
             undo.callback(remove, self.place, self.hypervisor)
-            make_folder(self.folder.path)
+            make_folder(self.folder.path, private=True)
             self.folder.save(record)
             self.place.make(spec)
             check_cancel(self.cancel)
@@ -152,6 +144,7 @@ class Maker:
     def _power_on(self, record: Record, start: Callable[[Record], None] | None = None) -> PoweredOn:
         """Define and start the domain; a port that was stolen at the last moment is replaced when we had chosen it."""
         offset = self.place.prepare_console()
+        self.place.close_files(record.spec, self.hypervisor.qemu_owner())
         for _ in range(_PORT_TRIES):
             self._define(record)
             try:
@@ -226,6 +219,7 @@ def remove(place: Place, hypervisor: Hypervisor) -> list[str]:
     folder = place.folder
     domain = domain_name(owner_id(), folder.name)
     try:
+        _refuse_newer(folder)
         hypervisor.destroy(domain)
         hypervisor.undefine(domain)
     except MissingDependency as error:
@@ -240,8 +234,18 @@ def remove(place: Place, hypervisor: Hypervisor) -> list[str]:
         return [str(error)]
     except OSError as error:
         log.warning("removing the machine %s: %s", folder.name, error)
-        return [f'the folder "{folder.path}" cannot be removed: {error.strerror}']
+        return [f'the folder "{folder.path}" cannot be removed: {error.strerror or error}']
     return []
+
+
+def _refuse_newer(folder: Folder) -> None:
+    """Raise RecordNewer for a machine of a newer flatkit: it may have what this one does not know of."""
+    try:
+        folder.find()
+    except RecordNewer:
+        raise
+    except RecordBroken:
+        return
 
 
 def _chosen_by_us(record: Record) -> set[Forward]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from flatkit.events import Observer
 from flatkit.machines.accelerator import Acceleration, choose_for
+from flatkit.machines.access import Owner, close, make_private
 from flatkit.machines.disks import Room, check_images, make_disks, measure_room, saved_memory_bytes
 from flatkit.machines.domain import DomainFiles
 from flatkit.machines.spec import Forward, MachineSpec
@@ -48,11 +49,17 @@ class Place:
 
     def make(self, spec: MachineSpec) -> None:
         """Make its folder, its config and its disks. Raises CommandFailed, MissingDependency, ImageError, HostError."""
-        make_folder(self.folder.path)
+        make_folder(self.folder.path, private=True)
         files = self.folder.files(spec)
         if files.ignition:
-            write_atomically(files.ignition, spec.ignition)
+            write_atomically(files.ignition, spec.ignition, mode=0o600)
         make_disks(spec, files)
+
+    def close_files(self, spec: MachineSpec, owner: Owner | None) -> None:
+        """Keep other users of that host from its files; `owner` is the user that QEMU runs as. Raises OSError, HostError."""
+        files = self.folder.files(spec)
+        config = (files.ignition,) if files.ignition else ()
+        close(self.folder.path, owner, for_qemu=(*config, files.console, files.overlay, *files.extra_disks))
 
     def has_disk(self, spec: MachineSpec) -> bool:
         """Whether its disk is there."""
@@ -78,7 +85,7 @@ class Place:
     def prepare_console(self) -> int:
         """Make the console's file; where what comes next will begin in it."""
         # Made by us, so that we may read it: libvirt's log daemon would make it for its own user alone.
-        self.folder.console.touch(mode=0o644)
+        make_private(self.folder.console)
         return self.folder.console.stat().st_size
 
     def open_line(self, forwards: Sequence[Forward]) -> None:

@@ -19,10 +19,11 @@ from flatkit.events import ConsoleLine, Observer, Said, Waiting
 from flatkit.machines.banner import BannerProbe
 from flatkit.machines.console import ConsoleReader
 from flatkit.machines.failures import Failure, telling_lines
-from flatkit.machines.hypervisor import Activity, DomainState, Status
+from flatkit.machines.hypervisor import Activity
 from flatkit.machines.ignition_log import find_fetching, find_trouble
 from flatkit.machines.keys import HostKey, parse_host_key
 from flatkit.machines.pulse import Pulse
+from flatkit.machines.states import DomainState, Status
 from flatkit.machines.store import check_cancel
 from flatkit.machines.timeline import Timeline
 from flatkit.machines.usual import BootKind, recall, remember

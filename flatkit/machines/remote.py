@@ -10,13 +10,19 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from flatkit.errors import CommandFailed, HostError
 from flatkit.run import Result, run, stream
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import lines_of, printable
 
 _TIMEOUT = 60.0
+# libvirt's drivers that run flatkit's machines (test: in its tests), and how they are reached.
+_SCHEME = re.compile(r"(qemu|test)(\+[a-z0-9]+)?")
+_PATHS = ("/session", "/system", "/embed")
+# Neither may begin as an option of ssh does; an IPv6 address has no letters beside its digits and a zone.
+_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
+_USER = re.compile(r"[A-Za-z0-9_.+=@\\][A-Za-z0-9_.+=@\\$-]*")
 _SSH_SAID = re.compile(r"ssh: |Permission denied \(|Host key verification|kex_exchange|No route to host|known_hosts")
 # ssh's own status for "no connection".
 _NO_CONNECTION = 255
@@ -34,7 +40,7 @@ class RemoteHost:
 
     def argv(self, script: str, *words: str, options: Sequence[str] = ()) -> list[str]:
         """The call that runs a shell script there; `words` are its $1, $2 and so on."""
-        return [*self.ssh, *options, self.target, shlex.join(["sh", "-c", script, "flatkit", *words])]
+        return [*self.ssh, *options, "--", self.target, shlex.join(["sh", "-c", script, "flatkit", *words])]
 
     def run(self, script: str, *words: str, check: bool = True, text: str = "", timeout: float = _TIMEOUT) -> Result:
         """Run a shell script there; `text` is what it reads. Raises HostError, CommandFailed, WaitTimeout."""
@@ -80,8 +86,39 @@ class RemoteHost:
 
 def is_remote(uri: str) -> bool:
     """Whether a libvirt URI leads to another host: `driver+ssh://HOST/...`, or `driver://HOST/...`."""
-    _, found, rest = uri.partition("://")
-    return bool(found) and not rest.startswith("/")
+    return bool(urlsplit(check_uri(uri)).netloc)
+
+
+def check_uri(uri: str) -> str:
+    """Return a libvirt URI that flatkit can use. Raises HostError."""
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port  # raises for one that is not a number
+        why = _find_fault(uri, parts)
+    except ValueError as error:
+        why = f"it is not an URI: {printable(error)}"
+    if why:
+        raise HostError(
+            f'libvirt cannot be reached by the URI "{printable(uri)}" of LIBVIRT_DEFAULT_URI: {why}; '
+            "expected qemu:///session, qemu:///system or qemu+ssh://HOST/system",
+            hint="unset LIBVIRT_DEFAULT_URI   (your own session is used then)",
+        )
+    return uri
+
+
+def _find_fault(uri: str, parts: SplitResult) -> str:
+    """What is wrong with an URI in words; "" for a good one."""
+    if not uri.isascii() or not uri.isprintable() or " " in uri:
+        return "it has a character that must be percent-encoded"
+    if not uri.startswith(f"{parts.scheme}://") or not _SCHEME.fullmatch(parts.scheme):
+        return f'"{printable(parts.scheme or uri)}" is no driver that flatkit knows'
+    if parts.netloc and not _HOST.fullmatch(parts.hostname or ""):
+        return f'"{printable(parts.hostname or parts.netloc)}" cannot be a host'
+    if parts.username is not None and not _USER.fullmatch(parts.username):
+        return f'"{printable(parts.username)}" cannot be a user'
+    if parts.scheme.startswith("qemu") and parts.path not in _PATHS:
+        return f'its path is "{printable(parts.path)}"'
+    return ""
 
 
 def find_remote(uri: str) -> RemoteHost | None:
@@ -91,7 +128,7 @@ def find_remote(uri: str) -> RemoteHost | None:
     parts = urlsplit(uri)
     if not parts.scheme.endswith("+ssh") or not parts.hostname:
         raise HostError(
-            f'libvirt at "{uri}" is on another host, and flatkit goes there by SSH alone: expected qemu+ssh://HOST/session',
+            f'libvirt at "{printable(uri)}" is on another host, and flatkit goes there by SSH alone: expected qemu+ssh://HOST/session',
             hint=f"export LIBVIRT_DEFAULT_URI=qemu+ssh://{parts.hostname or 'HOST'}/session",
         )
     asked = {key: values[-1] for key, values in parse_qs(parts.query).items()}

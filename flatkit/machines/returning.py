@@ -19,9 +19,10 @@ from flatkit.events import Observer, phase
 from flatkit.machines import ports
 from flatkit.machines.banner import BannerProbe
 from flatkit.machines.handle import Handle
-from flatkit.machines.hypervisor import DomainState, Status
+from flatkit.machines.records import Record
 from flatkit.machines.ssh import Connection
-from flatkit.machines.store import Record, check_cancel
+from flatkit.machines.states import DomainState, Status
+from flatkit.machines.store import check_cancel
 
 # How long the SSH server of a machine that was brought back may take to answer, in seconds with KVM.
 _PATIENCE = 30.0

@@ -5,7 +5,6 @@ Nothing here touches the host; machine.py does.
 
 from __future__ import annotations
 
-import json
 import platform
 import re
 from collections.abc import Mapping
@@ -15,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from flatkit.errors import HostError, InputError, UsageError
+from flatkit.untrusted import parse_json, printable
 
 # Also a host name (RFC 1123), a folder's name and part of a domain's name: the strictest of the three decides.
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 
 SMALLEST_MEMORY_MIB = 256
+_IGNITION_MAX = 64 * 1024 * 1024
+# No option of ssh's, and no other host.
+_USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 # So many slots of the PCI bus are kept for them (domain.py).
 MOST_EXTRA_DISKS = 8
 
@@ -136,19 +139,25 @@ class Forward:
 
 def parse_forward(text: str) -> Forward:
     """Read `HOST:GUEST`, for example `8080:80`. Raises UsageError."""
-    found = re.fullmatch(r"(\d{1,5}):(\d{1,5})", text.strip())
+    found = re.fullmatch(r"([0-9]{1,5}):([0-9]{1,5})", text.strip(" "))
     if not found:
         raise UsageError(
-            f'the forward "{text}" is not understood: expected HOST:GUEST, two port numbers', hint="--forward 8080:80"
+            f'the forward "{printable(text)}" is not understood: expected HOST:GUEST, two port numbers',
+            hint="--forward 8080:80",
         )
     return Forward(host=int(found[1]), guest=int(found[2]))
 
 
+def is_name(name: str) -> bool:
+    """Tell whether a machine can have this name."""
+    return _NAME.fullmatch(name) is not None
+
+
 def check_name(name: str) -> str:
     """Return a machine's name if it is one. Raises UsageError."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise UsageError(
-            f'"{name}" cannot be a machine\'s name: expected 1 to 32 of a-z, 0-9 and "-", no "-" at either end',
+            f'"{printable(name)}" cannot be a machine\'s name: expected 1 to 32 of a-z, 0-9 and "-", no "-" at either end',
             hint="flatkit up --name web",
         )
     return name
@@ -159,12 +168,12 @@ def _check_ignition(text: str) -> None:
     if not text:
         return
     try:
-        found = "ignition" in json.loads(text)
+        found = "ignition" in parse_json(text, limit=_IGNITION_MAX)
     except (ValueError, TypeError):
         found = False
     if not found:
         raise InputError(
-            f'"{text.strip()[:40]}" is no Ignition config: expected JSON with the key "ignition"',
+            f'"{printable(text.strip(), limit=40)}" is no Ignition config: expected JSON with the key "ignition"',
             hint="a Butane config becomes Ignition with: flatkit butane FILE",
         )
 
@@ -210,6 +219,8 @@ class MachineSpec:
             raise UsageError(
                 f'an {self.arch} machine has no BIOS: expected the firmware "uefi"', hint="--firmware uefi"
             )
+        if not _USER.fullmatch(self.ssh_user):
+            raise UsageError(f'"{printable(self.ssh_user)}" cannot be a user of a machine; expected one such as "core"')
         if self.cpus < 1:
             raise UsageError(f'a machine with "{self.cpus}" processors cannot be made: expected at least 1')
         if any(gib < 1 for gib in (*self.extra_disks_gib, self.disk_gib or 1)):
@@ -243,17 +254,73 @@ class MachineSpec:
 
 
 def spec_from_dict(values: Mapping[str, Any]) -> MachineSpec:
-    """The spec that `as_dict` wrote. Raises KeyError, TypeError or ValueError for anything else."""
-    fields = dict(values)
-    boot = fields["boot"]
-    fields["boot"] = (
-        DirectBoot(kernel=Path(boot["kernel"]), initrd=Path(boot["initrd"]), cmdline=boot["cmdline"]) if boot else None
+    """The spec that `as_dict` wrote, in this version or another: a missing key has its default, an unknown one is ignored.
+
+    Raises ValueError or TypeError for anything else.
+    """
+    boot = values.get("boot")
+    if boot is not None and not isinstance(boot, Mapping):
+        raise TypeError('"boot" is not an object')
+    key_file, firmware = text_from(values, "key_file", ""), text_from(values, "firmware", "")
+    return MachineSpec(
+        name=text_from(values, "name"),
+        disk=Path(text_from(values, "disk")),
+        disk_format=text_from(values, "disk_format", "raw"),
+        boot=_boot(boot) if boot else None,
+        memory_mib=_whole(values.get("memory_mib", 1024), "memory_mib"),
+        cpus=_whole(values.get("cpus", 2), "cpus"),
+        arch=Arch(text_from(values, "arch", Arch.X86_64.value)),
+        forwards=forwards_from(values),
+        extra_disks_gib=tuple(_whole(gib, "extra_disks_gib") for gib in _list(values, "extra_disks_gib")),
+        disk_gib=None if values.get("disk_gib") is None else _whole(values["disk_gib"], "disk_gib"),
+        ignition=text_from(values, "ignition", ""),
+        label=text_from(values, "label", ""),
+        ssh_user=text_from(values, "ssh_user", "core"),
+        key_file=Path(key_file) if key_file else None,
+        firmware=Firmware(firmware) if firmware else None,
+        extra_images=tuple(Path(_text(path, "extra_images")) for path in _list(values, "extra_images")),
     )
-    fields["disk"] = Path(fields["disk"])
-    fields["arch"] = Arch(fields["arch"])
-    fields["key_file"] = Path(fields["key_file"]) if fields["key_file"] else None
-    fields["extra_images"] = tuple(Path(path) for path in fields.get("extra_images", ()))
-    fields["firmware"] = Firmware(fields["firmware"]) if fields.get("firmware") else None
-    fields["forwards"] = tuple(Forward(**forward) for forward in fields["forwards"])
-    fields["extra_disks_gib"] = tuple(fields["extra_disks_gib"])
-    return MachineSpec(**fields)
+
+
+def _boot(values: Mapping[str, Any]) -> DirectBoot:
+    return DirectBoot(
+        kernel=Path(text_from(values, "kernel")),
+        initrd=Path(text_from(values, "initrd")),
+        cmdline=text_from(values, "cmdline"),
+    )
+
+
+def forwards_from(values: Mapping[str, Any]) -> tuple[Forward, ...]:
+    """The forwards in JSON values. Raises ValueError or TypeError."""
+    found = _list(values, "forwards")
+    if not all(isinstance(forward, Mapping) for forward in found):
+        raise TypeError('"forwards" has an entry that is not an object')
+    return tuple(
+        Forward(host=_whole(forward.get("host"), "host"), guest=_whole(forward.get("guest"), "guest"))
+        for forward in found
+    )
+
+
+def text_from(values: Mapping[str, Any], key: str, default: str | None = None) -> str:
+    """The text at a key of JSON values, or the default for a key that is missing or null. Raises TypeError."""
+    found = values.get(key)
+    return default if found is None and default is not None else _text(found, key)
+
+
+def _text(value: object, key: str) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise TypeError(f'"{key}" is not a text')
+    return value
+
+
+def _whole(value: object, key: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not -(2**31) < value < 2**31:
+        raise TypeError(f'"{key}" is not a whole number')
+    return value
+
+
+def _list(values: Mapping[str, Any], key: str) -> list[Any]:
+    found = values.get(key)
+    if found is not None and not isinstance(found, list):
+        raise TypeError(f'"{key}" is not a list')
+    return found or []

@@ -311,7 +311,7 @@ class Connection:
                 f'its host key is "{shown}", expected {expected}',
                 hint=f"flatkit down {endpoint.name}, then boot it again",
             )
-        write_atomically(endpoint.known_hosts, f"{endpoint.alias} {key.get_name()} {key.get_base64()}\n")
+        write_atomically(endpoint.known_hosts, f"{endpoint.alias} {key.get_name()} {key.get_base64()}\n", mode=0o600)
 
 
 def _load_key(module: ModuleType, path: Path) -> paramiko.PKey:

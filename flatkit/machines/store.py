@@ -6,27 +6,29 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from flatkit import paths
 from flatkit.errors import Cancelled, HostError, MachineError, MachineNotFound
+from flatkit.files import write_atomic
 from flatkit.machines.domain import DomainFiles
-from flatkit.machines.spec import Accelerator, Forward, MachineSpec, check_name, spec_from_dict
+from flatkit.machines.records import Record, RecordBroken, read_record
+from flatkit.machines.spec import MachineSpec, check_name, is_name
+from flatkit.untrusted import printable
 
-_FORMAT = 1
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def owner_id() -> str:
@@ -43,69 +45,30 @@ def _host_id() -> str:
     return socket.gethostname()
 
 
-class Life(str, Enum):
-    """How far a machine got in its life, as its record says."""
+def make_folder(path: Path, *, private: bool = False) -> Path:
+    """Make a folder that QEMU can enter: for root it runs as libvirt's own user. A private one is for its owner alone.
 
-    MAKING = "making"
-    READY = "ready"
-    FAILED = "failed"
-
-    def __str__(self) -> str:
-        return self.value
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """What is known about a machine besides its files. `forwards` are the real ones, SSH among them."""
-
-    spec: MachineSpec
-    uuid: str
-    domain: str
-    accelerator: Accelerator
-    forwards: tuple[Forward, ...]
-    created: str
-    life: Life = Life.MAKING
-    cause: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready values. The Ignition text is left out: it stands in a file of its own."""
-        spec = self.spec.as_dict()
-        del spec["ignition"]
-        return {
-            "format": _FORMAT,
-            "spec": spec,
-            "uuid": self.uuid,
-            "domain": self.domain,
-            "accelerator": self.accelerator.value,
-            "forwards": [{"host": forward.host, "guest": forward.guest} for forward in self.forwards],
-            "created": self.created,
-            "life": self.life.value,
-            "cause": self.cause,
-        }
-
-
-def _record_from(values: dict[str, Any], ignition: str) -> Record:
-    return Record(
-        spec=spec_from_dict({**values["spec"], "ignition": ignition}),
-        uuid=values["uuid"],
-        domain=values["domain"],
-        accelerator=Accelerator(values["accelerator"]),
-        forwards=tuple(Forward(**forward) for forward in values["forwards"]),
-        created=values["created"],
-        life=Life(values["life"]),
-        cause=values["cause"],
-    )
-
-
-def make_folder(path: Path) -> Path:
-    """Make a folder that QEMU can enter: for root it runs as libvirt's own user."""
+    Raises HostError, also for a full disk.
+    """
     mode = 0o711 if os.geteuid() == 0 else 0o700
-    for folder in (*reversed(path.parents), path):
-        if not folder.exists():
-            with suppress(FileExistsError):
-                folder.mkdir()
-                # mkdir obeys the umask, which may keep everyone out.
-                folder.chmod(mode)
+    with saying_disk_full(path):
+        try:
+            for folder in (*reversed(path.parents), path):
+                if not folder.is_dir():
+                    with suppress(FileExistsError):
+                        folder.mkdir(mode=0o700)
+                        if not (private and folder == path):
+                            # mkdir obeys the umask, which may keep everyone out.
+                            folder.chmod(mode)
+            if not path.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
+            raise HostError(
+                f'the folder "{printable(path)}" cannot be made: {error.strerror}',
+                hint="set FLATKIT_STATE and FLATKIT_CACHE to folders that you may write to",
+            ) from None
     return path
 
 
@@ -120,17 +83,7 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
 def write_bytes_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """The same with bytes."""
     with saying_disk_full(path.parent):
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).chmod(mode)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_atomic(path, data, mode=mode)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,10 +120,8 @@ class Folder:
     def files(self, spec: MachineSpec) -> DomainFiles:
         """Where the domain's files lie."""
         extra = tuple(self.path / f"disk{number}.qcow2" for number in range(1, spec.extra_disks + 1))
-        ignition = self.path / "config.ign" if spec.ignition else None
-        return DomainFiles(
-            overlay=self.path / "overlay.qcow2", console=self.console, ignition=ignition, extra_disks=extra
-        )
+        ignition = self._config if spec.ignition else None
+        return DomainFiles(overlay=self._overlay, console=self.console, ignition=ignition, extra_disks=extra)
 
     def exists(self) -> bool:
         """Whether anything is there, whole or not."""
@@ -178,7 +129,7 @@ class Folder:
 
     def save(self, record: Record) -> Record:
         """Write the record."""
-        write_atomically(self.path / "machine.json", json.dumps(record.as_dict(), indent=2) + "\n")
+        write_atomically(self._record, json.dumps(record.as_dict(), indent=2) + "\n", mode=0o600)
         return record
 
     def update(self, record: Record, **changes: Any) -> Record:
@@ -186,25 +137,54 @@ class Folder:
         return self.save(replace(record, **changes))
 
     def find(self) -> Record | None:
-        """The record, or None when there is none that can be read: the leftover of a crash."""
+        """The record, or None for a folder without one: the leftover of a crash. Raises RecordBroken."""
+        record = read_record(self._record, self._config)
+        if record is None and self._overlay.exists():
+            # A record is written before the disk, and removed after it.
+            raise RecordBroken(
+                f'the machine "{self.name}" cannot be used: "{self._record}" is gone; its disks are left as they are',
+                hint=f"restore that file, or remove the machine with its disks: flatkit down {self.name}",
+            )
+        return record
+
+    def peek(self) -> Record | None:
+        """The record, None also when it cannot be read."""
         try:
-            values = json.loads((self.path / "machine.json").read_text())
-            ignition = self.path / "config.ign"
-            return _record_from(values, ignition.read_text() if ignition.exists() else "")
-        except (OSError, ValueError, KeyError, TypeError):
+            return self.find()
+        except RecordBroken:
             return None
 
     def get(self) -> Record:
-        """The record. Raises MachineNotFound."""
+        """The record. Raises MachineNotFound, RecordBroken."""
         record = self.find()
         if record is None:
             raise MachineNotFound(f'there is no machine named "{self.name}"', hint="flatkit list")
         return record
 
     def remove(self) -> None:
-        """Remove the folder with all in it. Raises OSError."""
+        """Remove the folder with all in it, the record last. Raises OSError."""
+        if self.path.is_symlink():
+            raise OSError(errno.ELOOP, "it is a symbolic link")
         with suppress(FileNotFoundError):
-            shutil.rmtree(self.path)
+            for path in self.path.iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif path != self._record:
+                    path.unlink(missing_ok=True)
+            self._record.unlink(missing_ok=True)
+            self.path.rmdir()
+
+    @property
+    def _record(self) -> Path:
+        return self.path / "machine.json"
+
+    @property
+    def _config(self) -> Path:
+        return self.path / "config.ign"
+
+    @property
+    def _overlay(self) -> Path:
+        return self.path / "overlay.qcow2"
 
 
 def folder_of(name: str) -> Folder:
@@ -213,17 +193,23 @@ def folder_of(name: str) -> Folder:
 
 
 def folders() -> list[Folder]:
-    """Every machine's folder, by name."""
+    """Every machine's folder, by name; what has a name that no machine can have is not flatkit's. Raises HostError."""
+    there = paths.machines_dir()
     try:
-        found = sorted(path for path in paths.machines_dir().iterdir() if path.is_dir())
+        found = sorted(path for path in there.iterdir() if is_name(path.name) and path.is_dir())
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise HostError(
+            f'the machines in "{there}" cannot be listed: {error.strerror}',
+            hint="set FLATKIT_STATE to a folder of your own",
+        ) from None
     return [Folder(path=path) for path in found]
 
 
 def taken_ports() -> set[int]:
     """The host ports that machines have, running or not."""
-    records = (folder.find() for folder in folders())
+    records = (folder.peek() for folder in folders())
     return {forward.host for record in records if record for forward in record.forwards}
 
 
@@ -249,7 +235,7 @@ def holding(path: Path, *, what: str, wait: float, cancel: threading.Event | Non
     import filelock
 
     make_folder(path.parent)
-    lock = filelock.FileLock(path)
+    lock = filelock.FileLock(path, mode=0o600)
     deadline = time.monotonic() + wait
     while True:
         check_cancel(cancel)
@@ -262,6 +248,11 @@ def holding(path: Path, *, what: str, wait: float, cancel: threading.Event | Non
                     f"another flatkit is at work on {what}, and did not finish within {wait:g} s",
                     hint="wait for it, or look with: flatkit list",
                 ) from None
+        except OSError as error:
+            raise HostError(
+                f'the lock "{path}" cannot be held: {error.strerror or error}',
+                hint="set FLATKIT_STATE to a folder that you may write to",
+            ) from None
     try:
         yield
     finally:
@@ -277,11 +268,9 @@ def check_cancel(cancel: threading.Event | None) -> None:
 @contextmanager
 def saying_disk_full(folder: Path) -> Iterator[None]:
     """Turn the host's "no space left" into an error with a way out."""
-    import errno
-
     try:
         yield
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno not in _FULL:
             raise
         raise HostError(f'the disk that holds "{folder}" is full', hint="flatkit clean", details=str(error)) from None

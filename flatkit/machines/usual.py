@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatkit import paths
+from flatkit.files import read_regular
 from flatkit.machines.spec import Accelerator
 from flatkit.machines.store import make_folder, write_atomically
+from flatkit.untrusted import parse_json
 
 # How much the newest boot counts against all earlier ones.
 _WEIGHT = 0.5
+_MEMORY_MAX = 1024 * 1024
+# A boot of a day counts as none.
+_LONGEST = 86400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +62,13 @@ def _memory() -> Path:
 
 def _read() -> dict[str, dict[str, float]]:
     with suppress(OSError, ValueError):
-        known = json.loads(_memory().read_text())
+        known = parse_json(read_regular(_memory(), limit=_MEMORY_MAX))
         if isinstance(known, dict) and all(_is_row(row) for row in known.values()):
             return known
     return {}
 
 
 def _is_row(row: object) -> bool:
-    return isinstance(row, dict) and all(isinstance(seconds, (int, float)) for seconds in row.values())
+    return isinstance(row, dict) and all(
+        isinstance(seconds, (int, float)) and 0 <= seconds < _LONGEST for seconds in row.values()
+    )

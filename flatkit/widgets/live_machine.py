@@ -192,7 +192,7 @@ class LiveMachine(MachineCommands, Twin):
         job, progress = self._job, self._progress
         busy = bool(job and job.is_running)
         error = None if busy or job is None else job.error
-        record = self._machine.folder.find()
+        record = self._machine.folder.peek()
         try:
             state = job.title if busy and job else str(self._machine.state)
         except FlatkitError as fault:

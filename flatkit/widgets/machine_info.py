@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 from flatkit.errors import FlatkitError
 from flatkit.machines import Checkpoint, ports
-from flatkit.machines.store import Record
+from flatkit.machines.records import Record
 from flatkit.steps import Fact
 from flatkit.untrusted import lines_of
 

@@ -16,9 +16,9 @@ from flatkit.machines import place as place_module
 from flatkit.machines.checkpoints import Shelf, check_checkpoint_name, list_checkpoints
 from flatkit.machines.disks import Room
 from flatkit.machines.domain import with_forwards, without_parent
-from flatkit.machines.hypervisor import DomainState, Status
 from flatkit.machines.returning import Rewound
 from flatkit.machines.spec import Forward
+from flatkit.machines.states import DomainState, Status
 from flatkit.testing.hypervisor import FakeHypervisor
 
 NOW = "1790000000.25"

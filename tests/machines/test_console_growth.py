@@ -13,8 +13,9 @@ import pytest
 from flatkit.errors import Cancelled
 from flatkit.events import ConsoleLine, Event, Observer
 from flatkit.machines.console import ConsoleReader, read_tail
-from flatkit.machines.hypervisor import Activity, DomainState, Status
+from flatkit.machines.hypervisor import Activity
 from flatkit.machines.ready import Booting, ReadyWait
+from flatkit.machines.states import DomainState, Status
 from flatkit.machines.store import Folder
 
 GIB = 1024**3

@@ -15,8 +15,9 @@ from flatkit.errors import Cancelled, HostError, MachineError, MachineNotFound, 
 from flatkit.machines import accelerator as accelerator_module
 from flatkit.machines import ports, store
 from flatkit.machines.accelerator import choose, try_kernel
+from flatkit.machines.records import Life, Record, RecordBroken
 from flatkit.machines.spec import Accelerator, Arch, Forward, MachineSpec
-from flatkit.machines.store import Folder, Life, Record, folder_of, locked, make_folder, owner_id, write_atomically
+from flatkit.machines.store import Folder, folder_of, locked, make_folder, owner_id, write_atomically
 from flatkit.run import Result
 
 
@@ -203,14 +204,26 @@ def test_a_record_survives_the_disk() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"spec": {}}', '{"spec": 3}', "null"])
-def test_a_torn_record_is_a_leftover_and_no_crash(text: str) -> None:
+def test_a_torn_record_is_an_error_of_its_own(text: str) -> None:
     folder = saved()
     (folder.path / "machine.json").write_text(text)
-    assert folder.find() is None
+    with pytest.raises(RecordBroken, match=r'"[^"]*/machine.json" cannot be read') as caught:
+        folder.get()
+    assert "flatkit down web" in caught.value.hint
     assert folder.exists()
+    assert store.taken_ports() == set()
+
+
+def test_a_folder_without_a_record_is_the_leftover_of_a_crash() -> None:
+    folder = saved()
+    (folder.path / "machine.json").unlink()
+    assert folder.find() is None
     with pytest.raises(MachineNotFound):
         folder.get()
-    assert store.taken_ports() == set()
+    # A record is written before the disk, and removed after it.
+    folder.files(record().spec).overlay.touch()
+    with pytest.raises(RecordBroken, match="is gone"):
+        folder.get()
 
 
 def test_a_write_that_fails_leaves_the_old_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

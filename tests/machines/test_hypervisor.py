@@ -14,8 +14,9 @@ from flatkit.errors import HostError, MachineError, MachineNotFound, MissingDepe
 from flatkit.machines import hypervisor as module
 from flatkit.machines import processes, refusals
 from flatkit.machines.domain import METADATA_URI, Tag
-from flatkit.machines.hypervisor import DomainState, Hypervisor, default_uri, explain
+from flatkit.machines.hypervisor import Hypervisor, default_uri, explain
 from flatkit.machines.ports import parse_refused_port
+from flatkit.machines.states import DomainState
 
 URI = "test:///default"
 

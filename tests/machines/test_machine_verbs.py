@@ -36,8 +36,10 @@ from flatkit.machines import making as making_module
 from flatkit.machines import place as place_module
 from flatkit.machines.disks import Room
 from flatkit.machines.domain import domain_name
-from flatkit.machines.hypervisor import DomainState, Hypervisor, Status
-from flatkit.machines.store import Life, owner_id
+from flatkit.machines.hypervisor import Hypervisor
+from flatkit.machines.records import Life
+from flatkit.machines.states import DomainState, Status
+from flatkit.machines.store import owner_id
 from flatkit.testing.guest import BOOT, FakeGuest
 from flatkit.testing.hypervisor import FakeHypervisor
 
@@ -332,7 +334,8 @@ def test_an_error_at_any_point_of_making_undoes_everything(
 def test_leftovers_of_a_crash_are_cleaned_by_the_next_up(
     up: Machine, hypervisor: FakeHypervisor, spec: MachineSpec
 ) -> None:
-    (up.folder.path / "machine.json").write_text("{ torn")
+    (up.folder.path / "machine.json").unlink()
+    up.folder.files(spec).overlay.unlink()
     assert up.state is MachineState.LEFTOVER
     assert [(info.name, info.state) for info in list_machines(hypervisor)] == [("web", MachineState.LEFTOVER)]
     again = Machine("web", hypervisor=hypervisor).up(spec, accelerator=Accelerator.TCG)

@@ -52,7 +52,7 @@ def test_other_ways_are_refused_with_the_one_that_goes(uri: str) -> None:
 def near(tmp_path: Path) -> RemoteHost:
     """A "host" whose ssh runs what it is told on this one, as a login shell would."""
     ssh = tmp_path / "ssh"
-    ssh.write_text('#!/bin/sh\nshift\nexec sh -c "$*"\n')
+    ssh.write_text('#!/bin/sh\n[ "$1 $2" = "-- near" ] || exit 9\nshift 2\nexec sh -c "$*"\n')
     ssh.chmod(0o755)
     return RemoteHost(ssh=(str(ssh),), target="near")
 

@@ -13,9 +13,10 @@ from flatkit.errors import BootFailed, Cancelled, WaitTimeout
 from flatkit.events import Event, Observer, PhaseStarted, Said, Tape, Waiting
 from flatkit.machines import pulse as pulse_module
 from flatkit.machines import ready as ready_module
-from flatkit.machines.hypervisor import Activity, DomainState, Status
+from flatkit.machines.hypervisor import Activity
 from flatkit.machines.ports import find_free_port
 from flatkit.machines.ready import Booting, Patience, ReadyWait
+from flatkit.machines.states import DomainState, Status
 from flatkit.machines.usual import BootKind
 from flatkit.testing.guest import FakeGuest
 from flatkit.widgets import progress as progress_module

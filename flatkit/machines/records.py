@@ -1,0 +1,156 @@
+"""The record of a machine: persistent metadata as JSON, written by one flatkit and read by others, older and newer ones.
+
+A missing key has a default, an unknown one is ignored. A record that cannot be read, or whose format is newer than this
+flatkit's, is an error of its own and never a sign that the machine may be removed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from flatkit.errors import InputError, MachineError
+from flatkit.files import read_regular
+from flatkit.machines.spec import Accelerator, Forward, MachineSpec, forwards_from, spec_from_dict, text_from
+from flatkit.untrusted import parse_json, printable
+
+FORMAT = 1
+
+_RECORD_MAX = 1024 * 1024
+_IGNITION_MAX = 64 * 1024 * 1024
+_SHOWN_MAX = 2000
+_UUID = re.compile(r"[0-9A-Za-z-]{0,64}")
+_OWNER = re.compile(r"[0-9a-z]{1,8}")
+
+
+class RecordBroken(MachineError):
+    """The record of a machine cannot be read; its disks are left alone."""
+
+
+class RecordNewer(RecordBroken):
+    """The record was written by a newer flatkit."""
+
+
+class Life(str, Enum):
+    """How far a machine got in its life, as its record says."""
+
+    MAKING = "making"
+    READY = "ready"
+    FAILED = "failed"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Metadata of a machine. `forwards` are the real ones, SSH among them."""
+
+    spec: MachineSpec
+    uuid: str
+    domain: str
+    accelerator: Accelerator
+    forwards: tuple[Forward, ...]
+    created: str
+    life: Life = Life.MAKING
+    cause: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready values. The Ignition text is left out: it has a file of its own."""
+        spec = self.spec.as_dict()
+        del spec["ignition"]
+        return {
+            "format": FORMAT,
+            "spec": spec,
+            "uuid": self.uuid,
+            "domain": self.domain,
+            "accelerator": self.accelerator.value,
+            "forwards": [{"host": forward.host, "guest": forward.guest} for forward in self.forwards],
+            "created": self.created,
+            "life": self.life.value,
+            "cause": self.cause,
+        }
+
+
+def read_record(path: Path, ignition: Path) -> Record | None:
+    """Read the record in a file, with the config beside it; None when there is no such file. Raises RecordBroken."""
+    name = path.parent.name
+    try:
+        values = parse_json(read_regular(path, limit=_RECORD_MAX))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise _broken(path, error) from None
+    if isinstance(values, dict) and isinstance(values.get("format"), int) and values["format"] > FORMAT:
+        raise RecordNewer(
+            f'the machine "{name}" was made by a newer flatkit: the format of "{path}" is {printable(values["format"])}, '
+            f"and this flatkit reads format {FORMAT}; the machine is left as it is",
+            hint="update flatkit, or use the one that made the machine",
+        )
+    try:
+        config = _read_config(ignition)
+    except (OSError, ValueError) as error:
+        raise _broken(ignition, error) from None
+    try:
+        return _record_from(values, name=name, ignition=config)
+    except InputError as error:
+        raise _broken(ignition, error) from None
+    except (ValueError, TypeError, OverflowError) as error:
+        raise _broken(path, error) from None
+
+
+def _read_config(path: Path) -> str:
+    try:
+        return read_regular(path, limit=_IGNITION_MAX).decode()
+    except FileNotFoundError:
+        return ""
+
+
+def _broken(path: Path, error: Exception) -> RecordBroken:
+    name = path.parent.name
+    why = getattr(error, "strerror", None) or getattr(error, "message", None) or error
+    return RecordBroken(
+        f'the machine "{name}" cannot be used: "{path}" cannot be read: {printable(why)}; its disks are left as they are',
+        hint=f"restore that file, or remove the machine with its disks: flatkit down {name}",
+    )
+
+
+def _record_from(values: object, *, name: str, ignition: str) -> Record:
+    """The record that these values describe. Raises ValueError, TypeError."""
+    if not isinstance(values, dict):
+        raise TypeError("expected a JSON object")
+    spec = spec_from_dict({**_object(values, "spec"), "ignition": ignition})
+    if spec.name != name:
+        raise ValueError(f'it is the record of a machine "{spec.name}"')
+    domain = text_from(values, "domain", "")
+    # The domain is stopped and removed by this name: it must be one of flatkit's own, and this machine's.
+    owner = domain.removeprefix("flatkit-").removesuffix(f"-{name}")
+    if not _OWNER.fullmatch(owner) or domain != f"flatkit-{owner}-{name}":
+        raise ValueError(f'"domain" is "{printable(domain)}", expected "flatkit-...-{name}"')
+    forwards = forwards_from(values)
+    if all(forward.guest != 22 for forward in forwards):
+        raise ValueError('"forwards" names no port for SSH')
+    uuid = text_from(values, "uuid", "")
+    if not _UUID.fullmatch(uuid):
+        raise ValueError(f'"uuid" is "{printable(uuid)}"')
+    return Record(
+        spec=spec,
+        uuid=uuid,
+        domain=domain,
+        accelerator=Accelerator(text_from(values, "accelerator", Accelerator.TCG.value)),
+        forwards=forwards,
+        created=printable(text_from(values, "created", "")),
+        # A machine whose record does not say so is whole: one that is being made may be removed.
+        life=Life(text_from(values, "life", Life.READY.value)),
+        cause=printable(text_from(values, "cause", ""), limit=_SHOWN_MAX),
+    )
+
+
+def _object(values: dict[str, Any], key: str) -> dict[str, Any]:
+    found = values.get(key)
+    if not isinstance(found, dict):
+        raise TypeError(f'"{key}" is not an object')
+    return found

@@ -1,0 +1,74 @@
+"""What a domain is doing, in flatkit's words. Pure: libvirt's binding is handed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from types import ModuleType
+
+
+class DomainState(str, Enum):
+    """What a domain is doing; UNDEFINED when libvirt has none of that name."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    CRASHED = "crashed"
+    UNDEFINED = "undefined"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a QEMU process exists for it."""
+        return self in {DomainState.RUNNING, DomainState.PAUSED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """A domain's state, and in words how it came to it; `passing` when it will leave that state by itself."""
+
+    state: DomainState
+    reason: str = ""
+    passing: bool = False
+
+    @property
+    def ending(self) -> str:
+        """Of a domain that does not run: why."""
+        if self.state is DomainState.UNDEFINED:
+            return "its domain was removed from outside"
+        return self.reason or f"its domain is {self.state}"
+
+
+def parse_state(libvirt: ModuleType, state: int, reason: int) -> Status:
+    """The state and its reason, as numbers of libvirt's."""
+    states = {
+        libvirt.VIR_DOMAIN_RUNNING: DomainState.RUNNING,
+        libvirt.VIR_DOMAIN_BLOCKED: DomainState.RUNNING,
+        libvirt.VIR_DOMAIN_SHUTDOWN: DomainState.RUNNING,
+        libvirt.VIR_DOMAIN_PAUSED: DomainState.PAUSED,
+        libvirt.VIR_DOMAIN_PMSUSPENDED: DomainState.PAUSED,
+        libvirt.VIR_DOMAIN_CRASHED: DomainState.CRASHED,
+    }
+    found = states.get(state, DomainState.STOPPED)
+    words = {
+        (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN): "the guest switched itself off",
+        (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED): "it was switched off from outside",
+        (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_CRASHED): "its QEMU process died",
+        (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_FAILED): "it failed to start",
+        (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_DAEMON): "libvirt's daemon ended it",
+        (
+            libvirt.VIR_DOMAIN_PAUSED,
+            libvirt.VIR_DOMAIN_PAUSED_IOERROR,
+        ): "writing to its disk failed (is the disk full?)",
+        (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER): "it was paused",
+    }
+    at_work = {
+        libvirt.VIR_DOMAIN_PAUSED_SNAPSHOT: "a checkpoint is being saved",
+        libvirt.VIR_DOMAIN_PAUSED_SAVE: "it is being saved",
+        libvirt.VIR_DOMAIN_PAUSED_STARTING_UP: "it is being started",
+    }
+    if found is DomainState.PAUSED and reason in at_work:
+        return Status(state=found, reason=at_work[reason], passing=True)
+    return Status(state=found, reason=words.get((state, reason), ""))

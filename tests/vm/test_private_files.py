@@ -1,0 +1,58 @@
+"""A real machine's files under a real libvirt: QEMU reads them, other users of the host do not. It needs root, as in CI."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from flatkit import workshop
+from flatkit.machines import Machine
+from flatkit.testing.users import NOBODY, open_parents, seen_by
+
+pytestmark = [
+    pytest.mark.vm,
+    pytest.mark.skipif(
+        os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can become another user"
+    ),
+]
+SECRET = "$y$j9T$a-hash-of-a-password"
+CONFIG = f"""variant: flatcar
+version: 1.0.0
+passwd:
+  users:
+    - name: ada
+      password_hash: "{SECRET}"
+"""
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Machine]:
+    config = workshop.parse_config(CONFIG, name="private.bu")
+    made = workshop.boot(config, workshop.Wish(name="private", image="lab")).machine
+    yield made
+    assert made.down() == []
+
+
+def test_nobody_reads_anything_of_a_running_machine(machine: Machine) -> None:
+    folder = machine.folder.path
+    open_parents(folder)
+    assert SECRET in (folder / "config.ign").read_text()
+    assert seen_by(NOBODY, folder) == []
+    assert machine.run("sudo getent shadow ada").check().stdout.startswith(f"ada:{SECRET}:")
+
+
+def test_nor_after_a_checkpoint_a_rewind_and_a_stop(machine: Machine) -> None:
+    folder = machine.folder.path
+    machine.checkpoint("kept")
+    machine.rewind(to="kept")
+    assert seen_by(NOBODY, folder) == []
+    machine.stop()
+    assert seen_by(NOBODY, folder) == []
+    for path in (folder, folder / "config.ign", folder / "overlay.qcow2"):
+        path.chmod(0o755)  # as an earlier flatkit left them
+    machine.up()
+    assert seen_by(NOBODY, folder) == []
+    assert machine.run("true").ok
