@@ -20,6 +20,8 @@ from flatkit.lessons.exercise import State
 from flatkit.machines.store import write_atomically
 from flatkit.untrusted import escape_hidden, parse_json
 
+# A change takes milliseconds; some file systems (/proc) never give a lock.
+_LOCK_SECONDS = 30
 _FORMAT = 1
 _BYTES_MAX = 16 * 1024 * 1024
 _HINTS_MAX = 1000
@@ -126,7 +128,7 @@ class Progress:
 
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{self.file}.lock"):
+            with FileLock(f"{self.file}.lock", timeout=_LOCK_SECONDS):
                 yield
         except HostError:  # a full disk is said already
             raise

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 from flatkit.machines.access import Owner
+from flatkit.run import run
+from flatkit.untrusted import lines_of
 
 NOBODY = Owner(uid=65534, gid=65534)
 _LOOK = 'for path; do cat "$path" >/dev/null && echo "$path"; ls "$path/" >/dev/null && echo "$path"; done'
@@ -16,10 +17,8 @@ def seen_by(owner: Owner, folder: Path) -> list[str]:
     """The names of what a user reads or lists in a folder; that user knows the name of everything in it."""
     user = ["setpriv", f"--reuid={owner.uid}", f"--regid={owner.gid}", "--clear-groups"]
     paths = [str(path) for path in (folder, *folder.rglob("*"))]
-    done = subprocess.run(
-        [*user, "sh", "-c", _LOOK, "sh", *paths], capture_output=True, text=True, timeout=60, check=False
-    )
-    return sorted(Path(line).name for line in done.stdout.splitlines())
+    done = run([*user, "sh", "-c", _LOOK, "sh", *paths], timeout=60, check=False)
+    return sorted(Path(line).name for line in lines_of(done.stdout))
 
 
 def open_parents(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tomllib
 from pathlib import Path
@@ -263,7 +264,7 @@ def test_folders_that_qemu_cannot_enter(tmp_path: Path, monkeypatch: pytest.Monk
 def test_folders_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path))
     monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
-    monkeypatch.setattr("os.access", lambda _path, _mode: False)
+    monkeypatch.setattr("os.access", lambda _path, mode: not mode & os.W_OK)
     assert check_folders().state is Health.FAIL
     assert is_whole(check_folders())
 
