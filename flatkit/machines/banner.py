@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Self
 
 _LONGEST_PATIENCE = 20.0
+_LONGEST_GREETING = 1024
 
 
 class _Tries:
@@ -114,6 +115,9 @@ class BannerProbe:
                 del self._tries.open[connection]
                 connection.setblocking(True)
                 return connection
+        if any(connection in self._tries.open for connection in readable):
+            # Part of a greeting: it stays readable, and must not keep a processor busy.
+            time.sleep(min(wait, 0.05))
         if self._tries.drop_older(self._patience):
             self._patience = min(_LONGEST_PATIENCE, self._patience * 1.5)
         return None
@@ -133,7 +137,7 @@ class BannerProbe:
 
     def _shows_banner(self, connection: socket.socket) -> bool:
         try:
-            seen = connection.recv(1024, socket.MSG_PEEK)
+            seen = connection.recv(_LONGEST_GREETING, socket.MSG_PEEK)
         except BlockingIOError:
             return False
         except OSError:
@@ -142,4 +146,8 @@ class BannerProbe:
             self._tries.drop(connection)  # refused by the guest: nothing listens there yet
             return False
         # A server may say other lines before its banner (RFC 4253, section 4.2).
-        return any(line.startswith(b"SSH-") for line in seen.split(b"\n"))
+        if any(line.startswith(b"SSH-") for line in seen.split(b"\n")):
+            return True
+        if len(seen) == _LONGEST_GREETING:
+            self._tries.drop(connection)  # nothing more would be seen of what follows
+        return False

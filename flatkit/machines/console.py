@@ -19,13 +19,19 @@ _LONGEST_LINE = 4096
 _TAIL_LINES = 400
 _FOLLOW_EVERY = 0.1
 
-# CSI sequences (colours, cursor), OSC sequences (titles), and the two-character ones.
-_ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+# CSI sequences (colours, cursor; also in one character), OSC sequences (titles), and the two-character ones.
+_ESCAPES = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]")
+# Control characters, and those that reorder or hide what stands beside them.
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
 
 
 def clean(text: str) -> str:
     """A line as a terminal would leave it: without escape sequences, and what a carriage return has overwritten."""
+    if text.isprintable():  # nearly every line
+        return text.rstrip()
     text = _ESCAPES.sub("", text).rstrip("\r")
     return _CONTROLS.sub("", text.rsplit("\r", 1)[-1]).rstrip()
 
@@ -117,7 +123,7 @@ def read_tail(path: Path, *, lines: int = 40, within: int = 256 * 1024) -> list[
             text = file.read().decode(errors="replace")
     except FileNotFoundError:
         return []
-    cleaned = [clean(line) for line in text.split("\n")]
+    cleaned = [clean(line[-_LONGEST_LINE:]) for line in text.split("\n")]
     return [line for line in cleaned if line][-lines:]
 
 

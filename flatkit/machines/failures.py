@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from flatkit.machines.hearing import JUDGED, STAMP, heard
+
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
@@ -85,7 +87,7 @@ FAILURES = (
     ),
     Failure(
         name="panic",
-        pattern=re.compile(r"Kernel panic - not syncing"),
+        pattern=re.compile(STAMP + "Kernel panic - not syncing"),
         cause="the kernel panicked",
         cure="look at the console's last lines",
     ),
@@ -123,12 +125,12 @@ FAILURES = (
 
 # What a panicked kernel says when it will restart (panic=10 on the lab image, 60 s on Flatcar), and an emergency shell that
 # nobody uses: at once where the lab's initrd knows that another slot is waiting, else after five minutes.
-_RESTARTS = re.compile(r"Rebooting in (\d+) seconds|emergency shell or wait (\d+) minutes? for reboot")
+_RESTARTS = re.compile(r"Rebooting in ([0-9]{1,5}) seconds|emergency shell or wait ([0-9]{1,5}) minutes? for reboot")
 
 
 def find_restart(text: str) -> float | None:
     """After how many seconds the machine restarts by itself, where this line says that it will."""
-    found = _RESTARTS.search(text)
+    found = _RESTARTS.search(heard(text))
     return None if found is None else float(found[1] or 60 * int(found[2]))
 
 
@@ -144,11 +146,13 @@ _NOISE = re.compile(
 
 def find_failure(text: str) -> Failure | None:
     """The failure that this line shows."""
+    text = heard(text)
     return next((failure for failure in FAILURES if failure.pattern.search(text)), None)
 
 
 def telling_lines(lines: list[str], most: int = 4) -> list[str]:
     """The few lines of a console that tell what went wrong, in their order; its last lines when none does."""
+    lines = [line[:JUDGED] for line in lines]
     kept: list[int] = []
     for pattern in _TELLING:
         found = [at for at, line in enumerate(lines) if pattern.search(line) and not _NOISE.search(line)]

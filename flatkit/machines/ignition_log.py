@@ -20,6 +20,7 @@ _AT = re.compile(r"error at (\$[\w.]+)(?:, line \d+ col \d+)?: (.*)")
 _WAITS = re.compile(r"waiting for devices \[([^\]]+)\]")
 _QUOTED = re.compile(r'"([^"]+)"')
 _STDERR = re.compile(r'Stderr: "((?:[^"\\]|\\.)*)"')
+_LONGEST, _MOST_CLUES = 4096, 32
 _HASH = re.compile(r"\b[0-9a-f]{64,128}\b")
 
 
@@ -73,6 +74,7 @@ def find_fetching(lines: Sequence[str]) -> Trouble | None:
 
 
 def _of_last_boot(lines: Sequence[str]) -> list[str]:
+    lines = [line[:_LONGEST] for line in lines]
     starts = [at for at, line in enumerate(lines) if "Linux version" in line or "Stage: fetch-offline" in line]
     ours = [line for line in lines[starts[-1] if starts else 0 :] if "ignition[" in line or "Ignition stage" in line]
     return [match[1] if (match := _LINE.search(line)) else line for line in ours]
@@ -116,4 +118,4 @@ def _clues(what: str, text: str, why: str, said: list[str], waits: str) -> tuple
     quoted = [re.sub(r"^/sysroot(?=/)", "", value) for value in _QUOTED.findall(what)]
     version = ["$.ignition.version"] if "unsupported config version" in why else []
     ordered = [*version, *hashes, *(urls[-1:] if fetching else []), *missing, *quoted, *waits.split()]
-    return tuple(dict.fromkeys(ordered))
+    return tuple(dict.fromkeys(ordered))[:_MOST_CLUES]

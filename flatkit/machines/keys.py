@@ -1,7 +1,8 @@
 """The workshop's own SSH key, and the host keys of its machines.
 
 Host keys are read from the machine's own console and pinned: what else answers on the port is refused, never trusted at
-first sight.
+first sight. This protects against other programs of this host and not against the machine itself: who is root in it, or may
+write to all its terminals, can show any key.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from pathlib import Path
 from flatkit import paths
 from flatkit.errors import InputError
 from flatkit.files import read_regular
+from flatkit.machines.hearing import STAMP
 from flatkit.machines.spec import text_from
 from flatkit.machines.store import holding, make_folder, write_atomically
 from flatkit.untrusted import lines_of, parse_json
 
 # What Flatcar's issuegen prints before the login prompt, and the lab image likewise.
-_HOST_KEY = re.compile(r"SSH host key: (SHA256:[A-Za-z0-9+/]{43})=? \((\w+)\)")
+# A line of its own, so that no text that is merely quoted in one can be a key: names of files and units, answers of servers.
+_HOST_KEY = re.compile(STAMP + r"SSH host key: (SHA256:[A-Za-z0-9+/]{43})=? \(([A-Z0-9a-z]{1,16})\)\s*\Z")
 
 _KEYS_MAX = 64 * 1024
 # OpenSSH's names of the kinds of key -> the algorithm names of the protocol.

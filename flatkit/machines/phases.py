@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from flatkit.machines.hearing import STAMP, heard
+
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
@@ -139,7 +141,7 @@ PHASES = (
         name="ssh",
         title="SSH: the server answers",
         says="The SSH server has its key and is asked for its first line.",
-        begins=re.compile(r"SSH host key: SHA256:"),
+        begins=re.compile(STAMP + "SSH host key: SHA256:"),
         kvm=0.5,
         emulated=1.5,
     ),
@@ -152,6 +154,7 @@ RESTARTS = frozenset({"firmware", "slots", "kernel"})
 
 def find_phase(text: str, *, here: str = "") -> Phase | None:
     """The phase that this line begins, when it is said in the phase `here`."""
+    text = heard(text)
     found = next((phase for phase in PHASES if phase.begins.search(text)), None)
     if found is None and here in _ORDER and _ORDER[here] + 1 < len(PHASES):
         after = PHASES[_ORDER[here] + 1]

@@ -30,6 +30,10 @@ from flatkit.machines.usual import BootKind, recall, remember
 
 # A phase is told after at most this, plus what libvirt's log daemon takes to write a line.
 _LOOK_EVERY = 0.05
+# What virtlogd keeps in one file is 2 MiB, which is 32 chunks.
+_CHUNKS_AT_ONCE = 64
+# A server has three; the first ones count.
+_MOST_KEYS = 8
 _STATE_EVERY = 0.25
 _TELL_EVERY = 1.0
 _ATTEND_EVERY = 3.0
@@ -151,14 +155,17 @@ class ReadyWait:
             time.sleep(_LOOK_EVERY)
 
     def _take_lines(self) -> None:
-        while lines := self._reader.read():
-            # A guest that never stops talking must not keep the person from stopping it.
+        for _ in range(_CHUNKS_AT_ONCE):
+            if not (lines := self._reader.read()):
+                # A long line may have no end yet.
+                return
+            # A guest that never stops talking must not keep the person from stopping it, nor from being told.
             check_cancel(self._cancel)
             self._pulse.take_line(lines[-1].at)
             for line in lines:
                 self._timeline.feed(line.text, line.at)
                 key = parse_host_key(line.text)
-                if key and key not in self._shown:
+                if key and key not in self._shown and len(self._shown) < _MOST_KEYS:
                     self._shown.append(key)
                 self._observer.notify(ConsoleLine(machine=self._booting.name, text=line.text, at=line.at))
                 self._tell_symptom()

@@ -24,12 +24,14 @@ from flatkit.errors import CommandFailed, MachineError, WaitTimeout
 from flatkit.machines.banner import BannerProbe
 from flatkit.machines.keys import HostKey, algorithms_for, fingerprint_of
 from flatkit.machines.store import write_atomically
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import lines_of, printable
 
 if TYPE_CHECKING:
     import paramiko
 
 _CHUNK = 32 * 1024
+# What a command says is kept in memory.
+_OUTPUT_MAX = 256 * 1024 * 1024
 _LOG = "flatkit.machines.ssh.transport"
 # A machine that panics under a command says no more; the one that has restarted refuses what is asked so often, in seconds.
 _KEEP_ASKING = 3
@@ -203,7 +205,7 @@ class Connection:
         except (OSError, EOFError, load_paramiko().SSHException) as error:
             if isinstance(error, WaitTimeout):
                 raise
-            raise self._dropped(command, str(error)) from None
+            raise self._dropped(command, printable(error)) from None
         finally:
             channel.close()
         if status == -1:
@@ -287,10 +289,13 @@ class Connection:
                 f'the machine "{endpoint.name}" refuses the key "{endpoint.key_file}" for user "{endpoint.user}"',
                 hint="make the machine anew: flatkit adds its key to the config itself",
             ) from None
-        except (module.SSHException, OSError, EOFError) as error:
+        except MachineError:
+            transport.close()
+            raise
+        except Exception as error:  # noqa: BLE001  (what another side sends makes paramiko raise anything)
             transport.close()
             raise _HandshakeFailed(
-                f'no SSH session with "{endpoint.name}" came about: {error or "it was closed"}',
+                f'no SSH session with "{endpoint.name}" came about: {printable(error) or "it was closed"}',
                 hint=f"flatkit console {endpoint.name}",
             ) from None
         except BaseException:
@@ -353,6 +358,7 @@ def _collect(
     decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in parts}
     # Both streams share one notification; a short timeout on it lets a deadline be kept without a thread.
     channel.settimeout(0.0)
+    size = 0
     while True:
         took = False
         for name, ready, receive in (
@@ -361,6 +367,12 @@ def _collect(
         ):
             while ready() and (data := receive(_CHUNK)):
                 took = True
+                size += len(data)
+                if size > _OUTPUT_MAX:
+                    raise MachineError(
+                        f'"{command}" said more than {_OUTPUT_MAX // 2**20} MiB, which is not kept',
+                        hint="let it write to a file on the machine",
+                    )
                 text = decoders[name].decode(data)
                 parts[name].append(text)
                 if on_output and text:

@@ -7,14 +7,16 @@ import time
 
 from flatkit.events import Observer, PhaseEnded, PhaseStarted, Said
 from flatkit.machines.failures import Failure, find_failure, find_restart
+from flatkit.machines.hearing import heard
 from flatkit.machines.phases import PHASES, RESTARTS, Phase, find_phase, order_of, remaining
 
 # Any kernel says which slot it is from: by its file's name, or by Flatcar's fixed GUIDs of USR-A and USR-B.
+_COMMAND_LINE = "ommand line: "
 _SLOT = re.compile(
-    r"ommand line: .*(?:\bBOOT_IMAGE=\S*/vmlinuz-([ab])\b|"
-    r"PARTUUID=(?:(7130c94a-213a-4e5a-8e26-6cce9662f132)|(e03dd35c-7c2d-4a47-b3fe-27f15780a57c)))"
+    r"\bBOOT_IMAGE=\S*/vmlinuz-([ab])\b|"
+    r"PARTUUID=(?:(7130c94a-213a-4e5a-8e26-6cce9662f132)|(e03dd35c-7c2d-4a47-b3fe-27f15780a57c))"
 )
-_STAMP = re.compile(r"^\[ *(\d+)\.\d{6}\]")
+_STAMP = re.compile(r"^\[ *([0-9]{1,9})\.[0-9]{6}\]")
 # A kernel's clock that stood at this many seconds and is back below the other: the machine boots once more.
 _RAN, _BACK = 5, 2
 
@@ -87,9 +89,10 @@ class Timeline:
         if text.strip():
             self.last_line = text.strip()
         self._judge(text)
-        slot = _SLOT.search(text)
-        if slot:
-            self._take_slot(slot[1] or ("a" if slot[2] else "b"))
+        # The last words count, as they did for the greedy pattern of one search.
+        slots = list(_SLOT.finditer(heard(text).partition(_COMMAND_LINE)[2]))
+        if slots:
+            self._take_slot(slots[-1][1] or ("a" if slots[-1][2] else "b"))
 
     def finish(self, *, ok: bool = True, at: float | None = None) -> None:
         """The boot is over: the machine is ready, or has failed. Another one may begin later."""

@@ -6,17 +6,18 @@ the private half stays on the host that made the image.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flatkit.errors import ImageError
+from flatkit.files import read_regular, write_atomic
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 
 SIGNATURE_SIZE = 256
 _BITS = SIGNATURE_SIZE * 8
+_PEM_MAX = 1024 * 1024
 
 
 def make_key(private_path: Path, public_path: Path) -> None:
@@ -43,17 +44,10 @@ def make_key(private_path: Path, public_path: Path) -> None:
 
 
 def _write(path: Path, data: bytes, *, mode: int) -> None:
-    """Write a file whole or not at all, never open to more eyes than `mode` allows."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:  # noqa: PTH123
-            file.write(data)
-        partial.chmod(mode)
-        partial.replace(path)
+        write_atomic(path, data, mode=mode)
     except OSError as error:
         raise ImageError(f'the key "{path}" could not be written: {error.strerror}') from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_private_key(path: Path) -> RSAPrivateKey:
@@ -62,7 +56,7 @@ def read_private_key(path: Path) -> RSAPrivateKey:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
+        key = load_pem_private_key(read_regular(path, limit=_PEM_MAX), password=None)
     except (OSError, ValueError, TypeError) as error:  # TypeError: it is encrypted
         raise ImageError(f'"{path}" holds no private key that can be read: {error}') from None
     if not isinstance(key, RSAPrivateKey) or key.key_size != _BITS:
@@ -76,7 +70,7 @@ def read_public_key(path: Path) -> RSAPublicKey:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
-        key = load_pem_public_key(path.read_bytes())
+        key = load_pem_public_key(read_regular(path, limit=_PEM_MAX))
     except (OSError, ValueError) as error:
         raise ImageError(f'"{path}" holds no public key that can be read: {error}') from None
     if not isinstance(key, RSAPublicKey) or key.key_size != _BITS:

@@ -39,7 +39,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flatkit.errors import ImageError
-from flatkit.untrusted import lines_of
+from flatkit.files import open_regular
+from flatkit.untrusted import lines_of, printable
 from flatkit.updates import keys
 
 FILE_NAME = "flatcar_lab_update.bin"  # on the update server, where Flatcar has flatcar_production_update.gz
@@ -151,7 +152,7 @@ def make_payload(
 def read_manifest(path: Path) -> Manifest:
     """What the payload says about itself, its signature not looked at. Raises ImageError for what is no whole payload."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _read_manifest(path, file)
     except OSError as error:
         raise ImageError(f'the payload "{path}" could not be read: {error.strerror}', hint=_HINT) from None
@@ -164,7 +165,7 @@ def verify(path: Path, public_key: Path) -> None:
     """
     public = keys.read_public_key(public_key)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             manifest = _read_manifest(path, file)
             digest = _digest(file, offset=0, size=manifest.signed_size)
             file.seek(manifest.signed_size)
@@ -241,11 +242,17 @@ def _read_manifest(path: Path, file: BinaryIO) -> Manifest:
         raise ImageError(f'"{path}" is no lab payload: it does not begin with "{MAGIC}"', hint=_HINT)
     if words[1:2] != [str(FORMAT)]:
         raise ImageError(
-            f'"{path}" is a payload of format "{"".join(words[1:2])}"; this flatkit reads "{FORMAT}"', hint=_HINT
+            f'"{path}" is a payload of format "{printable("".join(words[1:2]))}"; this flatkit reads "{FORMAT}"',
+            hint=_HINT,
         )
     if len(words) != 6 or not all(_NUMBER.fullmatch(word) for word in words[2:]):
         raise ImageError(f'the header of the payload "{path}" is damaged', hint=_HINT)
     offset, size, signed_size, signature_size = map(int, words[2:])
+    if signature_size != keys.SIGNATURE_SIZE:
+        raise ImageError(
+            f'the signature of the payload "{path}" has {signature_size} bytes; expected {keys.SIGNATURE_SIZE}',
+            hint=_HINT,
+        )
     found = file.seek(0, 2)
     if found != signed_size + signature_size:
         what = "truncated" if found < signed_size + signature_size else "too long"
@@ -269,7 +276,7 @@ def parse_manifest(text: str, *, signed_size: int, signature_size: int = keys.SI
 
     def value(key: str, pattern: re.Pattern[str]) -> str:
         if not pattern.fullmatch(values.get(key, "")):
-            raise ValueError(f'"{key}={values.get(key, "")}"')
+            raise ValueError(f'"{key}={printable(values.get(key, ""))}"')
         return values[key]
 
     parts: list[Part] = []

@@ -11,12 +11,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from flatkit.errors import MachineError
-from flatkit.untrusted import is_number, lines_of
+from flatkit.untrusted import is_number, lines_of, printable
 
 USR_TYPE = "5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6"
 USR_GUIDS = {"USR-A": "7130c94a-213a-4e5a-8e26-6cce9662f132", "USR-B": "e03dd35c-7c2d-4a47-b3fe-27f15780a57c"}
 # How people choose the other slot: word for word as Flatcar's documents have it (manual rollbacks).
 PRIORITIZE_OTHER = 'sudo cgpt prioritize "$(sudo cgpt find -t flatcar-usr | grep --invert-match "$(rootdev -s /usr)")"'
+# The table of a GPT has 128 entries of a few lines each.
+_TEXT_MAX = 256 * 1024
+_DETAILS_MAX = 4096
 SLOT_MAX = 15  # of priority and of tries: four bits each
 
 _PRIORITY, _TRIES, _SUCCESSFUL = 48, 52, 56
@@ -154,15 +157,16 @@ def parse_cgpt_show(text: str, *, running: str = "") -> tuple[Slot, ...]:
     partition alone it cannot be known. Raises MachineError when there is no USR partition in the text.
     """
     found: list[Slot] = []
-    head = re.compile(r'^\s*\d+\s+\d+\s+(\d+)\s+Label: "(.*)"\s*$')
+    head = re.compile(r'^ *[0-9]+ +[0-9]+ +([0-9]{1,3}) +Label: "(.*)" *\Z')
+    text = text[:_TEXT_MAX]
     for block in _blocks(text, head):
         number, label = head.match(block[0]).groups()  # type: ignore[union-attr]
         values = dict(re.split(r":\s*", line.strip(), maxsplit=1) for line in block[1:] if ":" in line)
-        bits = re.search(r"priority=(\d+) tries=(\d+) successful=(\d+)", values.get("Attr", ""))
+        bits = re.search(r"priority=([0-9]{1,2}) tries=([0-9]{1,2}) successful=([0-9])\b", values.get("Attr", ""))
         if values.get("Type", "").strip().lower() in _USR_TYPES and bits:
             found.append(
                 Slot(
-                    label=label,
+                    label=printable(label),
                     number=int(number),
                     priority=int(bits[1]),
                     tries=int(bits[2]),
@@ -174,7 +178,7 @@ def parse_cgpt_show(text: str, *, running: str = "") -> tuple[Slot, ...]:
         raise MachineError(
             '"cgpt show" named no USR partition; expected a table with the labels "USR-A" and "USR-B"',
             hint='sudo cgpt show "$(rootdev -d /usr)"   (on the machine; it needs root)',
-            details=text,
+            details=text[:_DETAILS_MAX],
         )
     return marked_next(found) if len(found) > 1 else tuple(found)
 
@@ -185,7 +189,7 @@ def _blocks(text: str, head: re.Pattern[str]) -> list[list[str]]:
     for line in lines_of(text):
         if head.match(line):
             blocks.append([line])
-        elif blocks and not re.match(r"^\s*\d+\s+\d+\s", line):
+        elif blocks and not re.match(r" *[0-9]+ +[0-9]+ ", line):
             blocks[-1].append(line)
     return blocks
 
@@ -194,5 +198,5 @@ def _names(device: str, *, label: str, number: int) -> bool:
     """Whether a device path (or a label) is this partition; `/dev/nvme0n1p3` ends in its number as `/dev/vda3` does."""
     if device.rsplit("/", 1)[-1] == label:
         return True
-    ending = re.search(r"(?:p|[a-z])(\d+)$", device)
+    ending = re.search(r"[a-z]([0-9]{1,3})\Z", device)
     return bool(ending) and int(ending[1]) == number  # type: ignore[index]

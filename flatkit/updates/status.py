@@ -10,11 +10,17 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from flatkit.errors import MachineError
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import lines_of, printable
 
 PUBLIC_SERVER = "https://public.update.flatcar-linux.net/v1/update/"
 
 _KEYS = ("LAST_CHECKED_TIME", "PROGRESS", "CURRENT_OP", "NEW_VERSION", "NEW_SIZE")
+
+
+# A client that watches prints a status a second: the last ones count.
+_TEXT_MAX = 1024 * 1024
+_DETAILS_MAX = 4096
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Operation(str, Enum):
@@ -36,6 +42,22 @@ class Operation(str, Enum):
     def is_over(self) -> bool:
         """Whether nothing more happens by itself."""
         return self in {Operation.IDLE, Operation.NEED_REBOOT}
+
+
+_VALUES = {
+    "LAST_CHECKED_TIME": re.compile(r"-?[0-9]{1,18}"),
+    "PROGRESS": re.compile(r"[0-9]{1,3}(\.[0-9]{1,18})?"),
+    "CURRENT_OP": re.compile("|".join(Operation)),
+    "NEW_VERSION": re.compile(r"[!-~]{0,128}"),
+    "NEW_SIZE": re.compile(r"-?[0-9]{1,18}"),
+}
+_EXPECTED = {
+    "LAST_CHECKED_TIME": "Unix seconds",
+    "PROGRESS": "a number from 0 to 1",
+    "CURRENT_OP": "an operation such as UPDATE_STATUS_IDLE",
+    "NEW_VERSION": "a version",
+    "NEW_SIZE": "a number of bytes",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +89,13 @@ def parse_statuses(text: str) -> tuple[UpdateStatus, ...]:
     """
     found: list[UpdateStatus] = []
     values: dict[str, str] = {}
-    for line in lines_of(text):
-        key, equals, value = line.strip().partition("=")
+    for line in lines_of(text[-_TEXT_MAX:]):
+        key, equals, value = line.strip(" \t").partition("=")
         if not equals or key not in _KEYS:
             continue
         if key == _KEYS[0]:
             values = {}
-        values[key] = value.strip()
+        values[key] = value.strip(" \t")
         if len(values) == len(_KEYS):
             found.append(_status(values, text))
             values = {}
@@ -85,24 +107,29 @@ def parse_status(text: str) -> UpdateStatus:
     found = parse_statuses(text)
     if not found:
         raise MachineError(
-            f'the update client said "{text.strip()[-200:]}"; expected the five lines from LAST_CHECKED_TIME to NEW_SIZE',
+            f'the update client said "{printable(text[-200:].strip())}"; '
+            "expected the five lines from LAST_CHECKED_TIME to NEW_SIZE",
             hint="systemctl status update-engine   (on the machine)",
-            details=text,
+            details=text[-_DETAILS_MAX:],
         )
     return found[-1]
 
 
 def _status(values: dict[str, str], text: str) -> UpdateStatus:
-    try:
-        return UpdateStatus(
-            last_checked=int(values["LAST_CHECKED_TIME"]),
-            progress=float(values["PROGRESS"]),
-            operation=Operation(values["CURRENT_OP"]),
-            new_version=values["NEW_VERSION"],
-            new_size=int(values["NEW_SIZE"]),
-        )
-    except ValueError as error:
-        raise MachineError(f"the update client's status cannot be read: {error}", details=text) from None
+    for key in _KEYS:
+        if not _VALUES[key].fullmatch(values[key]):
+            raise MachineError(
+                f'the update client\'s status cannot be read: "{key}={printable(values[key])}"; expected {_EXPECTED[key]}',
+                hint="systemctl status update-engine   (on the machine)",
+                details=text[-_DETAILS_MAX:],
+            )
+    return UpdateStatus(
+        last_checked=int(values["LAST_CHECKED_TIME"]),
+        progress=float(values["PROGRESS"]),
+        operation=Operation(values["CURRENT_OP"]),
+        new_version=values["NEW_VERSION"],
+        new_size=int(values["NEW_SIZE"]),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,9 +171,8 @@ def parse_update_conf(text: str, *, defaults: str = "") -> UpdateConf:
 def _assignments(text: str) -> dict[str, str]:
     found = {}
     for line in lines_of(text):
-        match = re.match(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*$", line)
-        if match:
-            key, value = match.groups()
+        key, equals, value = (part.strip(" \t") for part in line.partition("="))
+        if equals and _NAME.fullmatch(key):
             quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
             found[key] = value[1:-1] if quoted else value
     return found
