@@ -45,7 +45,7 @@ def _unusable(variable: str, value: str, why: str) -> HostError:
 
 
 def _find_fault(path: Path) -> str:
-    """Why files cannot be kept in a folder, "" when they can, or when it is still to be made."""
+    """Say why files cannot be kept in a folder; "" when they can, or when it is still to be made."""
     if printable(path, limit=_PATH_MAX) != str(path):
         return "its name has hidden characters, or is not valid UTF-8"
     try:

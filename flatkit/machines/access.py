@@ -1,4 +1,4 @@
-"""Who can read a machine's files: the user of flatkit and the user that QEMU runs as, nobody else on the host.
+"""Access to a machine's files: for the user of flatkit and the user that QEMU runs as, for nobody else on the host.
 
 They are two for root alone: libvirt then runs QEMU as a user of its own, which it names in its capabilities. Disks, config
 and console hold what a config contains: password hashes, keys, certificates.

@@ -144,6 +144,9 @@ def saved_memory_bytes(overlay: Path, snapshot: str) -> int:
 
 
 def parse_saved_memory(said: str, snapshot: str) -> int:
-    """The same, from what `qemu-img info` says as JSON."""
-    sizes = {entry["name"]: int(entry["vm-state-size"]) for entry in parse_json(said).get("snapshots", [])}
-    return sizes.get(snapshot, 0)
+    """The same, from what `qemu-img info` says as JSON; 0 for what is not its answer."""
+    try:
+        sizes = {entry["name"]: int(entry["vm-state-size"]) for entry in parse_json(said).get("snapshots", [])}
+        return sizes.get(snapshot, 0)
+    except (ValueError, TypeError, AttributeError, KeyError, OverflowError):
+        return 0

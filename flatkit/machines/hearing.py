@@ -1,4 +1,4 @@
-"""What counts as a sign in a console's line: not what a program merely quotes.
+"""Signs in a console's lines: a text that a program merely quotes is none.
 
 Firmware, kernel, the initrd's scripts, systemd and Ignition speak on the console, and so may any program of the machine. Ignition
 quotes the config and servers, systemd the descriptions of units. None of these texts may look like a failure, the next phase

@@ -35,7 +35,7 @@ class RecordNewer(RecordBroken):
 
 
 class Life(str, Enum):
-    """How far a machine got in its life, as its record says."""
+    """The stage of a machine's life, as its record says."""
 
     MAKING = "making"
     READY = "ready"

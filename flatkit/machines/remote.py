@@ -107,11 +107,11 @@ def check_uri(uri: str) -> str:
 
 
 def _find_fault(uri: str, parts: SplitResult) -> str:
-    """What is wrong with an URI in words; "" for a good one."""
+    """Say what is wrong with an URI; "" for a good one."""
     if not uri.isascii() or not uri.isprintable() or " " in uri:
         return "it has a character that must be percent-encoded"
     if not uri.startswith(f"{parts.scheme}://") or not _SCHEME.fullmatch(parts.scheme):
-        return f'"{printable(parts.scheme or uri)}" is no driver that flatkit knows'
+        return f'"{printable(parts.scheme or uri)}" is not a driver that flatkit knows'
     if parts.netloc and not _HOST.fullmatch(parts.hostname or ""):
         return f'"{printable(parts.hostname or parts.netloc)}" cannot be a host'
     if parts.username is not None and not _USER.fullmatch(parts.username):

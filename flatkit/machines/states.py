@@ -1,4 +1,4 @@
-"""What a domain is doing, in flatkit's words. Pure: libvirt's binding is handed in."""
+"""States of a domain, in flatkit's words. Pure: libvirt's binding is handed in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import ModuleType
 
 
 class DomainState(str, Enum):
-    """What a domain is doing; UNDEFINED when libvirt has none of that name."""
+    """The state of a domain; UNDEFINED when libvirt has none of that name."""
 
     RUNNING = "running"
     PAUSED = "paused"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tracemalloc
 from collections.abc import Callable
@@ -265,3 +266,20 @@ def test_a_key_of_another_kind_is_refused(tmp_path: Path, signing) -> None:
         read_private_key(tmp_path / "c")
     with pytest.raises(ImageError, match="no public key that can be read"):
         read_public_key(tmp_path / "gone")
+
+
+def test_a_signature_of_another_size_is_not_read(tmp_path: Path) -> None:
+    """A sparse file takes no room, and its "signature" would take all memory."""
+    path = tmp_path / "payload"
+    size = 2**36
+    path.write_bytes(f"FLATKIT-LAB-PAYLOAD 1 512 400 4096 {size}\n".encode().ljust(4096))
+    os.truncate(path, 4096 + size)
+    with pytest.raises(ImageError, match="signature of the payload"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize("read", [read_manifest, read_public_key, read_private_key])
+def test_what_is_not_a_file_is_not_waited_for(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(ImageError):
+        read(tmp_path / "fifo")
