@@ -42,11 +42,11 @@ def report_fault(error: Exception, words: Sequence[str]) -> int:
 
 def _keep(trace: str, words: Sequence[str]) -> Path | None:
     """Write the traceback down; None where that is impossible."""
-    file = paths.state_dir() / "last-fault.txt"
     about = (
         f"flatkit {__version__}, Python {platform.python_version()}, {platform.platform()}\nflatkit {' '.join(words)}\n"
     )
-    with suppress(OSError):
+    with suppress(OSError):  # also for a FLATKIT_STATE that is refused
+        file = paths.state_dir() / "last-fault.txt"
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(file, escape_hidden(f"{about}\n{trace}"), mode=0o600)
         return file

@@ -34,6 +34,7 @@ class MachineInfo:
     forwards: tuple[Forward, ...] = ()
     created: str = ""
     cause: str = ""
+    cure: str = ""
     disk_bytes: int = 0
     checkpoints: tuple[Checkpoint, ...] = ()
     folder: Path | None = None
@@ -81,6 +82,7 @@ def _broken(folder: Folder, error: RecordBroken) -> MachineInfo:
         name=folder.name,
         state=MachineState.BROKEN,
         cause=error.message,
+        cure=error.hint,
         disk_bytes=_size(folder.path),
         folder=folder.path,
     )
@@ -108,7 +110,7 @@ def remove_machines(
     troubles: list[str] = []
     for info in machines:
         if info.state is MachineState.BROKEN:
-            troubles.append(f"{info.cause}; flatkit down {info.name} removes it")
+            troubles.append(f"{info.cause}; {info.cure}")
             continue
         found = Machine(info.name, hypervisor=hypervisor).down()
         troubles += found

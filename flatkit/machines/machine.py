@@ -20,7 +20,7 @@ from flatkit.machines.crowd import turn
 from flatkit.machines.handle import Handle, MachineState, paused
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import HostKey, load_host_keys, save_host_keys
-from flatkit.machines.making import Maker, PoweredOn, remove
+from flatkit.machines.making import Maker, PoweredOn, in_one_line, remove
 from flatkit.machines.ready import Booting, Patience, Ready, ReadyWait
 from flatkit.machines.records import Life, Record
 from flatkit.machines.returning import Rewound, reach_again
@@ -210,7 +210,7 @@ class Machine(Handle):
                 return self._remove()
         except FlatkitError as error:
             log.warning("removing the machine %s: %s", self.name, error)
-            return [str(error)]
+            return [in_one_line(error)]
 
     # How it is done
 

@@ -226,16 +226,21 @@ def remove(place: Place, hypervisor: Hypervisor) -> list[str]:
         log.debug("without libvirt there is no domain %s: %s", domain, error)
     except FlatkitError as error:
         log.warning("removing the machine %s: %s", folder.name, error)
-        return [str(error)]
+        return [in_one_line(error)]
     try:
         place.remove()
     except FlatkitError as error:
         log.warning("removing the machine %s: %s", folder.name, error)
-        return [str(error)]
+        return [in_one_line(error)]
     except OSError as error:
         log.warning("removing the machine %s: %s", folder.name, error)
         return [f'the folder "{folder.path}" cannot be removed: {error.strerror or error}']
     return []
+
+
+def in_one_line(error: FlatkitError) -> str:
+    """Return an error's message and its hint."""
+    return f"{error.message}; {error.hint}" if error.hint else error.message
 
 
 def _refuse_newer(folder: Folder) -> None:

@@ -77,7 +77,10 @@ def test_a_machine_of_a_newer_flatkit_is_left_alone(
     assert "was made by a newer flatkit" in machine.down()[0]
     found = list_machines(hypervisor)
     assert [(info.name, info.state) for info in found] == [("web", MachineState.BROKEN)]
-    assert "newer flatkit" in remove_machines(found, hypervisor=hypervisor)[0]
+    said = remove_machines(found, hypervisor=hypervisor)
+    assert "newer flatkit" in said[0]
+    assert "flatkit down" not in said[0]  # which would refuse it as well
+    assert said[0].isprintable()
     assert {path.name: path.read_bytes() for path in folder.path.iterdir()} == before
 
 
@@ -130,7 +133,10 @@ def test_a_broken_record_costs_no_disk(
             verb()
     found = list_machines(hypervisor)
     assert [(info.state, info.cause) for info in found] == [(MachineState.BROKEN, caught.value.message)]
-    assert "machine.json" in remove_machines(found, hypervisor=hypervisor)[0]
+    said = remove_machines(found, hypervisor=hypervisor)
+    assert "machine.json" in said[0]
+    assert "flatkit down web" in said[0]
+    assert said[0].isprintable()
     assert find_users(Path("/images")) == ["web"]
     assert taken_ports() == set()
     assert repr(machine) == "<Machine 'web'>"
