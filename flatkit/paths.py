@@ -57,7 +57,12 @@ def _find_fault(path: Path) -> str:
         return error.strerror or str(error)
     if not stat.S_ISDIR(mode):
         return "it is not a folder"
-    return "" if os.access(path, os.R_OK | os.X_OK) else "you may not read it"
+    try:
+        with os.scandir(path):  # may be listed
+            os.stat(f"{path}/.")  # may be entered  # noqa: PTH116
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def cache_dir() -> Path:
