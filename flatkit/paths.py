@@ -16,7 +16,7 @@ _PATH_MAX = 4096
 
 
 def _folder(variable: str, *, for_root: str, xdg: str, fallback: str) -> Path:
-    """The folder that a variable names, else the usual one. Raises HostError for one that cannot be used."""
+    """The folder that a variable names, else the usual one. Raises HostError for a name that no folder of ours can have."""
     try:
         given = os.environ.get(variable)
         if given:
@@ -30,10 +30,16 @@ def _folder(variable: str, *, for_root: str, xdg: str, fallback: str) -> Path:
         raise _unusable(variable, given or "~", str(error)) from None
     except OSError as error:  # the present folder was removed
         raise _unusable(variable, given or "", error.strerror or str(error)) from None
-    why = _find_fault(found)
-    if why:
-        raise _unusable(variable, str(found), why)
+    if printable(found, limit=_PATH_MAX) != str(found):
+        raise _unusable(variable, str(found), "its name has hidden characters, or is not valid UTF-8")
     return found
+
+
+def _checked(variable: str, path: Path) -> Path:
+    why = _find_fault(path)
+    if why:
+        raise _unusable(variable, str(path), why)
+    return path
 
 
 def _unusable(variable: str, value: str, why: str) -> HostError:
@@ -46,8 +52,6 @@ def _unusable(variable: str, value: str, why: str) -> HostError:
 
 def _find_fault(path: Path) -> str:
     """Say why files cannot be kept in a folder; "" when they can, or when it is still to be made."""
-    if printable(path, limit=_PATH_MAX) != str(path):
-        return "its name has hidden characters, or is not valid UTF-8"
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -66,18 +70,19 @@ def _find_fault(path: Path) -> str:
 
 
 def cache_dir() -> Path:
-    """Images and other things that can be made or fetched again (FLATKIT_CACHE)."""
-    return _folder("FLATKIT_CACHE", for_root="/var/cache/flatkit", xdg="XDG_CACHE_HOME", fallback=".cache")
+    """Images and other things that can be made or fetched again (FLATKIT_CACHE). Raises HostError."""
+    found = _folder("FLATKIT_CACHE", for_root="/var/cache/flatkit", xdg="XDG_CACHE_HOME", fallback=".cache")
+    return _checked("FLATKIT_CACHE", found)
 
 
 def state_dir() -> Path:
-    """Machines, keys and progress (FLATKIT_STATE)."""
+    """Machines, keys and progress (FLATKIT_STATE); a folder that cannot be used is found by what reads or writes there."""
     return _folder("FLATKIT_STATE", for_root="/var/lib/flatkit", xdg="XDG_STATE_HOME", fallback=".local/state")
 
 
 def machines_dir() -> Path:
-    """One folder a machine: overlay, Ignition, console."""
-    return state_dir() / "machines"
+    """One folder a machine: overlay, Ignition, console. Raises HostError."""
+    return _checked("FLATKIT_STATE", state_dir()) / "machines"
 
 
 def source_notebooks() -> Path | None:

@@ -267,7 +267,7 @@ def test_a_bad_folder_is_refused_in_words(
     monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
     value = "x" * 300 if bad == "long" else bad
     monkeypatch.setenv(variable, value if value.startswith(("/", "~")) else f"{tmp_path}/{value}")
-    place = paths.state_dir if variable == "FLATKIT_STATE" else paths.cache_dir
+    place = paths.machines_dir if variable == "FLATKIT_STATE" else paths.cache_dir
     with pytest.raises(HostError, match=f"expected {variable} to name a folder") as caught:
         place()
     assert caught.value.message.isprintable()
