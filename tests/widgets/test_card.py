@@ -102,5 +102,6 @@ def test_every_bundle_has_a_page_of_its_own() -> None:
     names = {file.stem for file in STATIC.glob("*.js")}
     assert {file.stem for file in STATIC.glob("*.css")} == names
     pages = {name: page_type(name) for name in names}
-    assert len({page.__name__ for page in pages.values()}) == len(names), "a style sheet per class"
+    ids = {name: page({}, print).get_state()["_anywidget_id"] for name, page in pages.items()}
+    assert ids == {name: f"flatkit.widgets.card.{name.title()}Page" for name in names}, "a style sheet each"
     assert all(page_type(name) is page for name, page in pages.items())
