@@ -56,7 +56,7 @@ FENCES = {
     "libvirt_qemu": "flatkit.machines.hypervisor",
     "libvirtaio": "flatkit.machines.hypervisor",
     "paramiko": "flatkit.machines.ssh",
-    "aiohttp": "flatkit.updates.reception",
+    "aiohttp": "flatkit.updates.http_app",
     "socketserver": "flatkit.testing",
     "http.server": "flatkit.testing",
     "urllib.request": "flatkit.web",
@@ -285,7 +285,7 @@ PLANTED = [
     ("machines/ssh.py", "import libvirt\n", "belongs to flatkit.machines.hypervisor alone"),
     ("machines/x.py", "from paramiko.client import SSHClient\n", "belongs to flatkit.machines.ssh alone"),
     ("images/x.py", "from http import server\n", "belongs to flatkit.testing alone"),
-    ("updates/server.py", "from aiohttp import web\n", "belongs to flatkit.updates.reception alone"),
+    ("updates/server.py", "from aiohttp import web\n", "belongs to flatkit.updates.http_app alone"),
     ("images/x.py", "import importlib\nimportlib.import_module('libvirt')\n", "hypervisor alone"),
     ("demos/x.py", "from flatkit.testing import fakes\n", "may not import flatkit.testing.fakes"),
 ]

@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from flatkit.images.keys import KeyFinder
-from flatkit.images.names import Channel
+from flatkit.images.keyring import KeyFinder
+from flatkit.images.releases import Channel
 from flatkit.images.verify import verify_file
 from flatkit.testing.flatcar_site import IMAGE, FlatcarSite
 from flatkit.testing.signing import SigningKey

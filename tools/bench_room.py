@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from flatkit.events import Observer
-from flatkit.images.packed import PackedRelease
+from flatkit.images.pack_manifest import PackedRelease
 from flatkit.packs.builder import PackBuilder
 from flatkit.testing import attacks
 

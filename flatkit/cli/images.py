@@ -66,10 +66,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _list(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
-    from flatkit.images import catalogue, names, store
+    from flatkit.images import catalogue, releases, store
     from flatkit.images.lab.build import list_lab_images
 
-    board = names.parse_board(options.arch) if options.arch else names.host_board()
+    board = releases.parse_board(options.arch) if options.arch else releases.host_board()
     feeds = catalogue.get_feeds(_channels(options.channel), board)
     cached = [image for image in store.list_cached(board=board) if image.channel in _channels(options.channel)]
     labs = list_lab_images()
@@ -97,7 +97,7 @@ def _list(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
 
 
 def _channels(name: str | None) -> tuple[Any, ...]:
-    from flatkit.images.names import Channel, say_nearest
+    from flatkit.images.releases import Channel, say_nearest
 
     if name is None:
         return tuple(Channel)
@@ -130,7 +130,7 @@ def _image_values(image: CachedImage) -> dict[str, Any]:
 
 
 def _say_channels(feeds: list[Feed], arch: str) -> str:
-    from flatkit.images.names import PROMOTION
+    from flatkit.images.releases import PROMOTION
     from flatkit.images.store import say_age
 
     rows = [f"Flatcar's channels ({arch})"]
@@ -169,10 +169,10 @@ def _say_cache(cached: list[CachedImage]) -> str:
 
 
 def _fetch(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
-    from flatkit.images import names
+    from flatkit.images import releases
     from flatkit.images.fetch import Fetcher
 
-    board = names.parse_board(options.arch) if options.arch else names.host_board()
+    board = releases.parse_board(options.arch) if options.arch else releases.host_board()
     wanted = [_wanted(name) for name in options.names]
     fetched = [Fetcher(board=board, observer=observer).fetch(one) for one in wanted]
     if not isinstance(observer, Json):
@@ -182,7 +182,7 @@ def _fetch(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
 
 
 def _wanted(name: str) -> Any:
-    from flatkit.images.names import Channel, find_wanted, say_nearest
+    from flatkit.images.releases import Channel, find_wanted, say_nearest
 
     wanted = find_wanted(name)
     if wanted is None:
@@ -208,12 +208,12 @@ def _cached(name: str) -> list[CachedImage]:
 def _verify(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
     from pathlib import Path
 
-    from flatkit.images import source
-    from flatkit.images.keys import KeyFinder
-    from flatkit.images.names import Channel
+    from flatkit.images import mirrors
+    from flatkit.images.keyring import KeyFinder
+    from flatkit.images.releases import Channel
     from flatkit.images.verify import verify_cached, verify_file
 
-    sources = source.list_sources()
+    sources = mirrors.list_sources()
     done = []
     for name in options.names or ["all"]:
         if "/" in name or Path(name).is_file():

@@ -75,10 +75,10 @@ def _list(wanted: str | None, *, as_json: bool) -> int:
 def _do(verb: str, name: str, machine: str | None) -> int:
     from flatkit.errors import UsageError
     from flatkit.lessons import get_task
-    from flatkit.lessons.attempt import Attempt
-    from flatkit.lessons.bench import FolderBench
     from flatkit.lessons.exercise import Exercise, State
     from flatkit.lessons.quiz import QuizAttempt
+    from flatkit.lessons.session import Attempt
+    from flatkit.lessons.workspace import FolderBench
 
     task = get_task(name)
     if not isinstance(task, Exercise):
@@ -128,8 +128,8 @@ def _is_lesson(name: str) -> bool:
 
 
 def _prove_one(exercise: Exercise, image: str) -> bool:
-    from flatkit.lessons.bench import FolderBench
     from flatkit.lessons.prover import prove
+    from flatkit.lessons.workspace import FolderBench
 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

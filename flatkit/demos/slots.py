@@ -11,7 +11,7 @@ from typing import Any
 
 from flatkit.demos.facts import SLOTS, UPDATE
 from flatkit.steps import Boot, Fact, Step, Verdict, Where, says
-from flatkit.updates.seen import version_key
+from flatkit.updates.model import version_key
 from flatkit.updates.slots import Slot
 from flatkit.updates.status import Operation, UpdateConf, UpdateStatus, parse_update_conf
 

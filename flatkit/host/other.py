@@ -12,8 +12,8 @@ _WHY = "machines take their memory and disk from it"
 
 def check_other_host(uri: str) -> HostCheck:
     """Ask that host over SSH, as booting a machine there would."""
-    from flatkit.machines.elsewhere import survey
     from flatkit.machines.remote import find_remote
+    from flatkit.machines.remote_backend import survey
 
     try:
         host = find_remote(uri)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from flatkit.errors import FetchError
 from flatkit.files import read_regular, write_atomic
-from flatkit.images.names import Board, Channel, Version, find_version, parse_version_file
-from flatkit.images.source import Patience, fetch_small, list_sources
+from flatkit.images.mirrors import Patience, fetch_small, list_sources
+from flatkit.images.releases import Board, Channel, Version, find_version, parse_version_file
 from flatkit.images.store import flatcar_dir
 from flatkit.untrusted import parse_json, printable
 

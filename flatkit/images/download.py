@@ -24,7 +24,7 @@ from flatkit.errors import Cancelled, FetchError, FlatkitError, HostError, Image
 from flatkit.events import Observer, Progressed, Said
 from flatkit.files import open_regular, read_regular
 from flatkit.images.cache import KEPT_FREE, measure_spare
-from flatkit.images.source import Patience, with_tries
+from flatkit.images.mirrors import Patience, with_tries
 from flatkit.untrusted import parse_json, printable
 
 _CHUNK = 1024 * 1024

@@ -17,11 +17,12 @@ from pathlib import Path
 from flatkit.errors import FetchError, FlatkitError, ImageError
 from flatkit.events import Observer, Said, phase
 from flatkit.files import read_regular, write_atomic
-from flatkit.images import source as sources
+from flatkit.images import mirrors as sources
 from flatkit.images.cache import locked, make_folder
 from flatkit.images.download import Download, Downloaded, disk_trouble, say_seconds
-from flatkit.images.keys import KeyFinder
-from flatkit.images.names import Board, Channel, Version, Wanted, nearest_versions, parse_version_file
+from flatkit.images.keyring import KeyFinder
+from flatkit.images.mirrors import Patience, Source, fetch_small
+from flatkit.images.releases import Board, Channel, Version, Wanted, nearest_versions, parse_version_file
 from flatkit.images.seen import find_seen, note_seen
 from flatkit.images.signed import (
     DIGESTS_MAX,
@@ -32,7 +33,6 @@ from flatkit.images.signed import (
     get_sha512,
 )
 from flatkit.images.signing import SIGNATURE_MAX, Signature, Trust, find_trust
-from flatkit.images.source import Patience, Source, fetch_small
 from flatkit.images.store import (
     CachedImage,
     ImageRecord,

@@ -16,7 +16,7 @@ from flatkit.diskfile import find_format, is_file
 from flatkit.errors import FetchError, ImageError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.images.lab import recipe
-from flatkit.images.names import Board, Channel, Wanted, find_wanted, host_board, say_nearest
+from flatkit.images.releases import Board, Channel, Wanted, find_wanted, host_board, say_nearest
 from flatkit.untrusted import printable
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _find_flatcar(observer: Observer, cancel: threading.Event | None) -> Image |
 
 def _from_mirror(observer: Observer, cancel: threading.Event | None) -> Image | None:
     from flatkit.images.fetch import Fetcher
-    from flatkit.images.source import find_mirror
+    from flatkit.images.mirrors import find_mirror
 
     mirror = find_mirror()
     if not mirror:
@@ -151,8 +151,8 @@ def _from_cache(cached: CachedImage, why: str) -> Image:
 
 def _get_lab(observer: Observer, release: recipe.Release, why: str, cancel: threading.Event | None) -> Image:
     """From the cache, else as built files from a pack, else built here."""
+    from flatkit.images.from_pack import unpack_lab_image
     from flatkit.images.lab import build  # it takes its time, and a Flatcar image needs none of it
-    from flatkit.images.unpack import unpack_lab_image
 
     if host_board() is not Board.AMD64:
         raise ImageError(

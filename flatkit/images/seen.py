@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from flatkit.files import read_regular, write_atomic
-from flatkit.images.names import Board, Version, Wanted, parse_version_file
+from flatkit.images.releases import Board, Version, Wanted, parse_version_file
 from flatkit.images.signed import VERSION_FILE, VERSION_MAX
 from flatkit.images.store import flatcar_dir
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 
 from flatkit.errors import ImageError
-from flatkit.images.keys import KeyFinder
-from flatkit.images.names import Version, parse_version_file
+from flatkit.images.keyring import KeyFinder
+from flatkit.images.releases import Version, parse_version_file
 from flatkit.images.signing import Signature, say_day
 from flatkit.untrusted import lines_of, printable
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from flatkit.files import read_regular, write_atomic
-from flatkit.images.names import Board, Channel, Version, Wanted, find_version
+from flatkit.images.releases import Board, Channel, Version, Wanted, find_version
 from flatkit.images.signing import Trust
 from flatkit.paths import cache_dir
 from flatkit.untrusted import lines_of, parse_json

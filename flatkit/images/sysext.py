@@ -18,7 +18,7 @@ from flatkit.diskfile import is_file
 from flatkit.errors import ImageError, InputError, UsageError
 from flatkit.events import Observer, Said, phase
 from flatkit.files import read_regular
-from flatkit.images import debs, needs, sysext_tree
+from flatkit.images import debs, elf_deps, sysext_tree
 from flatkit.images.cache import locked, make_folder, work_folder
 from flatkit.images.lab import recipe as lab_recipe
 from flatkit.images.lab.packages import find_packages
@@ -148,7 +148,7 @@ def _build(recipe: Recipe, folder: Path, base: Path | None, observer: Observer) 
             sysext_tree.leave_out(tree, recipe)
         sysext_tree.write_files(tree, recipe)
         if base is not None:
-            missing = needs.missing(tree, _base_files(base))
+            missing = elf_deps.missing(tree, _base_files(base))
             for text in missing:
                 observer.notify(Said(text=f"extension {recipe.name}: {text}, which nothing brings"))
         sysext_tree.pack(tree, work / "image.raw", seed=_digest(recipe) + debs.as_text(chosen))

@@ -15,7 +15,7 @@ from flatkit.errors import Cancelled, ImageError
 from flatkit.events import Observer, phase
 from flatkit.files import open_regular, read_regular
 from flatkit.images.download import Progress
-from flatkit.images.keys import KeyFinder
+from flatkit.images.keyring import KeyFinder
 from flatkit.images.signed import (
     DIGESTS_MAX,
     VERSION_FILE,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flatkit.errors import FlatkitError
-from flatkit.lessons.attempt import do_all, judge
 from flatkit.lessons.exercise import Bench, Exercise, Quiz
+from flatkit.lessons.session import do_all, judge
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from flatkit.machines.machine import get_machine as get_machine
     from flatkit.machines.phases import PHASES as PHASES
     from flatkit.machines.ready import Patience as Patience
-    from flatkit.machines.returning import Rewound as Rewound
+    from flatkit.machines.resume import Rewound as Rewound
     from flatkit.machines.shell import Shell as Shell
     from flatkit.machines.spec import Accelerator as Accelerator
     from flatkit.machines.spec import Arch as Arch

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from flatkit.errors import HostError, MachineError, UsageError
 from flatkit.files import read_regular
+from flatkit.machines.backend import Backend
 from flatkit.machines.disks import ROOM_MIB
 from flatkit.machines.domain import with_forwards, without_parent
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import HostKey, host_keys_from, load_host_keys
-from flatkit.machines.place import Place
 from flatkit.machines.records import Record
 from flatkit.machines.spec import text_from
 from flatkit.machines.store import Folder, make_folder, write_atomically
@@ -126,7 +126,7 @@ class Shelf:
 
     folder: Folder
     hypervisor: Hypervisor
-    place: Place
+    place: Backend
 
     def save(self, record: Record, name: str) -> Checkpoint:
         """Save the running machine; a checkpoint of the same name is replaced.

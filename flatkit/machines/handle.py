@@ -9,14 +9,14 @@ from functools import partial
 
 from flatkit.errors import HostError, MachineError
 from flatkit.machines import ports
+from flatkit.machines.backend import Backend
 from flatkit.machines.checkpoints import Checkpoint, list_checkpoints
 from flatkit.machines.console import read_tail
 from flatkit.machines.domain import domain_name
-from flatkit.machines.elsewhere import place_of
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import load_host_keys, workshop_key
-from flatkit.machines.place import Place
 from flatkit.machines.records import Life, Record, RecordBroken
+from flatkit.machines.remote_backend import place_of
 from flatkit.machines.shell import Shell, open_shell
 from flatkit.machines.spec import Forward, MachineSpec
 from flatkit.machines.ssh import Connection, Endpoint, RunResult
@@ -52,7 +52,7 @@ class Handle:
     def __init__(self, name: str, *, hypervisor: Hypervisor | None = None) -> None:
         self.folder: Folder = folder_of(name)
         self.hypervisor = hypervisor or Hypervisor()
-        self._place: Place | None = None
+        self._place: Backend | None = None
         self._lock = threading.RLock()
         self._connection: Connection | None = None
 
@@ -62,7 +62,7 @@ class Handle:
         return self.folder.name
 
     @property
-    def place(self) -> Place:
+    def place(self) -> Backend:
         """Where its files lie and its ports lead: this host, or the one of its libvirt. Raises HostError."""
         if self._place is None:
             self._place = place_of(self.folder, self.hypervisor.remote)

@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 from flatkit.errors import MachineError, MachineNotFound, MissingDependency
 from flatkit.machines.access import Owner, parse_owner
 from flatkit.machines.domain import METADATA_URI, Tag, parse_tag
+from flatkit.machines.libvirt_errors import explain, unreachable
 from flatkit.machines.processes import kill_process
-from flatkit.machines.refusals import explain, unreachable
 from flatkit.machines.remote import RemoteHost, find_remote
 from flatkit.machines.states import DomainState, Status, parse_state
 

@@ -15,19 +15,19 @@ from dataclasses import dataclass
 from flatkit.errors import BootFailed, Cancelled, FlatkitError, HostError, MachineError, MachineNotFound, WaitTimeout
 from flatkit.events import Observer, Said, phase
 from flatkit.machines import ports
+from flatkit.machines.boot_times import BootKind
 from flatkit.machines.checkpoints import FRESH, Checkpoint, Shelf, check_checkpoint_name, find_checkpoint
-from flatkit.machines.crowd import turn
 from flatkit.machines.handle import Handle, MachineState, paused
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import HostKey, load_host_keys, save_host_keys
-from flatkit.machines.making import Maker, PoweredOn, in_one_line, remove
+from flatkit.machines.provision import Maker, PoweredOn, in_one_line, remove
 from flatkit.machines.ready import Booting, Patience, Ready, ReadyWait
 from flatkit.machines.records import Life, Record
-from flatkit.machines.returning import Rewound, reach_again
+from flatkit.machines.resume import Rewound, reach_again
+from flatkit.machines.scheduler import turn
 from flatkit.machines.spec import Accelerator, MachineSpec
 from flatkit.machines.states import DomainState
 from flatkit.machines.store import locked
-from flatkit.machines.usual import BootKind
 
 log = logging.getLogger(__name__)
 

@@ -16,17 +16,17 @@ from pathlib import Path
 
 from flatkit.errors import BootFailed, HostError, WaitTimeout
 from flatkit.events import ConsoleLine, Observer, Said, Waiting
+from flatkit.machines.activity import ActivityWatch
 from flatkit.machines.banner import BannerProbe
+from flatkit.machines.boot_times import BootKind, recall, remember
 from flatkit.machines.console import ConsoleReader
 from flatkit.machines.failures import Failure, telling_lines
 from flatkit.machines.hypervisor import Activity
 from flatkit.machines.ignition_log import find_fetching, find_trouble
 from flatkit.machines.keys import HostKey, parse_host_key
-from flatkit.machines.pulse import Pulse
 from flatkit.machines.states import DomainState, Status
 from flatkit.machines.store import check_cancel
 from flatkit.machines.timeline import Timeline
-from flatkit.machines.usual import BootKind, recall, remember
 
 # A phase is told after at most this, plus what libvirt's log daemon takes to write a line.
 _LOOK_EVERY = 0.05
@@ -103,7 +103,7 @@ class ReadyWait:
         self._reader = ConsoleReader(booting.console, offset=booting.offset)
         self._shown: list[HostKey] = []
         self._began = self._answered = self._told = time.monotonic()
-        self._pulse = Pulse(self._began)
+        self._pulse = ActivityWatch(self._began)
         self._next_look = 0.0
         self._next_attend = self._began + _ATTEND_EVERY
         self._last_look = 0.0

@@ -19,7 +19,7 @@ from flatkit import __version__
 from flatkit.errors import HostError, ImageError, InputError, UsageError
 from flatkit.events import Observer, Progressed, phase
 from flatkit.files import open_below, open_regular, remove_below, replace_below
-from flatkit.images.packed import (
+from flatkit.images.pack_manifest import (
     MANIFEST,
     MANIFEST_MAX,
     PATH_SAID,

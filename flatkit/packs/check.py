@@ -1,7 +1,7 @@
 """Proves that a pack suffices: every file is what the manifest says, what it names is whole, and the wheels install.
 
 Nothing is fetched: pip runs in an empty environment of its own, told to look at the pack alone. No code of the pack runs, since a
-pack may come from anybody. The bounds of what is read are constants: images/packed.py, wheelfile.py, wheels.py and here.
+pack may come from anybody. The bounds of what is read are constants: images/pack_manifest.py, wheelfile.py, wheels.py and here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from flatkit.errors import CommandFailed, FetchError, FlatkitError, WaitTimeout
 from flatkit.events import Observer, phase
 from flatkit.files import open_below
-from flatkit.images.packed import MANIFEST, SUMS, Manifest, sums_as_text
+from flatkit.images.pack_manifest import MANIFEST, SUMS, Manifest, sums_as_text
 from flatkit.packs import wheels
 from flatkit.packs.builder import measure
 from flatkit.packs.serve import read_manifest

@@ -17,10 +17,10 @@ from flatkit.files import hash_file
 from flatkit.images.cache import locked, make_folder
 from flatkit.images.download import Download
 from flatkit.images.fetch import Fetcher
-from flatkit.images.names import Wanted, find_wanted, host_board
-from flatkit.images.packed import PackedImage, PackedRelease
+from flatkit.images.mirrors import KEY_FILE, fetch_small
+from flatkit.images.pack_manifest import PackedImage, PackedRelease
+from flatkit.images.releases import Wanted, find_wanted, host_board
 from flatkit.images.signed import VERSION_FILE
-from flatkit.images.source import KEY_FILE, fetch_small
 from flatkit.images.store import CachedImage, flatcar_dir
 from flatkit.packs.builder import PackBuilder
 from flatkit.paths import cache_dir

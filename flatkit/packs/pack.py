@@ -15,7 +15,7 @@ from flatkit import paths
 from flatkit.errors import UsageError
 from flatkit.events import Observer, Said, phase
 from flatkit.images.lab import recipe
-from flatkit.images.packed import LAB_FILES, SUMS, Manifest, PackedImage, PackedRelease, is_path
+from flatkit.images.pack_manifest import LAB_FILES, SUMS, Manifest, PackedImage, PackedRelease, is_path
 from flatkit.packs import wheels
 from flatkit.packs.builder import PackBuilder
 from flatkit.packs.flatcar import add_flatcar, parse_names

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from flatkit.errors import ImageError, UsageError
 from flatkit.events import Observer, Progressed, phase
 from flatkit.files import open_below
-from flatkit.images.packed import (
+from flatkit.images.pack_manifest import (
     MANIFEST,
     MANIFEST_MAX,
     SUMS,
@@ -32,8 +32,8 @@ from flatkit.packs.wheels import as_index
 from flatkit.paths import state_dir
 from flatkit.updates.channels import Channels
 from flatkit.updates.omaha import BOARDS
+from flatkit.updates.repository import Site
 from flatkit.updates.server import UpdateServer
-from flatkit.updates.site import Site
 
 PORT = 8000
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}

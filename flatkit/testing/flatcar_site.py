@@ -1,6 +1,6 @@
 """A local release server with Flatcar's layout: files signed by a key of its own, and every way to misbehave.
 
-The layout is that of flatkit/images/source.py. The files are in a folder, so a test can change a byte of it.
+The layout is that of flatkit/images/mirrors.py. The files are in a folder, so a test can change a byte of it.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from flatkit.updates.server import UpdateServer
 
 if TYPE_CHECKING:
-    from flatkit.updates.reception import Body
+    from flatkit.updates.http_app import Body
 
 
 @dataclass(frozen=True, kw_only=True)

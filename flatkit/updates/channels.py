@@ -15,9 +15,9 @@ from pathlib import Path
 
 from flatkit.errors import HostError, UsageError
 from flatkit.untrusted import printable
+from flatkit.updates.machine_registry import note
+from flatkit.updates.model import Book, Group, MachineSeen, Release, target_of, version_key
 from flatkit.updates.omaha import BOARDS, AppRequest, Refusal
-from flatkit.updates.register import note
-from flatkit.updates.seen import Book, Group, MachineSeen, Release, target_of, version_key
 from flatkit.updates.store import Store
 
 _SHOWN_MAX = 40

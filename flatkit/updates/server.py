@@ -1,6 +1,6 @@
-"""The update server, and the only listening socket of flatkit: HTTP/1.1 over what site.py publishes.
+"""The update server, and the only listening socket of flatkit: HTTP/1.1 over what repository.py publishes.
 
-An event loop in a thread of its own runs it, so a notebook can start and stop it. reception.py answers the requests.
+An event loop in a thread of its own runs it, so a notebook can start and stop it. http_app.py answers the requests.
 In an answer the server calls itself as the client called it (Host), since a guest reaches this host by another address
 (10.0.2.2) than the host does.
 """
@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from flatkit.errors import HostError, UsageError
 from flatkit.updates.channels import Channels
-from flatkit.updates.crowd import Limits
-from flatkit.updates.site import Site
+from flatkit.updates.connection_limits import Limits
+from flatkit.updates.repository import Site
 
 if TYPE_CHECKING:
-    from flatkit.updates.reception import Body
+    from flatkit.updates.http_app import Body
 
 GUEST_ADDRESS = "10.0.2.2"  # this host's loopback, seen from a guest on QEMU's user network
 
@@ -143,7 +143,7 @@ class _Running:
             self._listener.close()
 
     async def _serve(self) -> None:
-        from flatkit.updates.reception import Reception
+        from flatkit.updates.http_app import Reception
 
         self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
         self._loop.set_exception_handler(_note)

@@ -15,7 +15,7 @@ from pathlib import Path
 from flatkit.errors import HostError
 from flatkit.files import read_regular, remove_partials, write_atomic
 from flatkit.untrusted import parse_json, printable
-from flatkit.updates.seen import Book, book_as_json, parse_book
+from flatkit.updates.model import Book, book_as_json, parse_book
 
 STATE_MAX = 64 * 1024 * 1024
 

@@ -21,8 +21,8 @@ from typing import Any, Self
 from flatkit.errors import Cancelled, FetchError
 from flatkit.untrusted import is_number, printable
 from flatkit.web.address import LOOPBACK, check_address, check_place, check_proxy, follow, is_address
+from flatkit.web.exchange import Exchange
 from flatkit.web.faults import FAULTS, captive, check_framing, fault, is_page, refusal, too_slow
-from flatkit.web.line import Line
 
 __all__ = [
     "Response", "Stream", "captive", "check_address", "check_place", "get", "is_address", "is_page", "open_stream", "refusal",
@@ -85,7 +85,7 @@ def get(
 class Stream:
     """The body of an answer, to be read in pieces: `with open_stream(url) as stream:`."""
 
-    def __init__(self, url: str, answer: Any, *, line: Line, timeout: float, final_url: str) -> None:
+    def __init__(self, url: str, answer: Any, *, line: Exchange, timeout: float, final_url: str) -> None:
         self.url = url
         self.status = int(answer.status or 0)
         self.headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -154,7 +154,7 @@ def open_stream(
 
 def _open(url: str, headers: dict[str, str], *, timeout: float, end: float, cancel: threading.Event | None) -> Stream:
     check_proxy(check_address(url))
-    line, here = Line(cancel), url
+    line, here = Exchange(cancel), url
     try:
         for _ in range(_REDIRECTS + 1):
             asked = here
@@ -177,7 +177,7 @@ def _open(url: str, headers: dict[str, str], *, timeout: float, end: float, canc
         raise
 
 
-def _ask(line: Line, url: str, headers: dict[str, str], timeout: float) -> Any:
+def _ask(line: Exchange, url: str, headers: dict[str, str], timeout: float) -> Any:
     """One request, redirects not followed; runs in the line's thread."""
     opener = urllib.request.OpenerDirector()
     # No handler for other schemes, whatever a proxy's variable or a redirect says.
@@ -194,7 +194,7 @@ def _ask(line: Line, url: str, headers: dict[str, str], timeout: float) -> Any:
 class _Handler(urllib.request.AbstractHTTPHandler):
     """Speaks http and https over connections of a line."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Exchange) -> None:
         super().__init__()
         self._line = line
 

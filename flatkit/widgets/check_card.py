@@ -1,6 +1,6 @@
 """`fk.check`: an exercise or a quiz as a card with its state, its hints and its solution.
 
-attempt.py and quiz.py do the work. A check opens SSH and translates, so the buttons work in a job and never block the page.
+session.py and quiz.py do the work. A check opens SSH and translates, so the buttons work in a job and never block the page.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, Literal, Self, TypedDict
 
 from flatkit.errors import FlatkitError
 from flatkit.lessons import get_task
-from flatkit.lessons.attempt import Attempt, Standing
-from flatkit.lessons.bench import FolderBench, Guest
 from flatkit.lessons.exercise import Exercise, Quiz, State
 from flatkit.lessons.quiz import QuizAttempt, QuizStanding
+from flatkit.lessons.session import Attempt, Standing
+from flatkit.lessons.workspace import FolderBench, Guest
 from flatkit.widgets.card import Card
 from flatkit.widgets.editor import look_again
 from flatkit.widgets.job import Job, not_in_time

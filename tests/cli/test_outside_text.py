@@ -29,13 +29,13 @@ from flatkit.host import Examination, Health, HostCheck
 from flatkit.images import catalogue, store
 from flatkit.images.catalogue import Feed, Release
 from flatkit.images.lab import build
-from flatkit.images.names import Channel, Version
+from flatkit.images.releases import Channel, Version
 from flatkit.machines import MachineState
 from flatkit.machines import cleanup as machines_cleanup
 from flatkit.machines.checkpoints import Checkpoint
 from flatkit.machines.cleanup import MachineInfo
 from flatkit.report import Report
-from flatkit.updates.seen import MachineSeen
+from flatkit.updates.model import MachineSeen
 from flatkit.widgets.results import Note, Ran, Typed, WebPage
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ from flatcar_parts import DATA, QUICK, SOFTWARE
 
 from flatkit.events import Tape
 from flatkit.images.fetch import Fetcher
-from flatkit.images.names import Board
+from flatkit.images.releases import Board
 from flatkit.testing.flatcar_site import FlatcarSite
 from flatkit.testing.signing import SigningKey
 

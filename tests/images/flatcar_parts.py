@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from flatkit.events import Said, Tape
-from flatkit.images.names import find_wanted
-from flatkit.images.source import Patience
+from flatkit.images.mirrors import Patience
+from flatkit.images.releases import find_wanted
 
 # Large enough for several pieces and parts, small enough for a test: the bytes are the same in each run.
 DATA = random.Random(1).randbytes(3_000_000)

@@ -12,7 +12,7 @@ from flatcar_parts import DATA, QUICK, SOFTWARE, STABLE
 from flatkit.cli import main
 from flatkit.errors import FetchError
 from flatkit.images import catalogue, store
-from flatkit.images.names import Board, Channel, Version
+from flatkit.images.releases import Board, Channel, Version
 from flatkit.testing.flatcar_site import IMAGE, Misdeed
 
 FEED = {
@@ -129,7 +129,7 @@ def test_list_offline_says_how_old_everything_is(site, fetcher, capsys, monkeypa
     long_ago = 1_700_000_000
     os.utime(store.flatcar_dir() / "stable/releases-stable.json", (long_ago, long_ago))
     monkeypatch.setenv("FLATKIT_RELEASE_SERVER", "http://127.0.0.1:1/{channel}")
-    monkeypatch.setattr("flatkit.images.source.Patience.wait", lambda *_: None)
+    monkeypatch.setattr("flatkit.images.mirrors.Patience.wait", lambda *_: None)
     capsys.readouterr()
     assert main(["images", "list", "--channel", "stable"]) == 0
     out = capsys.readouterr().out

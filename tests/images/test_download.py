@@ -17,8 +17,8 @@ from flatkit.events import Observer, Progressed, Tape
 from flatkit.images import store
 from flatkit.images.download import Download, Progress, say_seconds
 from flatkit.images.fetch import Fetcher
-from flatkit.images.names import Board, find_wanted
-from flatkit.images.source import fetch_small
+from flatkit.images.mirrors import fetch_small
+from flatkit.images.releases import Board, find_wanted
 from flatkit.testing.flatcar_site import IMAGE, FlatcarSite, Misdeed
 
 

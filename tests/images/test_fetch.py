@@ -14,14 +14,14 @@ from flatcar_parts import DATA, QUICK, STABLE, said
 
 from flatkit.errors import Cancelled, FetchError, ImageError
 from flatkit.events import Progressed, Tape
-from flatkit.images import keys, signing, store
+from flatkit.images import keyring, signing, store
 from flatkit.images.cache import locked
-from flatkit.images.keys import KeyFinder
-from flatkit.images.names import Board, Channel, Version, find_wanted
+from flatkit.images.keyring import KeyFinder
+from flatkit.images.mirrors import KEY_FILE, Source
 from flatkit.images.openpgp import Certificate
+from flatkit.images.releases import Board, Channel, Version, find_wanted
 from flatkit.images.signed import get_sha512
 from flatkit.images.signing import find_trust
-from flatkit.images.source import KEY_FILE, Source
 from flatkit.images.verify import verify_cached, verify_file
 from flatkit.testing.flatcar_site import IMAGE
 from flatkit.testing.signing import SigningKey
@@ -408,7 +408,7 @@ def test_digests():
 def test_a_forged_key_file_fetches_nothing(site, fetcher, signing_key, monkeypatch, cache):
     monkeypatch.delenv("FLATKIT_SIGNING_KEY")
     monkeypatch.setattr(signing, "FLATCAR_PRIMARY", signing_key.primary)
-    monkeypatch.setattr(keys, "OFFICIAL", Source(name="nobody", base=str(cache / "nothing/{channel}")))
+    monkeypatch.setattr(keyring, "OFFICIAL", Source(name="nobody", base=str(cache / "nothing/{channel}")))
     line = f"[GNUPG:] VALIDSIG {signing_key.subkey} 2026-08-13 1786600000 0 4 0 22 10 00 {signing_key.primary}"
     with SigningKey(name=f"Mallory\u2028{line}") as mallory:
         site.key = mallory

@@ -9,7 +9,7 @@ from flatkit.errors import ImageError, UsageError
 from flatkit.events import Said, Tape
 from flatkit.images import ImageKind, find_image
 from flatkit.images.lab.build import LabImage
-from flatkit.images.names import find_wanted
+from flatkit.images.releases import find_wanted
 from flatkit.testing.disks import qcow2_header
 
 
@@ -85,7 +85,7 @@ def test_auto_takes_one_from_a_mirror(site, built_lab, tmp_path, monkeypatch, ta
 
 def test_auto_goes_on_without_a_mirror_that_does_not_answer(site, built_lab, monkeypatch, tape):
     monkeypatch.setenv("FLATKIT_MIRROR", "http://127.0.0.1:1")
-    monkeypatch.setattr("flatkit.images.source.Patience.wait", lambda *_: None)
+    monkeypatch.setattr("flatkit.images.mirrors.Patience.wait", lambda *_: None)
     assert find_image("auto", observer=tape).kind is ImageKind.LAB
     assert "nothing listens there" in said(tape)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flatkit.images.lab import build, keep, recipe
+from flatkit.images.lab import build, cache_gc, recipe
 from flatkit.updates.payload import FILE_NAME
 
 LONG_AGO = 1_000_000_000
@@ -73,7 +73,7 @@ def test_an_image_that_a_machine_stands_on_stays_with_the_one_below_it(
     machine(tmp_path / "other", "kept", disk)
     with monkeypatch.context() as other:
         other.setenv("FLATKIT_STATE", str(tmp_path / "other"))
-        keep.note_use(lab, disk.parent)
+        cache_gc.note_use(lab, disk.parent)
     os.utime(disk.parent, (LONG_AGO, LONG_AGO))
     quick_build(monkeypatch)
     new = build.build_lab_image().folder.name
@@ -82,7 +82,7 @@ def test_an_image_that_a_machine_stands_on_stays_with_the_one_below_it(
 
 def test_an_image_that_was_just_asked_for_stays(lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its machine may be in the making."""
-    keep.note_use(lab, image(lab, "110.2.0-old"))
+    cache_gc.note_use(lab, image(lab, "110.2.0-old"))
     quick_build(monkeypatch)
     new = build.build_lab_image().folder.name
     assert names(lab) == {new, "110.2.0-old"}
@@ -106,8 +106,10 @@ def test_of_the_payloads_the_last_one_stays_and_what_a_process_uses(lab: Path) -
     old, served, ended, last = (image(lab, name) for name in ("100.3.0-x", "110.2.0-x", "120.1.0-x", "130.0.0-x"))
     for age, folder in enumerate((last, served, ended, old)):
         payload(folder, age=age)
-    keep.note_payload(served)
-    code = "from flatkit.images.lab import keep; import sys, pathlib; keep.note_payload(pathlib.Path(sys.argv[1]))"
+    cache_gc.note_payload(served)
+    code = (
+        "from flatkit.images.lab import cache_gc; import sys, pathlib; cache_gc.note_payload(pathlib.Path(sys.argv[1]))"
+    )
     subprocess.run([sys.executable, "-c", code, str(ended)], check=True, timeout=60)
-    keep.note_use(lab, last)
+    cache_gc.note_use(lab, last)
     assert {path.parent for path in lab.glob(f"*/{FILE_NAME}")} == {served, last}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flatkit.errors import UsageError
-from flatkit.images.names import (
+from flatkit.images.releases import (
     Board,
     Channel,
     Version,

@@ -11,8 +11,8 @@ from flatcar_parts import DATA, STABLE
 from flatkit.cli import main
 from flatkit.errors import ImageError
 from flatkit.images import store
-from flatkit.images.keys import KeyFinder
-from flatkit.images.names import Board, Channel, Version, find_wanted
+from flatkit.images.keyring import KeyFinder
+from flatkit.images.releases import Board, Channel, Version, find_wanted
 from flatkit.images.seen import find_seen, note_seen
 from flatkit.images.signing import find_trust
 from flatkit.images.verify import verify_cached

@@ -13,7 +13,7 @@ import pytest
 from flatkit.cli import main
 from flatkit.errors import InputError, UsageError
 from flatkit.events import Tape
-from flatkit.images import debs, needs, sysext, sysext_tree
+from flatkit.images import debs, elf_deps, sysext, sysext_tree
 from flatkit.images.container import build_container_image
 from flatkit.images.lab import recipe as lab_recipe
 from flatkit.images.lab.extensions import BUILT_IN, KNOWN, recipe_for
@@ -101,17 +101,17 @@ def elf(*names):
 
 
 def test_needs_of_programs_and_scripts(tmp_path):
-    assert needs.libraries(elf("libc.so.6", "libm.so.6")) == ("libc.so.6", "libm.so.6")
-    assert needs.libraries(elf("libc.so.6")[:100]) == ()
-    assert needs.libraries(b"#!/bin/sh\n") == ()
-    assert needs.interpreter(b"#!/usr/bin/env python3\nx") == "python3"
-    assert needs.interpreter(b"#! /bin/sh -e\n") == "/bin/sh"
-    assert needs.interpreter(b"text") == ""
+    assert elf_deps.libraries(elf("libc.so.6", "libm.so.6")) == ("libc.so.6", "libm.so.6")
+    assert elf_deps.libraries(elf("libc.so.6")[:100]) == ()
+    assert elf_deps.libraries(b"#!/bin/sh\n") == ()
+    assert elf_deps.interpreter(b"#!/usr/bin/env python3\nx") == "python3"
+    assert elf_deps.interpreter(b"#! /bin/sh -e\n") == "/bin/sh"
+    assert elf_deps.interpreter(b"text") == ""
     (tmp_path / "usr/bin").mkdir(parents=True)
     for name, data in (("a", elf("libc.so.6", "libown.so")), ("b", b"#!/usr/bin/perl\n"), ("libown.so", elf())):
         (tmp_path / "usr/bin" / name).write_bytes(data)
         (tmp_path / "usr/bin" / name).chmod(0o755)
-    assert needs.missing(tmp_path, ["./usr/lib/x86_64-linux-gnu/libc.so.6"]) == ('"usr/bin/b" needs "perl"',)
+    assert elf_deps.missing(tmp_path, ["./usr/lib/x86_64-linux-gnu/libc.so.6"]) == ('"usr/bin/b" needs "perl"',)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_a_changed_builder_names_another_image(monkeypatch, tmp_path):
     shutil.copytree(lab_recipe._FOLDER.parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(lab_recipe, "_FOLDER", folder / "lab")
     seen = {(sysext._digest(recipe), lab_recipe.digest(lab_recipe.STABLE))}
-    for name in ("debs.py", "needs.py", "sysext.py", "sysext_tree.py"):
+    for name in ("debs.py", "elf_deps.py", "sysext.py", "sysext_tree.py"):
         with (folder / name).open("a") as file:
             file.write("# changed\n")
         seen.add((sysext._digest(recipe), lab_recipe.digest(lab_recipe.STABLE)))

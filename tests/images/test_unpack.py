@@ -14,9 +14,11 @@ import pytest
 
 from flatkit.errors import ImageError, UsageError
 from flatkit.events import Said, Tape
+from flatkit.images.from_pack import unpack_lab_image
 from flatkit.images.lab import recipe
 from flatkit.images.lab.build import find_lab_image
-from flatkit.images.packed import (
+from flatkit.images.mirrors import PACK_FOLDER, find_mirror
+from flatkit.images.pack_manifest import (
     MANIFEST,
     SUMS,
     Manifest,
@@ -26,8 +28,6 @@ from flatkit.images.packed import (
     parse_manifest,
     sums_as_text,
 )
-from flatkit.images.source import PACK_FOLDER, find_mirror
-from flatkit.images.unpack import unpack_lab_image
 from flatkit.packs.builder import measure
 from flatkit.updates.server import UpdateServer
 

@@ -8,11 +8,11 @@ import pytest
 
 from flatkit.errors import UsageError
 from flatkit.lessons import get_task
-from flatkit.lessons.attempt import Attempt
-from flatkit.lessons.bench import FolderBench
 from flatkit.lessons.exercise import Exercise, Quiz, State
 from flatkit.lessons.progress import Progress
 from flatkit.lessons.quiz import QuizAttempt
+from flatkit.lessons.session import Attempt
+from flatkit.lessons.workspace import FolderBench
 from flatkit.testing.bench import PretendedMachine, Said
 
 NAME = get_task("00-name")

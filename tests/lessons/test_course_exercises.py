@@ -10,11 +10,11 @@ import pytest
 
 from flatkit.errors import UsageError
 from flatkit.lessons import LESSONS, get_task
-from flatkit.lessons.attempt import judge
-from flatkit.lessons.bench import FolderBench
 from flatkit.lessons.course.immutable import COMMAND, DIGEST, is_command, is_digest
 from flatkit.lessons.exercise import Exercise, Finding, Quiz, Remove, Type, Write
 from flatkit.lessons.prover import prove, quiz_faults
+from flatkit.lessons.session import judge
+from flatkit.lessons.workspace import FolderBench
 from flatkit.testing.bench import PretendedMachine, Said
 
 EXERCISES = [exercise for lesson in LESSONS.values() for exercise in lesson.exercises]

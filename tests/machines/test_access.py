@@ -16,10 +16,10 @@ from flatkit.cli import main
 from flatkit.errors import FlatkitError, HostError
 from flatkit.machines import Machine, MachineSpec
 from flatkit.machines.access import Owner, close, make_private, parse_owner
-from flatkit.machines.elsewhere import Elsewhere
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import workshop_key
 from flatkit.machines.remote import RemoteHost, find_remote
+from flatkit.machines.remote_backend import RemoteBackend
 from flatkit.machines.spec import Accelerator
 from flatkit.machines.store import Folder, folder_of, make_folder
 from flatkit.testing.hypervisor import FakeHypervisor
@@ -156,7 +156,7 @@ def test_nothing_on_another_host_is_open_to_others(tmp_path: Path, spec: Machine
     ssh = tmp_path / "ssh"
     ssh.write_text(f'#!/bin/sh\nshift 2\nHOME={tmp_path}; export HOME\nexec sh -c "$*"\n')
     ssh.chmod(0o755)
-    place = Elsewhere(Folder(path=state / "machines/web"), RemoteHost(ssh=(str(ssh),), target="near"))
+    place = RemoteBackend(Folder(path=state / "machines/web"), RemoteHost(ssh=(str(ssh),), target="near"))
     there = tmp_path / "there"
     place._survey = {"base": str(there), "memory": "1", "disk": "1"}
     image = Path(place._target(spec.disk))

@@ -12,11 +12,11 @@ import pytest
 from flatkit.errors import BootFailed, Cancelled, HostError, MachineError, MachineNotFound, UsageError
 from flatkit.events import PhaseEnded, Said, Tape
 from flatkit.machines import Accelerator, Machine, MachineSpec, MachineState, list_machines
-from flatkit.machines import place as place_module
+from flatkit.machines import backend as place_module
 from flatkit.machines.checkpoints import Shelf, check_checkpoint_name, list_checkpoints
 from flatkit.machines.disks import Room
 from flatkit.machines.domain import with_forwards, without_parent
-from flatkit.machines.returning import Rewound
+from flatkit.machines.resume import Rewound
 from flatkit.machines.spec import Forward
 from flatkit.machines.states import DomainState, Status
 from flatkit.testing.hypervisor import FakeHypervisor
@@ -33,7 +33,7 @@ def answer(command: str) -> tuple[str, str, int]:
 def hypervisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHypervisor]:
     pytest.importorskip("libvirt")
     monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
-    monkeypatch.setattr("flatkit.machines.returning.time.time", lambda: float(NOW) + 34)
+    monkeypatch.setattr("flatkit.machines.resume.time.time", lambda: float(NOW) + 34)
     fake = FakeHypervisor()
     fake.connect()
     yield fake

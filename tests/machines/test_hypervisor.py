@@ -12,7 +12,7 @@ import pytest
 
 from flatkit.errors import HostError, MachineError, MachineNotFound, MissingDependency
 from flatkit.machines import hypervisor as module
-from flatkit.machines import processes, refusals
+from flatkit.machines import libvirt_errors, processes
 from flatkit.machines.domain import METADATA_URI, Tag
 from flatkit.machines.hypervisor import Hypervisor, default_uri, explain
 from flatkit.machines.ports import parse_refused_port
@@ -180,7 +180,7 @@ def test_without_the_binding_the_install_line_is_said(monkeypatch: pytest.Monkey
     ],
 )
 def test_why_libvirt_cannot_be_reached(said: str, message: str, hint: str) -> None:
-    error = refusals.unreachable("qemu:///system", said)
+    error = libvirt_errors.unreachable("qemu:///system", said)
     assert isinstance(error, HostError)
     assert message in error.message
     assert said in error.message

@@ -31,9 +31,9 @@ from flatkit.machines import (
     list_machines,
     remove_machines,
 )
+from flatkit.machines import backend as place_module
 from flatkit.machines import disks as disks_module
-from flatkit.machines import making as making_module
-from flatkit.machines import place as place_module
+from flatkit.machines import provision as making_module
 from flatkit.machines.disks import Room
 from flatkit.machines.domain import domain_name
 from flatkit.machines.hypervisor import Hypervisor

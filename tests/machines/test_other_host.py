@@ -9,10 +9,10 @@ import pytest
 
 from flatkit.errors import Cancelled, CommandFailed, HostError, MachineError
 from flatkit.machines.domain import DomainFiles, Tag, build_domain, with_forwards
-from flatkit.machines.line import THERE
 from flatkit.machines.ports import parse_refused_port
 from flatkit.machines.remote import RemoteHost, find_remote
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec
+from flatkit.machines.ssh_tunnel import THERE
 
 LINE_SAYS = "bind [127.0.0.1]:20022: Address already in use"
 

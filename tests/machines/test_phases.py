@@ -9,10 +9,10 @@ import pytest
 from console_files import ended, follow, read_console
 
 from flatkit.events import PhaseEnded, PhaseStarted, Said, Tape
+from flatkit.machines.boot_times import BootKind, recall, remember
 from flatkit.machines.phases import PHASES, find_phase, order_of, remaining
 from flatkit.machines.spec import Accelerator
 from flatkit.machines.timeline import Timeline
-from flatkit.machines.usual import BootKind, recall, remember
 
 
 def test_real_flatcar_first_boot() -> None:

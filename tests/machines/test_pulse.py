@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from flatkit.machines.activity import ActivityWatch
 from flatkit.machines.hypervisor import Activity
-from flatkit.machines.pulse import Pulse
 
 MIB = 1024 * 1024
 
 
 def test_a_line_is_a_sign_of_life() -> None:
-    pulse = Pulse(100.0)
+    pulse = ActivityWatch(100.0)
     pulse.take_line(130.0)
     assert (pulse.quiet(135.0), pulse.line) == (5.0, 130.0)
 
@@ -22,14 +22,14 @@ def test_a_line_is_a_sign_of_life() -> None:
     ids=["still", "idle", "computing", "writing"],
 )
 def test_readings(cpu_share: float, disk_share: float, alive: bool) -> None:
-    pulse = Pulse(0.0)
+    pulse = ActivityWatch(0.0)
     for second in range(61):
         pulse.take(Activity(cpu_seconds=second * cpu_share, disk_bytes=int(second * disk_share * MIB)), float(second))
     assert (pulse.quiet(60.0) < 5) == alive
 
 
 def test_a_last_look_counts_at_once() -> None:
-    pulse = Pulse(0.0)
+    pulse = ActivityWatch(0.0)
     pulse.take(Activity(), 0.0)
     pulse.take(Activity(cpu_seconds=1.0), 1.0)
     assert pulse.quiet(1.0) == 1.0
@@ -38,7 +38,7 @@ def test_a_last_look_counts_at_once() -> None:
 
 
 def test_what_was_seen_in_words() -> None:
-    pulse = Pulse(0.0)
+    pulse = ActivityWatch(0.0)
     pulse.take(Activity(), 0.0)
     pulse.take(Activity(cpu_seconds=0.3), 10.0)
     assert pulse.words(10.0) == (

@@ -11,13 +11,13 @@ from console_files import texts
 
 from flatkit.errors import BootFailed, Cancelled, WaitTimeout
 from flatkit.events import Event, Observer, PhaseStarted, Said, Tape, Waiting
-from flatkit.machines import pulse as pulse_module
+from flatkit.machines import activity as pulse_module
 from flatkit.machines import ready as ready_module
+from flatkit.machines.boot_times import BootKind
 from flatkit.machines.hypervisor import Activity
 from flatkit.machines.ports import find_free_port
 from flatkit.machines.ready import Booting, Patience, ReadyWait
 from flatkit.machines.states import DomainState, Status
-from flatkit.machines.usual import BootKind
 from flatkit.testing.guest import FakeGuest
 from flatkit.widgets import progress as progress_module
 

@@ -11,7 +11,7 @@ import pytest
 from room_parts import PAYLOAD, MakeWheel
 
 from flatkit.events import Observer
-from flatkit.images.packed import Manifest, PackedImage, PackedRelease
+from flatkit.images.pack_manifest import Manifest, PackedImage, PackedRelease
 from flatkit.packs.builder import PackBuilder
 from flatkit.packs.wheels import as_index
 

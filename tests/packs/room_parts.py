@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from flatkit.images.packed import MANIFEST, SUMS, Manifest, manifest_as_text, parse_manifest, sums_as_text
+from flatkit.images.pack_manifest import MANIFEST, SUMS, Manifest, manifest_as_text, parse_manifest, sums_as_text
 from flatkit.packs.builder import measure
 
 MakeWheel = Callable[..., Path]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from flatkit.errors import HostError, ImageError, UsageError
 from flatkit.events import Observer
-from flatkit.images.packed import (
+from flatkit.images.pack_manifest import (
     FILES_MAX,
     MANIFEST,
     MANIFEST_MAX,

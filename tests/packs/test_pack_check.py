@@ -6,7 +6,7 @@ import pytest
 from room_parts import MakeWheel, describe
 
 from flatkit.errors import UsageError
-from flatkit.images.packed import MANIFEST, SUMS
+from flatkit.images.pack_manifest import MANIFEST, SUMS
 from flatkit.packs.check import check
 
 

@@ -17,7 +17,7 @@ from flatkit.cli import main
 from flatkit.cli.room import _watch
 from flatkit.errors import HostError
 from flatkit.updates.channels import Channels
-from flatkit.updates.seen import MachineSeen
+from flatkit.updates.model import MachineSeen
 
 NOTHING = ("--lab", "none", "--extensions", "none", "--containers", "none", "--python", "none")
 CHECK = (

@@ -13,8 +13,8 @@ from flatkit import web
 from flatkit.errors import FetchError, ImageError, UsageError
 from flatkit.events import Observer
 from flatkit.images.fetch import Fetcher
-from flatkit.images.names import Board, Version, find_wanted
-from flatkit.images.packed import Manifest
+from flatkit.images.pack_manifest import Manifest
+from flatkit.images.releases import Board, Version, find_wanted
 from flatkit.images.signing import find_trust
 from flatkit.packs.check import check
 from flatkit.packs.pack import Wishes, pack

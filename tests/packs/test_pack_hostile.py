@@ -20,7 +20,15 @@ from flatkit import web
 from flatkit.cli import main
 from flatkit.errors import FetchError, HostError, ImageError, InputError, UsageError
 from flatkit.events import Observer
-from flatkit.images.packed import MANIFEST, SUMS, Manifest, PackedFile, manifest_as_text, parse_manifest, sums_as_text
+from flatkit.images.pack_manifest import (
+    MANIFEST,
+    SUMS,
+    Manifest,
+    PackedFile,
+    manifest_as_text,
+    parse_manifest,
+    sums_as_text,
+)
 from flatkit.packs import wheelfile, wheels
 from flatkit.packs.builder import PackBuilder, measure
 from flatkit.packs.check import check

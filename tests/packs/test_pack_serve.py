@@ -11,14 +11,14 @@ from room_parts import PAYLOAD, describe
 from flatkit import web
 from flatkit.errors import ImageError, InputError, UsageError
 from flatkit.events import Observer
-from flatkit.images.packed import MANIFEST, SUMS, parse_manifest
+from flatkit.images.pack_manifest import MANIFEST, SUMS, parse_manifest
 from flatkit.packs.builder import PackBuilder
 from flatkit.packs.serve import Address, Instructions, parse_address, reachable_url, serving
 from flatkit.packs.wheels import as_index
 from flatkit.updates.channels import Channels
-from flatkit.updates.desk import Asked
+from flatkit.updates.model import Release
 from flatkit.updates.omaha import FLATCAR_APPID, AppRequest
-from flatkit.updates.seen import Release
+from flatkit.updates.request_batches import Asked
 from flatkit.updates.server import UpdateServer
 
 FREE = Address(port=0)

@@ -16,7 +16,7 @@ import yaml
 from flatkit.demos import DEMOS
 from flatkit.demos.runner import DemoResult, StepResult
 from flatkit.events import Observer
-from flatkit.images.names import Channel, find_wanted
+from flatkit.images.releases import Channel, find_wanted
 from flatkit.machines import find_machines
 from flatkit.steps import Boot, Demo, Fact, Step, Where, says
 from flatkit.testing.flatcar_site import FlatcarSite

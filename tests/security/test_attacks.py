@@ -20,8 +20,8 @@ import pytest
 from flatkit.testing import attacks
 from flatkit.testing.attacks import Target, attacking
 from flatkit.updates.channels import Channels
+from flatkit.updates.machine_registry import MACHINES_MAX
 from flatkit.updates.omaha import FLATCAR_APPID, AppRequest
-from flatkit.updates.register import MACHINES_MAX
 
 DATA = bytes(range(256)) * 16 * 1024  # 4 MiB
 SEATS = 30
@@ -33,7 +33,7 @@ SERVER = """
 import sys
 from pathlib import Path
 from flatkit.updates.channels import Channels
-from flatkit.updates.crowd import Limits
+from flatkit.updates.connection_limits import Limits
 from flatkit.updates.server import UpdateServer
 folder = Path(sys.argv[1])
 limits = Limits(head_seconds=2, body_seconds=2, idle_seconds=2, stall_seconds=5)

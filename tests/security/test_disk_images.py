@@ -15,10 +15,10 @@ from flatkit.diskfile import find_format, parse_qcow2
 from flatkit.errors import FlatkitError, ImageError, UsageError
 from flatkit.events import Observer
 from flatkit.images import find_image
+from flatkit.images.from_pack import unpack_lab_image
 from flatkit.images.lab import recipe
 from flatkit.images.lab.build import find_lab_image
-from flatkit.images.packed import MANIFEST, SUMS, Manifest, PackedImage, manifest_as_text, sums_as_text
-from flatkit.images.unpack import unpack_lab_image
+from flatkit.images.pack_manifest import MANIFEST, SUMS, Manifest, PackedImage, manifest_as_text, sums_as_text
 from flatkit.machines.disks import check_images, disk_commands, make_disks
 from flatkit.machines.domain import DomainFiles
 from flatkit.machines.spec import MachineSpec

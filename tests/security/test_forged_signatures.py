@@ -34,11 +34,11 @@ from forging import (
 )  # fmt: skip
 
 from flatkit.errors import ImageError
-from flatkit.images import keys, signing
-from flatkit.images.keys import KeyFinder
-from flatkit.images.names import Channel
+from flatkit.images import keyring, signing
+from flatkit.images.keyring import KeyFinder
+from flatkit.images.mirrors import KEY_FILE, Patience, Source
+from flatkit.images.releases import Channel
 from flatkit.images.signing import AlteredFile, Trust, UnknownKey, UnusableKey, load_key
-from flatkit.images.source import KEY_FILE, Patience, Source
 from flatkit.images.store import flatcar_dir
 
 LINE_ENDS = ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\r", "\n"]
@@ -60,7 +60,7 @@ def pinned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("FLATKIT_SIGNING_KEY", raising=False)
     monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(signing, "FLATCAR_PRIMARY", OWNER.fingerprint)
-    monkeypatch.setattr(keys, "OFFICIAL", Source(name="nobody", base=str(tmp_path / "nothing/{channel}")))
+    monkeypatch.setattr(keyring, "OFFICIAL", Source(name="nobody", base=str(tmp_path / "nothing/{channel}")))
 
 
 def verify(signature: bytes, *, key: bytes = GOOD, data: bytes = DATA) -> signing.Signature:

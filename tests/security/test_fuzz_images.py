@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from flatkit.errors import FetchError, ImageError, UsageError
 from flatkit.images.catalogue import parse_feed
-from flatkit.images.names import Channel, Version, find_version, find_wanted, parse_version_file
 from flatkit.images.openpgp import Certificate, read_packets
+from flatkit.images.releases import Channel, Version, find_version, find_wanted, parse_version_file
 from flatkit.images.signed import get_sha512
 from flatkit.images.signing import Keyring
 from flatkit.images.store import parse_lts_info, parse_record

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from flatkit.errors import InputError
 from flatkit.untrusted import printable
 from flatkit.updates.channels import Channels
-from flatkit.updates.crowd import Limits
+from flatkit.updates.connection_limits import Limits
 from flatkit.updates.omaha import FLATCAR_APPID, Offer, Package, Request, build_response, parse_request
 from flatkit.updates.server import UpdateServer
 

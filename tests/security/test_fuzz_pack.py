@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flatkit.errors import FetchError, FlatkitError, HostError, ImageError
-from flatkit.images.packed import (
+from flatkit.images.pack_manifest import (
     MANIFEST,
     SUMS,
     Manifest,
@@ -31,8 +31,8 @@ from flatkit.packs.check import check
 from flatkit.packs.wheelfile import is_wheel_name, parse_wheel
 from flatkit.packs.wheels import as_index, close_over
 from flatkit.updates.channels import Channels
+from flatkit.updates.model import Book, Group, MachineSeen, Release, SeenEvent, book_as_json, parse_book
 from flatkit.updates.omaha import Package, UpdateEvent
-from flatkit.updates.seen import Book, Group, MachineSeen, Release, SeenEvent, book_as_json, parse_book
 
 T = TypeVar("T")
 # Characters that have fooled parsers: ends of lines, hidden ones, digits and letters beyond ASCII, HTML, paths, lone surrogates.

@@ -24,10 +24,10 @@ from flatkit.demos.recording import Recording, find_recording, read_recording
 from flatkit.demos.replay import replay
 from flatkit.errors import Cancelled, InputError
 from flatkit.events import Event, Observer, Said, StepEnded, StepOutput, StepStarted
-from flatkit.lessons.bench import FolderBench
 from flatkit.lessons.exercise import Choice, Question, Quiz, State
 from flatkit.lessons.progress import Progress, Record, remembered
 from flatkit.lessons.quiz import QuizAttempt
+from flatkit.lessons.workspace import FolderBench
 from flatkit.widgets import drafts, player_state
 from flatkit.widgets.player_state import PlayedSteps, PlayProgress, StepShown
 

@@ -16,7 +16,7 @@ from flatkit.errors import FetchError, FlatkitError, ImageError, UsageError
 from flatkit.testing.disks import qcow2_header
 from flatkit.untrusted import printable
 from flatkit.web.address import check_address, check_place, find_parts, follow
-from flatkit.web.line import Line
+from flatkit.web.exchange import Exchange
 
 QUICKLY = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MANY = settings(QUICKLY, max_examples=400)
@@ -27,7 +27,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
     """Have every connection of the client lead to a peer that sends these bytes and hangs up."""
     data = [b""]
 
-    def dial(line: Line, *_: object) -> socket.socket:
+    def dial(line: Exchange, *_: object) -> socket.socket:
         ours, theirs = socket.socketpair()
         ours.settimeout(2)
         with theirs:
@@ -35,7 +35,7 @@ def answer_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
         line.keep(ours)
         return ours
 
-    monkeypatch.setattr(Line, "dial", dial)
+    monkeypatch.setattr(Exchange, "dial", dial)
     return lambda given: data.__setitem__(0, given)
 
 
@@ -133,7 +133,7 @@ def never_asked(*_: object) -> socket.socket:
 @QUICKLY
 @given(text=URLS.filter(lambda text: "\0" not in text and text.isprintable()))
 def test_any_text_as_a_proxy(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    monkeypatch.setattr(Line, "dial", never_asked)
+    monkeypatch.setattr(Exchange, "dial", never_asked)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", text)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from flatkit.updates import reception, register
+from flatkit.updates import http_app, machine_registry
 from flatkit.updates.channels import Channels
-from flatkit.updates.crowd import Crowd, Limits, Visit, origin_of
+from flatkit.updates.connection_limits import Crowd, Limits, Visit, origin_of
 from flatkit.updates.omaha import FLATCAR_APPID, AppRequest, UpdateEvent
 from flatkit.updates.server import UpdateServer
 from flatkit.updates.store import Store
@@ -106,7 +106,7 @@ def test_a_slow_client_gets_all_of_it(
     server: UpdateServer, monkeypatch: pytest.MonkeyPatch, connection_is: bytes
 ) -> None:
     """It takes several times as long as one piece may take, and for the last megabytes longer than it may idle."""
-    monkeypatch.setattr(reception, "PIECE", 256 * 1024)
+    monkeypatch.setattr(http_app, "PIECE", 256 * 1024)
     found, began = b"", time.monotonic()
     with connect(server, buffer=64 * 1024) as connection:
         connection.sendall(
@@ -284,8 +284,8 @@ def app_of(machine: str, *, events: int = 0) -> AppRequest:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(register, "MACHINES_MAX", 20)
-    monkeypatch.setattr(register, "EVENTS_IN_ALL", 200)
+    monkeypatch.setattr(machine_registry, "MACHINES_MAX", 20)
+    monkeypatch.setattr(machine_registry, "EVENTS_IN_ALL", 200)
 
 
 def names(channels: Channels) -> set[str]:

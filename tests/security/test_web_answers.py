@@ -20,8 +20,8 @@ from flatkit.images.cache import KEPT_FREE
 from flatkit.images.download import Download, PartRecord
 from flatkit.images.fetch import Fetcher
 from flatkit.images.lab.tree import debian_mirror
-from flatkit.images.names import Board, find_wanted
-from flatkit.images.source import Patience, fetch_small, find_mirror, release_server
+from flatkit.images.mirrors import Patience, fetch_small, find_mirror, release_server
+from flatkit.images.releases import Board, find_wanted
 from flatkit.packs.flatcar import update_server
 
 ONCE = Patience(tries=1, timeout=5)

@@ -20,7 +20,7 @@ from flatkit import web
 from flatkit.errors import Cancelled, FetchError
 from flatkit.events import Observer
 from flatkit.images.download import Download
-from flatkit.images.source import Patience, fetch_small, with_tries
+from flatkit.images.mirrors import Patience, fetch_small, with_tries
 
 # Far more than any of these needs, and far less than for ever.
 SOON = 20.0
@@ -152,7 +152,7 @@ def test_cancel_ends_the_pause_between_two_tries() -> None:
         with_tries(fail, patience=Patience(backoff=300), cancel=cancel)
 
 
-SMALL = "from flatkit.images.source import fetch_small; fetch_small({url!r})"
+SMALL = "from flatkit.images.mirrors import fetch_small; fetch_small({url!r})"
 LARGE = """
 from pathlib import Path
 from flatkit.events import Observer

@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from flatkit.errors import HostError, UsageError
 from flatkit.updates.channels import Channels
-from flatkit.updates.omaha import FLATCAR_APPID, AppRequest, Package, Refusal, UpdateEvent
-from flatkit.updates.seen import (
+from flatkit.updates.model import (
     Book,
     Group,
     MachineSeen,
@@ -28,6 +27,7 @@ from flatkit.updates.seen import (
     parse_book,
     version_key,
 )
+from flatkit.updates.omaha import FLATCAR_APPID, AppRequest, Package, Refusal, UpdateEvent
 
 PACKAGE = Package(name="update.bin", size=1, sha1="00" * 20, sha256="00" * 32)
 

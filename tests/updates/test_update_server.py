@@ -17,8 +17,8 @@ import pytest
 
 from flatkit.errors import HostError, InputError, UsageError
 from flatkit.testing.updates import Fault, FaultyServer
-from flatkit.updates.crowd import Limits
-from flatkit.updates.seen import MachineState
+from flatkit.updates.connection_limits import Limits
+from flatkit.updates.model import MachineState
 from flatkit.updates.server import UpdateServer
 
 GOLDEN = Path(__file__).resolve().parent / "golden"

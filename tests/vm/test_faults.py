@@ -17,7 +17,7 @@ from own_host import own_host
 
 from flatkit.errors import MachineError
 from flatkit.machines import Hypervisor, MachineState, get_machine
-from flatkit.machines import making as making_module
+from flatkit.machines import provision as making_module
 from flatkit.machines.disks import ROOM_MIB
 
 pytestmark = pytest.mark.vm

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from flatkit import workshop
+from flatkit import api
 from flatkit.machines import Machine
 from flatkit.testing.users import NOBODY, open_parents, seen_by
 
@@ -30,8 +30,8 @@ passwd:
 
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    config = workshop.parse_config(CONFIG, name="private.bu")
-    made = workshop.boot(config, workshop.Wish(name="private", image="lab")).machine
+    config = api.parse_config(CONFIG, name="private.bu")
+    made = api.boot(config, api.Wish(name="private", image="lab")).machine
     yield made
     assert made.down() == []
 

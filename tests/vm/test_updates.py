@@ -18,8 +18,8 @@ from flatkit.images.lab import recipe
 from flatkit.machines import Machine
 from flatkit.testing.updates import Fault, FaultyServer
 from flatkit.updates import keys
+from flatkit.updates.model import MachineState
 from flatkit.updates.payload import FILE_NAME
-from flatkit.updates.seen import MachineState
 from flatkit.updates.slots import USR_GUIDS
 from flatkit.updates.status import Operation, parse_statuses
 

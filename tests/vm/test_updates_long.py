@@ -14,9 +14,9 @@ from flatkit.images.lab.disk import offsets
 from flatkit.machines import Machine
 from flatkit.run import run
 from flatkit.testing.updates import FaultyServer
+from flatkit.updates.http_app import Body
+from flatkit.updates.model import MachineState
 from flatkit.updates.payload import FILE_NAME
-from flatkit.updates.reception import Body
-from flatkit.updates.seen import MachineState
 from flatkit.updates.status import Operation
 
 pytestmark = [pytest.mark.vm, pytest.mark.long]

@@ -25,9 +25,9 @@ from flatkit.demos import DEMOS, get_demo
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.images import Image, find_image
-from flatkit.images.names import Channel, Wanted, find_wanted
+from flatkit.images.mirrors import OFFICIAL, find_mirror, release_server
+from flatkit.images.releases import Channel, Wanted, find_wanted
 from flatkit.images.signing import find_trust
-from flatkit.images.source import OFFICIAL, find_mirror, release_server
 from flatkit.testing.flatcar_site import FlatcarSite
 from flatkit.testing.signing import SigningKey
 from flatkit.updates.server import UpdateServer

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from flatkit.events import Observer
 from flatkit.images.fetch import Fetcher
-from flatkit.images.names import Channel, Wanted, host_board
-from flatkit.images.source import release_server
+from flatkit.images.mirrors import release_server
+from flatkit.images.releases import Channel, Wanted, host_board
 from flatkit.packs.builder import PackBuilder
 from flatkit.packs.flatcar import fetch_payload
 from flatkit.updates.server import UpdateServer

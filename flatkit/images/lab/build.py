@@ -12,7 +12,7 @@ from pathlib import Path
 from flatkit.errors import ImageError
 from flatkit.events import Observer, phase
 from flatkit.images.cache import work_folder
-from flatkit.images.lab import disk, extensions, initrd, keep, recipe, tree
+from flatkit.images.lab import cache_gc, disk, extensions, initrd, recipe, tree
 from flatkit.images.lab.packages import NEEDED_MIB, building, lab_dir, refresh_packages
 from flatkit.run import run
 from flatkit.updates.payload import FILE_NAME, make_payload
@@ -99,9 +99,9 @@ def build_lab_image(observer: Observer | None = None, *, release: recipe.Release
             image = stable = _built(recipe.STABLE, folder, watcher, base=None)
             if release != recipe.STABLE:
                 image = _built(release, folder, watcher, base=stable.disk)
-            keep.remove_superseded(folder, current={_folder_name(known) for known in recipe.RELEASES.values()})
-            keep.remove_old_payloads(folder)
-    keep.note_use(lab_dir(), image.folder)
+            cache_gc.remove_superseded(folder, current={_folder_name(known) for known in recipe.RELEASES.values()})
+            cache_gc.remove_old_payloads(folder)
+    cache_gc.note_use(lab_dir(), image.folder)
     return image
 
 
@@ -110,7 +110,7 @@ def build_payload(observer: Observer | None = None, *, release: recipe.Release) 
     watcher = observer or Observer()
     image = build_lab_image(watcher, release=release)
     with building(watcher, needed_mib=0 if image.payload.exists() else NEEDED_MIB) as folder:
-        keep.note_payload(image.folder)
+        cache_gc.note_payload(image.folder)
         if not image.payload.exists():
             with (
                 work_folder(folder) as work,
@@ -124,7 +124,7 @@ def build_payload(observer: Observer | None = None, *, release: recipe.Release) 
                 (work / FILE_NAME).chmod(0o444)
                 (work / FILE_NAME).rename(image.payload)
         # Each is as large as an image and is made again in seconds: only the last one stays.
-        keep.remove_old_payloads(folder)
+        cache_gc.remove_old_payloads(folder)
     return image.payload
 
 

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
+from flatkit.updates.model import Group, MachineSeen, MachineState, Release, SeenEvent
 from flatkit.updates.omaha import AppRequest
-from flatkit.updates.seen import Group, MachineSeen, MachineState, Release, SeenEvent
 
 MACHINES_MAX = 1000
 EVENTS_MAX = 50

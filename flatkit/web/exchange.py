@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 _LOOK = 0.1
 
 
-class Line:
+class Exchange:
     """Runs jobs one after another in a daemon thread. `close` ends it, whatever it is doing."""
 
     def __init__(self, cancel: threading.Event | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Where a machine's disks lie and its ports lead: this host. elsewhere.py is the same for another one."""
+"""Where a machine's disks lie and its ports lead: this host. remote_backend.py is the same for another host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flatkit.machines.spec import Forward, MachineSpec
 from flatkit.machines.store import Folder, make_folder, write_atomically
 
 
-class Place:
+class Backend:
     """The files of one machine, where its QEMU runs. Everything that lies there is reached through this."""
 
     # Where QEMU listens for the forwarded ports.

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from flatkit.errors import FetchError, ImageError
 from flatkit.files import read_regular, write_atomic
-from flatkit.images.names import Channel
+from flatkit.images.mirrors import KEY_FILE, OFFICIAL, Patience, Source, fetch_small
+from flatkit.images.releases import Channel
 from flatkit.images.signing import (
     KEY_MAX,
     AlteredFile,
@@ -27,7 +28,6 @@ from flatkit.images.signing import (
     find_trust,
     load_key,
 )
-from flatkit.images.source import KEY_FILE, OFFICIAL, Patience, Source, fetch_small
 from flatkit.images.store import flatcar_dir
 
 

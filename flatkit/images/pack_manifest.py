@@ -1,9 +1,9 @@
 """A pack: everything that a room needs without the Internet, in one folder; here its table of contents, as a value.
 
-A pack's paths are those of its server's addresses (updates/site.py), so it can be read as a folder, by `flatkit room serve`, or
+A pack's paths are those of its server's addresses (updates/repository.py), so a folder can be read directly, by `flatkit room serve`, or
 through any web server. `manifest.json` names each file with its digests, `SHA256SUMS` is the same for sha256sum:
 
-    flatcar/CHANNEL/BOARD/VERSION/FILE      as on Flatcar's release servers (images/source.py): a mirror for FLATKIT_MIRROR
+    flatcar/CHANNEL/BOARD/VERSION/FILE      as on Flatcar's release servers (images/mirrors.py): a mirror for FLATKIT_MIRROR
     BOARD/VERSION/FILE                      update payload, OEM and opt-in extensions, as on Flatcar's update server
     lab/VERSION-DIGEST/FILE                 built lab images, named as in the cache: by version and recipe
     extensions/NAME/FILE.raw, SHA256SUMS    system extensions, for systemd-sysupdate
@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 
 from flatkit.errors import ImageError
 from flatkit.fields import TEXT_MAX, Fields
-from flatkit.images.names import Board
+from flatkit.images.releases import Board
 from flatkit.untrusted import parse_json, printable
 
 MANIFEST = "manifest.json"

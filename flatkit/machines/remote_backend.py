@@ -18,12 +18,12 @@ from flatkit.events import Observer, Said, phase
 from flatkit.files import read_regular
 from flatkit.machines.accelerator import TRIAL_LINE, Acceleration, trial_argv
 from flatkit.machines.access import Owner
+from flatkit.machines.backend import Backend
 from flatkit.machines.disks import Room, check_images, disk_commands, parse_saved_memory
 from flatkit.machines.domain import DomainFiles
-from flatkit.machines.line import THERE, Line
-from flatkit.machines.place import Place
 from flatkit.machines.remote import RemoteHost
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec
+from flatkit.machines.ssh_tunnel import THERE, SshTunnel
 from flatkit.machines.store import Folder, check_cancel, make_folder, owner_id, write_atomically
 from flatkit.untrusted import is_number, lines_of, parse_json, printable
 
@@ -76,7 +76,7 @@ def survey(host: RemoteHost) -> dict[str, str]:
     return found
 
 
-class Elsewhere(Place):
+class RemoteBackend(Backend):
     """The files of one machine on another host."""
 
     address = THERE
@@ -233,8 +233,8 @@ class Elsewhere(Place):
         return f"{self._there}/console.log"
 
     @property
-    def _line(self) -> Line:
-        return Line(host=self.host, folder=self.folder, console=self._console)
+    def _line(self) -> SshTunnel:
+        return SshTunnel(host=self.host, folder=self.folder, console=self._console)
 
     def open_line(self, forwards: Sequence[Forward]) -> None:
         """See to it that the ports lead to the machine and its console comes here. Raises HostError."""
@@ -242,7 +242,7 @@ class Elsewhere(Place):
 
     def close_line(self) -> None:
         """End the line, if there is one."""
-        Line(host=self.host, folder=self.folder, console="").close()
+        SshTunnel(host=self.host, folder=self.folder, console="").close()
 
     def lend(self, port: int) -> None:
         """Let the machine reach a server on this host's port as 10.0.2.2. Raises HostError."""
@@ -254,9 +254,9 @@ def _images(spec: MachineSpec) -> tuple[Path, ...]:
     return (spec.disk, *boot, *spec.extra_images)
 
 
-def place_of(folder: Folder, host: RemoteHost | None) -> Place:
+def place_of(folder: Folder, host: RemoteHost | None) -> Backend:
     """Where the machine of a folder has its files: here, or on that host."""
-    return Elsewhere(folder, host) if host else Place(folder)
+    return RemoteBackend(folder, host) if host else Backend(folder)
 
 
 def say_where(host: RemoteHost, observer: Observer) -> None:

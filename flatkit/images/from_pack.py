@@ -22,8 +22,8 @@ from flatkit.images.download import Download
 from flatkit.images.lab import recipe
 from flatkit.images.lab.build import find_lab_image
 from flatkit.images.lab.packages import lab_dir
-from flatkit.images.packed import LAB_FILES, MANIFEST, SUMS, Manifest, PackedImage, parse_manifest, sums_as_text
-from flatkit.images.source import PACK_FOLDER, Source, fetch_small, find_mirror
+from flatkit.images.mirrors import PACK_FOLDER, Source, fetch_small, find_mirror
+from flatkit.images.pack_manifest import LAB_FILES, MANIFEST, SUMS, Manifest, PackedImage, parse_manifest, sums_as_text
 from flatkit.run import run
 from flatkit.untrusted import parse_json, printable
 

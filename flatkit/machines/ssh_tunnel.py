@@ -34,7 +34,7 @@ _SIZE = 'stat -c %s "$1" 2>/dev/null || echo 0'
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class SshTunnel:
     """The line to the machine of a folder; `console` is where its console lies on the other host."""
 
     host: RemoteHost

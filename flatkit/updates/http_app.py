@@ -1,4 +1,4 @@
-"""HTTP between aiohttp and what site.py publishes: which request gets which answer, and the deadlines of a connection.
+"""HTTP between aiohttp and what repository.py publishes: which request gets which answer, and the deadlines of a connection.
 
 aiohttp reads heads and bodies, keeps connections alive and refuses what is not HTTP. Files go from disk to socket inside
 the kernel, so thirty downloads need no memory.
@@ -25,9 +25,9 @@ from aiohttp.web_protocol import RequestHandler
 from flatkit.errors import ImageError, InputError
 from flatkit.untrusted import is_number, printable
 from flatkit.updates import omaha
+from flatkit.updates.connection_limits import Crowd, Limits, Visit, origin_of
 from flatkit.updates.content import Content, Selection, select
-from flatkit.updates.crowd import Crowd, Limits, Visit, origin_of
-from flatkit.updates.desk import Answer, Asked, Desk
+from flatkit.updates.request_batches import Answer, Asked, Desk
 
 _END_SECONDS = 2.0
 _EOF_SECONDS = 0.2

@@ -17,15 +17,15 @@ from datetime import UTC, datetime
 from flatkit.errors import FlatkitError, MachineError, MissingDependency
 from flatkit.events import Observer, Said, phase
 from flatkit.machines import ports
+from flatkit.machines.backend import Backend
 from flatkit.machines.checkpoints import Checkpoint, Shelf
-from flatkit.machines.crowd import admission, room_left
 from flatkit.machines.disks import check_room
 from flatkit.machines.domain import Tag, build_domain, domain_name
-from flatkit.machines.elsewhere import say_where
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import save_host_keys
-from flatkit.machines.place import Place
 from flatkit.machines.records import Life, Record, RecordBroken, RecordNewer
+from flatkit.machines.remote_backend import say_where
+from flatkit.machines.scheduler import admission, room_left
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec
 from flatkit.machines.store import Folder, check_cancel, make_folder, owner_id, saying_disk_full, taken_ports
 
@@ -48,7 +48,7 @@ class Maker:
 
     folder: Folder
     hypervisor: Hypervisor
-    place: Place
+    place: Backend
     observer: Observer
     cancel: threading.Event | None = None
 
@@ -211,7 +211,7 @@ class Maker:
         self.hypervisor.define(xml)
 
 
-def remove(place: Place, hypervisor: Hypervisor) -> list[str]:
+def remove(place: Backend, hypervisor: Hypervisor) -> list[str]:
     """Take away domain and folder; never raises, what went wrong is returned.
 
     The folder stays while its domain may still be running: it is how the next try finds it.

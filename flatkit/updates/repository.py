@@ -23,10 +23,10 @@ from flatkit.errors import InputError, UsageError
 from flatkit.updates import omaha
 from flatkit.updates.channels import Channels
 from flatkit.updates.content import Content, file_content, known_content, text_content
-from flatkit.updates.seen import MachineSeen, Release
+from flatkit.updates.model import MachineSeen, Release
 
 if TYPE_CHECKING:
-    from flatkit.updates.desk import Answer, Asked
+    from flatkit.updates.request_batches import Answer, Asked
 
 BOARD = omaha.BOARDS[0]
 

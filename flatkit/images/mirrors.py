@@ -27,8 +27,8 @@ from flatkit import web
 from flatkit.errors import Cancelled, FetchError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.files import read_regular
-from flatkit.images.names import Channel
-from flatkit.images.packed import MANIFEST
+from flatkit.images.pack_manifest import MANIFEST
+from flatkit.images.releases import Channel
 from flatkit.untrusted import printable
 
 KEY_FILE = "Flatcar_Image_Signing_Key.asc"

@@ -13,8 +13,8 @@ import pytest
 
 from flatkit.errors import Cancelled, HostError
 from flatkit.events import Event, Observer, PhaseEnded, Said, Tape
-from flatkit.machines import Accelerator, Machine, MachineSpec, crowd
-from flatkit.machines import place as place_module
+from flatkit.machines import Accelerator, Machine, MachineSpec, scheduler
+from flatkit.machines import backend as place_module
 from flatkit.machines.disks import OVERHEAD_MIB, Room
 from flatkit.machines.hypervisor import RunningGuest
 from flatkit.testing.guest import FakeGuest
@@ -53,16 +53,16 @@ class Guests(FakeHypervisor):
 
 def test_what_guests_were_promised_and_have_not_touched_is_not_free(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("libvirt")
-    monkeypatch.setattr(crowd, "measure_room", lambda _folder: Room(memory_mib=5000, disk_mib=9000))
+    monkeypatch.setattr(scheduler, "measure_room", lambda _folder: Room(memory_mib=5000, disk_mib=9000))
     hypervisor = Guests()
-    assert crowd.room_left(hypervisor).memory_mib == 5000
+    assert scheduler.room_left(hypervisor).memory_mib == 5000
     hypervisor.guests_now = (
         RunningGuest(memory_mib=1024, resident_mib=300),  # young: 724 MiB and the overhead are still to come
         RunningGuest(memory_mib=1024, resident_mib=1024 + OVERHEAD_MIB + 50),  # has taken all, and more
     )
-    assert crowd.room_left(hypervisor).memory_mib == 5000 - (1024 + OVERHEAD_MIB - 300)
+    assert scheduler.room_left(hypervisor).memory_mib == 5000 - (1024 + OVERHEAD_MIB - 300)
     hypervisor.guests_now *= 10
-    assert crowd.room_left(hypervisor).memory_mib == 0
+    assert scheduler.room_left(hypervisor).memory_mib == 0
 
 
 def test_a_machine_that_does_not_fit_beside_the_others_is_refused(
@@ -98,7 +98,7 @@ class Order(Observer):
 def test_boots_take_turns_and_get_ports_of_their_own(
     hypervisor: FakeHypervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crowd, "turns", lambda: 1)
+    monkeypatch.setattr(scheduler, "turns", lambda: 1)
     notes: list[str] = []
     names = ["a", "b", "c"]
     machines = [Machine(name, hypervisor=hypervisor) for name in names]
@@ -132,7 +132,7 @@ def test_waiting_for_a_turn_is_said_and_can_be_cancelled(hypervisor: FakeHypervi
 
     tape = Impatient()
     machine = Machine("late", hypervisor=hypervisor)
-    with crowd.turn(Observer(), count=crowd.turns()), _all_other_turns(), pytest.raises(Cancelled):
+    with scheduler.turn(Observer(), count=scheduler.turns()), _all_other_turns(), pytest.raises(Cancelled):
         machine.up(spec("late", tmp_path), observer=tape, cancel=cancel, accelerator=Accelerator.TCG)
     assert not machine.folder.exists()
     assert machine.up(spec("late", tmp_path), accelerator=Accelerator.TCG).run("true").ok
@@ -142,21 +142,21 @@ def _all_other_turns():
     import contextlib
 
     stack = contextlib.ExitStack()
-    for _ in range(crowd.turns() - 1):
-        stack.enter_context(crowd.turn(Observer()))
+    for _ in range(scheduler.turns() - 1):
+        stack.enter_context(scheduler.turn(Observer()))
     return stack
 
 
 def test_a_boot_without_end_does_not_keep_the_others_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd, "_LONGEST_TURN", 0.2)
-    with crowd.turn(Observer(), count=1), crowd.turn(Observer(), count=1):
+    monkeypatch.setattr(scheduler, "_LONGEST_TURN", 0.2)
+    with scheduler.turn(Observer(), count=1), scheduler.turn(Observer(), count=1):
         pass
-    with crowd.turn(Observer(), count=1):
+    with scheduler.turn(Observer(), count=1):
         pass
 
 
 def _hold_a_turn(ready: object) -> None:
-    with crowd.turn(Observer(), count=1):
+    with scheduler.turn(Observer(), count=1):
         ready.set()  # type: ignore[attr-defined]
         threading.Event().wait()
 
@@ -169,15 +169,15 @@ def test_a_killed_process_gives_its_turn_back(monkeypatch: pytest.MonkeyPatch) -
     try:
         assert ready.wait(60)
         assert process.pid
-        monkeypatch.setattr(crowd, "_LONGEST_TURN", 0.3)
+        monkeypatch.setattr(scheduler, "_LONGEST_TURN", 0.3)
         tape = Tape()
-        with crowd.turn(tape, count=1):
+        with scheduler.turn(tape, count=1):
             pass
         assert tape.events
         os.kill(process.pid, signal.SIGKILL)
         process.join(30)
         tape = Tape()
-        with crowd.turn(tape, count=1):
+        with scheduler.turn(tape, count=1):
             pass
         assert not tape.events
     finally:
@@ -193,6 +193,6 @@ def test_a_failed_boot_gives_its_turn_back(hypervisor: FakeHypervisor, tmp_path:
     with pytest.raises(Cancelled):
         Machine("one", hypervisor=hypervisor).up(spec("one", tmp_path), cancel=cancel, accelerator=Accelerator.TCG)
     tape = Tape()
-    with crowd.turn(tape, count=1):
+    with scheduler.turn(tape, count=1):
         pass
     assert not tape.events

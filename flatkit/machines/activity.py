@@ -12,7 +12,7 @@ _BUSY = 0.2
 _DISK_MOVES = 512 * 1024
 
 
-class Pulse:
+class ActivityWatch:
     """Told of lines and of readings, it knows since when nothing moved."""
 
     def __init__(self, now: float) -> None:
