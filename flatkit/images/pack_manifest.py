@@ -1,7 +1,7 @@
 """A pack: everything that a room needs without the Internet, in one folder; here its table of contents, as a value.
 
-A pack's paths are those of its server's addresses (updates/repository.py), so a folder can be read directly, by `flatkit room serve`, or
-through any web server. `manifest.json` names each file with its digests, `SHA256SUMS` is the same for sha256sum:
+A pack's paths are those of its server's addresses (updates/repository.py), so it can be read as a folder or through any web
+server. `manifest.json` names each file with its digests, `SHA256SUMS` is the same for sha256sum:
 
     flatcar/CHANNEL/BOARD/VERSION/FILE      as on Flatcar's release servers (images/mirrors.py): a mirror for FLATKIT_MIRROR
     BOARD/VERSION/FILE                      update payload, OEM and opt-in extensions, as on Flatcar's update server

@@ -64,7 +64,7 @@ _NAMES = {
     "MachineSpec": "spec",
     "MachineState": "handle",
     "Patience": "ready",
-    "Rewound": "returning",
+    "Rewound": "resume",
     "RunResult": "ssh",
     "Shell": "shell",
     "Trouble": "ignition_log",
