@@ -240,8 +240,10 @@ class ReadyWait:
         slowly: until it has restarted as it said, only a machine on which nothing moves is given up.
         """
         timeline = self._timeline
-        # On its first boot a machine has no other slot to come up from: five minutes in an emergency shell change nothing.
-        in_vain = self._booting.kind.is_first and timeline.restart_delay >= _LONG_DELAY
+        # Five minutes in an emergency shell change nothing where there is no other slot to boot (the first boot), or where Ignition
+        # failed (after flatcar-reset, too): the same config fails again.
+        is_ignition = timeline.failure is not None and timeline.failure.name == "ignition"
+        in_vain = (self._booting.kind.is_first or is_ignition) and timeline.restart_delay >= _LONG_DELAY
         if timeline.will_restart and not in_vain and timeline.failed_boots < _FAILED_BOOTS:
             return self._pulse.quiet(now) > timeline.restart_delay + _RESTART_TAKES
         return now - self._pulse.line > self._booting.patience.after_failure

@@ -161,18 +161,26 @@ def test_a_panicked_machine_that_counts_slowly_is_waited_for_while_it_works(
         ReadyWait(booting, observer=teller, cancel=teller.cancel).wait()
 
 
-@pytest.mark.parametrize(("is_first", "ends"), [(True, BootFailed), (False, Cancelled)])
+IGNITION_FAILED = "lab-initrd: Failed: Ignition stage files failed\r\n"
+
+
+@pytest.mark.parametrize(
+    ("is_first", "before", "ends"),
+    [(True, "", BootFailed), (False, "", Cancelled), (False, IGNITION_FAILED, BootFailed)],
+    ids=["first boot", "another slot may follow", "Ignition after flatcar-reset"],
+)
 def test_an_emergency_shell_is_waited_out_where_another_slot_may_follow(
-    tmp_path: Path, is_first: bool, ends: type[Exception]
+    tmp_path: Path, is_first: bool, before: str, ends: type[Exception]
 ) -> None:
     machine, teller = Quiet(tmp_path), CancelAfter(2)
     with machine.console.open("a") as file:
-        file.write("Press Enter for emergency shell or wait 5 minutes for reboot.\r\n")
+        file.write(f"{before}Press Enter for emergency shell or wait 5 minutes for reboot.\r\n")
 
     booting = machine.booting(stalled=0)
     booting = replace(booting, patience=Patience(stalled=1.0, after_failure=0.5), kind=BootKind(is_first=is_first))
-    with pytest.raises(ends):
+    with pytest.raises(ends) as caught:
         ReadyWait(booting, observer=teller, cancel=teller.cancel).wait()
+    assert not before or "Ignition" in str(caught.value)
 
 
 def test_a_machine_on_which_nothing_moves_is_looked_at_once_more(tmp_path: Path, tape: Tape) -> None:
