@@ -240,8 +240,8 @@ class ReadyWait:
         slowly: until it has restarted as it said, only a machine on which nothing moves is given up.
         """
         timeline = self._timeline
-        # Five minutes in an emergency shell change nothing where there is no other slot to boot (the first boot), or where Ignition
-        # failed (after flatcar-reset, too): the same config fails again.
+        # Five minutes in an emergency shell change nothing on the first boot, which has no slot to fall back to. They change
+        # nothing after a failure of Ignition either (after flatcar-reset, too): the same config fails again.
         is_ignition = timeline.failure is not None and timeline.failure.name == "ignition"
         in_vain = (self._booting.kind.is_first or is_ignition) and timeline.restart_delay >= _LONG_DELAY
         if timeline.will_restart and not in_vain and timeline.failed_boots < _FAILED_BOOTS:
