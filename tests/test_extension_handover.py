@@ -7,9 +7,9 @@ import os
 from typing import Any
 
 import pytest
-from flatkit.api.extensions import fitted, offer_extensions, put
 
 from flatkit import web
+from flatkit.api.extensions import fitted, offer_extensions, put
 from flatkit.errors import InputError, MachineError, UsageError
 from flatkit.images.lab.extensions import recipe_for
 from flatkit.images.sysext_tree import release_text

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from flatkit.api import parse_config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from flatkit.api import parse_config
 from flatkit.butane import translate
 from flatkit.butane.detect import detect_format
 from flatkit.butane.ignition.config import check_ignition

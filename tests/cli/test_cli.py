@@ -7,8 +7,8 @@ import os
 import sys
 
 import pytest
-from flatkit.api import default_name
 
+from flatkit.api import default_name
 from flatkit.cli import HELP, main
 from flatkit.cli.show import Json, Terminal
 from flatkit.events import (

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 from flatcar_parts import said
-from flatkit.api.up import ASK, check_identity
 
+from flatkit.api.up import ASK, check_identity
 from flatkit.errors import ImageError
 from flatkit.images import Image, ImageKind
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flatkit.api import Config, Upped, Wish
 from notebook_parts import Shown, Web, join_threads
 
 from flatkit import api
+from flatkit.api import Config, Upped, Wish
 from flatkit.events import Observer
 from flatkit.images.image import Image, ImageKind
 from flatkit.machines import Accelerator, Machine

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from flatkit import api
 from flatkit.api.demo_env import LocalStage
 from flatkit.api.up import ASK
-
-from flatkit import api
 from flatkit.demos import get_demo
 from flatkit.demos.runner import DemoResult, play
 from flatkit.errors import FlatkitError, UsageError
