@@ -1,10 +1,10 @@
-"""Machines: what one is to be (spec), its domain, its console, its SSH, and the verbs on it.
+"""Machines: spec, domain, console, SSH connection, and the verbs on a machine.
 
     from flatkit.machines import Machine, MachineSpec
     machine = Machine("web").up(spec)
     machine.run("uname -r")
 
-Everything is imported when it is first used: paramiko and libvirt take their time.
+Each name is imported on first use, because paramiko and libvirt are slow to import.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from flatkit.machines.spec import parse_forward as parse_forward
     from flatkit.machines.ssh import RunResult as RunResult
 
-# name -> the module of this room that holds it
+# name -> the module of this package that defines it
 _NAMES = {
     "FRESH": "checkpoints",
     "PHASES": "phases",

@@ -1,7 +1,7 @@
-"""Which accelerator this host really has: proved by a kernel's first line, not by the presence of /dev/kvm.
+"""Accelerator detection: KVM is proved by a kernel's first line, not by the presence of /dev/kvm.
 
-In some virtual machines /dev/kvm opens, makes virtual machines and runs firmware, and no kernel ever starts under it.
-So a kernel is started once, and the answer is kept for that host, kernel and QEMU.
+In some virtual machines, /dev/kvm opens, creates virtual machines and runs firmware, but no kernel ever starts under
+it. So flatkit starts a kernel once and caches the result for that host, kernel and QEMU.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from flatkit.machines.store import make_folder, write_atomically
 from flatkit.run import run
 from flatkit.untrusted import parse_json
 
-# Under working KVM the whole trial takes about a second; without, nothing is ever printed.
+# Under working KVM the whole trial takes about a second. Without KVM, nothing is ever printed.
 _TRIAL_SECONDS = 5.0
 TRIAL_LINE = "Linux version"
 _MEMORY_MAX = 1024 * 1024
@@ -32,7 +32,7 @@ _MEMORY_MAX = 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Acceleration:
-    """The accelerator to use and why; `proved` when a kernel was seen to start (or not to start) under KVM."""
+    """Accelerator to use, with the reason. `proved` is False only if /dev/kvm was trusted without a trial."""
 
     accelerator: Accelerator
     why: str
@@ -40,9 +40,9 @@ class Acceleration:
 
 
 def choose_for(spec: MachineSpec) -> Acceleration:
-    """The accelerator for a machine: tried with its own kernel, taken out of its disk where the disk boots by itself.
+    """Choose the accelerator for a machine by a trial of its own kernel. Raises MissingDependency.
 
-    Raises MissingDependency.
+    If the disk boots by itself, an earlier proof is used. Without a proof, the kernel is extracted from the disk.
     """
     if spec.boot:
         return choose(spec.arch, kernel=spec.boot.kernel)
@@ -54,7 +54,10 @@ def choose_for(spec: MachineSpec) -> Acceleration:
 
 
 def choose(arch: Arch, *, kernel: Path | None = None, device: Path = Path("/dev/kvm")) -> Acceleration:
-    """The accelerator for a guest. Without a `kernel` to try, an earlier proof is used, else /dev/kvm is believed."""
+    """Choose the accelerator for a guest. Raises MissingDependency.
+
+    Without a `kernel` to try, an earlier proof is used. Without a proof, a /dev/kvm that can be opened is trusted.
+    """
     obstacle = _obstacle(arch, device)
     if obstacle:
         return Acceleration(accelerator=Accelerator.TCG, why=obstacle, proved=True)
@@ -73,7 +76,7 @@ def choose(arch: Arch, *, kernel: Path | None = None, device: Path = Path("/dev/
 
 
 def _obstacle(arch: Arch, device: Path) -> str:
-    """Why KVM is out of the question, "" when it is not."""
+    """Return the reason why KVM cannot be used; "" if there is none."""
     if arch is not Arch.of_host():
         return f"the guest is {arch}, this host is {Arch.of_host()}"
     if not device.exists():
@@ -88,12 +91,12 @@ def _obstacle(arch: Arch, device: Path) -> str:
 
 
 def qemu_version(arch: Arch) -> str:
-    """The first line of what QEMU says about itself. Raises MissingDependency."""
+    """Return the first line of QEMU's version output. Raises MissingDependency."""
     return run([arch.emulator, "--version"]).stdout.partition("\n")[0]
 
 
 def try_kernel(arch: Arch, kernel: Path, *, seconds: float = _TRIAL_SECONDS) -> bool:
-    """Whether the kernel, started under KVM without any disk, prints its first line. Raises MissingDependency."""
+    """Return True if the kernel prints its first line under KVM, started without a disk. Raises MissingDependency."""
     with tempfile.TemporaryDirectory(prefix="flatkit-kvm-") as folder:
         log = Path(folder) / "serial"
         with suppress(WaitTimeout):
@@ -102,7 +105,7 @@ def try_kernel(arch: Arch, kernel: Path, *, seconds: float = _TRIAL_SECONDS) -> 
 
 
 def trial_argv(arch: Arch, kernel: Path, serial: str) -> list[str]:
-    """The call that starts a kernel under KVM without any disk; it prints TRIAL_LINE first."""
+    """Return the command that starts a kernel under KVM without a disk; the kernel prints TRIAL_LINE first."""
     return [
         arch.emulator,
         *("-machine", f"{arch.machine_type},accel=kvm"),
@@ -111,7 +114,7 @@ def trial_argv(arch: Arch, kernel: Path, serial: str) -> list[str]:
         *("-nodefaults", "-no-user-config", "-no-reboot", "-display", "none"),
         *("-serial", serial),
         *("-kernel", str(kernel)),
-        # It finds no root file system, panics and, thanks to -no-reboot, ends.
+        # The kernel finds no root file system and panics. -no-reboot then ends QEMU.
         *("-append", f"console={arch.console} panic=-1"),
     ]
 
@@ -121,7 +124,7 @@ def _memory() -> Path:
 
 
 def _situation(version: str) -> str:
-    """What the answer depends on besides the guest's kernel."""
+    """Return the conditions that the result depends on, besides the guest's kernel."""
     return f"{platform.node()} {platform.release()} {version}"
 
 
@@ -133,7 +136,7 @@ def _recall(version: str, kernel: Path | None) -> bool | None:
     try:
         known = _known()[_situation(version)]
         if kernel is None:
-            # Any kernel will do: one that started proves KVM, and so does one that did not disprove it.
+            # Any kernel counts: a kernel that started proves KVM, whatever the other trials showed.
             return bool(any(known.values())) if known else None
         return bool(known[_identity(kernel)])
     except (KeyError, TypeError, AttributeError):
@@ -150,14 +153,14 @@ def _known() -> dict[str, dict[str, bool]]:
 
 def _remember(version: str, kernel: Path, *, works: bool) -> None:
     known = _known()
-    with suppress(OSError):  # a cache that cannot be written costs a trial each time, no more
+    with suppress(OSError):  # without a writable cache, each choice only costs another trial
         known.setdefault(_situation(version), {})[_identity(kernel)] = works
         make_folder(paths.cache_dir())
         write_atomically(_memory(), json.dumps(known, indent=2) + "\n")
 
 
 def describe() -> str:
-    """One line about this host, for doctor and badges."""
+    """Describe this host's accelerator in one line, for doctor and badges."""
     try:
         found = choose(Arch.of_host())
     except MissingDependency as error:

@@ -1,7 +1,7 @@
-"""Access to a machine's files: for the user of flatkit and the user that QEMU runs as, for nobody else on the host.
+"""Access to a machine's files: only for the user of flatkit and the user that QEMU runs as.
 
-They are two for root alone: libvirt then runs QEMU as a user of its own, which it names in its capabilities. Disks, config
-and console hold what a config contains: password hashes, keys, certificates.
+The two users differ only when flatkit runs as root. libvirt then runs QEMU as a separate user, which its capabilities
+name. Disks, config and console can contain secrets: password hashes, keys, certificates.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _BASE = re.compile(r"\+([0-9]{1,10}):\+([0-9]{1,10})")
 
 @dataclass(frozen=True, kw_only=True)
 class Owner:
-    """The user and group, by number, that QEMU runs as."""
+    """User ID and group ID that QEMU runs as."""
 
     uid: int
     gid: int
 
 
 def parse_owner(capabilities: str) -> Owner | None:
-    """The user that libvirt runs QEMU as, told from its capabilities; None where QEMU runs as the user of libvirt."""
+    """Return the user that libvirt's capabilities name for QEMU; None if QEMU runs as libvirt's own user."""
     try:
         root = ET.fromstring(capabilities)  # noqa: S314  (libvirt's own answer)
     except ET.ParseError:
@@ -41,13 +41,13 @@ def parse_owner(capabilities: str) -> Owner | None:
 
 
 def close(folder: Path, owner: Owner | None, *, for_qemu: Iterable[Path]) -> None:
-    """Let only us read the files in a machine's folder, and QEMU those that it opens. Raises OSError.
+    """Restrict a machine's folder to us, and let QEMU access the files in `for_qemu`. Raises OSError.
 
-    Also puts right what an earlier flatkit left open. libvirt gives disks to QEMU while it runs and back afterwards, unless its
-    setting dynamic_ownership is off.
+    This also restricts files that an earlier flatkit left open to others. libvirt gives disks to QEMU while the machine
+    runs and returns them afterwards, unless its setting dynamic_ownership is off.
     """
     is_shared = owner is not None and os.geteuid() == 0 and owner.uid != 0
-    # QEMU's group may have other members (kvm on Ubuntu), so that it may enter the folder and no more.
+    # QEMU's group may have other members (kvm on Ubuntu). The group may therefore only enter the folder.
     folder.chmod(0o700)
     wanted = set(for_qemu)
     for path in folder.rglob("*"):
@@ -59,7 +59,7 @@ def close(folder: Path, owner: Owner | None, *, for_qemu: Iterable[Path]) -> Non
 
 
 def _close_one(path: Path, owner: Owner | None) -> None:
-    """Close a file or folder by its descriptor, so that a link in its place is never followed."""
+    """Restrict a file or folder through its descriptor, so that a symbolic link in its place is never followed."""
     if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISDIR(mode):
         return
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -72,5 +72,8 @@ def _close_one(path: Path, owner: Owner | None) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Make an empty file for us alone, unless it is there; what is written to it later was never open. Raises OSError."""
+    """Create an empty file for us alone, unless it exists. Raises OSError.
+
+    Content that is written to a new file later is never readable by other users.
+    """
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))

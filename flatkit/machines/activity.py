@@ -1,19 +1,19 @@
-"""Whether a machine is alive: its console, its processor, its disks. Nothing here looks at anything; it is told."""
+"""Detection of a machine's activity: console, processor and disks. Pure: the caller passes in every reading."""
 
 from __future__ import annotations
 
 from flatkit.machines.hypervisor import Activity
 
-# Between two readings that are compared, in seconds.
+# Minimum time between two readings that are compared, in seconds.
 _APART = 2.0
-# A guest that idles uses a few percent of a processor; one that works silently, far more.
+# An idle guest uses a few percent of a processor. A guest that works silently uses far more.
 _BUSY = 0.2
-# A guest that idles writes a few blocks now and then.
+# An idle guest writes a few blocks now and then.
 _DISK_MOVES = 512 * 1024
 
 
 class ActivityWatch:
-    """Told of lines and of readings, it knows since when nothing moved."""
+    """Tracker of console lines and usage readings, which knows since when a machine is quiet."""
 
     def __init__(self, now: float) -> None:
         self.moved = self.line = now
@@ -22,12 +22,12 @@ class ActivityWatch:
         self._disk = 0
 
     def take_line(self, at: float) -> None:
-        """The console said something."""
+        """Record the time of a console line."""
         self.line = at
         self.moved = max(self.moved, at)
 
     def take(self, activity: Activity, now: float, *, at_once: bool = False) -> None:
-        """A reading of what the guest has used; `at_once` compares it with the last one however near that is."""
+        """Record a reading of the guest's usage; `at_once` compares it with the last one, however recent that is."""
         if self._reading is None:
             self._reading = (now, activity)
             return
@@ -42,11 +42,11 @@ class ActivityWatch:
             self.moved = now
 
     def quiet(self, now: float) -> float:
-        """For how many seconds nothing has moved."""
+        """Return the seconds since the last activity."""
         return max(0.0, now - self.moved)
 
     def words(self, now: float) -> str:
-        """What was seen, in words."""
+        """Describe the observed activity in words."""
         disk = f"its disks moved {self._disk} bytes" if self._disk else "its disks are still"
         return (
             f"its console has said nothing for {now - self.line:.0f} s, its processor works {100 * self._busy:.0f} % "

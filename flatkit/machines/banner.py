@@ -1,9 +1,11 @@
-"""Waits for an SSH server's banner through QEMU's user network, without costing the guest anything.
+"""Wait for an SSH server's banner through QEMU's user network, at no cost to the guest.
 
-QEMU accepts a forwarded connection at once, also when the guest is not there yet: its first packet is then lost and
-repeated seconds later. Trying again and again instead makes a guest that starts one sshd a connection start a dozen, just
-when it is busiest. So flatkit knocks first: at a guest port where nothing listens. A guest that is on the network refuses
-that at once, in its kernel; only then is the server's own port tried.
+QEMU accepts a forwarded connection at once, even if the guest is not up yet. The connection's first packet is then lost
+and repeated seconds later. Many quick attempts would not help. A guest that starts one sshd per connection would start
+a dozen, just when it is busiest.
+
+So flatkit knocks first: it connects to a guest port where nothing listens. A guest that is on the network refuses this
+at once, in its kernel. Only then does flatkit try the server's own port.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ _LONGEST_GREETING = 1024
 
 
 class _Tries:
-    """Connections to one port that are begun one after the other and may hang."""
+    """Connections to one port that are started one after the other and may hang."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -28,7 +30,7 @@ class _Tries:
         self.refused = False
 
     def begin(self) -> None:
-        """Begin another; `refused` tells when nothing is behind the port at all."""
+        """Start another connection; `refused` is set if nothing is behind the port at all."""
         self.last = time.monotonic()
         try:
             connection = socket.create_connection(("127.0.0.1", self._port), timeout=1)
@@ -42,12 +44,12 @@ class _Tries:
         self.open[connection] = self.last
 
     def drop(self, connection: socket.socket) -> None:
-        """Give one up."""
+        """Close one connection."""
         del self.open[connection]
         connection.close()
 
     def drop_older(self, seconds: float) -> int:
-        """Give up those that have hung for so long; how many they were."""
+        """Close the connections that have hung for so many seconds, and return their number."""
         now = time.monotonic()
         old = [connection for connection, began in self.open.items() if now - began > seconds]
         for connection in old:
@@ -55,16 +57,17 @@ class _Tries:
         return len(old)
 
     def close(self) -> None:
-        """Give all up."""
+        """Close all connections."""
         for connection in list(self.open):
             self.drop(connection)
 
 
 class BannerProbe:
-    """Call `poll` until it returns a socket whose server has shown its banner; the banner is still to be read from it.
+    """Probe for an SSH server: call `poll` until it returns a socket whose server has sent its banner.
 
-    `knock_port` leads to a guest port where nothing listens, None when there is no such forward. A guest that drops
-    packets instead of refusing is tried at `blind_spacing` seconds.
+    The banner is still unread on that socket. `knock_port` leads to a guest port where nothing listens; it is None if
+    there is no such forward. A guest that drops packets instead of refusing them is tried every `blind_spacing`
+    seconds.
     """
 
     def __init__(
@@ -96,11 +99,11 @@ class BannerProbe:
 
     @property
     def is_up(self) -> bool:
-        """Whether the guest has refused a knock: it is on the network."""
+        """True once the guest has refused a knock: it is on the network. Always True without a `knock_port`."""
         return self._knocks is None
 
     def poll(self, wait: float = 0.05) -> socket.socket | None:
-        """Wait at most `wait` seconds; the connection whose server showed its banner (still unread), or None."""
+        """Wait at most `wait` seconds; return the connection whose server sent its banner (still unread), or None."""
         self._begin()
         knocks = self._knocks.open if self._knocks else {}
         watched = [*self._tries.open, *knocks]
@@ -108,7 +111,7 @@ class BannerProbe:
         if self._knocks and (self._knocks.refused or any(connection in knocks for connection in readable)):
             self._knocks.close()
             self._knocks = None
-            # Their first packet was lost; a fresh one is answered at once.
+            # Their first packet was lost. A new connection is answered at once.
             self._tries.close()
         for connection in readable:
             if connection in self._tries.open and self._shows_banner(connection):
@@ -116,7 +119,7 @@ class BannerProbe:
                 connection.setblocking(True)
                 return connection
         if any(connection in self._tries.open for connection in readable):
-            # Part of a greeting: it stays readable, and must not keep a processor busy.
+            # A partial greeting stays readable. Without a pause, this loop would keep a processor busy.
             time.sleep(min(wait, 0.05))
         if self._tries.drop_older(self._patience):
             self._patience = min(_LONGEST_PATIENCE, self._patience * 1.5)
@@ -145,9 +148,9 @@ class BannerProbe:
         if not seen:
             self._tries.drop(connection)  # refused by the guest: nothing listens there yet
             return False
-        # A server may say other lines before its banner (RFC 4253, section 4.2).
+        # A server may send other lines before its banner (RFC 4253, section 4.2).
         if any(line.startswith(b"SSH-") for line in seen.split(b"\n")):
             return True
         if len(seen) == _LONGEST_GREETING:
-            self._tries.drop(connection)  # nothing more would be seen of what follows
+            self._tries.drop(connection)  # a peek would never show more than this
         return False

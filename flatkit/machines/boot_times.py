@@ -1,4 +1,4 @@
-"""How long the phases of a boot usually take on this host, learned from the boots that went well."""
+"""Usual length of each boot phase on this host, learned from successful boots."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from flatkit.machines.spec import Accelerator
 from flatkit.machines.store import make_folder, write_atomically
 from flatkit.untrusted import parse_json
 
-# How much the newest boot counts against all earlier ones.
+# Weight of the newest boot against all earlier ones.
 _WEIGHT = 0.5
 _MEMORY_MAX = 1024 * 1024
-# A boot of a day counts as none.
+# Phases of a day or more are invalid, in seconds.
 _LONGEST = 86400.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class BootKind:
-    """What a boot's length depends on: the image's label, the accelerator, and whether it is the machine's first."""
+    """Properties that a boot's length depends on: the image's label, the accelerator, and first or later boot."""
 
     image: str = ""
     accelerator: Accelerator = Accelerator.KVM
@@ -31,7 +31,7 @@ class BootKind:
 
     @property
     def is_emulated(self) -> bool:
-        """Whether QEMU translates the guest's instructions."""
+        """True if QEMU translates the guest's instructions."""
         return self.accelerator is not Accelerator.KVM
 
     def __str__(self) -> str:
@@ -39,13 +39,13 @@ class BootKind:
 
 
 def recall(kind: BootKind) -> dict[str, float]:
-    """Seconds by phase of such boots on this host; empty when there was none."""
+    """Return the usual seconds by phase of such boots on this host; empty if there was none."""
     found = _read().get(str(kind), {})
     return {name: float(seconds) for name, seconds in found.items()}
 
 
 def remember(kind: BootKind, spent: Mapping[str, float]) -> None:
-    """Take a boot that went well into account. A cache that cannot be written costs an estimate, no more."""
+    """Add a successful boot to the estimates. A cache that cannot be written only costs an estimate."""
     before = recall(kind)
     known = _read()
     known[str(kind)] = {

@@ -1,8 +1,8 @@
-"""Checkpoints: memory and disks of a running machine, saved inside its own disks, to go back to in a second.
+"""Checkpoints: memory and disks of a running machine, saved inside its disks. A rewind takes about a second.
 
-Snapshots inside qcow2 and not files of saved memory: a running machine is brought back in place, in a third of the time that
-ending its QEMU and starting another takes; and they go when the disks go. What is known about each is kept in the machine's
-folder, so that a libvirt that has forgotten them is told again.
+Checkpoints are snapshots inside qcow2, not files of saved memory. libvirt restores a running machine from them in
+place, in a third of the time that a new QEMU process takes. They are also removed together with the disks. Checkpoint
+metadata is stored in the machine's folder and re-registered if libvirt lost it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from flatkit.machines.spec import text_from
 from flatkit.machines.store import Folder, make_folder, write_atomically
 from flatkit.untrusted import parse_json, printable
 
-# With less than this the disk counts as full: others may have freed a little meanwhile.
+# With less than this the disk counts as full: other programs may have freed a little meanwhile.
 _FULL_MIB = 64
 _DESCRIPTION_MAX = 4 * 1024 * 1024
-# What the first healthy boot leaves.
+# Name of the checkpoint that is saved after the first successful boot.
 FRESH = "fresh"
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
@@ -36,7 +36,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A saved state: `bytes` is what its memory takes inside the disk, `created` a time in ISO 8601."""
+    """A saved state. `bytes` is the size of its memory inside the disk, `created` a time in ISO 8601."""
 
     name: str
     created: str
@@ -49,7 +49,7 @@ class Checkpoint:
 
 
 def check_checkpoint_name(name: str) -> str:
-    """Return a checkpoint's name if it is one. Raises UsageError."""
+    """Return the name if it is valid for a checkpoint. Raises UsageError."""
     if not _NAME.fullmatch(name):
         raise UsageError(
             f'"{printable(name)}" cannot be a checkpoint\'s name: expected 1 to 32 of a-z, 0-9 and "-", no "-" at either end',
@@ -59,7 +59,7 @@ def check_checkpoint_name(name: str) -> str:
 
 
 def list_checkpoints(folder: Folder) -> tuple[Checkpoint, ...]:
-    """The machine's checkpoints, the oldest first, without those whose description cannot be read."""
+    """Return the machine's checkpoints, the oldest first, without those whose description cannot be read."""
     found = (_read(path) for path in _described(folder))
     return tuple(sorted((one for one in found if one), key=lambda one: (one.created, one.name)))
 
@@ -72,7 +72,10 @@ def _described(folder: Folder) -> list[Path]:
 
 
 def _read(path: Path) -> Checkpoint | None:
-    """The checkpoint that a file describes: a missing key has a default, an unknown one is ignored."""
+    """Read a checkpoint's description; return None if it is invalid.
+
+    A missing optional key has a default. An unknown key is ignored.
+    """
     try:
         values = parse_json(read_regular(path, limit=_DESCRIPTION_MAX))
         if not isinstance(values, dict):
@@ -90,9 +93,11 @@ def _read(path: Path) -> Checkpoint | None:
 
 
 def find_checkpoint(folder: Folder, name: str | None) -> Checkpoint | None:
-    """The checkpoint of that name, or `fresh`; None when a machine without any is to go back to its first boot.
+    """Find the checkpoint with this name, by default `fresh`.
 
-    Raises MachineError when there is none of that name, or no `fresh` beside others that a first boot would destroy.
+    Return None if a machine without checkpoints must go back to its first boot. Raises UsageError for an invalid name.
+    Raises MachineError if the checkpoint is missing, or if `fresh` is missing but others exist. A first boot would
+    destroy those.
     """
     there = list_checkpoints(folder)
     wanted = FRESH if name is None else check_checkpoint_name(name)
@@ -111,7 +116,7 @@ def find_checkpoint(folder: Folder, name: str | None) -> Checkpoint | None:
 
 
 def _refuse_broken(folder: Folder) -> None:
-    """Raise MachineError for a description that cannot be read: a first boot would destroy what it describes."""
+    """Raise MachineError for a description that cannot be read: a first boot would destroy its checkpoint."""
     for path in _described(folder):
         if _read(path) is None:
             raise MachineError(
@@ -122,23 +127,23 @@ def _refuse_broken(folder: Folder) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Shelf:
-    """The checkpoints of one machine on one hypervisor. The caller holds the machine's lock."""
+    """Checkpoints of one machine on one hypervisor. The caller holds the machine's lock."""
 
     folder: Folder
     hypervisor: Hypervisor
     place: Backend
 
     def save(self, record: Record, name: str) -> Checkpoint:
-        """Save the running machine; a checkpoint of the same name is replaced.
+        """Save the running machine; a checkpoint with the same name is replaced.
 
-        Raises HostError when the disk has no room for it, MachineError when libvirt refuses.
+        Raises HostError if the disk has no room for it, MachineError if libvirt refuses.
         """
         check_saving_room(record, self.place.room().disk_mib)
         self.remove(record, name)
         try:
             xml = self.hypervisor.save_snapshot(record.domain, name)
         except MachineError as error:
-            # QEMU calls a full disk an input/output error.
+            # QEMU reports a full disk as an input/output error.
             if self.place.room().disk_mib < _FULL_MIB:
                 raise HostError(
                     f'the checkpoint "{name}" could not be saved: the disk is full',
@@ -158,15 +163,15 @@ class Shelf:
         return checkpoint
 
     def remove(self, record: Record, name: str) -> None:
-        """Remove a checkpoint; nothing happens when there is none of that name."""
-        # First what is known of it, then what it holds: a crash in between leaves nothing that seems whole.
+        """Remove a checkpoint, if it exists."""
+        # Remove the metadata first, then the snapshot: after a crash in between, nothing seems complete.
         self._path(name).unlink(missing_ok=True)
         self.hypervisor.remove_snapshot(record.domain, name)
 
     def revert(self, record: Record, checkpoint: Checkpoint) -> None:
-        """Bring the machine back, in place when it runs. Its domain is defined. Raises MachineError."""
+        """Restore the machine to a checkpoint, in place if it runs. Its domain must be defined. Raises MachineError."""
         known = self.hypervisor.find_snapshot(record.domain, checkpoint.name)
-        # Ports may have changed since, and libvirt may have forgotten the checkpoint with its domain.
+        # Ports may have changed since, and libvirt may have lost the checkpoint together with its domain.
         wanted = with_forwards(known or checkpoint.xml, record.forwards, self.place.address)
         if wanted != known:
             self.hypervisor.redefine_snapshot(record.domain, wanted)
@@ -181,7 +186,7 @@ def _as_json(checkpoint: Checkpoint) -> str:
 
 
 def check_saving_room(record: Record, free: int) -> None:
-    """Raise HostError when a machine's memory could fill the disk: a machine whose disk is full stands still."""
+    """Raise HostError if a machine's memory could fill the disk: a full disk pauses the machine."""
     needed = record.spec.memory_mib + ROOM_MIB
     if free < needed:
         raise HostError(

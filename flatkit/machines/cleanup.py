@@ -1,7 +1,7 @@
-"""Lists what flatkit made on this host, and removes exactly that.
+"""List what flatkit created on this host, and remove exactly that.
 
-What is ours is known by two marks: the tag in a domain's metadata with this state folder's owner, and the state folder
-itself. Nothing is guessed from names.
+Two marks identify what belongs to flatkit. One is the tag in a domain's metadata with this state folder's owner ID. The
+other is the state folder itself. Nothing is guessed from names.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from flatkit.machines.store import Folder, folders, owner_id
 
 @dataclass(frozen=True, kw_only=True)
 class MachineInfo:
-    """A machine, or what is left of one, for `flatkit list`. `ssh_port` is 0 for a leftover."""
+    """A machine, or the leftovers of one, for `flatkit list`. `ssh_port` is 0 for a leftover."""
 
     name: str
     state: MachineState
@@ -41,7 +41,10 @@ class MachineInfo:
 
 
 def list_machines(hypervisor: Hypervisor | None = None) -> list[MachineInfo]:
-    """Every machine of this state folder, leftovers too, by name. Raises HostError when libvirt cannot be asked."""
+    """Return every machine of this state folder by name, including leftovers.
+
+    Raises HostError if libvirt cannot be reached.
+    """
     connection = hypervisor or Hypervisor()
     names = {folder.name for folder in folders()}
     names.update(domain.tag.name for domain in connection.owned(owner_id()))
@@ -50,7 +53,7 @@ def list_machines(hypervisor: Hypervisor | None = None) -> list[MachineInfo]:
         try:
             result.append(_info(Machine(name, hypervisor=connection)))
         except UsageError:
-            continue  # a folder of a name that no machine can have is not ours
+            continue  # a folder whose name is invalid for a machine is not ours
     return [info for info in result if info.state is not MachineState.ABSENT]
 
 
@@ -89,7 +92,7 @@ def _broken(folder: Folder, error: RecordBroken) -> MachineInfo:
 
 
 def _size(folder: Path | None) -> int:
-    """What the folder really takes on disk: overlays are sparse."""
+    """Return the size that the folder really takes on disk, in bytes: overlays are sparse."""
     total = 0
     for path in folder.rglob("*") if folder else ():
         try:
@@ -102,9 +105,9 @@ def _size(folder: Path | None) -> int:
 def remove_machines(
     machines: Sequence[MachineInfo], *, hypervisor: Hypervisor | None = None, observer: Observer | None = None
 ) -> list[str]:
-    """Remove these machines with all they have; never raises, the troubles are returned as text.
+    """Remove these machines and all their files. Never raises: errors are returned as text.
 
-    A broken one is kept: its disks may be all that a user has, and removing it by its name is still possible.
+    A broken machine is kept, because its disks may be all that a user has. The user can still remove it by name.
     """
     watcher = observer or Observer()
     troubles: list[str] = []
@@ -119,9 +122,10 @@ def remove_machines(
 
 
 def find_machines(hypervisor: Hypervisor | None = None) -> list[MachineInfo]:
-    """As `list_machines`, but without libvirt only what the state folder tells: `clean` must work there too.
+    """List machines as `list_machines` does; if that fails, list what the state folder shows.
 
-    Raises HostError for a libvirt URI that cannot be right: the machines are elsewhere then.
+    `clean` must also work without libvirt. Raises HostError for an invalid libvirt URI, because the machines are then
+    elsewhere.
     """
     connection = hypervisor or Hypervisor()
     _ = connection.remote
@@ -148,7 +152,10 @@ def find_machines(hypervisor: Hypervisor | None = None) -> list[MachineInfo]:
 
 
 def find_users(images: Path) -> list[str]:
-    """The names of machines whose disks rest on an image inside this folder, or may: of broken ones it is not known."""
+    """Return the names of machines whose disks use an image inside this folder.
+
+    Broken machines are included, because their images are unknown.
+    """
     return [folder.name for folder in folders() if _uses(folder, images)]
 
 

@@ -1,6 +1,6 @@
-"""Reads a machine's serial console from the file that libvirt writes: new lines, clean, with times, in bounded memory.
+"""Read a machine's serial console from the file that libvirt writes: clean new lines, with times, in bounded memory.
 
-Why a file and not libvirt's stream: it holds every byte from the first one, also those that nobody watched.
+The source is a file and not libvirt's stream, because the file contains every byte from the first one, watched or not.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FOLLOW_EVERY = 0.1
 
 # CSI sequences (colours, cursor; also in one character), OSC sequences (titles), and the two-character ones.
 _ESCAPES = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]")
-# Control characters, and those that reorder or hide what stands beside them.
+# Control characters, and characters that reorder or hide their neighbours.
 _CONTROLS = re.compile(
     "[\x00-\x08\x0a-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200c\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f]"
@@ -29,7 +29,7 @@ _CONTROLS = re.compile(
 
 
 def clean(text: str) -> str:
-    """A line as a terminal would leave it: without escape sequences, and what a carriage return has overwritten."""
+    """Return a line as a terminal would show it, without escape sequences and text that a carriage return overwrote."""
     if text.isprintable():  # nearly every line
         return text.rstrip()
     text = _ESCAPES.sub("", text).rstrip("\r")
@@ -45,7 +45,7 @@ class Line:
 
 
 class ConsoleReader:
-    """Follows a console file that grows, is rotated, or does not exist yet. Not safe for several threads at once."""
+    """Reader of a console file that grows, is rotated, or does not exist yet. Not thread-safe."""
 
     def __init__(self, path: Path, *, offset: int = 0) -> None:
         self.path = path
@@ -62,22 +62,25 @@ class ConsoleReader:
         self.close()
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         if self._file:
             self._file.close()
             self._file = None
 
     @property
     def partial(self) -> str:
-        """What stands on the last, unfinished line: a prompt, for example."""
+        """Text of the last, unfinished line, such as a prompt."""
         return clean(self._partial.decode(errors="replace"))
 
     def read(self) -> list[Line]:
-        """The lines that were finished since the last call, at most a chunk of the file; empty when there are none."""
+        """Return the lines that were finished since the last call; empty if there are none.
+
+        Reads at most one chunk of the file.
+        """
         data = self._read_chunk()
         self.total += len(data)
         *whole, rest = (self._partial + data).split(b"\n")
-        # A "line" without end must not eat the memory.
+        # A "line" without an end must not fill the memory.
         self._partial = rest[-_LONGEST_LINE:]
         now = time.monotonic()
         lines = [Line(text=clean(raw[:_LONGEST_LINE].decode(errors="replace")), at=now) for raw in whole]
@@ -105,7 +108,7 @@ class ConsoleReader:
         return True
 
     def _was_replaced(self) -> bool:
-        """Whether the path holds another file now (virtlogd rotates at 2 MiB) or the file was cut."""
+        """Return True if the path is another file now (virtlogd rotates at 2 MiB), or the file was truncated."""
         assert self._file is not None
         mine = os.fstat(self._file.fileno())
         try:
@@ -116,7 +119,7 @@ class ConsoleReader:
 
 
 def read_tail(path: Path, *, lines: int = 40, within: int = 256 * 1024) -> list[str]:
-    """The last lines of a console file; empty when there is none. Reads at most the last `within` bytes."""
+    """Return the last lines of a console file; empty if there is no file. Reads at most the last `within` bytes."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - within))
@@ -128,9 +131,10 @@ def read_tail(path: Path, *, lines: int = 40, within: int = 256 * 1024) -> list[
 
 
 def follow(path: Path, *, is_over: Callable[[], bool], lines: int = 0) -> Iterator[str]:
-    """A console's lines as they come, without end; of those already there the last `lines`, or all for 0.
+    """Yield a console's lines as they arrive, after the last `lines` existing ones (0: all existing ones).
 
-    It ends when the file is gone or `is_over` says so, which is asked once a second, after what was still to be read.
+    It ends when the file is gone or `is_over` returns True. Both are checked once a second, and unread output is still
+    yielded.
     """
     with ConsoleReader(path) as reader:
         if lines:

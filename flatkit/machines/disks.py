@@ -1,7 +1,6 @@
-"""A machine's disks, and whether this host has room for the machine at all.
+"""A machine's disks, and the check that this host has room for the machine.
 
-The image below stays as it is; each machine writes to an overlay of its own (qcow2), which is what makes a fresh
-machine cheap.
+The base image stays unchanged. Each machine writes to its own overlay (qcow2), which makes a fresh machine cheap.
 """
 
 from __future__ import annotations
@@ -21,22 +20,22 @@ from flatkit.paths import cache_dir
 from flatkit.run import run
 from flatkit.untrusted import lines_of, parse_json, printable
 
-# What a machine writes on its first boot and in a lesson, with room to spare.
+# Disk space that a machine writes on its first boot and in a lesson, with a margin.
 ROOM_MIB = 512
-# What QEMU itself and libvirt take besides the guest's memory.
+# Memory that QEMU and libvirt take besides the guest's memory.
 OVERHEAD_MIB = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """What this host has left, in MiB."""
+    """Free memory and disk space of a host, in MiB."""
 
     memory_mib: int
     disk_mib: int
 
 
 def measure_room(folder: Path) -> Room:
-    """How much memory and disk are free for a machine in `folder`."""
+    """Measure the memory and disk space that are free for a machine in `folder`."""
     there = folder
     while not there.exists():
         there = there.parent
@@ -49,13 +48,13 @@ def _available_memory_mib() -> int:
         fields = dict(line.split(":", 1) for line in lines)
         available = int(fields["MemAvailable"].split()[0]) // 1024
     except (OSError, KeyError, ValueError):
-        # Not Linux: the whole memory is the best that can be told.
+        # Not Linux: the total memory is the best available value.
         available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
     return min(available, _cgroup_memory_mib(available))
 
 
 def _cgroup_memory_mib(otherwise: int) -> int:
-    """What a container's limit leaves (cgroup version 2)."""
+    """Return the memory that a container's limit leaves, in MiB (cgroup version 2)."""
     try:
         limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
         used = int(Path("/sys/fs/cgroup/memory.current").read_text())
@@ -65,7 +64,7 @@ def _cgroup_memory_mib(otherwise: int) -> int:
 
 
 def check_room(spec: MachineSpec, room: Room) -> None:
-    """Raise HostError when the machine would not fit."""
+    """Raise HostError if the machine would not fit."""
     needed = spec.memory_mib + OVERHEAD_MIB
     if room.memory_mib < needed:
         raise HostError(
@@ -81,7 +80,7 @@ def check_room(spec: MachineSpec, room: Room) -> None:
 
 
 def check_images(spec: MachineSpec) -> None:
-    """Raise ImageError when a file that the machine boots from is not there, or refers to other files of this host."""
+    """Raise ImageError if a file that the machine boots from is missing, or refers to other files of this host."""
     boot = (spec.boot.kernel, spec.boot.initrd) if spec.boot else ()
     for path in (spec.disk, *boot, *spec.extra_images):
         if not is_file(path):
@@ -92,8 +91,8 @@ def check_images(spec: MachineSpec) -> None:
 
 
 def _check_disk(spec: MachineSpec) -> None:
-    """Check the first disk. What was raw at first stays raw, whatever its first bytes say now."""
-    # The lab image's later releases hold only what differs from the first one.
+    """Check the first disk. An image that was raw at first stays raw, whatever its first bytes are now."""
+    # The lab image's later releases contain only what differs from the first one.
     if spec.disk_format == "qcow2" and find_format(spec.disk, below=cache_dir() / "lab") != "qcow2":
         raise ImageError(
             f'the image file "{printable(spec.disk)}" is not a qcow2 file any more', hint="flatkit images list"
@@ -101,9 +100,12 @@ def _check_disk(spec: MachineSpec) -> None:
 
 
 def make_disks(spec: MachineSpec, files: DomainFiles) -> None:
-    """Make the overlay on the image, and the extra disks. Raises CommandFailed, MissingDependency, ImageError, OSError."""
+    """Create the overlay on the image, and the extra disks.
+
+    Raises CommandFailed, MissingDependency, ImageError, OSError.
+    """
     for path in (files.overlay, *files.extra_disks):
-        # qemu-img would make it readable for every user; it keeps the mode of a file that is there.
+        # qemu-img would make it readable for every user, but keeps the mode of an existing file.
         make_private(path)
     for words in disk_commands(spec, files):
         run(words)
@@ -112,13 +114,14 @@ def make_disks(spec: MachineSpec, files: DomainFiles) -> None:
 def disk_commands(
     spec: MachineSpec, files: DomainFiles, *, at: Callable[[Path], Path] = Path.absolute
 ) -> Iterator[list[str]]:
-    """The commands that make them; `at` tells where QEMU will find an image. Raises ImageError.
+    """Yield the commands that create the disks. Raises ImageError.
 
-    Every path is absolute and every format is given: QEMU would take "json:..." or "nbd:..." for something else than a file.
+    `at` returns the path where QEMU finds an image. Every path is absolute and every format is explicit: QEMU would not
+    treat "json:..." or "nbd:..." as a file.
     """
     _check_disk(spec)
     create = ["qemu-img", "create", "-q", "-f", "qcow2"]
-    # A disk that is cut below the image's own size would lose the end of its partition table.
+    # A disk that is smaller than the image would lose the end of its partition table.
     gib = spec.disk_gib
     size = [f"{gib}G"] if gib and gib * 2**30 > measure_image(spec.disk, spec.disk_format) else []
     yield [*create, "-b", str(at(spec.disk)), "-F", spec.disk_format, str(files.overlay.absolute()), *size]
@@ -130,21 +133,24 @@ def disk_commands(
 
 
 def measure_image(image: Path, image_format: str) -> int:
-    """How large the disk is that an image stands for, in bytes."""
+    """Return the size of an image's disk, in bytes."""
     found = read_qcow2(image)
     return found.size if image_format == "qcow2" and found else image.stat().st_size
 
 
 def saved_memory_bytes(overlay: Path, snapshot: str) -> int:
-    """What the memory of a snapshot takes inside the overlay, also while the machine runs; 0 when it holds none."""
-    # -U: the running QEMU holds the file's lock, and what is read here does not change.
+    """Return the size of a snapshot's memory inside the overlay, in bytes; 0 if there is none.
+
+    This also works while the machine runs.
+    """
+    # -U: the running QEMU holds the file's lock, and the values that are read here do not change.
     return parse_saved_memory(
         run(["qemu-img", "info", "-U", "-f", "qcow2", "--output=json", str(overlay.absolute())]).stdout, snapshot
     )
 
 
 def parse_saved_memory(said: str, snapshot: str) -> int:
-    """The same, from what `qemu-img info` says as JSON; 0 for what is not its answer."""
+    """Parse the same size from the JSON of `qemu-img info`; 0 if the text is invalid."""
     try:
         sizes = {entry["name"]: int(entry["vm-state-size"]) for entry in parse_json(said).get("snapshots", [])}
         return sizes.get(snapshot, 0)

@@ -1,7 +1,8 @@
-"""libvirt's XML for a machine, built from plain values: no host is asked, so golden files can hold it.
+"""libvirt's XML for a machine, built from plain values. No host is contacted, so golden files can contain it.
 
-Why every device has its own PCI address on the root bus: libvirt would otherwise put each one behind a PCI Express root
-port, and an emulated kernel spends seconds on probing those. It also keeps a saved machine's hardware the same.
+Every device has its own PCI address on the root bus. libvirt would otherwise put each one behind a PCI Express root
+port, and an emulated kernel spends seconds on probing those. Fixed addresses also keep a saved machine's hardware the
+same.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from flatkit.machines.spec import Accelerator, Arch, Firmware, Forward, MachineS
 
 METADATA_URI = "urn:flatkit:machine:1"
 QEMU_URI = "http://libvirt.org/schemas/domain/qemu/1.0"
-# The key under which Flatcar's Ignition looks for its config (platform "qemu").
+# Key under which Flatcar's Ignition looks for its config (platform "qemu").
 FW_CFG_NAME = "opt/org.flatcar-linux/config"
 
-# What QEMU keeps of translated code when it emulates. Its own 1 GiB makes a machine that restarts slow: as long as code of
-# the boot before is kept, each write to the memory where that code was costs a search (QEMU 7.2: half a minute in all).
+# Size of QEMU's cache of translated code under emulation. QEMU's default of 1 GiB makes a restart slow. While code of
+# the previous boot is cached, each write to that code's memory costs a search (QEMU 7.2: half a minute in all).
 _TRANSLATED_MIB = 128
 
 _SLOT_NETWORK = 0x10
@@ -32,7 +33,7 @@ ET.register_namespace("qemu", QEMU_URI)
 
 @dataclass(frozen=True, kw_only=True)
 class Tag:
-    """flatkit's mark on a domain: by it alone flatkit knows its own. `owner` stands for a state folder."""
+    """flatkit's mark on a domain, by which alone flatkit recognises its domains. `owner` identifies a state folder."""
 
     owner: str
     name: str
@@ -42,7 +43,7 @@ class Tag:
     created: str = ""
 
     def element(self) -> ET.Element:
-        """The mark as a metadata element."""
+        """Return the mark as a metadata element."""
         tag = ET.Element(f"{{{METADATA_URI}}}machine")
         for key in ("owner", "name", "label", "folder", "ports", "created"):
             tag.set(key, getattr(self, key))
@@ -50,12 +51,12 @@ class Tag:
 
 
 def parse_tag(xml: str) -> Tag:
-    """Read the mark from a domain's metadata, or from a whole domain. Raises ValueError when it is not there."""
+    """Parse the mark in a domain's metadata, or in a whole domain. Raises ValueError if it is missing."""
     try:
         root = ET.fromstring(xml)  # noqa: S314  (libvirt's own answer)
     except ET.ParseError as error:
         raise ValueError(f"not XML: {error}") from None
-    # libvirt hands the element out without its namespace prefix when it is asked for by its URI.
+    # libvirt returns the element without its namespace prefix if it is requested by its URI.
     found = root if root.tag.endswith("machine") else root.find(f".//{{{METADATA_URI}}}machine")
     if found is None or "owner" not in found.attrib or "name" not in found.attrib:
         raise ValueError("no mark of flatkit")
@@ -64,13 +65,13 @@ def parse_tag(xml: str) -> Tag:
 
 
 def domain_name(owner: str, name: str) -> str:
-    """What libvirt calls a machine: the owner's mark keeps two state folders apart."""
+    """Return libvirt's name for a machine; the owner ID keeps two state folders apart."""
     return f"flatkit-{owner[:6]}-{name}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DomainFiles:
-    """Where a machine's own files lie."""
+    """Paths of a machine's own files."""
 
     overlay: Path
     console: Path
@@ -88,7 +89,10 @@ def build_domain(
     uuid: str = "",
     address: str = "127.0.0.1",
 ) -> str:
-    """The domain XML of a machine. `forwards` are the resolved ones, SSH among them; `address` is where QEMU listens."""
+    """Build the domain XML of a machine.
+
+    `forwards` are the resolved ones, including SSH. `address` is where QEMU listens.
+    """
     domain = ET.Element("domain", {"type": accelerator.domain_type})
     _text(domain, "name", domain_name(tag.owner, tag.name))
     if uuid:
@@ -98,13 +102,13 @@ def build_domain(
     _text(domain, "memory", str(spec.memory_mib), unit="MiB")
     _text(domain, "vcpu", str(spec.cpus))
     if files.ignition:
-        # libvirt labels this file for QEMU itself, which `qemu:commandline` would not (DAC, AppArmor, SELinux).
+        # libvirt labels this file for QEMU (DAC, AppArmor, SELinux). It would not do so for `qemu:commandline`.
         sysinfo = ET.SubElement(domain, "sysinfo", {"type": "fwcfg"})
         ET.SubElement(sysinfo, "entry", {"name": FW_CFG_NAME, "file": str(files.ignition)})
     _boot(domain, spec)
     features = ET.Element("features")
     if spec.arch is Arch.X86_64 or not spec.boot:
-        # Without ACPI QEMU refuses to show fw_cfg to the guest's kernel, and Ignition would find no config. An aarch64
+        # Without ACPI, QEMU does not show fw_cfg to the guest's kernel, and Ignition would find no config. An aarch64
         # kernel that QEMU loads itself reads a device tree instead, and libvirt refuses ACPI without UEFI there.
         ET.SubElement(features, "acpi")
     if accelerator is Accelerator.TCG:
@@ -115,7 +119,7 @@ def build_domain(
     ET.SubElement(domain, "clock", {"offset": "utc"})
     _text(domain, "on_poweroff", "destroy")
     _text(domain, "on_reboot", "restart")
-    # A guest that panics boots again, as hardware with panic=N does; the console shows why.
+    # A guest that panics reboots, as hardware with panic=N does; the console shows why.
     _text(domain, "on_crash", "restart")
     _devices(domain, files, spec.arch)
     _network(domain, uuid, forwards, address)
@@ -136,7 +140,7 @@ def _boot(domain: ET.Element, spec: MachineSpec) -> None:
         os.set("firmware", "efi")
     _text(os, "type", "hvm", arch=spec.arch.value, machine=spec.arch.machine_type)
     if is_uefi:
-        # The boot loader of Flatcar's ordinary image is not signed for Secure Boot.
+        # The boot loader of Flatcar's standard image is not signed for Secure Boot.
         ET.SubElement(ET.SubElement(os, "firmware"), "feature", {"enabled": "no", "name": "secure-boot"})
     if spec.boot:
         _text(os, "kernel", str(spec.boot.kernel))
@@ -146,9 +150,9 @@ def _boot(domain: ET.Element, spec: MachineSpec) -> None:
         ET.SubElement(os, "boot", {"dev": "hd"})
 
 
-# QEMU 7.2 executes cmpxchg16b wrongly when it emulates: kernels panic in kmalloc in every third boot. The others cost time and
-# protect nobody there: a fifth level of page tables, guards at each access to a person's memory, copies byte by byte
-# (four boots side by side without them, `mpx` apart, took 0.93 of the time in the median).
+# QEMU 7.2 emulates cmpxchg16b incorrectly: kernels panic in kmalloc in every third boot. The other features cost time
+# and protect nobody under emulation: a fifth level of page tables, guards at each access to user memory, byte-by-byte
+# copies. Without them, `mpx` apart, four parallel boots took 0.93 of the time (median).
 NOT_EMULATED = ("cx16", "erms", "la57", "mpx", "pku", "smap", "smep", "umip")
 
 
@@ -180,7 +184,7 @@ def _devices(domain: ET.Element, files: DomainFiles, arch: Arch) -> None:
         ET.SubElement(disk, "target", {"dev": f"vd{chr(ord('a') + number)}", "bus": "virtio"})
         _pci(disk, _SLOT_DISKS + number)
     ET.SubElement(devices, "controller", {"type": "usb", "model": "none"})
-    # A pseudo-terminal is the way in for a person; its log holds every byte from the first one, looked at or not.
+    # The pseudo-terminal is for the user. Its log contains every byte from the first one, watched or not.
     serial = ET.SubElement(devices, "serial", {"type": "pty"})
     ET.SubElement(serial, "log", {"file": str(files.console), "append": "on"})
     target = ET.SubElement(serial, "target", {"port": "0"})
@@ -195,7 +199,7 @@ def _devices(domain: ET.Element, files: DomainFiles, arch: Arch) -> None:
 
 
 def _network(domain: ET.Element, uuid: str, forwards: Sequence[Forward], address: str) -> None:
-    """User networking by QEMU's own arguments: libvirt 9 can neither forward ports for it nor use passt."""
+    """Add user networking by QEMU's own arguments: libvirt 9 can neither forward ports for it nor use passt."""
     device = f"virtio-net-pci,netdev=flatkit,mac={_mac(uuid)},bus=pcie.0,addr=0x{_SLOT_NETWORK:x}"
     commandline = ET.SubElement(domain, f"{{{QEMU_URI}}}commandline")
     for value in ("-netdev", _user_network(forwards, address), "-device", device):
@@ -211,7 +215,10 @@ def _user_network(forwards: Sequence[Forward], address: str) -> str:
 
 
 def without_parent(xml: str) -> str:
-    """A snapshot's XML that can be told to a libvirt which knows none of the others: inside qcow2 each stands for itself."""
+    """Return a snapshot's XML that a libvirt without the other snapshots accepts.
+
+    Inside qcow2, each snapshot is independent of the others.
+    """
     root = ET.fromstring(xml)  # noqa: S314  (libvirt's own answer)
     for parent in root.findall("parent"):
         root.remove(parent)
@@ -219,7 +226,7 @@ def without_parent(xml: str) -> str:
 
 
 def with_forwards(xml: str, forwards: Sequence[Forward], address: str = "127.0.0.1") -> str:
-    """A snapshot's XML with these host ports in each domain that it describes; the same text when it has them already."""
+    """Return a snapshot's XML with these host ports in each domain; the same text if it already has them."""
     root = ET.fromstring(xml)  # noqa: S314  (libvirt's own answer)
     wanted = _user_network(forwards, address)
     found = [one for one in root.iter(f"{{{QEMU_URI}}}arg") if one.get("value", "").startswith(_USER_NETWORK)]
@@ -231,6 +238,6 @@ def with_forwards(xml: str, forwards: Sequence[Forward], address: str = "127.0.0
 
 
 def _mac(uuid: str) -> str:
-    """An address of QEMU's range that stays with the machine."""
+    """Return a MAC address of QEMU's range that stays the same for a machine."""
     digits = (uuid.replace("-", "") or "0" * 32)[-6:]
     return f"52:54:00:{digits[0:2]}:{digits[2:4]}:{digits[4:6]}"
