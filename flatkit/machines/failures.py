@@ -1,7 +1,7 @@
-"""Why a boot failed, as a table: the console's line that shows it, what happened in words, and the cure.
+"""Known boot failures, as a table: the console's line that shows one, its cause in words, and the fix.
 
-Sources: kola's console checks (flatcar/mantle, kola/harness.go), the kernel's own words, Ignition's, and the lab image's
-scripts. Each lab line was seen on a machine that was broken in that way on purpose (tests/machines/consoles).
+Sources are kola's console checks (flatcar/mantle, kola/harness.go), messages of the kernel and of Ignition, and the lab
+image's scripts. Each lab line was seen on a machine that was broken in that way on purpose (tests/machines/consoles).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from flatkit.machines.hearing import JUDGED, STAMP, heard
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A known trouble of a boot: the pattern that shows it, what happened in words, and the cure.
+    """A known boot failure: the pattern that shows it, its cause in words, and the fix (`cure`).
 
-    One that is not `final` may pass: it is told, and the boot goes on.
+    A failure that is not `final` may pass: it is reported, and the boot continues.
     """
 
     name: str
@@ -79,7 +79,7 @@ FAILURES = (
         name="out-of-memory",
         pattern=re.compile(
             r"Out of memory: Killed|System is deadlocked on memory|Out of memory and no killable|"
-            # The lab's selector has checked the kernel's file before: it is room for it that is missing.
+            # The lab's selector has already checked the kernel's file: only memory for it is missing.
             r"Initramfs unpacking failed: write error|kexec_load failed: |Could not find a free area of memory"
         ),
         cause="the machine has too little memory",
@@ -123,18 +123,19 @@ FAILURES = (
     ),
 )  # fmt: skip
 
-# What a panicked kernel says when it will restart (panic=10 on the lab image, 60 s on Flatcar), and an emergency shell that
-# nobody uses: at once where the lab's initrd knows that another slot is waiting, else after five minutes.
+# Lines that announce a restart: of a panicked kernel (panic=10 on the lab image, 60 s on Flatcar), and of an emergency
+# shell that nobody uses. The shell restarts at once if the lab's initrd knows that another slot is waiting, else after
+# five minutes.
 _RESTARTS = re.compile(r"Rebooting in ([0-9]{1,5}) seconds|emergency shell or wait ([0-9]{1,5}) minutes? for reboot")
 
 
 def find_restart(text: str) -> float | None:
-    """After how many seconds the machine restarts by itself, where this line says that it will."""
+    """Return the seconds after which the machine restarts by itself, if this line announces a restart."""
     found = _RESTARTS.search(heard(text))
     return None if found is None else float(found[1] or 60 * int(found[2]))
 
 
-# Lines worth showing, best first; what merely repeats a config is not among them.
+# Lines worth showing, best first. Lines that only repeat a config are not among them.
 _TELLING = (
     re.compile(r"\bCRITICAL\b|Kernel panic|corrupted|Out of memory|(lab-initrd|lab-selector): Failed|\bOops\b|BUG:"),
     re.compile(r"\[failed\]|GET (error|result)|\berror\b.*:|\bFailed\b|\bfailed\b|emergency|Rebooting in"),
@@ -145,13 +146,13 @@ _NOISE = re.compile(
 
 
 def find_failure(text: str) -> Failure | None:
-    """The failure that this line shows."""
+    """Return the failure that this line shows; None if it shows none."""
     text = heard(text)
     return next((failure for failure in FAILURES if failure.pattern.search(text)), None)
 
 
 def telling_lines(lines: list[str], most: int = 4) -> list[str]:
-    """The few lines of a console that tell what went wrong, in their order; its last lines when none does."""
+    """Return the few console lines that explain a failure, in their order; the last lines if none does."""
     lines = [line[:JUDGED] for line in lines]
     kept: list[int] = []
     for pattern in _TELLING:

@@ -1,4 +1,4 @@
-"""A machine by its name: what it is, what it does now, and how to talk to it. The verbs that change it are machine.py's."""
+"""A machine by its name: its spec, its state, and its SSH connection. machine.py adds the verbs that change it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ from flatkit.machines.ssh import Connection, Endpoint, RunResult
 from flatkit.machines.states import DomainState, Status
 from flatkit.machines.store import Folder, folder_of, owner_id
 
-# Of a console that grew without measure, so much is read back at most, in bytes.
+# Read back at most this much of a huge console, in bytes.
 _CONSOLE_READ = 8 * 1024 * 1024
 
 
 class MachineState(str, Enum):
-    """What a machine is, for people: ready and failed ones run; a leftover is what a crash left behind.
+    """State of a machine, as shown to the user.
 
-    The record of a broken one cannot be read: nothing of it is removed unless a user asks for that.
+    A failed machine is one whose boot failed. A leftover is what a crash left behind. The record of a broken machine
+    cannot be read: flatkit removes nothing of it unless the user asks for that.
     """
 
     RUNNING = "running"
@@ -47,7 +48,7 @@ class MachineState(str, Enum):
 
 
 class Handle:
-    """The machine of that name, which may not exist yet. Safe for several threads."""
+    """Handle to the machine with this name, which may not exist yet. Thread-safe."""
 
     def __init__(self, name: str, *, hypervisor: Hypervisor | None = None) -> None:
         self.folder: Folder = folder_of(name)
@@ -63,7 +64,7 @@ class Handle:
 
     @property
     def place(self) -> Backend:
-        """Where its files lie and its ports lead: this host, or the one of its libvirt. Raises HostError."""
+        """Backend of the machine: this host, or the host of its libvirt. Raises HostError."""
         if self._place is None:
             self._place = place_of(self.folder, self.hypervisor.remote)
         return self._place
@@ -73,25 +74,25 @@ class Handle:
         about = f", {record.spec.label}, ssh on port {ports.ssh_port(record.forwards)}" if record else ""
         return f"<Machine {self.name!r}{about}>"
 
-    # What it is
+    # Metadata and state
 
     @property
     def record(self) -> Record:
-        """What is kept about it. Raises MachineNotFound, RecordBroken."""
+        """Persistent metadata of the machine. Raises MachineNotFound, RecordBroken."""
         return self.folder.get()
 
     @property
     def spec(self) -> MachineSpec:
-        """What it is to be. Raises MachineNotFound."""
+        """The machine's spec. Raises MachineNotFound, RecordBroken."""
         return self.record.spec
 
     @property
     def forwards(self) -> tuple[Forward, ...]:
-        """Its forwards with their real host ports, SSH among them. Raises MachineNotFound."""
+        """The machine's forwards with their actual host ports, including SSH. Raises MachineNotFound, RecordBroken."""
         return ports.for_people(self.record.forwards)
 
     def host_port(self, guest: int) -> int:
-        """The port on 127.0.0.1 that leads to this port of the guest. Raises MachineError when none does."""
+        """Return the port on 127.0.0.1 that leads to this port of the guest. Raises MachineError if there is none."""
         for forward in self.forwards:
             if forward.guest == guest:
                 return forward.host
@@ -102,7 +103,7 @@ class Handle:
 
     @property
     def state(self) -> MachineState:
-        """What it does now."""
+        """The machine's current state."""
         try:
             record = self.folder.find()
         except RecordBroken:
@@ -122,36 +123,39 @@ class Handle:
             }[record.life]
         if record.life is Life.FAILED:
             return MachineState.FAILED
-        # A domain that was removed from outside is defined again from the record; a disk that was, is lost.
+        # A domain that was removed from outside is defined again from the record. A removed disk is lost.
         whole = record.life is Life.READY and self.place.has_disk(record.spec)
         return MachineState.STOPPED if whole else MachineState.LEFTOVER
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
-        """Its checkpoints, the oldest first."""
+        """The machine's checkpoints, the oldest first."""
         return list_checkpoints(self.folder)
 
     def attend(self) -> None:
-        """See to it that its ports and its console come here from another host: that line may have been cut. Raises HostError."""
+        """Make sure that ports and console of a machine on another host arrive here. Raises HostError.
+
+        The tunnel to that host may have been cut.
+        """
         record = self.folder.find()
         if self.hypervisor.remote and record and self.hypervisor.status(record.domain).state.is_active:
             self.place.open_line(record.forwards)
 
     def lend_port(self, port: int) -> None:
-        """Let the machine reach a server on this host's port as 10.0.2.2, wherever it runs. Raises HostError."""
+        """Let the machine reach a server on this host's port at 10.0.2.2, wherever it runs. Raises HostError."""
         self.attend()
         self.place.lend(port)
 
     def console_tail(self, lines: int = 40) -> list[str]:
-        """The console's last lines, without escape sequences."""
+        """Return the console's last lines, without escape sequences."""
         return read_tail(self.folder.console, lines=lines, within=min(_CONSOLE_READ, max(256 * 1024, 256 * lines)))
 
     @property
     def console_size(self) -> int:
-        """How many bytes the console holds: where what comes next will begin."""
+        """Size of the console file in bytes: the offset where new output begins."""
         return self.folder.console.stat().st_size
 
-    # Talking to it
+    # Connections
 
     def run(
         self,
@@ -160,36 +164,39 @@ class Handle:
         timeout: float | None = None,
         on_output: Callable[[str], None] | None = None,
     ) -> RunResult:
-        """Run a command line on the machine and return what it said, whatever its status.
+        """Run a command line on the machine and return its result, whatever its status.
 
-        Raises MachineNotFound, WaitTimeout, and MachineError when the connection fails.
+        Raises MachineNotFound, WaitTimeout, and MachineError if the connection fails.
         """
         return self.connection().run(command, timeout=timeout, on_output=on_output)
 
     def open_shell(self, *, columns: int = 80, rows: int = 24) -> Shell:
-        """A login for a person's keys. Raises MachineNotFound, MachineError."""
+        """Open an interactive login shell. Raises MachineNotFound, MachineError."""
         return open_shell(self.connection(), columns=columns, rows=rows)
 
     def connection(self) -> Connection:
-        """The kept SSH connection. Raises MachineNotFound."""
+        """Return the SSH connection, which is kept between commands. Raises MachineNotFound."""
         endpoint = self._endpoint(self.record)
         with self._lock:
             if self._connection is None or not self._connection.is_active:
                 self.attend()
             if self._connection is None or self._connection.endpoint != endpoint:
                 self._drop_connection()
-                # Not a method of this handle: the two must not keep each other alive.
+                # Not a method of this handle: handle and connection must not keep each other alive.
                 check = partial(_check_that_it_may_answer, self.folder, self.hypervisor)
                 self._connection = Connection(endpoint, check=check)
             return self._connection
 
     def close(self) -> None:
-        """Drop the SSH connection; the machine runs on, and the next command connects again."""
+        """Close the SSH connection. The machine keeps running, and the next command connects again."""
         with self._lock:
             self._drop_connection()
 
     def ssh_argv(self, command: Sequence[str] = ()) -> list[str]:
-        """The `ssh` call for a person's terminal; the host key is pinned first. Raises MachineError, also for one that is off."""
+        """Return the `ssh` command for the user's terminal, after the host key is pinned.
+
+        Raises MachineError, also for a machine that is off.
+        """
         _check_that_it_runs(self.record, self.hypervisor)
         connection = self.connection()
         connection.pin()
@@ -212,7 +219,7 @@ class Handle:
 
 
 def _check_that_it_may_answer(folder: Folder, hypervisor: Hypervisor) -> None:
-    """Raise MachineError when nobody will answer there: it does not run, or its boot failed."""
+    """Raise MachineError if nothing will answer there: the machine does not run, or its boot failed."""
     record = folder.get()
     _check_that_it_runs(record, hypervisor)
     if record.life is Life.FAILED:
@@ -223,7 +230,10 @@ def _check_that_it_may_answer(folder: Folder, hypervisor: Hypervisor) -> None:
 
 
 def _check_that_it_runs(record: Record, hypervisor: Hypervisor) -> None:
-    """Raise MachineError when the domain is off, gone or paused; while libvirt's daemon is away, a machine may run on."""
+    """Raise MachineError if the domain is off, gone or paused.
+
+    Nothing is raised while libvirt's daemon is away, because the machine may keep running.
+    """
     try:
         name, status = record.spec.name, hypervisor.status(record.domain)
     except HostError:
@@ -235,7 +245,7 @@ def _check_that_it_runs(record: Record, hypervisor: Hypervisor) -> None:
 
 
 def paused(record: Record, status: Status, hypervisor: Hypervisor) -> MachineError:
-    """What is said of a machine that stands still, with both ways out."""
+    """Return the error for a paused machine, with both ways to continue."""
     name = record.spec.name
     return MachineError(
         f'the machine "{name}" is paused: {status.reason}',

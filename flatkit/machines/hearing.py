@@ -1,18 +1,21 @@
-"""Signs in a console's lines: a text that a program merely quotes is none.
+"""Signs in a console's lines: text that a program only quotes is not a sign.
 
-Firmware, kernel, the initrd's scripts, systemd and Ignition speak on the console, and so may any program of the machine. Ignition
-quotes the config and servers, systemd the descriptions of units. None of these texts may look like a failure, the next phase
-of the boot, or a host key. Who is root in the machine can still write any line: signs describe a machine to its own user, and
-prove nothing about one that another user controls.
+Firmware, kernel, the initrd's scripts, systemd and Ignition write to the console, and so can any program of the
+machine. Ignition quotes the config and servers; systemd quotes the descriptions of units. None of these texts may look
+like a failure, the next phase of the boot, or a host key.
+
+The root user of the machine can still write any line. Signs describe a machine to its own user. They prove nothing
+about a machine that another user controls.
 """
 
 from __future__ import annotations
 
 import re
 
-# A sign stands near the beginning of a line. It also bounds what the patterns cost, which is quadratic in the worst case.
+# A sign is near the beginning of a line. This limit also bounds the cost of the patterns, which is quadratic in the
+# worst case.
 JUDGED = 1024
-# The kernel's time stamp, where there is one.
+# The kernel's time stamp, if there is one.
 STAMP = r"^(?:\[ *[0-9]+\.[0-9]+\] )?"
 
 _PROGRAM = re.compile(STAMP + r"([A-Za-z0-9@._-]+)\[[0-9]+\]: ")
@@ -21,7 +24,7 @@ _HEARD = ("ignition", "systemd")
 
 
 def heard(text: str) -> str:
-    """The part of a line that can be a sign; "" for the words of another program."""
+    """Return the part of a line that can be a sign; "" for the text of another program."""
     text = text[:JUDGED]
     program = _PROGRAM.match(text)
     if program is None:

@@ -1,8 +1,8 @@
-"""The only door to libvirt: a handful of verbs on domains, with errors a person can act on.
+"""Wrapper for libvirt: a few verbs on domains, with errors that a user can act on. No other module imports libvirt.
 
-The binding is imported when it is first needed, so that everything else works without it. State is asked for, not
-listened to: an answer takes a fraction of a millisecond, and a thread of libvirt's own inside a notebook's kernel would
-outlive every cell.
+The binding is imported when it is first needed, so that everything else works without it. State is polled, not received
+as events. A query takes a fraction of a millisecond, and a libvirt thread inside a notebook's kernel would outlive
+every cell.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Activity:
-    """What a guest has used since it was switched on: seconds of processor time, bytes read from and written to disks."""
+    """Resources that a guest used since power-on: processor time in seconds, bytes read from and written to disks."""
 
     cpu_seconds: float = 0.0
     disk_bytes: int = 0
@@ -41,7 +41,7 @@ class Activity:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnedDomain:
-    """A domain that carries flatkit's mark."""
+    """A domain with flatkit's mark."""
 
     domain: str
     tag: Tag
@@ -50,14 +50,14 @@ class OwnedDomain:
 
 @dataclass(frozen=True, kw_only=True)
 class RunningGuest:
-    """What a guest was promised of this host's memory, and what of it its QEMU holds already, in MiB."""
+    """Memory that a guest was promised, and the part that its QEMU already uses, in MiB."""
 
     memory_mib: int
     resident_mib: int
 
 
 def load_binding() -> ModuleType:
-    """Import libvirt's Python binding and silence its habit of printing. Raises MissingDependency."""
+    """Import libvirt's Python binding and stop it from printing errors. Raises MissingDependency."""
     try:
         import libvirt
     except ImportError as error:
@@ -65,21 +65,21 @@ def load_binding() -> ModuleType:
             f"the Python binding of libvirt cannot be imported: {error}",
             hint="make setup   (by hand: apt install python3-libvirt, or pip install 'flatkit[libvirt]')",
         ) from None
-    # Every error is raised as well, so that what libvirt prints would be told twice.
+    # Every error is raised as well, so what libvirt prints would be reported twice.
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     module: ModuleType = libvirt
     return module
 
 
 def default_uri() -> str:
-    """The hypervisor to use: LIBVIRT_DEFAULT_URI, else the person's own session."""
+    """Return the hypervisor to use: LIBVIRT_DEFAULT_URI, else the user's own session."""
     return os.environ.get("LIBVIRT_DEFAULT_URI") or DEFAULT_URI
 
 
 class Hypervisor:
-    """A libvirt connection that is opened when first used and opened again when the daemon was restarted.
+    """A libvirt connection that is opened on first use, and opened again after the daemon restarted.
 
-    Every method raises HostError when libvirt cannot be reached, and MachineError when it refuses.
+    Every method raises HostError if libvirt cannot be reached, and MachineError if it refuses.
     """
 
     def __init__(self, uri: str | None = None) -> None:
@@ -89,57 +89,57 @@ class Hypervisor:
 
     @property
     def remote(self) -> RemoteHost | None:
-        """The other host that its machines run on; None for this one. Raises HostError where there is no way to it."""
+        """The other host that the machines run on; None for this host. Raises HostError if SSH does not lead to it."""
         return find_remote(self.uri)
 
     def __repr__(self) -> str:
         return f"Hypervisor({self.uri!r})"
 
     def connect(self) -> None:
-        """Open the connection now, to learn early what is wrong. Raises HostError."""
+        """Open the connection now, to find errors early. Raises HostError."""
         self._call("connect", lambda _connection: None)
 
     def close(self) -> None:
-        """Let the connection go; the next call opens another."""
+        """Close the connection; the next call opens another."""
         with self._lock:
             connection, self._open = self._open, None
             if connection is not None:
                 self._quietly(connection.close)
 
     def version(self) -> tuple[str, str]:
-        """The versions of libvirt's daemon and of the hypervisor (QEMU), such as ("9.0.0", "7.2.22")."""
+        """Return the versions of libvirt's daemon and of the hypervisor (QEMU), such as ("9.0.0", "7.2.22")."""
         return self._call(
             "ask for versions",
             lambda connection: (_dotted(connection.getLibVersion()), _dotted(connection.getVersion())),
         )
 
     def qemu_owner(self) -> Owner | None:
-        """The user that QEMU runs as; None where that is the user whose libvirt it is."""
+        """Return the user that QEMU runs as; None if that is libvirt's own user."""
         return self._call("ask for capabilities", lambda connection: parse_owner(connection.getCapabilities()))
 
     def define(self, xml: str) -> None:
-        """Make a persistent domain, or replace the one of the same name and UUID."""
+        """Create a persistent domain, or replace the one with the same name and UUID."""
         self._call("define the domain", lambda connection: connection.defineXML(xml))
 
     def start(self, domain: str) -> None:
-        """Power the domain on; nothing happens when it is on."""
+        """Power on the domain; do nothing if it is on."""
         if not self.status(domain).state.is_active:
             self._on(domain, "start", lambda found: found.create())
 
     def shutdown(self, domain: str) -> None:
-        """Press the power button: the guest may shut down in order, or not react at all."""
+        """Press the power button: the guest may shut down cleanly, or not react at all."""
         self._on(domain, "shut down", lambda found: found.shutdown())
 
     def destroy(self, domain: str) -> None:
-        """Switch the domain off; nothing happens when it is off or not there."""
+        """Power off the domain; do nothing if it is off or missing."""
         if self.status(domain).state.is_active:
             self._on(domain, "destroy", lambda found: found.destroy())
 
     def kill(self, domain: str) -> None:
-        """Pull the plug: SIGKILL for its QEMU process. `destroy` would let QEMU write out what it still holds.
+        """Pull the plug: kill the QEMU process with SIGKILL. `destroy` would let QEMU write out its buffers.
 
-        Where the process is out of reach (another host, another user's), it is destroyed. Raises MachineError when libvirt
-        still calls it running after some seconds.
+        If the process is out of reach (another host, another user), the domain is destroyed. Raises MachineError if
+        libvirt still reports it as running after some seconds.
         """
         if not kill_process(domain, remote=self.remote):
             self.destroy(domain)
@@ -150,7 +150,7 @@ class Hypervisor:
             time.sleep(0.02)
 
     def undefine(self, domain: str) -> None:
-        """Make libvirt forget the domain with all it keeps about it; nothing happens when it is not there."""
+        """Remove the domain with its metadata from libvirt; do nothing if it is missing."""
         if self.status(domain).state is DomainState.UNDEFINED:
             return
         libvirt = load_binding()
@@ -161,7 +161,7 @@ class Hypervisor:
             try:
                 found.undefineFlags(flags)
             except libvirt.libvirtError as error:
-                # Some drivers know fewer flags, and then have nothing that those would remove.
+                # Some drivers know fewer flags. They then have nothing that those flags would remove.
                 unknown = {
                     libvirt.VIR_ERR_INVALID_ARG,
                     libvirt.VIR_ERR_NO_SUPPORT,
@@ -174,7 +174,7 @@ class Hypervisor:
         self._on(domain, "undefine", undefine)
 
     def status(self, domain: str) -> Status:
-        """What the domain does now; UNDEFINED when there is none."""
+        """Return the domain's current state; UNDEFINED if there is no domain."""
         try:
             state, reason = self._on(domain, "look at", lambda found: found.state())
         except MachineNotFound:
@@ -182,7 +182,7 @@ class Hypervisor:
         return parse_state(load_binding(), state, reason)
 
     def activity(self, domain: str) -> Activity:
-        """What the guest has used so far; nothing when it is off."""
+        """Return the resources that the guest has used so far; zeros if there is no domain."""
         libvirt = load_binding()
         wanted = libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_BLOCK
 
@@ -198,12 +198,15 @@ class Hypervisor:
         return Activity(cpu_seconds=stats.get("cpu.time", 0) / 1e9, disk_bytes=sum(moved))
 
     def xml(self, domain: str) -> str:
-        """The domain as libvirt sees it now. Raises MachineNotFound."""
+        """Return the domain's current XML. Raises MachineNotFound."""
         text: str = self._on(domain, "read", lambda found: found.XMLDesc(0))
         return text
 
     def save_snapshot(self, domain: str, name: str) -> str:
-        """Save memory and disks inside the disks themselves; the guest stands still meanwhile. Returns libvirt's XML of it."""
+        """Save memory and disks inside the disks, and return libvirt's XML of the snapshot.
+
+        The guest is paused meanwhile.
+        """
         xml = f"<domainsnapshot><name>{name}</name></domainsnapshot>"
 
         def save(found: Any) -> str:
@@ -213,7 +216,7 @@ class Hypervisor:
         return self._on(domain, f'save the checkpoint "{name}" of', save)
 
     def find_snapshot(self, domain: str, name: str) -> str | None:
-        """libvirt's XML of a snapshot, None when it knows none of that name."""
+        """Return libvirt's XML of a snapshot; None if libvirt does not know it."""
         libvirt = load_binding()
 
         def look(found: Any) -> str | None:
@@ -228,12 +231,12 @@ class Hypervisor:
         return self._on(domain, "look at", look)
 
     def redefine_snapshot(self, domain: str, xml: str) -> None:
-        """Tell libvirt of a snapshot that the disks hold, or tell it anew; the disks are not touched."""
+        """Register a snapshot of the disks with libvirt, or update its XML; the disks stay unchanged."""
         flag = load_binding().VIR_DOMAIN_SNAPSHOT_CREATE_REDEFINE
         self._on(domain, "describe a checkpoint of", lambda found: found.snapshotCreateXML(xml, flag))
 
     def revert(self, domain: str, name: str) -> None:
-        """Bring memory and disks back; a domain that is off is started with them."""
+        """Restore memory and disks; a domain that is off is started from them."""
         self._on(
             domain,
             f'bring the checkpoint "{name}" back to',
@@ -241,14 +244,14 @@ class Hypervisor:
         )
 
     def remove_snapshot(self, domain: str, name: str) -> None:
-        """Remove a snapshot from the disks; nothing happens when there is none of that name."""
+        """Remove a snapshot from the disks, if it exists."""
         if self.find_snapshot(domain, name) is not None:
             self._on(
                 domain, f'remove the checkpoint "{name}" of', lambda found: found.snapshotLookupByName(name).delete(0)
             )
 
     def running_guests(self) -> list[RunningGuest]:
-        """Every guest that runs, whoever made it."""
+        """Return every running guest, including those that flatkit did not create."""
         libvirt = load_binding()
 
         def ask(connection: Any) -> list[RunningGuest]:
@@ -265,7 +268,7 @@ class Hypervisor:
         return self._call("list domains", ask)
 
     def owned(self, owner: str | None = None) -> list[OwnedDomain]:
-        """The domains that carry flatkit's mark, of one owner or of all, by name."""
+        """Return the domains with flatkit's mark by name, of one owner or of all."""
         libvirt = load_binding()
 
         def ask(connection: Any) -> list[OwnedDomain]:
@@ -286,7 +289,7 @@ class Hypervisor:
         return self._call(f'{verb} the domain "{domain}"', lambda connection: action(connection.lookupByName(domain)))
 
     def _call(self, what: str, action: Callable[[Any], T]) -> T:
-        """Run an action on the connection, once more on a new one when the daemon went away below it."""
+        """Run an action on the connection, and once more on a new one if the daemon went away."""
         libvirt = load_binding()
         for attempt in (1, 2):
             connection = self._connection()
@@ -305,7 +308,7 @@ class Hypervisor:
         with self._lock:
             if self._open is None:
                 try:
-                    # Over SSH without a question that nobody would see.
+                    # Over SSH, without a prompt that nobody would see.
                     quiet = "no_tty=1" if remote else ""
                     self._open = libvirt.open(
                         f"{self.uri}{'&' if '?' in self.uri else '?'}{quiet}" if quiet else self.uri

@@ -1,7 +1,8 @@
-"""What Ignition's last words say: which part of the config it could not apply, and why. Pure; nothing of Butane is known.
+"""Errors in Ignition's log: the part of the config that it could not apply, and why. Pure, and independent of Butane.
 
-The words are Ignition's own (coreos/ignition, internal/exec and internal/log): an operation is logged as
-`op(3): [failed]   writing file "/sysroot/etc/motto": resource not found`, and the end as `CRITICAL : Ignition failed: ...`.
+The messages are Ignition's own (coreos/ignition, internal/exec and internal/log). A failed operation is logged as
+`op(3): [failed]   writing file "/sysroot/etc/motto": resource not found`, and the end as `CRITICAL : Ignition failed:
+...`.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ _HASH = re.compile(r"\b[0-9a-f]{64,128}\b")
 
 @dataclass(frozen=True, kw_only=True)
 class Trouble:
-    """What Ignition could not do. `what` is the operation in its words ("" when it named none), `why` the reason.
+    """An operation that failed in Ignition.
 
-    `clues` are values of the config that lead to the place, best first; one that begins with "$." is a path of the JSON.
+    `what` is the operation in Ignition's words ("" if it named none), `why` the reason. `clues` are values of the
+    config that lead to the place, best first. A clue that begins with "$." is a JSON path.
     """
 
     stage: str = ""
@@ -43,7 +45,7 @@ class Trouble:
 
 
 def find_trouble(lines: Sequence[str]) -> Trouble | None:
-    """What the last boot on a console failed at in Ignition; None when Ignition did not fail."""
+    """Return the error of Ignition in the last boot on a console; None if Ignition did not fail."""
     said = _of_last_boot(lines)
     failed = next((match[1] for line in reversed(said) if (match := _FAILED.search(line))), "")
     end = next((match[1] for line in reversed(said) if (match := _END.search(line))), "")
@@ -61,7 +63,7 @@ def find_trouble(lines: Sequence[str]) -> Trouble | None:
 
 
 def find_fetching(lines: Sequence[str]) -> Trouble | None:
-    """What Ignition tries to fetch again and again, and why it cannot; None when it does not."""
+    """Return what Ignition repeatedly fails to fetch, and why; None if it does not."""
     url = why = ""
     for line in _of_last_boot(lines):
         if match := _GET.search(line):
@@ -85,7 +87,7 @@ def _last(items: list[str]) -> str:
 
 
 def _operation(failed: str) -> str:
-    """The operation that failed, without its reason and without the folder that the disk is mounted at."""
+    """Return the operation that failed, without its reason and without the folder that the disk is mounted at."""
     found = re.match(r'((?:[^":]|"[^"]*")+)', failed)
     return re.sub(r'"/sysroot(/[^"]*)"', r'"\1"', found[1]).strip() if found else ""
 

@@ -1,8 +1,8 @@
-"""The workshop's own SSH key, and the host keys of its machines.
+"""The workshop's SSH key, and the host keys of its machines.
 
-Host keys are read from the machine's own console and pinned: what else answers on the port is refused, never trusted at
-first sight. This protects against other programs of this host and not against the machine itself: who is root in it, or may
-write to all its terminals, can show any key.
+Host keys are read from the machine's own console and pinned. Any other server on the port is refused; no key is trusted
+on first use. This protects against other programs of this host, but not against the machine itself. Its root user, or
+anyone who may write to all its terminals, can show any key.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from flatkit.machines.spec import text_from
 from flatkit.machines.store import holding, make_folder, write_atomically
 from flatkit.untrusted import lines_of, parse_json
 
-# What Flatcar's issuegen prints before the login prompt, and the lab image likewise.
-# A line of its own, so that no text that is merely quoted in one can be a key: names of files and units, answers of servers.
+# Flatcar's issuegen and the lab image print this before the login prompt. It must be a whole line, so that quoted text
+# can never be a key: names of files and units, answers of servers.
 _HOST_KEY = re.compile(STAMP + r"SSH host key: (SHA256:[A-Za-z0-9+/]{43})=? \(([A-Z0-9a-z]{1,16})\)\s*\Z")
 
 _KEYS_MAX = 64 * 1024
-# OpenSSH's names of the kinds of key -> the algorithm names of the protocol.
+# OpenSSH's key types -> the algorithm names of the protocol.
 _ALGORITHMS = {
     "ED25519": ("ssh-ed25519",),
     "ECDSA": ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
@@ -39,14 +39,14 @@ _ALGORITHMS = {
 
 @dataclass(frozen=True, kw_only=True)
 class KeyPair:
-    """A private key's file and its public line."""
+    """A private key file and its public key line."""
 
     private: Path
     public: str
 
 
 def workshop_key() -> KeyPair:
-    """The key that flatkit adds to each machine; made when it is first needed."""
+    """Return the key that flatkit adds to each machine; create it on first use."""
     folder = make_folder(paths.state_dir() / "ssh", private=True)
     private, public = folder / "id_ed25519", folder / "id_ed25519.pub"
     with holding(folder / ".lock", what="the SSH key", wait=10.0):
@@ -71,31 +71,31 @@ def _make_key() -> tuple[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class HostKey:
-    """A host key's fingerprint as OpenSSH writes it ("SHA256:..." without padding), and its kind ("ED25519")."""
+    """A host key's fingerprint as OpenSSH writes it ("SHA256:..." without padding), and its type ("ED25519")."""
 
     fingerprint: str
     kind: str
 
 
 def parse_host_key(text: str) -> HostKey | None:
-    """The host key that a line of the console shows."""
+    """Return the host key that a console line shows; None if it shows none."""
     found = _HOST_KEY.search(text)
     return HostKey(fingerprint=found[1], kind=found[2].upper()) if found else None
 
 
 def fingerprint_of(blob: bytes) -> str:
-    """The fingerprint of a public key in the protocol's own form."""
+    """Return the fingerprint of a public key in the protocol's wire format."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
 def algorithms_for(keys: Iterable[HostKey]) -> tuple[str, ...]:
-    """What to ask the server for, so that it shows one of the keys that are known."""
+    """Return the algorithms to request, so that the server shows one of the known keys."""
     kinds = [key.kind for key in keys]
     return tuple(name for kind, names in _ALGORITHMS.items() if kind in kinds for name in names)
 
 
 def load_host_keys(path: Path) -> tuple[HostKey, ...]:
-    """The pinned host keys; none when there are none yet, or none that can be read."""
+    """Load the pinned host keys; empty if there are none, or none that can be read."""
     try:
         return host_keys_from(parse_json(read_regular(path, limit=_KEYS_MAX)))
     except (OSError, ValueError, TypeError):
@@ -103,7 +103,7 @@ def load_host_keys(path: Path) -> tuple[HostKey, ...]:
 
 
 def host_keys_from(values: object) -> tuple[HostKey, ...]:
-    """The host keys in JSON values. Raises TypeError."""
+    """Read the host keys from JSON values. Raises TypeError."""
     if not isinstance(values, list) or not all(isinstance(entry, dict) for entry in values):
         raise TypeError("expected a list of host keys")
     return tuple(
@@ -118,9 +118,9 @@ def save_host_keys(path: Path, keys: Iterable[HostKey]) -> None:
 
 
 def read_key_file(path: Path) -> tuple[Path | None, tuple[str, ...]]:
-    """What a key file of a person's gives: a private key to log in with, or public keys for core to accept.
+    """Read a user's key file: a private key to log in with, or public keys for core to accept.
 
-    X.pub beside its private key X is taken for X. Raises InputError for a file that cannot be read or holds neither.
+    X.pub next to its private key X means X. Raises InputError for a file that cannot be read or contains no key.
     """
     private = path.with_suffix("") if path.suffix == ".pub" else path
     try:

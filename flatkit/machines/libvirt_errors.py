@@ -1,4 +1,4 @@
-"""What libvirt said, as an error that a person can act on. Pure: the binding is handed in."""
+"""libvirt's messages as errors that a user can act on. Pure: the binding is passed in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flatkit.errors import HostError, MachineError, MachineNotFound
 
 
 def unreachable(uri: str, said: str) -> HostError:
-    """Why libvirt cannot be reached, told from its words."""
+    """Return the error for a libvirt that cannot be reached, based on its message."""
     low = said.lower()
     if "permission denied" in low or "authentication" in low or "polkit" in low:
         return HostError(
@@ -23,7 +23,7 @@ def unreachable(uri: str, said: str) -> HostError:
 
 
 def explain(libvirt: ModuleType, error: Any, what: str) -> HostError | MachineError:
-    """The error for what libvirt said while it was asked to do `what`."""
+    """Return the error for libvirt's message about the failed action `what`."""
     said = str(error)
     if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
         return MachineNotFound(f"libvirt could not {what}: there is none", hint="flatkit list", details=said)

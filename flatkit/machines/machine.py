@@ -1,7 +1,7 @@
 """A machine by its name: up, run, stop, down. Every verb can be repeated.
 
-Making one is all or nothing: on an error or Ctrl-C what was made is undone. Only a machine that started and did not
-become ready is kept, for looking at.
+Creation is all or nothing: an error or Ctrl-C undoes it. Only a machine that started but did not become ready is kept,
+so that the user can inspect it.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from flatkit.machines.store import locked
 
 log = logging.getLogger(__name__)
 
-# How long something of libvirt's own, such as saving a checkpoint, may keep a machine paused, in seconds.
+# Longest pause that libvirt's own work, such as saving a checkpoint, may cause, in seconds.
 _PASSING = 60.0
-# How long `up` waits for another flatkit that is at work on the same machine, in seconds.
+# Longest wait of `up` for another flatkit that works on the same machine, in seconds.
 _OTHER_BOOT = 900.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Booted:
-    """How the last `up` of a machine went: seconds to SSH ready, and by phase; none when it was running already."""
+    """Result of the last `up`: seconds to SSH ready, in total and by phase; none if it was already running."""
 
     seconds: float = 0.0
     phases: dict[str, float] | None = None
@@ -48,7 +48,7 @@ class Booted:
 
 
 class Machine(Handle):
-    """A handle on the machine of that name, which may not exist yet. Safe for several threads: one verb at a time."""
+    """Handle to the machine with this name, which may not exist yet. Thread-safe: one verb at a time."""
 
     def __init__(self, name: str, *, hypervisor: Hypervisor | None = None) -> None:
         super().__init__(name, hypervisor=hypervisor)
@@ -65,13 +65,13 @@ class Machine(Handle):
         patience: Patience | None = None,
         accelerator: Accelerator | None = None,
     ) -> Machine:
-        """Make the machine and wait until it is ready; start it when it is stopped; return it when it runs.
+        """Create the machine and wait until it is ready; start it if it is stopped; return it if it runs.
 
-        `spec` may be left out for a machine that exists. `accelerator` skips the proof. Raises MachineError for a
-        name that another machine has, HostError when this host cannot, BootFailed, WaitTimeout, Cancelled.
+        `spec` may be omitted for a machine that exists. `accelerator` skips the KVM trial. Raises MachineError for a
+        name that another machine has, HostError if this host cannot run it, BootFailed, WaitTimeout, Cancelled.
         """
         watcher = observer or Observer()
-        # Another flatkit that boots the same machine is waited for: then it is simply there.
+        # If another flatkit boots the same machine, wait for it: the machine then simply runs.
         with self._lock, locked(self.name, wait=_OTHER_BOOT, cancel=cancel):
             record = self._existing(spec, watcher)
             if record and self._is_running(record):
@@ -91,7 +91,7 @@ class Machine(Handle):
         return self
 
     def stop(self, *, patience: float = 60.0) -> None:
-        """Switch the machine off in order, and the hard way after `patience` seconds; its disk is kept.
+        """Shut the machine down, and power it off after `patience` seconds; its disk is kept.
 
         Raises MachineNotFound, HostError.
         """
@@ -113,7 +113,10 @@ class Machine(Handle):
             self.place.close_line()
 
     def unplug(self) -> None:
-        """Pull the plug: what QEMU has not written yet is lost; its disk is kept. Raises MachineNotFound, HostError."""
+        """Pull the plug: data that QEMU has not written yet is lost; the disk is kept.
+
+        Raises MachineNotFound, HostError.
+        """
         with self._lock, locked(self.name):
             self._drop_connection()
             self.hypervisor.kill(self.record.domain)
@@ -122,20 +125,23 @@ class Machine(Handle):
     def wait_for_boot(
         self, *, since: int, observer: Observer | None = None, cancel: threading.Event | None = None
     ) -> Machine:
-        """Wait until a boot that the guest began itself is ready; `since` is `console_size` from before. Raises as `up`."""
+        """Wait until a boot that the guest started itself is ready. Raises as `up`.
+
+        `since` is the value of `console_size` from before that boot.
+        """
         with self._lock, locked(self.name, wait=_OTHER_BOOT, cancel=cancel):
             self._drop_connection()
             self.attend()
             started = PoweredOn(record=self.record, console_offset=since)
-            # Only a key shown anew counts: the server of the boot that is ending still answers to the old one.
+            # Only a newly shown key counts: the server of the ending boot still answers with the old one.
             self._await_ready(started, observer or Observer(), cancel, Patience(), known_keys=())
         return self
 
     def checkpoint(self, name: str, *, observer: Observer | None = None) -> Checkpoint:
-        """Save memory and disks of the running machine under a name; one of the same name is replaced.
+        """Save memory and disks of the running machine; a checkpoint with the same name is replaced.
 
-        Raises UsageError for a name that is none, MachineNotFound, MachineError when it does not run or cannot be saved,
-        HostError when the disk has no room.
+        Raises UsageError for an invalid name, MachineNotFound, MachineError if the machine does not run or cannot be
+        saved, HostError if the disk has no room.
         """
         check_checkpoint_name(name)
         watcher = observer or Observer()
@@ -154,7 +160,10 @@ class Machine(Handle):
             return saved
 
     def keep_fresh(self, *, observer: Observer | None = None) -> Checkpoint | None:
-        """Save the checkpoint `fresh` after a first boot, where that is possible; why it is not is said, not raised."""
+        """Save the checkpoint `fresh` after a first boot, if possible.
+
+        If libvirt or the disk prevents it, the reason is reported, not raised.
+        """
         try:
             return self.checkpoint(FRESH, observer=observer)
         except (HostError, MachineError) as error:
@@ -170,10 +179,11 @@ class Machine(Handle):
         cancel: threading.Event | None = None,
         patience: Patience | None = None,
     ) -> Rewound:
-        """Go back to a checkpoint (`fresh`, unless named), running or not; the clock is set and the random seed renewed.
+        """Go back to a checkpoint (by default `fresh`), whether the machine runs or not.
 
-        A machine without checkpoints is booted anew from its image, and has `fresh` from then on. Raises MachineNotFound,
-        MachineError for a checkpoint that is not there, HostError, BootFailed, WaitTimeout, Cancelled.
+        The clock is set and the random seed renewed. A machine without checkpoints boots again from its image, and then
+        has `fresh`. Raises MachineNotFound, MachineError for a missing checkpoint, HostError, BootFailed, WaitTimeout,
+        Cancelled.
         """
         rewound = self._rewind(to, observer or Observer(), cancel, patience or Patience())
         if not rewound.checkpoint:
@@ -204,7 +214,7 @@ class Machine(Handle):
             return rewound
 
     def down(self) -> list[str]:
-        """Remove the machine with all it has. Never raises: troubles are logged and returned as text."""
+        """Remove the machine and all its files. Never raises: errors are logged and returned as text."""
         try:
             with self._lock, locked(self.name):
                 return self._remove()
@@ -212,13 +222,13 @@ class Machine(Handle):
             log.warning("removing the machine %s: %s", self.name, error)
             return [in_one_line(error)]
 
-    # How it is done
+    # Implementation
 
     def _existing(self, spec: MachineSpec | None, observer: Observer) -> Record | None:
-        """The record of a whole machine that may be used; leftovers are cleaned away."""
+        """Return the record of an intact machine, or None if there is no machine; leftovers are removed."""
         state = self.state
         if state in {MachineState.LEFTOVER, MachineState.BOOTING}:
-            # Nobody else holds the lock, so that a machine still in the making is what a crash left.
+            # Nobody else holds the lock, so a machine that is still in creation is a leftover of a crash.
             observer.notify(Said(text=f'cleaning up what is left of an earlier "{self.name}"'))
             troubles = self._remove()
             if troubles:
@@ -232,7 +242,7 @@ class Machine(Handle):
             if spec.name != self.name:
                 raise ValueError(f"the spec is for {spec.name!r}, not for {self.name!r}")
             return None
-        record = self.record  # raises for a broken one
+        record = self.record  # raises for a broken record
         if state is MachineState.FAILED:
             raise MachineError(
                 f'the machine "{self.name}" failed to boot earlier and is kept for looking at: {record.cause}',
@@ -248,7 +258,7 @@ class Machine(Handle):
     def _is_running(self, record: Record) -> bool:
         deadline = time.monotonic() + _PASSING
         while (status := self.hypervisor.status(record.domain)).passing and time.monotonic() < deadline:
-            # Somebody who was saving it has died, and libvirt finishes the work.
+            # The program that was saving it has died, and libvirt finishes the work.
             time.sleep(0.05)
         if status.state is DomainState.PAUSED:
             raise paused(record, status, self.hypervisor)
@@ -262,7 +272,7 @@ class Machine(Handle):
         patience: Patience,
         known_keys: tuple[HostKey, ...] | None = None,
     ) -> None:
-        """Wait; a machine that fails is kept, one that the person did not want to wait for is removed again."""
+        """Wait until the machine is ready. A machine that fails is kept; a new one that the user cancels is removed."""
         record = started.record
         booting = Booting(
             name=self.name,
@@ -282,12 +292,12 @@ class Machine(Handle):
             ready = ReadyWait(booting, observer=observer, cancel=cancel).wait()
         except (BootFailed, WaitTimeout) as error:
             if is_new:
-                # One that was ready before keeps its disk and its chance: stop it, and try again.
-                with suppress(HostError):  # the disk may be full, which is then the cause that is told
+                # A machine that was ready before is not marked as failed: stop it, and try again.
+                with suppress(HostError):  # the disk may be full, and that is then the reported cause
                     self.folder.update(record, life=Life.FAILED, cause=error.message)
             raise
         except BaseException as error:
-            # Cancelled, or Ctrl-C: nothing half-made stays.
+            # Cancelled, or Ctrl-C: leave nothing half-created.
             if is_new:
                 self._remove()
             else:
@@ -300,7 +310,7 @@ class Machine(Handle):
     def _take_over(self, record: Record, ready: Ready, observer: Observer) -> None:
         save_host_keys(self.folder.hostkeys, ready.host_keys)
         if ready.host_keys != ():
-            # Written again from the server's key at the next login: it may be a new one.
+            # The next login writes it again from the server's key, which may be new.
             self.folder.known_hosts.unlink(missing_ok=True)
         is_first = record.life is Life.MAKING
         record = self.folder.update(record, life=Life.READY)
@@ -312,7 +322,7 @@ class Machine(Handle):
         )
 
     def _ask_to_power_off(self) -> None:
-        """By SSH: not every guest listens to its power button."""
+        """Power off over SSH: not every guest reacts to its power button."""
         try:
             connection = self.connection()
             connection.open(timeout=10)
@@ -331,7 +341,7 @@ class Machine(Handle):
 
 
 def _difference(new: MachineSpec, old: MachineSpec) -> str:
-    """Which fields differ, in words."""
+    """Name the fields that differ, in words."""
     before, after = old.as_dict(), new.as_dict()
     names = [key for key in after if after[key] != before.get(key)]
     words = {"ignition": "config", "disk": "image", "boot": "image", "label": "image", "memory_mib": "memory"}
@@ -339,7 +349,7 @@ def _difference(new: MachineSpec, old: MachineSpec) -> str:
 
 
 def get_machine(name: str, *, hypervisor: Hypervisor | None = None) -> Machine:
-    """The machine of that name. Raises MachineNotFound when there is none."""
+    """Return the machine with this name. Raises MachineNotFound if there is none."""
     machine = Machine(name, hypervisor=hypervisor)
     machine.folder.get()
     return machine
