@@ -1,8 +1,9 @@
-"""The phases of a boot, as a table: the lines that begin each one, one sentence for a learner, how long it usually takes.
+"""The phases of a boot, as a table: the lines that begin each one, a sentence for the learner, and the usual length.
 
-Patterns rest on what firmware, boot loader and kernel print, wherever that is possible: on Flatcar the last `console=` is
-tty0, so that a serial console may lack what userspace prints. A phase that is not seen is skipped, never waited for.
-Flatcar's lines are from recorded terminals of Flatcar 3510, the lab image's from its own scripts (images/lab/files/initrd).
+Patterns use what firmware, boot loader and kernel print, wherever that is possible. On Flatcar the last `console=` is
+tty0, so a serial console may lack what userspace prints. A phase that is not seen is skipped, never waited for.
+Flatcar's lines are from recorded terminals of Flatcar 3510. The lab image's lines are from its own scripts
+(images/lab/files/initrd).
 """
 
 from __future__ import annotations
@@ -15,12 +16,11 @@ from flatkit.machines.hearing import STAMP, heard
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """A stretch of a boot. `begins` finds its first line, `says` is a sentence for a learner.
+    """A phase of a boot. `begins` matches its first line, `says` is a sentence for the learner.
 
-    `follows` finds a line that begins it too, but only in the phase before it: it may stand elsewhere as well.
-
-    `kvm` and `emulated` are its usual length in seconds: on real Flatcar under KVM, and on the emulated lab image.
-    `first_boot_only`: a machine that was provisioned goes without it.
+    `follows` also matches a first line, but only in the preceding phase: that line may appear elsewhere too. `kvm` and
+    `emulated` are the usual length in seconds, on real Flatcar under KVM and on the emulated lab image.
+    `first_boot_only`: a machine that was provisioned skips this phase.
     """
 
     name: str
@@ -33,12 +33,12 @@ class Phase:
     follows: re.Pattern[str] | None = None
 
     def usual(self, *, emulated: bool) -> float:
-        """How long it usually takes, in seconds."""
+        """Return the usual length, in seconds."""
         return self.emulated if emulated else self.kvm
 
 
 def _ignition(stage: str, title: str, says: str, *, kvm: float, emulated: float) -> Phase:
-    """A stage of Ignition: its unit starts, or its own log names it, or the lab image's initrd does."""
+    """Return a stage of Ignition as a phase: its unit starts, or its own log or the lab image's initrd names it."""
     pattern = rf"lab-initrd: Ignition stage {stage}$|Starting ignition-{stage}\.service|ignition\[\d+\]:.* Stage: {stage}\b(?!-)"
     return Phase(
         name=f"ignition-{stage}", title=f"Ignition, {stage}: {title}", says=says, begins=re.compile(pattern),
@@ -132,7 +132,7 @@ PHASES = (
             r"lab-initrd: switching to the root file system|Received SIGTERM from PID 1 \(systemd\)|"
             r"Detected first boot|Welcome to (Flatcar|flatkit)"
         ),
-        # The initrd's own systemd says the same when it starts.
+        # The initrd's own systemd prints the same when it starts.
         follows=re.compile(r"systemd\[1\]: systemd \d+.* running in system mode"),
         kvm=9.0,
         emulated=5.0,
@@ -148,12 +148,12 @@ PHASES = (
 )  # fmt: skip
 
 _ORDER = {phase.name: number for number, phase in enumerate(PHASES)}
-# What begins one of these begins a boot, when it is seen after anything later.
+# The first line of one of these phases, seen after a later phase, begins another boot.
 RESTARTS = frozenset({"firmware", "slots", "kernel"})
 
 
 def find_phase(text: str, *, here: str = "") -> Phase | None:
-    """The phase that this line begins, when it is said in the phase `here`."""
+    """Return the phase that this line begins; None if it begins none. `here` is the current phase."""
     text = heard(text)
     found = next((phase for phase in PHASES if phase.begins.search(text)), None)
     if found is None and here in _ORDER and _ORDER[here] + 1 < len(PHASES):
@@ -163,16 +163,17 @@ def find_phase(text: str, *, here: str = "") -> Phase | None:
 
 
 def order_of(name: str) -> int:
-    """The place of a phase among the others; -1 for "", which is before the first."""
+    """Return the position of a phase; -1 for "", which is before the first."""
     return _ORDER.get(name, -1)
 
 
 def remaining(
     name: str, elapsed: float, *, emulated: bool, usual: dict[str, float] | None = None, first: bool = True
 ) -> float:
-    """About how many seconds a boot in this phase, since `elapsed` seconds, still takes.
+    """Estimate how many seconds a boot still takes, `elapsed` seconds after this phase began.
 
-    `usual` holds measured lengths by name, taken before the table's; without `first`, Ignition's stages do not count.
+    `usual` contains measured lengths by name, which replace the table's. Without `first`, Ignition's stages do not
+    count.
     """
     known = usual or {}
     lengths = [

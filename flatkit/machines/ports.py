@@ -1,7 +1,8 @@
-"""Host ports on 127.0.0.1: finding a free one, and telling who holds one that is not.
+"""Host ports on 127.0.0.1: find a free port, and the program that uses a taken one.
 
 A port is chosen below the range from which the kernel takes ports for outgoing connections (Linux: from 32768), so that
-it is not taken by chance; between choice and start it can still be stolen, and then machine.py chooses again.
+it is not taken by chance. Another program can still take it between choice and start. provision.py then chooses another
+port.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ LOWEST, HIGHEST = 20000, 29999
 # A guest port where nothing listens; see banner.py.
 KNOCK = 1
 
-# QEMU's words: ...: Could not set up host forwarding rule 'tcp:127.0.0.1:20022-:22'
+# QEMU's message: ...: Could not set up host forwarding rule 'tcp:127.0.0.1:20022-:22'
 _REFUSED = re.compile(r"host forwarding rule '\w+:[\d.]*:(\d+)-")
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port now."""
+    """Return True if a server could listen on the port now."""
     with socket.socket() as probe:
-        # As QEMU does it: a port whose last connection is still fading out counts as free.
+        # As QEMU does it: a port whose last connection is still closing (TIME_WAIT) counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -39,7 +40,7 @@ def is_free(port: int) -> bool:
 
 
 def find_free_port(taken: Collection[int] = ()) -> int:
-    """A free port that is not among `taken`. Raises HostError when there is none."""
+    """Return a free port that is not in `taken`. Raises HostError if there is none."""
     start = random.randint(LOWEST, HIGHEST)  # noqa: S311  (only to keep two flatkits apart)
     for port in chain(range(start, HIGHEST + 1), range(LOWEST, start)):
         if port not in taken and is_free(port):
@@ -48,9 +49,9 @@ def find_free_port(taken: Collection[int] = ()) -> int:
 
 
 def resolve(wanted: Iterable[Forward], *, taken: Collection[int] = ()) -> tuple[Forward, ...]:
-    """The forwards with a real host port each; one for SSH (guest port 22) and one to knock at are added.
+    """Return the forwards with actual host ports; one for SSH (guest port 22) and one to knock at are added.
 
-    Raises HostError for a port that the person chose and somebody else holds.
+    Raises HostError for a port that the user chose and another program uses.
     """
     forwards = list(wanted)
     if not any(forward.guest == 22 for forward in forwards):
@@ -71,22 +72,22 @@ def resolve(wanted: Iterable[Forward], *, taken: Collection[int] = ()) -> tuple[
 
 
 def ssh_port(forwards: Iterable[Forward]) -> int:
-    """The host port that leads to the guest's SSH server."""
+    """Return the host port that leads to the guest's SSH server."""
     return next(forward.host for forward in forwards if forward.guest == 22)
 
 
 def knock_port(forwards: Iterable[Forward]) -> int | None:
-    """The host port that leads to the guest port where nothing listens."""
+    """Return the host port that leads to the guest port where nothing listens; None if there is none."""
     return next((forward.host for forward in forwards if forward.guest == KNOCK), None)
 
 
 def for_people(forwards: Iterable[Forward]) -> tuple[Forward, ...]:
-    """The forwards without the one that only flatkit needs."""
+    """Return the forwards without the one that only flatkit needs."""
     return tuple(forward for forward in forwards if forward.guest != KNOCK)
 
 
 def port_taken(forward: Forward) -> HostError:
-    """The error for a host port that somebody else holds."""
+    """Return the error for a host port that another program uses."""
     holder = find_holder(forward.host)
     who = f"{holder} holds it" if holder else "another program holds it"
     return HostError(
@@ -96,13 +97,13 @@ def port_taken(forward: Forward) -> HostError:
 
 
 def parse_refused_port(error: MachineError) -> int | None:
-    """The port that QEMU could not have, when this is why a machine did not start."""
+    """Return the port that QEMU could not bind, if this is why a machine did not start; else None."""
     found = _REFUSED.search(f"{error.message}\n{error.details}")
     return int(found[1]) if found else None
 
 
 def find_holder(port: int) -> str | None:
-    """The program that listens on the port, such as "nginx (process 812)"; None when /proc does not tell."""
+    """Return the program that listens on the port, such as "nginx (process 812)"; None if /proc does not show it."""
     inodes = _listening_inodes(port)
     if not inodes:
         return None
@@ -112,7 +113,7 @@ def find_holder(port: int) -> str | None:
                 if str(handle.readlink()) in inodes:
                     return f"{(process / 'comm').read_text().strip()} (process {process.name})"
         except OSError:
-            continue  # ended meanwhile, or not ours to look at
+            continue  # ended meanwhile, or not readable for us
     return None
 
 

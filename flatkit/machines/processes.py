@@ -1,4 +1,4 @@
-"""The QEMU processes of a host, as /proc tells of them: libvirt keeps no other way to pull a plug."""
+"""QEMU processes of a host, found in /proc: libvirt offers no other way to pull the plug."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flatkit.machines.remote import RemoteHost
 
-# Its own arguments hold the name as well: only what is a QEMU counts.
+# The script's own arguments contain the name as well, so only QEMU processes count.
 _KILL_THERE = """
 for process in $(pgrep -f -- "$1"); do
   case $(tr '\\0' ' ' <"/proc/$process/cmdline" 2>/dev/null) in *qemu*" -name $1"*) kill -9 "$process" && killed=yes;; esac
@@ -19,13 +19,16 @@ done
 
 
 def find_process(domain: str, *, proc: Path = Path("/proc")) -> int | None:
-    """The QEMU process of a domain on this host, by the name that libvirt starts it with."""
+    """Return the process ID of a domain's QEMU on this host; None if there is none.
+
+    The process is found by the name that libvirt starts it with.
+    """
     wanted = re.compile(rf"guest={re.escape(domain)}(,|$)")
     for path in proc.glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().decode(errors="replace").split("\0")
         except OSError:
-            continue  # it has ended
+            continue  # the process has ended
         names = [after for before, after in pairwise(words) if before == "-name"]
         if "qemu" in words[0] and any(wanted.match(name) for name in names):
             return int(path.parent.name)
@@ -33,7 +36,10 @@ def find_process(domain: str, *, proc: Path = Path("/proc")) -> int | None:
 
 
 def kill_process(domain: str, *, remote: RemoteHost | None = None) -> bool:
-    """SIGKILL for a domain's QEMU, here or on the other host; False when there is none, or it is out of reach."""
+    """Kill a domain's QEMU with SIGKILL, here or on the other host.
+
+    Return False if there is none, or if it is out of reach.
+    """
     if remote:
         return remote.run(_KILL_THERE, f"guest={domain},", check=False).status == 0
     process = find_process(domain)

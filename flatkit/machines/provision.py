@@ -1,6 +1,6 @@
-"""Makes a machine's folder, disks and domain, powers it on, and takes it all away again.
+"""Create a machine's folder, disks and domain, power it on, and remove it all again.
 
-Making is all or nothing: on an error or Ctrl-C everything that was made is undone.
+Creation is all or nothing: an error or Ctrl-C undoes everything.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PORT_TRIES = 5
 
 @dataclass(frozen=True, kw_only=True)
 class PoweredOn:
-    """A machine that runs since a moment; its console of this boot begins at `console_offset`."""
+    """A machine that was powered on; the console output of this boot begins at `console_offset`."""
 
     record: Record
     console_offset: int
@@ -44,7 +44,7 @@ class PoweredOn:
 
 @dataclass(frozen=True, kw_only=True)
 class Maker:
-    """Makes and starts the machine of one folder on one hypervisor. The caller holds the machine's lock."""
+    """Creation and start of the machine of one folder on one hypervisor. The caller holds the machine's lock."""
 
     folder: Folder
     hypervisor: Hypervisor
@@ -53,7 +53,7 @@ class Maker:
     cancel: threading.Event | None = None
 
     def make(self, spec: MachineSpec, accelerator: Accelerator | None = None) -> PoweredOn:
-        """Make the machine and power it on. Raises HostError, ImageError, MachineError, Cancelled."""
+        """Create the machine and power it on. Raises HostError, ImageError, MachineError, Cancelled."""
         self.hypervisor.connect()
         if self.hypervisor.remote:
             say_where(self.hypervisor.remote, self.observer)
@@ -77,7 +77,7 @@ class Maker:
         return started
 
     def restart(self, record: Record) -> PoweredOn:
-        """Power a stopped machine on again, with other ports where ours were taken meanwhile."""
+        """Power on a stopped machine, with other ports in place of ours that were taken meanwhile."""
         self.place.prepare(record.spec, self.observer, self.cancel)
         with (
             admission(self.cancel),
@@ -88,10 +88,10 @@ class Maker:
             return self._power_on(self._with_free_ports(record))
 
     def remake(self, record: Record) -> PoweredOn:
-        """Throw the machine's disks away, make them anew from its image, and power it on for a first boot."""
+        """Delete the machine's disks, re-create them from its image, and power it on for a first boot."""
         self.place.prepare(record.spec, self.observer, self.cancel)
         self.hypervisor.kill(record.domain)
-        # Its checkpoints lie in the disks, and libvirt must not remember them.
+        # Its checkpoints are stored in the disks, and libvirt must forget them too.
         self.hypervisor.undefine(record.domain)
         with (
             admission(self.cancel),
@@ -107,7 +107,7 @@ class Maker:
             return self._power_on(self._with_free_ports(record))
 
     def bring_back(self, record: Record, checkpoint: Checkpoint) -> Record:
-        """Bring the machine back to a checkpoint: in place when it runs, else by starting it there. Raises MachineError."""
+        """Restore the machine to a checkpoint: in place if it runs, else by starting it there. Raises MachineError."""
         shelf = Shelf(folder=self.folder, hypervisor=self.hypervisor, place=self.place)
         if self.hypervisor.status(record.domain).state.is_active:
             shelf.revert(record, checkpoint)
@@ -119,7 +119,7 @@ class Maker:
                     self._with_free_ports(record), lambda record: shelf.revert(record, checkpoint)
                 ).record
         save_host_keys(self.folder.hostkeys, checkpoint.host_keys)
-        # Written again at the next login: the server may have had another key meanwhile.
+        # The next login writes it again: the server may have had another key meanwhile.
         self.folder.known_hosts.unlink(missing_ok=True)
         return self.folder.update(record, life=Life.READY, cause="")
 
@@ -142,7 +142,10 @@ class Maker:
         )
 
     def _power_on(self, record: Record, start: Callable[[Record], None] | None = None) -> PoweredOn:
-        """Define and start the domain; a port that was stolen at the last moment is replaced when we had chosen it."""
+        """Define and start the domain.
+
+        A port that was taken at the last moment is replaced if flatkit had chosen it.
+        """
         offset = self.place.prepare_console()
         self.place.close_files(record.spec, self.hypervisor.qemu_owner())
         for _ in range(_PORT_TRIES):
@@ -160,7 +163,7 @@ class Maker:
         raise MachineError(f'no port could be kept for the machine "{self.folder.name}"', hint="flatkit up again")
 
     def _mend(self, record: Record, error: MachineError) -> Record:
-        """The record changed so that another try makes sense. Raises the error when none does."""
+        """Return a changed record that makes another try worthwhile. Raises the error if there is none."""
         port = ports.parse_refused_port(error)
         if port is not None:
             return self._with_other_port(record, port)
@@ -212,9 +215,9 @@ class Maker:
 
 
 def remove(place: Backend, hypervisor: Hypervisor) -> list[str]:
-    """Take away domain and folder; never raises, what went wrong is returned.
+    """Remove domain and folder. Never raises: errors are returned as text.
 
-    The folder stays while its domain may still be running: it is how the next try finds it.
+    The folder stays while its domain may still be running, so that the next try finds it.
     """
     folder = place.folder
     domain = domain_name(owner_id(), folder.name)
@@ -244,7 +247,7 @@ def in_one_line(error: FlatkitError) -> str:
 
 
 def _refuse_newer(folder: Folder) -> None:
-    """Raise RecordNewer for a machine of a newer flatkit: it may have what this one does not know of."""
+    """Raise RecordNewer for a machine of a newer flatkit: it may have parts that this flatkit does not know."""
     try:
         folder.find()
     except RecordNewer:
@@ -254,6 +257,6 @@ def _refuse_newer(folder: Folder) -> None:
 
 
 def _chosen_by_us(record: Record) -> set[Forward]:
-    """The forwards whose host port the person left to flatkit."""
+    """Return the forwards whose host port the user left to flatkit."""
     fixed = {forward.host for forward in record.spec.forwards if forward.host}
     return {forward for forward in record.forwards if forward.host not in fixed}

@@ -1,8 +1,8 @@
-"""Waits until a machine is ready, and tells at once when it will never be.
+"""Wait until a machine is ready, and report at once if it never will be.
 
-Ready means: the console has shown the SSH host key (or an earlier boot has), and the server has sent the first line of
-its banner. There is no fixed death after so many seconds: while the console grows, the processor works or a disk moves,
-it waits, and tells every second for what. Before it says "timed out", it looks at the machine once more.
+Ready means that the console has shown the SSH host key (or an earlier boot has), and that the server has sent the first
+line of its banner. There is no fixed timeout. It keeps waiting while the console grows, the processor works or a disk
+moves, and reports every second what it waits for. Before it reports a timeout, it checks the machine once more.
 """
 
 from __future__ import annotations
@@ -28,33 +28,34 @@ from flatkit.machines.states import DomainState, Status
 from flatkit.machines.store import check_cancel
 from flatkit.machines.timeline import Timeline
 
-# A phase is told after at most this, plus what libvirt's log daemon takes to write a line.
+# Longest delay before a phase is reported, in seconds, besides the time that libvirt's log daemon takes to write a
+# line.
 _LOOK_EVERY = 0.05
-# What virtlogd keeps in one file is 2 MiB, which is 32 chunks.
+# virtlogd keeps 2 MiB in one file, which is 32 chunks.
 _CHUNKS_AT_ONCE = 64
-# A server has three; the first ones count.
+# A server has three keys. Only the first ones count.
 _MOST_KEYS = 8
 _STATE_EVERY = 0.25
 _TELL_EVERY = 1.0
 _ATTEND_EVERY = 3.0
 _SILENT_CONSOLE = 5.0
 _DAEMON_AWAY = 20.0
-# The last look before "timed out" takes so long.
+# Length of the last check before a timeout, in seconds.
 _LAST_LOOK = 2.0
-# A machine that restarts may come up from its other slot; one that failed so often would go on for ever.
+# A machine that restarts may come up from its other slot. After this many failed boots, it would restart for ever.
 _FAILED_BOOTS = 3
-# What an emulated firmware and boot loader take, at most, before the first line of another boot.
+# Longest time that emulated firmware and boot loader take before the first line of another boot, in seconds.
 _RESTART_TAKES = 45.0
-# A kernel that panics waits a minute at most, an emergency shell five.
+# Before a restart, a panicked kernel waits a minute at most, an emergency shell five minutes; in seconds.
 _LONG_DELAY = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long to wait, in seconds, before calling a boot failed.
+    """Waiting times in seconds before a boot counts as failed.
 
-    `stalled`: while nothing moves on the machine, neither console nor processor nor disk. `after_failure`: without a
-    line after one that shows a known failure, unless the machine said that it will restart.
+    `stalled`: without activity of console, processor and disk. `after_failure`: without a line after one that shows a
+    known failure, unless the machine announced a restart.
     """
 
     stalled: float = 120.0
@@ -63,9 +64,10 @@ class Patience:
 
 @dataclass(frozen=True, kw_only=True)
 class Booting:
-    """What is waited for: a machine that has just been started. `activity` tells what the guest has used so far.
+    """A machine that has just been started, to wait for. `activity` returns the guest's usage so far.
 
-    `attend` sees to it that ports and console still lead to a machine on another host: such a line can be cut meanwhile.
+    `attend` makes sure that ports and console of a machine on another host still arrive here, since the tunnel can be
+    cut.
     """
 
     name: str
@@ -83,7 +85,7 @@ class Booting:
 
 @dataclass(frozen=True, kw_only=True)
 class Ready:
-    """A machine whose SSH server answers: its host keys, a connection with the banner unread, and where time went."""
+    """A machine whose SSH server answers: its host keys, a connection with the banner unread, and the seconds by phase."""
 
     host_keys: tuple[HostKey, ...]
     connection: socket.socket
@@ -92,7 +94,7 @@ class Ready:
 
 
 class ReadyWait:
-    """One wait. `wait` may be called once."""
+    """A single wait. `wait` may be called once."""
 
     def __init__(self, booting: Booting, *, observer: Observer, cancel: threading.Event | None = None) -> None:
         self._booting = booting
@@ -129,15 +131,18 @@ class ReadyWait:
             self._timeline.finish(ok=ok)
 
     def _may_probe(self) -> bool:
-        """Whether an answer may be expected: too early a connection hangs in QEMU and costs the guest time later."""
+        """Return True if an answer is likely.
+
+        A connection that is too early hangs in QEMU and costs the guest time later.
+        """
         if self._shown or self._last_look:
             return True
-        # A console that does not show the key again must not keep a known machine from being ready.
+        # A console that does not show the key again must not prevent a known machine from becoming ready.
         silent = time.monotonic() - self._pulse.line > _SILENT_CONSOLE
         return bool(self._booting.known_keys) and (self._timeline.phase in {"units", "ssh"} or silent)
 
     def _keys(self) -> tuple[HostKey, ...]:
-        """What this boot has shown counts more than what an earlier one did: keys are made anew after a reset."""
+        """Return the keys that this boot has shown, else the known ones: a reset creates new keys."""
         return tuple(self._shown) or self._booting.known_keys
 
     def _ready(self, keys: tuple[HostKey, ...], connection: socket.socket) -> Ready:
@@ -157,9 +162,9 @@ class ReadyWait:
     def _take_lines(self) -> None:
         for _ in range(_CHUNKS_AT_ONCE):
             if not (lines := self._reader.read()):
-                # A long line may have no end yet.
+                # A long line may be unfinished.
                 return
-            # A guest that never stops talking must not keep the person from stopping it, nor from being told.
+            # A guest that never stops printing must not prevent the user from cancelling or from seeing reports.
             check_cancel(self._cancel)
             self._pulse.take_line(lines[-1].at)
             for line in lines:
@@ -171,7 +176,7 @@ class ReadyWait:
                 self._tell_symptom()
 
     def _tell_symptom(self) -> None:
-        """Say once what a boot may survive but a person wants to know, such as an address that does not answer."""
+        """Report once a problem that a boot may survive, such as an address that does not answer."""
         symptom = self._timeline.symptom
         if symptom is self._symptom:
             return
@@ -193,7 +198,7 @@ class ReadyWait:
                 self._next_attend = now + _ATTEND_EVERY
                 self._booting.attend()
         except HostError:
-            # libvirt's daemon may be restarted below a machine that runs on without it.
+            # libvirt's daemon may restart while the machine keeps running.
             if now - self._answered > _DAEMON_AWAY:
                 raise
             return
@@ -226,7 +231,7 @@ class ReadyWait:
         if self._pulse.quiet(now) <= patience.stalled:
             self._last_look = 0.0
         elif not self._last_look:
-            # Before it is given up: its banner is asked for once more, and a fresh reading taken meanwhile.
+            # Before giving up, ask for its banner once more, and take a new reading meanwhile.
             self._last_look = now
         elif now - self._last_look > min(_LAST_LOOK, patience.stalled):
             self._pulse.take(self._booting.activity(), now, at_once=True)
@@ -234,10 +239,10 @@ class ReadyWait:
                 raise self._timeout(now)
 
     def _is_given_up(self, now: float) -> bool:
-        """Whether nothing is to be expected any more after a failure.
+        """Return True if no recovery is expected after a failure.
 
         A panicked kernel counts its seconds by keeping the processor busy, and an emulated one may count six times too
-        slowly: until it has restarted as it said, only a machine on which nothing moves is given up.
+        slowly. Until it has restarted as announced, only a machine without activity is given up.
         """
         timeline = self._timeline
         # Five minutes in an emergency shell change nothing on the first boot, which has no slot to fall back to. They change
@@ -275,7 +280,7 @@ class ReadyWait:
         )
 
     def tail(self) -> list[str]:
-        """The console's last lines, the unfinished one too."""
+        """Return the console's last lines, including the unfinished one."""
         return [line for line in (*self._reader.tail, self._reader.partial) if line]
 
 

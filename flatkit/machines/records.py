@@ -1,7 +1,7 @@
-"""The record of a machine: persistent metadata as JSON, written by one flatkit and read by others, older and newer ones.
+"""The record of a machine: persistent metadata as JSON, shared by older and newer versions of flatkit.
 
-A missing key has a default, an unknown one is ignored. A record that cannot be read, or whose format is newer than this
-flatkit's, is an error of its own and never a sign that the machine may be removed.
+A missing optional key has a default, and an unknown key is ignored. A record that cannot be read, or whose format is
+newer than this flatkit's, raises an error of a separate type. It is never a sign that the machine may be removed.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _OWNER = re.compile(r"[0-9a-z]{1,8}")
 
 
 class RecordBroken(MachineError):
-    """The record of a machine cannot be read; its disks are left alone."""
+    """Error for a machine's record that cannot be read; the machine's disks are not touched."""
 
 
 class RecordNewer(RecordBroken):
-    """The record was written by a newer flatkit."""
+    """Error for a record that a newer flatkit wrote."""
 
 
 class Life(str, Enum):
-    """The stage of a machine's life, as its record says."""
+    """Stage of a machine's life, as stored in its record."""
 
     MAKING = "making"
     READY = "ready"
@@ -47,7 +47,7 @@ class Life(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """Metadata of a machine. `forwards` are the real ones, SSH among them."""
+    """Metadata of a machine. `forwards` are the actual ones, including SSH."""
 
     spec: MachineSpec
     uuid: str
@@ -59,7 +59,7 @@ class Record:
     cause: str = ""
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready values. The Ignition text is left out: it has a file of its own."""
+        """Return JSON-ready values, without the Ignition text: that is in a separate file."""
         spec = self.spec.as_dict()
         del spec["ignition"]
         return {
@@ -76,7 +76,7 @@ class Record:
 
 
 def read_record(path: Path, ignition: Path) -> Record | None:
-    """Read the record in a file, with the config beside it; None when there is no such file. Raises RecordBroken."""
+    """Read the record in a file, with the config next to it; None if there is no such file. Raises RecordBroken."""
     name = path.parent.name
     try:
         values = parse_json(read_regular(path, limit=_RECORD_MAX))
@@ -119,14 +119,14 @@ def _broken(path: Path, error: Exception) -> RecordBroken:
 
 
 def _record_from(values: object, *, name: str, ignition: str) -> Record:
-    """The record that these values describe. Raises ValueError, TypeError."""
+    """Build the record from these values. Raises ValueError, TypeError."""
     if not isinstance(values, dict):
         raise TypeError("expected a JSON object")
     spec = spec_from_dict({**_object(values, "spec"), "ignition": ignition})
     if spec.name != name:
         raise ValueError(f'it is the record of a machine "{spec.name}"')
     domain = text_from(values, "domain", "")
-    # The domain is stopped and removed by this name: it must be one of flatkit's own, and this machine's.
+    # The domain is stopped and removed by this name, so it must belong to flatkit and to this machine.
     owner = domain.removeprefix("flatkit-").removesuffix(f"-{name}")
     if not _OWNER.fullmatch(owner) or domain != f"flatkit-{owner}-{name}":
         raise ValueError(f'"domain" is "{printable(domain)}", expected "flatkit-...-{name}"')
@@ -143,7 +143,7 @@ def _record_from(values: object, *, name: str, ignition: str) -> Record:
         accelerator=Accelerator(text_from(values, "accelerator", Accelerator.TCG.value)),
         forwards=forwards,
         created=printable(text_from(values, "created", "")),
-        # A machine whose record does not say so is whole: one that is being made may be removed.
+        # Without this key a machine counts as ready, because a machine in creation may be removed.
         life=Life(text_from(values, "life", Life.READY.value)),
         cause=printable(text_from(values, "cause", ""), limit=_SHOWN_MAX),
     )

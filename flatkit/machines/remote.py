@@ -1,6 +1,7 @@
-"""Another host whose libvirt makes the machines, reached by the same `ssh` that libvirt takes: its settings count for both.
+"""Another host whose libvirt runs the machines, reached by the same `ssh` that libvirt uses.
 
-What a person has set for that host in ~/.ssh/config (user, key, jump host) and what libvirt's URI says beside it is all used.
+The user's SSH configuration for that host in ~/.ssh/config (user, key, jump host) applies to both. The SSH options in
+libvirt's URI apply too.
 """
 
 from __future__ import annotations
@@ -17,33 +18,33 @@ from flatkit.run import Result, run, stream
 from flatkit.untrusted import lines_of, printable
 
 _TIMEOUT = 60.0
-# libvirt's drivers that run flatkit's machines (test: in its tests), and how they are reached.
+# libvirt's drivers that run flatkit's machines (test: in its tests), and their transports.
 _SCHEME = re.compile(r"(qemu|test)(\+[a-z0-9]+)?")
 _PATHS = ("/session", "/system", "/embed")
-# Neither may begin as an option of ssh does; an IPv6 address has no letters beside its digits and a zone.
+# Neither may begin like an ssh option. An IPv6 address has no letters besides its digits and a zone.
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
 _USER = re.compile(r"[A-Za-z0-9_.+=@\\][A-Za-z0-9_.+=@\\$-]*")
 _SSH_SAID = re.compile(r"ssh: |Permission denied \(|Host key verification|kex_exchange|No route to host|known_hosts")
-# ssh's own status for "no connection".
+# ssh's exit status for "no connection".
 _NO_CONNECTION = 255
-# The files of an image are sparse; each line that comes back is a chance to stop.
+# Image files are sparse. Each line of output is a chance to stop.
 _SEND = 'tar -C "$1" --checkpoint=500 --checkpoint-action=echo -cSf - "$2" | { shift 2; exec "$@"; }'
 _TAKE = 'umask 022; mkdir -p "$1" && tar -C "$1" -xSf - && mv "$1" "$2"'
 
 
 @dataclass(frozen=True, kw_only=True)
 class RemoteHost:
-    """A host by SSH: `ssh` is the program with its options, `target` whom to call there."""
+    """A host reached by SSH: `ssh` is the program with its options, `target` the SSH destination."""
 
     ssh: tuple[str, ...]
     target: str
 
     def argv(self, script: str, *words: str, options: Sequence[str] = ()) -> list[str]:
-        """The call that runs a shell script there; `words` are its $1, $2 and so on."""
+        """Return the command that runs a shell script on the host; `words` are its $1, $2 and so on."""
         return [*self.ssh, *options, "--", self.target, shlex.join(["sh", "-c", script, "flatkit", *words])]
 
     def run(self, script: str, *words: str, check: bool = True, text: str = "", timeout: float = _TIMEOUT) -> Result:
-        """Run a shell script there; `text` is what it reads. Raises HostError, CommandFailed, WaitTimeout."""
+        """Run a shell script on the host; `text` is its standard input. Raises HostError, CommandFailed, WaitTimeout."""
         done = run(self.argv(script, *words), check=False, input=text, timeout=timeout)
         if done.status == _NO_CONNECTION:
             raise self.unreachable(done.stderr)
@@ -57,7 +58,7 @@ class RemoteHost:
         return done
 
     def send(self, source: Path, folder: str, *, on_piece: Callable[[str], None]) -> None:
-        """Put a file into a folder that is made for it there, wholly or not at all. Raises HostError, CommandFailed."""
+        """Copy a file into a new folder on the host, completely or not at all. Raises HostError, CommandFailed."""
         part = f"{folder}.part"
         self.run('rm -rf "$1"', part)
         there = self.argv(_TAKE, part, folder)
@@ -70,11 +71,11 @@ class RemoteHost:
 
     @staticmethod
     def is_to_blame(said: str) -> bool:
-        """Whether these are words of ssh, and not of a libvirt that it has reached."""
+        """Return True if the message is from ssh, not from a libvirt that ssh has reached."""
         return bool(_SSH_SAID.search(said))
 
     def unreachable(self, said: str) -> HostError:
-        """The error when there is no way there."""
+        """Return the error for a host that cannot be reached."""
         lines = lines_of(said.removeprefix("Cannot recv data: ").strip())
         return HostError(
             f'the host "{self.target}" of LIBVIRT_DEFAULT_URI cannot be reached by SSH: '
@@ -85,15 +86,18 @@ class RemoteHost:
 
 
 def is_remote(uri: str) -> bool:
-    """Whether a libvirt URI leads to another host: `driver+ssh://HOST/...`, or `driver://HOST/...`."""
+    """Return True if a libvirt URI leads to another host: `driver+ssh://HOST/...`, or `driver://HOST/...`.
+
+    Raises HostError for an invalid URI.
+    """
     return bool(urlsplit(check_uri(uri)).netloc)
 
 
 def check_uri(uri: str) -> str:
-    """Return a libvirt URI that flatkit can use. Raises HostError."""
+    """Return a libvirt URI if flatkit can use it. Raises HostError."""
     try:
         parts = urlsplit(uri)
-        _ = parts.port  # raises for one that is not a number
+        _ = parts.port  # raises for a port that is not a number
         why = _find_fault(uri, parts)
     except ValueError as error:
         why = f"it is not an URI: {printable(error)}"
@@ -107,7 +111,7 @@ def check_uri(uri: str) -> str:
 
 
 def _find_fault(uri: str, parts: SplitResult) -> str:
-    """Say what is wrong with an URI; "" for a good one."""
+    """Return the fault of a URI; "" for a valid one."""
     if not uri.isascii() or not uri.isprintable() or " " in uri:
         return "it has a character that must be percent-encoded"
     if not uri.startswith(f"{parts.scheme}://") or not _SCHEME.fullmatch(parts.scheme):
@@ -122,7 +126,10 @@ def _find_fault(uri: str, parts: SplitResult) -> str:
 
 
 def find_remote(uri: str) -> RemoteHost | None:
-    """The other host that a libvirt URI leads to; None for this one. Raises HostError where there is no SSH to it."""
+    """Return the other host that a libvirt URI leads to; None for this host.
+
+    Raises HostError for an invalid URI, or for another host without SSH.
+    """
     if not is_remote(uri):
         return None
     parts = urlsplit(uri)

@@ -1,6 +1,7 @@
-"""A machine's place on another host: images are copied there once, disks are made there, ports and console come here.
+"""Backend for machines on another host: images are copied there once, and disks are created there.
 
-What lies there is a folder of flatkit's own: `images/` is a cache as here, `machines/` goes with the machines.
+Ports and console are forwarded to this host. On the other host, flatkit has its own folder. `images/` is a cache, as on
+this host; `machines/` is removed together with the machines.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from flatkit.machines.ssh_tunnel import THERE, SshTunnel
 from flatkit.machines.store import Folder, check_cancel, make_folder, owner_id, write_atomically
 from flatkit.untrusted import is_number, lines_of, parse_json, printable
 
-# For root, QEMU runs as libvirt's own user there, too: its files must lie where that one can enter.
+# For root, QEMU runs as libvirt's own user on that host too. Its files must be in a folder that this user can enter.
 _SURVEY = """
 base=${XDG_STATE_HOME:-$HOME/.local/state}; [ "$(id -u)" = 0 ] && base=/var/lib
 base=$base/flatkit/remote; umask 022; mkdir -p "$base/machines" "$base/images" || exit 1
@@ -39,8 +40,8 @@ echo disk=$(df -Pk "$base" | awk 'NR == 2 {print int($4 / 1024)}')
 echo arch=$(uname -m)
 [ -r /dev/kvm ] && [ -w /dev/kvm ] && echo kvm=yes
 true"""
-# What a config holds is for its user, and for the user that QEMU runs as. A folder of another libvirt's user can only be
-# entered: libvirt gives that user the files in it.
+# A config's content is for its user, and for the user that QEMU runs as. If libvirt runs as another user, the folder
+# can only be entered: libvirt gives that user the files in it.
 _MAKE = """
 umask 077; mkdir -p "$1"; cd "$1" && : >console.log && if [ -n "$2" ]; then cat >config.ign; fi && eval "$3\""""
 _CLOSE = """
@@ -60,7 +61,7 @@ _PLACED_MAX = 1024 * 1024
 
 
 def survey(host: RemoteHost) -> dict[str, str]:
-    """What that host says about itself: base, memory, disk (MiB), arch, kvm, missing. Raises HostError."""
+    """Return what that host reports: base, memory, disk (MiB), arch, kvm, missing. Raises HostError."""
     done = host.run(_SURVEY, check=False)
     if done.status:
         raise HostError(
@@ -77,7 +78,7 @@ def survey(host: RemoteHost) -> dict[str, str]:
 
 
 class RemoteBackend(Backend):
-    """The files of one machine on another host."""
+    """Files, console and ports of one machine on another host."""
 
     address = THERE
 
@@ -89,10 +90,10 @@ class RemoteBackend(Backend):
     # Images
 
     def prepare(self, spec: MachineSpec, observer: Observer, cancel: threading.Event | None) -> None:
-        """Copy the images that are not there yet. Raises ImageError, HostError, Cancelled."""
+        """Copy the images that the host does not have yet. Raises ImageError, HostError, Cancelled."""
         known = self._placed()
         if all(str(path) in known for path in _images(spec)):
-            return  # the machine was made with them
+            return  # the machine was created with them
         check_images(spec)
         self._survey = survey(self.host)
         if missing := self._survey.get("missing"):
@@ -118,7 +119,7 @@ class RemoteBackend(Backend):
             self.host.send(path, str(there.parent), on_piece=lambda _line: check_cancel(cancel))
 
     def _target(self, path: Path) -> PurePosixPath:
-        """Where an image lies there: in a folder that stands for this file as it is now."""
+        """Return the path of an image on the host, in a folder that identifies the file's current version."""
         try:
             about = path.stat()
         except OSError:
@@ -133,7 +134,7 @@ class RemoteBackend(Backend):
         return self._survey["base"]
 
     def _placed(self) -> dict[str, str]:
-        """Which images the machine was made with, here and there."""
+        """Return the images that the machine was created with: path on this host -> path on the other host."""
         try:
             found = parse_json(read_regular(self.folder.path / "placed.json", limit=_PLACED_MAX))
         except (OSError, ValueError):
@@ -142,7 +143,7 @@ class RemoteBackend(Backend):
         return found if is_whole else {}
 
     def seen(self, spec: MachineSpec) -> MachineSpec:
-        """The spec with its images' paths as they are there."""
+        """Return the spec with the paths that its images have on that host."""
         known = self._placed()
         at = {path: Path(known.get(str(path)) or self._target(path)) for path in _images(spec)}
         boot = spec.boot and replace(spec.boot, kernel=at[spec.boot.kernel], initrd=at[spec.boot.initrd])
@@ -150,7 +151,7 @@ class RemoteBackend(Backend):
         return replace(spec, disk=at[spec.disk], boot=boot, extra_images=images)
 
     def choose(self, spec: MachineSpec) -> Acceleration:
-        """The accelerator there: a kernel is tried under KVM where one is at hand."""
+        """Choose the accelerator of that host: a kernel is tried under KVM if one is available."""
         where = self.host.target
         self._survey = self._survey or survey(self.host)
         if self._survey.get("arch") != spec.arch.value:
@@ -168,7 +169,7 @@ class RemoteBackend(Backend):
         return Acceleration(accelerator=Accelerator.TCG, why=f"no kernel starts under KVM on {where}", proved=True)
 
     def room(self) -> Room:
-        """What is free there."""
+        """Return the free memory and disk space of that host."""
         self._survey = survey(self.host)
         return Room(memory_mib=int(self._survey["memory"]), disk_mib=int(self._survey["disk"]))
 
@@ -179,11 +180,11 @@ class RemoteBackend(Backend):
         return f"{self._base}/machines/{owner_id()}-{self.folder.name}"
 
     def files(self, spec: MachineSpec) -> DomainFiles:
-        """Where the domain's files lie there."""
+        """Return the paths of the domain's files on that host."""
         return Folder(path=Path(self._there)).files(spec)
 
     def make(self, spec: MachineSpec) -> None:
-        """Make its folder there and here, its config and its disks."""
+        """Create the machine's folder on both hosts, its config and its disks."""
         make_folder(self.folder.path, private=True)
         if spec.ignition:
             write_atomically(self.folder.path / "config.ign", spec.ignition, mode=0o600)
@@ -193,7 +194,10 @@ class RemoteBackend(Backend):
         self.host.run(_MAKE, self._there, with_config, self._disks(spec), text=spec.ignition)
 
     def close_files(self, spec: MachineSpec, owner: Owner | None) -> None:
-        """Keep other users of both hosts from its files; `owner` is the user that QEMU runs as there. Raises HostError."""
+        """Keep other users of both hosts out of the machine's files. Raises HostError.
+
+        `owner` is the user that QEMU runs as on the other host.
+        """
         super().close_files(spec, None)
         self.host.run(_CLOSE, self._there, *((str(owner.uid), str(owner.gid)) if owner else ("", "")))
 
@@ -203,20 +207,20 @@ class RemoteBackend(Backend):
         return " && ".join(shlex.join(words) for words in commands)
 
     def has_disk(self, spec: MachineSpec) -> bool:
-        """Whether its disk is there."""
+        """Return True if the machine's disk exists."""
         return self.host.run('test -e "$1"', str(self.files(spec).overlay), check=False).status == 0
 
     def make_disks_anew(self, spec: MachineSpec) -> None:
-        """Throw its disks away, and make them as for a first boot."""
+        """Delete the machine's disks, and re-create them as for a first boot."""
         self.host.run(f'umask 077; cd "$1" && rm -f *.qcow2 && {self._disks(spec)}', self._there)
 
     def saved_memory_bytes(self, spec: MachineSpec, snapshot: str) -> int:
-        """What the memory of a snapshot takes inside the disk."""
+        """Return the size of a snapshot's memory inside the disk, in bytes."""
         said = self.host.run('qemu-img info -U -f qcow2 --output=json "$1"', str(self.files(spec).overlay)).stdout
         return parse_saved_memory(said, snapshot)
 
     def remove(self) -> None:
-        """Remove all that is there and here. Raises OSError, HostError."""
+        """Remove all files of the machine on both hosts. Raises OSError, HostError."""
         self.close_line()
         self.host.run('rm -rf "$1"', self._there)
         self.folder.remove()
@@ -224,7 +228,7 @@ class RemoteBackend(Backend):
     # Console and ports
 
     def prepare_console(self) -> int:
-        """Make the console's file there; where what comes next will begin in its copy here."""
+        """Create the console file on the host, and return the offset where new output begins in its copy here."""
         self.host.run(_CONSOLE, self._console)
         return super().prepare_console()
 
@@ -237,15 +241,15 @@ class RemoteBackend(Backend):
         return SshTunnel(host=self.host, folder=self.folder, console=self._console)
 
     def open_line(self, forwards: Sequence[Forward]) -> None:
-        """See to it that the ports lead to the machine and its console comes here. Raises HostError."""
+        """Make sure that the ports lead to the machine and its console arrives here. Raises HostError."""
         self._line.open(forwards)
 
     def close_line(self) -> None:
-        """End the line, if there is one."""
+        """Close the tunnel, if there is one."""
         SshTunnel(host=self.host, folder=self.folder, console="").close()
 
     def lend(self, port: int) -> None:
-        """Let the machine reach a server on this host's port as 10.0.2.2. Raises HostError."""
+        """Let the machine reach a server on this host's port at 10.0.2.2. Raises HostError."""
         self._line.lend(port)
 
 
@@ -255,10 +259,10 @@ def _images(spec: MachineSpec) -> tuple[Path, ...]:
 
 
 def place_of(folder: Folder, host: RemoteHost | None) -> Backend:
-    """Where the machine of a folder has its files: here, or on that host."""
+    """Return the backend of a folder's machine: this host, or the other host."""
     return RemoteBackend(folder, host) if host else Backend(folder)
 
 
 def say_where(host: RemoteHost, observer: Observer) -> None:
-    """Tell the person whose memory and disk are used."""
+    """Tell the user which host's memory and disk are used."""
     observer.notify(Said(text=f'the machine is made on "{host.target}"; its ports lead there from here'))

@@ -1,7 +1,7 @@
-"""What a machine needs after it was brought back to a checkpoint: to be reached again, the right time, fresh randomness.
+"""Resume a machine after a rewind: connect to it again, set its clock, and renew its randomness.
 
-It wakes up as it was saved: its clock stands where it stood then, and two returns to one checkpoint would draw the same
-"random" numbers. There is no agent in the guest, so both are put right over SSH, in one command.
+The machine wakes up as it was saved. Its clock shows the time of the save, and two rewinds to one checkpoint would draw
+the same "random" numbers. There is no agent in the guest, so flatkit fixes both over SSH, in one command.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from flatkit.machines.ssh import Connection
 from flatkit.machines.states import DomainState, Status
 from flatkit.machines.store import check_cancel
 
-# How long the SSH server of a machine that was brought back may take to answer, in seconds with KVM.
+# Longest time that the SSH server of a restored machine may take to answer, in seconds with KVM.
 _PATIENCE = 30.0
 _LOOK_EVERY = 0.05
 _STATE_EVERY = 0.5
 
-# 0x5207 is RNDRESEEDCRNG (linux/random.h): what was written above counts from now on, not in a minute.
+# 0x5207 is RNDRESEEDCRNG (linux/random.h): the seed that was written above takes effect now, not within a minute.
 _MEND = """sudo -n sh -c '
 date +was=%s.%N
 date -u -s @{now:.3f} >/dev/null && echo clock=set
@@ -39,7 +39,10 @@ socat -u OPEN:/dev/null OPEN:/dev/urandom,ioctl-void=0x5207 && echo seed=used'""
 
 @dataclass(frozen=True, kw_only=True)
 class Mended:
-    """What was put right: how far the clock was behind, in seconds (None: it could not be set), and the random numbers."""
+    """Result of the fix: by how many seconds the clock was behind, and whether the random seed is used.
+
+    `behind` is None if the clock could not be set.
+    """
 
     behind: float | None
     reseeded: bool
@@ -47,10 +50,10 @@ class Mended:
 
 @dataclass(frozen=True, kw_only=True)
 class Rewound:
-    """How a rewind went: seconds to SSH ready and to the first answer; `checkpoint` is "" when the machine was booted anew.
+    """Result of a rewind: seconds to SSH ready and to the first answer; `checkpoint` is "" after a boot from the image.
 
-    `behind` is by how many seconds the guest's clock was put forward, None when it could not be; `reseeded` tells whether
-    its random numbers are its own again at once.
+    `behind` is by how many seconds the guest's clock was set forward, None if it could not be set. `reseeded` is True
+    if the guest's random numbers are unique again at once.
     """
 
     checkpoint: str = ""
@@ -77,7 +80,7 @@ def wait_for_banner(
     timeout: float,
     cancel: threading.Event | None = None,
 ) -> socket.socket:
-    """A connection whose server has shown its banner, still unread. Raises BootFailed, WaitTimeout, Cancelled."""
+    """Wait for a connection whose server has sent its banner, still unread. Raises BootFailed, WaitTimeout, Cancelled."""
     deadline = time.monotonic() + timeout
     next_look = time.monotonic() + _STATE_EVERY
     with BannerProbe(port) as probe:
@@ -103,7 +106,7 @@ def wait_for_banner(
 
 
 def mend(connection: Connection, *, timeout: float = 60.0) -> Mended:
-    """Set the guest's clock by this host's, and feed its random number generator. Raises MachineError, WaitTimeout."""
+    """Set the guest's clock from this host's, and feed its random number generator. Raises MachineError, WaitTimeout."""
     connection.open(timeout=timeout)
     now = time.time()
     said = connection.run(_MEND.format(now=now, seed=secrets.token_hex(32)), timeout=timeout).stdout
@@ -121,7 +124,7 @@ def reach_again(
     observer: Observer,
     cancel: threading.Event | None = None,
 ) -> Rewound:
-    """Log in to a machine that was brought back and put right what a return disturbs. Raises as its parts do."""
+    """Log in to a restored machine, and fix its clock and random seed. Raises as its parts do."""
     with phase(observer, "ssh", "SSH: the server answers"):
         connection = wait_for_banner(
             machine.name,
