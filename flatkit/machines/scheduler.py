@@ -1,7 +1,7 @@
-"""Several machines on one host: who may start, and when.
+"""Several machines on one host: admission, and the order of boots.
 
-Memory that a running guest was promised and has not touched yet still counts as free for the kernel; so what is promised is
-taken off first. Boots take turns: two emulated boots at once take longer than one after the other.
+Memory that a running guest was promised and has not touched yet still counts as free for the kernel. So flatkit
+subtracts promised memory first. Boots take turns: two emulated boots at once take longer than one after the other.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from flatkit.machines.store import check_cancel, holding, make_folder
 if TYPE_CHECKING:
     import filelock
 
-# How long another flatkit may take from "is there room" to "it has started", in seconds.
+# Longest time that another flatkit may take from its check for room to its start, in seconds.
 _ADMISSION_SECONDS = 120.0
-# A boot that takes longer than this does not keep the others waiting any more, in seconds.
+# A boot that takes longer than this no longer delays the others, in seconds.
 _LONGEST_TURN = 120.0
 
 
 def _locks() -> Path:
-    # Not among the machines: these files stay.
+    # Not in the machines' folder, because these files stay.
     return make_folder(paths.state_dir() / "locks", private=True)
 
 
 @contextmanager
 def admission(cancel: threading.Event | None = None) -> Iterator[None]:
-    """Held from looking for room to the start that takes it: two machines must not be promised the same memory."""
+    """Hold a lock from the check for room to the start, so that two machines are not promised the same memory."""
     lock = _locks() / "admission"
     with holding(lock, what="starting another machine", wait=_ADMISSION_SECONDS, cancel=cancel):
         yield
 
 
 def room_left(hypervisor: Hypervisor, room: Room | None = None) -> Room:
-    """What is left for one more machine, in MiB: free memory without what running guests were promised.
+    """Return the room for one more machine, in MiB: free memory minus what running guests were promised.
 
-    `room` is what that host has free; without it, this one is measured.
+    `room` is the free room of that host; without it, this host is measured.
     """
     room = room or measure_room(paths.machines_dir())
     promised = sum(
@@ -56,15 +56,15 @@ def room_left(hypervisor: Hypervisor, room: Room | None = None) -> Room:
 
 
 def turns() -> int:
-    """How many machines may boot at the same time: each has two processors to keep busy."""
+    """Return the number of machines that may boot at the same time: each keeps two processors busy."""
     return max(1, (os.cpu_count() or 1) // 2)
 
 
 @contextmanager
 def turn(observer: Observer, cancel: threading.Event | None = None, *, count: int | None = None) -> Iterator[None]:
-    """Wait for a turn to boot, and hold it; after some minutes go ahead without. A process that dies gives its turn back.
+    """Wait for a turn to boot, and hold it; after some minutes, continue without one.
 
-    Raises Cancelled, HostError.
+    A process that dies releases its turn. Raises Cancelled, HostError.
     """
     import filelock
 

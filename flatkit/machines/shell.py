@@ -1,4 +1,4 @@
-"""A login on a machine for a person's keys: a shell with a terminal of its own, over the machine's kept connection."""
+"""An interactive login on a machine: a shell with its own terminal, over the machine's existing SSH connection."""
 
 from __future__ import annotations
 
@@ -10,47 +10,47 @@ _CHUNK = 64 * 1024
 
 
 class Channel(Protocol):
-    """The part of paramiko's channel that is used."""
+    """The part of paramiko's channel that flatkit uses."""
 
     def sendall(self, data: bytes) -> None:
-        """Send all of it."""
+        """Send all of the data."""
 
     def recv(self, nbytes: int) -> bytes:
-        """What came; empty at the end."""
+        """Receive data; empty at the end."""
 
     def resize_pty(self, width: int = 80, height: int = 24) -> None:
         """Change the terminal's size."""
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the channel."""
 
 
 class Shell:
-    """An open shell. One thread may receive while others send. Sending to one that has ended raises OSError."""
+    """An open shell. One thread may receive while others send. Sending to a shell that has ended raises OSError."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
     def send(self, text: str) -> None:
-        """Type."""
+        """Send text, as if it was typed."""
         self._channel.sendall(text.encode())
 
     def receive(self) -> bytes:
-        """What the machine said since; waits for something, empty when the session has ended."""
+        """Wait for output and return it; empty if the session has ended."""
         try:
             return self._channel.recv(_CHUNK)
         except OSError:
             return b""
 
     def resize(self, columns: int, rows: int) -> None:
-        """The terminal has this many columns and rows now."""
+        """Set the terminal's number of columns and rows."""
         self._channel.resize_pty(width=columns, height=rows)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the shell."""
         self._channel.close()
 
 
 def open_shell(connection: Connection, *, columns: int = 80, rows: int = 24) -> Shell:
-    """Log in for a person. Raises MachineError."""
+    """Open a login shell for the user. Raises MachineError."""
     return Shell(connection.open_shell(columns=columns, rows=rows))

@@ -1,4 +1,4 @@
-"""What a machine is to be, as plain values: everything else in this room is made from these.
+"""The spec of a machine, as plain values: everything else in this package is made from it.
 
 Nothing here touches the host; machine.py does.
 """
@@ -16,19 +16,19 @@ from typing import Any
 from flatkit.errors import HostError, InputError, UsageError
 from flatkit.untrusted import parse_json, printable
 
-# Also a host name (RFC 1123), a folder's name and part of a domain's name: the strictest of the three decides.
+# Also a host name (RFC 1123), a folder's name and part of a domain's name: the strictest rule applies.
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 
 SMALLEST_MEMORY_MIB = 256
 _IGNITION_MAX = 64 * 1024 * 1024
-# No option of ssh's, and no other host.
+# Neither an ssh option nor another host.
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
-# So many slots of the PCI bus are kept for them (domain.py).
+# The PCI bus has this many slots for them (domain.py).
 MOST_EXTRA_DISKS = 8
 
 
 class Firmware(str, Enum):
-    """What starts the boot loader of a disk. UEFI wants a firmware file on the host (Debian's package ovmf)."""
+    """Firmware that starts a disk's boot loader. UEFI requires a firmware file on the host (Debian's package ovmf)."""
 
     BIOS = "bios"
     UEFI = "uefi"
@@ -38,7 +38,7 @@ class Firmware(str, Enum):
 
 
 class Arch(str, Enum):
-    """A guest's processor architecture; it knows what QEMU and libvirt call its parts."""
+    """A guest's processor architecture, with the names that QEMU and libvirt use for its parts."""
 
     X86_64 = "x86_64"
     AARCH64 = "aarch64"
@@ -48,7 +48,7 @@ class Arch(str, Enum):
 
     @classmethod
     def of_host(cls) -> Arch:
-        """The architecture of this host. Raises HostError when flatkit knows no machine for it."""
+        """Return the architecture of this host. Raises HostError if flatkit does not support it."""
         machine = platform.machine()
         found = cls.find_named(machine)
         if found is None:
@@ -60,13 +60,13 @@ class Arch(str, Enum):
 
     @classmethod
     def find_named(cls, name: str) -> Arch | None:
-        """Read any of its names: x86_64 or amd64, aarch64 or arm64; None for another one."""
+        """Return the architecture with one of these names: x86_64 or amd64, aarch64 or arm64; None for another name."""
         known = {"x86_64": cls.X86_64, "amd64": cls.X86_64, "aarch64": cls.AARCH64, "arm64": cls.AARCH64}
         return known.get(name.lower())
 
     @property
     def machine_type(self) -> str:
-        """The machine type of QEMU."""
+        """QEMU's machine type."""
         return {Arch.X86_64: "q35", Arch.AARCH64: "virt"}[self]
 
     @property
@@ -76,7 +76,7 @@ class Arch(str, Enum):
 
     @property
     def firmware(self) -> Firmware:
-        """What starts a disk unless told otherwise: BIOS where there is one, since QEMU always brings its own."""
+        """Default firmware: BIOS if the architecture has one, since QEMU always includes it."""
         return {Arch.X86_64: Firmware.BIOS, Arch.AARCH64: Firmware.UEFI}[self]
 
     @property
@@ -86,7 +86,7 @@ class Arch(str, Enum):
 
 
 class Accelerator(str, Enum):
-    """What executes the guest's instructions: the processor itself, or QEMU's translator (Tiny Code Generator)."""
+    """Execution of the guest's instructions: by the processor itself, or by QEMU's translator (Tiny Code Generator)."""
 
     KVM = "kvm"
     TCG = "tcg"
@@ -96,17 +96,17 @@ class Accelerator(str, Enum):
 
     @property
     def domain_type(self) -> str:
-        """What libvirt calls it in `<domain type=...>`."""
+        """libvirt's name for it in `<domain type=...>`."""
         return {Accelerator.KVM: "kvm", Accelerator.TCG: "qemu"}[self]
 
     @property
     def words(self) -> str:
-        """In words, for a learner."""
+        """Description for a learner."""
         return {Accelerator.KVM: "hardware virtualisation (KVM)", Accelerator.TCG: "emulation (no KVM)"}[self]
 
     @property
     def slowdown(self) -> float:
-        """About how many times longer a boot takes than with KVM; for estimates only."""
+        """Approximate length of a boot relative to KVM; for estimates only."""
         return {Accelerator.KVM: 1.0, Accelerator.TCG: 4.0}[self]
 
 
@@ -121,7 +121,7 @@ class DirectBoot:
 
 @dataclass(frozen=True, kw_only=True)
 class Forward:
-    """TCP connections to `host` on 127.0.0.1 go to the guest's port `guest`; host port 0 means: find a free one."""
+    """TCP forward from port `host` on 127.0.0.1 to the guest's port `guest`; host port 0 selects a free port."""
 
     host: int
     guest: int
@@ -138,7 +138,7 @@ class Forward:
 
 
 def parse_forward(text: str) -> Forward:
-    """Read `HOST:GUEST`, for example `8080:80`. Raises UsageError."""
+    """Parse `HOST:GUEST`, for example `8080:80`. Raises UsageError."""
     found = re.fullmatch(r"([0-9]{1,5}):([0-9]{1,5})", text.strip(" "))
     if not found:
         raise UsageError(
@@ -149,12 +149,12 @@ def parse_forward(text: str) -> Forward:
 
 
 def is_name(name: str) -> bool:
-    """Tell whether a machine can have this name."""
+    """Return True if a machine can have this name."""
     return _NAME.fullmatch(name) is not None
 
 
 def check_name(name: str) -> str:
-    """Return a machine's name if it is one. Raises UsageError."""
+    """Return the name if it is valid for a machine. Raises UsageError."""
     if not is_name(name):
         raise UsageError(
             f'"{printable(name)}" cannot be a machine\'s name: expected 1 to 32 of a-z, 0-9 and "-", no "-" at either end',
@@ -164,7 +164,10 @@ def check_name(name: str) -> str:
 
 
 def _check_ignition(text: str) -> None:
-    """Flatcar ignores a config that is no Ignition without a word, and the machine comes up without a way in."""
+    """Raise InputError for a config that is not Ignition.
+
+    Flatcar ignores such a config silently, and the machine comes up without a login.
+    """
     if not text:
         return
     try:
@@ -180,12 +183,13 @@ def _check_ignition(text: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class MachineSpec:
-    """What a machine is to be. `disk` is the read-only image below the machine's overlay; `ignition` is JSON text.
+    """The spec of a machine. `disk` is the read-only image under the machine's overlay; `ignition` is JSON text.
 
-    `label` names the image for people ("lab 4593.2.5"); `disk_gib` enlarges the first disk; `key_file` is a private key
-    of the person's own, used instead of flatkit's; `firmware` None is the architecture's usual one; `extra_images` are
-    disk images that become further disks, after the empty ones, and are only read. Raises UsageError for a value that no
-    machine can have, InputError for a config that is not Ignition.
+    `label` is the image's name for the user ("lab 4593.2.5"). `disk_gib` enlarges the first disk. `key_file` is the
+    user's own private key, used instead of flatkit's. `firmware` None selects the architecture's default.
+    `extra_images` are disk images that become further disks, after the empty ones, and are only read.
+
+    Raises UsageError for a value that no machine can have, InputError for a config that is not Ignition.
     """
 
     name: str
@@ -233,11 +237,11 @@ class MachineSpec:
 
     @property
     def extra_disks(self) -> int:
-        """How many disks it has besides the first one."""
+        """Number of disks besides the first one."""
         return len(self.extra_disks_gib) + len(self.extra_images)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready values; `spec_from_dict` reads them back."""
+        """Return JSON-ready values; `spec_from_dict` reads them back."""
         values = asdict(self)
         values["disk"] = str(self.disk)
         values["arch"] = self.arch.value
@@ -254,9 +258,10 @@ class MachineSpec:
 
 
 def spec_from_dict(values: Mapping[str, Any]) -> MachineSpec:
-    """The spec that `as_dict` wrote, in this version or another: a missing key has its default, an unknown one is ignored.
+    """Build a spec from the values that `as_dict` wrote, in this version or another.
 
-    Raises ValueError or TypeError for anything else.
+    A missing optional key has its default, and an unknown key is ignored. Raises ValueError or TypeError for anything
+    else.
     """
     boot = values.get("boot")
     if boot is not None and not isinstance(boot, Mapping):
@@ -291,7 +296,7 @@ def _boot(values: Mapping[str, Any]) -> DirectBoot:
 
 
 def forwards_from(values: Mapping[str, Any]) -> tuple[Forward, ...]:
-    """The forwards in JSON values. Raises ValueError or TypeError."""
+    """Read the forwards from JSON values. Raises ValueError or TypeError."""
     found = _list(values, "forwards")
     if not all(isinstance(forward, Mapping) for forward in found):
         raise TypeError('"forwards" has an entry that is not an object')
@@ -302,7 +307,7 @@ def forwards_from(values: Mapping[str, Any]) -> tuple[Forward, ...]:
 
 
 def text_from(values: Mapping[str, Any], key: str, default: str | None = None) -> str:
-    """The text at a key of JSON values, or the default for a key that is missing or null. Raises TypeError."""
+    """Return the text at a key of JSON values, or the default if the key is missing or null. Raises TypeError."""
     found = values.get(key)
     return default if found is None and default is not None else _text(found, key)
 

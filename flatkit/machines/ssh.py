@@ -1,7 +1,8 @@
-"""The only door to paramiko: waiting for a machine's SSH server, and running commands over a connection that is kept.
+"""Wrapper for paramiko: wait for a machine's SSH server, and run commands over a connection that is kept.
 
-"SSH ready" is the first line of the server's banner. It is looked at without being taken (MSG_PEEK), so that the very
-connection which proved readiness goes on to log in: a login costs an emulated machine more than a second.
+No other module imports paramiko. "SSH ready" is the first line of the server's banner. flatkit peeks at it without
+consuming it (MSG_PEEK), so that the same connection continues with the login. A login costs an emulated machine more
+than a second.
 """
 
 from __future__ import annotations
@@ -30,18 +31,19 @@ if TYPE_CHECKING:
     import paramiko
 
 _CHUNK = 32 * 1024
-# What a command says is kept in memory.
+# A command's output is kept in memory, up to this many bytes.
 _OUTPUT_MAX = 256 * 1024 * 1024
 _LOG = "flatkit.machines.ssh.transport"
-# A machine that panics under a command says no more; the one that has restarted refuses what is asked so often, in seconds.
+# Interval of keepalive requests, in seconds. A machine that panics during a command goes silent. After its restart it
+# refuses these requests, which ends the connection.
 _KEEP_ASKING = 3
-# While no server shows itself, this often is asked whether one still can, in seconds.
+# While no server answers, check at this interval that one still can, in seconds.
 _LOOK_AGAIN = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """What a command on a machine said; `seconds` is how long it ran, login not counted."""
+    """Output and status of a command on a machine; `seconds` is its run time without the login."""
 
     command: str
     stdout: str
@@ -51,14 +53,14 @@ class RunResult:
 
     @property
     def ok(self) -> bool:
-        """Whether the command ended with status 0."""
+        """True if the command ended with status 0."""
         return self.status == 0
 
     def __str__(self) -> str:
         return self.stdout + self.stderr
 
     def check(self) -> RunResult:
-        """This result, when the command succeeded. Raises CommandFailed."""
+        """Return this result if the command succeeded. Raises CommandFailed."""
         if not self.ok:
             said = lines_of((self.stderr or self.stdout).strip())
             raise CommandFailed(
@@ -69,25 +71,25 @@ class RunResult:
 
 
 def load_paramiko() -> ModuleType:
-    """Import paramiko without what it and its libraries tell its developers."""
+    """Import paramiko without the developer warnings and log messages of it and its libraries."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import paramiko as module
     log = logging.getLogger(_LOG)
     log.propagate = False
     if not log.handlers:
-        # Without a handler Python prints a dropped connection's traceback; the error that is raised tells it already.
+        # Without a handler, Python prints a dropped connection's traceback. The raised error already reports it.
         log.addHandler(logging.NullHandler())
     return module
 
 
 class _HandshakeFailed(MachineError):
-    """No session came about, though a server was there and nobody was refused."""
+    """Error for a session that was not established, though a server was there and refused nobody."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """Where a machine's SSH server is and who may be there: the host keys that its console showed."""
+    """Address of a machine's SSH server, with the user, the key, and the host keys that its console showed."""
 
     name: str
     port: int
@@ -98,11 +100,11 @@ class Endpoint:
 
     @property
     def alias(self) -> str:
-        """The host's name in known_hosts: ports change, the machine stays."""
+        """The host's name in known_hosts: ports change, the machine's name stays."""
         return f"flatkit-{self.name}"
 
     def argv(self, command: Sequence[str] = ()) -> list[str]:
-        """The plain `ssh` call that does the same; known_hosts must have been written."""
+        """Return the equivalent `ssh` command; known_hosts must exist before it runs."""
         options = {
             "UserKnownHostsFile": str(self.known_hosts),
             "GlobalKnownHostsFile": "/dev/null",
@@ -120,9 +122,9 @@ class Endpoint:
 
 
 class Connection:
-    """A connection to one machine: opened when needed, kept, opened again after it was dropped. Safe for threads.
+    """A connection to one machine: opened on first use, kept, and opened again after a drop. Thread-safe.
 
-    `check` is called now and then while no server answers, and raises MachineError when none ever will.
+    `check` is called at intervals while no server answers. It raises MachineError if none ever will.
     """
 
     def __init__(self, endpoint: Endpoint, *, check: Callable[[], None] | None = None) -> None:
@@ -134,7 +136,7 @@ class Connection:
         self._unused: weakref.finalize[..., Connection] | None = None
 
     def __del__(self) -> None:
-        # Handles on machines come and go in a notebook; their connections must not stay behind.
+        # Handles to machines come and go in a notebook; their connections must not stay behind.
         self.close()
 
     def adopt(self, connection: socket.socket) -> None:
@@ -142,11 +144,11 @@ class Connection:
         with self._lock:
             self._take_waiting(close=True)
             self._waiting = connection
-            # In a reference cycle (a traceback, say) __del__ may come after the socket's own end.
+            # In a reference cycle (a traceback, for example), __del__ may run after the socket is finalized.
             self._unused = weakref.finalize(self, connection.close)
 
     def close(self) -> None:
-        """Drop the connection; the next command opens another."""
+        """Close the connection; the next command opens another."""
         with self._lock:
             transport, self._transport = self._transport, None
             self._take_waiting(close=True)
@@ -163,7 +165,7 @@ class Connection:
         return connection
 
     def open(self, *, timeout: float = 60.0) -> paramiko.Transport:
-        """A logged-in transport. Raises MachineError when the server is not the machine's, or refuses the key."""
+        """Return a logged-in transport. Raises MachineError if the server is not the machine's, or refuses the key."""
         with self._lock:
             if self._transport is None or not self._transport.is_active():
                 if self._transport:
@@ -172,14 +174,15 @@ class Connection:
                 try:
                     self._transport = self._log_in(timeout)
                 except _HandshakeFailed:
-                    # paramiko measures its patience by the wall clock: one that jumped ends a handshake that went well.
+                    # paramiko measures its timeouts by the wall clock. A clock that jumped ends a handshake that went
+                    # well.
                     if time.monotonic() - began > timeout / 2:
                         raise
                     self._transport = self._log_in(timeout)
             return self._transport
 
     def pin(self, *, timeout: float = 60.0) -> None:
-        """See to it that known_hosts holds the machine's key, for the plain `ssh` program."""
+        """Make sure that known_hosts contains the machine's key, for the plain `ssh` program."""
         if not self.endpoint.known_hosts.exists():
             self.open(timeout=timeout)
 
@@ -190,10 +193,10 @@ class Connection:
         timeout: float | None = None,
         on_output: Callable[[str], None] | None = None,
     ) -> RunResult:
-        """Run a command line by the user's shell there and return what it said, whatever its status.
+        """Run a command line with the user's shell on the machine, and return its result, whatever its status.
 
-        Raises WaitTimeout after `timeout` seconds, MachineError when the connection fails. A command is never run
-        twice: a connection that was dropped before it began is opened again, one that drops meanwhile is an error.
+        Raises WaitTimeout after `timeout` seconds, MachineError if the connection fails. A command never runs twice. A
+        connection that was dropped before the command began is opened again. A drop during the command is an error.
         """
         channel = self._channel()
         began = time.monotonic()
@@ -209,14 +212,14 @@ class Connection:
         finally:
             channel.close()
         if status == -1:
-            # No status: the command was ended by a signal there, or the connection is gone.
+            # No status: a signal ended the command, or the connection is gone.
             if not self.is_active:
                 raise self._dropped(command, "it closed without a status")
             status = 255
         return RunResult(command=command, stdout=stdout, stderr=stderr, status=status, seconds=time.monotonic() - began)
 
     def open_shell(self, *, columns: int, rows: int) -> paramiko.Channel:
-        """A login shell with a terminal of this size. Raises MachineError."""
+        """Open a login shell with a terminal of this size. Raises MachineError."""
         channel = self._channel()
         try:
             channel.get_pty("xterm-256color", columns, rows)
@@ -228,7 +231,7 @@ class Connection:
 
     @property
     def is_active(self) -> bool:
-        """Whether somebody is logged in, or about to be on a connection that is there."""
+        """True if the connection is logged in, or has a socket that is ready for the login."""
         if self._waiting is not None:
             return True
         transport = self._transport
@@ -292,7 +295,7 @@ class Connection:
         except MachineError:
             transport.close()
             raise
-        except Exception as error:  # noqa: BLE001  (what another side sends makes paramiko raise anything)
+        except Exception as error:  # noqa: BLE001  (data from the other side can make paramiko raise anything)
             transport.close()
             raise _HandshakeFailed(
                 f'no SSH session with "{endpoint.name}" came about: {printable(error) or "it was closed"}',
@@ -356,7 +359,7 @@ def _collect(
     parts: dict[str, list[str]] = {"out": [], "err": []}
     # A chunk may end in the middle of a character.
     decoders = {name: codecs.getincrementaldecoder("utf-8")("replace") for name in parts}
-    # Both streams share one notification; a short timeout on it lets a deadline be kept without a thread.
+    # Both streams share one notification. A short timeout on it allows a deadline without a thread.
     channel.settimeout(0.0)
     size = 0
     while True:

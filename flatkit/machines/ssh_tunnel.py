@@ -1,7 +1,7 @@
-"""The line to a machine on another host: its ports lead there, and its console comes here.
+"""SSH tunnel to a machine on another host: its ports lead there, and its console arrives here.
 
-One `ssh` in the background for each machine, found again by its control socket, also by the next flatkit: it outlives the
-program that opened it, as the machine does. When it was cut, the next one who needs it opens it again.
+Each machine has one `ssh` in the background, which its control socket identifies. It outlives the program that opened
+it, as the machine does, and the next flatkit finds it. If it was cut, the next use opens it again.
 """
 
 from __future__ import annotations
@@ -20,22 +20,24 @@ from flatkit.machines.store import Folder, holding, write_atomically
 from flatkit.run import run
 from flatkit.untrusted import is_number
 
-# Where QEMU listens on the other host: the same numbers as here, and never in the way of a program of that host's own.
+# Address where QEMU listens on the other host. Ports have the same numbers as here, without conflicts with programs of
+# that host.
 THERE = "127.0.0.2"
 
 _EXIT_SECONDS = 5.0
 _PORTS_MAX = 64 * 1024
 _TAKEN = re.compile(r"bind \[127\.0\.0\.1\]:(\d+): Address already in use|cannot listen to port: (\d+)")
-# `-f`: it returns when the forwards are there. The shell lets the console's text go to a file, and nothing hold on to us.
+# `-f`: ssh returns when the forwards are ready. The shell redirects the console's text to a file, so that nothing keeps
+# our own streams open.
 _BEGIN = 'umask 077; out="$1" said="$2"; shift 2; exec "$@" </dev/null >>"$out" 2>"$said"'
-# The reader ends with the connection: `cat` sees the end of what it reads then.
+# The reader ends with the connection.
 _FOLLOW = 'tail -c "+$1" -F "$2" 2>/dev/null'
 _SIZE = 'stat -c %s "$1" 2>/dev/null || echo 0'
 
 
 @dataclass(frozen=True, kw_only=True)
 class SshTunnel:
-    """The line to the machine of a folder; `console` is where its console lies on the other host."""
+    """Tunnel to the machine of a folder; `console` is the path of its console on the other host."""
 
     host: RemoteHost
     folder: Folder
@@ -43,22 +45,25 @@ class SshTunnel:
 
     @property
     def is_open(self) -> bool:
-        """Whether it leads there now."""
+        """True if the tunnel is open now."""
         return (self.folder.path / "line").exists() and self._tell("check") == 0
 
     def open(self, forwards: Sequence[Forward]) -> None:
-        """Open it, unless it is open with these ports. Raises HostError, MachineError for a port that is taken."""
+        """Open the tunnel, unless it is open with these ports.
+
+        Raises HostError, MachineError for a port that is taken.
+        """
         wanted = " ".join(str(forward) for forward in forwards)
         with holding(self.folder.path / ".line.lock", what="the line to it", wait=30.0):
             if self.is_open and self._ports_of_line() == wanted:
                 return
-            # Of one that died without a word the socket is left, and no other could be made.
+            # An ssh that died silently leaves its socket, and no other ssh could create it.
             self.close()
             said = self.host.run(_SIZE, self.console).stdout.strip()
             there = int(said) if is_number(said) else 0
             here = self.folder.console.stat().st_size if self.folder.console.exists() else 0
             if there > here:
-                # What was said meanwhile is here when this returns, not soon after.
+                # Earlier output is complete when this returns, not soon after.
                 self._begin(self.host.argv('tail -c "+$1" "$2"', str(here + 1), self.console))
             self._connect(forwards, begin=there + 1)
             write_atomically(self._ports, wanted, mode=0o600)
@@ -77,13 +82,13 @@ class SshTunnel:
             return
         text = said.read_text(errors="replace")
         if found := _TAKEN.search(text):
-            # In QEMU's own words for the same, which are known where another port is chosen.
+            # QEMU's own words for the same error, which the code that chooses another port recognises.
             rule = f"host forwarding rule 'tcp:127.0.0.1:{found[1] or found[2]}-'"
             raise MachineError(f"{rule} cannot be set up: the port is taken on this host", hint="flatkit up again")
         raise self.host.unreachable(text)
 
     def lend(self, port: int) -> None:
-        """Let guests there reach a server on this host's port, as those here do. Raises HostError."""
+        """Let guests on that host reach a server on this host's port, as guests here do. Raises HostError."""
         argv = [*self.host.ssh, "-S", self._socket, "-O", "forward", "-R", f"127.0.0.1:{port}:127.0.0.1:{port}"]
         done = run([*argv, "--", self.host.target], check=False, timeout=30)
         if done.status:
@@ -93,14 +98,14 @@ class SshTunnel:
             )
 
     def close(self) -> None:
-        """Take it down; nothing happens when it is not there."""
+        """Close the tunnel, if there is one."""
         socket = self.folder.path / "line"
         if not socket.exists():
             return
         self._tell("exit")
         deadline = time.monotonic() + _EXIT_SECONDS
         while socket.exists() and time.monotonic() < deadline:
-            # It says yes before it is gone: who opened it again meanwhile would be told that it is there.
+            # ssh confirms before it is gone. Opening the tunnel meanwhile would find the old one.
             time.sleep(0.02)
         socket.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""States of a domain, in flatkit's words. Pure: libvirt's binding is handed in."""
+"""States of a domain, in flatkit's terms. Pure: libvirt's binding is passed in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import ModuleType
 
 
 class DomainState(str, Enum):
-    """The state of a domain; UNDEFINED when libvirt has none of that name."""
+    """State of a domain; UNDEFINED if libvirt has no domain of that name."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -21,13 +21,13 @@ class DomainState(str, Enum):
 
     @property
     def is_active(self) -> bool:
-        """Whether a QEMU process exists for it."""
+        """True if a QEMU process exists for the domain."""
         return self in {DomainState.RUNNING, DomainState.PAUSED}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """A domain's state, and in words how it came to it; `passing` when it will leave that state by itself."""
+    """A domain's state, with the reason in words; `passing` if it will leave that state by itself."""
 
     state: DomainState
     reason: str = ""
@@ -35,14 +35,14 @@ class Status:
 
     @property
     def ending(self) -> str:
-        """Of a domain that does not run: why."""
+        """The reason why a domain does not run."""
         if self.state is DomainState.UNDEFINED:
             return "its domain was removed from outside"
         return self.reason or f"its domain is {self.state}"
 
 
 def parse_state(libvirt: ModuleType, state: int, reason: int) -> Status:
-    """The state and its reason, as numbers of libvirt's."""
+    """Translate libvirt's numbers for a state and its reason."""
     states = {
         libvirt.VIR_DOMAIN_RUNNING: DomainState.RUNNING,
         libvirt.VIR_DOMAIN_BLOCKED: DomainState.RUNNING,

@@ -1,4 +1,4 @@
-"""What flatkit keeps about a machine on disk: one folder each, with a record that is written whole or not at all.
+"""Files of the machines: one folder each, with a record that is written completely or not at all.
 
 <state>/machines/<name>/  machine.json  overlay.qcow2  disk1.qcow2 ...  config.ign
                           console.log  hostkeys.json  known_hosts  checkpoints/NAME.json
@@ -32,7 +32,10 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def owner_id() -> str:
-    """Eight hex digits that stand for this host's state folder: two folders, or two hosts, never touch each other's."""
+    """Return eight hex digits that identify this host's state folder.
+
+    Two folders, or two hosts, never touch each other's machines.
+    """
     host = _host_id()
     return hashlib.sha256(f"{host}:{paths.state_dir()}".encode()).hexdigest()[:8]
 
@@ -46,9 +49,9 @@ def _host_id() -> str:
 
 
 def make_folder(path: Path, *, private: bool = False) -> Path:
-    """Make a folder that QEMU can enter: for root it runs as libvirt's own user. A private one is for its owner alone.
+    """Create a folder that QEMU can enter; a private one is for its owner only.
 
-    Raises HostError, also for a full disk.
+    If flatkit runs as root, QEMU runs as libvirt's own user. Raises HostError, also for a full disk.
     """
     mode = 0o711 if os.geteuid() == 0 else 0o700
     with saying_disk_full(path):
@@ -58,7 +61,7 @@ def make_folder(path: Path, *, private: bool = False) -> Path:
                     with suppress(FileExistsError):
                         folder.mkdir(mode=0o700)
                         if not (private and folder == path):
-                            # mkdir obeys the umask, which may keep everyone out.
+                            # mkdir applies the umask, which may keep everyone out.
                             folder.chmod(mode)
             if not path.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
@@ -73,22 +76,22 @@ def make_folder(path: Path, *, private: bool = False) -> Path:
 
 
 def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Write a file so that a reader sees the old text or the new, and a crash leaves one of them.
+    """Write a file so that a reader sees the old text or the new one, and a crash leaves one of them.
 
-    Raises OSError, and HostError when the disk is full.
+    Raises OSError, and HostError if the disk is full.
     """
     write_bytes_atomically(path, text.encode(), mode=mode)
 
 
 def write_bytes_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """The same with bytes."""
+    """Write bytes as `write_atomically` writes text."""
     with saying_disk_full(path.parent):
         write_atomic(path, data, mode=mode)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Folder:
-    """A machine's folder. Its files may or may not be there."""
+    """A machine's folder. Its files may be missing."""
 
     path: Path
 
@@ -99,7 +102,7 @@ class Folder:
 
     @property
     def console(self) -> Path:
-        """The serial console, from the first byte."""
+        """The output of the serial console, from the first byte."""
         return self.path / "console.log"
 
     @property
@@ -109,26 +112,26 @@ class Folder:
 
     @property
     def known_hosts(self) -> Path:
-        """The pinned host key, in the words of OpenSSH."""
+        """The pinned host key, in OpenSSH's format."""
         return self.path / "known_hosts"
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of what is known about its checkpoints; their contents lie inside the disks."""
+        """The folder of the checkpoint metadata; the checkpoints themselves are inside the disks."""
         return self.path / "checkpoints"
 
     def files(self, spec: MachineSpec) -> DomainFiles:
-        """Where the domain's files lie."""
+        """Return the paths of the domain's files."""
         extra = tuple(self.path / f"disk{number}.qcow2" for number in range(1, spec.extra_disks + 1))
         ignition = self._config if spec.ignition else None
         return DomainFiles(overlay=self._overlay, console=self.console, ignition=ignition, extra_disks=extra)
 
     def exists(self) -> bool:
-        """Whether anything is there, whole or not."""
+        """Return True if the folder exists, complete or not."""
         return self.path.is_dir()
 
     def save(self, record: Record) -> Record:
-        """Write the record."""
+        """Write the record, and return it."""
         write_atomically(self._record, json.dumps(record.as_dict(), indent=2) + "\n", mode=0o600)
         return record
 
@@ -137,7 +140,7 @@ class Folder:
         return self.save(replace(record, **changes))
 
     def find(self) -> Record | None:
-        """The record, or None for a folder without one: the leftover of a crash. Raises RecordBroken."""
+        """Return the record; None for a folder without one, which a crash left. Raises RecordBroken."""
         record = read_record(self._record, self._config)
         if record is None and self._overlay.exists():
             # A record is written before the disk, and removed after it.
@@ -148,21 +151,21 @@ class Folder:
         return record
 
     def peek(self) -> Record | None:
-        """The record, None also when it cannot be read."""
+        """Return the record; None also if it cannot be read."""
         try:
             return self.find()
         except RecordBroken:
             return None
 
     def get(self) -> Record:
-        """The record. Raises MachineNotFound, RecordBroken."""
+        """Return the record. Raises MachineNotFound, RecordBroken."""
         record = self.find()
         if record is None:
             raise MachineNotFound(f'there is no machine named "{self.name}"', hint="flatkit list")
         return record
 
     def remove(self) -> None:
-        """Remove the folder with all in it, the record last. Raises OSError."""
+        """Remove the folder with its contents, the record last. Raises OSError."""
         if self.path.is_symlink():
             raise OSError(errno.ELOOP, "it is a symbolic link")
         with suppress(FileNotFoundError):
@@ -188,12 +191,15 @@ class Folder:
 
 
 def folder_of(name: str) -> Folder:
-    """The folder of a machine; nothing is made. Raises UsageError for a name that is none."""
+    """Return the folder of a machine without creating it. Raises UsageError for an invalid name."""
     return Folder(path=paths.machines_dir() / check_name(name))
 
 
 def folders() -> list[Folder]:
-    """Every machine's folder, by name; what has a name that no machine can have is not flatkit's. Raises HostError."""
+    """Return every machine's folder, by name. Raises HostError.
+
+    A folder whose name is invalid for a machine is not flatkit's.
+    """
     there = paths.machines_dir()
     try:
         found = sorted(path for path in there.iterdir() if is_name(path.name) and path.is_dir())
@@ -208,7 +214,7 @@ def folders() -> list[Folder]:
 
 
 def taken_ports() -> set[int]:
-    """The host ports that machines have, running or not."""
+    """Return the host ports of all machines, running or not."""
     records = (folder.peek() for folder in folders())
     return {forward.host for record in records if record for forward in record.forwards}
 
@@ -217,7 +223,7 @@ def taken_ports() -> set[int]:
 def locked(name: str, *, wait: float = 5.0, cancel: threading.Event | None = None) -> Iterator[None]:
     """Hold a machine's lock against other threads and programs.
 
-    Raises MachineError when another holds on to it for longer than `wait` seconds, Cancelled.
+    Raises Cancelled, and MachineError if another program holds the lock for longer than `wait` seconds.
     """
     lock = paths.machines_dir() / f".{check_name(name)}.lock"
     with holding(lock, what=f'the machine "{name}"', wait=wait, cancel=cancel):
@@ -225,13 +231,14 @@ def locked(name: str, *, wait: float = 5.0, cancel: threading.Event | None = Non
             yield
         finally:
             if not folder_of(name).exists():
-                # Nothing of a removed machine stays. Who waits for this file sees that it is gone, and makes another.
+                # Nothing of a removed machine stays. A program that waits for this file sees that it is gone, and
+                # creates another.
                 lock.unlink(missing_ok=True)
 
 
 @contextmanager
 def holding(path: Path, *, what: str, wait: float, cancel: threading.Event | None = None) -> Iterator[None]:
-    """Hold a lock file. Raises MachineError, Cancelled."""
+    """Hold a lock file. Raises MachineError, HostError, Cancelled."""
     import filelock
 
     make_folder(path.parent)
@@ -260,14 +267,14 @@ def holding(path: Path, *, what: str, wait: float, cancel: threading.Event | Non
 
 
 def check_cancel(cancel: threading.Event | None) -> None:
-    """Raise Cancelled once the person has asked for it."""
+    """Raise Cancelled once the user has asked for it."""
     if cancel is not None and cancel.is_set():
         raise Cancelled("cancelled")
 
 
 @contextmanager
 def saying_disk_full(folder: Path) -> Iterator[None]:
-    """Turn the host's "no space left" into an error with a way out."""
+    """Turn the host's "no space left" into a HostError with a hint."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Follows a boot line by line: which phase it is in, since when, what went wrong, from which slot."""
+"""Follow a boot line by line: its current phase, since when, what failed, and its slot."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from flatkit.machines.failures import Failure, find_failure, find_restart
 from flatkit.machines.hearing import heard
 from flatkit.machines.phases import PHASES, RESTARTS, Phase, find_phase, order_of, remaining
 
-# Any kernel says which slot it is from: by its file's name, or by Flatcar's fixed GUIDs of USR-A and USR-B.
+# Any kernel shows its slot: by its file's name, or by Flatcar's fixed GUIDs of USR-A and USR-B.
 _COMMAND_LINE = "ommand line: "
 _SLOT = re.compile(
     r"\bBOOT_IMAGE=\S*/vmlinuz-([ab])\b|"
     r"PARTUUID=(?:(7130c94a-213a-4e5a-8e26-6cce9662f132)|(e03dd35c-7c2d-4a47-b3fe-27f15780a57c))"
 )
 _STAMP = re.compile(r"^\[ *([0-9]{1,9})\.[0-9]{6}\]")
-# A kernel's clock that stood at this many seconds and is back below the other: the machine boots once more.
+# If a kernel's clock reached the first number of seconds and is back below the second, the machine boots again.
 _RAN, _BACK = 5, 2
 
 
 class Timeline:
-    """Follows a boot line by line and tells an observer which phase it is in.
+    """Follower of a boot's console lines, which reports the current phase to an observer.
 
-    A phase ends where the next one begins. A boot that begins again (a panic, a fallback to the other slot) begins
-    again here too. `failure` is what the present boot has shown, `failed_boots` counts those that showed one,
-    `will_restart` is set once the kernel has said so, and `restart_delay` is after how many seconds. `symptom` is the
-    last trouble that a boot may survive.
+    A phase ends where the next one begins. If a boot begins again (a panic, a fallback to the other slot), the timeline
+    begins again too. `failure` is the failure that the current boot has shown. `failed_boots` counts the boots that
+    showed one. `will_restart` is set once the machine has announced a restart, `restart_delay` is its delay in seconds.
+    `symptom` is the last problem that a boot may survive.
     """
 
     def __init__(
@@ -50,34 +50,34 @@ class Timeline:
 
     @property
     def phase(self) -> str:
-        """The phase that runs now, "" before the start and after the end."""
+        """Name of the current phase; "" before the start and after the end."""
         return self._phase.name if self._phase else ""
 
     @property
     def title(self) -> str:
-        """The same in words."""
+        """Title of the current phase."""
         return self._phase.title if self._phase else "not begun"
 
     @property
     def typical(self) -> float:
-        """How long the present phase usually takes, in seconds; 0 when not known."""
+        """Usual length of the current phase, in seconds; 0 if unknown."""
         return self._typical(self._phase) if self._phase else 0.0
 
     def elapsed(self, now: float) -> float:
-        """Seconds since the present phase began."""
+        """Return the seconds since the current phase began."""
         return max(0.0, now - self._began) if self._phase else 0.0
 
     def remaining(self, now: float) -> float:
-        """About how many seconds the boot still takes."""
+        """Estimate the seconds that the boot still takes."""
         usual = self._usual or None
         return remaining(self.phase, self.elapsed(now), emulated=self._emulated, usual=usual, first=self._first)
 
     def start(self, at: float | None = None) -> None:
-        """Power on: the firmware runs."""
+        """Begin at power-on, with the firmware."""
         self._begin(PHASES[0], time.monotonic() if at is None else at)
 
     def feed(self, text: str, at: float) -> None:
-        """Take in a line of the console."""
+        """Process a line of the console."""
         phase = find_phase(text, here=self.phase)
         if phase is None and self._clock_went_back(text):
             phase = next(known for known in PHASES if known.name == "kernel")
@@ -89,13 +89,13 @@ class Timeline:
         if text.strip():
             self.last_line = text.strip()
         self._judge(text)
-        # The last words count, as they did for the greedy pattern of one search.
+        # The last match counts, as with the greedy pattern of a single search.
         slots = list(_SLOT.finditer(heard(text).partition(_COMMAND_LINE)[2]))
         if slots:
             self._take_slot(slots[-1][1] or ("a" if slots[-1][2] else "b"))
 
     def finish(self, *, ok: bool = True, at: float | None = None) -> None:
-        """The boot is over: the machine is ready, or has failed. Another one may begin later."""
+        """End the boot: the machine is ready, or has failed. Another boot may begin later."""
         self._end(ok=ok, at=at)
         self._is_over = True
 
@@ -113,7 +113,7 @@ class Timeline:
 
     def _judge(self, text: str) -> None:
         failure = find_failure(text)
-        # The first pattern tells the cause; what follows it (a shell, a panic) is only the consequence.
+        # The first pattern shows the cause; what follows it (a shell, a panic) is only the consequence.
         if failure and failure.final and self.failure is None:
             self.failure = failure
             self.failed_boots += 1
@@ -129,7 +129,7 @@ class Timeline:
         self.failure, self.symptom, self.will_restart = None, None, False
 
     def _clock_went_back(self, text: str) -> bool:
-        """Whether the kernel's own clock began anew, told by two lines in a row: its first lines may have been lost."""
+        """Return True if the kernel's clock restarted, shown by two lines in a row: its first lines may have been lost."""
         stamp = _STAMP.match(text)
         if not stamp:
             return False
@@ -146,7 +146,7 @@ class Timeline:
         self.slot = slot
 
     def _is_anew(self, phase: Phase) -> bool:
-        """Whether this phase, one of those that a boot begins with, comes after something later."""
+        """Return True if this phase begins another boot: it comes after a later phase, a failure or the end."""
         return self._is_over or bool(self.failure) or order_of(phase.name) < order_of(self.phase)
 
     def _typical(self, phase: Phase) -> float:
