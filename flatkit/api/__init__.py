@@ -1,7 +1,7 @@
-"""The facade of notebook and command line: joins config, image and machine.
+"""The facade for the notebook and the command line: it joins config, image and machine.
 
-A config flows through here: text -> report and Ignition -> flatkit's key added -> the spec that the image's Ignition reads
--> a machine.
+A config flows through here: text -> report and Ignition -> flatkit's key added -> the spec that the image's Ignition
+reads -> a machine.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def stage(
     guest: Machine | None = None,
     reuse: bool = False,
 ) -> AbstractContextManager[LocalStage]:
-    """A place to play demos on for real; its machines are gone when the `with` block ends (unless `keep`).
+    """Return a stage that plays demos for real; the `with` block removes its machines at the end (unless `keep`).
 
-    `guest` is a machine of a person's own to play on; with `reuse` several demos are played there, one after the other.
+    `guest` is a machine of the user's to play on. With `reuse` several demos are played there, one after the other.
     """
     from flatkit.api.demo_env import open_stage
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """A person's config as Ignition: `name` is the file's name, `text` the source, `warnings` what was noticed about it.
+    """A user's config as Ignition: `name` is the file's name, `text` the source, `warnings` the warnings about it.
 
-    `provenance` leads from the Ignition back to the Butane text; None for a config that was Ignition from the start.
+    `provenance` leads from the Ignition back to the Butane text. It is None for a config that was Ignition from the
+    start.
     """
 
     name: str
@@ -28,14 +29,14 @@ class Config:
     provenance: Provenance | None = field(default=None, compare=False, repr=False)
 
 
-# What a machine gets without a config: user core and flatkit's key alone.
+# The config of a machine without one: only the user core with flatkit's key.
 NO_CONFIG = Config(name="", text="", ignition={"ignition": {"version": "3.3.0"}})
 
 
 def read_config(path: str | Path, *, files_dir: Path | None = None) -> Config:
     """Read a Butane (`.bu`) or Ignition (`.ign`) file.
 
-    Raises InputError when the file cannot be read or is of another kind, ConfigFaults when it has faults.
+    Raises InputError when the file cannot be read or is of another kind, ConfigFaults when the config has errors.
     """
     file = Path(path).expanduser()
     try:
@@ -49,7 +50,7 @@ def read_config(path: str | Path, *, files_dir: Path | None = None) -> Config:
 
 
 def parse_config(data: bytes | str, *, name: str, files_dir: Path | None = None) -> Config:
-    """Judge and translate a config's text; `.ign` in the name means Ignition, anything else Butane. Raises as read_config."""
+    """Validate and translate a config's text; `.ign` in the name means Ignition, all else Butane. Raises as `read_config`."""
     from flatkit.butane.detect import Format, detect_format
     from flatkit.butane.source.document import Document
 

@@ -23,16 +23,18 @@ from flatkit.run import run
 from flatkit.steps import Boot, Demo
 
 _PATIENCE = 300.0
-# So long a machine that has booted may take to its first answer.
+# How long a booted machine may take until it first answers.
 _LOGIN = 120.0
 
 
 class LocalStage:
-    """Carries out a demo's commands. `machines` are those that the demo has, the last one last.
+    """Runs a demo's commands. `machines` are the demo's machines, in the order of their boots.
 
-    `configs` is the folder of a demo that is not flatkit's own; else the examples are taken. With `guest` the demo is played on
-    that machine, one of the user's: it is left as it is in the end. With `reuse` several demos are played one after the other,
-    each begun with `begin`: a machine that an earlier one has made goes back to its checkpoint `fresh`, and is not created again.
+    `configs` is the folder of a demo that is not part of flatkit; otherwise the examples are used.
+
+    With `guest` the demo is played on that machine of the user's, which is kept at the end. With `reuse` several demos
+    are played in turn, each started with `begin`. A machine from an earlier demo then goes back to its checkpoint
+    `fresh` instead of being created again.
     """
 
     def __init__(
@@ -52,20 +54,20 @@ class LocalStage:
         self.servers = Servers()
         self._folder: Path | None = None
         self._is_lab: bool | None = None
-        # By the name that the demo gives it; what was made from which `Boot`, by any demo of this stage.
+        # Keyed by the name in the demo; then every machine of this stage with the `Boot` that made it, from any demo.
         self._named: dict[str, Machine] = {}
         self._made: dict[Boot, Machine] = {}
-        # By a machine's own name: where its console stood when it answered after its last restart.
+        # Keyed by the machine's own name: its position in the console when it answered after its last restart.
         self._answered: dict[str, int] = {}
         self.timeline = Timeline()
 
     def begin(self) -> None:
-        """Another demo begins: the machines of the one before it are at its service, and are not its own yet."""
+        """Begin another demo: it may reuse the earlier demos' machines, but starts with none."""
         self._named = {}
         self.timeline = Timeline()
 
     def let_go(self, later: Sequence[Demo]) -> None:
-        """Remove the machines that none of these demos will boot: an idle one still takes from the processor."""
+        """Remove the machines that none of these demos boots: an idle machine still uses the processor."""
         from flatkit.demos import get_demo
 
         boots = [step.boot for demo in later for step in demo.steps if step.boot]
@@ -75,15 +77,15 @@ class LocalStage:
 
     @property
     def machines(self) -> list[Machine]:
-        """The machines of the demo that is played, the last one last."""
+        """The machines of the current demo, in the order of their boots."""
         return list(self._named.values())
 
     # Machines
 
     def boot(self, boot: Boot, observer: Observer) -> str:
-        """Boot one of the examples, or start a machine again that is there.
+        """Boot one of the examples, or start an existing machine again.
 
-        A machine that an earlier run kept is replaced, so that the demo starts afresh.
+        A machine kept by an earlier run is replaced, so that the demo starts from the beginning.
         """
         if boot.again:
             machine = self._find(boot.machine)
@@ -115,14 +117,14 @@ class LocalStage:
         return f'the machine "{boot.machine}" is ready, {upped.timeline.total:.1f} s after its config was read'
 
     def adopt(self, boot: Boot) -> None:
-        """Take over the machine that an earlier run booted, as it is. Raises MachineError when it does not run."""
+        """Take over the machine that an earlier run booted, unchanged. Raises MachineError when it does not run."""
         machine = self._guest or Machine(boot.machine)
         if machine.state is not MachineState.RUNNING:
             raise MachineError(f'the machine "{machine.name}" of the earlier run does not run any more')
         self._named[boot.machine] = machine
 
     def _go_on_after(self, boot: Boot, observer: Observer) -> str:
-        """Take the machine as that demo leaves it; where it is not there, play the demo first. Raises MachineError."""
+        """Use the machine as that demo leaves it; if there is none, play the demo first. Raises MachineError."""
         from flatkit.demos import get_demo
         from flatkit.demos.runner import play
 
@@ -141,12 +143,12 @@ class LocalStage:
         return f'the machine "{self._find(boot.machine).name}" is ready: the demo "{demo.name}" took {seconds:.0f} s'
 
     def _is_at_end_of(self, demo: Demo) -> bool:
-        """True when every check since the demo's last boot passes now."""
+        """Return True when every check since the demo's last boot passes now."""
         begin = max(number for number, step in enumerate(demo.steps) if step.boot or step.reboots)
         looks = [(step, step.fact) for step in demo.steps[begin:] if step.fact]
         try:
             return all(step.check(fact.parse(self.guest(fact.ask, step.machine))).ok for step, fact in looks)
-        except MachineError:  # it does not run, or has no slots to tell of
+        except MachineError:  # it does not run, or has no slots to report
             return False
 
     def _find(self, name: str) -> Machine:
@@ -158,7 +160,7 @@ class LocalStage:
 
     @property
     def is_lab(self) -> bool:
-        """True when the machines run the lab image. Raises ImageError, UsageError for an image that there is not."""
+        """True when the machines run the lab image. Raises ImageError, or UsageError for an image that does not exist."""
         return self._looked_up(Observer())
 
     def _looked_up(self, observer: Observer) -> bool:
@@ -172,7 +174,7 @@ class LocalStage:
         return self._is_lab
 
     def _image_of(self, channel: str, observer: Observer) -> str:
-        """The value of `--image` for a channel, beside the demo's own image."""
+        """Return the value of `--image` for a channel, based on the demo's own image."""
         if not self._looked_up(observer):
             return channel
         return "lab" if channel == "stable" else f"lab-{channel}"
@@ -181,7 +183,7 @@ class LocalStage:
 
     @property
     def folder(self) -> Path:
-        """The folder in which host commands run: one of its own, with the examples in it."""
+        """The folder in which host commands run: it belongs to the stage and has the examples in it."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="flatkit-demo-"))
             self._undo.callback(shutil.rmtree, self._folder, ignore_errors=True)
@@ -197,13 +199,13 @@ class LocalStage:
         return done.stdout + done.stderr
 
     def guest(self, command: str, machine: str = "") -> str:
-        """Type a command on the machine of that name, or on the one that was booted last. Raises MachineError."""
+        """Type a command on the machine of that name, or on the one booted last. Raises MachineError."""
         return str(self._find(machine).run(command, timeout=_PATIENCE))
 
     def reboot(self, command: str, observer: Observer, machine: str = "", *, by_itself: bool = False) -> str:
         """Type a command that restarts the machine, and wait until it answers again. Raises MachineError.
 
-        Of a restart `by_itself` the console is read from where the machine last answered after one.
+        For a restart `by_itself` the console is read from the point where the machine last answered after a restart.
         """
         found = self._find(machine)
         mark = found.console_size
@@ -213,7 +215,7 @@ class LocalStage:
         try:
             said = str(found.run(command, timeout=_PATIENCE))
         except MachineError as error:
-            # Some restart so quickly that the answer is cut off; what counts is the boot that follows.
+            # Some machines restart so quickly that the answer is cut off. Only the boot that follows matters.
             observer.notify(Said(text=error.message))
         found.wait_for_boot(since=mark, observer=observer, cancel=self._cancel)
         self._answered[found.name] = found.console_size
@@ -221,9 +223,11 @@ class LocalStage:
         return f'{said}the machine "{found.name}" has restarted, and answers again'
 
     def fill(self, command: str) -> str:
-        """Replace the placeholders: `{portN}`, the host port that leads to the guest's port N; `{server}`, the update
-        server's URL; `{extensions}`, where the stage's extensions are; `{beta}` and the like, the image of that channel; and
-        the demo's name of a machine that is another's.
+        """Replace the placeholders in a command.
+
+        They are `{portN}`, the host port that leads to the guest's port N; `{server}`, the update server's URL;
+        `{extensions}`, the place of the stage's extensions; `{beta}` and other channels, the image of that channel; and
+        the demo's name of a machine that has another name here.
         """
         if "{extensions}" in command:
             command = command.replace("{extensions}", self.servers.offer_extensions(self.folder))
@@ -241,8 +245,9 @@ class LocalStage:
     # Updates
 
     def offer(self, offers: tuple[tuple[str, str], ...], observer: Observer) -> None:
-        """Let an update server of this stage offer these releases of the lab image, and nothing else; where the machines run
-        Flatcar, take the server that was named. Raises ImageError, HostError.
+        """Let this stage's update server offer exactly these releases of the lab image.
+
+        Where the machines run Flatcar, the server that the user named is used instead. Raises ImageError, HostError.
         """
         if self._looked_up(observer):
             self.servers.offer(dict(offers), self.folder, observer)
@@ -254,11 +259,11 @@ class LocalStage:
 
     @property
     def image(self) -> str:
-        """The badge of the image that was booted; "" where nothing was."""
+        """The badge of the booted image; "" before the first boot."""
         return self.machines[-1].spec.label if self._named else ""
 
     def close(self) -> None:
-        """End the servers, and remove the machines unless they are to be kept; one of the user's stays."""
+        """Stop the servers, and remove the machines unless they are to be kept. A machine of the user's stays."""
         self.servers.close()
         self._undo.close()
         if not self._keep:
@@ -267,13 +272,13 @@ class LocalStage:
 
 
 class _OnlySays(Observer):
-    """Forward the progress of a boot and its messages; the steps of a demo inside a step become one line each."""
+    """Forwards the progress and messages of a boot; each step of a demo inside a step becomes one line."""
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
 
     def notify(self, event: Event) -> None:
-        """Pass it on."""
+        """Forward the event."""
         if isinstance(event, StepStarted):
             event = Said(text=f"{event.demo} {event.number}/{event.total}: {event.title}")
         if not isinstance(event, StepOutput | StepEnded):
@@ -290,7 +295,7 @@ def open_stage(
     guest: Machine | None = None,
     reuse: bool = False,
 ) -> Iterator[LocalStage]:
-    """A stage that is cleared away when the `with` block ends."""
+    """Open a stage that is cleaned up when the `with` block ends."""
     local = LocalStage(image=image, keep=keep, cancel=cancel, configs=configs, guest=guest, reuse=reuse)
     try:
         yield local

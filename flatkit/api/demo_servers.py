@@ -1,8 +1,8 @@
 """The servers that demos need on this host: one for updates, one for extensions, each started on first use.
 
-Flatcar's payloads are large and not flatkit's to make. So a machine of a Flatcar image asks a server that has them: a pack that
-was made with `--channel` and is being served. What it offers must be newer than what the machine runs: boot an older version
-(`--image VERSION`), or promote beta to stable there first.
+Flatcar's payloads are large, and only Flatcar can make them. So a machine with a Flatcar image asks a server that has
+them: a served pack that was made with `--channel`. Its version must be newer than the machine's. To get there, boot an
+older version (`--image VERSION`), or promote beta to stable there first.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
 def flatcar_server() -> str:
-    """The URL of the server with Flatcar's releases, as a machine on this host reaches it. Raises HostError without one."""
+    """Return the URL of the server with Flatcar's releases for a machine on this host. Raises HostError without one."""
     url = os.environ.get("FLATKIT_UPDATE_SERVER", "").strip().rstrip("/")
     if not url:
         raise HostError(
@@ -42,9 +42,9 @@ def flatcar_server() -> str:
 def offer_lab(
     server: UpdateServer, offers: Mapping[str, str], *, folder: Path, observer: Observer | None = None
 ) -> None:
-    """Publish a release (`lab-beta`) in each channel. The payloads are held in `folder`: the cache keeps the last one only.
+    """Publish a release (`lab-beta`) in each channel. `folder` keeps the payloads: the cache has room for the last one only.
 
-    Raises UsageError for a release that there is not, ImageError.
+    Raises UsageError for an unknown release, ImageError.
     """
     from flatkit.images.lab.build import build_payload
     from flatkit.images.lab.recipe import RELEASES
@@ -71,8 +71,10 @@ def _hold(payload: Path, folder: Path) -> Path:
 
 
 class Servers:
-    """`url` is where machines ask for updates, "" before anything was offered; `book` is where the channels of this stage's
-    own server stand, so that those of a room that is being served are left alone.
+    """The servers of a stage. `url` is the address for the machines' update requests, "" before anything was offered.
+
+    `book` is the file with the channels of the stage's own server. A separate file leaves the channels of a served room
+    alone.
     """
 
     def __init__(self) -> None:
@@ -83,19 +85,19 @@ class Servers:
         self._extensions: UpdateServer | None = None
 
     def close(self) -> None:
-        """End those that were begun."""
+        """Stop the servers that were started."""
         self._undo.close()
 
     def take_flatcars(self) -> None:
-        """Machines that run Flatcar ask the server that was named for them. Raises HostError."""
+        """Let the machines, which run Flatcar, ask the server that the user named. Raises HostError."""
         self.url = flatcar_server()
 
     def offer(self, offers: dict[str, str], folder: Path, observer: Observer) -> None:
-        """Offer these releases of the lab image (channel -> release), and nothing else. Raises ImageError, HostError."""
+        """Offer exactly these releases of the lab image (channel -> release). Raises ImageError, HostError."""
         offer_lab(self.emptied(folder), offers, folder=folder / ".payloads", observer=observer)
 
     def emptied(self, folder: Path) -> UpdateServer:
-        """The update server, which offers nothing now and knows no machine. Raises HostError."""
+        """Return the update server, reset: it offers nothing and knows no machine. Raises HostError."""
         server = self._updates or self._serve(folder)
         for channel in server.channels.releases:
             server.withdraw(channel)
@@ -109,14 +111,14 @@ class Servers:
         return server
 
     def offer_extensions(self, folder: Path) -> str:
-        """The URL at which machines find the files NAME-VERSION.raw that are in the folder now."""
+        """Return the URL at which machines find the files NAME-VERSION.raw that are in the folder now."""
         if self._extensions is None:
             self._extensions = self._undo.enter_context(UpdateServer())
         offer_extensions(self._extensions, folder)
         return f"{self._extensions.guest_url}/extensions"
 
     def lend(self, machines: Sequence[Machine]) -> None:
-        """A machine on another host reaches the servers here like one on this host. Raises HostError."""
+        """Forward the servers' ports, so that machines on another host reach them like machines here. Raises HostError."""
         for server in filter(None, (self._updates, self._extensions)):
             for machine in machines:
                 machine.lend_port(server.port)

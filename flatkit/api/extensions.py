@@ -1,8 +1,8 @@
-"""Extensions for a machine: built for the system that it runs, copied over SSH, or offered to its systemd-sysupdate.
+"""Extensions for a machine: built for its system, copied over SSH, or offered to its systemd-sysupdate.
 
-What differs between the lab image and Flatcar is the name in an extension's metadata, and the machine itself is asked for it:
-that is why the same lines build for both. Flatcar's programs are not Debian's, so what is built from packages fits the lab
-image best; on Flatcar take those of the sysext-bakery.
+The lab image and Flatcar need different names in an extension's metadata. The machine itself is asked for the name, so
+the same lines build for both. Flatcar's programs are not Debian's: an extension built from packages fits the lab image
+best. On Flatcar use those of the sysext-bakery.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from flatkit.updates.server import UpdateServer
 
 _ASK = '. /etc/os-release; echo "$ID $SYSEXT_LEVEL"'
 _TIMEOUT = 300.0
-# What is offered in several versions; as the sysext-bakery names its files.
+# The file names of an extension with several versions, as in the sysext-bakery.
 _VERSIONED = re.compile(r"([a-z0-9][a-z0-9._+-]*?)-(v?[0-9][a-zA-Z0-9._+-]*)\.raw")
 
 
 def fitted(recipe: Recipe, machine: Machine) -> Recipe:
-    """The recipe, for the system that this machine runs. Raises MachineError."""
+    """Return the recipe, for the system that this machine runs. Raises MachineError."""
     answer = machine.run(_ASK, timeout=_TIMEOUT).check().stdout
     os_id, _, level = answer.strip().partition(" ")
     if not os_id:
@@ -38,7 +38,7 @@ def fitted(recipe: Recipe, machine: Machine) -> Recipe:
 
 
 def put(machine: Machine, file: Path, target: str) -> str:
-    """Copy a file of this host to a path on the machine, as root there; returns the command line that does the same.
+    """Copy a file of this host to a path on the machine, as root there; return the command line that does the same.
 
     Raises InputError for a file that cannot be read, MachineError, CommandFailed.
     """
@@ -52,15 +52,16 @@ def put(machine: Machine, file: Path, target: str) -> str:
         ) from None
     place = shlex.quote(target)
     part = shlex.quote(f"{target}.part")
-    # A program that waits for the file must never see half of it.
+    # A program that waits for the file must never see a partial one.
     run(machine.ssh_argv([f"sudo tee {part} > /dev/null && sudo mv {part} {place}"]), input=data, timeout=_TIMEOUT)
     return f"flatkit ssh {machine.name} -- sudo tee {place} < {shlex.quote(str(file))} > /dev/null"
 
 
 def offer_extensions(server: UpdateServer, folder: Path) -> tuple[str, ...]:
-    """Offer each NAME-VERSION.raw of a folder, and for each NAME the NAME.conf that systemd-sysupdate wants; returns the names.
+    """Offer each NAME-VERSION.raw of a folder, and each NAME's NAME.conf for systemd-sysupdate; return the names.
 
-    The addresses are those of the sysext-bakery. What is offered already stays as it is. Raises InputError, UsageError.
+    The addresses are those of the sysext-bakery. Files that are offered already stay unchanged. Raises InputError,
+    UsageError.
     """
     names = set()
     for path in sorted(folder.glob("*.raw")):
@@ -73,9 +74,10 @@ def offer_extensions(server: UpdateServer, folder: Path) -> tuple[str, ...]:
 
 
 def transfer(name: str, url: str) -> str:
-    """The transfer file of an extension for systemd-sysupdate: where versions come from, and where they go.
+    """Return an extension's transfer file for systemd-sysupdate: the source of its versions, and their target.
 
-    As the sysext-bakery writes it (lib/sysupdate.conf.tmpl), but for the architecture, which the course's names leave out.
+    As the sysext-bakery writes it (lib/sysupdate.conf.tmpl), but for the architecture, which the course's names leave
+    out.
     """
     return (
         f"[Transfer]\nVerify=false\n\n[Source]\nType=url-file\nPath={url}\nMatchPattern={name}-@v.raw\n\n"

@@ -1,7 +1,7 @@
-"""Checks, before the boot, of what the lab image or the machine cannot do for a config. Flatcar can do all of it.
+"""Checks, before the boot, for features that the lab image or the machine lacks. Flatcar supports all of them.
 
-Without this such a config would end the boot in Ignition, at best after a long wait: the lab image has neither mdadm nor
-clevis, its initrd knows ROOT as an ext4 partition only, and a disk that is not there is waited for.
+Without these checks such a config would fail in Ignition, at best after a long wait. The lab image has neither mdadm
+nor clevis, its initrd supports ROOT as an ext4 partition only, and Ignition waits for a missing disk.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """A field of the config, by its path in the Ignition, and what is missing for it."""
+    """A field of the config, by its path in the Ignition, and the reason why it is not supported."""
 
     path: Path
     what: str
 
 
 def find_limits(ignition: dict[str, Any]) -> Iterator[Limit]:
-    """Every field that the lab image cannot carry out."""
+    """Yield every field that the lab image does not support."""
     storage = ignition.get("storage", {})
     for at, raid in enumerate(storage.get("raid", ())):
         yield Limit(path=("storage", "raid", at), what=f'the RAID "{raid.get("name", "")}": it has no mdadm')
@@ -49,7 +49,7 @@ def _is_root(row: dict[str, Any]) -> bool:
 
 
 def find_missing_disks(ignition: dict[str, Any], *, extra: int) -> Iterator[Limit]:
-    """Every disk that a machine with so many extra disks has not: they are /dev/vdb, /dev/vdc and so on."""
+    """Yield every disk that a machine with so many extra disks lacks: they are /dev/vdb, /dev/vdc and so on."""
     storage = ignition.get("storage", {})
     for kind in ("disks", "luks", "filesystems"):
         for at, row in enumerate(storage.get(kind, ())):
@@ -59,7 +59,10 @@ def find_missing_disks(ignition: dict[str, Any], *, extra: int) -> Iterator[Limi
 
 
 def refuse_limits(config: Config, *, on_lab: bool, extra_disks: int) -> None:
-    """Raise InputError, with the user's own lines, for what the lab image or a machine with so many extra disks cannot do."""
+    """Refuse features that the lab image, or a machine with so many extra disks, lacks.
+
+    Raises InputError, which quotes the user's own lines.
+    """
     if on_lab:
         _refuse(
             config,

@@ -1,4 +1,4 @@
-"""From a config and a user's wishes to the spec of a machine: flatkit's key, the image's Ignition version, what cannot work."""
+"""From a config and a user's options to a machine's spec: flatkit's key, the image's Ignition version, impossible requests."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What a person asks of a machine beside its config; memory in MiB, disks in GiB. `image` is a name, or one that was found.
+    """A user's options for a machine beside its config; memory in MiB, disks in GiB. `image` is a name or an Image.
 
-    `key_file` is a private key to log in with instead of flatkit's; `public_keys` are lines of authorized_keys for core as well.
-    `keep_fresh` saves the checkpoint `fresh` after the first boot, where the disk has room for it.
+    `key_file` is a private key to log in with instead of flatkit's; `public_keys` are further lines of authorized_keys
+    for core. `keep_fresh` saves the checkpoint `fresh` after the first boot, if the disk has room for it.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Wish:
 
 
 def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> MachineSpec:
-    """What the machine is to be. Says what flatkit adds or changes. Raises InputError for what the image cannot read."""
+    """Return the machine's spec, and report each change. Raises InputError for a config that the image cannot read."""
     from flatkit.butane.ignition_compat import add_ssh_keys, downgrade
     from flatkit.machines import Arch, DirectBoot, MachineSpec
 
@@ -77,7 +77,7 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
 
 
 def _foresee(config: Config, wish: Wish) -> Iterator[str]:
-    """What will keep people, or flatkit, out of the machine, told before it boots."""
+    """Yield warnings, before the boot, about settings that will lock users, or flatkit, out of the machine."""
     from flatkit.butane.access import allows_login, find_lockouts
     from flatkit.butane.provenance import location_of
 
@@ -108,13 +108,13 @@ def _public_key(wish: Wish) -> str:
 
 
 def default_name(config: str | Path | None) -> str:
-    """The machine's name that a config's file name suggests."""
+    """Return the machine name that a config's file name suggests."""
     stem = Path(config).stem.lower() if config else ""
     return re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:32].strip("-") or "machine"
 
 
 def find_differences(machine: Machine, config: Config, wish: Wish) -> tuple[str, ...]:
-    """What of the wish is not as the machine was made: any of config, ports, memory, disks. The image is not looked at.
+    """Return which options differ from the existing machine: config, ports, memory, disks. The image is not compared.
 
     Raises MachineNotFound when there is no such machine.
     """

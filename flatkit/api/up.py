@@ -1,7 +1,7 @@
 """From a config to a machine that answers over SSH, with the time of each phase.
 
-No signature says which version a file is, so the first login compares the machine's own version with that of its image: a mirror
-could offer an old image, correctly signed, as a newer one.
+No signature covers a file's version, so the first login compares the machine's own version with that of its image. A
+mirror could otherwise offer an old image, correctly signed, as a newer one.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ ASK = '. /etc/os-release && echo "$ID $VERSION_ID"'
 
 
 def check_identity(image: Image, answer: str, *, machine: str, observer: Observer) -> None:
-    """Compare what a new machine answers to ASK with the version that its image was fetched as.
+    """Compare a new machine's answer to ASK with the version that its image was fetched as.
 
-    Raises ImageError when it is another version of Flatcar; what does not call itself Flatcar is said.
+    Raises ImageError for another version of Flatcar. A system that does not call itself Flatcar is only reported.
     """
     name, _, version = answer.strip().partition(" ")
     if name != "flatcar":
@@ -40,7 +40,7 @@ def check_identity(image: Image, answer: str, *, machine: str, observer: Observe
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """Where the time of an `up` went: phases in order, with titles and seconds."""
+    """The phases of an `up` in order, with titles and seconds."""
 
     phases: tuple[tuple[str, str, float], ...] = ()
 
@@ -57,7 +57,7 @@ class Timeline:
 
 
 class TimelineKeeper(Observer):
-    """An observer that keeps the phases which are not inside another one."""
+    """An observer that keeps the outermost phases."""
 
     def __init__(self) -> None:
         self._open = 0
@@ -75,13 +75,13 @@ class TimelineKeeper(Observer):
 
     @property
     def timeline(self) -> Timeline:
-        """What was kept so far."""
+        """The phases kept so far."""
         return Timeline(phases=tuple(self._phases))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upped:
-    """What `boot` gives: the machine, and where the time went (nothing, if it ran already)."""
+    """Result of `boot`: the machine, and the time of each phase (none, if it was running already)."""
 
     machine: Machine
     timeline: Timeline = field(default_factory=Timeline)
@@ -94,10 +94,10 @@ def boot(
     observer: Observer | None = None,
     cancel: threading.Event | None = None,
 ) -> Upped:
-    """From a config to a machine that answers over SSH. Booting a machine that runs returns it.
+    """Boot a machine from a config and wait until it answers over SSH. A machine that runs already is returned.
 
-    A machine that is there, and of which nothing but its name is said, is started as it was made. Raises InputError,
-    ConfigFaults, HostError, ImageError, MachineError, Cancelled.
+    An existing machine that is requested by its name alone is started as it was made. Raises InputError, ConfigFaults,
+    HostError, ImageError, MachineError, Cancelled.
     """
     from flatkit.machines import Machine, MachineState, check_name
 
@@ -124,7 +124,7 @@ def boot(
     except BootFailed as error:
         raise _with_place(error, machine, read) from None
     if wish.keep_fresh and machine.booted.is_first:
-        # Before the login: a session that was saved would come back dead.
+        # Before the login: a session saved in the checkpoint would be dead after a rewind.
         machine.keep_fresh(observer=watcher)
     with phase(watcher, "login", "SSH: first login and answer"):
         _log_in(machine, image, watcher)
@@ -140,7 +140,7 @@ def _log_in(machine: Machine, image: Image, observer: Observer) -> None:
 
 
 def _with_place(error: BootFailed, machine: Machine, config: Config) -> BootFailed:
-    """The error with the line of the person's own text that Ignition could not apply, where that can be told."""
+    """Return the error with the user's own line that Ignition could not apply, if it can be found."""
     from flatkit.butane.provenance import locate
     from flatkit.machines import find_trouble
 
