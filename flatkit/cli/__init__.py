@@ -1,7 +1,7 @@
 """The `flatkit` command. Each group of commands is a module that is imported when it is called, so that help is instant.
 
-This package alone prints and decides about the exit status: 0 done, 1 a check failed or the input was refused, 2 the call
-was wrong, 3 this host cannot do it, 70 a fault in flatkit itself, 130 Ctrl-C, 141 the reader of the output has gone.
+Only this package prints and decides about the exit status: 0 done, 1 a check failed or the input was refused, 2 wrong
+usage, 3 this host cannot do it, 70 a fault in flatkit itself, 130 Ctrl-C, 141 the reader of the output is gone.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ Author:
 Each command explains itself: flatkit COMMAND --help
 """
 
-# command -> module of this package that has `run(argv) -> status`; those of one module are told apart by the first word
+# command -> module of this package that has `run(argv) -> status`; a module with several commands looks at the first
+# word
 _COMMANDS = {
     "butane": "butane",
     "channels": "channels",
@@ -75,11 +76,11 @@ _COMMANDS = {
     "unplug": "machines",
     "up": "up",
 }
-# Their own option parsing wants the arguments after the command's name only.
+# Their own option parsers want only the arguments after the command's name.
 _TAKE_REST = {"butane", "explain"}
 
 
-# Ctrl-C, and a reader that has gone (`flatkit list | head -1`): as a shell reports a program ended by SIGINT and SIGPIPE.
+# Ctrl-C, and a reader that is gone (`flatkit list | head -1`): as a shell reports programs ended by SIGINT and SIGPIPE.
 _STOPPED, _READER_GONE = 130, 141
 
 
@@ -133,7 +134,7 @@ def _call(module: str, words: list[str]) -> int:
 
         print_error(error)
         return error.exit_status
-    except SystemExit as error:  # argparse: 0 after --help, 2 for a wrong call
+    except SystemExit as error:  # argparse: 0 after --help, 2 for wrong usage
         return error.code if isinstance(error.code, int) else 2
     except Exception as error:  # noqa: BLE001  (the last resort: nobody is shown a traceback)
         from flatkit.cli.fault import report_fault

@@ -1,7 +1,7 @@
 """`flatkit butane`: a drop-in for the `butane` command; its options, messages and exit statuses are butane's.
 
-Why not argparse? It words errors otherwise, exits with a usage of its own, and knows neither bundled flags with a value nor
-an optional one. The rules are those of Go's pflag.
+argparse does not fit: its errors and usage differ, and it lacks bundled flags with a value and flags with an optional
+value. The rules are those of Go's pflag.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))
 
 
 class _WrongCall(Exception):
-    """The message after the usage."""
+    """Wrong usage; the message is printed after the usage text."""
 
 
 @dataclass(kw_only=True)
@@ -120,20 +120,20 @@ def _parse_short(letters: str, words: list[str], options: _Options) -> None:
         return
 
 
-# The colors of butane's messages, as `render` puts them between the texts.
+# The colors of butane's messages; `render` puts them between the texts.
 _COLORS = re.compile(r"(\x1b\[(?:1;3[134]|0)m)")
-# Bytes that are not UTF-8, but for those that are control characters in other encodings: butane prints half characters.
+# Invalid UTF-8 bytes, except those that are control characters in other encodings: butane prints half characters.
 _RAW_BYTES = re.compile("([\udca0-\udcff]+)")
 
 
 def write(stream: TextIO, text: str, *, is_colored: bool = False) -> None:
-    """Write text to read. It quotes the config: what is hidden in that is escaped."""
+    """Write text for a reader. It quotes the config, so hidden characters in it are escaped."""
     screen = screen_of(stream)
     parts = _COLORS.split(text) if is_colored else [text]
     pieces = [Code(part) if number % 2 else part for number, part in enumerate(parts)]
     if screen.isatty():
         screen.put(*pieces)
-    else:  # the bytes that butane writes, whatever the locale
+    else:  # the bytes that butane writes, in every locale
         whole = "".join(piece.sequence if isinstance(piece, Code) else _escaped(piece) for piece in pieces)
         screen.put_bytes(whole.encode("utf-8", "surrogateescape"))
 
@@ -144,7 +144,7 @@ def _escaped(text: str) -> str:
 
 
 def write_data(stream: TextIO, text: str) -> None:
-    """Write JSON, byte for byte as butane does; on a terminal with what is hidden in it escaped, as JSON escapes it."""
+    """Write JSON byte for byte as butane does. On a terminal hidden characters are escaped as in JSON."""
     screen = screen_of(stream)
     if screen.isatty():
         screen.write(re.sub(r"[^\n -~]", lambda found: _json_escape(found[0]), text))
@@ -153,14 +153,14 @@ def write_data(stream: TextIO, text: str) -> None:
 
 
 def _json_escape(character: str) -> str:
-    """Return a hidden character as JSON writes it, another one as it is."""
+    """Return a hidden character as a JSON escape, any other character unchanged."""
     return (
         character if escape_hidden(character) == character else json.dumps(character).replace("\x7f", r"\u007f")[1:-1]
     )
 
 
 def read_input(path: str) -> bytes:
-    """The config's bytes, from a file or ("") from standard input. Raises OSError."""
+    """Return the config's bytes, from a file or ("") from standard input. Raises OSError."""
     from flatkit.butane.source.document import MAX_BYTES
 
     if path:
@@ -174,7 +174,7 @@ def read_input(path: str) -> bytes:
 
 
 def run(argv: list[str]) -> int:
-    """Run `butane ARGV...`: read, translate, write; the return value is the exit status."""
+    """Run `butane ARGV...`: read, translate, write; return the exit status."""
     try:
         options = _parse(argv)
         if len(options.files) > 1:
@@ -262,7 +262,7 @@ def _wants_color(choice: str) -> bool:
 
 
 def _debug(done: Any) -> str:
-    """The map from YAML to JSON, as butane --debug shows it."""
+    """Return the map from YAML to JSON, as butane --debug shows it."""
     from flatkit.butane.diagnostics import path_text
 
     paths = {leaf[:size] for leaf in done.provenance.leaves() for size in range(1, len(leaf) + 1)}

@@ -1,4 +1,4 @@
-"""`flatkit channels`: what the update server of a room or a demo offers, and who runs which version."""
+"""`flatkit channels`: the releases that the update server of a room or demo offers, and each machine's version."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flatkit.untrusted import printable
 
 
 def run(argv: list[str]) -> int:
-    """Show the table, or carry out `promote`."""
+    """Show the table, or run `promote`."""
     parser = argparse.ArgumentParser(
         prog="flatkit channels", description="Who runs which version of which channel, as the update server saw it."
     )

@@ -1,4 +1,4 @@
-"""`flatkit clean`: lists what flatkit made, and removes exactly that."""
+"""`flatkit clean`: list everything that flatkit made, and remove exactly that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`flatkit community`: where Flatcar's people are, and when they meet next."""
+"""`flatkit community`: links to the Flatcar community, and its next meetings."""
 
 from __future__ import annotations
 

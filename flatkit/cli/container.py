@@ -11,7 +11,7 @@ from flatkit.untrusted import printable
 
 
 def run(argv: list[str]) -> int:
-    """Carry out `build`."""
+    """Run `build`."""
     parser = argparse.ArgumentParser(prog="flatkit container", description="Container images without a registry.")
     commands = parser.add_subparsers(dest="command", required=True)
     about = "write an image with a small web server, for docker load"

@@ -1,4 +1,4 @@
-"""`flatkit course`: opens the course in JupyterLab, from the checkout or from a folder of the learner's."""
+"""`flatkit course`: opens the course in JupyterLab, from the checkout or from the learner's own folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flatkit.untrusted import printable
 
 
 def run(argv: list[str]) -> int:
-    """Copy the notebooks where needed, and hand over to JupyterLab."""
+    """Copy the notebooks where needed, and replace this process by JupyterLab."""
     parser = argparse.ArgumentParser(prog="flatkit course", description="Open the course in JupyterLab.")
     parser.add_argument(
         "--folder", type=Path, help="where to copy the notebooks (default: flatkit-course, from a checkout: its own)"
@@ -36,14 +36,14 @@ def run(argv: list[str]) -> int:
     command += [f"--port={options.port}"] if options.port else []
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    # Kernels inherit it; one of the person's own stays.
+    # Kernels inherit it; a value that the user has set stays.
     os.environ.setdefault("PYTHONSTARTUP", str(Path(paths.__file__).with_name("widgets") / "kernel_start.py"))
     print(f"opening {printable(first)}", flush=True)
     return become(command)
 
 
 def find_folder(wanted: Path | None) -> Path:
-    """The folder with the course: the checkout's own, or a copy in which nothing of the learner's is overwritten."""
+    """Return the folder with the course: the checkout's own, or a copy that overwrites none of the learner's files."""
     source = paths.source_notebooks()
     if source and wanted is None:
         return source
@@ -65,7 +65,7 @@ def find_folder(wanted: Path | None) -> Path:
 
 
 def _copy_missing(origin: Path, target: Path) -> None:
-    """Copy what is not there yet. A link that is there stays, and nothing is written through it. Raises OSError."""
+    """Copy missing files. An existing link stays, and nothing is written through it. Raises OSError."""
     for path in sorted(origin.iterdir()):
         copy = target / path.name
         if path.name == "__pycache__" or copy.is_symlink():

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from flatkit.demos.runner import DemoResult
     from flatkit.steps import Demo
 
-# How much quicker than it was a recording plays that nobody asked for.
+# Speed factor of a recording that plays because this host cannot boot.
 _SPEED_OF_ITSELF = 4.0
 
 
 def run(argv: list[str]) -> int:
-    """Carry out `list` or `run`."""
+    """Run `list` or `run`."""
     parser = argparse.ArgumentParser(prog="flatkit demo", description="Play a demo for real, in this terminal.")
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("list", help="the demos there are")
@@ -81,7 +81,7 @@ def _list(*, as_json: bool) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class _Played:
-    """How a demo went, for real (`recorded` is empty) or not."""
+    """Result of a demo; `recorded` is empty after a real run."""
 
     result: DemoResult
     machines: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ def _run(options: argparse.Namespace) -> int:
     demos = list(DEMOS.values()) if is_all else [get_demo(options.name)]
     observer = observer_for(as_json=options.json, stream=sys.stdout)
     played = []
-    # All of them share one stage: a machine that one has made is rewound for the next, which saves its boot.
+    # All demos share one stage: a machine made by one is rewound for the next, which saves a boot.
     with stage(image=options.image or "auto", keep=options.keep, reuse=True) if is_all else nullcontext() as shared:
         for number, demo in enumerate(demos, start=1):
             played.append(_play(demo, options, observer, shared))
@@ -120,7 +120,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _play(demo: Demo, options: argparse.Namespace, observer: Observer, shared: LocalStage | None) -> _Played:
-    """One demo; with --step a key at a time."""
+    """Play one demo; with --step one key press a step."""
     if not options.step:
         return _play_watched(demo, options, observer, shared)
     from flatkit.cli.keys import Keys, Stepper
@@ -149,7 +149,7 @@ def _play_watched(demo: Demo, options: argparse.Namespace, watcher: Observer, sh
 
 
 def _stand_in(demo: Demo, observer: Observer) -> Recording | None:
-    """The recording to play where nothing can boot; None where it can, and where there is none."""
+    """Return the recording to play on a host that cannot boot; None on one that can, and without a recording."""
     from flatkit.demos.recording import find_recording, get_recording
     from flatkit.host import find_obstacle
 
@@ -174,7 +174,7 @@ def _live(demo: Demo, options: argparse.Namespace, observer: Observer, shared: L
     from flatkit.demos.runner import play
 
     recorder = Recorder(demo=demo.name, title=demo.title, screen=lambda stream: Terminal(stream, verbose=True))
-    # The recorder comes first: a step that waits for a key is recorded as begun, and the times are those of the run.
+    # The recorder comes first, so a step that waits for a key is recorded as begun, with the times of the real run.
     watcher = Tee(recorder, observer) if options.record else observer
     with _stage_for(demo, options, shared) as local:
         result = play(demo, local, watcher)

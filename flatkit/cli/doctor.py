@@ -1,4 +1,4 @@
-"""`flatkit doctor`: what this host can do."""
+"""`flatkit doctor`: report what this host can do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flatkit.cli.show import print_json
 
 
 def run(argv: list[str]) -> int:
-    """Look, and say; status 3 when machines cannot boot here."""
+    """Check this host and print the result; status 3 when machines cannot boot here."""
     parser = argparse.ArgumentParser(
         prog="flatkit doctor", description="What this host can do, and what fixes what it cannot."
     )

@@ -1,4 +1,4 @@
-"""`flatkit everywhere`: how a config is handed over on each platform, and whether it fits there. Runs nothing."""
+"""`flatkit everywhere`: the way to pass a config on each platform, and a check that it fits there. Runs nothing."""
 
 from __future__ import annotations
 

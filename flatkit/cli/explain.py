@@ -1,4 +1,4 @@
-"""`flatkit explain [FILE]`: what a config will do to a machine, in plain words; or what is wrong with it, and what to write."""
+"""`flatkit explain [FILE]`: a config's effect on a machine in plain words, or its errors and their fixes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Says in plain words, in order, what a Butane config will do to a machine. Withou
 
 
 def run(argv: list[str]) -> int:
-    """Run `flatkit explain ARGV...`; the return value is the exit status."""
+    """Run `flatkit explain ARGV...`; return the exit status."""
     files: list[str] = []
     files_dir = None
     words = list(argv)

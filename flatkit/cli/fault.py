@@ -1,4 +1,4 @@
-"""An exception that nothing expected: one sentence for the user, and a file for those who correct it."""
+"""Unexpected exceptions: one sentence for the user, and a file for the developers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from flatkit.errors import FlatkitError, HostError
 from flatkit.files import write_atomic
 from flatkit.untrusted import escape_hidden
 
-# A fault of flatkit's own, as sysexits.h has it.
+# An internal software error, as in sysexits.h.
 EXIT_STATUS = 70
 
 
 def report_fault(error: Exception, words: Sequence[str]) -> int:
-    """Say what happened and how to report it; return the exit status. FLATKIT_DEBUG=1 shows the traceback as well."""
+    """Print what happened and how to report it; return the exit status. FLATKIT_DEBUG=1 prints the traceback as well."""
     trace = "".join(traceback.format_exception(error))
     if os.environ.get("FLATKIT_DEBUG"):
         sys.stderr.write(trace)
@@ -41,7 +41,7 @@ def report_fault(error: Exception, words: Sequence[str]) -> int:
 
 
 def _keep(trace: str, words: Sequence[str]) -> Path | None:
-    """Write the traceback down; None where that is impossible."""
+    """Save the traceback to a file; return None where that is impossible."""
     about = (
         f"flatkit {__version__}, Python {platform.python_version()}, {platform.platform()}\nflatkit {' '.join(words)}\n"
     )

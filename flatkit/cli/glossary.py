@@ -1,4 +1,4 @@
-"""`flatkit glossary [WORD]`: the course's words, one plain sentence each."""
+"""`flatkit glossary [WORD]`: the course's terms, one plain sentence each."""
 
 from __future__ import annotations
 

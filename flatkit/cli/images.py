@@ -1,4 +1,4 @@
-"""`flatkit images`: what can be booted, what Flatcar's channels offer, and what is done with the cache."""
+"""`flatkit images`: bootable images, releases in Flatcar's channels, and maintenance of the cache."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SOFTWARE = ("kernel", "systemd", "docker")
 
 
 def run(argv: list[str]) -> int:
-    """Carry out `list`, `fetch`, `verify`, `build-lab` or `rm`."""
+    """Run `list`, `fetch`, `verify`, `build-lab` or `rm`."""
     options = _parser().parse_args(argv[1:])
     actions = {"list": _list, "fetch": _fetch, "verify": _verify, "build-lab": _build, "rm": _rm}
     observer = observer_for(as_json=options.json)
@@ -149,7 +149,7 @@ def _say_channels(feeds: list[Feed], arch: str) -> str:
 
 
 def _say_day(release: Release | None) -> str:
-    """When it came out, and how long ago that is."""
+    """Return the release date and its age in words."""
     if release is None or release.days is None:
         return printable(release.released) if release else ""
     return f"{printable(release.released)}, {release.days} day{'' if release.days == 1 else 's'} old"
@@ -195,7 +195,7 @@ def _wanted(name: str) -> Any:
 
 
 def _cached(name: str) -> list[CachedImage]:
-    """The images of the cache that a name means. Raises UsageError when it is no name, ImageError when there are none."""
+    """Return the cached images that a name means. Raises UsageError for an invalid name, ImageError when there are none."""
     from flatkit.images.store import list_cached
 
     wanted = None if name == "all" else _wanted(name)
@@ -272,7 +272,7 @@ def _rm(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
 
 
 def _check_unused(folder: Any) -> None:
-    """Raise ImageError when a machine's disk rests on an image in this folder: without it the machine is lost."""
+    """Raise ImageError when a machine's disk has its backing file in this folder: without it the machine is lost."""
     from flatkit.machines.cleanup import find_users
 
     users = find_users(folder)

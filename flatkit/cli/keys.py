@@ -1,7 +1,7 @@
-"""One key a step, for `flatkit demo run --step`: on a terminal no Enter is needed, and `r` goes on recorded at any moment.
+"""One key press a step, for `flatkit demo run --step`. A terminal needs no Enter, and `r` switches to the recording.
 
-On a stage a live step may hang. Then one key has to lead from it to the same step of the recording, so keys are read while a step
-runs as well. Where the input is no terminal (a pipe, a test) a line is read before each step, and nothing in between.
+On stage a live step may hang. One key must then lead from it to the same step of the recording, so keys are also read
+while a step runs. If the input is not a terminal (a pipe, a test), a line is read before each step.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from flatkit.events import Event, Observer, Said, StepEnded, StepStarted
 
 
 class GoOnRecorded(BaseException):
-    """The person wants the rest of the demo from its recording, from this step on. Nothing on the way may swallow it."""
+    """The user wants the rest of the demo from its recording, starting with this step. No handler on the way may swallow it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -28,7 +28,7 @@ class GoOnRecorded(BaseException):
 
 
 class Keys:
-    """What is pressed; `while_running` is the number of the step during which `r` leads to the recording (0: none)."""
+    """Reads the keys. `while_running` is the number of the step in which `r` switches to the recording (0: none)."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdin
@@ -42,7 +42,7 @@ class Keys:
         if self._stream.isatty():
             try:
                 self._read_keys(self._stream.fileno())
-            except ImportError:  # no termios on this system: lines
+            except ImportError:  # no termios on this system: read lines
                 self._undo.close()
         return self
 
@@ -50,8 +50,8 @@ class Keys:
         self._undo.close()
 
     def ask(self, prompt: str) -> str:
-        """Show the prompt and wait for a key (or a line); at the end of the input it is as if Enter was pressed."""
-        # Before the prompt is seen: who is quick answers at once, and that key counts.
+        """Show the prompt and wait for a key (or a line). The end of the input has the effect of Enter."""
+        # Before the prompt appears: a quick user answers at once, and that key must count.
         self._is_asking = True
         sys.stderr.write(prompt)
         sys.stderr.flush()
@@ -100,14 +100,14 @@ class Keys:
 
 
 class Stepper(Observer):
-    """Waits for a key before each step."""
+    """An observer that waits for a key before each step."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._is_recorded = False
 
     def notify(self, event: Event) -> None:
-        """Hold a step."""
+        """Wait for a key when a step starts."""
         if isinstance(event, Said) and event.text.startswith("recorded on "):
             self._is_recorded = True
         if isinstance(event, StepEnded):

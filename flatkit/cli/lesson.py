@@ -1,4 +1,4 @@
-"""`flatkit lesson`: the course's exercises without a notebook, and the proof that each keeps its contract."""
+"""`flatkit lesson`: the course's exercises without a notebook, and the proof that each exercise is sound."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VERBS = {
 
 
 def run(argv: list[str]) -> int:
-    """Carry out the command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="flatkit lesson", description="Exercises and quizzes, in the terminal.")
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser("list", help="lessons and exercises, and how you stand with them")

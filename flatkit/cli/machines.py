@@ -1,4 +1,4 @@
-"""`flatkit ssh`, `list`, `console`, `stop`, `unplug`, `down`: machines that are there."""
+"""`flatkit ssh`, `list`, `console`, `stop`, `unplug`, `down`: commands for existing machines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flatkit.errors import FlatkitError, MachineError, MachineNotFound
 from flatkit.run import become
 from flatkit.untrusted import printable
 
-# Of one line that a guest printed, in characters.
+# Maximum length of a line printed by a guest, in characters.
 _LONGEST_LINE = 4000
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def run(argv: list[str]) -> int:
-    """Carry out the command that the first word names."""
+    """Run the command that the first word names."""
     verbs = {"ssh": _ssh, "list": _list, "console": _console, "stop": _stop, "unplug": _unplug, "down": _down}
     return verbs[argv[0]](argv[1:])
 
@@ -37,7 +37,7 @@ def _ssh(argv: list[str]) -> int:
 
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     sys.stdout.flush()
-    # The person's own terminal talks to ssh from here on; its exit status is ours.
+    # From here on ssh controls the user's terminal; its exit status becomes ours.
     become(get_machine(options.name).ssh_argv(command))
 
 
@@ -69,7 +69,7 @@ def _values(info: MachineInfo) -> dict[str, object]:
 
 
 def table(machines: list[MachineInfo]) -> list[str]:
-    """The machines as lines: name, state, size, ports, image, and below each its checkpoints."""
+    """Return the machines as lines: name, state, size, ports, image, and the checkpoints below each."""
     rows = [("NAME", "STATE", "SSH PORT", "DISK", "IMAGE")]
     for info in machines:
         size = f"{info.disk_bytes / 1e6:.0f} MB"
@@ -99,7 +99,7 @@ def _console(argv: list[str]) -> int:
     machine = Machine(options.name)
     if not machine.folder.console.exists():
         raise MachineError(f'there is no console of a machine named "{options.name}"', hint="flatkit list")
-    with suppress(FlatkitError):  # what is here already is shown in any case
+    with suppress(FlatkitError):  # everything read so far is shown in any case
         machine.attend()
     if options.follow:
         return _follow(machine, options.lines)
@@ -109,7 +109,7 @@ def _console(argv: list[str]) -> int:
 
 
 def _follow(machine: Machine, lines: int) -> int:
-    """Show the console live until the machine is off or the person has seen enough."""
+    """Show the console live until the machine is off or the user presses Ctrl-C."""
     from flatkit.machines.console import follow
 
     def is_off() -> bool:
@@ -118,7 +118,7 @@ def _follow(machine: Machine, lines: int) -> int:
         except MachineNotFound:
             return True
         except FlatkitError:
-            return False  # libvirt's daemon may come back; the console goes on without it
+            return False  # libvirt's daemon may come back; the console continues without it
 
     try:
         for line in follow(machine.folder.console, lines=lines, is_over=is_off):

@@ -1,4 +1,4 @@
-"""`flatkit checkpoint` and `flatkit rewind`: save a running machine, and go back to where it was."""
+"""`flatkit checkpoint` and `flatkit rewind`: save a running machine, and restore that state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flatkit.untrusted import printable
 
 
 def run(argv: list[str]) -> int:
-    """Carry out the command that the first word names."""
+    """Run the command that the first word names."""
     return {"checkpoint": _checkpoint, "rewind": _rewind}[argv[0]](argv[1:])
 
 

@@ -22,7 +22,7 @@ _LOOK_SECONDS = 0.5
 
 
 def run(argv: list[str]) -> int:
-    """Carry out `pack`, `check` or `serve`."""
+    """Run `pack`, `check` or `serve`."""
     options = _parser().parse_args(argv[1:])
     actions = {"pack": _pack, "check": _check, "serve": _serve}
     observer = observer_for(as_json=options.json)
@@ -127,7 +127,7 @@ def _check(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from flatkit.packs.serve import parse_address, serving, state_file
 
-    # Progress goes to a terminal alone: programs read what is served from the first line.
+    # Progress goes to terminals only: programs read the served addresses from the first line on.
     watcher = None if options.json or not sys.stderr.isatty() else observer_for(as_json=False)
     address = parse_address(options.listen)
     try:
@@ -145,7 +145,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _folder(options: argparse.Namespace) -> Path:
-    """The folder of the pack, also as `~/pack` in quotes. Raises UsageError."""
+    """Return the folder of the pack, also for a quoted `~/pack`. Raises UsageError."""
     folder: Path = options.folder
     try:
         return folder.expanduser()
@@ -154,12 +154,12 @@ def _folder(options: argparse.Namespace) -> Path:
 
 
 def _table(server: UpdateServer) -> str:
-    """The channels and machines as text; machines choose parts of it themselves."""
+    """Return the channels and machines as text. Machines choose parts of it, so it is untrusted."""
     return printable_lines(server.channels, limit=1000, lines=2000)
 
 
 def _code(url: str) -> str:
-    """The address as a QR code that a terminal shows; "" where its encoding has no blocks."""
+    """Return the address as a QR code for a terminal; "" where the terminal's encoding has no block characters."""
     import segno
 
     text = io.StringIO()
@@ -172,13 +172,13 @@ def _code(url: str) -> str:
 
 
 def _watch(server: UpdateServer, *, as_json: bool) -> NoReturn:
-    """Say what the machines tell, until Ctrl-C comes."""
+    """Print the machines' reports until Ctrl-C."""
     told = {found.machine_id: (found.state, found.version) for found in server.machines}
     trouble = ""
     while True:
         try:
             machines, trouble = server.machines, ""
-        except HostError as error:  # the state is broken: downloads continue all the same
+        except HostError as error:  # the state is broken: downloads continue nevertheless
             if error.message != trouble:
                 print_error(error)
             trouble = error.message

@@ -1,7 +1,8 @@
-"""The one way to the terminal: while a command runs, everything that is printed passes here.
+"""The only way to the terminal: while a command runs, all output passes through here.
 
-Names, versions, server answers and the output of machines come from outside. In all text hidden characters are escaped, and what
-the terminal's encoding lacks becomes ASCII. flatkit's own colors and cursor moves are `Code` values, never part of a text.
+Names, versions, server answers and the output of machines come from outside. Hidden characters are escaped in all text,
+and characters that the terminal's encoding lacks become ASCII. flatkit's own colors and cursor moves are `Code` values,
+never part of a text.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ Piece = str | Code
 
 
 class OutputLost(BaseException):
-    """Standard output takes nothing more. No handler for a command's own errors may catch it."""
+    """Standard output accepts no more data. No handler for a command's own errors may catch this."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(str(error))
@@ -49,7 +50,7 @@ class OutputLost(BaseException):
 
 
 class Screen(io.TextIOBase):
-    """A text stream that escapes what is written. Loses what cannot be written, or raises OutputLost where it `must_arrive`."""
+    """A text stream that escapes everything written. It drops unwritable text, or raises OutputLost where it `must_arrive`."""
 
     def __init__(self, stream: Any, *, must_arrive: bool = False) -> None:
         self._stream: Any = stream if stream is not None else _Closed()
@@ -57,7 +58,7 @@ class Screen(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """The encoding of the stream behind it."""
+        """The encoding of the underlying stream."""
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def writable(self) -> bool:
@@ -65,16 +66,16 @@ class Screen(io.TextIOBase):
         return True
 
     def isatty(self) -> bool:
-        """Tell whether it is a terminal."""
+        """Tell whether the underlying stream is a terminal."""
         return bool(self._stream.isatty())
 
     def fileno(self) -> int:
-        """Return the descriptor of the stream behind it."""
+        """Return the descriptor of the underlying stream."""
         return int(self._stream.fileno())
 
     @property
     def has_color(self) -> bool:
-        """Colors are used on a terminal, unless NO_COLOR is set."""
+        """True on a terminal, unless NO_COLOR is set."""
         return self.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def write(self, text: str) -> int:
@@ -88,7 +89,7 @@ class Screen(io.TextIOBase):
         self._send(self._fitted("".join(whole)))
 
     def put_bytes(self, data: bytes) -> None:
-        """Write the bytes of a file format, which are not for reading; a stream without bytes is given text."""
+        """Write the bytes of a data format, which nobody reads as text. A stream without bytes gets text."""
         buffer = getattr(self._stream, "buffer", None)
         if buffer is None:
             self._send(data.decode("utf-8", "replace"))
@@ -99,7 +100,7 @@ class Screen(io.TextIOBase):
             buffer.flush()
 
     def flush(self) -> None:
-        """Write what is still buffered."""
+        """Flush the buffer."""
         with self._arriving():
             self._stream.flush()
 
@@ -124,7 +125,7 @@ class Screen(io.TextIOBase):
 
 
 class _Closed(io.TextIOBase):
-    """In place of a stream that was closed before the program began."""
+    """A substitute for a stream that was closed before the program began."""
 
     def write(self, text: str) -> int:
         if text:
@@ -138,17 +139,17 @@ def screen_of(stream: Any) -> Screen:
 
 
 def paint(text: str, color: Code, screen: Screen) -> tuple[Piece, ...]:
-    """Return the text in a color, where the screen has colors."""
+    """Return the text in a color, if the screen has colors."""
     return (color, text, OFF) if screen.has_color else (text,)
 
 
 @contextmanager
 def screens() -> Iterator[None]:
-    """Let everything that is printed pass through a Screen."""
+    """Send all output through a Screen while the block runs."""
     _open_standard_descriptors()
     before, colors = (sys.stdout, sys.stderr), os.environ.get("PYTHON_COLORS")
     sys.stdout, sys.stderr = Screen(before[0], must_arrive=True), Screen(before[1])
-    # From 3.14 on, argparse colors its help: as text, which would be shown escaped.
+    # From 3.14 on, argparse colors its help with plain text, which would be escaped.
     os.environ["PYTHON_COLORS"] = "0"
     try:
         yield
@@ -161,7 +162,7 @@ def screens() -> Iterator[None]:
 
 
 def forget_output() -> None:
-    """Point standard output at nothing, so that Python does not complain at exit about what it still buffers."""
+    """Redirect standard output to nothing, so that Python does not complain at exit about buffered data."""
     with suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
@@ -169,7 +170,7 @@ def forget_output() -> None:
 
 
 def _open_standard_descriptors() -> None:
-    """Give closed standard descriptors a use: else the next file or socket that is opened becomes "standard output"."""
+    """Open closed standard descriptors; else the next opened file or socket becomes "standard output"."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)

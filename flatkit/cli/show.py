@@ -29,12 +29,12 @@ from flatkit.untrusted import lines_of, printable, printable_lines
 _SHOWN_LINES = 15
 _LONGEST_LINE = 200
 _LONGEST_TEXT = 2000
-# Where no line can be rewritten, a long phase is mentioned again after so many seconds.
+# Without a live line, a long phase is mentioned again after so many seconds.
 _REMIND_EVERY = 15.0
 
 
 def print_error(error: FlatkitError) -> None:
-    """Say an error: what happened, details where there are some, what to do next."""
+    """Print an error: what happened, the details if there are any, what to do next."""
     screen = screen_of(sys.stderr)
     screen.put(*paint("flatkit:", RED, screen), f" {error.message}\n")
     for line in lines_of(error.details.rstrip())[-_SHOWN_LINES:]:
@@ -44,12 +44,12 @@ def print_error(error: FlatkitError) -> None:
 
 
 def print_json(**values: Any) -> None:
-    """Print one JSON object as a line of ASCII: valid for every parser, whatever is in it."""
+    """Print one JSON object as a line of ASCII, valid for every parser."""
     print(json.dumps(_valid(values), default=str).replace("\x7f", "\\u007f"), flush=True)
 
 
 def _valid(value: Any) -> Any:
-    """The same value without what JSON has no word for: a lone half of a surrogate pair, NaN and infinity."""
+    """Return the value without parts that JSON cannot express: lone surrogates, NaN and infinity."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, float):
@@ -74,18 +74,18 @@ class Json(Observer):
         print_json(event=event, **values)
 
     def result(self, *, ok: bool, **values: Any) -> None:
-        """The last line."""
+        """Print the last line."""
         print_json(event="result", ok=ok, at=round(time.monotonic() - self._began, 3), **values)
 
 
 def fail_json(observer: Json, error: FlatkitError) -> int:
-    """The last line for an error; returns its exit status."""
+    """Print the last line for an error; return its exit status."""
     observer.result(ok=False, error=error.message, hint=error.hint, details=error.details)
     return error.exit_status
 
 
 class Terminal(Observer):
-    """Progress for a person: what is said, phases with a live line and their seconds."""
+    """Progress for a human reader: messages, and phases with a live line and their seconds."""
 
     def __init__(self, stream: TextIO | None = None, *, verbose: bool = False) -> None:
         self._screen = screen_of(stream or sys.stderr)
@@ -106,30 +106,30 @@ class Terminal(Observer):
             self._screen.flush()
 
     def on_said(self, event: Said) -> None:
-        """A line."""
+        """Print a line."""
         self._line(f"  {_text(event.text)}")
 
     def on_phase_started(self, event: PhaseStarted) -> None:
-        """A live line, with how long it usually takes."""
+        """Start a live line, with the usual length of the phase."""
         self._phase, self._waiting, self._reminded = event, None, event.at
         usual = f"  (usually about {event.typical:.0f} s)" if event.typical >= 1 else ""
         self._status(f"  … {event.title}{usual}  {event.says}")
 
     def on_progressed(self, event: Progressed) -> None:
-        """The live line moves on."""
+        """Update the live line."""
         if self._phase:
             done = f" {event.done:g}/{event.total:g} {event.unit}" if event.total else ""
             self._status(f"  … {self._phase.title}{done} {event.note}")
 
     def on_console_line(self, event: ConsoleLine) -> None:
-        """The live line shows the console's last words."""
+        """Show the console's last words in the live line."""
         if self._verbose:
             self._line("    ", *paint(_text(event.text), DIM, self._screen))
         elif self._phase:
             self._status(f"  … {self._phase.title} {self._clock(event.at)}  {event.text.strip()}")
 
     def on_waiting(self, event: Waiting) -> None:
-        """The live line's clock moves on; without one, a long phase is mentioned again."""
+        """Update the live line's clock; without a live line, mention a long phase again."""
         self._waiting = event
         if not self._phase:
             return
@@ -140,7 +140,7 @@ class Terminal(Observer):
             self._line(f"  … {_text(self._phase.title)} {self._clock(event.at)}")
 
     def _clock(self, now: float) -> str:
-        """How long the phase has taken, how long it usually does, and how long the boot still will."""
+        """Return the elapsed and the usual time of the phase, and the remaining time of the boot."""
         assert self._phase
         parts = [f"{now - self._phase.at:.0f} s"]
         if self._phase.typical >= 1:
@@ -152,13 +152,13 @@ class Terminal(Observer):
         return ", ".join(parts)
 
     def on_phase_ended(self, event: PhaseEnded) -> None:
-        """The phase as a line of its own."""
+        """Print the phase as a line."""
         seconds = paint(f"{event.seconds:.1f} s", DIM, self._screen)
         self._line("  ", *self._mark(event.ok), f" {_text(event.title)} ", *seconds)
         self._phase = self._waiting = None
 
     def on_step_started(self, event: StepStarted) -> None:
-        """What is done, why, and the command."""
+        """Print the step's title, its reason and its command."""
         self._line("")
         self._line(*paint(f"{event.number}/{event.total}  {_text(event.title)}", BOLD, self._screen))
         self._line(f"  {_text(event.why)}")
@@ -166,7 +166,7 @@ class Terminal(Observer):
         self._line(f"  {prompt} ", *paint(_text(event.command), BOLD, self._screen))
 
     def on_step_output(self, event: StepOutput) -> None:
-        """What the command printed, cut to what a screen bears."""
+        """Print the command's output, cut to what fits on a screen."""
         lines = lines_of(event.text.rstrip())
         for line in lines[:_SHOWN_LINES]:
             self._line(f"    {printable_lines(line, limit=_LONGEST_LINE)}")
@@ -174,8 +174,8 @@ class Terminal(Observer):
             self._line(f"    … {len(lines) - _SHOWN_LINES} more lines")
 
     def on_step_ended(self, event: StepEnded) -> None:
-        """The check's verdict."""
-        # An error that was found brings its next step as a second line.
+        """Print the check's verdict."""
+        # A known error has its next step as a second line.
         found = printable_lines(event.found, limit=_LONGEST_TEXT, lines=_SHOWN_LINES).replace("\n", "\n    ")
         self._line("  ", *self._mark(event.ok), f" {found}")
         if not event.ok:
@@ -190,5 +190,5 @@ def _text(text: str) -> str:
 
 
 def observer_for(*, as_json: bool, verbose: bool = False, stream: TextIO | None = None) -> Observer:
-    """JSON lines on standard output, or a person's view on `stream` (default: standard error)."""
+    """Return an observer: JSON lines on standard output, or text on `stream` (default: standard error)."""
     return Json() if as_json else Terminal(stream, verbose=verbose)

@@ -21,7 +21,7 @@ _FILE_MAX = 16 * 1024 * 1024
 
 
 def run(argv: list[str]) -> int:
-    """Carry out `build` or `serve`."""
+    """Run `build` or `serve`."""
     parser = argparse.ArgumentParser(prog="flatkit sysext", description="System extensions from Debian packages.")
     commands = parser.add_subparsers(dest="command", required=True)
     about = "build an extension image for the lab image from Debian packages"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options of `flatkit up`."""
+    """Return the parser for the options of `flatkit up`."""
     result = argparse.ArgumentParser(
         prog="flatkit up",
         description="Boot a machine from a Butane (.bu) or Ignition (.ign) config; without one: user core and flatkit's key.",
@@ -70,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run(argv: list[str]) -> int:
-    """Boot, and say how to reach the machine."""
+    """Boot a machine, and print how to reach it."""
     options = parser().parse_args(argv[1:])
     if options.config and options.script_config:
         raise UsageError(
@@ -128,9 +128,9 @@ def _forwards(texts: list[str], ssh_port: int | None) -> tuple[Forward, ...]:
 
 
 def _disks(texts: list[str]) -> tuple[tuple[int, ...], tuple[Path, ...]]:
-    """Sizes of empty disks, and images. A word of digits is a size."""
+    """Return the sizes of empty disks, and the disk images. A word of digits is a size."""
     empty = tuple(int(text) for text in texts if is_number(text))
-    # PTH111: leaves an unknown ~user as it is.
+    # PTH111: this leaves an unknown ~user unchanged.
     images = tuple(Path(os.path.expanduser(text)).absolute() for text in texts if not is_number(text))  # noqa: PTH111
     for path in images:
         if not is_file(path):
