@@ -1,8 +1,8 @@
-"""Records a demo's run as an asciicast v2 file, packed with gzip, and reads it back.
+"""Records a demo's run as an asciicast v2 file, compressed with gzip, and reads it back.
 
-The terminal's text and a marker at each step are what any player of asciicasts shows; flatkit's own events lie in the header,
-below a key of its own, which players skip. By them a run is played again through the same observers (replay.py).
-Format: https://docs.asciinema.org/manual/asciicast/v2/
+Every asciicast player shows the terminal's text and a marker at each step. flatkit's own events are in the header,
+under a key that players skip. They replay a run through the same observers (replay.py). Format:
+https://docs.asciinema.org/manual/asciicast/v2/
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _FORMAT = 1
 _WIDTH, _HEIGHT = 110, 32
 SUFFIX = ".cast.gz"
 
-# Bounds of what is read; flatkit's own recordings stay below a twentieth of each.
+# Limits for reading; flatkit's own recordings stay below a twentieth of each.
 _PACKED_MAX = 16 * 1024 * 1024
 _HEADER_MAX = 16 * 1024 * 1024
 _EVENTS_MAX = 100_000
@@ -42,7 +42,7 @@ _T = TypeVar("_T")
 
 
 class _Pieces:
-    """A stream that keeps what was written to it since it was last asked."""
+    """A stream that keeps the text written since the last read."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
@@ -64,7 +64,7 @@ class _Pieces:
 
 
 class Recorder(Observer):
-    """Keeps every event with its time, and what a screen shows for it. `screen` makes the observer that draws on a stream."""
+    """Keeps every event with its time and its screen output. `screen` makes the observer that draws on a stream."""
 
     def __init__(self, *, demo: str, title: str, screen: Callable[[TextIO], Observer]) -> None:
         self._demo, self._title = demo, title
@@ -75,7 +75,7 @@ class Recorder(Observer):
         self._lines: list[list[Any]] = []
 
     def notify(self, event: Event) -> None:
-        """Keep it."""
+        """Keep the event and its screen output."""
         at = round(max(0.0, event.at - self._began), 3)
         self._events.append({**event.as_dict(), "at": at})
         if isinstance(event, StepStarted):
@@ -115,7 +115,7 @@ class Recorder(Observer):
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """A recorded run: `events` are pairs of seconds since its begin and the event."""
+    """A recorded run: `events` are pairs of an event and the seconds since the start."""
 
     demo: str
     title: str
@@ -127,17 +127,17 @@ class Recording:
 
     @property
     def seconds(self) -> float:
-        """How long the run took."""
+        """Length of the run in seconds."""
         return self.events[-1][0] if self.events else 0.0
 
     @property
     def banner(self) -> str:
-        """What is said wherever it is played."""
+        """The notice shown during every replay."""
         return f"recorded on {self.recorded:%d %B %Y}, {self.image}; nothing runs now"
 
 
 def read_recording(path: Path) -> Recording:
-    """Read a file that was written by a Recorder, packed or not. Raises InputError, also for one beyond the bounds above."""
+    """Read a file written by a Recorder, compressed or not. Raises InputError, also for a file over the limits above."""
     try:
         return _recording_from(_first_line(read_regular(path, limit=_PACKED_MAX)))
     except OSError as error:
@@ -151,7 +151,7 @@ def read_recording(path: Path) -> Recording:
 
 
 def _first_line(data: bytes) -> bytes:
-    """The header of an asciicast; what follows it is for other players. Unpacks no more than the header may have."""
+    """Return the header of an asciicast; the rest is for other players. Decompresses no more than a header may have."""
     if data[:2] == b"\x1f\x8b":
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
             data = packed.readline(_HEADER_MAX + 1)
@@ -184,7 +184,7 @@ def _recording_from(line: bytes) -> Recording:
 
 
 def _typed(values: Any, key: str, kind: type[_T]) -> _T:
-    """A value of a JSON object. Raises ValueError for another type than expected: `true` is not a number here."""
+    """Return a value of a JSON object. Raises ValueError for an unexpected type: `true` is not a number here."""
     value = values.get(key) if isinstance(values, dict) else None
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f'"{key}" is missing, or not of the type {kind.__name__}')
@@ -192,9 +192,9 @@ def _typed(values: Any, key: str, kind: type[_T]) -> _T:
 
 
 def find_event(values: Any) -> Event | None:
-    """The event of a recorded line; None for one that this version does not know. Raises ValueError for wrong types.
+    """Return the event of a recorded line; None for an event unknown to this version. Raises ValueError for wrong types.
 
-    What a later version adds to an event is left out, and an event that lacks something is not known.
+    Fields that a later version added are ignored. An event with a missing field counts as unknown.
     """
     name = _typed(values, "event", str)
     kind = _known().get(name)
@@ -230,7 +230,7 @@ def _kinds(base: type[Event]) -> list[type[Event]]:
 
 
 def find_recording(demo: str, place: Path | None = None) -> Path | None:
-    """The recording of a demo: the file `place`, the one in the folder `place`, or the one that ships; None without one."""
+    """Return the path of a demo's recording: the file `place`, one in the folder `place`, or the one in the package, or None."""
     if place is not None and place.is_file():
         return place
     folder = place or paths.recordings_dir()
@@ -238,7 +238,7 @@ def find_recording(demo: str, place: Path | None = None) -> Path | None:
 
 
 def get_recording(demo: str, place: Path | None = None) -> Recording:
-    """The recording of a demo, read. Raises InputError when there is none, and when it is another demo's."""
+    """Return a demo's recording. Raises InputError when there is none, or when it belongs to another demo."""
     path = find_recording(demo, place)
     if path is None:
         where = f'in "{place}"' if place else "with this flatkit"

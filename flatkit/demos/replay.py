@@ -1,4 +1,4 @@
-"""Plays a recorded run again, through the same observers as a real one, with its times, and says that it is recorded."""
+"""Replays a recorded run through the same observers as a real one, with its times, and reports that it is recorded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flatkit.demos.runner import DemoResult, StepResult
 from flatkit.errors import Cancelled
 from flatkit.events import Observer, Said, StepEnded, StepStarted
 
-# A pause of a recording is waited for no longer than this, in seconds; a slow boot reports something every second.
+# Longest pause of a replay, in seconds; even a slow boot reports something every second.
 _LONGEST_PAUSE = 120.0
 
 
@@ -23,9 +23,9 @@ def replay(
     start: int = 1,
     cancel: threading.Event | None = None,
 ) -> DemoResult:
-    """Tell the observer what happened, `speed` times as fast (0: without waiting), from step `start` on.
+    """Send the recorded events to the observer, `speed` times as fast (0: without pauses), from step `start` on.
 
-    An observer may hold it, as it may hold a real run. Pauses are cut to two minutes. Raises Cancelled.
+    An observer may pause the replay, as it may pause a real run. Pauses are cut to two minutes. Raises Cancelled.
     """
     stop = cancel or threading.Event()
     observer.notify(Said(text=recording.banner))

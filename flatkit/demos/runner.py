@@ -1,6 +1,6 @@
-"""Plays any demo: each step's command for real, then its check, told to an observer.
+"""Plays any demo: runs each step's command for real, then its check, and reports both to an observer.
 
-Where commands run is behind a small protocol, so that the notebook, the terminal and the tests share this loop.
+A small protocol hides where the commands run, so that the notebook, the terminal and the tests share this loop.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from flatkit.steps import Boot, Demo, Step, Verdict, Where
 
 
 class Stage(Protocol):
-    """Where a demo's commands are carried out. Output is text, with errors; a failed command is text as well."""
+    """The place where a demo's commands run. Output is text, errors included; a failed command returns text as well."""
 
     def boot(self, boot: Boot, observer: Observer) -> str:
-        """Boot a machine and say in one line what came of it; later guest commands go there."""
+        """Boot a machine and return the result in one line; later guest commands go there."""
 
     def adopt(self, boot: Boot) -> None:
         """Take over the machine that this step booted in an earlier run. Raises MachineError when it does not run."""
@@ -28,27 +28,28 @@ class Stage(Protocol):
         """Type a command on this host."""
 
     def guest(self, command: str, machine: str = "") -> str:
-        """Type a command on a machine of the demo: the one of that name, or the one that was booted last."""
+        """Type a command on a machine of the demo: the one of that name, or the one booted last."""
 
     def reboot(self, command: str, observer: Observer, machine: str = "", *, by_itself: bool = False) -> str:
-        """Type a command that restarts a machine, and say in one line when it answers again; a restart `by_itself` may be
-        sooner than the command.
+        """Type a command that restarts a machine, and return one line when it answers again.
+
+        A restart `by_itself` may come before the command.
         """
 
     def offer(self, offers: tuple[tuple[str, str], ...], observer: Observer) -> None:
-        """Let the demo's update server offer these releases (channel, release of the lab image), and nothing else."""
+        """Let the demo's update server offer exactly these pairs of channel and release of the lab image."""
 
     @property
     def is_lab(self) -> bool:
-        """Whether the machines run the lab image, and not Flatcar's."""
+        """True when the machines run the lab image and not Flatcar's."""
 
     def fill(self, command: str) -> str:
-        """The command with `{port80}` and the like replaced by what they stand for now."""
+        """Return the command with `{port80}` and other placeholders replaced by their current values."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """How a step went."""
+    """Result of a step."""
 
     title: str
     command: str
@@ -59,7 +60,7 @@ class StepResult:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoResult:
-    """How a demo went; it ends at the first step that fails, since the next ones build on it."""
+    """Result of a demo. A demo ends at the first step that fails, because the next ones build on it."""
 
     demo: str
     steps: tuple[StepResult, ...]
@@ -67,12 +68,12 @@ class DemoResult:
 
     @property
     def ok(self) -> bool:
-        """Whether every step was played and its check passed."""
+        """True when every step was played and its check passed."""
         return len(self.steps) == self.total and all(step.ok for step in self.steps)
 
 
 def play(demo: Demo, stage: Stage, observer: Observer, *, start: int = 1) -> DemoResult:
-    """Play the steps in order, from `start` on, until one fails; those before were played on this stage's machines."""
+    """Play the steps in order from `start` on, until one fails. Earlier steps must have run on this stage's machines."""
     results: list[StepResult] = []
     if demo.offers:
         stage.offer(demo.offers, observer)
@@ -119,7 +120,7 @@ def _carry_out(step: Step, command: str, stage: Stage, observer: Observer) -> st
 
 
 def _judge(step: Step, output: str, command: str, stage: Stage) -> Verdict:
-    """The check's verdict; asked again until it holds or the step's patience is over."""
+    """Return the check's verdict; repeat the check until it passes or the step's time is over."""
 
     def again() -> Any:
         if step.fact:
@@ -133,7 +134,8 @@ def _judge(step: Step, output: str, command: str, stage: Stage) -> Verdict:
         try:
             verdict = step.check(look())
         except FlatkitError as error:
-            # A machine that restarts by itself does not answer for a while: that is a "not yet", as long as one waits.
+            # A machine that restarts by itself does not answer for a while. Until the time is over, that means "not
+            # yet".
             verdict = Verdict(ok=False, found=str(error))
         if verdict.ok or time.monotonic() >= deadline:
             return verdict
