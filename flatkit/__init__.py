@@ -2,20 +2,20 @@
 
     import flatkit as fk
 
-gives the few names a notebook needs; everything is imported when it is first used, so that the import itself is instant.
+This gives the few names that a notebook needs. Each is imported on first use, so the import itself is instant.
 """
 
 from __future__ import annotations
 
 import sys
 
-TYPE_CHECKING = False  # as type checkers read it; `typing` itself takes time to import
+TYPE_CHECKING = False  # type checkers take this for True; importing `typing` itself takes time
 if TYPE_CHECKING:
     from typing import Any
 
 __version__ = "0.1.0"
 
-# name -> the module that holds it
+# name -> the module that defines it
 _NAMES: dict[str, str] = {
     "channels": "flatkit.widgets.api",
     "check": "flatkit.widgets.api",
@@ -30,21 +30,21 @@ __all__ = sorted(_NAMES)  # noqa: PLE0605
 
 
 def _butane(line: str, cell: str) -> Any:
-    """%%butane FILE: the cell is a Butane config; it is saved, judged, and shown as the Ignition that it becomes."""
+    """Save the cell as a Butane config (`%%butane FILE`), validate it, and show the Ignition that it becomes."""
     from flatkit.widgets import magics
 
     return magics.butane(line, cell)
 
 
 def _on(line: str, cell: str) -> Any:
-    """%%on MACHINE: the cell is typed on a machine."""
+    """Type the cell on a machine: `%%on MACHINE`."""
     from flatkit.widgets import magics
 
     return magics.on(line, cell, sys.modules["IPython"].get_ipython().user_ns)
 
 
 def _register_magics() -> None:
-    """In a notebook the magics are there from the import on; elsewhere IPython is not even imported for them."""
+    """Register the magics in a notebook. Elsewhere IPython is not even imported."""
     module = sys.modules.get("IPython")
     shell = module.get_ipython() if module else None
     if shell is not None:

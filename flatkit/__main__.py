@@ -1,11 +1,11 @@
-"""The `flatkit` command, also as `python -m flatkit`. Ctrl-C shows no traceback, also while Python still imports."""
+"""The `flatkit` command, also as `python -m flatkit`. Ctrl-C never shows a traceback, not even while Python is importing."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-# As a shell reports a program that Ctrl-C has ended.
+# The status that a shell reports for a program ended by Ctrl-C.
 _STOPPED = 130
 _except, _unraisable = sys.excepthook, sys.unraisablehook
 

@@ -1,8 +1,8 @@
-"""Disk images from outside: which format a file has, told from its first bytes alone, and what it must not refer to.
+"""Disk images from outside: a file's format, read from its first bytes alone, and forbidden references to other files.
 
-A qcow2 file may name other files of this host as parts of itself (a backing file, an external data file), and QEMU follows
-those names; so do images of other formats. flatkit reads the header itself and gives QEMU a format each time, never to guess.
-Layout: QEMU's docs/interop/qcow2.
+A qcow2 file may name other files of this host as parts of itself (a backing file, an external data file), and QEMU
+follows those names. Images of other formats may do the same. flatkit reads the header itself and always gives QEMU a
+format, so that QEMU never guesses. Layout: QEMU's docs/interop/qcow2.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from flatkit.files import open_regular
 from flatkit.untrusted import printable
 
 QCOW2_MAGIC = b"QFI\xfb"
-# Whole header extensions; the largest cluster has 2 MiB, and QEMU's own header takes a few hundred bytes.
+# All header extensions fit: the largest cluster has 2 MiB, and QEMU's own header takes a few hundred bytes.
 _HEAD_BYTES = 64 * 1024
 _NAME_MAX = 1023
 _FORMAT, _DATA_FILE, _LUKS = 0xE2792ACA, 0x44415441, 0x0537BE77
@@ -110,8 +110,9 @@ def read_qcow2(path: Path) -> Qcow2 | None:
 def find_format(path: Path, *, below: Path | None = None) -> str:
     """Return the format of a disk image, "qcow2" or "raw", when it consists of this file alone.
 
-    `below`: a folder of flatkit's own images; one of them may have another of them as its backing file. Raises ImageError for a
-    file that refers to others, is encrypted, compressed or in a format that flatkit does not boot, or cannot be read.
+    `below` is a folder of flatkit's own images. One of them may have another of them as its backing file. Raises
+    ImageError for a file that refers to others, is encrypted, compressed or in a format that flatkit does not boot, or
+    cannot be read.
     """
     head = _read_head(path)
     shown = printable(path)
@@ -170,5 +171,5 @@ def _read_head(path: Path) -> bytes:
 
 
 def is_file(path: Path) -> bool:
-    """Tell whether there is a regular file; False also for a path that is too long or not permitted."""
+    """Tell whether the path is a regular file. False also for a path that is too long or not permitted."""
     return os.path.isfile(path)  # noqa: PTH113  (Path.is_file raises for those)

@@ -1,6 +1,6 @@
 """Every error that flatkit raises, each with what to do next.
 
-A person's own text is judged by a Report (report.py), never by raising: these are for when flatkit itself cannot go on.
+User configs are validated into a Report (report.py), which raises nothing. These errors mean that flatkit cannot continue.
 
     FlatkitError                    status 1
     ├── InputError (ValueError)     the input was refused                     1
@@ -15,7 +15,7 @@ A person's own text is judged by a Report (report.py), never by raising: these a
     │   ├── BootFailed
     │   ├── WaitTimeout (TimeoutError)
     │   └── CommandFailed           a child process or a remote command failed
-    └── Cancelled                   the person stopped it                     1
+    └── Cancelled                   the user stopped it                        1
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from flatkit.report import Report
 
 
-# The longest message, and the end of the output that is kept as details, in characters.
+# Longest message, and longest tail of the output kept as details, in characters.
 _MESSAGE_MAX = 4000
 _DETAILS_MAX = 256 * 1024
 
 
 class FlatkitError(Exception):
-    """Says what happened (value in quotes) and what was expected; `hint` is the command or cell to run next.
+    """Base of all errors: what happened (value in quotes) and what was expected. `hint` is the next command or cell to run.
 
-    `details` holds the output of a program, for a closer look. Messages quote names, servers and machines: so message and hint
-    are one line each, and no part of an error contains a hidden character, wherever it is shown.
+    `details` contains a program's output. Messages quote names, servers and machines. So message and hint are one line
+    each, and no part of an error contains a hidden character.
     """
 
     exit_status: ClassVar[int] = 1
@@ -53,7 +53,7 @@ class FlatkitError(Exception):
         return f"{self.message}\n  Next: {self.hint}" if self.hint else self.message
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython shows instead of a traceback: a learner needs the message and the next move, nothing else."""
+        """Return the lines that IPython shows instead of a traceback: a learner needs the message and the next step only."""
         wide = textwrap.TextWrapper(width=100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
         lines = wide.wrap(f"{type(self).__name__}: {self.message}")
         if self.hint:
@@ -68,7 +68,7 @@ class InputError(FlatkitError, ValueError):
 
 
 class ConfigFaults(InputError):
-    """A config cannot be used; `report` lists every fault with its line and column."""
+    """A config cannot be used; `report` lists every error with its line and column."""
 
     def __init__(self, message: str, *, report: Report, hint: str = "", details: str = "") -> None:
         super().__init__(message, hint=hint, details=details)
@@ -76,13 +76,13 @@ class ConfigFaults(InputError):
 
 
 class UsageError(FlatkitError, ValueError):
-    """The call itself was wrong: an unknown option, a name that is no name."""
+    """Wrong usage, such as an unknown option or an invalid name."""
 
     exit_status = 2
 
 
 class HostError(FlatkitError, OSError):
-    """This host cannot do it; `flatkit doctor` says why."""
+    """This host cannot do it; `flatkit doctor` reports why."""
 
     exit_status = 3
 
@@ -92,7 +92,7 @@ class MissingDependency(HostError):
 
 
 class FetchError(FlatkitError, OSError):
-    """A download failed; `passing` when another try may well succeed."""
+    """A download failed; `passing` when a retry may succeed."""
 
     def __init__(self, message: str, *, hint: str = "", details: str = "", passing: bool = False) -> None:
         super().__init__(message, hint=hint, details=details)
@@ -112,7 +112,7 @@ class MachineNotFound(MachineError, LookupError):
 
 
 class BootFailed(MachineError):
-    """The machine ended or got stuck before it was ready."""
+    """The machine stopped or hung before it was ready."""
 
 
 class WaitTimeout(MachineError, TimeoutError):
@@ -120,8 +120,8 @@ class WaitTimeout(MachineError, TimeoutError):
 
 
 class CommandFailed(MachineError):
-    """A child process or a remote command ended with a status that was not expected."""
+    """A child process or a remote command ended with an unexpected status."""
 
 
 class Cancelled(FlatkitError):
-    """The person stopped it."""
+    """The user stopped it."""

@@ -1,6 +1,6 @@
-"""Progress as plain values, and the observer that it goes to.
+"""Progress as plain values, and the observer that receives it.
 
-Long work is handed an Observer and tells it what happens; the command line, the widgets, the recorder and the tests are
+Long work gets an Observer and reports its progress to it. The command line, the widgets, the recorder and the tests are
 observers. Nothing here prints.
 """
 
@@ -21,29 +21,29 @@ class Event:
 
     @classmethod
     def name_of(cls) -> str:
-        """The event's name in JSON and in `on_...`: the class name in snake case."""
+        """Return the event's name in JSON and in `on_...`: the class name in snake case."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     @property
     def name(self) -> str:
-        """The same, of this event."""
+        """The event's name in JSON and in `on_...`."""
         return self.name_of()
 
     def as_dict(self) -> dict[str, Any]:
-        """The event as JSON-ready values, its name first."""
+        """Return the event as JSON-ready values, its name first."""
         return {"event": self.name, **asdict(self)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Said(Event):
-    """A line worth a person's time: what is being done, what was chosen and why."""
+    """A message for the user: the current work, or a choice with its reason."""
 
     text: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseStarted(Event):
-    """A phase of longer work begins. `typical` is its usual length in seconds, 0 when not known; `says` explains it."""
+    """A phase of longer work begins. `typical` is its usual length in seconds, 0 when unknown; `says` explains it."""
 
     phase: str
     title: str
@@ -53,7 +53,7 @@ class PhaseStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseEnded(Event):
-    """A phase is over, after `seconds`; `line` is the last that the console said in it."""
+    """A phase is over, after `seconds`; `line` is the console's last line in it."""
 
     phase: str
     title: str
@@ -64,7 +64,7 @@ class PhaseEnded(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Progressed(Event):
-    """How far a phase is: `done` of `total` (0 when not known), in `unit`."""
+    """Progress of a phase: `done` of `total` (0 when unknown), in `unit`."""
 
     phase: str
     done: float
@@ -75,10 +75,10 @@ class Progressed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting(Event):
-    """A machine is still being waited for, told every second: its phase, for how long, how long that usually takes.
+    """A machine is not ready yet, reported every second: its phase, the time so far, the usual time.
 
-    `remaining` is the estimate for the whole boot; `quiet` for how long nothing moved on it; `line` its console's last.
-    All in seconds, 0 when not known.
+    `remaining` is the estimate for the whole boot. `quiet` is the time without activity. `line` is the console's last
+    line. All times are in seconds, 0 when unknown.
     """
 
     machine: str
@@ -101,7 +101,7 @@ class ConsoleLine(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepStarted(Event):
-    """Step `number` of `total` of a demo begins; `command` is what a person would type, `where` is host or guest."""
+    """Step `number` of `total` of a demo begins; `command` is the line that a user would type, `where` is host or guest."""
 
     demo: str
     number: int
@@ -114,7 +114,7 @@ class StepStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepOutput(Event):
-    """What the step's command printed."""
+    """Output of the step's command."""
 
     demo: str
     number: int
@@ -123,7 +123,7 @@ class StepOutput(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StepEnded(Event):
-    """A step's check has spoken: `found` says what was seen, `hint` what to do when `ok` is false."""
+    """Result of a step's check: `found` describes the result, `hint` the next move when `ok` is false."""
 
     demo: str
     number: int
@@ -134,44 +134,44 @@ class StepEnded(Event):
 
 
 class Observer:
-    """Receives events. Each `on_...` does nothing here; override those that you care for, or `notify` for all."""
+    """Receives events. Each `on_...` does nothing here; override the ones you need, or `notify` for all."""
 
     def notify(self, event: Event) -> None:
-        """Hand an event to its `on_<name>` method."""
+        """Pass an event to its `on_<name>` method."""
         handler: Callable[[Any], None] | None = getattr(self, f"on_{event.name}", None)
         if handler is not None:
             handler(event)
 
     def on_said(self, event: Said) -> None:
-        """A line worth showing."""
+        """React to a message."""
 
     def on_phase_started(self, event: PhaseStarted) -> None:
-        """A phase begins."""
+        """React to the start of a phase."""
 
     def on_phase_ended(self, event: PhaseEnded) -> None:
-        """A phase is over."""
+        """React to the end of a phase."""
 
     def on_progressed(self, event: Progressed) -> None:
-        """A phase moved on."""
+        """React to a phase's progress."""
 
     def on_waiting(self, event: Waiting) -> None:
-        """A machine is still being waited for."""
+        """React to a machine that is not ready yet."""
 
     def on_console_line(self, event: ConsoleLine) -> None:
-        """The machine's console said a line."""
+        """React to a line of the machine's console."""
 
     def on_step_started(self, event: StepStarted) -> None:
-        """A demo's step begins."""
+        """React to the start of a demo's step."""
 
     def on_step_output(self, event: StepOutput) -> None:
-        """A step's command printed something."""
+        """React to the output of a step's command."""
 
     def on_step_ended(self, event: StepEnded) -> None:
-        """A step's check has spoken."""
+        """React to the result of a step's check."""
 
 
 class Tape(Observer):
-    """Keeps every event, for tests and for records."""
+    """Keeps every event, for tests and recordings."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
@@ -182,7 +182,7 @@ class Tape(Observer):
 
 
 class Tee(Observer):
-    """Hands every event to several observers."""
+    """Passes every event to several observers."""
 
     def __init__(self, *observers: Observer) -> None:
         self.observers = observers
@@ -194,7 +194,7 @@ class Tee(Observer):
 
 
 class phase:  # a verb in a `with` line reads best in lower case
-    """`with phase(observer, "fetch", "Fetching the image"):` tells begin, end and length of a phase, failed ones too."""
+    """Report begin, end and length of a phase, a failed one too: `with phase(observer, "fetch", "Fetching the image"):`."""
 
     def __init__(self, observer: Observer, name: str, title: str, *, typical: float = 0.0) -> None:
         self._observer, self._name, self._title, self._typical = observer, name, title, typical

@@ -1,6 +1,6 @@
-"""Fields of a JSON object from outside, taken one by one: each fault is a ValueError that names the field and its value.
+"""Fields of a JSON object from outside, read one by one. Each fault is a ValueError that names the field and its value.
 
-`bool` is not a number here, although Python says so, and a text is not a list of characters.
+`bool` is not a number here, unlike in Python, and a text is not a list of characters.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from flatkit.untrusted import printable
 
 TEXT_MAX = 1000
 LIST_MAX = 20_000
-NUMBER_MAX = 10**18  # what `is_number` takes
+NUMBER_MAX = 10**18  # the limit of `is_number`
 _SHOWN = 60
 _T = TypeVar("_T")
 
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 class Fields:
     """An object of a JSON document; `where` names it in messages, as "files[3]".
 
-    A field with a `default` may be missing. `end` refuses fields that nobody has taken; without it they are ignored.
+    A field with a `default` may be missing. `end` refuses fields that were never read; without it they are ignored.
     """
 
     def __init__(self, value: Any, where: str = "") -> None:
@@ -41,7 +41,7 @@ class Fields:
         default: str | None = None,
         limit: int = TEXT_MAX,
     ) -> str:
-        """Return a text of at most `limit` characters; with `form` one that matches it, which `expected` says in words."""
+        """Return a text of at most `limit` characters. With `form` it must match; `expected` describes that form in words."""
         value = self._take(name, default)
         return self._text(name, value, form=form, expected=expected, limit=limit)
 
@@ -88,16 +88,16 @@ class Fields:
     def objects(
         self, name: str, build: Callable[[Fields], _T], *, most: int = LIST_MAX, default: list[Any] | None = None
     ) -> tuple[_T, ...]:
-        """Return what `build` makes of each object in a list."""
+        """Return the results of `build` for each object in a list."""
         values = self._list(name, most, default)
         return tuple(build(Fields(value, self._place(f"{name}[{n}]"))) for n, value in enumerate(values))
 
     def inner(self, name: str, build: Callable[[Fields], _T]) -> _T:
-        """Return what `build` makes of an object."""
+        """Return the result of `build` for an object."""
         return build(Fields(self._take(name, None), self._place(printable(name, limit=_SHOWN))))
 
     def table(self, name: str, build: Callable[[Fields], _T]) -> dict[str, _T]:
-        """Return what `build` makes of each object in an object of objects; an empty one where the field is missing."""
+        """Return the result of `build` for each object in an object of objects; empty where the field is missing."""
         found = Fields(self._take(name, {}), self._place(name))
         return {key: found.inner(key, build) for key in found.names()}
 
@@ -106,13 +106,13 @@ class Fields:
         return tuple(self._values)
 
     def end(self) -> None:
-        """Refuse fields that were not taken."""
+        """Refuse fields that were never read."""
         if self._left:
             name = min(self._left)
             raise ValueError(f"{self._place(printable(name, limit=_SHOWN))} is not a known field")
 
     def fault(self, name: str, expected: str) -> ValueError:
-        """Return the error for a field whose value is not as expected."""
+        """Return the error for a field with an unexpected value."""
         return self._fault(name, self._values.get(name), expected)
 
     def _take(self, name: str, default: Any) -> Any:

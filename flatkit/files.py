@@ -1,4 +1,4 @@
-"""Files that others may have touched: read regular files alone, follow no link below a folder, write whole files or none."""
+"""Files that others may have touched: read only regular files, follow no link below a folder, write whole files or none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PARTIAL = ".part"
 def open_regular(path: str | os.PathLike[str], *, dir_fd: int | None = None, follow: bool = True) -> BinaryIO:
     """Open a regular file for reading. Raises OSError, also for a FIFO, device or folder; with `follow=False` for a link.
 
-    The open itself never waits: a FIFO without a writer is refused like one that has a writer.
+    The open never blocks: a FIFO is refused with and without a writer.
     """
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
     descriptor = os.open(path, flags, dir_fd=dir_fd)
@@ -46,10 +46,10 @@ def open_below(folder: Path, inside: str) -> BinaryIO:
 
 @contextmanager
 def replace_below(folder: Path, inside: str, *, mode: int = 0o644) -> Iterator[BinaryIO]:
-    """Write a file below a folder, which takes its place when the block ends; missing folders are created. Raises OSError.
+    """Write a file below a folder; it replaces the old one when the block ends. Raises OSError.
 
-    No link on the way is followed, and a link in the file's place is replaced. After an exception the old file remains. What a
-    killed writer left (`.NAME.part`) is overwritten.
+    Missing folders are created. Links on the way are not followed, and a link in the file's place is replaced. After an
+    exception the old file remains. A leftover of a killed writer (`.NAME.part`) is overwritten.
     """
     with _parent_below(folder, inside, make=True) as (parent, name):
         partial = f".{name}.part"
@@ -70,14 +70,17 @@ def replace_below(folder: Path, inside: str, *, mode: int = 0o644) -> Iterator[B
 
 
 def remove_below(folder: Path, inside: str) -> None:
-    """Remove a file below a folder, if it is there, following no link: a link in its place is removed itself. Raises OSError."""
+    """Remove a file below a folder, if there is one. Raises OSError.
+
+    No link is followed; a link in the file's place is removed itself.
+    """
     with suppress(FileNotFoundError), _parent_below(folder, inside) as (parent, name):
         os.unlink(name, dir_fd=parent)
 
 
 @contextmanager
 def _parent_below(folder: Path, inside: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
-    """Open the folder that contains a path below `folder`; yields its descriptor and the last part of the path."""
+    """Open the folder that contains a path below `folder`; yield its descriptor and the last part of the path."""
     parts = PurePosixPath(inside).parts
     if not parts or inside.startswith("/") or ".." in parts or "\0" in inside:
         raise OSError(errno.EINVAL, "not a path below the folder", inside)
@@ -99,7 +102,7 @@ def _parent_below(folder: Path, inside: str, *, make: bool = False) -> Iterator[
 
 
 def _told(error: OSError, name: str, parent: int) -> OSError:
-    """Return the error of an open, in words where a link was in the way: the system says "Not a directory" for some."""
+    """Return the error of an open, in clear words for a link: the system says "Not a directory" for some."""
     with suppress(OSError):
         if stat.S_ISLNK(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
             return OSError(errno.ELOOP, f'"{name}" is a symbolic link, which is not followed', name)
@@ -118,7 +121,7 @@ def read_regular(path: str | os.PathLike[str], *, limit: int) -> bytes:
 def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o644) -> None:
     """Write a whole file: to a temporary file beside it, synced, then renamed. Raises OSError; leaves no partial file.
 
-    A link at `path` is replaced, never written through. `mode` is set whatever the umask says.
+    A link at `path` is replaced, never written through. `mode` is set independently of the umask.
     """
     raw = data.encode() if isinstance(data, str) else data
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=_PARTIAL, dir=path.parent)
@@ -136,7 +139,7 @@ def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o644) -> None:
 
 
 def remove_partials(path: Path) -> None:
-    """Remove the temporary files that killed writers left beside `path`. Call it where no other writer can be at work."""
+    """Remove the temporary files that killed writers left beside `path`. Call it only when no other writer can be active."""
     with suppress(OSError):
         for found in path.parent.iterdir():
             if found.name.startswith(f".{path.name}.") and found.name.endswith(_PARTIAL):

@@ -1,6 +1,6 @@
-"""Where things lie: the cache (can be made again), the state (machines, progress) and the course folder.
+"""The folders of flatkit: the cache (can be re-created), the state (machines, progress) and the course.
 
-For root, QEMU runs as libvirt's own user, who cannot enter root's home: so both lie below /var there.
+For root, QEMU runs as libvirt's own user, which cannot enter root's home. So for root both are below /var.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ _PATH_MAX = 4096
 
 
 def _folder(variable: str, *, for_root: str, xdg: str, fallback: str) -> Path:
-    """The folder that a variable names, else the usual one. Raises HostError for a name that no folder of ours can have."""
+    """Return the folder that a variable names, else the usual one. Raises HostError for an invalid name."""
     try:
         given = os.environ.get(variable)
         if given:
             found = Path(given).expanduser().absolute()
-        elif hasattr(os, "geteuid") and os.geteuid() == 0:  # Windows knows no root
+        elif hasattr(os, "geteuid") and os.geteuid() == 0:  # Windows has no root
             found = Path(for_root)
         else:
             base = os.environ.get(xdg)
             found = ((Path(base) if base else Path.home() / fallback) / "flatkit").absolute()
-    except RuntimeError as error:  # "~" of a user who has no home
+    except RuntimeError as error:  # "~" of a user without a home
         raise _unusable(variable, given or "~", str(error)) from None
-    except OSError as error:  # the present folder was removed
+    except OSError as error:  # the current folder was removed
         raise _unusable(variable, given or "", error.strerror or str(error)) from None
     if printable(found, limit=_PATH_MAX) != str(found):
         raise _unusable(variable, str(found), "its name has hidden characters, or is not valid UTF-8")
@@ -51,7 +51,7 @@ def _unusable(variable: str, value: str, why: str) -> HostError:
 
 
 def _find_fault(path: Path) -> str:
-    """Say why files cannot be kept in a folder; "" when they can, or when it is still to be made."""
+    """Return why files cannot be kept in a folder; "" when they can, or when it does not exist yet."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -70,39 +70,39 @@ def _find_fault(path: Path) -> str:
 
 
 def cache_dir() -> Path:
-    """Images and other things that can be made or fetched again (FLATKIT_CACHE). Raises HostError."""
+    """Return the folder of images and other things that can be re-created (FLATKIT_CACHE). Raises HostError."""
     found = _folder("FLATKIT_CACHE", for_root="/var/cache/flatkit", xdg="XDG_CACHE_HOME", fallback=".cache")
     return _checked("FLATKIT_CACHE", found)
 
 
 def state_dir() -> Path:
-    """Machines, keys and progress (FLATKIT_STATE); a folder that cannot be used is found by what reads or writes there."""
+    """Return the folder of machines, keys and progress (FLATKIT_STATE). Reads and writes there report an unusable folder."""
     return _folder("FLATKIT_STATE", for_root="/var/lib/flatkit", xdg="XDG_STATE_HOME", fallback=".local/state")
 
 
 def machines_dir() -> Path:
-    """One folder a machine: overlay, Ignition, console. Raises HostError."""
+    """Return the folder with a subfolder for each machine: overlay, Ignition, console. Raises HostError."""
     return _checked("FLATKIT_STATE", state_dir()) / "machines"
 
 
 def source_notebooks() -> Path | None:
-    """The notebooks of the checkout that this package is run from, or None for an installed wheel."""
+    """Return the notebooks of the checkout that this package runs from; None for an installed wheel."""
     folder = Path(__file__).resolve().parent.parent / "notebooks"
     return folder if (folder.parent / "pyproject.toml").is_file() and folder.is_dir() else None
 
 
 def packaged_notebooks() -> Path:
-    """The notebooks inside an installed wheel."""
+    """Return the notebooks inside an installed wheel."""
     return Path(__file__).resolve().parent / "_course"
 
 
 def examples_dir() -> Path:
-    """The Butane files that demos and lessons use: of the checkout, or inside an installed wheel."""
+    """Return the Butane files that demos and lessons use, from the checkout or an installed wheel."""
     package = Path(__file__).resolve().parent
     packaged = package / "_examples"
     return packaged if packaged.is_dir() else package.parent / "examples"
 
 
 def recordings_dir() -> Path:
-    """The folder with the recorded runs of the demos."""
+    """Return the folder with the recorded runs of the demos."""
     return Path(__file__).resolve().parent / "recordings"

@@ -1,7 +1,7 @@
-"""Others' lessons: a folder with a lesson.py, found by its path, or installed and found by an entry point.
+"""Lessons from other authors: a folder with a lesson.py, found by its path, or installed and found by an entry point.
 
-A lesson.py sets DEMO (flatkit.steps), LESSON (flatkit.lessons.exercise) or both; docs/write-a-lesson.md is the guide. It is
-a program: one that is not installed runs only when the user names its path, and a warning says so first.
+A lesson.py sets DEMO (flatkit.steps), LESSON (flatkit.lessons.exercise) or both; docs/write-a-lesson.md is the guide.
+It is a program. One that is not installed runs only when the user names its path, after a warning.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 def find_folder(name: str) -> Path | None:
-    """The lesson's folder by its path, or by the name of an entry point; None when there is none. Raises InputError."""
+    """Return a lesson's folder by its path, or by the name of an entry point; None when there is none. Raises InputError."""
     path = Path(name).expanduser()
     if (path / FILE).is_file():
         return path.resolve()
@@ -39,19 +39,19 @@ def installed() -> Iterator[Path]:
 
 
 def split_task(name: str) -> tuple[Path, str] | None:
-    """Split "FOLDER/TASK" into a lesson's folder and the name of a task in it; None when no lesson is there."""
+    """Split "FOLDER/TASK" into a lesson's folder and the name of a task in it; None when the folder has no lesson."""
     before, slash, task = name.rpartition("/")
     folder = Path(before or slash).expanduser()
     return (folder.resolve(), task) if slash and task and (folder / FILE).is_file() else None
 
 
 def hint_of_path(command: str) -> str:
-    """Return how to name the lesson in the current folder by its path; "" when there is none."""
+    """Return the command for the lesson in the current folder by its path; "" when there is none."""
     return f"{command}   (the {FILE} in this folder runs only when you name its path)" if Path(FILE).is_file() else ""
 
 
 def _entries() -> list[EntryPoint]:
-    """The entry points of installed packages. A notebook's kernel also searches its current folder, which installs nothing."""
+    """Return the entry points of installed packages. A notebook's kernel also searches its current folder: that is left out."""
     here = Path.cwd().resolve()
     return [
         entry
@@ -61,7 +61,7 @@ def _entries() -> list[EntryPoint]:
 
 
 def _folder_of(entry: EntryPoint) -> Path:
-    """An entry point names the package that holds the lesson.py."""
+    """Return the folder of the package with the lesson.py, which the entry point names."""
     try:
         spec = importlib.util.find_spec(entry.value)
     except (ImportError, ValueError) as error:
@@ -75,14 +75,14 @@ def _folder_of(entry: EntryPoint) -> Path:
 
 
 def load(folder: Path, wanted: str) -> Any:
-    """Run the folder's lesson.py, and return its DEMO or LESSON; None when it has none. Raises InputError for its errors."""
+    """Run the folder's lesson.py, and return its DEMO or LESSON; None when it sets none. Raises InputError for its errors."""
     _log.warning("running the lesson %s: it is a program and can do what you can", printable(folder / FILE))
     name = f"flatkit_lesson_{abs(hash(folder))}"
     spec = importlib.util.spec_from_file_location(name, folder / FILE)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses and pickling look their module up while it is being made.
+    # Dataclasses and pickling look up their module while it is being executed.
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)

@@ -1,4 +1,4 @@
-"""What flatkit returns about a person's text: all faults at once, each with its place.
+"""Result of validating a user's text: all findings at once, each with its place.
 
 Plain values, so that the editor, the command line and the tests read the same thing.
 """
@@ -11,7 +11,7 @@ from enum import Enum
 
 
 class Kind(str, Enum):
-    """How bad an entry is; only an error stops the translation."""
+    """Severity of an entry; only an error stops the translation."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -44,9 +44,9 @@ class Edit:
 class Entry:
     """One finding.
 
-    `path` leads to the value in the source ("$.storage.files.0.mode", or "" where there is none), `span` is its place in
-    the text if it has one. `code` is the message's stable identifier, `values` are what it was filled in with, `teach` is one
-    more sentence for beginners, `edits` are suggested fixes.
+    `path` leads to the value in the source ("$.storage.files.0.mode", or "" for none). `span` is its place in the text,
+    if it has one. `code` is the stable identifier of the message, and `values` fill in its placeholders. `teach` is one
+    more sentence for beginners. `edits` are suggested fixes.
     """
 
     kind: Kind
@@ -84,5 +84,5 @@ class Report:
 
     @property
     def is_fatal(self) -> bool:
-        """Whether an error is among the entries."""
+        """True when an error is among the entries."""
         return any(entry.kind is Kind.ERROR for entry in self.entries)

@@ -1,6 +1,6 @@
-"""The only door to child processes.
+"""The only way to start child processes.
 
-Argument lists only, never a shell string built by us; a result is a value; a missing program is named with its package.
+Commands are argument lists, never a shell string. A result is a value. A missing program is reported with its package.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from flatkit.untrusted import lines_of
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a finished command said; `seconds` is how long it ran."""
+    """Output and status of a finished command; `seconds` is its running time."""
 
     argv: tuple[str, ...]
     status: int
@@ -30,12 +30,12 @@ class Result:
 
     @property
     def line(self) -> str:
-        """The command as a person would type it."""
+        """The command as a user would type it."""
         return shlex.join(self.argv)
 
 
 def _environment(env: Mapping[str, str] | None) -> dict[str, str]:
-    # sbin: mke2fs, sfdisk and veritysetup live there, and a person's PATH often lacks it.
+    # sbin has mke2fs, sfdisk and veritysetup, and a user's PATH often lacks it.
     merged = {**os.environ, **(env or {})}
     path = merged.get("PATH", os.defpath).split(os.pathsep)
     merged["PATH"] = os.pathsep.join([*path, *(d for d in ("/usr/sbin", "/sbin") if d not in path)])
@@ -58,10 +58,10 @@ def run(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Result:
-    """Run a command to its end and return what it said.
+    """Run a command to its end and return its output.
 
-    Raises CommandFailed when `check` and the status is not 0, MissingDependency when there is no such program, WaitTimeout
-    after `timeout` seconds.
+    Raises CommandFailed when `check` and the status is not 0, MissingDependency when there is no such program,
+    WaitTimeout after `timeout` seconds.
     """
     words = tuple(os.fspath(word) for word in argv)
     began = time.monotonic()
@@ -88,7 +88,7 @@ def run(
 
 
 def failure(result: Result) -> CommandFailed:
-    """The error for a command that ended badly, with the last of what it said."""
+    """Return the error for a failed command, with the last part of its output."""
     said = lines_of((result.stderr or result.stdout).strip())
     last = said[-1] if said else "it said nothing"
     return CommandFailed(
@@ -97,7 +97,7 @@ def failure(result: Result) -> CommandFailed:
 
 
 def become(argv: Sequence[str]) -> NoReturn:
-    """Let another program take this process's place: its terminal, its signals, its status. Raises MissingDependency."""
+    """Replace this process by another program: terminal, signals and exit status become its own. Raises MissingDependency."""
     try:
         os.execvpe(argv[0], list(argv), _environment(None))  # noqa: S606
     except OSError as error:
@@ -111,9 +111,9 @@ def stream(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Result:
-    """Run a command and hand each line of its output (both streams) to `on_line` as it comes.
+    """Run a command and pass each line of its output (both streams) to `on_line` as it arrives.
 
-    Raises as `run` does. When `on_line` raises, or on Ctrl-C, the process is ended before the exception goes on.
+    Raises as `run` does. When `on_line` raises, or on Ctrl-C, the process is ended before the exception is re-raised.
     """
     words = tuple(os.fspath(word) for word in argv)
     began = time.monotonic()

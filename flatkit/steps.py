@@ -1,7 +1,8 @@
-"""Fact and Step: the vocabulary in which demos and exercises are written as data.
+"""Fact and Step: demos and exercises as data.
 
-A fact is a question (a command) and a pure parser of its answer; a step is something a person does, with what it must show.
-One runner plays any tuple of steps (demos/runner.py); the notebook, the command line and the tests play the same ones.
+A fact is a question (a command) and a pure parser of its answer. A step is one action of the user, with the result that
+it must show. One runner plays any tuple of steps (demos/runner.py). The notebook, the command line and the tests play
+the same ones.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 
 class Where(str, Enum):
-    """Where a step's command is typed."""
+    """The place where a step's command is typed."""
 
     HOST = "host"
     GUEST = "guest"
@@ -25,11 +26,11 @@ class Where(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Boot:
-    """What a step boots: a Butane file of `examples/`, the machine's name in the demo, the guest ports to reach it by.
+    """The machine that a step boots: a Butane file of `examples/`, the machine's name in the demo, the guest ports to forward.
 
-    With `again` the machine of that name is switched on as it is; without, it is made anew. `channel` names the one whose
-    image it boots, where that is not the demo's own (`{beta}` stands for it). `after` names a demo: this one goes on with
-    the machine that it leaves.
+    With `again` the existing machine of that name is switched on; otherwise it is re-created. `channel` names the
+    channel whose image it boots, if that is not the demo's own (`{beta}` is its placeholder). `after` names a demo:
+    this one continues with the machine that it leaves.
     """
 
     config: str
@@ -41,7 +42,7 @@ class Boot:
 
     @property
     def command(self) -> str:
-        """What a person would type for it; host port 0 means: find a free one."""
+        """The command that a user would type for it; host port 0 means: find a free one."""
         if self.again:
             return f"flatkit up --name {self.machine}"
         if self.after:
@@ -53,7 +54,7 @@ class Boot:
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
-    """A question to a machine: `ask` is the command text, `parse` turns its output into a value and does nothing else."""
+    """A question to a machine: `ask` is the command text, and `parse`, a pure function, turns its output into a value."""
 
     name: str
     ask: str
@@ -62,7 +63,7 @@ class Fact:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a check says: whether it holds, and what was found, in words for a learner."""
+    """Result of a check: whether it passed, and what was found, in words for a learner."""
 
     ok: bool
     found: str
@@ -70,16 +71,19 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One thing that a person does and sees.
+    """One action of the user, and its result.
 
-    `why` is two sentences for a learner; `command` is exactly what a person would type (`{port80}` stands for the host port
-    that leads to the guest's port 80, `{server}` for the update server as a machine reaches it, `{extensions}` for what
-    `flatkit sysext serve` offers there); `boot` is given instead where a machine is booted. `fact` is what is asked
-    afterwards (without one, the command's own output is the answer); `check` judges its value; `hint` helps when it fails.
-    `wait` is how many seconds the check may take to become true: steps wait on conditions, never on sleeps. `machine` names
-    the one where a guest's command is typed (without one, the machine that was booted last). After a command that `reboots`
-    the machine, the step goes on when it answers again; one that restarts `by_itself` may do so before the command is typed.
-    `lab_only` says why a step is left out on a Flatcar image.
+    `why` is two sentences for a learner. `command` is exactly what a user would type. In it `{port80}` is the host port
+    that leads to the guest's port 80, `{server}` the update server as a machine reaches it, and `{extensions}` the
+    address of `flatkit sysext serve`. Where a machine is booted, `boot` is given instead.
+
+    `fact` is the question asked afterwards; without one, the command's own output is the answer. `check` checks its
+    value; `hint` helps when it fails. `wait` is how many seconds the check may take to pass: steps wait on conditions,
+    never on sleeps. `machine` names the machine where a guest's command is typed (default: the one booted last).
+
+    After a command that `reboots` the machine, the demo continues when it answers again. A machine that restarts
+    `by_itself` may do so before the command is typed. `lab_only` gives the reason why a step is skipped on a Flatcar
+    image.
     """
 
     title: str
@@ -104,11 +108,11 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """A tuple of steps with a name; the last machine that was booted is where guest commands are typed.
+    """A tuple of steps with a name; guest commands are typed on the machine booted last.
 
-    `offers` are pairs of channel and release of the lab image: what the update server `{server}` offers when the demo begins
-    (for Flatcar images it is a server with Flatcar's releases, which was started beforehand).
-    `folder` is where its configs lie, for a demo that is not flatkit's own.
+    `offers` are pairs of channel and release of the lab image, which the update server `{server}` offers when the demo
+    begins. For Flatcar images it is a server with Flatcar's releases, started beforehand. `folder` contains the configs
+    of a demo that is not part of flatkit.
     """
 
     name: str
@@ -124,7 +128,7 @@ class Demo:
 
 
 def says(expected: str) -> Callable[[Any], Verdict]:
-    """A check: the answer, as text, contains `expected`."""
+    """Return a check that the answer, as text, contains `expected`."""
 
     def check(value: Any) -> Verdict:
         text = str(value).strip()
@@ -136,7 +140,7 @@ def says(expected: str) -> Callable[[Any], Verdict]:
 
 
 def is_equal(expected: Any) -> Callable[[Any], Verdict]:
-    """A check: the answer is exactly `expected`."""
+    """Return a check that the answer is exactly `expected`."""
 
     def check(value: Any) -> Verdict:
         ok = value == expected
@@ -147,5 +151,5 @@ def is_equal(expected: Any) -> Callable[[Any], Verdict]:
 
 
 def _words(value: Any) -> str:
-    """A value as a learner reads it: a tuple without its brackets."""
+    """Return a value for a learner: a tuple without its brackets."""
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

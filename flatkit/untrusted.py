@@ -1,7 +1,7 @@
 """Text from outside (servers, packs, guests, recordings, lessons, file names): split, parse and escape it.
 
 Python's `str.splitlines`, `strip`, `isdigit`, `\\s` and `\\d` accept far more than ASCII, so text that one program prints as one
-line can become several lines here. This module splits at `\\n` alone and accepts ASCII digits alone.
+line can become several lines here. This module splits at `\\n` only and accepts ASCII digits only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"[0-9]+")
 # U+200D and variation selectors only join emoji.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _HARMLESS = frozenset("\u200d")
-# Whatever may have to be escaped; a carriage return that ends a line moves nothing.
+# Everything that may have to be escaped. A carriage return at the end of a line moves nothing, so it is allowed.
 _SUSPECT = re.compile(r"\r(?!\n)|[^\r\n\t -~]")
 
 
@@ -36,14 +36,14 @@ def is_number(text: str, *, digits: int = 18) -> bool:
 
 
 def parse_json(text: str | bytes, *, limit: int = _JSON_MAX) -> Any:
-    """Parse JSON. Raises ValueError, also for text over `limit` characters, deep nesting, and what is not valid UTF-8."""
+    """Parse JSON. Raises ValueError, also for text over `limit` characters, deep nesting, and invalid UTF-8."""
     if len(text) > limit:
         raise ValueError(f"it has {len(text)} bytes; expected at most {limit}")
     try:
         decoded = text.decode() if isinstance(text, bytes) else text
         value = json.loads(decoded)
         if "\\u" in decoded or not isinstance(text, bytes):
-            json.dumps(value, ensure_ascii=False).encode()  # refuses lone surrogates, which no file or terminal takes
+            json.dumps(value, ensure_ascii=False).encode()  # refuses lone surrogates, which no file or terminal accepts
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except UnicodeError:
