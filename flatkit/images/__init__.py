@@ -1,4 +1,4 @@
-"""What can be booted: the lab image, and disk images by their path."""
+"""Bootable images: the lab image, Flatcar's images, and disk images by their path."""
 
 from __future__ import annotations
 

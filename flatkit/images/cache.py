@@ -1,4 +1,4 @@
-"""Building into the cache: one builder at a time, nothing half-made left behind, clear words when there is no room."""
+"""Building into the cache: one builder at a time, no partial results, clear errors when the disk is full."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from flatkit.errors import Cancelled, HostError
 from flatkit.events import Observer, Said
 
-# What stays free on a disk, in bytes: nothing from outside is written beyond that, whatever a server sends.
+# Free space to leave on a disk, in bytes: data from outside never fills it further, whatever a server sends.
 KEPT_FREE = 1024**3
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def make_folder(folder: Path, *, needed_mib: int, what: str) -> Path:
-    """Return the cache folder, made if need be. Raises HostError when it cannot be used or has too little space."""
+    """Return the cache folder, created if necessary. Raises HostError when it is unusable or has too little space."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free // (1024 * 1024)
@@ -47,7 +47,7 @@ def measure_spare(folder: Path) -> int:
 def locked(
     folder: Path, observer: Observer, *, what: str, doing: str = "building", cancel: Event | None = None
 ) -> Iterator[None]:
-    """Hold the folder's lock; says so when another flatkit holds it. Raises Cancelled when the person stops the waiting."""
+    """Hold the folder's lock; report when another flatkit holds it. Raises Cancelled when the user stops the wait."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / ".lock")
@@ -77,7 +77,7 @@ def _wait_for(lock: BaseFileLock, cancel: Event | None) -> None:
 
 @contextmanager
 def work_folder(folder: Path) -> Iterator[Path]:
-    """A scratch folder that goes away; those of builds that were killed go first. Only while the lock is held."""
+    """Yield a scratch folder, removed afterwards; first remove those of killed builds. Call it only while the lock is held."""
     for leftover in folder.glob(".build-*"):
         shutil.rmtree(leftover, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=".build-", dir=folder))

@@ -1,6 +1,6 @@
-"""What Flatcar's channels offer now: versions, dates and software from the release feed, or what was last seen of it.
+"""Current releases of Flatcar's channels: versions, dates and software, from the release feed or its cached copy.
 
-The feed is for reading only: nothing that boots is taken from it. Its shape: flatcar-website,
+The feed is for display only: it decides nothing about what boots. Its format: flatcar-website,
 tools/release-scripts/releases_as_json.py.
 """
 
@@ -21,7 +21,7 @@ from flatkit.images.releases import Board, Channel, Version, find_version, parse
 from flatkit.images.store import flatcar_dir
 from flatkit.untrusted import parse_json, printable
 
-# So long a feed is taken as it is.
+# How long a cached feed counts as fresh.
 FRESH_SECONDS = 3600.0
 _FEED_MAX = 8 * 1024 * 1024
 _NAME_MAX = 60
@@ -40,20 +40,20 @@ class Release:
 
     @property
     def days(self) -> int | None:
-        """How many days ago it came out, None when the feed does not tell."""
+        """Days since the release, None when the feed has no date."""
         try:
             return (datetime.now(UTC).date() - date.fromisoformat(self.released)).days
         except ValueError:
             return None
 
     def software_version(self, name: str) -> str:
-        """The version of one program, "" when the feed does not tell."""
+        """Return the version of one program, "" when the feed has none."""
         return dict(self.software).get(name, "")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Feed:
-    """A channel's releases, newest first. `seen` in Unix seconds; `trouble` says why it could not be refreshed."""
+    """A channel's releases, newest first. `seen` in Unix seconds; `trouble` is the reason why it could not be refreshed."""
 
     channel: Channel
     releases: tuple[Release, ...]
@@ -64,7 +64,7 @@ class Feed:
 
     @property
     def age(self) -> float:
-        """Seconds since it was fetched."""
+        """Seconds since the feed was fetched."""
         return max(0.0, time.time() - self.seen)
 
     @property
@@ -74,7 +74,7 @@ class Feed:
 
 
 def parse_feed(text: str | bytes, channel: Channel) -> tuple[tuple[Release, ...], Version | None]:
-    """The releases of one channel in a feed, newest first, and the current one. Raises FetchError for what is no feed."""
+    """Return a channel's releases in a feed, newest first, and the current one. Raises FetchError for an invalid feed."""
     try:
         values = parse_json(text)
         if not isinstance(values, dict):
@@ -110,13 +110,13 @@ def _parse_release(version: Version, channel: Channel, entry: dict[str, object])
 
 
 def _day(value: object) -> str:
-    """The date at the start of a text, "" for anything else."""
+    """Return the date at the start of a text, "" for anything else."""
     match = re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value) if isinstance(value, str) else None
     return match[0] if match else ""
 
 
 def _current_of(values: dict[str, object], releases: tuple[Release, ...]) -> Version | None:
-    """The feed's `current` is a copy of the current release's entry, without its number: the same entry is looked for."""
+    """Return the current version. The feed's `current` is a copy of its entry, without its number: find the same entry."""
     current = values.get("current")
     same = [release.version for release in releases if values.get(str(release.version)) == current]
     return max(same) if same else releases[0].version if releases else None
@@ -130,9 +130,9 @@ def get_feed(
     cancel: threading.Event | None = None,
     max_age: float = FRESH_SECONDS,
 ) -> Feed:
-    """The channel's feed: as cached while that is fresh, else from a mirror or the Internet, else the old one or an empty one.
+    """Return the channel's feed: from the cache while fresh, else from a mirror or the Internet, else the old or an empty one.
 
-    `trouble` says what went wrong. Where there is no feed, `current` is what a server's version.txt says for the board.
+    `trouble` is the reason of a failure. Without a feed, `current` comes from a server's version.txt for the board.
     """
     cached = _cached_feed(channel)
     if cached and cached.age <= max_age:
@@ -188,5 +188,5 @@ def _keep(channel: Channel, data: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, data)
-    except OSError:  # a cache that cannot be written costs a download each time, no more
+    except OSError:  # a cache that cannot be written costs only a download each time
         return

@@ -1,6 +1,6 @@
 """A small container image without a registry: busybox's web server and a few pages, as `docker load` reads it.
 
-Written by ourselves (one layer, one config, one manifest), so that no container tool is needed on this host; the same content
+flatkit writes it itself (one layer, one config, one manifest), so this host needs no container tool. The same content
 gives the same bytes. Format: docker's image specification 1.2, which podman reads as well.
 """
 
@@ -21,7 +21,7 @@ from flatkit.images.lab.packages import find_packages
 from flatkit.run import run
 
 _NAME = re.compile(r"[a-z0-9]+([._/-][a-z0-9]+)*:[\w][\w.-]{0,127}")
-# What a look around inside the container needs.
+# Programs for a look around inside the container.
 _APPLETS = ("cat", "echo", "env", "hostname", "httpd", "id", "ls", "mount", "ps", "sh", "sleep", "uname", "wget")
 _PAGE = "<!doctype html>\n<title>flatkit</title>\n<h1>Hello from a container</h1>\n"
 
@@ -34,10 +34,11 @@ def build_container_image(
     busybox: Path | None = None,
     observer: Observer | None = None,
 ) -> Path:
-    """Write a container image with a static web server (port 80, pages below /www) to `target`; returns it.
+    """Write a container image with a static web server (port 80, pages below /www) to `target`; return it.
 
-    `files` maps paths below /www to their text. busybox is that of the lab image's packages, unless given. Raises UsageError
-    for a name that docker would refuse, InputError when the file cannot be written, and as `find_packages` does.
+    `files` maps paths below /www to their text. By default busybox is that of the lab image's packages. Raises
+    UsageError for a name that docker would refuse, InputError when the file cannot be written, and as `find_packages`
+    does.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
@@ -96,7 +97,7 @@ def _config(layer: bytes) -> bytes:
 
 
 def _tar(entries: Mapping[str, tuple[bytes | str, int]], folders: tuple[str, ...] = ()) -> bytes:
-    """A tar archive owned by root at time zero; text instead of bytes is where a link leads to."""
+    """Return a tar archive owned by root at time zero; a text instead of bytes is a link's target."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name in folders:

@@ -1,7 +1,7 @@
 """Debian packages for an extension: those that the lab image lacks, fetched and unpacked without root.
 
-apt itself chooses, told that what is installed is the lab image's package list; it works in folders of its own and sees
-nothing of this host's packages. Why not mmdebstrap: it makes whole systems, and a whole one is what we have already.
+apt itself chooses them, with the lab image's package list as the installed packages. It works in its own folders and
+sees none of this host's packages. mmdebstrap does not fit, since it makes whole systems.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from flatkit.run import Result, run, stream
 from flatkit.untrusted import lines_of, printable
 
 _LISTS_AGE = 24 * 3600
-# Taken out of the lab image although its package list names them: an extension that needs them brings them.
+# Removed from the lab image although its package list names them: an extension that needs them includes them.
 _NOT_THERE = re.compile(r"(lib)?python3.*|libicu\d+|libperl.*")
-# A dependency of what is installed already is none of an extension's business.
+# Dependencies of installed packages do not concern an extension.
 _FORGOTTEN = re.compile(
     r"^(Pre-Depends|Depends|Recommends|Suggests|Conflicts|Breaks|Replaces|Essential):.*\n(?: .*\n)*", re.MULTILINE
 )
-# Debian Policy 5.6.1, and an architecture or version as apt takes them. Anything else would mean more to apt: "./x.deb" a file,
-# "x-" a removal, "x*" a pattern.
+# Debian Policy 5.6.1, and an architecture or version as apt accepts them. Anything else would mean more to apt:
+# "./x.deb" a file, "x-" a removal, "x*" a pattern.
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,126}[a-z0-9+](:[a-z0-9-]+)?(=[0-9][0-9A-Za-z.+:~-]*)?")
-# What a package may be made of; devices, sockets and FIFOs are nothing that belongs below /usr.
+# File types that a package may contain; devices, sockets and FIFOs do not belong below /usr.
 _KINDS = (stat.S_ISDIR, stat.S_ISREG, stat.S_ISLNK)
 
 
@@ -48,14 +48,14 @@ class Package:
 
 
 def base_status(status: str) -> str:
-    """The lab image's dpkg status as apt is to see it: what is there, and no demands of its own."""
+    """Return the lab image's dpkg status for apt: the installed packages, without their own dependencies."""
     stanzas = [stanza + "\n" for stanza in re.split(r"\n\n+", status.strip())]
     kept = [text for text in stanzas if not _NOT_THERE.fullmatch(text.split("\n", 1)[0].removeprefix("Package: "))]
     return "\n".join(_FORGOTTEN.sub("", text) for text in kept) + "\n"
 
 
 def parse_uris(said: str) -> tuple[Package, ...]:
-    """The packages that `apt-get --print-uris install` lists: 'URI' name_version_arch.deb size hash."""
+    """Return the packages that `apt-get --print-uris install` lists: 'URI' name_version_arch.deb size hash."""
     found = []
     for file, size in re.findall(r"^'[^']+' (\S+)\.deb (\d+)", said, re.MULTILINE):
         parts = urllib.parse.unquote(file).split("_")
@@ -67,9 +67,9 @@ def parse_uris(said: str) -> tuple[Package, ...]:
 
 
 class Apt:
-    """apt in a folder of its own, on top of the lab image's packages (`base`: the tar archive that mmdebstrap made).
+    """apt in a separate folder, on top of the lab image's packages (`base`: the tar archive that mmdebstrap made).
 
-    Raises MissingDependency without apt and dpkg, FetchError when the package lists cannot be had.
+    Raises MissingDependency without apt and dpkg, FetchError when the package lists are not available.
     """
 
     def __init__(self, folder: Path, *, base: Path, observer: Observer) -> None:
@@ -100,7 +100,7 @@ class Apt:
             "APT::Install-Recommends": "false", "APT::Update::Error-Mode": "any",
         }  # fmt: skip
         lines = [f'{name} "{value}";' for name, value in settings.items()]
-        # The person's proxies hold here too.
+        # The user's proxies apply here too.
         lines += lines_of(run(["apt-config", "dump", "Acquire"]).stdout)
         lines += ['Acquire::Languages "none";', 'Acquire::GzipIndexes "true";', 'Acquire::Retries "3";']
         config = at / "apt.conf"
@@ -123,14 +123,15 @@ class Apt:
         return run(["apt-get", "install", "-y", "-qq", *options, "--", *packages], env=self._env, check=False)
 
     def choose(self, packages: Sequence[str]) -> tuple[Package, ...]:
-        """Return these packages and what they need, less what the lab image has. Raises InputError for an unknown name."""
+        """Return these packages and their dependencies, without those of the lab image. Raises InputError for an unknown name."""
         if not packages:
             return ()
         for package in packages:
             check_package(package)
         said = self._ask(packages, "--print-uris")
         if said.status == 0:
-            # Same suite, so what is there is good enough; and an extension must not lay itself over the system's own files.
+            # Same suite, so the installed versions are good enough. An extension must also never replace the system's
+            # own files.
             return tuple(package for package in parse_uris(said.stdout) if package.name not in self._there)
         unknown = re.search(
             r"(?:Unable to locate package|Couldn't find any package by (?:glob|regex)) '?([^'\s]+)|Package '(\S+)' has no",
@@ -184,7 +185,7 @@ def _fetch_error(what: str, error: CommandFailed) -> FetchError:
 
 
 def alternatives(script: str) -> dict[str, str]:
-    """The links that a package's postinst sets up by update-alternatives, those of the highest priority: link -> target."""
+    """Return the highest-priority links that a package's postinst sets up by update-alternatives: link -> target."""
     best: dict[str, tuple[int, str]] = {}
     for call in re.findall(r"update-alternatives\s+(.*--install.*)", script.replace("\\\n", " ")):
         main = re.search(r"--install\s+(/\S+)\s+\S+\s+(/\S+)\s+(\d+)", call)
@@ -198,7 +199,7 @@ def alternatives(script: str) -> dict[str, str]:
 
 
 def check_package(name: str) -> str:
-    """Return the name of a Debian package. Raises InputError for what is not one."""
+    """Return the name of a Debian package. Raises InputError for an invalid one."""
     if not _PACKAGE.fullmatch(name):
         raise InputError(
             f'"{printable(name)}" cannot be the name of a Debian package; expected lower-case letters, digits and + - .',
@@ -210,8 +211,8 @@ def check_package(name: str) -> str:
 def unpack(folder: Path, tree: Path) -> None:
     """Unpack every package of `folder` into `tree`, with the links that update-alternatives would make.
 
-    dpkg-deb leaves the unpacking to tar, which writes nothing through a link and nothing outside of `tree`. What this package
-    does with the tree afterwards follows no link out of it either (`is_inside`). Raises ImageError for devices and the like.
+    dpkg-deb unpacks with tar, which writes nothing through a link and nothing outside of `tree`. Later changes to the
+    tree by flatkit follow no link out of it either (`is_inside`). Raises ImageError for devices and the like.
     """
     tree.mkdir(parents=True, exist_ok=True)
     for name in ("bin", "sbin", "lib", "lib64"):
@@ -223,7 +224,7 @@ def unpack(folder: Path, tree: Path) -> None:
         if script.status == 0:
             wanted |= alternatives(script.stdout)
     _check_kinds(tree)
-    for name in ("bin", "sbin", "lib", "lib64"):  # the few packages that still use the old places
+    for name in ("bin", "sbin", "lib", "lib64"):  # some packages still use the old places
         if (tree / name).is_dir() and not (tree / name).is_symlink():
             shutil.copytree(tree / name, tree / "usr" / name, symlinks=True, dirs_exist_ok=True)
             shutil.rmtree(tree / name)
@@ -245,10 +246,10 @@ def _check_kinds(tree: Path) -> None:
 
 
 def is_inside(tree: Path, path: Path) -> bool:
-    """Tell whether a path's folder is in the tree, also when links on the way to it are followed."""
+    """Tell whether a path's folder is in the tree, after resolving all links."""
     return ".." not in path.parts and path.parent.resolve().is_relative_to(tree.resolve())
 
 
 def as_text(packages: Sequence[Package]) -> str:
-    """A package list that is the same for the same packages: for digests and records."""
+    """Return a package list that is the same for the same packages, for digests and records."""
     return json.dumps([[p.name, p.version, p.architecture] for p in packages])

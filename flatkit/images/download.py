@@ -1,8 +1,8 @@
-"""Downloads one large file: continues where it stopped, hashes while it writes, says rate and time left.
+"""Downloads one large file: resumes where it stopped, hashes while writing, reports rate and time left.
 
-A download takes any time as long as it moves (`Patience`), and never the last GiB of a disk (`cache.KEPT_FREE`).
-Beside FILE.part lies FILE.part.json with the address, the entity tag and the size it belongs to; a part whose record no
-longer fits is thrown away. What comes back has not been trusted yet: fetch.py does that.
+A download may take any time as long as it makes progress (`Patience`). It never fills the last GiB of a disk
+(`cache.KEPT_FREE`). Beside FILE.part is FILE.part.json with its address, entity tag and size. A part whose record does
+not match is deleted. The result is not trusted yet: fetch.py verifies it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from flatkit.untrusted import parse_json, printable
 
 _CHUNK = 1024 * 1024
 _RECORD_LIMIT = 64 * 1024
-# Larger than any file that Flatcar publishes, by far: what has no end is given up before a large disk is full.
+# Far larger than any file that Flatcar publishes: an endless download stops before it fills a large disk.
 _LARGEST = 32 * 1024**3
 _SAY_EVERY = 0.5
 _RATE_OVER = 10.0
@@ -37,7 +37,7 @@ _RATE_OVER = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class PartRecord:
-    """What a partial file is a part of; `size` in bytes, 0 when the server did not tell."""
+    """Source of a partial file; `size` in bytes, 0 when the server did not send it."""
 
     url: str
     etag: str = ""
@@ -60,7 +60,7 @@ class Downloaded:
 
 
 class Progress:
-    """Tells the observer how far a download is, at most twice a second."""
+    """Reports a download's progress to the observer, at most twice a second."""
 
     def __init__(self, observer: Observer, phase: str, *, total: int = 0) -> None:
         self._observer, self._phase, self.total = observer, phase, total
@@ -68,7 +68,7 @@ class Progress:
         self._said = 0.0
 
     def move(self, done: int, *, now: float | None = None) -> None:
-        """So many bytes are there."""
+        """Report that so many bytes are there."""
         at = time.monotonic() if now is None else now
         self._points.append((at, done))
         while at - self._points[0][0] > _RATE_OVER:
@@ -87,7 +87,7 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """Bytes a second over the last seconds, 0 when that cannot be told yet."""
+        """Bytes a second over the last seconds, 0 when still unknown."""
         (begin, first), (end, last) = self._points[0], self._points[-1]
         return (last - first) / (end - begin) if end > begin else 0.0
 
@@ -101,15 +101,15 @@ class Progress:
 
 
 def say_seconds(seconds: float) -> str:
-    """A stretch of time in words."""
+    """Return a duration in words."""
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 class Download:
-    """One file on its way from `url` (an address, or a path) to `part`. Not for several threads; the caller holds a lock.
+    """A download from `url` (an address, or a path) to `part`. Not thread-safe; the caller holds a lock.
 
-    `on_size` is told how many bytes are here and how many there will be (0: not told), once, before the rest comes.
-    `limit` is the most that the file may have, in bytes. `is_kept`: an error leaves the part for the next time.
+    `on_size` is called once, before the rest arrives, with the bytes that are here and the total (0: unknown). `limit`
+    is the file's maximum size in bytes. `is_kept`: an error leaves the part for the next time.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class Download:
                 size = with_tries(self._once, patience=self._patience, cancel=self._cancel, observer=self._observer)
                 break
             except FetchError as error:
-                # Tries in a row count only when they bring nothing: a bad line that moves on is still a line.
+                # Only tries in a row without progress count: a slow line that keeps moving is usable.
                 if not error.passing or self._have - before <= self._patience.least:
                     raise
         self._record_file.unlink(missing_ok=True)
@@ -161,7 +161,7 @@ class Download:
         return Downloaded(part=self._part, size=size, sha512=self._hash.hexdigest(), resumed=self._resumed, rate=rate)
 
     def _begin(self) -> None:
-        """Take over what an earlier try has left, if its record is that of this address."""
+        """Take over the part of an earlier try, if its record has this address."""
         record = self._read_record()
         if record and record.url == self._url and self._part.is_file():
             with self._part.open("rb") as file:
@@ -187,7 +187,7 @@ class Download:
             return None
 
     def _once(self) -> int:
-        """One connection; returns the whole size when all is there. Raises FetchError otherwise."""
+        """Make one connection; return the whole size when all is there. Raises FetchError otherwise."""
         if not web.is_address(self._url):
             return self._copy()
         record = self._read_record()
@@ -202,7 +202,8 @@ class Download:
                 have, is_same = self._have, bool(record and record.etag and record.etag == stream.etag)
                 self._start_over("the server has no such part of the file any more")
                 if record and is_same:
-                    # The very file, and nothing after what is here: it was never as long as the server had said.
+                    # The same file, and nothing after the bytes that are here: the server had announced too large a
+                    # size.
                     raise FetchError(
                         f'"{printable(self._url)}" ended after {have} of {record.size} bytes', passing=True
                     )
@@ -218,7 +219,7 @@ class Download:
             return self._receive(stream, first, total)
 
     def _fit(self, stream: web.Stream, record: PartRecord | None) -> None:
-        """Start over unless the answer goes on exactly where the part ends, and is of the same file."""
+        """Start over unless the answer continues exactly where the part ends, and is of the same file."""
         if not self._have:
             if stream.start != 0:
                 raise FetchError(f'"{printable(self._url)}" gave a part of the file that nobody asked for')
@@ -233,7 +234,7 @@ class Download:
         self._resumed = True
 
     def _prepare(self, record: PartRecord) -> None:
-        """Look at the room on the disk, say what is coming, and note what the part belongs to."""
+        """Check the room on the disk, report the size, and record the part's source."""
         self._check_limit(record.size)
         missing = max(record.size - self._have, 0)
         spare = measure_spare(self._part.parent)
@@ -264,7 +265,7 @@ class Download:
         return self._have
 
     def _copy(self) -> int:
-        """The same from a folder: a mirror on a disk."""
+        """Copy from a folder: a mirror on a disk."""
         try:
             with open_regular(self._url) as file:
                 total = os.fstat(file.fileno()).st_size
@@ -285,7 +286,8 @@ class Download:
         return self._have
 
     def _open_part(self) -> BinaryIO:
-        # Unbuffered: what a full disk refused would be tried again on closing, and fail there without words.
+        # Unbuffered: a buffer that a full disk refused would be written again on closing, and fail there without a
+        # message.
         return cast("BinaryIO", self._part.open("ab", buffering=0))
 
     def _write(self, file: BinaryIO, piece: bytes) -> None:
@@ -333,7 +335,7 @@ class Download:
 
 
 def disk_trouble(folder: Path, error: OSError) -> HostError:
-    """The error for a disk that takes no more."""
+    """Return the error for a full or failing disk."""
     return HostError(
         f'"{folder}" cannot be written to: {error.strerror}',
         hint="free some space (flatkit images list, flatkit images rm NAME), or set FLATKIT_CACHE to a larger disk",
@@ -341,14 +343,14 @@ def disk_trouble(folder: Path, error: OSError) -> HostError:
 
 
 class _Watch:
-    """Notices a connection that lives and brings next to nothing."""
+    """Detects a connection that is open and brings almost nothing."""
 
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
         self._since, self._bytes = time.monotonic(), 0
 
     def took(self, count: int, *, url: str) -> None:
-        """So many bytes came. Raises FetchError when far too few came over a stretch of time."""
+        """Count the bytes that arrived. Raises FetchError for far too few over a stretch of time."""
         self._bytes += count
         past = time.monotonic() - self._since
         if past < self._patience.stall:

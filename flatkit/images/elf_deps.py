@@ -1,4 +1,4 @@
-"""What the programs of an extension need: shared libraries and interpreters, so that a missing one is told at build time."""
+"""Dependencies of an extension's programs: shared libraries and interpreters. A missing one is reported at build time."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 
 _DYNAMIC, _LOAD = 2, 1
 _NEEDED, _STRTAB = 1, 5
-# Bytes of a program that are read: what it needs is named near its start or not at all.
+# Maximum number of bytes read from a program: its dependencies are named near the start.
 _PROGRAM_MAX = 256 * 1024 * 1024
 
 
 def libraries(data: bytes) -> tuple[str, ...]:
-    """The shared libraries that an ELF file of 64 bits names (DT_NEEDED); none for anything else."""
+    """Return the shared libraries that a 64-bit ELF file names (DT_NEEDED); none for anything else."""
     if data[:6] != b"\x7fELF\x02\x01" or len(data) < 64:
         return ()
     try:
         return tuple(_needed(data))
-    except (struct.error, ValueError):  # cut short: not our business
+    except (struct.error, ValueError):  # truncated: ignored
         return ()
 
 
@@ -41,7 +41,7 @@ def _needed(data: bytes) -> Iterator[str]:
 
 
 def interpreter(data: bytes) -> str:
-    """The program that a script names in its first line, or ""; for `env X` that is X."""
+    """Return the program that a script names in its first line, or ""; for `env X` that is X."""
     match = re.match(rb"#!\s*(\S+)(?:[ \t]+(\S+))?", data)
     if not match:
         return ""
@@ -50,7 +50,7 @@ def interpreter(data: bytes) -> str:
 
 
 def missing(tree: Path, base: Iterable[str]) -> tuple[str, ...]:
-    """What programs of `tree` (the folder that holds `usr`) need and neither it nor `base` (file paths) has, in words."""
+    """Return, in words, the dependencies of `tree` (the folder with `usr`) that neither it nor `base` (file paths) has."""
     files = [path for path in sorted(tree.rglob("*")) if path.is_file() and not path.is_symlink()]
     names = {path.rsplit("/", 1)[-1] for path in base} | {path.name for path in tree.rglob("*")}
     found: dict[str, str] = {}

@@ -1,7 +1,7 @@
-"""From what a person asked for to a verified image in the cache: resolve, look at the signature, fetch, compare.
+"""From a requested image to a verified one in the cache: resolve the version, check the signature, fetch, compare.
 
-The version is resolved first and then fetched from its numbered folder, so a release that comes out meanwhile does no harm
-(as flatcar-install does). The digests are signed and come first: a server that cannot be trusted costs no large download.
+The version is resolved first and then fetched from its numbered folder, so a release published meanwhile does no harm
+(as flatcar-install does). The signed digests come first: an untrusted server then costs no large download.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from flatkit.images.store import (
 )
 from flatkit.untrusted import parse_json
 
-# Bytes a second, where no download has shown the line's real rate yet: 50 Mbit/s.
+# Bytes a second, assumed until a download has shown the real rate: 50 Mbit/s.
 _USUAL_RATE = 6.25e6
 _NEEDED_MIB = 64
 _RATES_MAX = 64 * 1024
@@ -55,7 +55,7 @@ _RATES_MAX = 64 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Fetcher:
-    """Fetches images of one board for one person; `sources` are looked at in order (default: mirror, release server)."""
+    """Fetches images of one board; `sources` are tried in order (default: mirror, release server)."""
 
     board: Board
     observer: Observer = field(default_factory=Observer)
@@ -65,7 +65,7 @@ class Fetcher:
     sources: tuple[Source, ...] = ()
 
     def fetch(self, wanted: Wanted) -> CachedImage:
-        """The newest image of what was asked for, verified, from the cache if it is there.
+        """Return the newest requested image, verified, from the cache if it is there.
 
         Raises FetchError (not available), ImageError (not to be trusted), HostError (no room), Cancelled.
         """
@@ -89,7 +89,7 @@ class Fetcher:
         return self._without_sources(wanted, troubles)
 
     def resolve(self, wanted: Wanted, source: Source) -> Version | None:
-        """The version that a source means by it, None when it has none such. Raises FetchError."""
+        """Return the version that a source has for the request, None when it has none. Raises FetchError."""
         if wanted.channel is Channel.LTS and wanted.stream:
             self._note_streams(source)
         text = self._small(source.url(wanted.channel, f"{self.board}/{wanted.pointer}/version.txt"))
@@ -108,7 +108,7 @@ class Fetcher:
         return version
 
     def _refuse_downgrade(self, wanted: Wanted, version: Version, source: Source) -> CachedImage | None:
-        """A newer image that stays, when a mirror is older.
+        """Return the newer image to keep, when a mirror is older.
 
         Raises ImageError when a release server goes back in time, FetchError when a mirror is older than what was here.
         """
@@ -135,7 +135,7 @@ class Fetcher:
             (folder / "lts-info").write_bytes(data)
 
     def _without_sources(self, wanted: Wanted, troubles: list[FetchError]) -> CachedImage:
-        """No source has it: the cached one, or the error that helps most."""
+        """Return the cached image when no source has it, or raise the most helpful error."""
         cached = find_ready(wanted, self.board, self.trust)
         if cached:
             self._say(f"taking {cached.channel} {cached.version} from the cache, fetched {say_age(cached.age)}")
@@ -160,7 +160,7 @@ class Fetcher:
         return FetchError(f'there is no Flatcar "{wanted}" for {self.board.arch}{offered}', hint="flatkit images list")
 
     def _ensure(self, wanted: Wanted, version: Version, source: Source) -> CachedImage:
-        """The verified image of an exact version: there already, or fetched by the first process."""
+        """Return the verified image of an exact version: it exists already, or the first process fetches it."""
         folder = make_folder(image_folder(wanted.channel, self.board, version), needed_mib=_NEEDED_MIB, what="an image")
         name = f"Flatcar {wanted.channel} {version}"
         with locked(folder, self.observer, what=name, doing="fetching", cancel=self.cancel):
@@ -196,7 +196,7 @@ class Fetcher:
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One image on its way into its folder, while the folder's lock is held."""
+    """An image that is being fetched into its folder, while the folder's lock is held."""
 
     fetcher: Fetcher
     folder: Path
@@ -205,7 +205,7 @@ class Task:
     source: Source
 
     def carry_out(self) -> None:
-        """Signatures first, then the file, then compare; only a file that passed gets its name."""
+        """Check signatures, then fetch the file, then compare; only a verified file gets its final name."""
         name = self.fetcher.board.image_file
         number = self._check_version()
         digests = self._beside(f"{name}.DIGESTS", DIGESTS_MAX)
@@ -291,7 +291,7 @@ class Task:
         return seal
 
     def _download(self, name: str, expected: str) -> Downloaded:
-        """The whole file under its partial name. A mixture of two releases is fetched again, once."""
+        """Return the whole file under its partial name. A mixture of two releases is fetched again, once."""
         part = self.folder / f"{name}.part"
         f = self.fetcher
         for _ in range(2):
@@ -314,7 +314,7 @@ class Task:
         self.fetcher.observer.notify(Said(text=f"{what}: {size if total else 'size not told'}"))
 
     def _place(self, name: str, done: Downloaded, seal: Signature, expected: str) -> None:
-        """Give the file its name and note that it was verified. Raises ImageError when it is not what was signed."""
+        """Give the file its name and record that it was verified. Raises ImageError when it differs from the signed one."""
         if done.sha512 != expected:
             self._put_aside(name, done.part)
             raise ImageError(
@@ -339,7 +339,7 @@ class Task:
 
 
 def _rates() -> dict[str, float]:
-    """Bytes a second of the last downloads, by source."""
+    """Return the rates of the last downloads in bytes a second, by source."""
     try:
         values = parse_json(read_regular(_rate_file(), limit=_RATES_MAX))
     except (OSError, ValueError):
@@ -357,5 +357,5 @@ def _known_rate(source: Source) -> float:
 
 
 def _note_rate(source: Source, done: Downloaded) -> None:
-    if done.size >= 1_000_000:  # a smaller file tells more about the greeting than about the line
+    if done.size >= 1_000_000:  # the time of a smaller file is mostly connection setup
         write_atomic(_rate_file(), json.dumps({**_rates(), source.base: round(done.rate)}) + "\n")

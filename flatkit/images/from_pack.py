@@ -1,8 +1,9 @@
-"""Takes the built lab image out of a pack (FLATKIT_MIRROR), so that a seat needs no build tools and no Debian mirror.
+"""Copies the built lab image from a pack (FLATKIT_MIRROR), so that a seat needs neither build tools nor a Debian mirror.
 
-What comes is compared with the pack's SHA256SUMS and manifest. Those are not signed: a pack is only as trustworthy as the place
-you got it from, like the wheels that flatkit itself came in. The user sees that.
-A pack that merely lies in the current folder was named by nobody, and no lab image is taken from it.
+The files are compared with the pack's SHA256SUMS and manifest. Those are not signed: a pack is only as trustworthy as
+the place you got it from, like the wheels of flatkit itself. The user sees a note about that.
+
+A pack in the current folder that nobody named is not trusted: no lab image is taken from it.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ _NAME_IT = f'export FLATKIT_MIRROR="$PWD/{PACK_FOLDER}"'
 
 
 def unpack_lab_image(release: recipe.Release, *, observer: Observer, cancel: threading.Event | None = None) -> bool:
-    """Put the lab image of a release into the cache, if a pack has the one of this recipe; whether it is there now.
+    """Put a release's lab image into the cache, if a pack has the one of this recipe; return whether it is there now.
 
-    Raises ImageError when a file is not what the pack promises, UsageError for a wrong FLATKIT_MIRROR, HostError (no
+    Raises ImageError when a file differs from the pack's manifest, UsageError for a wrong FLATKIT_MIRROR, HostError (no
     room), Cancelled.
     """
     if find_lab_image(release):
@@ -73,7 +74,7 @@ def unpack_lab_image(release: recipe.Release, *, observer: Observer, cancel: thr
 
 
 def _read_manifest(root: str, mirror: Source, cancel: threading.Event | None) -> Manifest | None:
-    """Return the pack's manifest; None where there is none. Raises ImageError when it and the sums contradict each other."""
+    """Return the pack's manifest; None if there is none. Raises ImageError when it and the sums contradict each other."""
     for name in (MANIFEST, SUMS):
         _check_place(root, name)
     data, sums = (fetch_small(f"{root}/{name}", cancel=cancel) for name in (MANIFEST, SUMS))
@@ -89,13 +90,13 @@ def _read_manifest(root: str, mirror: Source, cancel: threading.Event | None) ->
 
 
 def _check_place(root: str, inside: str) -> None:
-    """Refuse a file of a pack in a folder to which a link leads, or which is not a regular file. Raises FetchError."""
+    """Refuse a pack's file that is not a regular file, or that is reached through a link. Raises FetchError."""
     if web.is_address(root):
         return
     try:
         open_below(Path(root), inside).close()
     except FileNotFoundError:
-        return  # fetching it says so
+        return  # fetching it reports the error
     except OSError as error:
         raise FetchError(f'"{inside}" in "{root}" cannot be read: {error.strerror}') from None
 
@@ -105,7 +106,7 @@ def _folder_name(release: recipe.Release) -> str:
 
 
 def _find_packed(manifest: Manifest, release: recipe.Release) -> PackedImage | None:
-    """The image of this recipe. Raises ImageError when it has other files than a lab image."""
+    """Return the image of this recipe. Raises ImageError when its files are not those of a lab image."""
     folder = f"lab/{_folder_name(release)}"
     found = next((image for image in manifest.images if image.folder == folder), None)
     if found and set(found.files) != set(LAB_FILES):
@@ -117,7 +118,7 @@ def _find_packed(manifest: Manifest, release: recipe.Release) -> PackedImage | N
 
 
 def _check_facts(path: Path, release: recipe.Release) -> None:
-    """Check what image.json of a pack says about the image. Raises ImageError."""
+    """Check the fields of a pack's image.json. Raises ImageError."""
     try:
         fields = Fields(parse_json(read_regular(path, limit=_FACTS_MAX)))
         for name, expected in (("version", release.version), ("channel", str(release.channel))):
@@ -175,9 +176,9 @@ def _broken_promise(inside: str, root: str) -> ImageError:
 
 
 def _adopt(disk: Path, *, base: Path | None) -> None:
-    """Check a disk that was made elsewhere; one that holds only what differs is put on `base`. Raises ImageError.
+    """Check a disk that was made elsewhere; a disk that contains only differences gets `base` below it. Raises ImageError.
 
-    The file that its maker's host had below it is never opened here: a name in a disk from outside may lead to any file.
+    The backing file named in the disk is never opened: a name in a disk from outside may lead to any file.
     """
     found = read_qcow2(disk)
     if base and found and found.backing is not None and not found.has_data_file and not found.is_encrypted:

@@ -1,6 +1,6 @@
-"""An image as a value, and the choice of one by the name that a person gives.
+"""An image as a value, and the choice of one by its name.
 
-Kept apart from machines: api/spec.py turns an Image into what a machine is made of.
+Separate from machines: api/spec.py turns an Image into a machine's spec.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from flatkit.images.lab.build import LabImage
     from flatkit.images.store import CachedImage
 
-# In which order `auto` takes what is there: what runs in production first.
+# Order in which `auto` chooses: the channel for production comes first.
 _AUTO_ORDER = (Channel.STABLE, Channel.LTS, Channel.BETA, Channel.ALPHA)
 
 
 class ImageKind(str, Enum):
-    """Whose image it is; every badge says so."""
+    """Maker of an image, shown in every badge."""
 
     LAB = "lab"
     FLATCAR = "flatcar"
@@ -39,11 +39,11 @@ class ImageKind(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Image:
-    """Something that boots. `why` says why it was taken; `ignition_spec` is the newest spec that its Ignition reads.
+    """A bootable image. `why` is the reason for the choice; `ignition_spec` is the newest spec that its Ignition reads.
 
-    Without `kernel`, `initrd` and `cmdline` the disk's own boot loader is used. Memory in MiB. `disk_gib` is how large a
-    machine's first disk is at least, None for the image's own size. `arch` is amd64 or arm64, "" when nothing tells: then
-    the host's own is assumed.
+    Without `kernel`, `initrd` and `cmdline` the disk's own boot loader is used. Memory in MiB. `disk_gib` is the
+    minimum size of a machine's first disk, None for the image's own size. `arch` is amd64 or arm64; "" means unknown,
+    and the host's own is assumed.
     """
 
     kind: ImageKind
@@ -62,19 +62,19 @@ class Image:
 
     @property
     def badge(self) -> str:
-        """What every display of a machine says about its image."""
+        """The image's label in every display of a machine."""
         if self.kind is ImageKind.LAB:
             return f"lab image {self.version}: same mechanics, not Flatcar"
         return self.label
 
 
 def find_image(name: str = "auto", *, observer: Observer | None = None, cancel: threading.Event | None = None) -> Image:
-    """The image that a person means by `name`: in the cache, or built or fetched now when it was asked for.
+    """Return the image called `name`: from the cache, or built or fetched now if it was requested by name.
 
-    `name` is auto, lab (or lab-beta and so on), a channel (stable, lts-2024), a Flatcar version, or the path of a disk image.
-    auto takes a verified Flatcar image that is in the cache, else one from a mirror, else the lab image; it never downloads
-    Flatcar from the Internet. Raises UsageError for a name that is none, FetchError, ImageError or HostError when the image
-    cannot be had or trusted, Cancelled.
+    `name` is auto, lab (or lab-beta and so on), a channel (stable, lts-2024), a Flatcar version, or the path of a disk
+    image. auto uses a verified Flatcar image from the cache, else one from a mirror, else the lab image. It never
+    downloads Flatcar from the Internet. Raises UsageError for an invalid name, FetchError, ImageError or HostError when
+    the image is not available or not trusted, Cancelled.
     """
     watcher = observer or Observer()
     wanted = find_wanted(name)
@@ -93,7 +93,7 @@ def find_image(name: str = "auto", *, observer: Observer | None = None, cancel: 
 
 
 def _find_flatcar(observer: Observer, cancel: threading.Event | None) -> Image | None:
-    """What `auto` takes of Flatcar, if anything is near."""
+    """Return the Flatcar image for `auto`, if the cache or a mirror has one."""
     from flatkit.images import store
     from flatkit.images.signing import find_trust
 
@@ -150,9 +150,9 @@ def _from_cache(cached: CachedImage, why: str) -> Image:
 
 
 def _get_lab(observer: Observer, release: recipe.Release, why: str, cancel: threading.Event | None) -> Image:
-    """From the cache, else as built files from a pack, else built here."""
+    """Return the lab image: from the cache, else built files from a pack, else built here."""
     from flatkit.images.from_pack import unpack_lab_image
-    from flatkit.images.lab import build  # it takes its time, and a Flatcar image needs none of it
+    from flatkit.images.lab import build  # the import takes time, and a Flatcar image does not need it
 
     if host_board() is not Board.AMD64:
         raise ImageError(
@@ -172,7 +172,7 @@ def _from_lab(lab: LabImage, why: str) -> Image:
 
 
 def _from_path(name: str) -> Image:
-    # Absolute: "json:{...}" and "nbd:..." are names of files here, and mean something else to QEMU.
+    # Absolute: "json:{...}" and "nbd:..." are names of files here, but QEMU reads them as something else.
     path = Path(os.path.expanduser(name)).absolute()  # noqa: PTH111  (leaves an unknown ~user as it is)
     if "/" not in name and not os.path.lexists(path):
         names = ["auto", *recipe.RELEASES, *(str(channel) for channel in Channel)]

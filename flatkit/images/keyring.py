@@ -1,8 +1,8 @@
-"""Flatcar's public key: where a copy of it is found, and a signature checked with the copies, the nearest one first.
+"""Flatcar's public key: finds copies of it, and checks a signature with them, the nearest one first.
 
-A copy may come from anywhere, since its fingerprint is pinned (signing.py). One from the cache may be damaged, or too old to have
-the subkey that signs today; then the next copy is added to it, and what proves good takes its place. Copies are merged, so an
-older one never undoes a revocation.
+A copy may come from anywhere, since its fingerprint is pinned (signing.py). The cached copy may be damaged, or too old
+for the current signing subkey. Then the next copy is merged into it, and a copy that verifies replaces it. A merge
+never undoes a revocation.
 """
 
 from __future__ import annotations
@@ -78,14 +78,14 @@ class KeyFinder:
         return flatcar_dir() / str(self.channel) / KEY_FILE
 
     def _keep(self, key: bytes) -> None:
-        """Keep a copy that has proven good; a cache that cannot be written costs another download, no more."""
+        """Keep a copy that has verified a signature; a cache that cannot be written costs only another download."""
         if not self.trust.is_replaced and len(key) <= KEY_MAX:
             with suppress(OSError):
                 self._cached.parent.mkdir(parents=True, exist_ok=True)
                 write_atomic(self._cached, key)
 
     def _copies(self) -> Iterator[tuple[str, bytes]]:
-        """Each copy with the place that it comes from."""
+        """Yield each copy with its origin."""
         if self.trust.is_replaced:
             yield str(self.trust.key_file), self.trust.read_key()
             return

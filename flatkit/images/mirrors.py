@@ -1,12 +1,12 @@
-"""Where Flatcar's files come from: its release servers, others in their place, or a mirror; all have the same layout.
+"""Sources of Flatcar's files: its release servers, replacements for them, or a mirror; all have the same layout.
 
-A source is a base for each channel, a web address or a folder. Below it lie
+A source is a base for each channel, a web address or a folder. Below it are
 
     BOARD/current/version.txt                BOARD/current-2024/version.txt
     BOARD/VERSION/version.txt                BOARD/VERSION/FILE, FILE.sig, FILE.DIGESTS, FILE.DIGESTS.sig
     lts-info                                 (lts alone) lines MAJOR:YEAR:STATUS
-    releases-CHANNEL.json                    the release feed, which Flatcar itself has on its website
-    Flatcar_Image_Signing_Key.asc            the public key, which Flatcar itself has on its website
+    releases-CHANNEL.json                    the release feed, which Flatcar publishes on its website
+    Flatcar_Image_Signing_Key.asc            the public key, which Flatcar publishes on its website
 
 Flatcar's bases are https://CHANNEL.release.flatcar-linux.net; a mirror's are MIRROR/flatcar/CHANNEL, and the cache is laid
 out the same way.
@@ -42,11 +42,12 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long flatkit waits for a server, in seconds.
+    """Time limits for a server, in seconds.
 
-    `timeout`: for the next bytes. `small`: for the whole of a small file, all tries together. A large file may take any time
-    as long as it brings `slowest` bytes a second, averaged over `stall` seconds: 4 KiB/s is a fifth of a bad mobile line.
-    After `tries` attempts in a row that brought nothing, flatkit gives up; between them it waits `backoff`, then twice that.
+    `timeout`: for the next bytes. `small`: for the whole of a small file, all tries together. A large file may take any
+    time as long as it brings `slowest` bytes a second, averaged over `stall` seconds: 4 KiB/s is a fifth of a bad
+    mobile line. After `tries` attempts in a row without any bytes, flatkit gives up. Between them it waits `backoff`,
+    then twice that.
     """
 
     timeout: float = 20.0
@@ -58,7 +59,7 @@ class Patience:
 
     @property
     def least(self) -> float:
-        """Bytes that a line just too slow would bring in all the tries: whoever brings more is not given up."""
+        """Bytes that a line just too slow would bring in all the tries; a server that brings more gets further tries."""
         return self.slowest * self.stall * self.tries
 
     def wait(self, attempt: int, cancel: Event | None) -> None:
@@ -72,9 +73,9 @@ class Patience:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One place to fetch from. `base` has `{channel}` where the channel goes; `is_mirror`: it may hold a part of all, or old.
+    """A place to fetch from. `base` has the placeholder `{channel}`; `is_mirror`: it may be incomplete or old.
 
-    `signed_only`: nothing is taken from there but what Flatcar has signed.
+    `signed_only`: only files signed by Flatcar are taken from there.
     """
 
     name: str
@@ -84,17 +85,17 @@ class Source:
     feed_base: str = ""
 
     def url(self, channel: Channel, path: str) -> str:
-        """The address of a file; for a folder, its path."""
+        """Return the address of a file; for a folder, its path."""
         base = self._filled(self.base, channel)
         return f"{base}/{quote(path) if web.is_address(base) else path}"
 
     def feed_url(self, channel: Channel) -> str:
-        """Where the channel's release feed is."""
+        """Return the address of the channel's release feed."""
         base = self.feed_base + "/releases-json" if self.feed_base else self._filled(self.base, channel)
         return f"{base}/releases-{channel}.json"
 
     def key_url(self, channel: Channel) -> str:
-        """Where the public key is."""
+        """Return the address of the public key."""
         base = self.feed_base + "/security/image-signing-key" if self.feed_base else self._filled(self.base, channel)
         return f"{base}/{KEY_FILE}"
 
@@ -107,10 +108,11 @@ OFFICIAL = Source(name="Flatcar's release server", base=_OFFICIAL, feed_base=_WE
 
 
 def find_mirror() -> Source | None:
-    """The mirror or pack that FLATKIT_MIRROR names (an address or a folder), else a pack that lies at hand, else None.
+    """Return the mirror or pack of FLATKIT_MIRROR (an address or a folder), else a pack nearby, else None.
 
-    At hand is a folder `flatkit-pack` here or in the person's home. One that is here was named by nobody, and anybody may have
-    put it there: it serves for what Flatcar has signed and for nothing else (`signed_only`). Raises UsageError.
+    Nearby is a folder `flatkit-pack` in the current folder or in the user's home. The user did not name the one in the
+    current folder, and anybody may have put it there. So only signed files are taken from it (`signed_only`). Raises
+    UsageError.
     """
     given = os.environ.get("FLATKIT_MIRROR", "").strip()
     if not given:
@@ -132,7 +134,7 @@ def find_mirror() -> Source | None:
 
 
 def _find_pack() -> Source | None:
-    """A pack that nobody had to name, None when there is none."""
+    """Return a pack that the user need not name, None when there is none."""
     home = Path.home()
     for folder, shown in ((Path.cwd(), "."), (home, "~")):
         pack = folder / PACK_FOLDER
@@ -145,13 +147,13 @@ def _find_pack() -> Source | None:
 
 
 def release_server() -> Source:
-    """Flatcar's release servers, or what FLATKIT_RELEASE_SERVER puts in their place."""
+    """Return Flatcar's release servers, or their replacement from FLATKIT_RELEASE_SERVER."""
     given = web.check_place(os.environ.get("FLATKIT_RELEASE_SERVER", "").strip(), variable="FLATKIT_RELEASE_SERVER")
     return Source(name=f'the release server "{printable(given)}"', base=given) if given else OFFICIAL
 
 
 def list_sources() -> list[Source]:
-    """Every place to look at, in order: a mirror before the Internet."""
+    """Return every source, in order: a mirror before the Internet."""
     mirror = find_mirror()
     return [*([mirror] if mirror else []), release_server()]
 
@@ -165,13 +167,13 @@ def fetch_small(
 ) -> bytes | None:
     """Return a small file from a web address or a folder; None when it is not there (404, 403, no such file).
 
-    Raises FetchError when it is not available for another reason: a web page comes instead, more than 8 MiB, or not all within
-    `patience.small` seconds. Raises Cancelled.
+    Raises FetchError when it is not available for another reason: a web page comes instead, more than 8 MiB, or not all
+    within `patience.small` seconds. Raises Cancelled.
     """
     if not web.is_address(url):
         return _read_local(url)
     given = patience or Patience()
-    # Small files come first, and whoever is offline shall learn it soon.
+    # Small files come first, and an offline user should learn it soon.
     patience = replace(given, tries=min(given.tries, 3))
     end = time.monotonic() + given.small
 
@@ -205,7 +207,7 @@ def _read_local(path: str) -> bytes | None:
 def with_tries(
     attempt: Callable[[], _T], *, patience: Patience, cancel: Event | None = None, observer: Observer | None = None
 ) -> _T:
-    """Call until it works; a FetchError that another try may cure is tried again. Raises the last one."""
+    """Call until it works; a temporary FetchError leads to another try. Raises the last one."""
     for number in range(1, patience.tries + 1):
         try:
             return attempt()

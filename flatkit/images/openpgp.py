@@ -1,8 +1,8 @@
-"""OpenPGP by Sequoia (`pysequoia`): what a file of keys or signatures holds, and which key of a certificate made a signature.
+"""OpenPGP by Sequoia (`pysequoia`): the contents of key and signature files, and the key that made a signature.
 
-Sequoia decides what counts: bindings of subkeys, expiry, revocations, algorithms. Its answer is data, while GnuPG's is lines of
-text that also carry user IDs, and an attacker chooses those. Nothing here is decided by a user ID or by an error's text.
-What Sequoia reads generously is checked here: text around an armor, and packets that have no place in the file.
+Sequoia checks bindings of subkeys, expiry, revocations and algorithms. Its answer is data, while GnuPG's is lines of
+text with user IDs, which an attacker chooses. User IDs and error texts decide nothing here. Sequoia is lenient about
+text around an armor and about unexpected packets, so both are checked here.
 """
 
 from __future__ import annotations
@@ -53,18 +53,18 @@ def read_packets(data: bytes, kind: str) -> list[Packet]:
     return packets
 
 
-# Sequoia raises for numbers that it has no name for.
+# Sequoia raises for numbers without a name.
 
 
 def get_tag(packet: Packet) -> Tag | None:
-    """Return what kind of packet it is, None for one unknown to Sequoia."""
+    """Return the kind of a packet, None for one unknown to Sequoia."""
     with suppress(RuntimeError):
         return packet.tag
     return None
 
 
 def get_type(packet: Packet) -> SignatureType | None:
-    """Return what a signature is about, None for something unknown to Sequoia and for other packets."""
+    """Return the type of a signature, None for one unknown to Sequoia and for other packets."""
     with suppress(RuntimeError):
         return packet.signature_type
     return None
@@ -103,11 +103,11 @@ class Certificate:
 
     @classmethod
     def read(cls, data: bytes) -> Certificate:
-        """Read a key file. Raises ValueError when it holds anything besides one public key."""
+        """Read a key file. Raises ValueError when it contains anything besides one public key."""
         return cls(read_packets(data, "PUBLIC KEY BLOCK"))
 
     def merge(self, other: Certificate) -> Certificate:
-        """Return what both copies of one key say. Raises ValueError for another key."""
+        """Return the union of both copies of one key. Raises ValueError for another key."""
         try:
             merged = bytes(self._certificate.merge(other._certificate))
             return Certificate(list(load_library().packet.PacketPile.from_bytes(merged)))
@@ -115,7 +115,7 @@ class Certificate:
             raise ValueError(_first_line(error)) from None
 
     def without_revocations(self) -> Certificate:
-        """Return the same key as if nothing of it had been revoked: it tells whether that is why a signature does not count."""
+        """Return the same key without its revocations: this tells whether they are why a signature is not accepted."""
         kinds = load_library().packet.SignatureType
         revocations = (kinds.KeyRevocation, kinds.SubkeyRevocation)
         return Certificate([packet for packet in self._packets if get_type(packet) not in revocations])
@@ -125,7 +125,7 @@ class Certificate:
 
     @property
     def armored(self) -> str:
-        """The key as a text file, without comments: those would be user IDs."""
+        """Return the key as a text file, without comments: those would be user IDs."""
         library = load_library()
         text: str = library.armor(self._data, library.ArmorKind.PublicKey)
         return text
@@ -133,7 +133,7 @@ class Certificate:
     def find_signer(self, signature: Packet, data: bytes | str) -> tuple[str, str]:
         """Return the fingerprint of the key that made a signature of bytes or of a file at a path, and "".
 
-        When none of this certificate made it, or it does not count: "", and Sequoia's words for a closer look.
+        If no key of this certificate made it, or it is not accepted: "", and Sequoia's message as details.
         """
         library = load_library()
         of_what = {"bytes": data} if isinstance(data, bytes) else {"file": data}
@@ -146,14 +146,14 @@ class Certificate:
         return (names[0], "") if names else ("", "signed by another certificate")
 
     def find_key(self, signature: Packet) -> Packet | None:
-        """Return the key that a signature names as its issuer; whether that key made it is not said by that."""
+        """Return the key that a signature names as its issuer. This does not prove that the key made it."""
         claims = {signature.issuer_fingerprint, signature.issuer_key_id} - {None}
         return next((one for one in self._packets if one.fingerprint and {one.fingerprint, one.key_id} & claims), None)
 
     def find_binding(self, key: Packet) -> Packet | None:
-        """Return the newest signature in the file that says what a key is for and how long it counts.
+        """Return the newest signature in the file about a key's use and expiry.
 
-        It explains a verdict and decides none: whether it is genuine is checked by Sequoia.
+        It explains a verdict and never decides one: Sequoia checks whether it is genuine.
         """
         primary = self._packets[0]
         following = takewhile(lambda one: not one.fingerprint, self._packets[self._packets.index(key) + 1 :])
@@ -166,5 +166,5 @@ class Certificate:
 
 
 def _first_line(error: RuntimeError) -> str:
-    """What the library says, without the trace of its own calls that follows."""
+    """Return the library's message, without the trace of its calls that follows."""
     return next(iter(lines_of(str(error))), "no reason is given")

@@ -1,4 +1,4 @@
-"""A pack: everything that a room needs without the Internet, in one folder; here its table of contents, as a value.
+"""A pack: everything that a room needs without the Internet, in one folder. This module is its table of contents.
 
 A pack's paths are those of its server's addresses (updates/repository.py), so it can be read as a folder or through any web
 server. `manifest.json` names each file with its digests, `SHA256SUMS` is the same for sha256sum:
@@ -11,7 +11,7 @@ server. `manifest.json` names each file with its digests, `SHA256SUMS` is the sa
     wheels/FILE.whl, index.html             Python packages, flatkit among them, for pip --find-links
     course/FILE                             the notebooks
 
-Nobody signs a manifest, so it is read as text from outside: each field has a form, and a path stays inside the pack on every file
+A manifest is not signed, so it is read as text from outside: each field has a form, and a path stays inside the pack on every file
 system, also on one that does not distinguish upper and lower case.
 """
 
@@ -34,7 +34,7 @@ MANIFEST_MAX = 8 * 1024 * 1024
 FILES_MAX = 20_000
 PACK_SIZE_MAX = 100 * 10**9
 _PATH_MAX, _DEPTH_MAX = 400, 8
-# A part begins with a letter, digit or "_": never hidden, never an option of a program, never "..".
+# A part begins with a letter, digit or "_". So it is never hidden, an option of a program, or "..".
 _PART = r"[0-9A-Za-z_][0-9A-Za-z._+@!~-]{0,199}"
 _PATH = re.compile(rf"{_PART}(/{_PART})*")
 _NAME = re.compile(_PART)
@@ -59,7 +59,7 @@ class PackedFile:
 
 @dataclass(frozen=True, kw_only=True)
 class PackedRelease:
-    """A version that machines can update to: the names of its files, the payload first, below BOARD/VERSION/."""
+    """A version that machines can update to: its file names below BOARD/VERSION/, the payload first."""
 
     channel: str
     version: str
@@ -70,7 +70,7 @@ class PackedRelease:
 
 @dataclass(frozen=True, kw_only=True)
 class PackedImage:
-    """An image that machines can boot: `name` is lab, lab-beta, stable, ...; `folder` is the place of its files in the pack."""
+    """An image that machines can boot: `name` is lab, lab-beta, stable, ...; `folder` is its folder in the pack."""
 
     name: str
     version: str
@@ -80,7 +80,7 @@ class PackedImage:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """A pack's table of contents. `pythons` are those that its wheels are for; `left_out` says in words what is not in it."""
+    """A pack's table of contents. `pythons` are the versions that its wheels fit; `left_out` lists in words what is missing."""
 
     made: str
     flatkit: str
@@ -91,34 +91,34 @@ class Manifest:
     files: tuple[PackedFile, ...] = ()
 
     def get_file(self, path: str) -> PackedFile:
-        """The file at a path of the pack. Raises ImageError when there is none."""
+        """Return the file at a path of the pack. Raises ImageError when there is none."""
         for file in self.files:
             if file.path == path:
                 return file
         raise ImageError(f'the pack has no "{path}"', hint="flatkit room check DIR   (on the host that has the pack)")
 
     def below(self, folder: str) -> tuple[PackedFile, ...]:
-        """The files below a folder of the pack."""
+        """Return the files below a folder of the pack."""
         return tuple(file for file in self.files if file.path.startswith(f"{folder}/"))
 
     @property
     def size(self) -> int:
-        """All files together, in bytes."""
+        """Size of all files together, in bytes."""
         return sum(file.size for file in self.files)
 
 
 def manifest_as_text(manifest: Manifest) -> str:
-    """The manifest as JSON."""
+    """Return the manifest as JSON."""
     return json.dumps({"format": FORMAT, **asdict(manifest)}, indent=1) + "\n"
 
 
 def sums_as_text(manifest: Manifest) -> str:
-    """The digests as sha256sum writes and reads them."""
+    """Return the digests as sha256sum writes and reads them."""
     return "".join(f"{file.sha256}  {file.path}\n" for file in manifest.files)
 
 
 def parse_manifest(text: str | bytes) -> Manifest:
-    """Parse a manifest. Raises ImageError, which names the field that is wrong and what was expected there."""
+    """Parse a manifest. Raises ImageError, which names the invalid field and the expected value."""
     try:
         manifest = _manifest(Fields(parse_json(text, limit=MANIFEST_MAX)))
         _check_paths(manifest)
@@ -130,12 +130,12 @@ def parse_manifest(text: str | bytes) -> Manifest:
 
 
 def is_path(text: str) -> bool:
-    """Tell whether a text is a path that a pack may have."""
+    """Tell whether a text is a valid path in a pack."""
     return len(text) <= _PATH_MAX and text.count("/") < _DEPTH_MAX and _PATH.fullmatch(text) is not None
 
 
 def left_out(text: str) -> str:
-    """Return a text in the form that `left_out` of a manifest takes: one printable line of bounded length."""
+    """Return a text in the form of a manifest's `left_out`: one printable line of limited length."""
     return printable(text, limit=TEXT_MAX - 3)
 
 
@@ -213,7 +213,7 @@ def _names(fields: Fields) -> tuple[str, ...]:
 
 
 def _check_paths(manifest: Manifest) -> None:
-    """Refuse paths that meet on a file system which ignores case, files that are folders too, and the manifest's own name."""
+    """Refuse paths that differ in case only, files that are folders too, and the manifest's own name."""
     taken = {name.lower(): name for name in (MANIFEST, SUMS)}
     folders: dict[str, str] = {}
     for path in (file.path for file in manifest.files):

@@ -1,4 +1,4 @@
-"""Flatcar's channels as data, versions that sort, and what a person means by an image's name. Pure: no network, no files.
+"""Flatcar's channels as data, versions that sort, and the meaning of image names. Pure: no network, no files.
 
 A version is MAJOR.MINOR.PATCH, and MINOR tells the channel (Flatcar's documentation, "Switching channels").
 """
@@ -30,12 +30,12 @@ class Channel(str, Enum):
 
     @property
     def minor(self) -> int:
-        """What the middle number of its versions is."""
+        """The middle number of its versions."""
         return list(Channel).index(self)
 
     @property
     def purpose(self) -> str:
-        """What it is for, in words."""
+        """Its purpose in words."""
         return {
             Channel.ALPHA: "every new major version begins here; for trying what comes",
             Channel.BETA: "about every second alpha; run it on a few machines, to find faults before all have them",
@@ -60,7 +60,7 @@ class Version:
 
     @property
     def channel(self) -> Channel | None:
-        """The channel whose number this is; None for a number that no channel gives."""
+        """The channel of this number; None for a number that no channel uses."""
         if self.major == 2605 and self.minor > Channel.LTS.minor:  # the LTS of 2021 counted its minors
             return Channel.LTS
         return next((channel for channel in Channel if channel.minor == self.minor), None)
@@ -69,23 +69,24 @@ class Version:
     def ignition_spec(self) -> tuple[int, int, int]:
         """The newest spec of Ignition configs that a release of this number reads, as far as the course needs.
 
-        Ignition per release: flatcar/scripts, branches flatcar-3510 to flatcar-4593; spec per Ignition: its release notes.
+        Ignition per release: flatcar/scripts, branches flatcar-3510 to flatcar-4593; spec per Ignition: its release
+        notes.
         """
         known = ((4230, (3, 5, 0)), (3602, (3, 4, 0)))
         return next((spec for major, spec in known if self.major >= major), (3, 3, 0))
 
     @property
     def disk_gib(self) -> int:
-        """How large a machine's disk should be: above the image's own size, with room on ROOT.
+        """Size of a machine's disk in GiB: above the image's own size, with room on ROOT.
 
-        Images have about 8.5 GiB, and since the partitions grew (scripts, build_library/disk_layout.json, October 2025)
-        about 12.3 GiB.
+        Images have about 8.5 GiB. Since the partitions grew (scripts, build_library/disk_layout.json, October 2025)
+        they have about 12.3 GiB.
         """
         return 16 if self.major >= 4515 else 12
 
 
 def find_version(text: str) -> Version | None:
-    """The version that a text is, or None."""
+    """Return the version in a text, None for any other text."""
     match = re.fullmatch(r"([0-9]{1,6})\.([0-9]{1,6})\.([0-9]{1,6})", text)
     return Version(int(match[1]), int(match[2]), int(match[3])) if match else None
 
@@ -99,7 +100,7 @@ def parse_version_file(text: str) -> Version | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What a person asked for: the newest of a channel, of an LTS stream (`stream` is its year), or one exact `version`."""
+    """A requested image: the newest of a channel, of an LTS stream (`stream` is its year), or one exact `version`."""
 
     channel: Channel
     version: Version | None = None
@@ -107,7 +108,7 @@ class Wanted:
 
     @property
     def pointer(self) -> str:
-        """The folder on a release server that leads there."""
+        """The folder on a release server that leads to it."""
         return str(self.version) if self.version else f"current-{self.stream}" if self.stream else "current"
 
     def __str__(self) -> str:
@@ -117,9 +118,9 @@ class Wanted:
 
 
 def find_wanted(name: str) -> Wanted | None:
-    """What `name` asks for: stable, beta, alpha, lts, lts-2024, current, current-2024, 4593.2.5, stable-4593.2.5; else None.
+    """Parse `name`: stable, beta, alpha, lts, lts-2024, current, current-2024, 4593.2.5, stable-4593.2.5; None for others.
 
-    Raises UsageError for a version that no channel gives.
+    Raises UsageError for a version that no channel uses.
     """
     if name == "current":
         return Wanted(channel=Channel.STABLE)
@@ -142,7 +143,7 @@ def find_wanted(name: str) -> Wanted | None:
 
 
 def say_nearest(name: str, known: Iterable[str]) -> str:
-    """The known names that look like `name`, as the end of a message; "" when none does."""
+    """Return the known names that look like `name`, as the end of a message; "" when none does."""
     import difflib
 
     near = difflib.get_close_matches(name, list(known), n=3)
@@ -150,7 +151,7 @@ def say_nearest(name: str, known: Iterable[str]) -> str:
 
 
 def nearest_versions(version: Version, known: Iterable[Version]) -> list[Version]:
-    """At most three of the known versions, the nearest ones first."""
+    """Return at most three of the known versions, the nearest ones first."""
 
     def distance(other: Version) -> tuple[int, int, int]:
         return abs(other.major - version.major), abs(other.minor - version.minor), abs(other.patch - version.patch)
@@ -169,7 +170,7 @@ class Board(str, Enum):
 
     @property
     def arch(self) -> str:
-        """Short, as a person says it."""
+        """The short, common name."""
         return self.value.removesuffix("-usr")
 
     @property
@@ -191,5 +192,5 @@ def parse_board(text: str) -> Board:
 
 
 def host_board() -> Board:
-    """The board of this host. Raises UsageError when Flatcar is not built for it."""
+    """Return the board of this host. Raises UsageError when Flatcar is not built for it."""
     return parse_board(platform.machine())

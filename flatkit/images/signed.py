@@ -1,9 +1,9 @@
 """The signed files of a release: the digest of its image, and its version.
 
-Flatcar signs each file by itself, and nothing that is signed names both an image and its version. A server could therefore offer
-an old image beside a newer version.txt, each with its true signature. So two things are asked for: the signed version.txt has the
-number of the folder, and the image was not signed long before it. Whatever passes still says its own version at the first boot
-(api/up.py), before anything is done with it.
+Flatcar signs each file by itself, and no signed file names both an image and its version. So a server could offer an
+old image beside a newer version.txt, each with its genuine signature. Two checks limit this: the signed version.txt
+must have the number of the folder, and the image must not have been signed long before it. The first boot then compares
+the image's own version before anything else uses the machine (api/up.py).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from flatkit.untrusted import lines_of, printable
 VERSION_FILE = "version.txt"
 VERSION_MAX = 16 * 1024
 DIGESTS_MAX = 16 * 1024
-# Flatcar's build signs version.txt with the base image, and the images for hypervisors some hours later. Releases of a channel
-# are weeks apart.
+# Flatcar's build signs version.txt with the base image, and the images for hypervisors some hours later. Releases of a
+# channel are weeks apart.
 _APART = 7 * 24 * 3600
 _SHA512_LINE = r"([0-9a-fA-F]{128})[ \t]+\*?(?:\./)?"
 
 
 def get_sha512(data: bytes, name: str) -> str:
-    """Return the SHA-512 that a DIGESTS file has for a file, in lower-case hex. Raises ImageError when it has none, or two."""
+    """Return the SHA-512 of a file from a DIGESTS file, in lower-case hex. Raises ImageError when it has none, or two."""
     try:
         lines = lines_of(data.decode("ascii"))
     except UnicodeError:

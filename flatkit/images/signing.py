@@ -1,8 +1,8 @@
-"""Whom images are trusted from: detached OpenPGP signatures, checked with one known primary key and its subkeys alone.
+"""Trust in images: detached OpenPGP signatures, checked with one known primary key and its subkeys alone.
 
-Flatcar signs with a subkey that changes about every second year, so what is pinned is the primary key's fingerprint (from
-Flatcar's page "Image signing key"). Small files are read once and passed on as bytes, so that nobody can change them between
-the check and their use. Who checks: openpgp.py.
+Flatcar signs with a subkey that changes about every second year, so the primary key's fingerprint is pinned (from
+Flatcar's page "Image signing key"). Small files are read once and passed on as bytes, so that nobody can change them
+between the check and their use. The cryptography is in openpgp.py.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HINT = "flatkit images fetch NAME   (fetches it again; if it comes back, report
 
 @dataclass(frozen=True, kw_only=True)
 class Trust:
-    """The trusted key: Flatcar's pinned primary key, or whatever is in `key_file` instead of it."""
+    """The trusted key: Flatcar's pinned primary key, or the key in `key_file` instead of it."""
 
     key_file: Path | None = None
 
@@ -43,7 +43,7 @@ class Trust:
 
     @property
     def words(self) -> str:
-        """For badges, doctor and logs."""
+        """The trusted key in words, for badges, doctor and logs."""
         if self.key_file:
             return f'signed for the key in FLATKIT_SIGNING_KEY ("{self.key_file}"), not for Flatcar\'s'
         return "signed for Flatcar's key"
@@ -54,7 +54,7 @@ class Trust:
         return f"sha256:{hashlib.sha256(self.read_key()).hexdigest()}" if self.key_file else FLATCAR_PRIMARY
 
     def read_key(self) -> bytes:
-        """The public key that was given. Raises InputError when its file cannot be read."""
+        """Return the given public key. Raises InputError when its file cannot be read."""
         assert self.key_file is not None
         try:
             return read_regular(self.key_file, limit=KEY_MAX)
@@ -66,26 +66,26 @@ class Trust:
 
 
 def find_trust() -> Trust:
-    """Whom this person trusts: FLATKIT_SIGNING_KEY, or Flatcar's pinned key."""
+    """Return the user's trusted key: FLATKIT_SIGNING_KEY, or Flatcar's pinned key."""
     given = os.environ.get("FLATKIT_SIGNING_KEY", "").strip()
     return Trust(key_file=Path(given).expanduser().absolute()) if given else Trust()
 
 
 class UnusableKey(ImageError):
-    """A key file is not the trusted public key, or not that alone; another copy may be."""
+    """A key file is not exactly the trusted public key; another copy may be."""
 
 
 class UnknownKey(ImageError):
-    """The key lacks the subkey that made the signature, or its new end or use; a newer copy of the key may have it."""
+    """The key lacks the signing subkey, or its new expiry or use. A newer copy of the key may have it."""
 
 
 class AlteredFile(ImageError):
-    """The file is not the one that was signed, or the signature is another's."""
+    """The file is not the signed one, or the signature belongs to another file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """A good signature of a trusted key. Fingerprints in upper-case hex, `made` in Unix seconds; `note` is worth saying."""
+    """A good signature of a trusted key. Fingerprints in upper-case hex, `made` in Unix seconds; `note` is for the user."""
 
     primary: str
     subkey: str
@@ -95,7 +95,7 @@ class Signature:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """Why a signature does not count, and what that means for the file or the key."""
+    """The reason why a signature is not accepted, and its meaning for the file or the key."""
 
     why: str
     kind: type[ImageError] = ImageError
@@ -103,9 +103,9 @@ class Fault:
 
 
 def load_key(data: bytes, trust: Trust, *, origin: str = "") -> Keyring:
-    """Read a public key. Raises UnusableKey when it is not the trusted one, or when the file holds anything besides it.
+    """Read a public key. Raises UnusableKey for another key, or when the file contains anything besides it.
 
-    `origin` says where the file comes from. Raises MissingDependency without Sequoia.
+    `origin` describes where the file comes from. Raises MissingDependency without Sequoia.
     """
     place = f' (in "{printable(origin)}")' if origin else ""
     try:
@@ -139,17 +139,17 @@ class Keyring:
 
     @property
     def primary(self) -> str:
-        """The fingerprint of the primary key."""
+        """Fingerprint of the primary key."""
         return self._certificate.fingerprint
 
     def export(self) -> bytes:
-        """The key as a file to keep."""
+        """Return the key as bytes for a file."""
         return self._certificate.armored.encode()
 
     def merge(self, other: Keyring) -> Keyring:
-        """Return what both copies of the key say: a newer one adds subkeys, an older one takes no revocation away.
+        """Return the union of both copies: a newer copy adds subkeys, and an older copy removes no revocation.
 
-        Raises UnusableKey when they do not go together.
+        Raises UnusableKey when they cannot be merged.
         """
         try:
             return Keyring(self._certificate.merge(other._certificate))
@@ -157,11 +157,11 @@ class Keyring:
             raise UnusableKey(f"two copies of the signing key do not go together: {error}") from None
 
     def is_same(self, other: Keyring) -> bool:
-        """Return whether another copy says the same."""
+        """Tell whether another copy has the same contents."""
         return bytes(self._certificate) == bytes(other._certificate)
 
     def verify(self, signature: bytes, data: bytes | Path, *, name: str) -> Signature:
-        """Check a detached signature of bytes or of a file. Raises ImageError, saying why it is not good.
+        """Check a detached signature of bytes or of a file. Raises ImageError with the reason when it is not good.
 
         One good signature is enough: others beside it change nothing about the file.
         """
@@ -177,7 +177,7 @@ class Keyring:
                 raise
             raise ImageError(f'"{printable(name)}" is not trusted: {error}', hint=_HINT) from None
         kinds = {fault.kind for fault in faults}
-        # Where one of the keys is not known, another copy of the key may settle it.
+        # Where one of the keys is unknown, another copy of the key may settle it.
         kind = UnknownKey if UnknownKey in kinds else kinds.pop() if len(kinds) == 1 else ImageError
         raise kind(
             f'"{printable(name)}" is not trusted: {"; ".join(fault.why for fault in faults)}', hint=_HINT,
@@ -185,10 +185,10 @@ class Keyring:
         )  # fmt: skip
 
     def _judge(self, one: Packet, data: bytes | Path) -> Signature | Fault:
-        """Return who made a signature, or why it does not count. Raises OSError."""
+        """Return the signer of a signature, or the reason why it is not accepted. Raises OSError."""
         if one.signature_version is None or one.signature_created is None:
             return Fault(why="its signature cannot be read")
-        # Sequoia also takes signatures of texts, whose line ends may differ.
+        # Sequoia also accepts signatures of texts, whose line ends may differ.
         if get_type(one) != load_library().packet.SignatureType.Binary:
             return Fault(why="its signature is not one of a file")
         key = self._certificate.find_key(one)
@@ -208,7 +208,7 @@ class Keyring:
 def _find_signer(certificate: Certificate, one: Packet, data: bytes | Path) -> tuple[str, str]:
     if isinstance(data, bytes):
         return certificate.find_signer(one, data)
-    with open_regular(data) as file:  # by its number: what was opened here is what is read
+    with open_regular(data) as file:  # by its descriptor: the file that was opened here is the one that is read
         return certificate.find_signer(one, f"/dev/fd/{file.fileno()}")
 
 
@@ -227,7 +227,7 @@ def read_signatures(data: bytes) -> list[Packet]:
 
 
 def find_fault(one: Packet, key: Packet, binding: Packet | None, *, now: datetime) -> Fault:
-    """Return why a signature that names a known key did not count: what its own dates, that key and its binding show."""
+    """Return why a signature of a known key was not accepted, from its own dates, that key and its binding."""
     made, flags = one.signature_created, binding.key_flags if binding else None
     created, ends = key.key_created, find_end(key, binding)
     assert made is not None
@@ -252,7 +252,7 @@ def _hashes() -> tuple[HashAlgorithm, ...]:
 
 
 def find_end(key: Packet, binding: Packet | None) -> datetime | None:
-    """Return when a key ends, by the newest binding in its file; None for never."""
+    """Return the expiry of a key, by the newest binding in its file; None for never."""
     period = binding.key_validity_period if binding else None
     return key.key_created + period if key.key_created and period else None
 
@@ -268,5 +268,5 @@ def _say_note(one: Packet, key: Packet, binding: Packet | None) -> str:
 
 
 def say_day(seconds: int) -> str:
-    """The day of a time in Unix seconds."""
+    """Return the day of a time in Unix seconds."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"

@@ -1,7 +1,7 @@
-"""The cache of Flatcar images: what was verified, by whose key, and that it is still the file that was verified.
+"""The cache of Flatcar images: verified files, their signing key, and a check that a file is still the verified one.
 
-Laid out as a release server is (source.py), so a cache can be copied as a mirror. Beside each image lies its record; an image
-without one, or whose size or time of change differs from it, is not ready and is never booted.
+It has the layout of a release server (mirrors.py), so a cache can be copied as a mirror. Beside each image is its
+record. An image without a record, or with another size or modification time than in it, is never booted.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from flatkit.untrusted import lines_of, parse_json
 
 _RECORD = "image.json"
 _SMALL_MAX = 64 * 1024
-# Majors of the LTS streams, where a server's lts-info is not at hand (website, data/releases).
+# Majors of the LTS streams, used when a server's lts-info is not available (website, data/releases).
 _STREAMS = {"2021": 2605, "2022": 3033, "2023": 3510, "2024": 4081}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageRecord:
-    """What was verified and how; `fetched` and `signed` in Unix seconds, `trust` is whose key it was (signing.Trust)."""
+    """Record of a verification; `fetched` and `signed` in Unix seconds, `trust` is the key's identity (signing.Trust)."""
 
     file: str
     size: int
@@ -63,7 +63,7 @@ class CachedImage:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the file is still the one that was verified, by its size and time of change."""
+        """True when the file is still the verified one, by its size and modification time."""
         try:
             found = self.path.stat()
         except OSError:
@@ -71,11 +71,11 @@ class CachedImage:
         return (found.st_size, found.st_mtime_ns) == (self.record.size, self.record.changed_ns)
 
     def is_ready(self, trust: Trust) -> bool:
-        """Whether it may boot: whole, and verified for whom this person trusts."""
+        """Return True when it may boot: whole, and verified with the key that this user trusts."""
         return self.record.trust == trust.identity and self.is_whole
 
     def matches(self, wanted: Wanted) -> bool:
-        """Whether it is what was asked for, as far as the cache can tell."""
+        """Return True when it is the requested image, as far as the cache can tell."""
         if wanted.version:
             return self.version == wanted.version
         if wanted.stream and self.version.major != stream_major(wanted.stream):
@@ -84,17 +84,17 @@ class CachedImage:
 
 
 def flatcar_dir() -> Path:
-    """Where Flatcar images lie in the cache."""
+    """Return the folder of Flatcar images in the cache."""
     return cache_dir() / "flatcar"
 
 
 def image_folder(channel: Channel, board: Board, version: Version) -> Path:
-    """The folder of one image."""
+    """Return the folder of one image."""
     return flatcar_dir() / str(channel) / str(board) / str(version)
 
 
 def read_image(folder: Path) -> CachedImage | None:
-    """The image of a folder `CHANNEL/BOARD/VERSION`, or None when it has no record that can be read."""
+    """Return the image of a folder `CHANNEL/BOARD/VERSION`, or None without a readable record."""
     version = find_version(folder.name)
     try:
         record = parse_record(read_regular(folder / _RECORD, limit=_SMALL_MAX))
@@ -107,7 +107,7 @@ def read_image(folder: Path) -> CachedImage | None:
 
 
 def parse_record(text: str | bytes) -> ImageRecord:
-    """Read an image's record. Raises ValueError for whatever `write_record` would not write."""
+    """Parse an image's record. Raises ValueError for anything that `write_record` would not write."""
     values = parse_json(text)
     kinds: dict[str, type] = {"size": int, "changed_ns": int, "signed": int, "fetched": float}
     names = [field.name for field in fields(ImageRecord)]
@@ -124,25 +124,25 @@ def parse_record(text: str | bytes) -> ImageRecord:
 
 
 def write_record(folder: Path, record: ImageRecord) -> None:
-    """Note that an image was verified; whole or not at all."""
+    """Write the record of a verified image, whole or not at all."""
     write_atomic(folder / _RECORD, json.dumps(asdict(record), indent=1) + "\n")
 
 
 def list_cached(*, board: Board | None = None) -> list[CachedImage]:
-    """The images with a record, newest version first; a record alone does not say that the file is still whole."""
+    """Return the images with a record, newest version first. A record alone does not prove that the file is still whole."""
     folders = flatcar_dir().glob(f"*/{board or '*'}/*") if flatcar_dir().is_dir() else ()
     found = [image for folder in folders if (image := read_image(folder))]
     return sorted(found, key=lambda image: image.version, reverse=True)
 
 
 def find_ready(wanted: Wanted, board: Board, trust: Trust) -> CachedImage | None:
-    """The newest image that is what was asked for, verified and whole."""
+    """Return the newest requested image that is verified and whole."""
     matching = (image for image in list_cached(board=board) if image.matches(wanted))
     return next((image for image in matching if image.is_ready(trust)), None)
 
 
 def find_leftovers() -> list[Path]:
-    """What downloads left that never became an image: parts to go on with, and files that were refused."""
+    """Return leftovers of downloads that never became an image: parts to resume, and refused files."""
     folder = flatcar_dir()
     if not folder.is_dir():
         return []
@@ -150,7 +150,7 @@ def find_leftovers() -> list[Path]:
 
 
 def remove_images(images: Iterable[CachedImage]) -> int:
-    """Remove images from the cache; returns the bytes that this frees."""
+    """Remove images from the cache; return the bytes freed."""
     freed = 0
     for image in images:
         freed += folder_size(image.folder)
@@ -159,12 +159,12 @@ def remove_images(images: Iterable[CachedImage]) -> int:
 
 
 def folder_size(folder: Path) -> int:
-    """What a folder takes on the disk, in bytes."""
+    """Return the disk usage of a folder, in bytes."""
     return sum(path.lstat().st_blocks * 512 for path in folder.rglob("*")) if folder.is_dir() else 0
 
 
 def stream_major(stream: str) -> int | None:
-    """The major version of an LTS stream, by its year: as the server said last (lts-info), else as known here."""
+    """Return the major version of an LTS stream, by its year: from the last lts-info of a server, else from the built-in list."""
     try:
         text = read_regular(flatcar_dir() / str(Channel.LTS) / "lts-info", limit=_SMALL_MAX)
         known = parse_lts_info(text.decode(errors="replace"))
@@ -174,13 +174,13 @@ def stream_major(stream: str) -> int | None:
 
 
 def parse_lts_info(text: str) -> dict[str, int]:
-    """Year -> major, from the lines MAJOR:YEAR:STATUS of a server's lts-info."""
+    """Return year -> major, from the lines MAJOR:YEAR:STATUS of a server's lts-info."""
     rows = (re.fullmatch(r"([0-9]{3,6}):(20[0-9]{2})(:.*)?", line) for line in lines_of(text))
     return {row[2]: int(row[1]) for row in rows if row}
 
 
 def say_age(seconds: float) -> str:
-    """How long ago something was, in words."""
+    """Return an age in words."""
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         count = int(seconds // length)
         if count:

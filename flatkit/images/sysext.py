@@ -28,7 +28,7 @@ from flatkit.run import run
 from flatkit.untrusted import lines_of, parse_json, printable
 
 _NEEDED_MIB = 1500
-# Versions of the recipes pile up while one works on them: what was not built for so long goes with the next build.
+# Versions of a recipe accumulate during work on it. The next build removes those older than this.
 _KEPT = 30 * 24 * 3600
 _FACTS_MAX = 1024 * 1024
 _WORD = re.compile(r"[0-9A-Za-z@:_.+~-]{0,100}")
@@ -37,7 +37,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._+-]{0,60}")
 
 @dataclass(frozen=True, kw_only=True)
 class Extension:
-    """A built extension. It is to be installed as `NAME.raw`; `packages` are "name version", `missing` what it will miss."""
+    """A built extension. Install it as `NAME.raw`; `packages` are "name version", `missing` its unmet dependencies."""
 
     name: str
     path: Path
@@ -52,16 +52,17 @@ class Extension:
 
 
 def sysext_dir() -> Path:
-    """Where built extensions lie in the cache: beside the lab image that they are made for."""
+    """Return the folder of built extensions in the cache, beside their lab image."""
     return cache_dir() / "lab" / "sysext"
 
 
 def build(
     recipe: Recipe, *, target: Path | None = None, base: Path | None = None, observer: Observer | None = None
 ) -> Extension:
-    """Build what the recipe says, or find it in the cache; `base` is the archive of the lab image's packages.
+    """Build an extension from a recipe, or find it in the cache; `base` is the archive of the lab image's packages.
 
-    Raises UsageError (the recipe), InputError (an unknown package), FetchError, ImageError, HostError, MissingDependency.
+    Raises UsageError (the recipe), InputError (an unknown package), FetchError, ImageError, HostError,
+    MissingDependency.
     """
     observer = observer or Observer()
     _check(recipe)
@@ -77,13 +78,13 @@ def build(
 
 
 def _digest(recipe: Recipe) -> str:
-    """Names the built image in the cache: the recipe, the lab image's packages, the code that builds."""
+    """Return the image's name in the cache: a digest of the recipe, the lab image's packages and the building code."""
     inputs = [asdict(recipe), lab_recipe.bootstrap_digest(), lab_recipe.extension_builder_digest()]
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def find_sysext(recipe: Recipe) -> Extension | None:
-    """The built extension of a recipe, if it is in the cache."""
+    """Return the built extension of a recipe, if it is in the cache."""
     path = sysext_dir() / f"{recipe.name}-{_digest(recipe)}.raw"
     try:
         facts = parse_json(read_regular(path.with_suffix(".json"), limit=_FACTS_MAX))
@@ -129,7 +130,7 @@ def _check(recipe: Recipe) -> None:
             )
     for package in (*recipe.packages, *recipe.without):
         debs.check_package(package)
-    # Each of them becomes a part of a line in a file that systemd reads.
+    # Each of them becomes part of a line in a file that systemd reads.
     for word in (*recipe.units, recipe.os_id, recipe.sysext_level, recipe.version_id, recipe.version):
         if not _WORD.fullmatch(word):
             raise UsageError(
@@ -182,7 +183,7 @@ def _unpack(recipe: Recipe, work: Path, base: Path, observer: Observer) -> tuple
 
 
 def _base_files(base: Path) -> list[str]:
-    """The files of the lab image's /usr, as far as the packages go."""
+    """Return the files of the lab image's /usr that come from its packages."""
     removed = "|".join(re.escape(pattern).replace(r"\*", "[^/]*") for pattern in lab_recipe.patterns("usr") if pattern)
     gone = re.compile(rf"(?:{removed})(?:/|$)")
     listing = lines_of(run(["tar", "-tf", base.absolute()]).stdout)

@@ -1,7 +1,8 @@
-"""What a system extension looks like inside: /usr and /opt alone, its metadata, units that start with it, fixed times and modes.
+"""Contents of a system extension: only /usr and /opt, its metadata, units that start with it, fixed times and modes.
 
-The image is a bare erofs (no partition table, no verity), which systemd's default policy allows and the lab image's kernel
-mounts. Rules of the format: systemd's man page systemd-sysext(8) and Flatcar's documentation on system extensions.
+The image is a bare erofs (no partition table, no verity), which systemd's default policy allows and the lab image's
+kernel mounts. Rules of the format: systemd's man page systemd-sysext(8) and Flatcar's documentation on system
+extensions.
 """
 
 from __future__ import annotations
@@ -17,29 +18,30 @@ from flatkit.images.debs import is_inside
 from flatkit.run import run
 from flatkit.untrusted import printable
 
-# In stock on Debian, and of no use on a machine: documents, other languages, headers, what only a package manager reads.
+# Common on Debian, and useless on a machine: documents, other languages, headers, files for package managers.
 _LEFT_OUT = (
     "share/doc", "share/man", "share/info", "share/locale", "share/lintian", "share/bug", "share/doc-base", "share/menu",
     "share/bash-completion", "share/zsh", "share/fish", "share/icons", "share/pixmaps", "share/applications",
     "share/initramfs-tools", "share/apport", "share/polkit-1", "share/metainfo", "share/vim", "share/elvish",
     "include", "src", "games", "lib/debug", "lib/init", "lib/pkgconfig", "lib/x86_64-linux-gnu/pkgconfig",
 )  # fmt: skip
-# Of /etc: what only Debian's own start scripts, cron or package manager read.
+# Parts of /etc that only Debian's own start scripts, cron or package manager read.
 _ETC_LEFT_OUT = (
     "init.d", "default", "logrotate.d", "cron.*", "bash_completion.d", "apparmor.d", "ufw", "rc*.d", "alternatives", "apt",
     "dpkg", "systemd",
 )  # fmt: skip
-# Smaller than plain lz4 by a fifth, as quick to read, and few seconds to write (level 12 with 64 KiB takes five times that).
+# A fifth smaller than plain lz4, as quick to read, and written in a few seconds (level 12 with 64 KiB takes five times
+# as long).
 _COMPRESSION = ("-zlz4hc,9", "-C32768")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What an extension is made of. `packages` come with what they need and the lab image lacks, less what `without` brings.
+    """Contents of an extension. `packages` bring their dependencies, without those of the lab image and of `without`.
 
-    `files` maps paths below /usr or /opt to their text; `units` are started when the extension is merged; `left_out` are
-    glob patterns below /usr; `version` is the extension's own version. `os_id` "_any" fits any system. `reload`: have systemd
-    read its units anew when it is merged or unmerged (None: if it brings units).
+    `files` maps paths below /usr or /opt to their text; `units` are started when the extension is merged; `left_out`
+    are glob patterns below /usr; `version` is the extension's own version. `os_id` "_any" fits any system. `reload`:
+    systemd reloads its units when the extension is merged or unmerged (None: if it has units).
     """
 
     name: str
@@ -57,7 +59,7 @@ class Recipe:
 
 
 def leave_out(tree: Path, recipe: Recipe) -> None:
-    """Take out what is of no use, move the defaults of /etc below /usr, and leave /usr and /opt."""
+    """Remove useless files, move the defaults of /etc below /usr, and keep only /usr and /opt."""
     for name in ("usr", "opt", "etc"):
         if (tree / name).is_symlink():
             raise ImageError(f'a package makes "/{name}" a link: it is not used')
@@ -80,7 +82,7 @@ def _remove(folder: Path, patterns: Iterable[str]) -> None:
 
 
 def _move_etc(tree: Path, name: str) -> None:
-    """An extension has no /etc: its defaults lie below /usr, and systemd-tmpfiles copies those that are not there yet."""
+    """Move the defaults of /etc below /usr, since an extension has no /etc. systemd-tmpfiles copies the missing ones."""
     etc, share = tree / "etc", f"usr/share/{name}/etc"
     lines = []
     for path in sorted(etc.rglob("*")) if etc.is_dir() else []:
@@ -95,7 +97,7 @@ def _move_etc(tree: Path, name: str) -> None:
     if lines:
         conf = f"usr/lib/tmpfiles.d/10-{name}.conf"
         _write(tree, conf, "\n".join(lines) + "\n")
-        # At boot systemd-tmpfiles comes by itself; this is for an extension that is merged on a running machine.
+        # At boot systemd-tmpfiles runs anyway; this is for an extension that is merged on a running machine.
         _write(
             tree,
             f"usr/lib/systemd/system/{name}-etc.service",
@@ -106,7 +108,7 @@ def _move_etc(tree: Path, name: str) -> None:
 
 
 def _uphold(tree: Path, name: str, unit: str) -> None:
-    """Start a unit when the extension is there: the drop-in of Flatcar's documentation, on the target that fits."""
+    """Start a unit with the extension: the drop-in of Flatcar's documentation, on the matching target."""
     target = {"socket": "sockets", "timer": "timers"}.get(unit.rsplit(".", 1)[-1], "multi-user")
     conf = f"usr/lib/systemd/system/{target}.target.d/10-{name}.conf"
     found = tree / conf
@@ -124,7 +126,7 @@ def _write(tree: Path, inside: str, text: str) -> None:
 
 
 def write_files(tree: Path, recipe: Recipe) -> None:
-    """Write the recipe's own files, what starts its units, and the metadata."""
+    """Write the recipe's own files, the drop-ins that start its units, and the metadata."""
     for inside, text in recipe.files.items():
         _write(tree, inside.lstrip("/"), text)
     for unit in recipe.units:
@@ -137,7 +139,7 @@ def write_files(tree: Path, recipe: Recipe) -> None:
 
 
 def release_text(recipe: Recipe, *, reload: bool = False) -> str:
-    """The extension-release file: what the system must be for the extension to be merged into it."""
+    """Return the extension-release file: the required system for a merge."""
     lines = [f"ID={recipe.os_id}"]
     if recipe.version_id:
         lines.append(f"VERSION_ID={recipe.version_id}")
@@ -152,12 +154,12 @@ def release_text(recipe: Recipe, *, reload: bool = False) -> str:
 
 
 def pack(tree: Path, target: Path, *, seed: str) -> None:
-    """The tree as erofs: fixed times and owner, a UUID that follows from what is inside, the modes that /usr has."""
+    """Pack the tree as erofs: fixed times and owner, a UUID derived from the contents, the modes of /usr."""
     for path in [tree, *tree.rglob("*")]:
         if path.is_symlink():
             continue
         mode = path.stat().st_mode
-        # A directory of the upper image gives its mode to the merged one; set-gid would be root's group.
+        # A directory of the upper image sets the mode of the merged one; set-gid would be root's group.
         path.chmod(0o755 if path.is_dir() else mode & 0o5777)
     salt = hashlib.sha256(seed.encode()).hexdigest()
     uuid = f"{salt[:8]}-{salt[8:12]}-4{salt[13:16]}-8{salt[17:20]}-{salt[20:32]}"

@@ -1,7 +1,7 @@
-"""Verifies a disk image that is there already, in the cache or anywhere, at the speed of its hash.
+"""Verifies an existing disk image, in the cache or anywhere, at the speed of its hash.
 
-The image is read once: its SHA-512 is compared with the signed digests beside it. Only where there are none is its own signature
-checked. An image of the cache has a signed version.txt as well, and its number has to be that of its folder.
+The image is read once, and its SHA-512 compared with the signed digests beside it. Only without digests is its own
+signature checked. A cached image also has a signed version.txt, which must have the number of its folder.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CHUNK = 4 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """A file that is what a trusted key has signed."""
+    """A file that matches a trusted key's signature."""
 
     path: Path
     sha512: str
@@ -51,7 +51,7 @@ def verify_file(path: Path, *, finder: KeyFinder, observer: Observer | None = No
         text = _read(digests, DIGESTS_MAX)
         try:
             signature = finder.check(_read(seal, SIGNATURE_MAX), text, name=digests.name)
-        except AlteredFile as error:  # of the digests, which says nothing about the image
+        except AlteredFile as error:  # of the digests, which tells nothing about the image
             raise ImageError(error.message, hint=error.hint, details=error.details) from None
         expected = get_sha512(text, path.name)
         found = hash_file(path, observer=watcher)
@@ -82,7 +82,7 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def hash_file(path: Path, *, observer: Observer | None = None, cancel: threading.Event | None = None) -> str:
-    """The SHA-512 of a file in lower-case hex, read once. Raises Cancelled."""
+    """Return the SHA-512 of a file in lower-case hex, read once. Raises Cancelled."""
     watcher = observer or Observer()
     digest, done = hashlib.sha512(), 0
     progress = Progress(watcher, "verify", total=path.stat().st_size)
@@ -97,7 +97,7 @@ def hash_file(path: Path, *, observer: Observer | None = None, cancel: threading
 
 
 def verify_cached(image: CachedImage, *, finder: KeyFinder, observer: Observer | None = None) -> Verified:
-    """Check an image of the cache again and record the result; one that was altered is put aside, so that it never boots.
+    """Verify a cached image again and record the result; an altered one is put aside, so that it never boots.
 
     Raises ImageError, FetchError (no key is available), HostError.
     """

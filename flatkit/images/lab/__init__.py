@@ -1,1 +1,1 @@
-"""The lab image: a small OS built here from Debian packages, with Flatcar's mechanics made of the real parts."""
+"""The lab image: a small OS built here from Debian packages, with Flatcar's mechanisms made of the real parts."""

@@ -1,4 +1,4 @@
-"""Builds the lab image, once: cached by its recipe, locked against a second build, nothing half-made left behind."""
+"""Builds the lab image once: cached by its recipe, locked against a second build, without partial results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONTENTS = {"EFI-SYSTEM": "esp", "USR-A": "usr", "OEM": "oem", "ROOT": "root"}
 
 @dataclass(frozen=True, kw_only=True)
 class LabImage:
-    """A built lab image. `kernel`, `initrd` and `cmdline` are the selector's: they stand in for the boot loader.
+    """A built lab image. `kernel`, `initrd` and `cmdline` belong to the selector, which replaces the boot loader.
 
     `root_hash` and `hash_offset` (bytes) are those of the /usr in slot A.
     """
@@ -36,17 +36,17 @@ class LabImage:
 
     @property
     def disk(self) -> Path:
-        """The read-only qcow2 disk; of all but the stable release what differs from that one's."""
+        """The read-only qcow2 disk; every release except stable is stored as its difference from stable."""
         return self.folder / "disk.qcow2"
 
     @property
     def payload(self) -> Path:
-        """The release as an update, one signed file: `build_payload` makes it when it is wanted."""
+        """The release as an update, in one signed file; `build_payload` creates it on demand."""
         return self.folder / FILE_NAME
 
     @property
     def kernel(self) -> Path:
-        """The kernel that the selector runs on, as Debian built it."""
+        """The kernel that runs the selector, as Debian built it."""
         return self.folder / "vmlinuz"
 
     @property
@@ -61,7 +61,7 @@ class LabImage:
 
 
 def find_lab_image(release: recipe.Release = recipe.STABLE) -> LabImage | None:
-    """The built image of a release, if this recipe's one is in the cache."""
+    """Return the built image of a release, if the cache has the one of this recipe."""
     folder = lab_dir() / _folder_name(release)
     try:
         facts = json.loads((folder / "image.json").read_text())
@@ -75,12 +75,12 @@ def _folder_name(release: recipe.Release) -> str:
 
 
 def list_lab_images() -> list[LabImage]:
-    """The releases of this recipe that are built."""
+    """Return the built releases of this recipe."""
     return [found for release in recipe.RELEASES.values() if (found := find_lab_image(release))]
 
 
 def remove_lab_images() -> int:
-    """Remove everything that building the lab image left in the cache; returns the bytes that this frees."""
+    """Remove everything that building the lab image left in the cache; return the bytes freed."""
     folder = lab_dir()
     size = sum(path.lstat().st_blocks * 512 for path in folder.rglob("*")) if folder.is_dir() else 0
     shutil.rmtree(folder, ignore_errors=True)
@@ -88,7 +88,7 @@ def remove_lab_images() -> int:
 
 
 def build_lab_image(observer: Observer | None = None, *, release: recipe.Release = recipe.STABLE) -> LabImage:
-    """Return the lab image, building it when this recipe's one is not in the cache (about a minute, 2 cores).
+    """Return the lab image; build it when the cache lacks the one of this recipe (about a minute, 2 cores).
 
     Raises MissingDependency (a build tool), HostError (no space, no user namespaces) or ImageError.
     """
@@ -123,13 +123,13 @@ def build_payload(observer: Observer | None = None, *, release: recipe.Release) 
                 )  # fmt: skip
                 (work / FILE_NAME).chmod(0o444)
                 (work / FILE_NAME).rename(image.payload)
-        # Each is as large as an image and is made again in seconds: only the last one stays.
+        # Each is as large as an image and is re-created in seconds: only the last one stays.
         cache_gc.remove_old_payloads(folder)
     return image.payload
 
 
 def _built(release: recipe.Release, folder: Path, observer: Observer, *, base: Path | None) -> LabImage:
-    """The image of a release, from the cache or new. Only while the lock is held."""
+    """Return a release's image, from the cache or newly built. Call it only while the lock is held."""
     if not find_lab_image(release):
         with work_folder(folder) as work:
             _build(work, release, observer, base)
@@ -182,5 +182,5 @@ def _build(work: Path, release: recipe.Release, observer: Observer, base: Path |
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Whether both are files with the same bytes: of all releases but the first, kernel and selector need no room."""
+    """Return True when both are files with the same bytes: later releases share the first one's kernel and selector."""
     return other.is_file() and filecmp.cmp(one, other, shallow=False)

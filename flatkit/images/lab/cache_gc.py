@@ -1,6 +1,6 @@
-"""What stays in the cache: the images of this recipe, those that machines stand on, and the last payload.
+"""Cleanup of the cache: it keeps this recipe's images, the images below machines' disks, and the last payload.
 
-Who builds knows only its own state folder, and a cache may serve several: so each folder of machines that ever asked for
+A builder knows only its own state folder, and a cache may serve several. So each folder of machines that ever requested
 an image is noted beside the images.
 """
 
@@ -18,15 +18,15 @@ from flatkit import paths
 from flatkit.untrusted import lines_of
 from flatkit.updates.payload import FILE_NAME
 
-# A superseded image that somebody asked for so many seconds ago may be about to get a machine.
+# A superseded image requested at most so many seconds ago may be about to get a machine.
 _JUST_USED = 3600.0
 _MACHINES = ".machines"
 
 
 def note_use(lab: Path, image: Path) -> None:
-    """Note that an image was asked for, and whose machines may stand on it; payloads of processes that ended go.
+    """Note that an image was requested, and for which folder of machines; remove the payloads of ended processes.
 
-    A cache that others own is left as it is.
+    A cache of another owner is left unchanged.
     """
     with suppress(OSError):
         os.utime(image)
@@ -36,28 +36,28 @@ def note_use(lab: Path, image: Path) -> None:
         with suppress(OSError), (lab / _MACHINES).open("a") as file:
             file.write(f"{ours}\n")
     if len(_payloads(lab)) > 1:
-        # Whoever is building now will see to it, too.
+        # The process that is building now cleans up too.
         with suppress(OSError, Timeout), FileLock(lab / ".lock", timeout=0):
             remove_old_payloads(lab)
 
 
 def note_payload(image: Path) -> None:
-    """Note that this process uses the payload: a server may hand it out for as long as it runs."""
+    """Note that this process uses the payload: a server may send it as long as the process runs."""
     (image / f".used-by-{os.getpid()}").touch()
 
 
 def remove_old_payloads(lab: Path) -> None:
-    """Remove every payload but the last one and those that a running process uses. Only while the lock is held."""
+    """Remove every payload but the last one and those that a running process uses. Call it only while the lock is held."""
     for payload in _payloads(lab)[1:]:
         if not _users(payload.parent):
             payload.unlink()
 
 
 def remove_superseded(lab: Path, *, current: set[str]) -> None:
-    """Remove images of other recipes unless a machine stands on them. Only while the lock is held."""
+    """Remove images of other recipes unless a machine uses them. Call it only while the lock is held."""
     images = {path.parent for path in lab.glob("*/image.json")}
     used = {image for image in images if image.name in current or _is_used(lab, image)}
-    # A release that is stored as its difference needs the image below it.
+    # A release stored as a difference needs its backing image.
     for _ in range(2):
         used |= {image for image in images for other in used if _stands_on(other / "disk.qcow2", image)}
     for image in images - used:
@@ -65,12 +65,12 @@ def remove_superseded(lab: Path, *, current: set[str]) -> None:
 
 
 def _payloads(lab: Path) -> list[Path]:
-    """All payloads, the last one first."""
+    """Return all payloads, the last one first."""
     return sorted(lab.glob(f"*/{FILE_NAME}"), key=lambda path: path.stat().st_mtime, reverse=True)
 
 
 def _users(image: Path) -> list[int]:
-    """The running processes that use the image's payload; the marks of those that ended go."""
+    """Return the running processes that use the image's payload, and remove the marks of ended ones."""
     found = []
     for mark in image.glob(".used-by-*"):
         process = int(mark.name.rpartition("-")[2])
@@ -100,12 +100,12 @@ def _text(path: Path) -> str:
 
 
 def _stands_on(disk: Path, image: Path) -> bool:
-    """Whether a qcow2 disk names a file of that image as its backing file: offset and length stand at bytes 8 and 16."""
+    """Return True when a qcow2 disk names a file of that image as its backing file: offset and length are at bytes 8 and 16."""
     try:
         with disk.open("rb") as file:
             head = file.read(20)
             file.seek(int.from_bytes(head[8:16], "big"))
-            backing = file.read(min(int.from_bytes(head[16:20], "big"), 1023))  # the longest name that qcow2 knows
+            backing = file.read(min(int.from_bytes(head[16:20], "big"), 1023))  # the longest name that qcow2 allows
     except OSError:
         return False
     return f"/{image.name}/".encode() in backing

@@ -19,13 +19,13 @@ from flatkit.run import run
 from flatkit.untrusted import lines_of
 
 _MIB = 1024 * 1024
-_CLUSTER = 64 * 1024  # of qcow2: what it stores at once
+_CLUSTER = 64 * 1024  # of qcow2: its unit of storage
 _BLOCK = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class UsrImage:
-    """A /usr file system, its hash tree behind it, in one file: `hash_offset` in bytes, `root_hash` hex."""
+    """A file with a /usr file system and its hash tree behind it: `hash_offset` in bytes, `root_hash` hex."""
 
     path: Path
     hash_offset: int
@@ -38,7 +38,7 @@ def usr_image(tree: Path, target: Path, *, salt: str) -> UsrImage:
     uuid = f"{salt[:8]}-{salt[8:12]}-4{salt[13:16]}-8{salt[17:20]}-{salt[20:32]}"
     run(["mkfs.erofs", "-zlz4", "-T0", f"-U{uuid}", "--all-root", target, tree])
     size = target.stat().st_size
-    # At least one free MiB, then on a MiB border: an offset that is easy to type.
+    # At least one free MiB, then rounded up to a MiB: an offset that is easy to type.
     hash_offset = (size // _MIB + 1) * _MIB
     with target.open("r+b") as file:
         file.truncate(hash_offset)
@@ -54,7 +54,7 @@ def usr_image(tree: Path, target: Path, *, salt: str) -> UsrImage:
 
 
 def slot_kernel(kernel: Path, target: Path, root_hash: str) -> None:
-    """Copy a kernel with the root hash of its /usr in it, where Flatcar's GRUB looks for it."""
+    """Copy a kernel and insert the root hash of its /usr, where Flatcar's GRUB looks for it."""
     shutil.copyfile(kernel, target)
     with target.open("r+b") as file:
         file.seek(recipe.ROOT_HASH_OFFSET)
@@ -62,12 +62,12 @@ def slot_kernel(kernel: Path, target: Path, root_hash: str) -> None:
 
 
 def sums(folder: Path, names: tuple[str, ...]) -> str:
-    """What `sha256sum` prints for these files of a folder."""
+    """Return the output of `sha256sum` for these files of a folder."""
     return "".join(f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names)
 
 
 def esp_image(target: Path, *, kernel: Path, initrd: Path, work: Path) -> None:
-    """EFI-SYSTEM: slot A's kernel and initrd with their sums, and the flag file that makes the first boot one."""
+    """Create EFI-SYSTEM: slot A's kernel and initrd with their sums, and the flag file for the first boot."""
     slot = work / "slot"
     slot.mkdir()
     kernel.rename(slot / "vmlinuz-a")
@@ -82,14 +82,14 @@ def esp_image(target: Path, *, kernel: Path, initrd: Path, work: Path) -> None:
 
 
 def oem_image(target: Path) -> None:
-    """OEM with its grub.cfg: vfat, which the selector can read."""
+    """Create OEM with its grub.cfg, as vfat, which the selector can read."""
     partition = next(p for p in recipe.PARTITIONS if p.label == "OEM")
     run(["mkfs.vfat", "-F", "32", "-n", "OEM", "--invariant", "-C", target, str(partition.mib * 1024)])
     run(["mcopy", "-i", target, "-", "::grub.cfg"], input=recipe.OEM_GRUB_CFG)
 
 
 def ext4_image(target: Path, *, label: str) -> None:
-    """An empty ext4 file system of the size of its partition."""
+    """Create an empty ext4 file system of the size of its partition."""
     partition = next(p for p in recipe.PARTITIONS if p.label == label)
     options = "lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0,hash_seed=8e2ab2b3-7a4f-4d4c-9d5e-6a1f0f7d2c11"
     command = ["mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-m", "1", "-E", options]
@@ -99,7 +99,7 @@ def ext4_image(target: Path, *, label: str) -> None:
 
 
 def partition_table() -> str:
-    """The table as an sfdisk script; sizes in 512-byte sectors, the first partition at sector 4096 as on Flatcar."""
+    """Return the table as an sfdisk script; sizes in 512-byte sectors, the first partition at sector 4096 as on Flatcar."""
     lines = ["label: gpt", f"label-id: {recipe.DISK_GUID}", "unit: sectors", "sector-size: 512", "grain: 2097152"]
     start = 4096
     for row in recipe.PARTITIONS:
@@ -113,7 +113,7 @@ def partition_table() -> str:
 
 
 def offsets() -> dict[str, int]:
-    """Where each partition begins on the disk, in bytes, by label."""
+    """Return the offset of each partition on the disk, in bytes, by label."""
     found: dict[str, int] = {}
     for line in lines_of(partition_table()):
         match = re.search(r'start=(\d+),.*name="([^"]+)"', line)
@@ -123,7 +123,7 @@ def offsets() -> dict[str, int]:
 
 
 def _data_ranges(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
-    """Where a sparse file holds data: begin and end of each stretch."""
+    """Yield the begin and end of each stretch of data in a sparse file."""
     end = 0
     while end < size:
         try:
@@ -135,7 +135,7 @@ def _data_ranges(descriptor: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _write_at(disk: Path, offset: int, source: Path) -> None:
-    """Copy `source` into the disk, leaving its holes as holes."""
+    """Copy `source` into the disk; its holes stay holes."""
     with source.open("rb") as reader, disk.open("r+b") as writer:
         for begin, end in _data_ranges(reader.fileno(), source.stat().st_size):
             reader.seek(begin)
@@ -145,7 +145,7 @@ def _write_at(disk: Path, offset: int, source: Path) -> None:
 
 
 def _copy_range(source: Path, target: Path, *, offset: int, size: int) -> None:
-    """Copy `size` bytes from `offset` on into a file of their own."""
+    """Copy `size` bytes from `offset` on into a separate file."""
     with source.open("rb") as reader, target.open("wb") as writer:
         reader.seek(offset)
         while size > 0:
@@ -159,7 +159,7 @@ def _copy_range(source: Path, target: Path, *, offset: int, size: int) -> None:
 def assemble(target: Path, contents: dict[str, Path], *, work: Path, base: Path | None = None) -> None:
     """Write a qcow2 disk with Flatcar's partition table and the given partition contents (by label).
 
-    With a `base`, only what differs from that disk is stored, and the base is needed to read it.
+    With a `base`, only the differences from that disk are stored, and reading needs the base.
     """
     raw = work / "disk.raw"
     last = recipe.PARTITIONS[-1]
@@ -190,7 +190,7 @@ def _store_difference(raw: Path, target: Path, *, base: Path, work: Path) -> Non
 
 
 def differences(old: Path, new: Path) -> Iterator[tuple[int, bytes]]:
-    """Where two files of one size differ, in whole clusters, neighbours together: the offset, and what the new one holds."""
+    """Yield the differences between two files of one size, in whole clusters, neighbours joined: offset and new bytes."""
     with old.open("rb") as one, new.open("rb") as other:
         size = new.stat().st_size
         places = {
@@ -206,7 +206,7 @@ def differences(old: Path, new: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def _differing(offset: int, old: bytes, new: bytes) -> Iterator[tuple[int, bytes]]:
-    """The stretches of whole clusters in which two pieces differ."""
+    """Yield the stretches of whole clusters in which two pieces differ."""
     begin = None
     for at in range(0, len(new), _CLUSTER):
         same = old[at : at + _CLUSTER] == new[at : at + _CLUSTER]
@@ -220,7 +220,7 @@ def _differing(offset: int, old: bytes, new: bytes) -> Iterator[tuple[int, bytes
 
 
 def take_apart(image: Path, *, usr_size: int, work: Path) -> dict[str, Path]:
-    """The parts of slot A on a disk, as files `usr`, `kernel` and `initrd` in `work`."""
+    """Extract the parts of slot A from a disk, as files `usr`, `kernel` and `initrd` in `work`."""
     raw = work / "disk.raw"
     run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw])
     parts = {name: work / f"{name}.img" for name in ("usr", "kernel", "initrd")}

@@ -1,8 +1,8 @@
-"""The extensions that belong to the lab image: docker and containerd as Flatcar builds them in, and those of the course.
+"""Extensions of the lab image: docker and containerd as in Flatcar's images, and those of the course.
 
-Names, places and the split in two are Flatcar's (build_library/extra_sysexts.sh, sysext_mangle_docker-flatcar); the programs
-are Debian's. On Flatcar containerd runs from the start; here both start when docker is first used, since starting them costs
-seconds on an emulated machine.
+Names, places and the split in two are Flatcar's (build_library/extra_sysexts.sh, sysext_mangle_docker-flatcar); the
+programs are Debian's. On Flatcar containerd runs from the start. Here both start on docker's first use, since starting
+them takes seconds on an emulated machine.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CONTAINERD = Recipe(
     packages=("containerd", "runc"),
     keep_etc=False,
     reload=False,
-    # The shims of old containers: new ones never use them.
+    # The shims of old containers; new containers do not use them.
     left_out=("bin/containerd-shim", "bin/containerd-shim-runc-v1"),
     files={
         "/usr/share/containerd/config.toml": _CONTAINERD_CONFIG,
@@ -51,12 +51,12 @@ DOCKER = Recipe(
 
 BUILT_IN = (CONTAINERD, DOCKER)
 
-# What the course builds, by the name that a person types; anything else is a package of the same name.
+# The course's extensions, by the name that a user types; any other name means the package of that name.
 KNOWN = {
     "podman": Recipe(
         name="podman",
         packages=("podman", "crun", "netavark", "aardvark-dns", "uidmap"),
-        # GnuPG comes along for signed images only.
+        # GnuPG is needed for signed images only.
         left_out=("bin/dirmngr*", "bin/gpg*", "bin/pinentry*", "lib/gnupg*", "share/gnupg", "bin/podmansh"),
     ),
     "docker-compose": Recipe(name="docker-compose", packages=("docker-compose",), without=("docker.io", "docker-cli")),
@@ -64,7 +64,7 @@ KNOWN = {
 
 
 def recipe_for(name: str) -> Recipe:
-    """The recipe that a person means by a name alone: one of the course's, else the package of that name."""
+    """Return the recipe for a name: one of the course's, else the package of that name."""
     return KNOWN.get(name) or Recipe(name=name, packages=(name,))
 
 

@@ -1,6 +1,6 @@
 """Two initrds: of a slot (busybox, dmsetup, modules, `files/initrd/init`), and of the selector (sfdisk, kexec).
 
-Stored uncompressed: unpacking is then a copy, and on an emulated machine that is quicker than reading less.
+Stored uncompressed: unpacking is then a copy, which on an emulated machine is quicker than reading less.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from flatkit.untrusted import lines_of
 
 
 def module_order(modules_dep: str, wanted: tuple[str, ...]) -> list[str]:
-    """The files of the wanted modules and all they need, dependencies first; built-in ones have no file."""
+    """Return the files of the wanted modules with their dependencies first; built-in ones have no file."""
     needs: dict[str, list[str]] = {}
     by_name: dict[str, str] = {}
     for line in lines_of(modules_dep):
@@ -41,7 +41,7 @@ def module_order(modules_dep: str, wanted: tuple[str, ...]) -> list[str]:
 
 
 def libraries(usr: Path, program: Path) -> list[Path]:
-    """The shared libraries that a program of the tree needs, found by the tree's own loader."""
+    """Return the shared libraries that a program of the tree needs, found by the tree's own loader."""
     loader = usr / "lib64/ld-linux-x86-64.so.2"
     folder = usr / "lib/x86_64-linux-gnu"
     said = run([loader, "--inhibit-cache", "--library-path", folder, "--list", program]).stdout
@@ -60,7 +60,7 @@ def _install(source: Path, target: Path, *, executable: bool = False) -> None:
 
 
 def _skeleton(usr: Path, root: Path, init: str) -> None:
-    """Folders, busybox with its applets, and the script that becomes process 1."""
+    """Create the folders, busybox with its applets, and the script that becomes process 1."""
     for folder in (
         "bb",
         "dev",
@@ -94,7 +94,7 @@ def _programs(usr: Path, root: Path, names: tuple[str, ...]) -> None:
 
 
 def _modules(usr: Path, root: Path, wanted: tuple[str, ...]) -> None:
-    """The modules, unpacked, with a file that names them in the order in which to load them."""
+    """Copy the modules, uncompressed, with a file that lists them in load order."""
     folder = next((usr / "lib/modules").iterdir())
     names = []
     for number, file in enumerate(module_order((folder / "modules.dep").read_text(), wanted)):
@@ -117,7 +117,7 @@ def build(usr: Path, image: UsrImage, *, salt: str, work: Path, target: Path) ->
 
 
 def build_selector(usr: Path, *, work: Path, target: Path) -> None:
-    """Write the selector's initrd to `target`: what stands in for the boot loader."""
+    """Write the initrd of the selector, which replaces the boot loader, to `target`."""
     root = work / "selector"
     _skeleton(usr, root, "selector")
     _install(recipe.files() / "usr/lib/flatcar/gpt.sh", root / "etc/gpt.sh")

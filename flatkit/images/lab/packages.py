@@ -1,6 +1,6 @@
-"""The Debian packages of the lab image, unpacked once into a tar archive in the cache, and the lock of everything built there.
+"""The lab image's Debian packages, unpacked once into a tar archive in the cache, and the lock for all builds there.
 
-Extensions and container images are built from the same archive, so this module knows neither of them nor the image.
+Extensions and container images are built from the same archive, so this module imports neither them nor the image.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from flatkit.images.lab import recipe, tree
 from flatkit.paths import cache_dir
 
 NEEDED_MIB = 2500
-# Packages get fixes: a build fetches them again after this many seconds.
+# Packages get fixes: a build fetches them again after so many seconds.
 _MAX_AGE = 14 * 24 * 3600
 
 
@@ -42,7 +42,7 @@ def building(observer: Observer, *, needed_mib: int = NEEDED_MIB) -> Iterator[Pa
 
 
 def find_packages(observer: Observer | None = None) -> Path:
-    """Return the archive of the image's packages, from the cache or fetched. An image from a pack comes without it.
+    """Return the archive of the image's packages, from the cache or newly fetched. An image from a pack lacks it.
 
     Raises MissingDependency (mmdebstrap), HostError (no space, no user namespaces) or ImageError.
     """

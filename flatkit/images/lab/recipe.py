@@ -1,7 +1,7 @@
-"""What the lab image is made of: packages, what is left out, partitions, versions. Data only.
+"""The contents of the lab image: packages, excluded files, partitions, versions. Data only.
 
-The recipe's digest names the built image in the cache, so a changed recipe is a new image and an unchanged one is
-found. Partition table: Flatcar's build_library/disk_layout.json (numbers, labels, type GUIDs, fixed GUIDs of USR-A and
+The recipe's digest names the built image in the cache: a changed recipe gives a new image, an unchanged one is found
+again. Partition table: Flatcar's build_library/disk_layout.json (numbers, labels, type GUIDs, fixed GUIDs of USR-A and
 USR-B); sizes are smaller here.
 """
 
@@ -52,7 +52,7 @@ PACKAGES = (
     "xfsprogs",
 )
 
-# Never unpacked by dpkg: nobody reads them on a machine without a package manager.
+# Never unpacked by dpkg: without a package manager they are of no use.
 UNPACKED_NEVER = (
     "/usr/share/doc/*",
     "/usr/share/man/*",
@@ -61,7 +61,7 @@ UNPACKED_NEVER = (
     "/usr/share/lintian/*",
 )
 
-# Loaded by the initrd; what these depend on is found in modules.dep.
+# Loaded by the initrd; their dependencies are in modules.dep.
 INITRD_MODULES = (
     "virtio_blk",
     "dm-verity",
@@ -76,7 +76,7 @@ INITRD_MODULES = (
 
 INITRD_PROGRAMS = ("usr/sbin/dmsetup",)
 
-# The selector finds the disk, writes a GPT bit, reads EFI-SYSTEM, and starts another kernel: nothing else.
+# The selector finds the disk, writes a GPT bit, reads EFI-SYSTEM, and starts another kernel. It needs nothing else.
 SELECTOR_MODULES = ("virtio_blk", "vfat", "nls_cp437", "nls_ascii")
 SELECTOR_PROGRAMS = ("usr/sbin/sfdisk", "usr/sbin/kexec")
 
@@ -139,9 +139,9 @@ DISK_GUID = "00000000-0000-0000-0000-000000000001"
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """A version of the lab image: which channel it plays and its number, in Flatcar's form.
+    """A version of the lab image: its channel and its number, in Flatcar's form.
 
-    `news` is what one can see of it in /usr; `features` name folders of `features/` that are laid over /usr.
+    `news` is the visible change in /usr; `features` name folders of `features/` that are copied over /usr.
     """
 
     name: str
@@ -169,7 +169,7 @@ RELEASES = {
     )
 }
 
-# What the newest stable Ignition spec is that the lab's Ignition (Debian's 2.14.0) takes.
+# The newest stable spec that the lab's Ignition (Debian's 2.14.0) reads.
 IGNITION_SPEC = (3, 3, 0)
 
 # Flatcar's own words first; then what makes an emulated machine quicker, or its console more telling. `gpt`: the kernel
@@ -180,46 +180,47 @@ CMDLINE = (
     "flatcar.oem.id=qemu panic=10 gpt printk.devkmsg=on lsm=landlock,yama 8250.nr_uarts=1 "
     "no_timer_check systemd.show_status=no"
 )
-# OEM's grub.cfg, as Flatcar's QEMU image has it; the selector reads its `linux_append`, and Ignition's stage kargs writes it.
+# OEM's grub.cfg, as in Flatcar's QEMU image; the selector reads its `linux_append`, and Ignition's stage kargs writes
+# it.
 OEM_GRUB_CFG = '# Flatcar GRUB settings\n\nset oem_id="qemu"\nset linux_append="flatcar.autologin"\n'
-# Little is printed until the selector speaks, and one processor is enough for it.
+# Little is printed until the selector starts, and one processor is enough for it.
 SELECTOR_CMDLINE = (
     "console=ttyS0,115200n8 quiet loglevel=3 panic=10 gpt printk.devkmsg=on lsm=yama 8250.nr_uarts=1 "  # as above
     "no_timer_check maxcpus=1"
 )
-# Where in the kernel file the root hash stands, as on Flatcar (amd64).
+# Offset of the root hash in the kernel file, as on Flatcar (amd64).
 ROOT_HASH_OFFSET = 64
 
 
 def patterns(name: str) -> list[str]:
-    """The glob patterns of `removed-from-<name>.txt`."""
+    """Return the glob patterns of `removed-from-<name>.txt`."""
     lines = lines_of((_FOLDER / f"removed-from-{name}.txt").read_text())
     return [line for line in lines if not line.startswith("#")]
 
 
 def payload_key() -> Path:
-    """The private key that signs lab payloads; public on purpose, as Flatcar's developer key is: it protects nobody."""
+    """Return the private key that signs lab payloads. It is public on purpose, like Flatcar's developer key."""
     return _FOLDER / "payload-key.pem"
 
 
 def files() -> Path:
-    """The folder with what is laid over the packages: `usr`, `etc` and `initrd`."""
+    """Return the folder of files that are copied over the packages: `usr`, `etc` and `initrd`."""
     return _FOLDER / "files"
 
 
 def bootstrap_digest() -> str:
-    """Names the unpacked packages in the cache: they change more rarely than the rest."""
+    """Return the name of the unpacked packages in the cache: they change more rarely than the rest."""
     text = repr((SUITE, PACKAGES, UNPACKED_NEVER))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def extension_builder_digest() -> str:
-    """Names the code that builds extensions, and the list of files that the image's /usr lacks."""
+    """Return a digest of the code that builds extensions, and of the list of files removed from the image's /usr."""
     return _digest_of([*_extension_builders(), _FOLDER / "removed-from-usr.txt"])
 
 
 def digest(release: Release) -> str:
-    """Names the built image: everything in this folder, what builds its extensions, and the release."""
+    """Return the name of the built image: a digest of this folder, the extension builder, and the release."""
     inside = [path for path in _FOLDER.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     return hashlib.sha256(f"{release!r}{_digest_of([*inside, *_extension_builders()])}".encode()).hexdigest()[:12]
 

@@ -1,7 +1,7 @@
-"""Debian packages in, the tree of a lab machine's /usr out.
+"""From Debian packages to the tree of a lab machine's /usr.
 
-mmdebstrap unpacks the packages (with its own user namespace when not root); what follows works on a plain folder,
-needs no root, and leaves a /usr that holds the defaults of /etc, Flatcar's identity files and no package manager.
+mmdebstrap unpacks the packages (in a user namespace when not root). The rest works on a plain folder and needs no root.
+The resulting /usr contains the defaults of /etc and Flatcar's identity files, and no package manager.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
 def debian_mirror() -> str:
-    """Return where packages come from: FLATKIT_DEBIAN_MIRROR, else this Debian host's mirror, else "" (mmdebstrap's own).
+    """Return the mirror for packages: FLATKIT_DEBIAN_MIRROR, else this Debian host's mirror, else "" (mmdebstrap's own).
 
-    Raises UsageError for a FLATKIT_DEBIAN_MIRROR that is not a web address: mmdebstrap would read others as options or files.
+    Raises UsageError for a FLATKIT_DEBIAN_MIRROR that is not a web address: mmdebstrap would read others as options or
+    files.
     """
     given = os.environ.get("FLATKIT_DEBIAN_MIRROR", "").strip()
     if given:
@@ -44,7 +45,7 @@ def debian_mirror() -> str:
 def bootstrap(target: Path, observer: Observer) -> None:
     """Unpack the recipe's packages into the tar archive `target`.
 
-    Raises MissingDependency without mmdebstrap, HostError where user namespaces are closed, ImageError when it fails.
+    Raises MissingDependency without mmdebstrap, HostError where user namespaces are disabled, ImageError when it fails.
     """
     if not shutil.which("mmdebstrap"):
         raise MissingDependency(
@@ -88,7 +89,7 @@ def bootstrap(target: Path, observer: Observer) -> None:
 
 def _remove(folder: Path, patterns: list[str]) -> None:
     for pattern in patterns:
-        # glob() overlooks a dangling link when the pattern names it outright
+        # glob() skips a dangling link when the pattern is its exact name
         found = list(folder.glob(pattern)) or ([folder / pattern] if (folder / pattern).is_symlink() else [])
         for path in found:
             if path.is_dir() and not path.is_symlink():
@@ -105,7 +106,7 @@ def _lay_over(source: Path, target: Path) -> None:
 
 
 def _edit_accounts(etc: Path) -> None:
-    """User `core` (uid 500, groups sudo, docker and systemd-journal, no password), as on Flatcar."""
+    """Create the user `core` (uid 500, groups sudo, docker and systemd-journal, no password), as on Flatcar."""
     (etc / "passwd").write_text(
         (etc / "passwd").read_text() + "core:x:500:500:Flatcar Administrator:/home/core:/bin/bash\n"
     )
@@ -121,10 +122,10 @@ def _edit_accounts(etc: Path) -> None:
 
 
 def _identity(usr: Path, release: recipe.Release) -> None:
-    """os-release and its neighbours: Flatcar's form, and a name that never claims to be Flatcar.
+    """Write os-release and related files in Flatcar's form, with a name that never claims to be Flatcar.
 
-    What differs between releases has the same length in all of them: then all of /usr lies at the same place on the disk,
-    and the cache holds a release as its difference to another.
+    The differences between releases have the same length in all of them. So all of /usr is at the same place on the
+    disk, and the cache stores a release as its difference from another.
     """
     share = usr / "share/flatcar"
     name = "Flatcar lab image"
@@ -163,7 +164,7 @@ def shape(stage: Path, release: recipe.Release) -> Path:
     )
     _remove(usr, recipe.patterns("usr"))
     _remove(etc, recipe.patterns("etc"))
-    # Debian enables units by links here; on an image the presets alone decide.
+    # Debian enables units by links here; on an image only the presets decide.
     for folder in (usr / "lib/systemd/system").glob("*.wants"):
         for link in folder.iterdir():
             if link.is_symlink() and not link.exists():
