@@ -78,7 +78,7 @@ def parse_feed(text: str | bytes, channel: Channel) -> tuple[tuple[Release, ...]
     try:
         values = parse_json(text)
         if not isinstance(values, dict):
-            raise ValueError("no object")  # noqa: TRY004  (as for any other text that is no feed)
+            raise ValueError("no object")  # noqa: TRY004  (as for any other invalid feed)
         found = [
             _parse_release(version, channel, entry)
             for name, entry in values.items()

@@ -11,8 +11,8 @@ server. `manifest.json` names each file with its digests, `SHA256SUMS` is the sa
     wheels/FILE.whl, index.html             Python packages, flatkit among them, for pip --find-links
     course/FILE                             the notebooks
 
-A manifest is not signed, so it is read as text from outside: each field has a form, and a path stays inside the pack on every file
-system, also on one that does not distinguish upper and lower case.
+A manifest is not signed, so it is read as text from outside: each field has a form, and a path stays inside the pack
+on every file system, also on one that ignores case.
 """
 
 from __future__ import annotations
