@@ -1,4 +1,4 @@
-"""Exercises and quizzes: setup, check, hint, solve, cleanup; and the learner's progress, kept on disk."""
+"""Exercises and quizzes: setup, check, hint, solve, cleanup, and the learner's progress on disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LESSONS: dict[str, Lesson] = {lesson.name: lesson for lesson in COURSE}
 
 
 def find_lessons(name: str | None = None) -> tuple[Lesson, ...]:
-    """Return the lesson of that name or folder; without a name the course and installed ones. Raises UsageError, InputError."""
+    """Return the lessons of that name or folder; without a name the course and installed ones. Raises UsageError, InputError."""
     if name is None:
         return (*COURSE, *_installed())
     if name in LESSONS:
@@ -31,11 +31,11 @@ def find_lessons(name: str | None = None) -> tuple[Lesson, ...]:
 
 
 def find_texts(file: str) -> tuple[str | None, str | None]:
-    """How an exercise about this file starts, and its solution; None for what no exercise has, or several in different ways."""
+    """Return an exercise's starting text and solution for this file; None without an exercise, or when several differ."""
     try:
         lessons = find_lessons()
     except InputError:
-        lessons = COURSE  # a broken lesson is reported where it is asked for
+        lessons = COURSE  # a broken lesson is reported by the command that names it
     exercises = [exercise for lesson in lessons for exercise in lesson.exercises]
     start = _one_text(file, (exercise.setup for exercise in exercises))
     return start, _one_text(file, (exercise.solve for exercise in exercises))

@@ -1,4 +1,4 @@
-"""What checks are made of: questions to a learner's config, as the Ignition it becomes, and to a machine."""
+"""Building blocks of checks: questions about the Ignition of a learner's config, and to a machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flatkit.updates.status import UpdateConf, parse_update_conf
 
 
 def of_config(file: str, judge: Callable[[dict[str, Any]], Finding]) -> Check:
-    """A check of the Ignition that the learner's file becomes; a file with faults is told with its first fault."""
+    """Return a check of the Ignition made from the learner's file; a file with errors fails with its first error."""
 
     def check(bench: Bench) -> Finding:
         text = bench.read(file)
@@ -35,7 +35,7 @@ def of_config(file: str, judge: Callable[[dict[str, Any]], Finding]) -> Check:
 
 
 def on_machine(command: str, judge: Callable[[str, int], Finding]) -> Check:
-    """A check of what the machine answers: `judge` is given the text and the status."""
+    """Return a check of the machine's answer: `judge` gets the text and the status."""
 
     def check(bench: Bench) -> Finding:
         answer = bench.run(command)
@@ -45,38 +45,38 @@ def on_machine(command: str, judge: Callable[[str, int], Finding]) -> Check:
 
 
 def find_named(values: Any, key: str, wanted: str) -> dict[str, Any] | None:
-    """The entry of a list whose `key` is `wanted`, or None."""
+    """Return the entry of a list whose `key` is `wanted`, or None."""
     return next((dict(value) for value in values or () if value.get(key) == wanted), None)
 
 
 def find_file(ignition: dict[str, Any], path: str) -> dict[str, Any] | None:
-    """The file of that path in an Ignition config, or None."""
+    """Return the file of that path in an Ignition config, or None."""
     return find_named(ignition.get("storage", {}).get("files"), "path", path)
 
 
 def find_user(ignition: dict[str, Any], name: str) -> dict[str, Any] | None:
-    """The user of that name, or None."""
+    """Return the user of that name, or None."""
     return find_named(ignition.get("passwd", {}).get("users"), "name", name)
 
 
 def find_unit(ignition: dict[str, Any], name: str) -> dict[str, Any] | None:
-    """The systemd unit of that name, or None."""
+    """Return the systemd unit of that name, or None."""
     return find_named(ignition.get("systemd", {}).get("units"), "name", name)
 
 
 def find_text(file: dict[str, Any]) -> str | None:
-    """What the config itself writes into a file; None when it comes from elsewhere."""
+    """Return the text that the config itself writes into a file; None when it comes from elsewhere."""
     contents = file.get("contents", {})
     data = decode_data_url(contents.get("source") or "", packed=contents.get("compression") == "gzip")
     return None if data is None else data.decode(errors="replace")
 
 
 def find_update_conf(ignition: dict[str, Any]) -> UpdateConf | None:
-    """What a config writes into the machine's update.conf, or None."""
+    """Return the settings that a config writes into the machine's update.conf, or None."""
     file = find_file(ignition, "/etc/flatcar/update.conf")
     return parse_update_conf(find_text(file) or "") if file else None
 
 
 def names_of(values: Any, key: str) -> str:
-    """What is there, in words, for a finding: the names in a list."""
+    """Return the names in a list, in words, for a finding."""
     return ", ".join(str(value.get(key)) for value in values or ()) or "none"

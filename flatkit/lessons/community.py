@@ -1,6 +1,6 @@
-"""Getting involved: where Flatcar's people are, and when they meet next. Pure: the dates are computed from a given moment.
+"""Getting involved: the Flatcar community and its next meetings. Pure: the dates are computed from a given moment.
 
-The meetings have moved before, so each rule says since when it holds and what it was read from; what is shown says so as well.
+The meetings have moved before. So each rule has the date since which it is valid, and its source; both are shown.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LINKS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Once a month: the `nth` (from 1; -1 is the last) of a weekday (Monday is 0), at a time in UTC; holds from `since`."""
+    """A monthly date: the `nth` (from 1; -1 is the last) weekday (Monday is 0), at a time in UTC; valid from `since`."""
 
     nth: int
     weekday: int
@@ -32,7 +32,7 @@ class Rule:
     source: str
 
     def date_in(self, year: int, month: int) -> date | None:
-        """The day in that month; None when there are not so many of the weekday."""
+        """Return the day in that month; None when the month has too few of the weekday."""
         days = [
             date(year, month, day)
             for day in range(1, calendar.monthrange(year, month)[1] + 1)
@@ -48,18 +48,18 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Meeting:
-    """A meeting that is open to everybody; without rules it is announced each time."""
+    """A public meeting; without rules it is announced each time."""
 
     name: str
     about: str
     rules: tuple[Rule, ...] = ()
 
     def rule_on(self, day: date) -> Rule | None:
-        """The rule that holds on a day, or None."""
+        """Return the rule that is valid on a day, or None."""
         return next((rule for rule in reversed(self.rules) if rule.since <= day), None)
 
     def find_next(self, now: datetime) -> datetime | None:
-        """The first meeting that begins after `now` (with a time zone), or None without a rule."""
+        """Return the start of the first meeting after `now` (with a time zone), or None without a rule."""
         for ahead in range(_MONTHS_AHEAD):
             year, month = divmod(now.year * 12 + now.month - 1 + ahead, 12)
             for rule in self.rules:
@@ -111,7 +111,7 @@ class Invitation:
 
     @property
     def when(self) -> str:
-        """The date, or where it will be announced."""
+        """The date, or the place where it will be announced."""
         return (
             f"{self.begins:%A, %d %B %Y, %H:%M} UTC"
             if self.begins
@@ -120,7 +120,7 @@ class Invitation:
 
 
 def invitations(now: datetime) -> tuple[Invitation, ...]:
-    """The next date of each meeting, the soonest first, the undated last."""
+    """Return the next date of each meeting, the soonest first, the undated last."""
     found = []
     for meeting in MEETINGS:
         begins = meeting.find_next(now)
@@ -132,7 +132,7 @@ def invitations(now: datetime) -> tuple[Invitation, ...]:
 
 
 def as_text(now: datetime) -> str:
-    """Links and dates for a terminal, and the text twin of the card."""
+    """Return links and dates for a terminal, which are also the text version of the card."""
     lines = [f"{name:<29} {link}" for name, link in LINKS]
     for one in invitations(now):
         lines += ["", f"{one.name}: {one.when}", f"  {one.about}", *([f"  {one.why}"] if one.why else [])]

@@ -1,8 +1,8 @@
-"""Exercises and quizzes as plain data: what to do, how it is set up, checked, hinted at, solved, and cleaned up.
+"""Exercises and quizzes as plain data: the task, and its setup, check, hints, solution and cleanup.
 
-A check looks at the result, in the learner's config or on the machine, never at clicks. What setup, solve and cleanup do is a
-tuple of acts, so that everything that is done can be shown; where it is done is a Bench: the notebook's folder and machine, a
-pretended one in the tests, a real one in the prover (prover.py).
+A check looks at the result, in the learner's config or on the machine, never at clicks. Setup, solve and cleanup are
+tuples of acts, so that every action can be shown. They run on a Bench: the notebook's folder and machine, a fake one in
+the tests, a real one in the prover (prover.py).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from flatkit.steps import Boot
 
 
 class State(str, Enum):
-    """How a learner stands with an exercise or a quiz."""
+    """A learner's state in an exercise or a quiz."""
 
     NOT_TRIED = "not tried"
     WAITING = "waiting"
@@ -35,9 +35,9 @@ class State(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a check says: what was found, what was expected, and the command or cell to look closer.
+    """Result of a check: what was found, what was expected, and the command or cell to look closer.
 
-    `is_waiting`: it cannot be judged yet (no file, a machine that boots).
+    `is_waiting`: the check cannot decide yet (no file, a machine that boots).
     """
 
     ok: bool
@@ -47,7 +47,7 @@ class Finding:
     is_waiting: bool = False
 
     def __str__(self) -> str:
-        """As a learner reads it, in at most three lines."""
+        """Return the finding as a learner reads it, in at most three lines."""
         if self.ok:
             return self.found
         lines = [self.found, f"expected: {self.expected}" if self.expected else ""]
@@ -55,7 +55,7 @@ class Finding:
 
 
 class Answer(Protocol):
-    """What a command on a machine said: its text by `str`, and its status (0 means success)."""
+    """Output of a command on a machine: its text by `str`, and its status (0 means success)."""
 
     @property
     def status(self) -> int:
@@ -63,23 +63,23 @@ class Answer(Protocol):
 
 
 class Bench(Protocol):
-    """Where an exercise is done: a folder with the learner's files, and perhaps a machine."""
+    """The place of an exercise: a folder with the learner's files, and perhaps a machine."""
 
     @property
     def folder(self) -> Path:
         """The folder with the learner's files."""
 
     def read(self, file: str) -> str | None:
-        """A file's text, or None when there is none."""
+        """Return a file's text, or None when there is no file."""
 
     def write(self, file: str, text: str) -> None:
-        """Write a file; a text that a person wrote is kept beside it first."""
+        """Write a file; a backup of a text written by the learner is made first."""
 
     def remove(self, file: str) -> None:
-        """Remove a file, likewise; one that is not there is fine."""
+        """Remove a file, after the same backup; a missing file is fine."""
 
     def run(self, command: str) -> Answer:
-        """Type a command on the machine. Raises MachineError when there is none that answers."""
+        """Type a command on the machine. Raises MachineError when no machine answers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +91,11 @@ class Write:
 
     @property
     def line(self) -> str:
-        """What is done, as it is shown."""
+        """The line that shows the act."""
         return f"%%butane {self.file}" if self.file.endswith(".bu") else f"write {self.file}"
 
     def do(self, bench: Bench) -> str:
-        """Do it; what is returned is shown below the line."""
+        """Do it; return the text to show below the line."""
         bench.write(self.file, self.text)
         return self.text
 
@@ -108,7 +108,7 @@ class Remove:
 
     @property
     def line(self) -> str:
-        """What is done, as it is shown."""
+        """The line that shows the act."""
         return f"rm {self.file}"
 
     def do(self, bench: Bench) -> str:
@@ -126,7 +126,7 @@ class Type:
 
     @property
     def line(self) -> str:
-        """What is done, as it is shown."""
+        """The line that shows the act."""
         return f"core@machine$ {self.command}"
 
     def do(self, bench: Bench) -> str:
@@ -148,12 +148,12 @@ Check = Callable[[Bench], Finding]
 
 @dataclass(frozen=True, kw_only=True)
 class Exercise:
-    """One thing for the learner to do.
+    """One task for the learner.
 
-    `task` says what, in a few sentences. `setup` makes the start (a file that is there already stays as it is), `solve` really
-    does it, `cleanup` leaves nothing of it. `machine` is what has to be booted for it, if anything; `traces` are commands for
-    that machine whose answers show what the exercise leaves there. `wait`: how many seconds the check may take to become true.
-    `folder` is where its configs lie, for a lesson that is not flatkit's own.
+    `task` describes it in a few sentences. `setup` creates the start (an existing file stays unchanged), `solve` really
+    solves it, `cleanup` removes every trace. `machine` is the machine to boot for it, if any; `traces` are commands for
+    that machine whose answers show what the exercise leaves there. `wait`: how many seconds the check may take to pass.
+    `folder` contains its configs, for a lesson that is not part of flatkit.
     """
 
     name: str
@@ -172,7 +172,7 @@ class Exercise:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """One answer to choose: `why` says why it is right, or what is wrong about it."""
+    """One answer to choose: `why` explains why it is right or wrong."""
 
     text: str
     why: str
@@ -188,7 +188,7 @@ class Question:
 
     @property
     def right(self) -> int:
-        """Which choice is right, counted from 0; -1 in a faulty question without one."""
+        """Index of the right choice, counted from 0; -1 in a faulty question without one."""
         return next((number for number, choice in enumerate(self.choices) if choice.is_right), -1)
 
 
@@ -203,7 +203,7 @@ class Quiz:
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """The tasks of one notebook: `name` is the notebook's, without its ending."""
+    """The tasks of one notebook: `name` is the notebook's, without its file extension."""
 
     name: str
     title: str

@@ -1,6 +1,6 @@
-"""The course's words, one plain sentence each, and the plan of its notebooks: both lie beside this file as JSON.
+"""The course's terms, one plain sentence each, and the plan of its notebooks; both are JSON files in this folder.
 
-As JSON, so that tools/check_notebooks.py, which is run anywhere, reads the same.
+JSON, so that tools/check_notebooks.py can read the same data without flatkit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FOLDER = Path(__file__).resolve().parent
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """A word, what it means in one sentence, and where to read more ("" where there is nothing better)."""
+    """A term, its meaning in one sentence, and a link to read more ("" for none)."""
 
     term: str
     text: str
@@ -29,7 +29,7 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class Planned:
-    """A notebook of the course, written or not; `core` ones make the path of 90 minutes."""
+    """A notebook of the course, written or not; `core` notebooks form the path of 90 minutes."""
 
     name: str
     title: str
@@ -39,18 +39,18 @@ class Planned:
 
 @cache
 def glossary() -> tuple[Term, ...]:
-    """Every term, by alphabet."""
+    """Return every term, in alphabetical order."""
     return tuple(Term(**row) for row in json.loads((_FOLDER / "glossary.json").read_text(encoding="utf-8")))
 
 
 @cache
 def plan() -> tuple[Planned, ...]:
-    """Every notebook of the course, in order."""
+    """Return every notebook of the course, in order."""
     return tuple(Planned(**row) for row in json.loads((_FOLDER / "plan.json").read_text(encoding="utf-8")))
 
 
 def get_term(word: str) -> Term:
-    """The term of that word. Raises UsageError."""
+    """Return the term of that word. Raises UsageError."""
     import difflib
 
     terms = {term.term.lower(): term for term in glossary()}

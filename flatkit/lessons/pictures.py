@@ -1,6 +1,6 @@
-"""The course's pictures, drawn as SVG from boxes and arrows, each with a text that says the same.
+"""The course's pictures, drawn as SVG from boxes and arrows, each with an equivalent text.
 
-A picture brings its own light background, so that it can be read on a dark page too; colour alone never carries a meaning.
+A picture has its own light background, so that it is readable on a dark page. Colour alone never carries a meaning.
 `python tools/draw_pictures.py` writes them beside the notebooks; a test checks that they are up to date.
 """
 
@@ -21,7 +21,7 @@ _STYLE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """A box with a title and lines below it; `strong` boxes are what the picture is about."""
+    """A box with a title and lines below it; `strong` boxes are the subject of the picture."""
 
     x: int
     y: int
@@ -32,13 +32,13 @@ class Box:
 
     @property
     def height(self) -> int:
-        """As high as its text."""
+        """Height that fits its text."""
         return _LINE * (1 + len(self.lines)) + 2 * 11
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arrow:
-    """From one box to another, by their places in the tuple of boxes; `label` is above its middle."""
+    """An arrow between two boxes, by their indices in the tuple of boxes; `label` is above its middle."""
 
     begin: int
     end: int
@@ -47,7 +47,7 @@ class Arrow:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A picture: `text` is what somebody hears who cannot see it."""
+    """A picture: `text` is its description for screen readers."""
 
     name: str
     title: str
@@ -56,7 +56,7 @@ class Picture:
     arrows: tuple[Arrow, ...] = ()
 
     def svg(self) -> str:
-        """The picture as an SVG file, with its text inside for screen readers."""
+        """Return the picture as an SVG file, with its text inside for screen readers."""
         width = max(box.x + box.width for box in self.boxes) + _PADDING
         height = max(box.y + box.height for box in self.boxes) + _PADDING
         parts = [

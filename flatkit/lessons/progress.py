@@ -1,6 +1,6 @@
-"""How far a learner is, kept on disk: written whole or not at all, shared by several kernels, and never in the way.
+"""A learner's progress on disk: written whole or not at all, shared by several kernels, never in the way.
 
-<state>/progress.json. A file with anything that cannot be read is kept aside under another name; what can be read continues.
+<state>/progress.json. An unreadable file is kept under another name, and its readable parts remain in use.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from flatkit.lessons.exercise import State
 from flatkit.machines.store import write_atomically
 from flatkit.untrusted import escape_hidden, parse_json
 
-# A change takes milliseconds; some file systems (/proc) never give a lock.
+# A change takes milliseconds, but some file systems (/proc) never grant a lock.
 _LOCK_SECONDS = 30
 _FORMAT = 1
 _BYTES_MAX = 16 * 1024 * 1024
@@ -30,7 +30,7 @@ _START_MAX = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """How far one task is. `start` is what its check said right after the setup; `answers` are a quiz's choices."""
+    """Progress in one task. `start` is the check's result right after the setup; `answers` are a quiz's choices."""
 
     state: State = State.NOT_TRIED
     is_set_up: bool = False
@@ -40,12 +40,12 @@ class Record:
     answers: tuple[int | None, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready values."""
+        """Return JSON-ready values."""
         return {**asdict(self), "state": str(self.state), "answers": list(self.answers)}
 
 
 def parse_record(values: Any) -> Record:
-    """A record from JSON values; what is not known is left out. Raises ValueError for wrong types and values."""
+    """Return a record from JSON values; unknown fields are ignored. Raises ValueError for wrong types and values."""
     known = {name: values[name] for name in _TYPES if name in values} if isinstance(values, dict) else {"state": None}
     record = Record(**known)
     for name, kind in _TYPES.items():
@@ -64,7 +64,7 @@ _TYPES: dict[str, Any] = {
 
 
 def remembered(finding: object) -> str:
-    """Return a finding as `start` keeps it: it may quote a machine at any length."""
+    """Return a finding in the form stored in `start`: a finding may quote a machine at any length."""
     return escape_hidden(str(finding)[:_START_MAX])
 
 
@@ -75,20 +75,20 @@ class Progress:
         self.file = file or paths.state_dir() / "progress.json"
 
     def get(self, task: str) -> Record:
-        """How far this task is; a fresh record when nothing is known."""
+        """Return the progress in this task; a new record when there is none."""
         return self.all().get(task, Record())
 
     def all(self) -> dict[str, Record]:
-        """Every task that was begun."""
+        """Return the record of every task that was begun."""
         return {name: parse_record(values) for name, values in self._load().items()}
 
     def change(self, task: str, change: Callable[[Record], Record]) -> Record:
-        """Change a record under a lock, and write it down. Raises HostError when the folder cannot be written."""
+        """Change a record under a lock, and write it to disk. Raises HostError when the folder is not writable."""
         with self._locked():
             tasks = self._load()
             before = tasks.get(task, {})
             record = change(parse_record(before))
-            # What a later version wrote beside it stays.
+            # Fields written by a later version stay.
             self._write({**tasks, task: {**before, **record.as_dict()}})
         return record
 
@@ -97,7 +97,7 @@ class Progress:
         write_atomically(self.file, json.dumps(values, indent=1) + "\n")
 
     def _load(self) -> dict[str, dict[str, Any]]:
-        """The tasks as they are written down. A file with anything unusable is kept aside; what is usable in it continues."""
+        """Return the tasks in the file. An invalid file is kept aside; its valid parts remain in use."""
         try:
             data = read_regular(self.file, limit=_BYTES_MAX)
         except FileNotFoundError:
@@ -130,7 +130,7 @@ class Progress:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{self.file}.lock", timeout=_LOCK_SECONDS):
                 yield
-        except HostError:  # a full disk is said already
+        except HostError:  # a full disk was reported already
             raise
         except OSError as error:
             raise HostError(
@@ -140,7 +140,7 @@ class Progress:
 
 
 def _usable(data: bytes) -> tuple[dict[str, dict[str, Any]], bool]:
-    """The tasks that can be used, and whether that is everything."""
+    """Return the valid tasks, and whether everything was valid."""
     try:
         found = parse_json(data)
         tasks = found["tasks"] if found["format"] == _FORMAT else None

@@ -1,7 +1,7 @@
-"""Proves an exercise: after setup its check fails, after solve it passes, after cleanup nothing is left.
+"""Proves an exercise: its check fails after setup and passes after solve, and cleanup leaves nothing.
 
-With a fake bench in every test run, with a real machine where one boots. An exercise whose check passes before it is
-solved teaches nothing, and one whose solution does not pass is worse.
+Every test run uses a fake bench; where machines boot, a real one is used too. An exercise whose check passes before it
+is solved teaches nothing. One whose solution does not pass is worse.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Proof:
 
     @property
     def ok(self) -> bool:
-        """True when it keeps the contract."""
+        """True when the exercise passed the proof."""
         return not self.faults
 
     def __str__(self) -> str:
@@ -31,7 +31,7 @@ class Proof:
 
 
 def prove(exercise: Exercise, bench: Bench) -> Proof:
-    """Play the exercise's whole life on a bench. Never raises about the exercise."""
+    """Run all phases of an exercise on a bench. Faults of the exercise raise nothing."""
     faults = list(shape_faults(exercise))
     findings: list[str] = []
     try:
@@ -58,7 +58,7 @@ def prove(exercise: Exercise, bench: Bench) -> Proof:
 
 
 def _traces(exercise: Exercise, bench: Bench) -> dict[str, str]:
-    """Everything that the exercise could leave: the folder's files, and what the machine answers."""
+    """Return everything that the exercise could leave: the folder's files, and the machine's answers."""
     found = {
         path.relative_to(bench.folder).as_posix(): path.read_text(encoding="utf-8", errors="replace")
         for path in sorted(bench.folder.rglob("*"))

@@ -1,4 +1,4 @@
-"""A learner at a quiz: every answer is explained at once, and may be changed."""
+"""A learner's attempt at a quiz: every answer is explained at once, and may be changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flatkit.lessons.progress import Progress
 
 @dataclass(frozen=True, kw_only=True)
 class QuizStanding:
-    """How a quiz stands: the choice for each question, None where none was made."""
+    """Current state of a quiz: the choice for each question, None without a choice."""
 
     quiz: Quiz
     answers: tuple[int | None, ...]
@@ -28,7 +28,7 @@ class QuizStanding:
         return State.PASSED if len(given) == len(self.answers) else State.WAITING
 
     def chosen(self, number: int) -> Choice | None:
-        """What was chosen for a question, counted from 0."""
+        """Return the choice for a question, counted from 0."""
         answer = self.answers[number]
         return None if answer is None else self.quiz.questions[number].choices[answer]
 
@@ -58,7 +58,7 @@ class QuizAttempt:
 
     @property
     def standing(self) -> QuizStanding:
-        """How it stands; answers to a quiz that has changed since are forgotten."""
+        """Current state; answers to a quiz that has changed since are dropped."""
         answers = self._progress.get(self.quiz.name).answers
         fits = len(answers) == len(self.quiz.questions) and all(
             answer is None or 0 <= answer < len(question.choices)

@@ -1,4 +1,4 @@
-"""A learner at an exercise: set up, check, hint, solve, start over; how it stands is one plain value."""
+"""A learner's attempt at an exercise: set up, check, hint, solve, start over. The current state is one plain value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from flatkit.untrusted import lines_of
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """An act that was done, as it is shown: its line, and what came of it."""
+    """An act that was done: the line that shows it, and its result."""
 
     line: str
     output: str
@@ -22,7 +22,7 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """How an exercise stands: what a card shows, and its text twin says."""
+    """Current state of an exercise: the contents of its card and of the text version."""
 
     exercise: Exercise
     state: State = State.NOT_TRIED
@@ -50,9 +50,9 @@ class Standing:
 
 
 def judge(exercise: Exercise, bench: Bench, *, wait: float | None = None) -> Finding:
-    """What the check says; asked again until it holds, for at most `wait` seconds (default: the exercise's own).
+    """Return the check's finding; repeat the check until it passes, for at most `wait` seconds (default: the exercise's own).
 
-    What keeps it from looking (a machine that boots, a file that cannot be read) is a finding as well.
+    An obstacle to the check (a machine that boots, an unreadable file) is a finding as well.
     """
     deadline = time.monotonic() + (exercise.wait if wait is None else wait)
     while True:
@@ -75,11 +75,11 @@ class Attempt:
 
     @property
     def standing(self) -> Standing:
-        """How it stands."""
+        """Current state."""
         return self._standing
 
     def set_up(self) -> Standing:
-        """Make the start, once; files that are there already stay as they are. Raises FlatkitError."""
+        """Create the start, once; existing files stay unchanged. Raises FlatkitError."""
         if self._progress.get(self.exercise.name).is_set_up:
             return self._standing
         for act in self.exercise.setup:
@@ -89,7 +89,7 @@ class Attempt:
         return self._keep(lambda record: replace(record, is_set_up=True, start=start), None)
 
     def check(self) -> Standing:
-        """Look at the result. Raises FlatkitError only when the progress cannot be kept or the setup fails."""
+        """Check the result. Raises FlatkitError only when the progress cannot be saved or the setup fails."""
         try:
             self.set_up()
         except FlatkitError as error:
@@ -104,7 +104,7 @@ class Attempt:
         return self._keep(lambda record: replace(record, hints=min(record.hints + 1, most)), self._standing.finding)
 
     def solve(self, say: Callable[[Standing], None] = lambda _: None) -> Standing:
-        """Really do it, each act shown, and check. What the learner wrote is kept beside it as FILE~."""
+        """Solve the exercise for real, show each act, and check. A backup of the learner's text is kept as FILE~."""
         done: list[Done] = []
         try:
             self.set_up()
@@ -122,7 +122,7 @@ class Attempt:
         return self._standing
 
     def start_over(self) -> Standing:
-        """Clean up, and begin again. Raises FlatkitError."""
+        """Clean up, and start again. Raises FlatkitError."""
         do_all(self.exercise.cleanup, self.bench)
         self._keep(lambda _: Record(), None)
         return self.set_up()
@@ -138,7 +138,7 @@ class Attempt:
 
 
 def state_of(finding: Finding, record: Record) -> State:
-    """What a finding means for one who stood like that: the same finding as at the start means that nothing was tried."""
+    """Return the state for a finding: the same finding as at the start means that nothing was tried."""
     if finding.ok:
         return State.PASSED
     if record.state is State.NOT_TRIED and remembered(finding) == record.start:

@@ -1,4 +1,4 @@
-"""A bench in a real folder, with or without a machine; what a person wrote there is never lost."""
+"""A bench in a real folder, with or without a machine; a learner's text there is never lost."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from flatkit.files import read_regular
 from flatkit.lessons.exercise import Answer
 from flatkit.machines.store import write_atomically
 
-# Of a learner's file, in bytes.
+# Maximum size of a learner's file, in bytes.
 _BYTES_MAX = 16 * 1024 * 1024
 
 
 class Guest(Protocol):
-    """A machine, as far as an exercise goes; both `Machine` and the notebook's machine are one."""
+    """The part of a machine that an exercise needs; both `Machine` and the notebook's machine have it."""
 
     def run(self, command: str) -> Any:
         """Type a command there."""
@@ -30,7 +30,7 @@ class FolderBench:
         self._written: dict[str, str] = {}
 
     def read(self, file: str) -> str | None:
-        """The file's text, or None when there is no file."""
+        """Return the file's text, or None when there is no file."""
         try:
             return read_regular(self.folder / file, limit=_BYTES_MAX).decode("utf-8")
         except FileNotFoundError:
@@ -39,7 +39,7 @@ class FolderBench:
             raise _unusable(file, error) from None
 
     def write(self, file: str, text: str) -> None:
-        """Write the file whole; another text in it that was not written from here is kept as FILE~."""
+        """Write the file whole; a text in it that flatkit did not write is kept as FILE~."""
         try:
             self._keep(file, text)
             write_atomically(self.folder / file, text)
@@ -48,7 +48,7 @@ class FolderBench:
         self._written[file] = text
 
     def remove(self, file: str) -> None:
-        """Remove the file; a text that was not written from here is kept as FILE~."""
+        """Remove the file; a text in it that flatkit did not write is kept as FILE~."""
         try:
             self._keep(file, "")
             (self.folder / file).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The tasks of flatkit's own notebooks, one file each, in the order of the course."""
+"""The tasks of flatkit's own notebooks, one module each, in the order of the course."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""02-butane: a file with its mode, and a service that starts by itself."""
+"""02-butane: a file with its mode, and a service that starts automatically."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""05-channels: a canary by config, and a machine that changes its channel."""
+"""05-channels: a canary by its config, and a machine that changes its channel."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ systemd:
         [Install]
         WantedBy=multi-user.target
 """
-# What the unit needs: words for the learner, and how its line looks.
+# Required parts of the unit: words for the learner, and the form of the line.
 _NEEDS = (
     ("ExecStart=/usr/bin/docker run ...", r"^ExecStart=/usr/bin/docker run .*redis"),
     ("Requires=docker.service", r"^(Requires|BindsTo)=.*docker\.service"),

@@ -1,4 +1,4 @@
-"""08-everywhere: a config that fits into the smallest hand-over, and a download that can be trusted."""
+"""08-everywhere: a config that fits the smallest size limit, and a download that can be trusted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TEAM = (
 
 
 def _key_of(name: str) -> str:
-    """A public key in form, and nobody's: no private key belongs to it."""
+    """Return a well-formed public key without a private key."""
     packed = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + hashlib.sha256(name.encode()).digest()
     return f"ssh-ed25519 {base64.b64encode(packed).decode()} {name}@example"
 

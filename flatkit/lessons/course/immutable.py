@@ -12,13 +12,13 @@ from flatkit.steps import Boot
 _CUT = "--given--"
 _GIVEN = r"sed -n 's/.*verity.usrhash=\([0-9a-f]*\).*/\1/p' /proc/cmdline"
 DIGEST = f"cat /home/core/digest 2>/dev/null; echo {_CUT}; {_GIVEN}"
-# As at a login, so that the machine's own PATH counts.
+# As at a login, so that the machine's own PATH applies.
 COMMAND = "bash -lc 'type -P hello && hello'"
 _MACHINE = Boot(config="sealed.bu", machine="sealed")
 
 
 def is_digest(text: str, status: int) -> Finding:
-    """Check that the file has the root hash that the kernel was given, and nothing else."""
+    """Check that the file contains exactly the root hash that the kernel was given."""
     written, _, given = (part.strip() for part in text.partition(_CUT))
     ok = status == 0 and bool(given) and written == given
     found = f"/home/core/digest says {written[:20]}..." if ok else f'/home/core/digest says "{written[:60]}"'

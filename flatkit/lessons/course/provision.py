@@ -1,4 +1,4 @@
-"""01-provision: one more user by config, and a note by hand that does not last."""
+"""01-provision: one more user by config, and a manual note that does not last."""
 
 from __future__ import annotations
 

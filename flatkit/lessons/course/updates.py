@@ -1,4 +1,4 @@
-"""04-updates: choose the slot of the next boot, and say when a machine may restart."""
+"""04-updates: choose the slot of the next boot, and set the time when a machine may restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""09-your-own: a line in the guest book of the lesson's machine, and a service of the learner's own, kept in /var."""
+"""09-your-own: a line in the guest book of the lesson's machine, and the learner's own service, kept in /var."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flatkit.steps import Boot
 from flatkit.untrusted import lines_of
 
 _BOOK = "cat /var/lib/book/visits"
-_OF_THE_LESSON = {"first", "again", "", "favicon.ico"}  # what the notebook's cells and a browser ask for
+_OF_THE_LESSON = {"first", "again", "", "favicon.ico"}  # requests of the notebook's cells and of a browser
 _START = """\
 variant: flatcar
 version: 1.0.0
