@@ -1,1 +1,1 @@
-"""Updates: what the slots say, and the server side of an update (payload, Omaha, the only listening socket)."""
+"""Updates: the state of the slots, and the server side of an update (payload, Omaha, the only listening socket)."""

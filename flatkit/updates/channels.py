@@ -1,6 +1,6 @@
-"""Which channel has which version, who is offered it, and what the machines that asked have told. No network here.
+"""The version of each channel, its offer to each machine, and the machines' reports. No network here.
 
-As with Flatcar's server the decision is made here alone: a client takes what it is offered and does not compare.
+As with Flatcar's server, only this side decides: a client accepts every offer without comparing versions.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from flatkit.updates.omaha import BOARDS, AppRequest, Refusal
 from flatkit.updates.store import Store
 
 _SHOWN_MAX = 40
-# Groups that Flatcar's own server knows; one without a release has no update, an unknown one is an error.
+# Groups that Flatcar's own server knows. One of them without a release has no update; an unknown group is an error.
 _FLATCARS = re.compile(r"alpha|beta|stable|edge|lts(-[0-9]{4})?")
 _log = logging.getLogger("flatkit.updates")
 
 
 class Channels:
-    """The table of channels and groups, and the machines seen. Its methods may be called from any thread.
+    """The table of channels and groups, and the machines seen. Its methods are thread-safe.
 
-    With `store` (a file) all of it outlives this process, and another process with the same file sees and changes it: so a
-    notebook can promote what `flatkit room serve` offers. Methods then raise HostError when the file cannot be used.
+    With `store` (a file) the table outlives this process, and other processes with the same file see and change it. So
+    a notebook can promote releases of `flatkit room serve`. Methods then raise HostError when the file is unusable.
     """
 
     def __init__(self, *, store: Path | None = None, clock: Callable[[], float] = time.time) -> None:
@@ -53,16 +53,16 @@ class Channels:
 
     @property
     def releases(self) -> dict[str, Release]:
-        """The release of each channel that has one, for amd64; where Flatcar's and the lab's are offered, Flatcar's."""
+        """The release of each channel that has one, for amd64; Flatcar's release comes before the lab's."""
         return {**self.releases_for(BOARDS[0], for_lab=True), **self.releases_for(BOARDS[0])}
 
     def releases_for(self, board: str, *, for_lab: bool = False) -> dict[str, Release]:
-        """The release of each channel that has one made for a board such as "arm64-usr", or for the lab machines of it."""
+        """Return the release of each channel that has one for a board such as "arm64-usr", or for that board's lab machines."""
         with self._lock:
             return dict(self._read().offers.get(target_of(board, for_lab=for_lab), {}))
 
     def get_release(self, version: str, *, board: str = BOARDS[0], for_lab: bool = False) -> Release:
-        """A release that was published, offered or not. Raises UsageError."""
+        """Return a published release, offered or not. Raises UsageError."""
         with self._lock:
             known = self._read().known.get(target_of(board, for_lab=for_lab), {})
         if version not in known:
@@ -72,30 +72,30 @@ class Channels:
 
     @property
     def groups(self) -> dict[str, Group]:
-        """The groups that were made with `set_group`; each channel is a group as well, without being made one."""
+        """The groups made with `set_group`; each channel is also a group by itself."""
         with self._lock:
             return dict(self._read().groups)
 
     @property
     def machines(self) -> tuple[MachineSeen, ...]:
-        """The machines that have asked, in the order of their first request."""
+        """The machines seen, in the order of their first request."""
         with self._lock:
             return tuple(self._read().machines.values())
 
     def publish(self, channel: str, release: Release) -> None:
-        """Let a channel offer a release from now on. Raises UsageError for what is no channel's name."""
+        """Let a channel offer a release from now on. Raises UsageError for an invalid channel name."""
         _checked(channel)
         with self._changing() as book:
             book.known.setdefault(release.target, {})[release.version] = release
             book.offers.setdefault(release.target, {})[channel] = release
 
     def add(self, release: Release) -> None:
-        """Know a release that no channel offers yet: groups can be pinned to it."""
+        """Register a release that no channel offers yet: groups can be pinned to it."""
         with self._changing() as book:
             book.known.setdefault(release.target, {})[release.version] = release
 
     def promote(self, channel: str, *, to: str) -> Release:
-        """Let the channel `to` offer what `channel` offers, for all machines. Raises UsageError when that is nothing."""
+        """Let the channel `to` offer the releases of `channel`, for all machines. Raises UsageError when there are none."""
         _checked(to)
         with self._changing() as book:
             found = [offers for offers in book.offers.values() if channel in offers]
@@ -109,7 +109,7 @@ class Channels:
             return found[0][channel]
 
     def withdraw(self, channel: str) -> None:
-        """Let a channel offer nothing; nothing happens when it already does."""
+        """Let a channel offer nothing. Withdrawing twice is fine."""
         with self._changing() as book:
             for offers in book.offers.values():
                 offers.pop(channel, None)
@@ -117,7 +117,7 @@ class Channels:
     def set_group(self, name: str, *, channel: str, version: str = "", paused: bool = False) -> Group:
         """Make or change a group of machines (`GROUP=name` in their update.conf).
 
-        Raises UsageError for what is no name, or a version that was never published.
+        Raises UsageError for an invalid name, or a version that was never published.
         """
         group = Group(name=_checked(name), channel=_checked(channel), version=version, paused=paused)
         with self._changing() as book:
@@ -130,21 +130,21 @@ class Channels:
         return group
 
     def remove_group(self, name: str) -> None:
-        """Forget a group; nothing happens when there is none."""
+        """Remove a group, if there is one."""
         with self._changing() as book:
             book.groups.pop(name, None)
 
     def forget_machines(self) -> None:
-        """Forget the machines seen: a new room begins."""
+        """Forget the machines seen, for a new room."""
         with self._changing() as book:
             book.machines.clear()
 
     def answer(self, app: AppRequest, *, origin: str = "") -> Release | Refusal | None:
-        """Return what a Flatcar machine is offered, None for no update. What it told is kept; `origin` is its address."""
+        """Return the offer to a Flatcar machine, None for no update. Its report is stored; `origin` is its address."""
         return self.answer_all([(app, origin)])[0]
 
     def answer_all(self, apps: Sequence[tuple[AppRequest, str]]) -> list[Release | Refusal | None]:
-        """Return what each of several machines is offered, as `answer` does. The state is written once."""
+        """Return the offer to each of several machines, as `answer` does. The state is written once."""
         if not apps:
             return []
         with self._lock:
@@ -152,7 +152,7 @@ class Channels:
             try:
                 with self._changing() as book:
                     found += [self._answer(book, app, origin) for app, origin in apps]
-            except HostError as error:  # a full disk must not end everybody's updates
+            except HostError as error:  # a full disk must not stop the updates of all machines
                 _log.warning("%s", error.message)
             return found or [self._answer(self._book, app, origin) for app, origin in apps]
 
@@ -195,7 +195,7 @@ class Channels:
 
 
 def _made_for(releases: dict[str, dict[str, Release]], app: AppRequest) -> dict[str, Release]:
-    """Those that fit the machine: of its board, and if it is a lab machine, before them those made for such."""
+    """Return the releases that fit the machine: those of its board, and for a lab machine first those made for such."""
     found = releases.get(app.known_board, {})
     return {**found, **releases.get(target_of(app.known_board, for_lab=True), {})} if app.is_lab else found
 
@@ -214,7 +214,7 @@ def _checked(name: str) -> str:
 
 
 def _wants(release: Release, version: str) -> bool:
-    """Tell whether a release is for a machine that runs `version`: never the same one, a lower one only where it is allowed."""
+    """Return whether a release is for a machine that runs `version`: another one, and a lower one only where allowed."""
     wanted, running = version_key(release.version), version_key(version)
     if release.version == version:
         return False

@@ -1,8 +1,8 @@
-"""The open connections of the update server: deadlines, and the choice of the one to drop when there are too many. Pure.
+"""The open connections of the update server: deadlines, and which one to drop when there are too many. Pure.
 
-A seat's network may hide a whole room behind one address, so an address has no fixed quota. Instead a full server drops a
-connection of the address that has the most: the one whose client has owed it bytes the longest, else the slowest reader.
-Honest clients send a request at once, and read what they asked for.
+A seat's network may hide a whole room behind one address, so an address has no fixed quota. Instead a full server drops
+a connection of the address with the most connections. It picks the client that has owed bytes the longest, else the
+slowest reader. Honest clients send a request at once, and read the answer.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 _YOUNG_SECONDS = 2.0
-_HEAD_SECONDS = 0.25  # an honest head has come by then
+_HEAD_SECONDS = 0.25  # an honest head has arrived by then
 _SLOW = 100_000  # bytes a second
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Bounds of the update server; seconds, bytes and counts.
+    """Limits of the update server; seconds, bytes and counts.
 
-    `head_seconds` and `body_seconds` are for the whole head or body of a request. A client may idle for `idle_seconds` after
-    an answer. Each `PIECE` of a download has `stall_seconds`: 23 kB/s are enough.
+    `head_seconds` and `body_seconds` are for the whole head or body of a request. A client may idle for `idle_seconds`
+    after an answer. Each `PIECE` of a download has `stall_seconds`: 23 kB/s are enough.
     """
 
     connections: int = 256
@@ -37,7 +37,7 @@ class Visit:
     """A connection. While `owes` is true the server waits for the client's bytes, since the time `since`.
 
     `moved` counts the bytes sent since then. `is_answered`: it has had an answer before. `is_last`: the client sends no
-    further request. `end` hangs up.
+    further request. `end` closes the connection.
     """
 
     origin: str
@@ -50,7 +50,7 @@ class Visit:
 
 
 class Crowd:
-    """The connections of a server that takes at most `most` of them."""
+    """The connections of a server with a maximum of `most`."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -85,7 +85,7 @@ class Crowd:
         old = [visit for visit in found if new.since - visit.since > _YOUNG_SECONDS]
         if victim := _longest(old) or _slowest(old, new.since):
             return victim
-        # Nobody can tell yet which of the young ones are honest: those of the larger kind go, in favor of other addresses.
+        # Young connections cannot be distinguished yet: drop one of the larger kind, in favor of other addresses.
         owing = sum(visit.owes for visit in found) * 2 > len(found)
         victim = _longest(found) if owing else _slowest(found, new.since)
         if origin != new.origin or not victim or (owing and victim.is_answered):
@@ -94,7 +94,7 @@ class Crowd:
 
 
 def origin_of(address: str) -> str:
-    """Return the part of an IP address that one participant has: all of IPv4, the first 64 bits of IPv6."""
+    """Return the part of an IP address that identifies a participant: all of IPv4, the first 64 bits of IPv6."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -107,12 +107,12 @@ def origin_of(address: str) -> str:
 
 
 def _longest(visits: Iterable[Visit]) -> Visit | None:
-    """Return the one whose client has owed bytes the longest."""
+    """Return the connection whose client has owed bytes the longest."""
     return min((visit for visit in visits if visit.owes), key=lambda visit: visit.since, default=None)
 
 
 def _slowest(visits: Iterable[Visit], now: float, *, below: float = float("inf")) -> Visit | None:
-    """Return the one whose client reads most slowly, and more slowly than so many bytes a second."""
+    """Return the connection with the slowest reader, if it reads more slowly than `below` bytes a second."""
     rates = [(visit.moved / max(now - visit.since, _YOUNG_SECONDS), visit) for visit in visits if not visit.owes]
     rate, victim = min(rates, key=lambda found: found[0], default=(0.0, None))
     return victim if rate < below else None

@@ -1,8 +1,8 @@
-"""Content to serve, and which bytes of it a request wants: entity tags and ranges as in RFC 9110.
+"""Content to serve, and the bytes of it for a request: entity tags and ranges as in RFC 9110.
 
-A file is measured once, when it is published; if its bytes change afterwards it is not served any more, since its entity tag
-and the hashes that were promised would be wrong. What is sent is read from the very file that was looked at: regular, and where a
-folder is given (a pack, which may come from others), below that folder without a link on the way.
+A file is hashed once, when it is published. If its bytes change afterwards it is not served any more, since its entity
+tag and the published hashes would be wrong. The bytes come from the very file that was checked. It is regular, and
+below a given folder (a pack, which may come from others) without a link on the way.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ class Content:
     below: Path | None = None
     data: bytes = b""
     media_type: str = "application/octet-stream"
-    # Known states of the file, and whether its bytes were the published ones. A file system may give a file another number
-    # meanwhile, and a backup another time of change: then the bytes decide, once for each state.
+    # Known states of the file, and whether its bytes were the published ones. A file system may change a file's inode
+    # number, and a backup its modification time. Then the bytes decide, once for each state.
     stamps: dict[_Stamp, bool] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def etag(self) -> str:
-        """A strong entity tag: the same bytes have the same one, on every server."""
+        """A strong entity tag: equal bytes have the same one, on every server."""
         return f'"{self.sha256[:40]}"'
 
     def open(self) -> BinaryIO:
-        """The bytes to read. Raises ImageError when the file is gone or not the one that was published."""
+        """Open the bytes for reading. Raises ImageError when the file is gone or not the published one."""
         if self.path is None:
             return BytesIO(self.data)
         try:
@@ -82,7 +82,7 @@ def _stamp(found: os.stat_result) -> _Stamp:
 
 
 def text_content(text: str, *, media_type: str = "text/plain") -> Content:
-    """A text that is held in memory."""
+    """Return a text as content, kept in memory."""
     data = text.encode()
     return Content(
         size=len(data),
@@ -94,7 +94,7 @@ def text_content(text: str, *, media_type: str = "text/plain") -> Content:
 
 
 def file_content(path: Path) -> Content:
-    """Measure a file: one pass for both digests, little memory. Raises InputError when it cannot be read."""
+    """Return a file as content: one pass for both digests, little memory. Raises InputError when it cannot be read."""
     try:
         with open_regular(path) as file:
             return _measure(file, path)
@@ -103,9 +103,9 @@ def file_content(path: Path) -> Content:
 
 
 def known_content(path: Path, *, size: int, sha256: str, sha1: str, below: Path | None = None) -> Content:
-    """A file whose size and digests were promised; with `below`, one of that folder, to which no link leads.
+    """Return a file with known size and digests as content; with `below`, one of that folder, reached without a link.
 
-    Raises InputError when it cannot be read, or is not the promised one.
+    Raises InputError when it cannot be read, or does not match.
     """
     try:
         with _open(path, below) as file:
@@ -123,8 +123,8 @@ def known_content(path: Path, *, size: int, sha256: str, sha1: str, below: Path 
 
 
 def _measure(file: BinaryIO, path: Path, *, below: Path | None = None) -> Content:
-    """Take the digests of an open file of the size that it has now. Raises OSError, InputError when it changes meanwhile."""
-    # SHA-1 is what Omaha's protocol has a field for; what is checked are SHA-256 and the signature.
+    """Take the digests of an open file of its present size. Raises OSError, InputError when it changes meanwhile."""
+    # Omaha's protocol has a field for SHA-1. SHA-256 and the signature are what is checked.
     sha256, sha1 = hashlib.sha256(), hashlib.sha1(usedforsecurity=False)
     before = os.fstat(file.fileno())
     left = before.st_size
@@ -142,7 +142,7 @@ def _measure(file: BinaryIO, path: Path, *, below: Path | None = None) -> Conten
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The answer: a status (200, 206, 304, 416) and the stretch of bytes that goes with it."""
+    """The answer: a status (200, 206, 304, 416) and the range of bytes that goes with it."""
 
     status: int
     start: int = 0
@@ -152,7 +152,7 @@ class Selection:
 def select(content: Content, *, wanted: str = "", if_range: str = "", if_none_match: str = "") -> Selection:
     """Evaluate the headers Range, If-Range and If-None-Match of a GET or HEAD.
 
-    A Range that is not understood, or asks for several stretches, is left aside as RFC 9110 allows: the whole is sent.
+    A Range that is invalid, or asks for several ranges, is ignored as RFC 9110 allows: the whole is sent.
     """
     if if_none_match and _matches(content.etag, if_none_match):
         return Selection(status=304)
@@ -163,7 +163,7 @@ def select(content: Content, *, wanted: str = "", if_range: str = "", if_none_ma
     if not match or not any(match.groups()):
         return whole
     first, last = match.groups()
-    if not first:  # the last so many bytes
+    if not first:  # a suffix range: the last bytes
         count = min(int(last), content.size)
         return Selection(status=206, start=content.size - count, count=count) if count else Selection(status=416)
     if last and int(last) < int(first):

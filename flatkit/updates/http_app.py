@@ -1,7 +1,7 @@
-"""HTTP between aiohttp and what repository.py publishes: which request gets which answer, and the deadlines of a connection.
+"""HTTP between aiohttp and repository.py: routing of requests, and the deadlines of a connection.
 
-aiohttp reads heads and bodies, keeps connections alive and refuses what is not HTTP. Files go from disk to socket inside
-the kernel, so thirty downloads need no memory.
+aiohttp reads heads and bodies, keeps connections alive and refuses requests that are not HTTP. The kernel copies files
+from disk to socket, so thirty downloads need no memory.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _HOST = re.compile(r"(?:[0-9A-Za-z.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _TOO_OLD = b"HTTP/1.1 505 HTTP Version Not Supported\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _log = logging.getLogger("flatkit.updates")
-# aiohttp writes a traceback for each request that is not HTTP: anybody could fill a notebook with those.
+# aiohttp writes a traceback for each request that is not HTTP: an attacker could fill a notebook with those.
 _unheard = logging.getLogger("flatkit.updates.aiohttp")
 _unheard.propagate = False
 _unheard.addHandler(logging.NullHandler())
@@ -48,7 +48,7 @@ _unheard.addHandler(logging.NullHandler())
 
 @dataclass(frozen=True, kw_only=True)
 class Body:
-    """A stretch of an open file that is to be sent."""
+    """A range of an open file to send."""
 
     file: BinaryIO
     start: int
@@ -56,7 +56,7 @@ class Body:
 
 
 class Host(Protocol):
-    """The part of the update server that the reception calls."""
+    """The part of the update server that `Reception` calls."""
 
     def before_answer(self, path: str) -> int: ...  # noqa: D102
     def alter_body(self, body: Body, *, path: str) -> Body: ...  # noqa: D102
@@ -65,13 +65,13 @@ class Host(Protocol):
 
 
 class _Connection(RequestHandler):
-    """One connection. A client may end its side once its request is sent; aiohttp would not answer it any more."""
+    """A connection. A client may close its side after sending its request; aiohttp would then not answer it any more."""
 
     __slots__ = ("at_eof",)
     at_eof: Callable[[], None]
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Stay open for the answer to a request that has just come."""
+        """Stay open for the answer to a request that has just arrived."""
         self.at_eof()
         return True
 
@@ -82,7 +82,7 @@ class _Connection(RequestHandler):
         exc: BaseException | None = None,  # noqa: ARG002
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is not HTTP with one line. aiohttp would also log a traceback for it."""
+        """Answer a request that is not HTTP with one line. aiohttp would also log a traceback."""
         if request.writer.output_size:
             raise ConnectionResetError
         text = printable(" ".join((message or "").split()), limit=200)
@@ -127,13 +127,13 @@ class Reception(web.Server):
         await self._desk.work()
 
     async def end_connections(self) -> None:
-        """Hang up on everyone, and wait until each one is gone."""
+        """Close all connections, and wait until each one is gone."""
         for visit in tuple(self._of.values()):
             visit.end()
         await self.shutdown(_END_SECONDS)
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        """Take a connection, or turn it away when there are too many and no other one deserves it more."""
+        """Accept a connection, or drop one when there are too many: the new one, unless another one is a better choice."""
         super().connection_made(handler, transport)
         address = (transport.get_extra_info("peername") or ("",))[0]
         now = asyncio.get_running_loop().time()
@@ -158,7 +158,7 @@ class Reception(web.Server):
             self._timers.pop(visit).cancel()
 
     def _end_soon(self, visit: Visit) -> None:
-        """Hang up on a client that will send nothing more, unless a request of it is being answered by then."""
+        """Close the connection of a client that sends no further request, unless a request is being answered by then."""
         visit.is_last = True
 
         def end() -> None:
@@ -168,7 +168,7 @@ class Reception(web.Server):
         asyncio.get_running_loop().call_later(_EOF_SECONDS, end)
 
     def _arm(self, visit: Visit, seconds: float) -> None:
-        """Hang up after so many seconds, unless this is called again."""
+        """Close the connection after so many seconds, unless this is called again."""
         if visit in self._timers:  # else it has ended
             self._timers[visit].cancel()
             self._timers[visit] = asyncio.get_running_loop().call_later(seconds, visit.end)
@@ -198,7 +198,7 @@ class Reception(web.Server):
         return response
 
     async def _answer_one(self, request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
-        if request.version < HttpVersion10:  # aiohttp would answer in it
+        if request.version < HttpVersion10:  # aiohttp would answer in this version
             assert request.transport
             request.transport.write(_TOO_OLD)
             request.transport.close()
@@ -240,7 +240,7 @@ class Reception(web.Server):
         return await _reply(request, 200, answer, media_type="text/xml; charset=utf-8")
 
     async def _answer_content(self, request: web.BaseRequest, path: str, visit: Visit) -> web.StreamResponse:
-        # A body that nobody reads must not be taken for the next request.
+        # An unread body must not be parsed as the next request.
         close = "Content-Length" in request.headers or "Transfer-Encoding" in request.headers
         loop = asyncio.get_running_loop()
         status = self._host.before_answer(path)
@@ -248,7 +248,7 @@ class Reception(web.Server):
         if content is None:
             return await _say(request, status or 404, f'"{_shown(path)}" is not published here', close=close)
         try:
-            # It reads all of a file whose state has changed since it was published.
+            # Opening reads all of a file whose state has changed since it was published.
             file = await loop.run_in_executor(None, content.open)
         except ImageError as error:
             return await _say(request, 404, error.message, close=close)
@@ -274,7 +274,7 @@ class Reception(web.Server):
                 else:
                     writer.send_headers()  # type: ignore[union-attr]
                     await self._send_file(request, body, visit)
-                if visit.moved != chosen.count:  # a client sees that bytes are missing only when the connection ends
+                if visit.moved != chosen.count:  # the client notices missing bytes only when the connection ends
                     response.force_close()
             await response.write_eof()
             return response
@@ -293,9 +293,9 @@ class Reception(web.Server):
 
 
 def _hang_up(transport: asyncio.Transport, *, busy: bool) -> None:
-    """End a connection at once.
+    """Close a connection at once.
 
-    Between two answers the kernel still delivers what it has: a slow client's last megabytes. Otherwise all is dropped.
+    Between two answers the kernel still delivers its buffer: a slow client's last megabytes. Otherwise all is dropped.
     """
     if not busy and not transport.get_write_buffer_size():
         transport.close()
@@ -304,13 +304,13 @@ def _hang_up(transport: asyncio.Transport, *, busy: bool) -> None:
     with suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.shutdown(socket.SHUT_RDWR)
-    # A `sendfile` that runs on the socket fails now. After `abort` it would wait for ever.
+    # A `sendfile` that runs on the socket fails now. After `abort` it would wait forever.
     if not busy:
         transport.abort()
 
 
 def _path_of(target: str) -> str | None:
-    """Return the decoded path of a request's target, also of one with scheme and host; None for what is neither."""
+    """Return the decoded path of a request's target, also of one with scheme and host; None for any other target."""
     match = _TARGET.fullmatch(target)
     return unquote(match[1] or "/") if match and target else None
 

@@ -1,7 +1,7 @@
-"""The key that signs lab payloads: RSA 2048, PKCS#1 v1.5, SHA-256, in PEM files that `openssl` reads as they are.
+"""The key that signs lab payloads: RSA 2048, PKCS#1 v1.5, SHA-256, in PEM files for `openssl`.
 
-It stands for `/usr/share/update_engine/update-payload-key.pub.pem` of Flatcar: the public half is in the image's `/usr`,
-the private half stays on the host that made the image.
+It replaces `/usr/share/update_engine/update-payload-key.pub.pem` of Flatcar. The public half is in the image's `/usr`;
+the private half stays on the host that built the image.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _PEM_MAX = 1024 * 1024
 
 
 def make_key(private_path: Path, public_path: Path) -> None:
-    """Make a key pair, unless the private key is there already; the public file is written to fit it either way.
+    """Make a key pair, unless there is a private key already; the public file is always written to match it.
 
-    Raises ImageError for a private key that cannot be used.
+    Raises ImageError for an unusable private key.
     """
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -51,7 +51,7 @@ def _write(path: Path, data: bytes, *, mode: int) -> None:
 
 
 def read_private_key(path: Path) -> RSAPrivateKey:
-    """The private key in a PEM file. Raises ImageError when it is none of the right kind."""
+    """Return the private key in a PEM file. Raises ImageError for a file without such a key."""
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -65,7 +65,7 @@ def read_private_key(path: Path) -> RSAPrivateKey:
 
 
 def read_public_key(path: Path) -> RSAPublicKey:
-    """The public key in a PEM file. Raises ImageError when it is none of the right kind."""
+    """Return the public key in a PEM file. Raises ImageError for a file without such a key."""
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -79,7 +79,7 @@ def read_public_key(path: Path) -> RSAPublicKey:
 
 
 def sign(key: RSAPrivateKey, digest: bytes) -> bytes:
-    """The signature over data whose SHA-256 is `digest`; the same digest gives the same signature."""
+    """Return the signature over data whose SHA-256 is `digest`; the same digest gives the same signature."""
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
     from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
     from cryptography.hazmat.primitives.hashes import SHA256
@@ -88,7 +88,7 @@ def sign(key: RSAPrivateKey, digest: bytes) -> bytes:
 
 
 def is_signed(key: RSAPublicKey, digest: bytes, signature: bytes) -> bool:
-    """Whether the signature is by this key, over data whose SHA-256 is `digest`."""
+    """Return whether the signature is by this key, over data whose SHA-256 is `digest`."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
     from cryptography.hazmat.primitives.asymmetric.utils import Prehashed

@@ -1,7 +1,7 @@
-"""The update server's table of machines: bounded in size, and safe from one participant who makes machines up. Pure.
+"""The update server's table of machines: limited in size, and safe from a participant who invents machines. Pure.
 
-A whole room may come from one address (NAT, or one trainer with thirty guests), so an address has no fixed quota. In a full
-register a newcomer takes the place of another newcomer first. A machine with a history outlives those that asked once.
+A whole room may come from one address (NAT, or one trainer with thirty guests), so an address has no fixed quota. In a
+full table a new machine replaces another new machine first. Machines with a history outlive those with one request.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def note(
     now: float,
     origin: str = "",
 ) -> None:
-    """Keep what a machine said. `origin` is the address that it came from."""
+    """Store a machine's request. `origin` is the address that it came from."""
     before = machines.get(app.machine_id)
     if before is None:
         if len(machines) >= MACHINES_MAX:
@@ -62,7 +62,7 @@ def note(
 
 
 def _bound_events(machines: dict[str, MachineSeen]) -> None:
-    """Shorten the longest history of the address that has the most events, as often as there are too many in all."""
+    """Shorten the longest history of the address with the most events, as long as there are too many in all."""
     counts: Counter[str] = Counter()
     for machine in machines.values():
         counts[machine.origin] += len(machine.events)
@@ -74,7 +74,7 @@ def _bound_events(machines: dict[str, MachineSeen]) -> None:
 
 
 def _choose_victim(machines: Iterable[MachineSeen]) -> MachineSeen:
-    """Return the machine to forget: of an address that has more than half of them, else a newcomer where most of those are."""
+    """Return the machine to forget: of an address that has more than half of them, else a new one from the address with most."""
     found = list(machines)
     newcomers = [machine for machine in found if machine.known_for < _NEWCOMER_SECONDS]
     origin, count = _most_common(found)

@@ -1,4 +1,4 @@
-"""Data of the update server: releases, groups, machines; and their form as JSON. Pure."""
+"""Data of the update server: releases, groups, machines, and their JSON form. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MachineState(str, Enum):
 class Release:
     """A version with its files; the first package is the OS. `allow_downgrade`: offered to newer machines too.
 
-    `for_lab`: offered to lab machines alone, so that one server has Flatcar's releases beside the lab image's.
+    `for_lab`: offered to lab machines only, so that one server can have both Flatcar's releases and the lab image's.
     """
 
     version: str
@@ -46,18 +46,18 @@ class Release:
 
     @property
     def target(self) -> str:
-        """Which machines it is made for: those of a board, or the lab machines of it."""
+        """The machines that it is made for: those of a board, or that board's lab machines."""
         return target_of(self.board, for_lab=self.for_lab)
 
 
 def target_of(board: str, *, for_lab: bool) -> str:
-    """The key of what is made for a board, or for the lab machines of it."""
+    """Return the key for releases of a board, or of that board's lab machines."""
     return f"{board} lab" if for_lab else board
 
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Machines with `GROUP=name` in update.conf follow `channel`; `version` pins them, `paused` keeps all updates back."""
+    """A group: machines with `GROUP=name` in update.conf follow `channel`; `version` pins them, `paused` stops all updates."""
 
     name: str
     channel: str
@@ -67,7 +67,7 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class SeenEvent:
-    """An event that a machine reported; `at` in Unix seconds, `version` is what it was running."""
+    """An event reported by a machine; `at` in Unix seconds, `version` is the one it was running."""
 
     at: float
     version: str
@@ -78,8 +78,8 @@ class SeenEvent:
 class MachineSeen:
     """Record of a machine; times in Unix seconds. `offered` is the version of the last offer, "" for none.
 
-    `group` is what its update.conf names, `channel` the one that this group follows (mostly of the same name).
-    `origin` is the address that its first request came from.
+    `group` is the name in its update.conf, `channel` the one that this group follows (mostly of the same name).
+    `origin` is the address of its first request.
     """
 
     machine_id: str
@@ -104,13 +104,13 @@ class MachineSeen:
 
     @property
     def name(self) -> str:
-        """Name for a screen: its alias, else the start of its machine-id."""
+        """Display name: its alias, else the start of its machine-id."""
         return self.alias or self.machine_id[:8]
 
 
 @dataclass(kw_only=True)
 class Book:
-    """All that is known. `offers`: target -> channel -> release; `known`: target -> version -> release."""
+    """All state of the server. `offers`: target -> channel -> release; `known`: target -> version -> release."""
 
     offers: dict[str, dict[str, Release]] = field(default_factory=dict)
     known: dict[str, dict[str, Release]] = field(default_factory=dict)
@@ -119,21 +119,22 @@ class Book:
 
 
 def version_key(version: str) -> tuple[int, int, int]:
-    """Sort key of a version: its three numbers. Other text sorts below all versions."""
+    """Return the sort key of a version: its three numbers. Other text sorts below all versions."""
     match = re.match(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})(?![0-9])", version)
     return (int(match[1]), int(match[2]), int(match[3])) if match else (-1, 0, 0)
 
 
 def book_as_json(book: Book) -> dict[str, Any]:
-    """The book as plain values."""
-    # asdict copies deeply and slowly: of machines and their events there may be thousands.
+    """Return the book as plain values."""
+    # asdict makes slow deep copies, and there may be thousands of machines and events.
     rest = asdict(replace(book, machines={}))
     return {"format": 1, **rest, "machines": {name: _plain(machine) for name, machine in book.machines.items()}}
 
 
 def parse_book(data: Any) -> Book:
-    """The book that `book_as_json` wrote, also by an older or newer flatkit: what is missing has its default, and fields that
-    this one does not know are left aside. Raises ValueError for anything else.
+    """Return the book that `book_as_json` wrote, also an older or newer flatkit's.
+
+    Missing fields get their defaults, and unknown fields are ignored. Raises ValueError for anything else.
     """
     fields = Fields(data)
     fields.number("format", least=1, most=1)
@@ -146,7 +147,7 @@ def parse_book(data: Any) -> Book:
 
 
 def _named(found: dict[str, _T], attribute: str) -> dict[str, _T]:
-    """Refuse a table whose keys are not the names of what it contains: programs look for one by the other."""
+    """Refuse a table whose keys differ from the names of its values: programs look for one by the other."""
     for key, value in found.items():
         if getattr(value, attribute) != key:
             raise ValueError(f'"{printable(key, limit=60)}" has another {attribute}')
@@ -163,7 +164,7 @@ def _releases(fields: Fields) -> dict[str, Release]:
 
 
 def _offers(fields: Fields) -> dict[str, Release]:
-    """Return the releases that have files: nothing else can be offered."""
+    """Return the releases that have files: only those can be offered."""
     return {channel: release for channel, release in _releases(fields).items() if release.packages}
 
 
@@ -207,7 +208,7 @@ def _machine(fields: Fields) -> MachineSeen:
         first_seen=fields.real("first_seen"),
         last_seen=fields.real("last_seen"),
         checks=fields.number("checks", default=0),
-        # A newer flatkit may know more states: the machine's next request says its own again.
+        # A newer flatkit may know more states; the machine's next request reports its state again.
         state=MachineState(state) if state in set(MachineState) else MachineState.CURRENT,
         events=fields.objects("events", _event, default=[]),
     )

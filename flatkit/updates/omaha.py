@@ -1,7 +1,7 @@
-"""Omaha 3.0 as Flatcar's update_engine speaks it: a request as a value, and the answer to it as XML. Pure.
+"""Omaha 3.0 as Flatcar's update_engine speaks it: a request as a value, and its answer as XML. Pure.
 
-Sources: update_engine's omaha_request_action.{cc,h} (what the client sends, and the paths that it reads in the answer),
-Nebraska's backend/pkg/omaha (group names), ue-rs (further packages). Who is offered what is decided in channels.py.
+Sources: update_engine's omaha_request_action.{cc,h} (the client's requests, and the paths that it reads in the answer),
+Nebraska's backend/pkg/omaha (group names), ue-rs (further packages). channels.py decides about the offers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DEPTH_MAX = 8
 _TEXT_MAX = 64
 _APPID_MAX = 128
 
-# What each attribute of <app> or <event> may look like; a name that is not here may be any printable text.
+# Allowed forms of the attributes of <app> and <event>; any other attribute may be any printable text.
 _FORMS = {
     "version": re.compile(r"[0-9A-Za-z.+_~-]*"),
     "alephversion": re.compile(r"[0-9A-Za-z.+_~-]*"),
@@ -68,7 +68,7 @@ ERROR_CODES = {
 
 
 class Refusal(str, Enum):
-    """Why a machine gets no answer to its question, in Nebraska's words; its update check then says `error-internal`."""
+    """The reason why a machine's question is refused, in Nebraska's words; its update check then says `error-internal`."""
 
     UNKNOWN = "error-failedToRetrieveUpdatePackageInfo"  # no such application, or no such group
     PAUSED = "error-updatesDisabled"
@@ -79,7 +79,7 @@ class Refusal(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateEvent:
-    """Event that a machine reports; the numbers are Omaha's."""
+    """An event reported by a machine; the numbers are Omaha's."""
 
     type: int
     result: int
@@ -88,7 +88,7 @@ class UpdateEvent:
 
     @property
     def is_rollback(self) -> bool:
-        """True when a new version was tried and the machine came back to the old one."""
+        """True when the machine tried a new version and came back to the old one."""
         return (self.type, self.result, self.error_code) == (3, 0, 44)
 
     def __str__(self) -> str:
@@ -100,7 +100,7 @@ class UpdateEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class AppRequest:
-    """Request of one application on a machine; a Flatcar machine has one, the OS. `is_lab`: a lab machine's client."""
+    """The request of one application on a machine; a Flatcar machine has one, the OS. `is_lab`: a lab machine's client."""
 
     appid: str
     version: str
@@ -123,13 +123,13 @@ class AppRequest:
 
     @property
     def group(self) -> str:
-        """The group that the track names, by its name (mostly a channel's) or by its identifier."""
+        """The group of the track, given by its name (mostly a channel's) or by its identifier."""
         track = self.track.strip().strip("{}").lower()
         return _GROUPS.get(track, track)
 
     @property
     def known_board(self) -> str:
-        """The board whose releases fit the machine; as with Nebraska, amd64 unless it says otherwise."""
+        """The board whose releases fit the machine; as in Nebraska, the default is amd64."""
         return self.board if self.board in BOARDS else BOARDS[0]
 
 
@@ -161,9 +161,10 @@ class Offer:
 
 
 def parse_request(data: bytes) -> Request:
-    """Read a request.
+    """Parse a request.
 
-    Raises InputError for what is not an Omaha 3 request, is larger or deeper than a machine's, or has a DTD (entity bombs).
+    Raises InputError when it is not an Omaha 3 request, is larger or deeper than a machine's, or has a DTD (entity
+    bombs).
     """
     root = _parse_xml(data)
     protocol = root.get("protocol", "")
@@ -225,7 +226,7 @@ def _parse_xml(data: bytes) -> ET.Element:
 
 
 def _text(element: ET.Element, name: str, *, most: int = _TEXT_MAX) -> str:
-    """Return an attribute, "" when it is missing. Raises InputError when it is too long or has another form."""
+    """Return an attribute, "" when it is missing. Raises InputError when it is too long or has an invalid form."""
     text = element.get(name, "")
     form = _FORMS.get(name)
     if len(text) <= most and (form.fullmatch(text) if form else text == printable(text) or name == "appid"):
@@ -273,7 +274,7 @@ def _event(element: ET.Element) -> UpdateEvent:
 
 
 def build_response(request: Request, answers: Mapping[str, Offer | Refusal | None]) -> bytes:
-    """The answer: `answers` has an entry for each known application (by its id as asked), None where there is no update."""
+    """Return the answer: `answers` has an entry for each known application (by its id as requested), None for no update."""
     import xml.etree.ElementTree as ET
 
     root = ET.Element("response", {"protocol": "3.0", "server": "flatkit"})
@@ -318,7 +319,7 @@ def _add_update_check(app: ET.Element, offer: Offer | Refusal | None) -> None:
             "required": "false" if index else "true",
         }
         ET.SubElement(packages, "package", values)
-    # Without DisablePayloadBackoff a client waits longer after each failure: nobody does that in a lesson.
+    # Without DisablePayloadBackoff a client waits longer after each failure, too long for a lesson.
     action = {"event": "postinstall", "sha256": _base64(offer.packages[0].sha256), "DisablePayloadBackoff": "true"}
     ET.SubElement(ET.SubElement(manifest, "actions"), "action", action)
 

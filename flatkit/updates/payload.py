@@ -1,6 +1,6 @@
 """The lab payload: a whole release of the lab image in one signed file, laid out for a client made of plain tools.
 
-It plays the part of Flatcar's `flatcar_production_update.gz` (whose format, CrAU, a shell script cannot read). It is never
+It replaces Flatcar's `flatcar_production_update.gz` (whose format, CrAU, a shell script cannot read). It is never
 offered to a real Flatcar machine. Layout, version 1; all numbers are decimal ASCII without leading zeros:
 
     0            header: 512 bytes. One line, then spaces; the last byte is a newline.
@@ -13,13 +13,13 @@ offered to a real Flatcar machine. Layout, version 1; all numbers are decimal AS
                  USR_HASH_OFFSET=...    where the dm-verity hash tree begins in the USR partition, in bytes
                  USR_ROOT_HASH=64 hex digits
                  KERNEL_OFFSET= KERNEL_SIZE= KERNEL_SHA256=     of vmlinuz-a|b, stored as it is written to EFI-SYSTEM
-                 INITRD_OFFSET= INITRD_SIZE= INITRD_SHA256=     of initrd-a|b, likewise
-                 Values hold no blank, quote, "$" or other character that a shell takes for its own.
+                 INITRD_OFFSET= INITRD_SIZE= INITRD_SHA256=     of initrd-a|b, the same way
+                 Values contain no blank, quote, "$" or other character that is special to a shell.
     4096         parts usr, kernel, initrd, each at a multiple of 4096, uncompressed, zeros between them
     SIGNED_SIZE  (a multiple of 4096) signature, the last SIGNATURE_SIZE (256) bytes of the file: RSA 2048, PKCS#1 v1.5,
                  SHA-256, over all SIGNED_SIZE bytes before it
 
-So the file has SIGNED_SIZE + SIGNATURE_SIZE bytes. A client checks the signature first, and only then believes a value:
+So the file has SIGNED_SIZE + SIGNATURE_SIZE bytes. A client checks the signature before it uses any value:
 
     read -r magic format manifest_at manifest_size signed_size signature_size < payload
     tail -c "$signature_size" payload > signature
@@ -58,7 +58,7 @@ _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}")
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One part of a payload: where it lies and what it must hash to."""
+    """One part of a payload: its offset, size and expected hash."""
 
     name: str
     offset: int
@@ -68,7 +68,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a payload says about itself: trust it only after `verify`."""
+    """A payload's description of itself: trust it only after `verify`."""
 
     version: str
     parts: tuple[Part, ...]
@@ -79,12 +79,12 @@ class Manifest:
 
     @property
     def size(self) -> int:
-        """The bytes of the whole file."""
+        """Size of the whole file in bytes."""
         return self.signed_size + self.signature_size
 
     @property
     def text(self) -> str:
-        """The manifest as it stands in the file."""
+        """The manifest's text in the file."""
         lines = [f"VERSION={self.version}"]
         for part in self.parts:
             name = part.name.upper()
@@ -95,7 +95,7 @@ class Manifest:
 
     @property
     def head(self) -> bytes:
-        """Header and manifest: the file's first bytes."""
+        """Return header and manifest: the file's first bytes."""
         text = self.text.encode("ascii")
         line = f"{MAGIC} {FORMAT} {_HEADER_SIZE} {len(text)} {self.signed_size} {self.signature_size}\n"
         return line.ljust(_HEADER_SIZE - 1).encode("ascii") + b"\n" + text
@@ -114,8 +114,8 @@ def make_payload(
 ) -> Manifest:
     """Write the payload of a release, signed with the private key in `key`; the same input gives the same bytes.
 
-    `target` is there whole or not at all. Raises ImageError: a value that the format cannot hold, a source or a key that
-    cannot be read, no space.
+    `target` is written whole or not at all. Raises ImageError: a value that the format cannot express, an unreadable
+    source or key, no space.
     """
     _check_values(version=version, hash_offset=hash_offset, root_hash=root_hash)
     sources = dict(zip(PARTS, (usr, kernel, initrd), strict=True))
@@ -150,7 +150,7 @@ def make_payload(
 
 
 def read_manifest(path: Path) -> Manifest:
-    """What the payload says about itself, its signature not looked at. Raises ImageError for what is no whole payload."""
+    """Return the payload's manifest without checking its signature. Raises ImageError for an incomplete or other file."""
     try:
         with open_regular(path) as file:
             return _read_manifest(path, file)
@@ -159,9 +159,9 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def verify(path: Path, public_key: Path) -> None:
-    """Hold a payload against the public key and its own manifest.
+    """Verify a payload with the public key and its own manifest.
 
-    Raises ImageError saying what is wrong: no payload, truncated, signature, a part's hash.
+    Raises ImageError with the reason: not a payload, truncated, signature, a part's hash.
     """
     public = keys.read_public_key(public_key)
     try:
@@ -203,7 +203,7 @@ def _check_values(*, version: str, hash_offset: int, root_hash: str) -> None:
 
 
 def _chunks(file: BinaryIO, size: int) -> Iterator[bytes]:
-    """The next `size` bytes, piece by piece; fewer where the file ends."""
+    """Yield the next `size` bytes, piece by piece; fewer where the file ends."""
     while size > 0:
         piece = file.read(min(_CHUNK, size))
         if not piece:
@@ -221,7 +221,7 @@ def _digest(file: BinaryIO, *, offset: int, size: int) -> bytes:
 
 
 def _copy_part(file: BinaryIO, *, name: str, offset: int, source: Path) -> Part:
-    """Copy a source to its place and hash what was copied; stretches of zeros stay holes."""
+    """Copy a source to its place and hash the copied bytes; stretches of zeros stay holes."""
     total, size = hashlib.sha256(), 0
     with source.open("rb") as reader:
         while piece := reader.read(_CHUNK):
@@ -271,7 +271,7 @@ def _read_manifest(path: Path, file: BinaryIO) -> Manifest:
 
 
 def parse_manifest(text: str, *, signed_size: int, signature_size: int = keys.SIGNATURE_SIZE) -> Manifest:
-    """The manifest's text as a value. Raises ValueError saying which key is missing or wrong."""
+    """Return the manifest of a text. Raises ValueError that names the missing or invalid key."""
     values = dict(line.partition("=")[::2] for line in lines_of(text))
 
     def value(key: str, pattern: re.Pattern[str]) -> str:

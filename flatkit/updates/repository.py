@@ -1,4 +1,4 @@
-"""What the update server has to say, without a socket: the published files, the channels, the answers to Omaha.
+"""Contents of the update server, without a socket: the published files, the channels, the answers to Omaha.
 
 Paths are those of Flatcar's servers, so that its clients and the lab image's use the same ones:
 
@@ -32,7 +32,7 @@ BOARD = omaha.BOARDS[0]
 
 
 class Site:
-    """The published files and the channels; its methods may be called from any thread, while it is served."""
+    """The published files and the channels; its methods are thread-safe, also while it is served."""
 
     def __init__(self, *, channels: Channels | None = None) -> None:
         self.channels = channels or Channels()
@@ -40,12 +40,12 @@ class Site:
 
     @property
     def machines(self) -> tuple[MachineSeen, ...]:
-        """What the machines that asked have told."""
+        """The machines seen, with their reports."""
         return self.channels.machines
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Every path that is published."""
+        """Every published path."""
         return tuple(sorted({*self._contents, *self._sums(), *self._pointers()}))
 
     def publish(
@@ -59,11 +59,11 @@ class Site:
         allow_downgrade: bool = False,
         board: str = BOARD,
     ) -> Release:
-        """Let a channel offer a version: its payload (called `name`, else as the file is) and further files.
+        """Let a channel offer a version: its payload (called `name`, else by its file name) and further files.
 
-        Further files are the ones that Flatcar's servers keep beside a payload: `oem-qemu.gz`, and `flatcar-NAME.gz` for each
-        extension that machines opt in to. Files are hashed now. Raises InputError for one that cannot be read, UsageError for
-        a name or version that cannot stand in a URL, or a version that was published with other bytes.
+        Further files are the ones that Flatcar's servers keep beside a payload: `oem-qemu.gz`, and `flatcar-NAME.gz`
+        for each opt-in extension. Files are hashed now. Raises InputError for an unreadable file, UsageError for a name
+        or version that is not valid in a URL, or a version that was published with other bytes.
         """
         release = self.publish_release(
             version, payload=payload, extra=extra, name=name, allow_downgrade=allow_downgrade, board=board
@@ -81,7 +81,7 @@ class Site:
         allow_downgrade: bool = False,
         board: str = BOARD,
     ) -> Release:
-        """Publish the files of a version, which no channel offers yet. Raises as `publish` does."""
+        """Publish the files of a version that no channel offers yet. Raises as `publish` does."""
         if board not in omaha.BOARDS:
             raise UsageError(f'"{board}" is no board; expected {" or ".join(omaha.BOARDS)}')
         folder = f"/{board}/{_checked(version, 'version')}"
@@ -98,11 +98,11 @@ class Site:
         return omaha.Package(name=name, size=content.size, sha1=content.sha1, sha256=content.sha256)
 
     def promote(self, channel: str, *, to: str) -> Release:
-        """Let the channel `to` offer what `channel` offers."""
+        """Let the channel `to` offer the releases of `channel`."""
         return self.channels.promote(channel, to=to)
 
     def withdraw(self, channel: str) -> None:
-        """Let a channel offer nothing; downloads that run go on."""
+        """Let a channel offer nothing; running downloads continue."""
         self.channels.withdraw(channel)
 
     def publish_extension(self, path: Path, *, name: str = "") -> None:
@@ -140,7 +140,7 @@ class Site:
     def publish_known_release(
         self, version: str, names: Sequence[str], *, board: str = BOARD, for_lab: bool = False
     ) -> Release:
-        """Know a version whose files, payload first, were published already. Raises UsageError when one was not."""
+        """Register a version whose files, payload first, are published already. Raises UsageError when one is not."""
         folder = f"/{board}/{_checked(version, 'version')}"
         missing = [name for name in names if f"{folder}/{name}" not in self._contents]
         if missing or not names:
@@ -164,14 +164,14 @@ class Site:
         self._contents[url_path] = text_content(text, media_type=media_type)
 
     def find_content(self, path: str) -> Content | None:
-        """What is published under a path of a URL."""
+        """Return the content published under a URL's path."""
         made = self._contents.get(path) or self._pointers().get(path) or self._sums().get(path)
         if made is None and path == "/":
             return text_content("".join(f"{found}\n" for found in self.paths))
         return made
 
     def answer_together(self, asked: Sequence[Asked]) -> list[Answer]:
-        """Return the answer to each Omaha request, or the InputError for what is not one. The state is written once."""
+        """Return the answer to each Omaha request, or the InputError for an invalid one. The state is written once."""
         parsed = [_parsed(one.data) for one in asked]
         apps = [
             (app, one.origin)
@@ -187,7 +187,7 @@ class Site:
         ]
 
     def _sums(self) -> dict[str, Content]:
-        """SHA256SUMS for each folder of extensions, made of what is published now."""
+        """Return SHA256SUMS for each folder of extensions, computed from the current files."""
         lines: dict[str, list[str]] = {}
         for path, content in sorted(self._contents.copy().items()):
             folder, _, name = path.rpartition("/")
@@ -196,7 +196,7 @@ class Site:
         return {path: text_content("".join(found)) for path, found in lines.items()}
 
     def _pointers(self) -> dict[str, Content]:
-        """version.txt of each channel: under `current`, and under its number."""
+        """Return version.txt of each channel: under `current`, and under its number."""
         found = {}
         for board in omaha.BOARDS:
             lab = self.channels.releases_for(board, for_lab=True)

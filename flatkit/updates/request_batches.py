@@ -1,6 +1,6 @@
-"""Answers Omaha requests together: those that arrive while the state is being written share the next write.
+"""Answers Omaha requests in batches: those that arrive while the state is being written share the next write.
 
-So the state is written a few times a second at most, however many machines ask, and each answer follows its write.
+So the state is written a few times a second at most, however many machines ask. Each answer follows its write.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _TOGETHER = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """An Omaha request: its body, the name that the client has for this server, and the client's own address."""
+    """An Omaha request: its body, the client's name for this server, and the client's own address."""
 
     data: bytes
     host: str
@@ -35,13 +35,13 @@ class Desk:
         self._waiting: asyncio.Queue[tuple[Asked, asyncio.Future[bytes]]] = asyncio.Queue()
 
     async def answer(self, asked: Asked) -> bytes:
-        """Return the answer to a request. Raises what it was refused with."""
+        """Return the answer to a request. Raises the error of a refused one."""
         promise: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait((asked, promise))
         return await promise
 
     async def work(self) -> None:
-        """Answer what arrives, until cancelled. At most half of the time goes to it."""
+        """Answer requests until cancelled. This uses at most half of the time."""
         batch: list[tuple[Asked, asyncio.Future[bytes]]] = []
         try:
             while True:
@@ -61,7 +61,7 @@ class Desk:
         asked_all = [asked for asked, _ in batch]
         answers = await asyncio.get_running_loop().run_in_executor(None, self._answer_all, asked_all)
         for (_, promise), answer in zip(batch, answers, strict=True):
-            if promise.done():  # the client has gone
+            if promise.done():  # the client is gone
                 continue
             if isinstance(answer, Exception):
                 promise.set_exception(answer)

@@ -1,8 +1,8 @@
-"""The update server, and the only listening socket of flatkit: HTTP/1.1 over what repository.py publishes.
+"""The update server, and the only listening socket of flatkit: HTTP/1.1 for the contents of repository.py.
 
-An event loop in a thread of its own runs it, so a notebook can start and stop it. http_app.py answers the requests.
-In an answer the server calls itself as the client called it (Host), since a guest reaches this host by another address
-(10.0.2.2) than the host does.
+An event loop runs it in its own thread, so a notebook can start and stop it. http_app.py answers the requests. Answers
+contain the server's name from the request (Host), since a guest reaches this host by another address (10.0.2.2) than
+the host does.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _log = logging.getLogger("flatkit.updates")
 
 
 class UpdateServer(Site):
-    """`with UpdateServer() as server:` listens and answers in a thread of its own until the block ends.
+    """Listens and answers in its own thread until the block ends: `with UpdateServer() as server:`.
 
-    `listen` is the address, 127.0.0.1 by default. Port 0 takes a free one. `limits` bounds what clients may take.
+    `listen` is the address, 127.0.0.1 by default. Port 0 takes a free one. `limits` bounds the clients' use of it.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class UpdateServer(Site):
         self._running: _Running | None = None
 
     def start(self) -> None:
-        """Listen; nothing happens when it already does. Raises HostError when the address or port is not available."""
+        """Listen. A second call does nothing. Raises HostError when the address or port is not available."""
         if self._running:
             return
         try:
@@ -65,7 +65,7 @@ class UpdateServer(Site):
         self._running = _Running(self, listener, self._limits)
 
     def stop(self) -> None:
-        """Stop listening and end the open connections; nothing happens when it does not run."""
+        """Stop listening and close the open connections. Does nothing when it is not running."""
         running, self._running = self._running, None
         if running:
             running.stop()
@@ -81,7 +81,7 @@ class UpdateServer(Site):
 
     @property
     def port(self) -> int:
-        """The port that it listens on. Raises UsageError when it does not."""
+        """The port that it listens on. Raises UsageError when it is not running."""
         if not self._running:
             raise UsageError("the update server is not running", hint="use it in a `with` block, or call start()")
         return self._running.port
@@ -103,11 +103,11 @@ class UpdateServer(Site):
         return f"http://{GUEST_ADDRESS}:{self.port}"
 
     def before_answer(self, path: str) -> int:  # noqa: ARG002
-        """Called before each answer: a status to answer instead, or 0. Tests break the server here; nothing else does."""
+        """Return a status to answer instead, or 0. Called before each answer; only tests override it, to break the server."""
         return 0
 
     def alter_body(self, body: Body, *, path: str) -> Body:  # noqa: ARG002
-        """Return what to send in place of a stretch of an open file. Tests break the server here, too."""
+        """Return what to send in place of a range of an open file. Only tests override it, to break the server."""
         return body
 
 
@@ -172,7 +172,7 @@ def _bound(listen: str, port: int) -> socket.socket:
 
 
 def _note(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what went wrong in one line. A client that goes away is normal."""
+    """Log an error in one line. A client that disconnects is normal."""
     error = context.get("exception")
     level = logging.DEBUG if isinstance(error, OSError) else logging.ERROR
     _log.log(level, "the update server: %s: %r", context.get("message"), error)

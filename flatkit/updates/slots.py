@@ -1,4 +1,4 @@
-"""The two slots USR-A and USR-B as the GPT tells of them: what the bits say, and which slot a boot chooses. Pure.
+"""The slots USR-A and USR-B in the GPT: the meaning of their bits, and the slot that a boot chooses. Pure.
 
 Sources: Flatcar's GRUB (grub-2.12-add-gpt-partition-scheme.patch, `gptprio.next`), its cgpt (seismograph) and
 update_engine's flatcar-postinst and flatcar-setgoodroot. One parser reads Flatcar's `cgpt show` and the lab image's.
@@ -15,15 +15,15 @@ from flatkit.untrusted import is_number, lines_of, printable
 
 USR_TYPE = "5dfbf5f4-2848-4bac-aa5e-0d9a20b745a6"
 USR_GUIDS = {"USR-A": "7130c94a-213a-4e5a-8e26-6cce9662f132", "USR-B": "e03dd35c-7c2d-4a47-b3fe-27f15780a57c"}
-# How people choose the other slot: word for word as Flatcar's documents have it (manual rollbacks).
+# The command that chooses the other slot: word for word from Flatcar's documentation (manual rollbacks).
 PRIORITIZE_OTHER = 'sudo cgpt prioritize "$(sudo cgpt find -t flatcar-usr | grep --invert-match "$(rootdev -s /usr)")"'
-# The table of a GPT has 128 entries of a few lines each.
+# A GPT has 128 entries of a few lines each.
 _TEXT_MAX = 256 * 1024
 _DETAILS_MAX = 4096
 SLOT_MAX = 15  # of priority and of tries: four bits each
 
 _PRIORITY, _TRIES, _SUCCESSFUL = 48, 52, 56
-# Older machines print the name of Flatcar's ancestor; `cgpt show -n` prints the type's GUID.
+# Older machines print the name of Flatcar's predecessor; `cgpt show -n` prints the type's GUID.
 _USR_TYPES = ("alias for flatcar-rootfs", "alias for coreos-rootfs", "flatcar-rootfs", "coreos-rootfs", USR_TYPE)
 _SFDISK_NAMES = {"RequiredPartition": 0, "NoBlockIOProtocol": 1, "LegacyBIOSBootable": 2}
 
@@ -43,12 +43,12 @@ class Slot:
 
     @property
     def bootable(self) -> bool:
-        """Whether the boot loader may choose it."""
+        """True when the boot loader may choose it."""
         return self.priority > 0 and (self.tries > 0 or self.successful)
 
     @property
     def bits(self) -> tuple[int, int, int]:
-        """Priority, tries, successful: the triple that people compare."""
+        """Priority, tries, successful: the triple to compare."""
         return self.priority, self.tries, int(self.successful)
 
     def __str__(self) -> str:
@@ -58,9 +58,9 @@ class Slot:
 
 
 def attribute_word(*, priority: int, tries: int, successful: bool, other: int = 0) -> int:
-    """The 64-bit attribute word of a GPT entry; `other` is the word that its remaining bits are taken from.
+    """Return the 64-bit attribute word of a GPT entry; its remaining bits come from `other`.
 
-    Raises ValueError for a number that has no place in four bits.
+    Raises ValueError for a number that does not fit in its bits.
     """
     for name, value in (("priority", priority), ("tries", tries)):
         if not 0 <= value <= SLOT_MAX:
@@ -70,7 +70,7 @@ def attribute_word(*, priority: int, tries: int, successful: bool, other: int = 
 
 
 def slot_of_word(label: str, *, word: int, number: int = 0) -> Slot:
-    """The slot that an attribute word describes; bits that mean nothing here are ignored."""
+    """Return the slot that an attribute word describes; other bits are ignored."""
     return Slot(
         label=label,
         number=number,
@@ -81,14 +81,14 @@ def slot_of_word(label: str, *, word: int, number: int = 0) -> Slot:
 
 
 def sfdisk_attributes(word: int) -> str:
-    """The word as sfdisk writes it: `GUID:48,56`, names for the three bits that have one."""
+    """Return the word in sfdisk's form: `GUID:48,56`, with names for the three bits that have one."""
     names = [name for name, bit in _SFDISK_NAMES.items() if word >> bit & 1]
     numbers = [str(bit) for bit in range(48, 64) if word >> bit & 1]
     return " ".join([*names, *(["GUID:" + ",".join(numbers)] if numbers else [])])
 
 
 def parse_sfdisk_attributes(text: str) -> int:
-    """The word that sfdisk's text stands for, with or without quotes. Raises ValueError for a name that it does not know."""
+    """Return the word for sfdisk's text, with or without quotes. Raises ValueError for an unknown name."""
     word = 0
     for token in re.split(r"[\s,]+", text.strip().strip('"')):
         bit = token.removeprefix("GUID:")
@@ -102,7 +102,7 @@ def parse_sfdisk_attributes(text: str) -> int:
 
 
 def next_slot(slots: Iterable[Slot]) -> Slot | None:
-    """Flatcar's choice: the highest priority among the bootable; the first of equals, so partition order matters."""
+    """Return Flatcar's choice: the highest priority among the bootable; the first of equals, so partition order matters."""
     chosen: Slot | None = None
     for slot in slots:
         if slot.bootable and (chosen is None or slot.priority > chosen.priority):
@@ -111,7 +111,7 @@ def next_slot(slots: Iterable[Slot]) -> Slot | None:
 
 
 def booted(slots: Iterable[Slot]) -> tuple[Slot, ...]:
-    """The slots after the boot loader's turn: its choice runs, and has one try less if it had any left.
+    """Return the slots after the boot loader ran: its choice is running, with one try less if it had any left.
 
     With no bootable slot nothing changes and nothing runs.
     """
@@ -124,14 +124,14 @@ def booted(slots: Iterable[Slot]) -> tuple[Slot, ...]:
 
 
 def marked_next(slots: Iterable[Slot]) -> tuple[Slot, ...]:
-    """The same slots, each saying whether the next boot will choose it."""
+    """Return the same slots, each marked whether the next boot will choose it."""
     before = tuple(slots)
     chosen = next_slot(before)
     return tuple(replace(slot, next=slot is chosen) for slot in before)
 
 
 def prioritized(slots: Iterable[Slot], *, label: str) -> tuple[Slot, ...]:
-    """What `cgpt prioritize` does: this slot ranks highest, the others keep their order below; 0 stays 0 for them."""
+    """Return the effect of `cgpt prioritize`: this slot ranks highest, the others keep their order below, and 0 stays 0."""
     before = tuple(slots)
     ranks = sorted({slot.priority for slot in before if slot.label != label and slot.priority > 0})
     rank = {priority: index for index, priority in enumerate(ranks, start=1)} | {0: 0}
@@ -141,20 +141,20 @@ def prioritized(slots: Iterable[Slot], *, label: str) -> tuple[Slot, ...]:
 
 
 def staged(slots: Iterable[Slot], *, label: str) -> tuple[Slot, ...]:
-    """After an update was written to a slot (flatcar-postinst): one try, not successful, highest priority."""
+    """Return the slots after an update was written to one (flatcar-postinst): one try, not successful, highest priority."""
     return prioritized((replace(s, tries=1, successful=False) if s.label == label else s for s in slots), label=label)
 
 
 def marked_good(slots: Iterable[Slot], *, label: str) -> tuple[Slot, ...]:
-    """After a healthy boot (flatcar-setgoodroot): successful, no tries needed, highest priority."""
+    """Return the slots after a healthy boot (flatcar-setgoodroot): successful, no tries needed, highest priority."""
     return prioritized((replace(s, tries=0, successful=True) if s.label == label else s for s in slots), label=label)
 
 
 def parse_cgpt_show(text: str, *, running: str = "") -> tuple[Slot, ...]:
-    """The USR slots in the output of `cgpt show`, in the order of the disk.
+    """Return the USR slots in the output of `cgpt show`, in the order of the disk.
 
-    `running` is what `rootdev -s /usr` says ("/dev/vda3") or a label. Which is next is told only of a whole table: of one
-    partition alone it cannot be known. Raises MachineError when there is no USR partition in the text.
+    `running` is the output of `rootdev -s /usr` ("/dev/vda3") or a label. The next slot is marked only for a whole
+    table: one partition alone does not tell it. Raises MachineError when there is no USR partition in the text.
     """
     found: list[Slot] = []
     head = re.compile(r'^ *[0-9]+ +[0-9]+ +([0-9]{1,3}) +Label: "(.*)" *\Z')
@@ -184,7 +184,7 @@ def parse_cgpt_show(text: str, *, running: str = "") -> tuple[Slot, ...]:
 
 
 def _blocks(text: str, head: re.Pattern[str]) -> list[list[str]]:
-    """The lines of each partition, its first line first; the lines of headers and tables belong to none."""
+    """Return the lines of each partition, its first line first; header and table lines are left out."""
     blocks: list[list[str]] = []
     for line in lines_of(text):
         if head.match(line):
@@ -195,7 +195,7 @@ def _blocks(text: str, head: re.Pattern[str]) -> list[list[str]]:
 
 
 def _names(device: str, *, label: str, number: int) -> bool:
-    """Whether a device path (or a label) is this partition; `/dev/nvme0n1p3` ends in its number as `/dev/vda3` does."""
+    """Return whether a device path (or a label) is this partition; `/dev/nvme0n1p3` ends in its number as `/dev/vda3` does."""
     if device.rsplit("/", 1)[-1] == label:
         return True
     ending = re.search(r"[a-z]([0-9]{1,3})\Z", device)

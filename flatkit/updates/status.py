@@ -1,4 +1,4 @@
-"""What an update client says (`update_engine_client -status`) and what it was told (`update.conf`), as values. Pure.
+"""An update client's status (`update_engine_client -status`) and settings (`update.conf`) as values. Pure.
 
 Sources: update_engine's update_engine_client.cc and update_status strings; locksmith reads the same update.conf.
 """
@@ -17,14 +17,14 @@ PUBLIC_SERVER = "https://public.update.flatcar-linux.net/v1/update/"
 _KEYS = ("LAST_CHECKED_TIME", "PROGRESS", "CURRENT_OP", "NEW_VERSION", "NEW_SIZE")
 
 
-# A client that watches prints a status a second: the last ones count.
+# A client that watches prints a status a second: only the last ones matter.
 _TEXT_MAX = 1024 * 1024
 _DETAILS_MAX = 4096
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Operation(str, Enum):
-    """What the client is doing."""
+    """The client's current operation."""
 
     IDLE = "UPDATE_STATUS_IDLE"
     CHECKING = "UPDATE_STATUS_CHECKING_FOR_UPDATE"
@@ -40,7 +40,7 @@ class Operation(str, Enum):
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more happens by itself."""
+        """True when nothing more happens automatically."""
         return self in {Operation.IDLE, Operation.NEED_REBOOT}
 
 
@@ -82,10 +82,10 @@ class UpdateStatus:
 
 
 def parse_statuses(text: str) -> tuple[UpdateStatus, ...]:
-    """Every whole status in the output, in order: `-update` and `-watch_for_updates` print one after another.
+    """Return every whole status in the output, in order: `-update` and `-watch_for_updates` print one after another.
 
-    Other lines are left aside, such as the log lines that the client writes to standard error. Raises MachineError for
-    an operation or number that no client says.
+    Other lines are ignored, such as the log lines that the client writes to standard error. Raises MachineError for an
+    unknown operation or an invalid number.
     """
     found: list[UpdateStatus] = []
     values: dict[str, str] = {}
@@ -103,7 +103,7 @@ def parse_statuses(text: str) -> tuple[UpdateStatus, ...]:
 
 
 def parse_status(text: str) -> UpdateStatus:
-    """The last status in the output. Raises MachineError when there is none."""
+    """Return the last status in the output. Raises MachineError when there is none."""
     found = parse_statuses(text)
     if not found:
         raise MachineError(
@@ -134,36 +134,36 @@ def _status(values: dict[str, str], text: str) -> UpdateStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateConf:
-    """The settings of update.conf that are in force; `values` holds all of them."""
+    """The effective settings of update.conf; `values` contains all of them."""
 
     values: dict[str, str] = field(default_factory=dict)
 
     @property
     def group(self) -> str:
-        """The channel that is asked for."""
+        """The requested channel."""
         return self.values.get("GROUP", "")
 
     @property
     def server(self) -> str:
-        """Where the client asks; "disabled" switches updates off."""
+        """The address for the client's requests; "disabled" switches updates off."""
         return self.values.get("SERVER", "")
 
     @property
     def reboot_strategy(self) -> str:
-        """What locksmith does after an update: `reboot` unless said otherwise, `etcd-lock` or `off`."""
+        """The action of locksmith after an update: `reboot` by default, `etcd-lock` or `off`."""
         return self.values.get("REBOOT_STRATEGY") or "reboot"
 
     @property
     def is_disabled(self) -> bool:
-        """Whether the client asks nobody."""
+        """True when the client asks no server."""
         return self.server == "disabled"
 
 
 def parse_update_conf(text: str, *, defaults: str = "") -> UpdateConf:
-    """The settings of `/etc/flatcar/update.conf`, with those of `/usr/share/flatcar/update.conf` below them.
+    """Return the settings of `/etc/flatcar/update.conf`; missing ones come from `/usr/share/flatcar/update.conf`.
 
-    Lines without "=" and comments are left aside, as the client does; quotes around a value are dropped, as locksmith
-    (systemd's EnvironmentFile) does.
+    Lines without "=" and comments are ignored, as in the client. Quotes around a value are dropped, as in locksmith
+    (systemd's EnvironmentFile).
     """
     return UpdateConf(values={**_assignments(defaults), **_assignments(text)})
 

@@ -1,7 +1,7 @@
-"""Keeps what the update server knows in one small file, which a notebook beside the server reads and changes as well.
+"""Stores the update server's state in one small file, which a notebook beside the server also reads and changes.
 
-A lock makes changes take turns, and a change replaces the file whole: a reader sees the state before or after it. A file that is
-not understood is reported and never overwritten.
+A lock serializes changes, and a change replaces the file whole: a reader sees the state before or after it. An invalid
+file is reported and never overwritten.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STATE_MAX = 64 * 1024 * 1024
 
 
 class Store:
-    """The file at `path`; its folder is made when something is first written."""
+    """The file at `path`; its folder is created by the first write."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -29,7 +29,7 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the lock that all changes take. Raises HostError when the folder cannot be used."""
+        """Hold the lock that all changes use. Raises HostError when the folder is unusable."""
         from filelock import FileLock
 
         try:
@@ -44,9 +44,9 @@ class Store:
             lock.release()
 
     def read(self) -> Book | None:
-        """Return the book in the file; None when it is not newer than what was read or written last, or there is no file.
+        """Return the book in the file; None when it is unchanged since the last read or write, or absent.
 
-        Raises HostError for a file that cannot be read or is not understood.
+        Raises HostError for an unreadable or invalid file.
         """
         try:
             found = self._mark()
@@ -69,11 +69,11 @@ class Store:
         return book
 
     def write(self, book: Book) -> None:
-        """Replace the file; only while the lock is held. Raises HostError."""
+        """Replace the file. Call it only while the lock is held. Raises HostError."""
         data = json.dumps(book_as_json(book)).encode()
         if len(data) > STATE_MAX:
             raise self._fault(OSError(0, f"it would have {len(data)} bytes; expected at most {STATE_MAX}"))
-        remove_partials(self._path)  # of a process that was killed: nobody else writes now
+        remove_partials(self._path)  # of a killed process: no other process writes now
         try:
             write_atomic(self._path, data, mode=0o600)
             self._seen = self._mark()
