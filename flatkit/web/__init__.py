@@ -1,9 +1,10 @@
-"""The only HTTP client: one request, one answer as a value, or as a stream of bytes.
+"""The only HTTP client: a request, and its answer as a value or as a stream of bytes.
 
-The standard library is enough here; a user's proxy is used as usual, but never on the way to this host itself.
+The standard library is enough here. A user's proxy is used as usual, but never for this host itself.
 
-Every wait has an end. The head of an answer (name, connection, TLS, redirects, headers) may take a few times `timeout`, the next
-bytes of a body `timeout`, and what `get` fetches `within` seconds as a whole. A cancel event and Ctrl-C end any of them at once.
+Every wait has a limit. The head of an answer (name, connection, TLS, redirects, headers) may take a few times
+`timeout`, the next bytes of a body `timeout`, and a whole `get` takes `within` seconds. A cancel event and Ctrl-C end
+any of them at once.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ __all__ = [
 ]  # fmt: skip
 
 _CHUNK = 1024 * 1024
-# Pages use others rarely, and decoding some of Python's takes hours for a megabyte.
+# Other encodings are rare in pages, and decoding some of Python's takes hours for a megabyte.
 _CHARSETS = {"ascii", "us-ascii", "iso-8859-1", "iso-8859-15", "latin-1", "latin1", "windows-1252", "utf-8", "utf-16"}
 _REDIRECTS = 10
-# A head may take so many times `timeout`: a host has several addresses, and redirects lead from one to the next.
+# Limit for a head, in multiples of `timeout`: a host has several addresses, and redirects lead from one to the next.
 _HEAD_WAITS = 3
 
 
@@ -40,7 +41,7 @@ _HEAD_WAITS = 3
 class Response:
     """A server's answer; `headers` have lower-case names. A status such as 404 is an answer too.
 
-    `final_url` is where redirects led to; `data` is what came, `text` the same as text.
+    `final_url` is the address after redirects; `data` is the body, `text` the same as text.
     """
 
     url: str
@@ -64,7 +65,7 @@ def get(
     within: float | None = None,
     cancel: threading.Event | None = None,
 ) -> Response:
-    """Fetch a page; at most `limit` bytes of it are read, and all of it takes at most `within` seconds (default: 3 x `timeout`).
+    """Fetch a page: at most `limit` bytes, in at most `within` seconds (default: 3 x `timeout`).
 
     Raises UsageError for anything but an http(s) URL, FetchError when no whole answer came in time, Cancelled.
     """
@@ -100,13 +101,13 @@ class Stream:
 
     @property
     def etag(self) -> str:
-        """The entity tag of these bytes, "" when the server gives no name or only a weak one (RFC 9110, 8.8.3)."""
+        """The entity tag of these bytes, "" when the server sends none or only a weak one (RFC 9110, 8.8.3)."""
         etag = self.headers.get("etag", "")
         return "" if etag.startswith("W/") else etag
 
     @property
     def start(self) -> int:
-        """Which byte of the whole the body begins with; -1 when the answer does not say it properly."""
+        """The first byte of the body within the whole; -1 when the answer does not give it correctly."""
         if self.status != 206:
             return 0
         match = self._range()
@@ -114,7 +115,7 @@ class Stream:
 
     @property
     def total(self) -> int | None:
-        """The size of the whole in bytes, None when it is not told."""
+        """The size of the whole in bytes, None when the server does not send it."""
         if self.status == 206:
             match = self._range()
             return int(match[2]) if match else None
@@ -125,7 +126,7 @@ class Stream:
         return re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})", self.headers.get("content-range", ""))
 
     def read(self, size: int = _CHUNK, *, end: float | None = None) -> bytes:
-        """Return at most `size` bytes, as soon as some are there; none at the end. Raises FetchError, Cancelled.
+        """Return at most `size` bytes as soon as some are there; none at the end. Raises FetchError, Cancelled.
 
         The next bytes may take `timeout` seconds, and no longer than until `end` (time.monotonic).
         """
@@ -139,10 +140,10 @@ class Stream:
 def open_stream(
     url: str, *, start: int = 0, etag: str = "", timeout: float = 20.0, cancel: threading.Event | None = None
 ) -> Stream:
-    """Ask for a file, or for what of it comes after byte `start` if it is still the one that `etag` names.
+    """Request a file, or its rest from byte `start` on if `etag` still matches.
 
-    A status such as 404 is an answer. Raises UsageError for anything but an http(s) URL, FetchError when no answer came,
-    Cancelled.
+    A status such as 404 is an answer. Raises UsageError for anything but an http(s) URL, FetchError when no answer
+    came, Cancelled.
     """
     headers = {"Accept-Encoding": "identity"}
     if start:
@@ -178,9 +179,9 @@ def _open(url: str, headers: dict[str, str], *, timeout: float, end: float, canc
 
 
 def _ask(line: Exchange, url: str, headers: dict[str, str], timeout: float) -> Any:
-    """One request, redirects not followed; runs in the line's thread."""
+    """Send one request without following redirects. Runs in the line's thread."""
     opener = urllib.request.OpenerDirector()
-    # No handler for other schemes, whatever a proxy's variable or a redirect says.
+    # No handler for other schemes, whatever a proxy variable or a redirect contains.
     opener.add_handler(_Handler(line))
     opener.add_handler(urllib.request.UnknownHandler())
     if check_address(url).hostname not in LOOPBACK:
@@ -192,7 +193,7 @@ def _ask(line: Exchange, url: str, headers: dict[str, str], timeout: float) -> A
 
 
 class _Handler(urllib.request.AbstractHTTPHandler):
-    """Speaks http and https over connections of a line."""
+    """Uses the connections of a line for http and https."""
 
     def __init__(self, line: Exchange) -> None:
         super().__init__()

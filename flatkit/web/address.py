@@ -1,4 +1,4 @@
-"""Web addresses that users, environment variables and servers give: checked before anything is asked of them."""
+"""Web addresses from users, environment variables and servers: checked before any request."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from flatkit.errors import FetchError, UsageError
 from flatkit.untrusted import printable
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-# urlsplit drops some of these without a word; what was checked must be what is asked for.
+# urlsplit silently drops some of these; the checked text must be the requested one.
 _NEVER = re.compile(r"[\x00-\x20\x7f]")
 _USER = re.compile(r"(//|^)[^/@]*@")
 
 
 def is_address(text: str) -> bool:
-    """Tell whether a text is meant as a web address, and not as a path."""
+    """Tell whether a text is meant as a web address and not as a path."""
     return text[:8].lower().startswith(("http://", "https://"))
 
 
 def check_address(text: str, *, variable: str = "") -> SplitResult:
-    """Return the parts of a web address. Raises UsageError, which names the environment variable that held it."""
+    """Return the parts of a web address. Raises UsageError, which names the environment variable that it came from."""
     parts = find_parts(text)
     if parts is None:
         shown = printable(_without_user(text))
@@ -59,12 +59,12 @@ def find_parts(text: str) -> SplitResult | None:
 
 
 def check_proxy(parts: SplitResult) -> None:
-    """Raise UsageError when the proxy that is set for an address cannot be one."""
+    """Raise UsageError when the proxy that is set for an address is invalid."""
     given = urllib.request.getproxies().get(parts.scheme)
     if not given or parts.hostname in LOOPBACK or urllib.request.proxy_bypass(str(parts.hostname)):
         return
     proxy = given if "://" in given else f"http://{given}"
-    # A proxy may want a name and a password, which no message repeats.
+    # A proxy may need a name and a password, which no message repeats.
     if find_parts(_without_user(proxy)) is None:
         variable = f"{parts.scheme}_proxy"
         raise UsageError(
@@ -74,7 +74,7 @@ def check_proxy(parts: SplitResult) -> None:
 
 
 def follow(url: str, here: str, location: str) -> str:
-    """Return the address that a redirect leads to. Raises FetchError unless it is http or https, and as safe as before."""
+    """Return the target of a redirect. Raises FetchError unless it is http or https, and as safe as before."""
     # As browsers do: a server's own bytes become %XX.
     location = quote(location, encoding="iso-8859-1", errors="replace", safe=string.punctuation)
     try:

@@ -1,7 +1,7 @@
-"""Network work in a thread of its own, so that the caller can stop waiting for it at any moment.
+"""Network work in its own thread, so that the caller can stop waiting at any moment.
 
-Nothing interrupts a DNS lookup, and no timeout of a socket covers a whole header that drips. The wait for either can end: by a
-deadline, by a cancel event, by Ctrl-C. The connection is then shut down, which ends the thread as well.
+Nothing interrupts a DNS lookup, and no socket timeout limits a whole header that arrives slowly. The wait for either
+can end: by a deadline, by a cancel event, by Ctrl-C. The connection is then shut down, which ends the thread as well.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any, TypeVar
 from flatkit.errors import Cancelled
 
 _T = TypeVar("_T")
-# Seconds between two looks at the cancel event.
+# Seconds between two checks of the cancel event.
 _LOOK = 0.1
 
 
 class Exchange:
-    """Runs jobs one after another in a daemon thread. `close` ends it, whatever it is doing."""
+    """Runs jobs one after another in a daemon thread. `close` ends it at any time."""
 
     def __init__(self, cancel: threading.Event | None = None) -> None:
         self._cancel = cancel
@@ -55,18 +55,18 @@ class Exchange:
         return result.result()
 
     def dial(self, address: tuple[str, int], timeout: float, source: Any = None) -> socket.socket:
-        """Connect, as `socket.create_connection`; called by a job."""
+        """Connect, as `socket.create_connection` does. Jobs call it."""
         made = socket.create_connection(address, timeout, source)
         with self._lock:
             if self._closed:
                 made.close()
                 raise ConnectionAbortedError
-            # TLS takes the socket over: a duplicate shuts down the same connection, in either form.
+            # TLS takes over the socket: a duplicate shuts down the same connection, with and without TLS.
             self._handles.append(made.dup())
         return made
 
     def keep(self, thing: Any) -> None:
-        """Close this at the end, in the thread that uses it."""
+        """Register an object to close at the end, in the thread that uses it."""
         self._kept.append(thing)
 
     def close(self) -> None:

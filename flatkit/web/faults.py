@@ -1,4 +1,4 @@
-"""Errors of servers and networks, in words."""
+"""Server and network errors in words."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 from flatkit.errors import FetchError
 from flatkit.untrusted import printable
 
-# What the standard library raises for servers, networks and answers that are not as they should be.
+# Exceptions of the standard library for servers, networks and invalid answers.
 FAULTS = (http.client.HTTPException, OSError, ValueError, OverflowError)
 
 
 def fault(url: str, error: BaseException, *, led: str = "") -> FetchError:
-    """A fault of the network in words; `led` is where a redirect led to, since it is that address which does not answer."""
+    """Return the error for a network fault; `led` is the redirect's target, since that is the address that does not answer."""
     inner = getattr(error, "reason", error)
     led_on = f'" leads on to "{printable(led)}", which' if led else '"'
     if isinstance(inner, ssl.SSLCertVerificationError):
@@ -46,12 +46,12 @@ def _reason(inner: object) -> str:
 
 
 def too_slow(url: str, *, within: float, have: int) -> FetchError:
-    """The error for an answer that was not whole when the time for it was over."""
+    """Return the error for an answer that was not complete in time."""
     return FetchError(f'"{printable(url)}" did not come whole within {within:.0f} s; {have} bytes of it came')
 
 
 def check_framing(url: str, headers: Any) -> None:
-    """Refuse an answer that does not say plainly where its body ends (RFC 9112, 6.3). Raises FetchError."""
+    """Refuse an answer that does not clearly say where its body ends (RFC 9112, 6.3). Raises FetchError."""
     lengths = headers.get_all("content-length", [])
     codings = [coding.strip().lower() for coding in headers.get_all("transfer-encoding", [])]
     shown = printable(", ".join(lengths), limit=100)
@@ -70,11 +70,11 @@ def check_framing(url: str, headers: Any) -> None:
         )
 
 
-# What servers say instead of a file.
+# Statuses that servers send instead of a file.
 
 
 def refusal(url: str, status: int) -> FetchError:
-    """The error for a status that brings no file."""
+    """Return the error for a status without a file."""
     words = {
         403: "may not be had (403)",
         404: "is not there (404)",
@@ -90,7 +90,7 @@ def refusal(url: str, status: int) -> FetchError:
 
 
 def is_page(headers: dict[str, str], data: bytes) -> bool:
-    """Tell whether a web page came where a file was expected; `data` is its beginning."""
+    """Tell whether a web page came instead of a file; `data` is its beginning."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind in {"text/html", "application/xhtml+xml"} or data[:200].lstrip().lower().startswith(
         (b"<!doctype html", b"<html")
@@ -98,7 +98,7 @@ def is_page(headers: dict[str, str], data: bytes) -> bool:
 
 
 def captive(url: str, final_url: str) -> FetchError:
-    """The error for a web page instead of a file: as a rule a network that wants a login first."""
+    """Return the error for a web page instead of a file: usually a network that requires a login first."""
     other = urlsplit(final_url or url).hostname
     led = f' from "{other}"' if other != urlsplit(url).hostname else ""
     return FetchError(
