@@ -1,6 +1,7 @@
-"""Measure flatkit's butane: `tools/bench_butane.py [--check]`; with --check a missed target is exit status 1.
+"""Measure flatkit's butane: `tools/bench_butane.py [--check]`. With --check the exit status is 1 for a missed target.
 
-Targets: 2 ms for a config of 41 lines, 60 ms for 2,000 lines, 1.44 s for a tree of 2,000 files (1.5 times the real tool).
+Targets: 2 ms for a config of 41 lines, 60 ms for 2,000 lines, 1.44 s for a tree of 2,000 files (1.5 times the real
+tool).
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ systemd:
 
 
 def large() -> str:
-    """About 2,000 lines."""
+    """Return a config of about 2,000 lines."""
     lines = ["variant: flatcar", "version: 1.1.0", "storage:", "  files:"]
     for at in range(200):
         lines += [
@@ -79,7 +80,7 @@ def large() -> str:
 
 
 def make_tree(folder: Path) -> None:
-    """2,000 files of 1 KiB."""
+    """Create 2,000 files of 1 KiB."""
     random.seed(1)
     for at in range(2000):
         target = folder / "tree" / f"d{at % 50}" / f"f{at}.conf"
@@ -89,7 +90,7 @@ def make_tree(folder: Path) -> None:
 
 
 def best(call: Callable[[], object], rounds: int) -> float:
-    """The shortest of some runs, in milliseconds."""
+    """Return the shortest of several runs, in milliseconds."""
     times = []
     for _ in range(rounds):
         began = time.perf_counter()

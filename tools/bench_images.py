@@ -1,7 +1,7 @@
-"""Measure verification and lookup of images: `tools/bench_images.py [--check]`; with --check a missed target is exit status 1.
+"""Measure verification and lookup of images: `tools/bench_images.py [--check]`. With --check a missed target is status 1.
 
-Targets: verifying takes at most 1.15 times what sha512sum takes on the same file; a verified image of the cache is ready within
-50 ms. The file has 512 MB, about the size of a Flatcar image; it is read from the page cache.
+Targets: verifying takes at most 1.15 times as long as sha512sum on the same file; a verified cached image is ready
+within 50 ms. The file has 512 MB, about the size of a Flatcar image; it is read from the page cache.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from flatkit.testing.signing import SigningKey
 
 SIZE_MB = 512
 ROUNDS = 5
-# In a process of its own, so that what is imported on the way counts: the first call after `import flatkit.images`.
+# In a separate process, so that the imports count: the first call after `import flatkit.images`.
 READY = """
 import time
 from flatkit.images import find_image
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
 
         finder = KeyFinder(channel=Channel.STABLE)
         hashed, verified = [], []
-        for _ in range(ROUNDS):  # in turns, so that whatever else this host does touches both
+        for _ in range(ROUNDS):  # alternating, so that other load on this host affects both
             hashed.append(seconds(lambda: subprocess.run(["sha512sum", image], check=True, capture_output=True)))
             verified.append(seconds(lambda: verify_file(image, finder=finder)))
         fetched = seconds(lambda: subprocess.run([sys.executable, "-m", "flatkit", "images", "fetch"], check=True))

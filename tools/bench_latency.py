@@ -1,4 +1,4 @@
-"""Measure how soon flatkit notices a line of a console, and an SSH server. For tools/bench_machines.py."""
+"""Measure the delay until flatkit notices a console line and an SSH server. For tools/bench_machines.py."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GLANCE = 0.002
 
 
 class ConsoleWatch(Observer):
-    """Looks at a console file all the time beside the wait that observes the same boot; each line's delay, in seconds."""
+    """Polls a console file during the wait that observes the same boot; records each line's delay, in seconds."""
 
     def __init__(self, console: Path) -> None:
         self._console = console
@@ -36,7 +36,7 @@ class ConsoleWatch(Observer):
         self._thread.join()
 
     def notify(self, event: Event) -> None:
-        """Note when a line was reported: the lines come in the file's order."""
+        """Record when a line was reported; the lines come in the file's order."""
         if isinstance(event, ConsoleLine):
             self._told.append(time.monotonic())
 
@@ -52,12 +52,12 @@ class ConsoleWatch(Observer):
 
     @property
     def delays(self) -> list[float]:
-        """From the moment when a line was there to the event that told it; no less than 0, since both sides look."""
+        """Return the delays between a line's arrival and its event; at least 0, since both sides poll."""
         return [max(0.0, told - there) for there, told in zip(self._there, self._told, strict=False)]
 
 
 def banner_delay() -> float:
-    """Seconds from a server's banner to the end of flatkit's wait for it. The guest is a listening port and a console file."""
+    """Return the seconds from a server's banner to the end of flatkit's wait. The guest is only a port and a console file."""
     port = find_free_port()
     shown = []
 

@@ -1,9 +1,9 @@
-"""Measure machines: `tools/bench_machines.py [--check] [--runs N] [--json FILE]`; takes the machine's time for minutes.
+"""Measure machines: `tools/bench_machines.py [--check] [--runs N] [--json FILE]`; keeps the host busy for minutes.
 
-Butane text to the first SSH answer, phase by phase, beside a bare qemu-system boot of the same image in the same run; saving
-a checkpoint; going back to one; a command over the kept connection beside plain ssh on a kept master connection; how late a
-line of the console and an SSH server are noticed. Times on one host differ by its load, so that the ratios count most. With
---check a missed target is exit status 1.
+Butane text to the first SSH answer, phase by phase, beside a bare qemu-system boot of the same image in the same run;
+saving a checkpoint; going back to one; a command over the kept connection beside plain ssh on a kept master connection;
+the delay until a console line and an SSH server are noticed. Times on one host vary with its load, so the ratios matter
+most. With --check a missed target is exit status 1.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ NAME = "bench"
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One measure: `seconds` of each run, and the most that it may be (a ratio where `beside` names what it is divided by)."""
+    """A measure: `seconds` of each run, and its limit (a ratio to the measure named in `beside`, if any)."""
 
     name: str
     seconds: tuple[float, ...]
@@ -75,7 +75,7 @@ class Times:
 
 
 def bare_command(image: Image, accelerator: Accelerator, work: Path, port: int, knock: int) -> list[str]:
-    """The command line that would boot the image without libvirt and flatkit: the same devices, and nothing else."""
+    """Return the command line that boots the image without libvirt and flatkit, with the same devices."""
     cpu = "host" if accelerator is Accelerator.KVM else ",-".join(("max", *NOT_EMULATED))
     boot = (
         ["-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", image.cmdline] if image.kernel else []
@@ -100,7 +100,7 @@ def plain_ssh(port: int, work: Path, *more: str) -> list[str]:
 
 
 def bare_boot(image: Image, accelerator: Accelerator, ignition: str) -> float:
-    """Seconds from the start of qemu-system to the first answer of plain ssh."""
+    """Return the seconds from the start of qemu-system to the first answer of plain ssh."""
     port = find_free_port()
     knock = find_free_port({port})
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
@@ -125,7 +125,7 @@ def bare_boot(image: Image, accelerator: Accelerator, ignition: str) -> float:
 
 @contextmanager
 def booted(times: Times, config: Path) -> Iterator[Machine]:
-    """A machine from Butane text, its phases added to the times."""
+    """Yield a machine from Butane text, its phases added to the times."""
     began = time.perf_counter()
     with ConsoleWatch(folder_of(NAME).console) as watch:
         upped = api.boot(config, api.Wish(name=NAME, image="lab"), observer=watch)
@@ -155,7 +155,7 @@ def measure_returns(times: Times, machine: Machine) -> None:
 
 
 def measure_commands(times: Times, machine: Machine) -> None:
-    """By turns, so that the load of the host is the same for both."""
+    """Measure both kinds of command by turns, so that the load of the host is the same."""
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         control = ["-o", f"ControlPath={work / 'control'}"]
@@ -176,7 +176,7 @@ def measure_commands(times: Times, machine: Machine) -> None:
 
 
 def judge(times: Times) -> list[Row]:
-    """The measures with their targets: those of an emulated machine, which is the slowest."""
+    """Return the measures with their targets: those of an emulated machine, the slowest kind."""
     most = {
         "saving a checkpoint": 4.0,
         "rewind to SSH ready": 1.5,

@@ -1,8 +1,8 @@
-"""Thirty seats fetch 400 MB each from one served pack, beside nginx: `tools/bench_room.py [--check]`, on 127.0.0.1 alone.
+"""Download 400 MB to each of thirty clients from one pack, beside nginx: `tools/bench_room.py [--check]`, on 127.0.0.1.
 
-Then once more while somebody attacks the server. Targets: at most 1.5 times the time that nginx takes in the same run, all
-files whole under attack, and little more memory. With --check a missed target is exit status 1. Without nginx on this host
-only the times are shown. `--clients N --megabytes N` for a smaller run.
+Then the same during an attack on the server. Targets: at most 1.5 times the time that nginx takes in the same run, all
+files complete under attack, and little more memory. With --check a missed target is exit status 1. Without nginx on
+this host only the times are shown. `--clients N --megabytes N` for a smaller run.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ ROUNDS = 2
 
 
 def make_pack(folder: Path, megabytes: int) -> None:
-    """A pack with one payload of that size; not sparse, since that would be read more quickly than a real one."""
+    """Create a pack with one payload of that size; not sparse, since that would be read more quickly than a real one."""
     builder = PackBuilder(folder, observer=Observer())
     piece = os.urandom(1_000_000)
     with builder.path(NAME).open("wb") as file:
@@ -64,7 +64,7 @@ def ended(process: subprocess.Popen[str], *, by: signal.Signals) -> Iterator[sub
 
 @contextmanager
 def flatkit(pack: Path, state: Path) -> Iterator[tuple[str, int]]:
-    """The address and the process of `flatkit room serve`."""
+    """Yield the address and the process of `flatkit room serve`."""
     command = [sys.executable, "-m", "flatkit", "room", "serve", str(pack), "--listen", "127.0.0.1:0", "--json"]
     env = {**os.environ, "FLATKIT_STATE": str(state)}
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
@@ -87,7 +87,7 @@ http {{
 
 @contextmanager
 def nginx(program: str, pack: Path, work: Path) -> Iterator[tuple[str, int]]:
-    """The address and the process of an nginx with Debian's own settings for files."""
+    """Yield the address and the process of an nginx with Debian's own settings for files."""
     import socket
 
     with socket.socket() as probe:
@@ -106,7 +106,7 @@ def nginx(program: str, pack: Path, work: Path) -> Iterator[tuple[str, int]]:
 
 
 def fetch_all(url: str, *, clients: int, size: int) -> float:
-    """Seconds until all clients have the whole file."""
+    """Return the seconds until all clients have the whole file."""
     command = ["curl", "-sS", "-o", "/dev/null", "-w", "%{http_code} %{size_download}", f"{url}/{NAME}"]
     began = time.perf_counter()
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(clients)]
@@ -118,7 +118,7 @@ def fetch_all(url: str, *, clients: int, size: int) -> float:
 
 
 def peak_mib(process: int) -> float:
-    """The most memory that the process ever had, in MiB."""
+    """Return the process's peak memory, in MiB."""
     match = re.search(r"VmHWM:\s*(\d+) kB", Path(f"/proc/{process}/status").read_text())
     return int(match[1]) / 1024 if match else 0.0
 

@@ -1,7 +1,7 @@
 """Measure the notebook's widgets in a real JupyterLab and browser: `tools/bench_ui.py [--check]`.
 
-With --check a missed target is exit status 1. From the key to the painted answer is measured on the page: from the keydown
-event until after the frame in which the faults of the newest text stand.
+With --check a missed target is exit status 1. The page itself measures the time from a key to the painted answer: from
+the keydown event to the end of the frame that shows the faults of the newest text.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ _READY = """async ([number, selector]) => {
 
 
 def percentile(values: list[float], share: float) -> float:
-    """The value that this share of the values does not exceed."""
+    """Return the value that this share of the values does not exceed."""
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
 def keys(notebook: Notebook, name: str, *, pause: float) -> list[float]:
-    """Milliseconds from a key to the painted answer; `pause` 0 waits for each answer, else types on at that rhythm."""
+    """Return milliseconds from a key to the painted answer; `pause` 0 waits for each answer, else keys come at that interval."""
     page = notebook.page
     text = page.get_by_role("textbox", name=f"Butane config {name}")
     text.press("Control+Home")
@@ -83,7 +83,7 @@ def keys(notebook: Notebook, name: str, *, pause: float) -> list[float]:
 
 
 def echoes(notebook: Notebook) -> list[float]:
-    """Milliseconds from a key in the server's terminal until its echo is on the screen."""
+    """Return milliseconds from a key in the server's terminal until its echo is on the screen."""
     page = notebook.page
     terminal = page.get_by_role("region", name="terminal on every", exact=True)
     expect(terminal.get_by_role("status").first).to_contain_text("connected")
@@ -97,7 +97,7 @@ def echoes(notebook: Notebook) -> list[float]:
 
 @contextmanager
 def notebooks() -> Iterator[Any]:
-    """A JupyterLab and a browser; gives a function that opens a notebook."""
+    """Yield a function that opens a notebook, in a JupyterLab and a browser."""
     path = find_chromium()
     if path is None:
         raise SystemExit("there is no Chromium on this host; next: tools/setup.sh test")
@@ -122,7 +122,7 @@ def _echo_row(what: str, took: list[float], target: float) -> tuple[str, float, 
 
 
 def measure() -> list[tuple[str, float, float, str, float]]:
-    """(what, median, p95 or the one value, unit, target) for each thing."""
+    """Return (name, median, p95 or the one value, unit, target) for each measure."""
     rows = []
     with notebooks() as (lab, opened):
         for name, words, target in (("small.bu", "60 lines", 100.0), ("large.bu", "2,000 lines", 250.0)):
@@ -148,7 +148,7 @@ def measure() -> list[tuple[str, float, float, str, float]]:
             notebook.save()
             stored = (lab.root / "test.ipynb").stat().st_size / 1000
             rows.append(("a notebook with every widget, as stored", stored, stored, "KB", 200.0))
-        # The first page of a kernel pays for its imports as well; a kernel that knows flatkit is what a lesson has.
+        # A kernel's first page includes the imports; in a lesson the kernel has imported flatkit already.
         with opened(
             ["import flatkit as fk; fk.doctor(); fk.editor('every.bu')", *every_widget.prepare(lab)]
         ) as notebook:

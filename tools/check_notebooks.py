@@ -1,11 +1,11 @@
-"""Holds the rhythm of the notebooks: order, titles, short cells, few new words, exercises, stored without outputs.
+"""Checks the form of the notebooks: order, titles, short cells, few new words, exercises, stored without outputs.
 
     python tools/check_notebooks.py [FOLDER]        one line a fault, status 1 when there is any
 
-The folder named notebooks is the course, and is held to its plan (flatkit/lessons/plan.json); another folder is a lesson of
-somebody's own.
+The folder named notebooks is the course, and must match its plan (flatkit/lessons/plan.json); another folder is another
+author's lesson.
 
-The standard library only, so that an author can run it anywhere. CONTRIBUTING.md says why each rule is there.
+It needs the standard library only, so that an author can run it anywhere. CONTRIBUTING.md explains each rule.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CELL_ID = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 PLACES_OF_ONE_HOST = re.compile(r"(?<![\w.])(/home/(?!(core|ada)\b)|/Users/|/root/|[A-Z]:\\)")
 FETCHED_WHEN_SHOWN = re.compile(r"!\[[^]]*\]\(\s*https?:|<(?:img|script|link|iframe)\b[^>]*https?:", re.IGNORECASE)
 BOLD = re.compile(r"\*\*(.+?)\*\*(:?)")
-LABEL = re.compile(r"\d+\.( |$)|(Predict|Step \d+)$")  # bold as well, and no new term
+LABEL = re.compile(r"\d+\.( |$)|(Predict|Step \d+)$")  # also bold, but not new terms
 CHECK_CALL = re.compile(r"""fk\.check\(\s*["']([^"']+)["']""")
 TITLE_NEEDS = {"goal": "its goal", "minutes": "how many minutes it takes", "needs": "what it needs"}
 
@@ -46,20 +46,20 @@ Cell = dict[str, Any]
 
 
 def source_of(cell: Cell) -> str:
-    """A cell's text; the format allows a list of lines as well."""
+    """Return a cell's text; the format allows a list of lines as well."""
     source = cell.get("source", "")
     return "".join(source) if isinstance(source, list) else str(source)
 
 
 def count_words(markdown: str) -> int:
-    """The words that a learner reads: without comments, fenced blocks, link targets and markup."""
+    """Return the number of words that a learner reads: without comments, fenced blocks, link targets and markup."""
     text = re.sub(r"<!--.*?-->|```.*?```|<[^>]+>", " ", markdown, flags=re.DOTALL)
     text = re.sub(r"\]\([^)]*\)", "]", text)
     return sum(1 for word in text.split() if re.search(r"\w", word))
 
 
 def headings(markdown: str) -> list[tuple[int, str]]:
-    """Level and text of each heading outside fenced blocks."""
+    """Return level and text of each heading outside fenced blocks."""
     text = re.sub(r"```.*?```", "", markdown, flags=re.DOTALL)
     return [(len(found[1]), found[2].strip()) for found in re.finditer(r"^(#{1,6}) (.*)$", text, flags=re.MULTILINE)]
 
@@ -70,7 +70,7 @@ def tags_of(cell: Cell) -> set[str]:
 
 
 def order_faults(names: list[str]) -> Iterator[str]:
-    """Names are `NN-topic.ipynb`, numbered without a gap, from 00 or 01."""
+    """Check that names are `NN-topic.ipynb`, numbered without a gap, from 00 or 01."""
     numbers = []
     for name in names:
         found = NAME.fullmatch(name)
@@ -124,12 +124,12 @@ def shape_faults(cells: list[Cell]) -> Iterator[str]:
 
 
 def ending_faults(cells: list[Cell]) -> Iterator[str]:
-    """A lesson closes with three recap questions and a clean-up cell."""
+    """Check that a lesson closes with three recap questions and a clean-up cell."""
     texts = [source_of(cell) for cell in cells if cell["cell_type"] == "markdown"]
     recap = [index for index, text in enumerate(texts) if any("recap" in name.lower() for _, name in headings(text))]
     asked = "".join(texts[recap[-1] :]).count("?") if recap else 0
     if recap and any(name.endswith("-recap") for name in checked(cells)):
-        asked = RECAP_QUESTIONS  # a quiz; the tests hold how many questions it asks
+        asked = RECAP_QUESTIONS  # a quiz; the tests check its number of questions
     if asked < RECAP_QUESTIONS:
         yield (
             f'{asked} recap questions; expected a heading "Recap", and below it {RECAP_QUESTIONS} questions '
@@ -140,12 +140,12 @@ def ending_faults(cells: list[Cell]) -> Iterator[str]:
 
 
 def checked(cells: list[Cell]) -> list[str]:
-    """The names that `fk.check` is called with, in order."""
+    """Return the names that `fk.check` is called with, in order."""
     return [name for cell in cells if is_code(cell) for name in CHECK_CALL.findall(source_of(cell))]
 
 
 def rhythm_faults(cells: list[Cell]) -> Iterator[str]:
-    """A lesson lets people predict, fail on purpose, and do: each at least once, exercises at least twice."""
+    """Check that learners predict, fail on purpose, and practise: each at least once, exercises at least twice."""
     predicted = [at for at, cell in enumerate(cells) if "predict" in tags_of(cell)]
     if not predicted:
         yield 'nothing to predict; expected a cell tagged "predict" that asks what will happen, and code after it'
@@ -189,7 +189,7 @@ def term_faults(cells: list[Cell], known: set[str], before: set[str]) -> Iterato
 
 
 def plan_faults(name: str, cells: list[Cell], plan: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """Title, minutes and path are those of the plan."""
+    """Check that title, minutes and path match the plan."""
     planned = plan.get(name)
     if planned is None:
         yield f"is not in the plan (flatkit/lessons/plan.json); expected one of {', '.join(plan)}"
@@ -209,7 +209,7 @@ def is_code(cell: Cell) -> bool:
 
 
 def id_faults(cell: Cell, seen: set[str]) -> Iterator[str]:
-    """Ids must stay: comments, translations and the tests refer to them."""
+    """Check that cells have stable ids: comments, translations and the tests refer to them."""
     own = cell.get("id", "")
     if not CELL_ID.fullmatch(own):
         yield f'id "{own}"; expected 1 to 64 letters, digits, hyphens or underscores'
@@ -225,7 +225,7 @@ def cell_faults(cell: Cell) -> Iterator[str]:
         yield f'unknown tag "{tag}"; expected one of {", ".join(sorted(TAGS))}'
     if not source.strip() and "exercise" not in tags:
         yield 'empty; expected content, or the tag "exercise" on a cell that the learner fills'
-    # What is typed on a machine, or written in its config, is a path of that machine.
+    # Text typed on a machine, or written in its config, is a path of that machine.
     found = None if source.lstrip().startswith("%%") else PLACES_OF_ONE_HOST.search(source)
     if found:
         yield f'"{found[1]}" exists on one host only; expected a path relative to the course'
@@ -242,7 +242,7 @@ def cell_faults(cell: Cell) -> Iterator[str]:
 
 
 def code_faults(cell: Cell, source: str, tags: set[str]) -> Iterator[str]:
-    """Code is short, shows no stored result, imports flatkit alone and hides no logic."""
+    """Check that code is short, shows no stored result, imports only flatkit and hides no logic."""
     if cell.get("outputs"):
         yield "holds outputs; expected none (in JupyterLab: Edit, Clear Outputs of All Cells)"
     if cell.get("execution_count") is not None:
@@ -263,7 +263,7 @@ def code_faults(cell: Cell, source: str, tags: set[str]) -> Iterator[str]:
 
 
 def python_faults(tree: ast.Module, tags: set[str]) -> Iterator[str]:
-    """Notebooks import flatkit only, and define nothing unless the definition is the lesson."""
+    """Check that notebooks import only flatkit, and define nothing unless the definition is the lesson."""
     for node in ast.walk(tree):
         names = []
         if isinstance(node, ast.Import):
@@ -276,7 +276,7 @@ def python_faults(tree: ast.Module, tags: set[str]) -> Iterator[str]:
 
 
 def check(folder: Path, plan: dict[str, dict[str, Any]] | None = None) -> list[str]:
-    """Every fault of every notebook of a folder; with a plan, the numbers may have gaps where nothing is written yet."""
+    """Return every fault of every notebook of a folder; with a plan, numbers of unwritten notebooks may be missing."""
     files = sorted(folder.glob("*.ipynb"))
     faults = [] if plan else list(order_faults([file.name for file in files]))
     known = {row["term"].lower() for row in json.loads((LESSONS / "glossary.json").read_text(encoding="utf-8"))}
@@ -296,14 +296,14 @@ def check(folder: Path, plan: dict[str, dict[str, Any]] | None = None) -> list[s
 
 
 def read_plan(folder: Path) -> dict[str, dict[str, Any]] | None:
-    """The course's plan by name, when the folder is the course; else None."""
+    """Return the course's plan by name, when the folder is the course; else None."""
     if folder.resolve() != LESSONS.parents[1] / "notebooks":
         return None
     return {row["name"]: row for row in json.loads((LESSONS / "plan.json").read_text(encoding="utf-8"))}
 
 
 def main(arguments: list[str]) -> int:
-    """Print the faults; the status says whether there are any."""
+    """Print the faults; return the exit status."""
     folder = Path(arguments[0] if arguments else "notebooks")
     if not folder.is_dir():
         print(f'"{folder}" is not a folder; expected the one with the notebooks. Next: make check', file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Writes the course's pictures (flatkit/lessons/pictures.py) to notebooks/pictures/.
+"""Write the course's pictures (flatkit/lessons/pictures.py) to notebooks/pictures/.
 
 python tools/draw_pictures.py
 """

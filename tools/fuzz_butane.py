@@ -1,7 +1,6 @@
-"""Feeds flatkit's butane with broken configs: `tools/fuzz_butane.py [COUNT] [SEED]` (default 20000 and 1).
+"""Test flatkit's butane with broken configs: `tools/fuzz_butane.py [COUNT] [SEED]` (default 20000 and 1).
 
-Takes the recorded cases, changes them at random, and demands: never an exception, never more than a second, the same answer
-twice.
+It changes the recorded cases at random, and requires: no exception, at most a second, the same answer twice.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ PIECES = [
 
 
 def mutate(data: bytes, rng: random.Random) -> bytes:
-    """One to five changes at random places."""
+    """Make one to five changes at random places."""
     for _ in range(rng.randint(1, 5)):
         at = rng.randrange(len(data) + 1)
         chance = rng.random()

@@ -1,10 +1,10 @@
-"""Writes the course as pages that anybody can read without installing it: `make site`.
+"""Write the course as web pages that need no installation: `make site`.
 
     python tools/make_site.py [FOLDER]      default: site; what an earlier run wrote there is replaced
 
-Each notebook becomes a page: its text, its cells, its pictures, and the recorded run of the demo that belongs to it, played by
-the very player of the notebooks. Everything that a page shows is beside it, so the folder can be opened from a disk as well
-as served. There are no results of cells: what a cell says is seen when it is run.
+Each notebook becomes a page: its text, its cells, its pictures, and the recorded run of its demo, in
+the player of the notebooks. Everything that a page shows is beside it, so the folder can be opened from a disk as well
+as served. The results of cells are left out.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 PARTS = Path(__file__).resolve().parent / "site"
 PLAYED = re.compile(r"""fk\.play\(\s*["']([a-z]+)["']""")
-# The demos that show a lesson whose own cells play none.
+# Demos for lessons whose own cells play none.
 SHOWN = {"00-start": ("provision",), "01-provision": ("provision",), "03-immutable": ("immutable",), "06-sysext": ("sysext",),
          "07-containers": ("containers",), "09-your-own": ("update",)}  # fmt: skip
-MARK = "flatkit course"  # what a folder of this program's is known by
+MARK = "flatkit course"  # marks a folder as written by this program
 
 
 def source_of(cell: dict[str, Any]) -> str:
@@ -40,14 +40,14 @@ def source_of(cell: dict[str, Any]) -> str:
 
 
 def demos_of(name: str, cells: list[dict[str, Any]]) -> list[str]:
-    """The demos that belong to a notebook and were recorded."""
+    """Return the recorded demos of a notebook."""
     code = "\n".join(source_of(cell) for cell in cells if cell["cell_type"] == "code")
     wanted = PLAYED.findall(code) or SHOWN.get(name, ())
     return [demo for demo in dict.fromkeys(wanted) if find_recording(demo)]
 
 
 def text_cell(source: str) -> str:
-    """Markdown as HTML."""
+    """Return Markdown as HTML."""
     from nbconvert.filters import markdown2html
 
     made = re.sub(r'<a class="anchor-link".*?</a>', "", str(markdown2html(source)))
@@ -55,7 +55,7 @@ def text_cell(source: str) -> str:
 
 
 def code_cell(cell: dict[str, Any]) -> str:
-    """A cell as it is typed; `taught-failure` and an exercise are described in words."""
+    """Return a cell as it is typed; `taught-failure` and an exercise are described in words."""
     source, tags = source_of(cell), set(cell["metadata"].get("tags", ()))
     if not source.strip():
         return '<p class="blank">An empty cell: here you work.</p>'
@@ -64,13 +64,13 @@ def code_cell(cell: dict[str, Any]) -> str:
 
 
 def recorded_run(demo: str) -> str:
-    """The place of a player, with its recording inside: nothing is fetched."""
+    """Return the element of a player, with its recording inside: nothing is fetched."""
     path = find_recording(demo)
     assert path is not None
     recording = read_recording(path)
     data = path.read_bytes()
     cast = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
-    # "<" would end the element; in JSON it may be written so.
+    # "<" would end the element; JSON allows this escape.
     inside = cast.replace("<", "\\u003c")
     banner = html.escape(recording.banner)
     return (
@@ -83,7 +83,7 @@ def recorded_run(demo: str) -> str:
 
 
 def page(title: str, body: str) -> str:
-    """A whole page."""
+    """Return a whole page."""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta name="generator" content="{MARK}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{html.escape(title)}</title>'
@@ -94,7 +94,7 @@ def page(title: str, body: str) -> str:
 
 
 def notebook_page(one: Planned, before: Planned | None, after: Planned | None) -> str:
-    """A notebook's page, with ways to the ones beside it. The run follows the opening, where it is seen."""
+    """Return a notebook's page, with links to its neighbours. The run follows the opening, where it is seen."""
     cells = json.loads((NOTEBOOKS / f"{one.name}.ipynb").read_text(encoding="utf-8"))["cells"]
     shown = [text_cell(source_of(cell)) if cell["cell_type"] == "markdown" else code_cell(cell) for cell in cells]
     runs = "".join(recorded_run(demo) for demo in demos_of(one.name, cells))
@@ -111,7 +111,7 @@ def notebook_page(one: Planned, before: Planned | None, after: Planned | None) -
 
 
 def index_page(written: list[Planned]) -> str:
-    """The list of lessons."""
+    """Return the list of lessons."""
     rows = "".join(
         f'<li><a href="{one.name}.html">{html.escape(one.title)}</a> '
         f"<span>{one.minutes} minutes, {'core' if one.core else 'to take home'}</span><p>{html.escape(goal_of(one))}</p></li>"
@@ -134,7 +134,7 @@ def goal_of(one: Planned) -> str:
 
 
 def scripts() -> Iterator[tuple[str, str]]:
-    """The notebooks' player as a script that needs no server: modules are not loaded from a disk."""
+    """Yield the notebooks' player as a script that needs no server: browsers load no modules from a disk."""
     code, found = re.subn(r"export\{(\w+) as default\};?\s*$", r"window.flatkitPlayer=\1;", _read(STATIC / "player.js"))
     if found != 1:
         raise SystemExit("player.js does not end with its one export; expected a bundle of make bundles")
@@ -149,7 +149,7 @@ def _read(file: Path) -> str:
 
 
 def make(folder: Path) -> list[Path]:
-    """Write all of it; returns the pages. A folder with something else in it is left alone."""
+    """Write all of it; return the pages. A folder with other contents is left alone."""
     index = folder / "index.html"
     if (
         folder.exists()
@@ -171,7 +171,7 @@ def make(folder: Path) -> list[Path]:
 
 
 def main(argv: list[str]) -> int:
-    """Write the site, and say where it is."""
+    """Write the site, and print its place."""
     folder = Path(argv[0] if argv else "site")
     pages = make(folder)
     print(f"{len(pages)} pages; open {folder / 'index.html'}")

@@ -4,9 +4,9 @@
     python tools/notebook_text.py read FILE.md...     FILE.md -> notebooks/FILE.ipynb      (also `make text-back`)
         --to FOLDER                                   write the notebooks there: a translation, say
 
-Each cell begins with a comment that has its kind, its id and its tags; code is in a fence. So the file reads well wherever
-Markdown is shown, a difference of two versions shows sentences and not JSON, and a translator changes the words alone.
-The standard library only: what the notebooks hold besides (kernel, format) is the same in all of them.
+Each cell begins with a comment that has its kind, its id and its tags; code is in a fence. So the file reads well as
+Markdown, a diff shows sentences and not JSON, and a translator changes only the words.
+It needs the standard library only: the rest of a notebook (kernel, format) is the same in all of them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class TextFault(Exception):
 
 
 def as_text(notebook: dict[str, Any]) -> str:
-    """A notebook as Markdown."""
+    """Return a notebook as Markdown."""
     if notebook["metadata"] != METADATA:
         raise TextFault("the notebook has metadata of its own; expected the kernel alone")
     return "\n".join(_cell_as_text(cell) for cell in notebook["cells"])
@@ -80,7 +80,7 @@ def _cell(name: str, kind: str, tags: list[str], body: str, line: int) -> dict[s
 
 
 def packed(notebook: dict[str, Any]) -> str:
-    """A notebook's file, in the form that Jupyter writes."""
+    """Return a notebook's file, in the form that Jupyter writes."""
     return json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
 
 
@@ -106,7 +106,7 @@ def read(files: list[Path], folder: Path) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Carry out `write` or `read`."""
+    """Run `write` or `read`."""
     to = NOTEBOOKS
     if "--to" in argv[:-1]:
         at = argv.index("--to")

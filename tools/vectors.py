@@ -1,6 +1,6 @@
-"""Runs flatkit's butane against recorded cases of the real tool: `tools/vectors.py DIR` prints how far they agree.
+"""Compare flatkit's butane with recorded cases of the real tool: `tools/vectors.py DIR` prints how many agree.
 
-A case is a line of JSON: args, input, files, and what butane answered (stdout, stderr, stderr_raw, exit, outfile).
+A case is a line of JSON: args, input, files, and butane's answer (stdout, stderr, stderr_raw, exit, outfile).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PACKED = re.compile(rb"data:;base64,(H4sI[A-Za-z0-9+/=]*)")
 
 
 def load(path: Path) -> list[Case]:
-    """The cases of one file; a first line with `meta` gives its files to all."""
+    """Return the cases of one file; a first line with `meta` adds its files to all of them."""
     with gzip.open(path, "rt") as lines:
         cases = [json.loads(line) for line in lines]
     shared = cases[0].get("files", {}) if cases and "meta" in cases[0] else {}
@@ -41,7 +41,7 @@ def load(path: Path) -> list[Case]:
 
 
 def _shared(files: Any) -> list[dict[str, Any]]:
-    """The files that all generated cases share; they are in genfiles/."""
+    """Return the files that all generated cases share; they are in genfiles/."""
     return [{**body, "path": f"genfiles/{name}"} for name, body in files.items()]
 
 
@@ -50,7 +50,7 @@ def name_of(case: Case) -> str:
 
 
 def blob(value: Any) -> bytes:
-    """Bytes out of a string, {"text": ...} or {"b64": ...}."""
+    """Return the bytes of a string, {"text": ...} or {"b64": ...}."""
     if value is None:
         return b""
     if isinstance(value, str):
@@ -86,7 +86,7 @@ class _Stdin(io.TextIOWrapper):
 
 
 def call(main: Main, args: list[str], data: bytes) -> tuple[int, bytes, bytes]:
-    """Status, standard output and standard error of `main(args)` with `data` on standard input."""
+    """Return status, standard output and standard error of `main(args)` with `data` on standard input."""
     out, err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8"), io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     stdin, sys.stdin = sys.stdin, _Stdin(data)
     try:
@@ -100,7 +100,7 @@ def call(main: Main, args: list[str], data: bytes) -> tuple[int, bytes, bytes]:
 
 
 def unpacked(text: bytes) -> bytes:
-    """The same with each gzip data URL replaced by what it holds."""
+    """Return the same text with each gzip data URL replaced by its contents."""
     return _PACKED.sub(lambda match: _unpack(match[1]) or match[0], text)
 
 
@@ -112,7 +112,7 @@ def _unpack(encoded: bytes) -> bytes:
 
 
 def contents(text: bytes) -> Any:
-    """The JSON with each data URL replaced by its bytes, however they are encoded or packed."""
+    """Return the JSON with each data URL replaced by its bytes, in any encoding or compression."""
     from flatkit.butane.dataurl import decode_data_url
 
     def plain(value: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def _parts(text: bytes, unordered: bool) -> list[bytes]:
 
 
 def judge(case: Case, main: Main) -> tuple[str, str]:
-    """The agreement with the record, and the differences."""
+    """Return the agreement with the record, and the differences."""
     unordered = bool(case.get("unordered_warnings"))
     data = b"" if "input.bu" in case["args"] else input_of(case)
     with tempfile.TemporaryDirectory() as name:
@@ -159,7 +159,7 @@ def judge(case: Case, main: Main) -> tuple[str, str]:
     shown = _diff(blob(case.get("stderr")), err) if not same_text else _diff(wanted_out, out)
     if "stderr_raw" in case and raw != blob(case["stderr_raw"]):
         shown = _diff(blob(case["stderr_raw"]), raw)
-    # Either the words of a refusal differ, or the choice between two encodings of the same contents.
+    # Either the words of a refusal differ, or the encodings of the same contents.
     alike = (not out and not wanted_out) or (same_text and contents(out) == contents(wanted_out))
     return (SAME_VERDICT if alike and same_file else DIFFERS), shown
 
@@ -172,7 +172,7 @@ def _diff(wanted: bytes, got: bytes) -> str:
 
 
 def is_apart(case: Case) -> bool:
-    """Tell whether the case is about a variant or version that flatkit leaves alone."""
+    """Tell whether the case is about a variant or version that flatkit does not support."""
     from flatkit.butane import translate
 
     done = translate(input_of(case))

@@ -1,4 +1,4 @@
-"""`tools/widget_types.py`: write flatkit/widgets/js/src/state.d.ts, the types of what Python sends to the widgets' pages.
+"""`tools/widget_types.py`: write flatkit/widgets/js/src/state.d.ts, the types of Python's messages to the widgets.
 
 They are the TypedDicts of flatkit/widgets, so that the type checkers of both sides look at the same names.
 """
