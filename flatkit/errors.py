@@ -1,6 +1,6 @@
 """Every error that flatkit raises, each with what to do next.
 
-User configs are validated into a Report (report.py), which raises nothing. These errors mean that flatkit cannot continue.
+User configs are validated into a Report (report.py). An error means that flatkit cannot continue.
 
     FlatkitError                    status 1
     ├── InputError (ValueError)     the input was refused                     1
@@ -15,7 +15,7 @@ User configs are validated into a Report (report.py), which raises nothing. Thes
     │   ├── BootFailed
     │   ├── WaitTimeout (TimeoutError)
     │   └── CommandFailed           a child process or a remote command failed
-    └── Cancelled                   the user stopped it                        1
+    └── Cancelled                   the user stopped it                       1
 """
 
 from __future__ import annotations
