@@ -118,6 +118,15 @@ def read_regular(path: str | os.PathLike[str], *, limit: int) -> bytes:
     return data
 
 
+def read_named(path: str | os.PathLike[str], *, limit: int) -> bytes:
+    """Read a file that a person named, a pipe as well. Raises OSError (EFBIG for more than `limit` bytes, which are not read)."""
+    with Path(path).open("rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"larger than {limit} bytes", os.fspath(path))
+    return data
+
+
 def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o644) -> None:
     """Write a whole file: to a temporary file beside it, synced, then renamed. Raises OSError; leaves no partial file.
 

@@ -11,6 +11,7 @@ from flatkit.files import (
     hash_file,
     open_below,
     open_regular,
+    read_named,
     read_regular,
     remove_below,
     remove_partials,
@@ -30,6 +31,17 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
         open_regular(tmp_path / "link", follow=False)
     with open_regular(tmp_path / "link") as file:
         assert file.read() == b"abc"
+
+
+def test_a_file_that_a_person_names_has_a_longest_length(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.write(writer, b"abc")
+    os.close(writer)
+    assert read_named(f"/dev/fd/{reader}", limit=3) == b"abc"  # as a shell's <(...)
+    os.close(reader)
+    for endless in ("/dev/zero", "/dev/urandom"):
+        with pytest.raises(OSError, match="larger than 9 bytes"):
+            read_named(endless, limit=9)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flatkit.errors import ConfigFaults, InputError
+from flatkit.files import read_named
 
 if TYPE_CHECKING:
     from flatkit.butane.provenance import Provenance
@@ -38,9 +39,11 @@ def read_config(path: str | Path, *, files_dir: Path | None = None) -> Config:
 
     Raises InputError when the file cannot be read or is of another kind, ConfigFaults when the config has errors.
     """
+    from flatkit.butane.source.document import MAX_BYTES
+
     file = Path(path).expanduser()
     try:
-        data = file.read_bytes()
+        data = read_named(file, limit=MAX_BYTES)
     except OSError as error:
         raise InputError(
             f'the config "{path}" cannot be read: {error.strerror}; expected a Butane (.bu) or Ignition (.ign) file',
@@ -72,7 +75,7 @@ def parse_config(data: bytes | str, *, name: str, files_dir: Path | None = None)
     if looks in {Format.CLOUD_CONFIG, Format.CONTAINER_LINUX_CONFIG}:
         raise InputError(
             f'"{name}" holds a {looks}, which Ignition does not read; expected Butane: variant: flatcar, version: 1.1.0',
-            hint="flatkit butane --check " + name,
+            hint=f"flatkit butane --check {shlex.quote(name)}",
         )
     return _from_butane(document, text, name, files_dir)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,13 @@ from flatkit.api.config import NO_CONFIG, Config
 from flatkit.api.limits import refuse_limits
 from flatkit.errors import InputError
 from flatkit.events import Observer, Said
+from flatkit.files import read_named
 from flatkit.images import Image, ImageKind
 
 if TYPE_CHECKING:
     from flatkit.machines import Firmware, Forward, Machine, MachineSpec
+
+_KEY_MAX = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,11 +103,12 @@ def _public_key(wish: Wish) -> str:
         return workshop_key().public
     public = Path(f"{wish.key_file}.pub")
     try:
-        return public.read_text().strip()
-    except OSError as error:
+        return read_named(public, limit=_KEY_MAX).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no UTF-8 text"
         raise InputError(
-            f'the public key "{public}" cannot be read: {error.strerror}; expected it beside the private one',
-            hint=f"ssh-keygen -y -f {wish.key_file} > {public}",
+            f'the public key "{public}" cannot be read: {why}; expected it beside the private one',
+            hint=f"ssh-keygen -y -f {shlex.quote(str(wish.key_file))} > {shlex.quote(str(public))}",
         ) from None
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from flatkit.cli.show import observer_for
 from flatkit.errors import InputError
-from flatkit.untrusted import printable
+from flatkit.files import read_named
+from flatkit.untrusted import printable, shell_word
+
+_PAGE_MAX = 16 * 1024 * 1024
 
 
 def run(argv: list[str]) -> int:
@@ -26,15 +29,16 @@ def run(argv: list[str]) -> int:
     made = build_container_image(options.file, name=options.name, files=pages, observer=observer_for(as_json=False))
     file = printable(made)
     print(f"{file}: the container image {printable(options.name)}, {made.stat().st_size / 1e6:.1f} MB")
-    print(f"  flatkit ssh MACHINE -- docker load < {file}")
+    print(f"  flatkit ssh MACHINE -- docker load < {shell_word(made)}")
     return 0
 
 
 def _read(page: Path) -> str:
     try:
-        return page.read_text(encoding="utf-8")
+        return read_named(page, limit=_PAGE_MAX).decode()
     except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no UTF-8 text"
         raise InputError(
-            f'the page "{page}" cannot be read: {error}; expected a file of HTML',
+            f'the page "{page}" cannot be read: {why}; expected a file of HTML',
             hint="leave --page out for a greeting",
         ) from None

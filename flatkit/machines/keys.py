@@ -18,7 +18,7 @@ from pathlib import Path
 
 from flatkit import paths
 from flatkit.errors import InputError
-from flatkit.files import read_regular
+from flatkit.files import read_named, read_regular
 from flatkit.machines.hearing import STAMP
 from flatkit.machines.spec import text_from
 from flatkit.machines.store import holding, make_folder, write_atomically
@@ -124,7 +124,7 @@ def read_key_file(path: Path) -> tuple[Path | None, tuple[str, ...]]:
     """
     private = path.with_suffix("") if path.suffix == ".pub" else path
     try:
-        text = path.read_text(errors="replace")
+        text = read_named(path, limit=_KEYS_MAX).decode(errors="replace")
         if "PRIVATE KEY-----" in text:
             return path, ()
         if private != path and private.is_file():

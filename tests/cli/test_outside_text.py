@@ -8,6 +8,8 @@ import json
 import math
 import os
 import re
+import resource
+import subprocess
 import sys
 import time
 import traceback
@@ -419,3 +421,16 @@ def test_codes_are_no_text() -> None:
     out = io.StringIO()
     Screen(out).put("a\x1b[31m", Code("\x1b[31m"), "b")
     assert out.getvalue() == "a\\x1b[31m\x1b[31mb"
+
+
+@pytest.mark.parametrize(
+    "words", [["everywhere"], ["up", "--image", "none"], ["container", "build", "x.tar", "--page"], ["up", "--ssh-key"]]
+)
+def test_a_file_without_an_end_does_not_fill_the_memory(words: list[str], tmp_path: Path) -> None:
+    code = f"import sys; from flatkit.cli import main; sys.exit(main({[*words, '/dev/zero']!r}))"
+    most = 1024 * 1024 * 1024
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (most, most)),
+    )  # fmt: skip
+    assert (done.returncode, "larger than" in done.stderr) == (1, True), done.stderr
