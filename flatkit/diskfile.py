@@ -14,7 +14,7 @@ from pathlib import Path
 
 from flatkit.errors import ImageError
 from flatkit.files import open_regular
-from flatkit.untrusted import printable
+from flatkit.untrusted import printable, shell_word
 
 QCOW2_MAGIC = b"QFI\xfb"
 # All header extensions fit: the largest cluster has 2 MiB, and QEMU's own header takes a few hundred bytes.
@@ -119,7 +119,8 @@ def find_format(path: Path, *, below: Path | None = None) -> str:
     for start, program in _PACKED:
         if head.startswith(start):
             raise ImageError(
-                f'the image "{shown}" is compressed; expected a qcow2 or raw disk image', hint=f"{program} {shown}"
+                f'the image "{shown}" is compressed; expected a qcow2 or raw disk image',
+                hint=f"{program} {shell_word(path)}",
             )
     for at, magic, name in _OTHERS:
         if head[at:].startswith(magic):

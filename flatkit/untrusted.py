@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import unicodedata
 from functools import lru_cache
 from typing import Any
 
 SHOWN_MAX = 500
 _LINES_MAX = 200
+_WORD_MAX = 2000
 _JSON_MAX = 16 * 1024 * 1024
 _NUMBER = re.compile(r"[0-9]+")
 # Control characters, lone surrogates and format characters: those move the cursor, change colors or reorder what is read.
@@ -70,6 +72,14 @@ def printable_lines(text: object, *, limit: int = SHOWN_MAX, lines: int = _LINES
         "\t".join(printable(part, limit=limit) for part in line[: limit + 1].split("\t")) for line in found[:lines]
     ]
     return "\n".join([*shown, f"... ({len(found) - lines} more lines)"] if len(found) > lines else shown)
+
+
+def shell_word(text: object, *, limit: int = _WORD_MAX) -> str:
+    """Return a text as one word of a command that a person is told to run: quoted, so that no part of it is a command itself.
+
+    What is hidden in it is escaped first: such a word can be shown, and names nothing.
+    """
+    return shlex.quote(printable(text, limit=limit))
 
 
 @lru_cache(maxsize=4096)

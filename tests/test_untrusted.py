@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatkit.untrusted import is_number, lines_of, parse_json, printable, printable_lines
+from flatkit.errors import InputError
+from flatkit.untrusted import is_number, lines_of, parse_json, printable, printable_lines, shell_word
 
 PACKAGE = Path(__file__).resolve().parent.parent / "flatkit"
 OTHER_LINE_ENDS = ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e"]
@@ -108,3 +110,19 @@ def test_no_module_splits_or_counts_as_unicode_does() -> None:
         if re.search(r"\.(splitlines|isdigit|isnumeric|isdecimal)\(", file.read_text(encoding="utf-8"))
     ]
     assert set(found) - own_rules == set()
+
+
+@given(st.text(max_size=60))
+def test_a_word_of_a_command_is_one_word_that_can_be_shown(text: str) -> None:
+    word = shell_word(text)
+    assert word == printable(word, limit=10_000)
+    assert shlex.split(word) == [printable(text)]
+
+
+@pytest.mark.parametrize("text", ["x; touch /tmp/x", "$(id)", "`id`", "a\n; id #", "'; id; '" * 10])
+def test_a_hint_quotes_what_it_was_given(text: str) -> None:
+    lexer = shlex.shlex(
+        InputError("no", hint=f"flatkit lesson list {shell_word(text)}").hint, posix=True, punctuation_chars=True
+    )
+    lexer.whitespace_split = True
+    assert len(list(lexer)) == 4

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from flatkit.cli.screen import RED, paint, screen_of
 from flatkit.cli.show import print_json
-from flatkit.untrusted import lines_of, printable
+from flatkit.untrusted import lines_of, printable, shell_word
 
 
 def run(argv: list[str]) -> int:
@@ -66,7 +66,7 @@ def _table(payload: object, *, as_json: bool) -> int:
     if as_json:
         print_json(event="result", ok=True, too_big=sum(fit is Fit.TOO_BIG for fit in fits))
     else:
-        print(f"\nOne of them in full: flatkit everywhere {printable(payload.file)} aws")
+        print(f"\nOne of them in full: flatkit everywhere {shell_word(payload.file)} aws")
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flatkit.cli.show import print_json
-from flatkit.untrusted import printable, printable_lines
+from flatkit.untrusted import printable, printable_lines, shell_word
 
 if TYPE_CHECKING:
     from flatkit.lessons.exercise import Exercise, Lesson
@@ -83,7 +83,9 @@ def _do(verb: str, name: str, machine: str | None) -> int:
     task = get_task(name)
     if not isinstance(task, Exercise):
         if verb != "check":
-            raise UsageError(f'"{name}" is a quiz; expected an exercise', hint=f"flatkit lesson check {name}")
+            raise UsageError(
+                f'"{name}" is a quiz; expected an exercise', hint=f"flatkit lesson check {shell_word(name)}"
+            )
         print(printable_lines(QuizAttempt(task).standing, limit=_LONGEST_LINE))
         return 0
     guest: Any = None

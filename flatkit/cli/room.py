@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from flatkit.cli.show import Json, fail_json, observer_for, print_error, print_json
 from flatkit.errors import FlatkitError, HostError, UsageError
-from flatkit.untrusted import printable, printable_lines
+from flatkit.untrusted import printable, printable_lines, shell_word
 
 if TYPE_CHECKING:
     from flatkit.packs.pack import Wishes
@@ -107,8 +107,8 @@ def _pack(options: argparse.Namespace) -> int:
         )  # fmt: skip
         return 0
     print(f"{printable(options.folder)}: {len(manifest.files)} files, {manifest.size / 1e6:.0f} MB")
-    print(f"  flatkit room check {printable(options.folder)}")
-    print(f"  flatkit room serve {printable(options.folder)} --listen 0.0.0.0")
+    print(f"  flatkit room check {shell_word(options.folder)}")
+    print(f"  flatkit room serve {shell_word(options.folder)} --listen 0.0.0.0")
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flatkit.cli.show import Json, fail_json, observer_for
 from flatkit.errors import FlatkitError, InputError
 from flatkit.files import read_regular
-from flatkit.untrusted import printable
+from flatkit.untrusted import printable, shell_word
 
 if TYPE_CHECKING:
     from flatkit.images.sysext_tree import Recipe
@@ -101,8 +101,9 @@ def _build(options: argparse.Namespace) -> int:
     if isinstance(observer, Json):
         observer.result(ok=True, name=built.name, file=str(target), bytes=built.size, packages=list(built.packages))
         return 0
-    machine, name, file = map(printable, (options.machine or "MACHINE", built.name, target))
-    print(f"{file}: the extension {name}, {built.size / 1e6:.1f} MB, of {len(built.packages)} packages")
+    about = f"{built.size / 1e6:.1f} MB, of {len(built.packages)} packages"
+    print(f"{printable(target)}: the extension {printable(built.name)}, {about}")
+    machine, name, file = map(shell_word, (options.machine or "MACHINE", built.name, target))
     print(f"  flatkit ssh {machine} -- sudo tee /var/lib/extensions/{name}.raw < {file} > /dev/null")
     print(f"  flatkit ssh {machine} -- sudo systemd-sysext refresh")
     return 0

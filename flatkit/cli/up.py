@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flatkit.cli.show import Json, fail_json, observer_for
 from flatkit.diskfile import is_file
 from flatkit.errors import FlatkitError, UsageError
-from flatkit.untrusted import is_number, printable
+from flatkit.untrusted import is_number, printable, shell_word
 
 if TYPE_CHECKING:
     from flatkit.machines import Forward
@@ -75,7 +75,7 @@ def run(argv: list[str]) -> int:
     if options.config and options.script_config:
         raise UsageError(
             f'there are two configs, "{options.config}" and "{options.script_config}"; expected one',
-            hint=f"flatkit up {options.config}",
+            hint=f"flatkit up {shell_word(options.config)}",
         )
     options.config = options.config or options.script_config
     from flatkit import api

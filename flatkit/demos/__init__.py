@@ -20,6 +20,7 @@ from flatkit.demos.sysext import SYSEXT
 from flatkit.demos.update import UPDATE
 from flatkit.errors import InputError, UsageError
 from flatkit.steps import Demo
+from flatkit.untrusted import shell_word
 
 # In the order in which `flatkit demo run all` plays them: rollback continues with the machine that update leaves.
 _ALL = (PROVISION, IDENTICAL, IMMUTABLE, RESET, UPDATE, ROLLBACK, POWERCUT, CHANNELS, SYSEXT, CONTAINERS, EVERYWHERE)
@@ -34,7 +35,7 @@ def get_demo(name: str) -> Demo:
     if folder is not None:
         demo = _load(folder)
         if demo is None:
-            raise InputError(f'the lesson "{name}" has no demo', hint=f"flatkit lesson list {name}")
+            raise InputError(f'the lesson "{name}" has no demo', hint=f"flatkit lesson list {shell_word(name)}")
         return demo
     found = next((demo for demo in find_others() if demo.name == name), None)
     if found is None:

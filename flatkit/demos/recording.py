@@ -24,7 +24,7 @@ from flatkit.errors import InputError
 from flatkit.events import Event, Observer, StepEnded, StepOutput, StepStarted
 from flatkit.files import read_regular
 from flatkit.machines.store import write_bytes_atomically
-from flatkit.untrusted import parse_json
+from flatkit.untrusted import parse_json, shell_word
 
 _FORMAT = 1
 _WIDTH, _HEIGHT = 110, 32
@@ -242,11 +242,13 @@ def get_recording(demo: str, place: Path | None = None) -> Recording:
     path = find_recording(demo, place)
     if path is None:
         where = f'in "{place}"' if place else "with this flatkit"
-        raise InputError(f'there is no recording of "{demo}" {where}', hint=f"flatkit demo run {demo} --record DIR")
+        raise InputError(
+            f'there is no recording of "{demo}" {where}', hint=f"flatkit demo run {shell_word(demo)} --record DIR"
+        )
     recording = read_recording(path)
     if recording.demo != demo:
         raise InputError(
             f'"{path}" is a recording of "{recording.demo}"; expected one of "{demo}"',
-            hint=f"flatkit demo run {recording.demo} --replay {path}",
+            hint=f"flatkit demo run {shell_word(recording.demo)} --replay {shell_word(path)}",
         )
     return recording

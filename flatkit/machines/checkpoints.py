@@ -23,7 +23,7 @@ from flatkit.machines.keys import HostKey, host_keys_from, load_host_keys
 from flatkit.machines.records import Record
 from flatkit.machines.spec import text_from
 from flatkit.machines.store import Folder, make_folder, write_atomically
-from flatkit.untrusted import parse_json, printable
+from flatkit.untrusted import parse_json, printable, shell_word
 
 # With less than this the disk counts as full: other programs may have freed a little meanwhile.
 _FULL_MIB = 64
@@ -121,7 +121,7 @@ def _refuse_broken(folder: Folder) -> None:
         if _read(path) is None:
             raise MachineError(
                 f'the checkpoint "{path.stem}" of the machine "{folder.name}" cannot be used: "{path}" cannot be read',
-                hint=f"restore that file, or remove it: rm {path}",
+                hint=f"restore that file, or remove it: rm {shell_word(path)}",
             )
 
 

@@ -11,11 +11,11 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from flatkit.errors import CommandFailed, HostError
 from flatkit.run import Result, run, stream
-from flatkit.untrusted import lines_of, printable
+from flatkit.untrusted import lines_of, printable, shell_word
 
 _TIMEOUT = 60.0
 # libvirt's drivers that run flatkit's machines (test: in its tests), and their transports.
@@ -76,11 +76,12 @@ class RemoteHost:
 
     def unreachable(self, said: str) -> HostError:
         """Return the error for a host that cannot be reached."""
+        target = shell_word(self.target)
         lines = lines_of(said.removeprefix("Cannot recv data: ").strip())
         return HostError(
             f'the host "{self.target}" of LIBVIRT_DEFAULT_URI cannot be reached by SSH: '
             f"{lines[-1] if lines else 'the connection was lost'}",
-            hint=f"ssh {self.target} true   (it must work without a password: ssh-copy-id {self.target})",
+            hint=f"ssh {target} true   (it must work without a password: ssh-copy-id {target})",
             details=said,
         )
 
@@ -114,6 +115,8 @@ def _find_fault(uri: str, parts: SplitResult) -> str:
     """Return the fault of a URI; "" for a valid one."""
     if not uri.isascii() or not uri.isprintable() or " " in uri:
         return "it has a character that must be percent-encoded"
+    if (meant := unquote(uri)) != printable(meant, limit=len(uri)):
+        return "it has a hidden character"
     if not uri.startswith(f"{parts.scheme}://") or not _SCHEME.fullmatch(parts.scheme):
         return f'"{printable(parts.scheme or uri)}" is not a driver that flatkit knows'
     if parts.netloc and not _HOST.fullmatch(parts.hostname or ""):

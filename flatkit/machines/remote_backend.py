@@ -26,7 +26,7 @@ from flatkit.machines.remote import RemoteHost
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec
 from flatkit.machines.ssh_tunnel import THERE, SshTunnel
 from flatkit.machines.store import Folder, check_cancel, make_folder, owner_id, write_atomically
-from flatkit.untrusted import is_number, lines_of, parse_json, printable
+from flatkit.untrusted import is_number, lines_of, parse_json, printable, shell_word
 
 # For root, QEMU runs as libvirt's own user on that host too. Its files must be in a folder that this user can enter.
 _SURVEY = """
@@ -65,14 +65,15 @@ def survey(host: RemoteHost) -> dict[str, str]:
     done = host.run(_SURVEY, check=False)
     if done.status:
         raise HostError(
-            f'nothing can be kept on "{host.target}": {printable(done.stderr.strip())}', hint=f"ssh {host.target} df"
+            f'nothing can be kept on "{host.target}": {printable(done.stderr.strip())}',
+            hint=f"ssh {shell_word(host.target)} df",
         )
     found = dict(line.split("=", 1) for line in lines_of(done.stdout) if "=" in line)
     is_whole = all(is_number(found.get(key, "")) for key in ("memory", "disk"))
     if not is_whole or not found.get("base", "").startswith("/"):
         raise HostError(
             f'"{host.target}" did not say what it has: "{printable(done.stdout)}"; expected base=, memory= and disk=',
-            hint=f"ssh {host.target} true   (its login shell must print nothing of its own)",
+            hint=f"ssh {shell_word(host.target)} true   (its login shell must print nothing of its own)",
         )
     return found
 
@@ -99,7 +100,7 @@ class RemoteBackend(Backend):
         if missing := self._survey.get("missing"):
             raise HostError(
                 f'the host "{self.host.target}" has no program "{missing}"',
-                hint=f"ssh {self.host.target}   (and install qemu-utils, tar, coreutils and procps there)",
+                hint=f"ssh {shell_word(self.host.target)}   (and install qemu-utils, tar, coreutils and procps there)",
             )
         for path in _images(spec):
             self._place(path, observer, cancel)
@@ -113,7 +114,7 @@ class RemoteBackend(Backend):
         if free < size + 512:
             raise HostError(
                 f'the image "{path.name}" takes {size:.0f} MB, and {free} MiB are free on "{self.host.target}"',
-                hint=f"ssh {self.host.target} du -sh {self._base}",
+                hint=f"ssh {shell_word(self.host.target)} du -sh {shell_word(shell_word(self._base))}",
             )
         with phase(observer, "place", f"Copying {path.name} ({size:.0f} MB) to {self.host.target}"):
             self.host.send(path, str(there.parent), on_piece=lambda _line: check_cancel(cancel))

@@ -34,7 +34,7 @@ from flatkit.images.pack_manifest import (
     parse_manifest,
     sums_as_text,
 )
-from flatkit.untrusted import printable
+from flatkit.untrusted import printable, shell_word
 
 _CHUNK = 1024 * 1024
 
@@ -74,7 +74,7 @@ class PackBuilder:
         if not is_empty:
             raise UsageError(
                 f'"{self.folder}" holds other things; expected an empty folder, a new one, or an earlier pack',
-                hint=f"flatkit room pack {self.folder / 'flatkit-pack'}",
+                hint=f"flatkit room pack {shell_word(self.folder / 'flatkit-pack')}",
             )
         # From now on it is a pack, also if this is interrupted.
         self._write(MANIFEST, manifest_as_text(Manifest(made="", flatkit=__version__)))

@@ -20,7 +20,7 @@ from flatkit.errors import CommandFailed, FetchError, MissingDependency
 from flatkit.events import Observer, Said
 from flatkit.packs.wheelfile import Wheel, read_wheel
 from flatkit.run import run
-from flatkit.untrusted import printable
+from flatkit.untrusted import printable, shell_word
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -49,7 +49,8 @@ def pip(*arguments: str | Path) -> str:
     except CommandFailed as error:
         if "No module named pip" in error.details:
             raise MissingDependency(
-                f'"{sys.executable}" has no pip, which fetches the wheels', hint=f"{sys.executable} -m ensurepip"
+                f'"{sys.executable}" has no pip, which fetches the wheels',
+                hint=f"{shell_word(sys.executable)} -m ensurepip",
             ) from None
         raise
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import shlex
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from flatkit.cli.show import Terminal
 from flatkit.demos import DEMOS
-from flatkit.demos.recording import Recorder, find_event, find_recording, read_recording
+from flatkit.demos.recording import Recorder, find_event, find_recording, get_recording, read_recording
 from flatkit.demos.replay import replay
 from flatkit.demos.runner import play
 from flatkit.errors import Cancelled, InputError
@@ -197,3 +198,13 @@ def test_the_recordings_stay_small_and_name_no_host() -> None:
         text = gzip.decompress(path.read_bytes()).decode()
         for place in ("/home/", "/root/", "/tmp/", "/work/", "/var/tmp/"):
             assert place not in text.replace("/home/core", "").replace("/home/ada", ""), f"{path.name} names {place}"
+
+
+def test_the_name_in_a_recording_is_no_command(tmp_path: Path) -> None:
+    name = "everywhere; touch owned #'$(id)`id`\n"
+    recorder = Recorder(demo=name, title="t", screen=lambda stream: Terminal(stream, verbose=True))
+    path = recorder.write(tmp_path, ok=True, image="i").rename(tmp_path / "a file; id.cast.gz")
+    with pytest.raises(InputError, match="is a recording of") as caught:
+        get_recording("provision", path)
+    shown = name.replace("\n", "\\n")
+    assert shlex.split(caught.value.hint) == ["flatkit", "demo", "run", shown, "--replay", str(path)]

@@ -181,6 +181,7 @@ def test_nothing_on_another_host_is_open_to_others(tmp_path: Path, spec: Machine
 
 URIS = (
     " ", "foo", "http://[zz]/", "http://h/", "qemu", "qemu:session", "://", "xen:///", "qemu:///", "qemu:///nonsense", "qemu+ssh://",
+    "qemu+ssh://h/system?known_hosts=%00", "qemu+ssh://h/system?keyfile=/a%0ab",
     "qemu+ssh://-oProxyCommand=touch%20x/system", "qemu+ssh://-oProxyCommand=touch x/system", "qemu+ssh://-l@h/system",
     "qemu+ssh://u@-h/system", "qemu:///sys tem", "qemu:///session\n", "qemu+ssh://h\n/system", "qemu+ssh://h:99999/system",
     "qemu+ssh://h:x/system", "qemu+ssh://h/\udcff", "qemu+ssh://\u212a/system", "qemu+ssh://[::1/system", "qemu+ssh://@/system",
