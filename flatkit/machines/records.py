@@ -122,6 +122,9 @@ def _record_from(values: object, *, name: str, ignition: str) -> Record:
     """Build the record from these values. Raises ValueError, TypeError."""
     if not isinstance(values, dict):
         raise TypeError("expected a JSON object")
+    version = values.get("format", FORMAT)
+    if type(version) is not int or version < 1:  # nobody knows what such a record means
+        raise ValueError(f'"format" is "{printable(version)}", expected a number from 1 to {FORMAT}')
     spec = spec_from_dict({**_object(values, "spec"), "ignition": ignition})
     if spec.name != name:
         raise ValueError(f'it is the record of a machine "{spec.name}"')

@@ -113,6 +113,10 @@ BROKEN = {
     "port": json.dumps({**values(), "forwards": [{"host": 1e99, "guest": 22}]}).encode(),
     "life": json.dumps({**values(), "life": "\u2126"}).encode(),
     "infinite": json.dumps({**values(), "uuid": float("inf")}).encode(),
+    **{
+        f"format {found!r}": json.dumps({**values(), "format": found}).encode()
+        for found in ("2", 1.5, -1, 0, True, None, [2], {})
+    },
     "uuid": json.dumps({**values(), "uuid": "<x/>"}).encode(),
 }
 
