@@ -457,6 +457,15 @@ def test_flatcar_reset_takes_no_url_that_grub_cfg_cannot_hold(url: str) -> None:
     assert "must be percent-encoded" in done.stderr
 
 
+@pytest.mark.parametrize("url", ["https://h/a%20b", "http://h:80/x?y=1&z", "s3://b/c.ign", "data:,%7B%22ignition%22%7D"])
+def test_flatcar_reset_takes_the_urls_of_ignition(url: str) -> None:
+    """Not as root it ends before it does anything: the URL is what the message would be about."""
+    script = f"id() {{ echo 1000; }}; set -- --ignition-url={shlex.quote(url)}; . {USR / 'bin/flatcar-reset'}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "Need to be root" in done.stderr
+
+
 def test_a_quote_in_a_path_to_keep_is_no_command(tmp_path: Path) -> None:
     """`list` as it is written, in a shell whose mounts are not touched."""
     text = (USR / "bin/flatcar-reset").read_text()
