@@ -17,7 +17,7 @@ from pathlib import Path
 from flatkit.diskfile import is_file
 from flatkit.errors import ImageError, InputError, UsageError
 from flatkit.events import Observer, Said, phase
-from flatkit.files import read_regular
+from flatkit.files import open_regular, read_regular, replace_below
 from flatkit.images import debs, elf_deps, sysext_tree
 from flatkit.images.cache import locked, make_folder, work_folder
 from flatkit.images.lab import recipe as lab_recipe
@@ -101,17 +101,15 @@ def _copy(source: Path, target: Path) -> None:
             f'"{printable(target)}" is not a regular file, and is not replaced; expected the name of a file',
             hint="flatkit sysext build NAME -o FILE",
         )
-    partial = target.with_name(f".{target.name}.part")
     try:
-        shutil.copyfile(source, partial)
-        partial.replace(target)
+        # The folder may be anybody's: a link that lies at the partial name is not written through.
+        with open_regular(source) as file, replace_below(target.parent, target.name) as copy:
+            shutil.copyfileobj(file, copy)
     except OSError as error:
         raise InputError(
             f'"{target}" cannot be written: {error.strerror}; expected a file in a folder that you can write to',
             hint="flatkit sysext build NAME -o FILE",
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _check(recipe: Recipe) -> None:
@@ -124,9 +122,11 @@ def _check(recipe: Recipe) -> None:
     if not recipe.packages and not recipe.files:
         raise UsageError(f'the extension "{recipe.name}" would be empty; expected a package at least', hint=hint)
     for path in recipe.files:
-        if not re.match(r"/(usr|opt)/[^/]", path) or ".." in path.split("/"):
+        root, *below = path.removeprefix("/").split("/")
+        if not path.startswith("/") or root not in {"usr", "opt"} or not below or {"", ".", ".."} & {*below}:
             raise UsageError(
-                f'"{printable(path)}" cannot be in an extension; expected a path below /usr or /opt', hint=hint
+                f'"{printable(path)}" cannot be in an extension; expected the path of a file below /usr or /opt',
+                hint=hint,
             )
     for package in (*recipe.packages, *recipe.without):
         debs.check_package(package)

@@ -120,9 +120,16 @@ def _write(tree: Path, inside: str, text: str) -> None:
     path = tree / inside
     if not is_inside(tree, path) or path.is_symlink():
         raise ImageError(f'"/{printable(inside)}" cannot be written: a link leads out of the extension')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(0o755 if text.startswith("#!") else 0o644)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755 if text.startswith("#!") else 0o644)
+    except OSError as error:  # a folder in its place, or a file in the place of a folder
+        raise ImageError(
+            f'"/{printable(inside)}" cannot be written into the extension: {error.strerror}; expected names of files that '
+            "are not those of folders as well",
+            hint="flatkit sysext build --help",
+        ) from None
 
 
 def write_files(tree: Path, recipe: Recipe) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flatkit.cli import main
-from flatkit.errors import FlatkitError, ImageError, InputError
+from flatkit.errors import FlatkitError, ImageError, InputError, UsageError
 from flatkit.images import debs, sysext, sysext_tree
 from flatkit.images.sysext_tree import Recipe
 
@@ -224,3 +224,50 @@ def test_the_record_of_a_built_extension_may_be_anything(
     built.path.with_suffix(".json").unlink()
     os.mkfifo(built.path.with_suffix(".json"))
     assert sysext.find_sysext(recipe) is None
+
+
+@pytest.mark.parametrize("to", ["victim", "new"])
+def test_no_file_is_written_through_a_link_that_lies_beside_the_target(
+    to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "victim").write_text("mine")
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    (folder / ".greet.raw.part").symlink_to(tmp_path / to)
+    sysext.build(Recipe(name="greet", files={"/usr/bin/greet": "x"}), target=folder / "greet.raw")
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert not (tmp_path / "new").exists()
+    assert (folder / "greet.raw").stat().st_size > 0
+    assert not (folder / "greet.raw").is_symlink()
+
+
+@pytest.mark.parametrize("place", ["file/greet.raw", "x" * 300, "y" * 252 + ".raw", "none/greet.raw"])
+def test_a_place_that_no_file_can_have_is_an_error_in_words(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "file").write_text("")
+    (tmp_path / "greet").write_text("x")
+    words = ["sysext", "build", "greet", "--file", f"/usr/bin/greet={tmp_path / 'greet'}", "-o", str(tmp_path / place)]
+    assert main(words) == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "path", ["/usr/.", "/usr/./x", "/usr/bin/", "/usr//x", "//usr/x", "/usr", "/opt/", "usr/x", ""]
+)
+def test_a_path_that_is_no_files_is_refused(path: str) -> None:
+    with pytest.raises(UsageError, match="expected the path of a file below /usr or /opt"):
+        sysext.build(Recipe(name="x", files={path: ""}))
+
+
+@pytest.mark.parametrize(
+    "paths", [("/usr/lib",), ("/usr/bin", "/usr/bin/x"), ("/usr/bin/x", "/usr/bin"), ("/usr/" + "x" * 300,)]
+)
+def test_files_in_each_others_place_are_an_error_in_words(
+    paths: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(ImageError, match="cannot be written into the extension"):
+        sysext.build(Recipe(name="x", files=dict.fromkeys(paths, "")))
