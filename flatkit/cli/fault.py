@@ -33,11 +33,22 @@ def report_fault(error: Exception, words: Sequence[str]) -> int:
             )
         )
         return HostError.exit_status
+    if isinstance(error, FileNotFoundError) and _is_folder_gone():
+        print_error(HostError("the current folder was removed; expected one that is there", hint="cd"))
+        return HostError.exit_status
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     kept = _keep(trace, words)
     hint = f'report it, with the file "{kept}"' if kept else "FLATKIT_DEBUG=1 in the environment shows what to report"
     print_error(FlatkitError(f"this is a fault in flatkit, not in what you typed: {said}", hint=hint))
     return EXIT_STATUS
+
+
+def _is_folder_gone() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _keep(trace: str, words: Sequence[str]) -> Path | None:

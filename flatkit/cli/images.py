@@ -250,7 +250,7 @@ def _rm(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
     from flatkit.images.lab.packages import lab_dir
     from flatkit.images.seen import forget_seen
 
-    freed = 0
+    freed = forgotten = 0
     for name in options.names:
         if name in {"lab", "all"}:
             _check_unused(lab_dir())
@@ -260,15 +260,18 @@ def _rm(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
                 freed += path.stat().st_size
                 path.unlink()
         if name == "seen":
-            forget_seen()
+            forgotten += forget_seen()
         if name not in {"lab", "refused", "seen"}:
             images = _cached(name)
             for image in images:
                 _check_unused(image.folder)
             freed += store.remove_images(images)
     if not isinstance(observer, Json):
-        print(f"{freed / 1e6:.0f} MB freed")
-    return {"freed": freed}
+        print(
+            f"{freed / 1e6:.0f} MB freed"
+            + (f"; newest versions forgotten: {forgotten}" if "seen" in options.names else "")
+        )
+    return {"freed": freed, "forgotten": forgotten}
 
 
 def _check_unused(folder: Any) -> None:

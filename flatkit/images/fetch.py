@@ -90,7 +90,7 @@ class Fetcher:
 
     def resolve(self, wanted: Wanted, source: Source) -> Version | None:
         """Return the version that a source has for the request, None when it has none. Raises FetchError."""
-        if wanted.channel is Channel.LTS and wanted.stream:
+        if wanted.channel is Channel.LTS and wanted.stream and not source.signed_only:
             self._note_streams(source)
         text = self._small(source.url(wanted.channel, f"{self.board}/{wanted.pointer}/version.txt"))
         if text is None:
@@ -104,7 +104,10 @@ class Fetcher:
                 hint="report it to the server's operator",
             )
         if version.channel is not wanted.channel:
-            raise ImageError(f'{source.name} offers "{version}" as {wanted}, and that number is not of this channel')
+            raise ImageError(
+                f'{source.name} offers "{version}" as {wanted}, and that number is not of this channel',
+                hint="report it to the server's operator",
+            )
         return version
 
     def _refuse_downgrade(self, wanted: Wanted, version: Version, source: Source) -> CachedImage | None:
@@ -125,7 +128,7 @@ class Fetcher:
         raise ImageError(
             f'{source.name} offers "{version}" as {wanted}, and "{known}" was there before: a step back is refused',
             hint=f"if you want the older one on purpose: --image {version}; if {known} was never released: "
-            f"flatkit images rm seen{f' {cached.version}' if cached else ''}",
+            f"flatkit images rm seen{f' {cached.version}' if cached and cached.version > version else ''}",
         )
 
     def _note_streams(self, source: Source) -> None:

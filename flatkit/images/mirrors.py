@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -75,7 +76,7 @@ class Patience:
 class Source:
     """A place to fetch from. `base` has the placeholder `{channel}`; `is_mirror`: it may be incomplete or old.
 
-    `signed_only`: only files signed by Flatcar are taken from there.
+    `signed_only`: only files signed by Flatcar are taken from there; release feeds and `lts-info` are not signed.
     """
 
     name: str
@@ -135,14 +136,20 @@ def find_mirror() -> Source | None:
 
 def _find_pack() -> Source | None:
     """Return a pack that the user need not name, None when there is none."""
-    home = Path.home()
-    for folder, shown in ((Path.cwd(), "."), (home, "~")):
-        pack = folder / PACK_FOLDER
-        if (pack / MANIFEST).is_file():
+    home = _find(Path.home)
+    for folder, shown in ((_find(Path.cwd), "."), (home, "~")):
+        if folder and (folder / PACK_FOLDER / MANIFEST).is_file():
             return Source(
-                name=f'the pack "{shown}/{PACK_FOLDER}"', base=f"{pack}/flatcar/{{channel}}", is_mirror=True,
+                name=f'the pack "{shown}/{PACK_FOLDER}"', base=f"{folder / PACK_FOLDER}/flatcar/{{channel}}", is_mirror=True,
                 signed_only=folder != home,
             )  # fmt: skip
+    return None
+
+
+def _find(place: Callable[[], Path]) -> Path | None:
+    """The current folder or the home; None where it was removed, or the user has none."""
+    with suppress(OSError, RuntimeError):
+        return place()
     return None
 
 

@@ -68,7 +68,8 @@ class Trust:
 def find_trust() -> Trust:
     """Return the user's trusted key: FLATKIT_SIGNING_KEY, or Flatcar's pinned key."""
     given = os.environ.get("FLATKIT_SIGNING_KEY", "").strip()
-    return Trust(key_file=Path(given).expanduser().absolute()) if given else Trust()
+    # As os.path expands it: an unknown ~user stays as it is, and is then a file that is not there.
+    return Trust(key_file=Path(os.path.expanduser(given)).absolute()) if given else Trust()  # noqa: PTH111
 
 
 class UnusableKey(ImageError):

@@ -115,9 +115,9 @@ def parse_record(text: str | bytes) -> ImageRecord:
         raise ValueError(f"expected an object with {', '.join(names)}")
     for name, value in values.items():
         kind = kinds.get(name, str)
-        is_right = type(value) in {int, float} and 0 <= value < 2**63 if kind is float else type(value) is kind
-        if not is_right:
-            raise ValueError(f'"{name}" is of another type than {kind.__name__}')
+        is_kind = type(value) is kind or (kind is float and type(value) is int)
+        if not is_kind or (kind is not str and not 0 <= value < 2**63):
+            raise ValueError(f'"{name}" is not a value of the kind {kind.__name__}')
     if values["file"] in {"", ".", ".."} or "/" in values["file"] or "\0" in values["file"]:
         raise ValueError('"file" is not the name of a file')
     return ImageRecord(**values)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from flatcar_parts import DATA, QUICK, SOFTWARE, STABLE
@@ -12,6 +14,8 @@ from flatcar_parts import DATA, QUICK, SOFTWARE, STABLE
 from flatkit.cli import main
 from flatkit.errors import FetchError
 from flatkit.images import catalogue, store
+from flatkit.images.mirrors import PACK_FOLDER
+from flatkit.images.pack_manifest import MANIFEST
 from flatkit.images.releases import Board, Channel, Version
 from flatkit.testing.flatcar_site import IMAGE, Misdeed
 
@@ -230,3 +234,45 @@ def test_a_damaged_record_is_no_image(site, fetcher, data, capsys):
     assert store.list_cached() == []
     assert main(["images", "list"]) == 0
     assert fetcher.fetch(STABLE).is_whole
+
+
+@pytest.mark.parametrize(("name", "value"), [("size", 10**400), ("size", -1), ("signed", 2**63), ("changed_ns", -1)])
+def test_a_number_that_no_file_has_makes_no_record(site, fetcher, name, value):
+    image = fetcher.fetch(STABLE)
+    record = json.loads((image.folder / "image.json").read_text())
+    (image.folder / "image.json").write_text(json.dumps({**record, name: value}))
+    assert store.list_cached() == []
+    assert main(["images", "list"]) == 0
+
+
+def test_a_pack_that_merely_lies_here_says_nothing_about_channels(site, tmp_path, monkeypatch, capsys):
+    """Nobody signs a release feed or lts-info: what is shown and kept comes from elsewhere."""
+    pack = tmp_path / "here" / PACK_FOLDER
+    for inside, text in (
+        (MANIFEST, "{}"),
+        ("flatcar/stable/releases-stable.json", '{"9999.2.0": {"channel": "stable", "architectures": ["amd64"]}}'),
+        ("flatcar/stable/amd64-usr/current/version.txt", "FLATCAR_VERSION=9998.2.0\n"),
+        ("flatcar/lts/lts-info", "9997:2024:supported\n"),
+        ("flatcar/lts/amd64-usr/current-2024/version.txt", "FLATCAR_VERSION=9997.3.0\n"),
+    ):
+        (pack / inside).parent.mkdir(parents=True, exist_ok=True)
+        (pack / inside).write_text(text)
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert get(Channel.STABLE).current == Version(4593, 2, 5)
+    assert main(["images", "list"]) == 0
+    assert "999" not in capsys.readouterr().out
+    assert main(["images", "fetch", "lts-2024"]) == 1
+    assert store.stream_major("2024") == 4081
+
+
+def test_a_removed_folder_and_a_home_that_nobody_has(site, tmp_path, monkeypatch, capsys):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    monkeypatch.setattr(Path, "home", Mock(side_effect=RuntimeError("Could not determine home directory.")))
+    gone.rmdir()
+    assert main(["images", "fetch", "stable"]) == 0
+    assert main(["images", "list"]) == 0
+    assert main(["images", "verify", "./x"]) == 3
+    assert "the current folder was removed" in capsys.readouterr().err

@@ -145,12 +145,13 @@ def test_what_is_cached_is_verified_with_its_version(site, fetcher):
     assert "flatkit images rm" in caught.value.hint
 
 
-def test_a_wrong_newest_version_can_be_undone(site, fetcher):
+def test_a_wrong_newest_version_can_be_undone(site, fetcher, capsys):
     note_seen(STABLE, Board.AMD64, Version(9999, 2, 0))
     with pytest.raises(ImageError, match="a step back is refused") as caught:
         fetcher.fetch(STABLE)
     assert caught.value.hint.endswith("if 9999.2.0 was never released: flatkit images rm seen")
     assert main(["images", "rm", "seen"]) == 0
+    assert capsys.readouterr().out == "0 MB freed; newest versions forgotten: 1\n"
     assert fetcher.fetch(STABLE).version == Version(4593, 2, 5)
     site.point("current", OLD)
     with pytest.raises(ImageError, match="a step back is refused") as caught:
@@ -159,6 +160,10 @@ def test_a_wrong_newest_version_can_be_undone(site, fetcher):
     assert main(["images", "rm", "seen", "4593.2.5"]) == 0
     assert fetcher.fetch(STABLE).version == Version(4593, 2, 4)
     assert find_seen(STABLE, Board.AMD64) == Version(4593, 2, 4)
+    note_seen(STABLE, Board.AMD64, Version(9999, 2, 0))
+    with pytest.raises(ImageError, match="a step back is refused") as caught:
+        fetcher.fetch(STABLE)
+    assert caught.value.hint.endswith("flatkit images rm seen")  # the image that is offered stays
 
 
 def test_a_mirror_of_the_cache_has_the_signed_version(site, fetcher, tmp_path, monkeypatch):

@@ -153,6 +153,12 @@ def test_a_given_key_that_is_not_there(tmp_path, monkeypatch):
     assert "unset FLATKIT_SIGNING_KEY" in caught.value.hint
 
 
+def test_a_given_key_in_the_home_of_nobody(monkeypatch):
+    monkeypatch.setenv("FLATKIT_SIGNING_KEY", "~no-such-user/key.asc")
+    with pytest.raises(InputError, match=r"~no-such-user/key.asc. cannot be read"):
+        find_trust().read_key()
+
+
 @pytest.mark.parametrize("kind", ["fifo", "folder", "large"])
 def test_a_given_key_that_is_no_file_to_read(tmp_path, monkeypatch, kind):
     path = tmp_path / "key.asc"
