@@ -210,7 +210,7 @@ class PackBuilder:
 
     def _fault(self, error: OSError) -> HostError:
         hint = "choose a folder on a disk with room: the lab image and the wheels take about 2 GB"
-        if error.errno in {errno.ELOOP, errno.EINVAL, errno.ENOTDIR, errno.EISDIR}:
+        if error.errno in {errno.ELOOP, errno.EINVAL, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}:
             hint = "choose a new folder: that one has something in it that no pack has"
         return HostError(f'the pack "{self.folder}" cannot be written: {error.strerror}', hint=hint)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shlex
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -99,7 +100,7 @@ def file_content(path: Path) -> Content:
         with open_regular(path) as file:
             return _measure(file, path)
     except OSError as error:
-        raise InputError(f'"{path}" cannot be published: {error.strerror}') from None
+        raise _refused(path, f"cannot be published: {error.strerror}", None) from None
 
 
 def known_content(path: Path, *, size: int, sha256: str, sha1: str, below: Path | None = None) -> Content:
@@ -111,15 +112,20 @@ def known_content(path: Path, *, size: int, sha256: str, sha1: str, below: Path 
         with _open(path, below) as file:
             found = os.fstat(file.fileno()).st_size
             if found != size:
-                raise InputError(f'"{path}" has {found} bytes; expected {size}')
+                raise _refused(path, f"has {found} bytes; expected {size}", below)
             content = _measure(file, path, below=below)
     except OSError as error:
-        raise InputError(f'"{path}" cannot be published: {error.strerror}') from None
+        raise _refused(path, f"cannot be published: {error.strerror}", below) from None
     if (content.sha256, content.sha1) != (sha256, sha1):
-        raise InputError(
-            f'"{path}" is not the file that was promised: its SHA-256 is {content.sha256}; expected {sha256}'
-        )
+        what = f"is not the file that was promised: its SHA-256 is {content.sha256}; expected {sha256}"
+        raise _refused(path, what, below)
     return content
+
+
+def _refused(path: Path, what: str, below: Path | None) -> InputError:
+    """The error for a file that is not served; for one of a pack, the next step is to look at all of the pack."""
+    shown = shlex.quote(str(below or path))
+    return InputError(f'"{path}" {what}', hint=f"flatkit room check {shown}" if below else f"ls -l {shown}")
 
 
 def _measure(file: BinaryIO, path: Path, *, below: Path | None = None) -> Content:
@@ -133,7 +139,7 @@ def _measure(file: BinaryIO, path: Path, *, below: Path | None = None) -> Conten
         sha256.update(piece)
         sha1.update(piece)
     if left or _stamp(os.fstat(file.fileno())) != _stamp(before):
-        raise InputError(f'"{path}" cannot be published: it changes while it is read')
+        raise _refused(path, "cannot be published: it changes while it is read", below)
     return Content(
         size=before.st_size, sha256=sha256.hexdigest(), sha1=sha1.hexdigest(), path=path, below=below,
         stamps={_stamp(before): True},

@@ -117,6 +117,9 @@ def test_what_is_not_the_packed_file_is_neither_served_nor_checked_as_right(
     spoil(pack, outside)
     with pytest.raises(InputError, match=r"cannot be published|is not the file that was promised"), serving(pack, FREE):
         pass
+    with pytest.raises(InputError) as caught, serving(pack, FREE):
+        pass
+    assert caught.value.hint == f"flatkit room check {pack}"
     found = check(pack)
     assert [finding.name for finding in found.findings if not finding.ok] == ["files"]
     assert DISK in str(found)
