@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatkit.errors import ImageError
-from flatkit.files import open_regular
+from flatkit.files import read_head
 from flatkit.untrusted import printable, shell_word
 
 QCOW2_MAGIC = b"QFI\xfb"
@@ -50,7 +50,7 @@ class Qcow2:
 def parse_qcow2(head: bytes) -> Qcow2:
     """Parse the first bytes of a qcow2 file. Raises ValueError for an invalid header."""
     if head[:4] != QCOW2_MAGIC or len(head) < 72:
-        raise ValueError("its header is cut short")
+        raise ValueError("a header that is cut short")
     version, at, length, bits, size, crypt = struct.unpack_from(">IQIIQI", head, 4)
     if version not in {2, 3}:
         raise ValueError(f"version {version}; expected 2 or 3")
@@ -59,7 +59,7 @@ def parse_qcow2(head: bytes) -> Qcow2:
     features, header_end = 0, 72
     if version == 3:
         if len(head) < 104:
-            raise ValueError("its header is cut short")
+            raise ValueError("a header that is cut short")
         features, header_end = struct.unpack_from(">Q", head, 72)[0], struct.unpack_from(">I", head, 100)[0]
     if features & ~_KNOWN_BITS:
         raise ValueError(f"features that are not known here (0x{features:x})")
@@ -160,8 +160,7 @@ def _is_own(path: Path, found: Qcow2, below: Path) -> bool:
 
 def _read_head(path: Path) -> bytes:
     try:
-        with open_regular(path) as file:
-            return file.read(_HEAD_BYTES)
+        return read_head(path, _HEAD_BYTES)
     except FileNotFoundError:
         raise ImageError(f'the image file "{printable(path)}" is not there', hint="flatkit images list") from None
     except (OSError, ValueError) as error:

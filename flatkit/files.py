@@ -109,10 +109,18 @@ def _told(error: OSError, name: str, parent: int) -> OSError:
     return error
 
 
+def read_head(path: str | os.PathLike[str], size: int) -> bytes:
+    """Read at most the first `size` bytes of a regular file. Raises OSError, also where the kernel has none yet (/proc/kmsg)."""
+    with open_regular(path) as file:
+        data: bytes | None = file.read(size)
+    if data is None:
+        raise OSError(errno.EAGAIN, "it has no bytes to read now", os.fspath(path))
+    return data
+
+
 def read_regular(path: str | os.PathLike[str], *, limit: int) -> bytes:
     """Read a regular file of at most `limit` bytes. Raises OSError (EFBIG for a larger one)."""
-    with open_regular(path) as file:
-        data = file.read(limit + 1)
+    data = read_head(path, limit + 1)
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"larger than {limit} bytes", os.fspath(path))
     return data

@@ -11,6 +11,7 @@ from flatkit.files import (
     hash_file,
     open_below,
     open_regular,
+    read_head,
     read_named,
     read_regular,
     remove_below,
@@ -139,3 +140,16 @@ def test_what_killed_writers_left_is_removed_and_nothing_else(tmp_path: Path) ->
         (tmp_path / name).touch()
     remove_partials(tmp_path / "state.json")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[2:])
+
+
+def test_a_file_that_has_no_bytes_to_read_now_is_an_error_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as /proc/kmsg, which is a regular file by its kind."""
+    reader, writer = os.pipe2(os.O_NONBLOCK)
+    monkeypatch.setattr("flatkit.files.open_regular", lambda _: os.fdopen(os.dup(reader), "rb"))
+    for read in (lambda: read_head("x", 1), lambda: read_regular("x", limit=1)):
+        with pytest.raises(OSError, match="no bytes to read now"):
+            read()
+    os.write(writer, b"a")
+    assert read_head("x", 1) == b"a"
+    os.close(writer)
+    os.close(reader)

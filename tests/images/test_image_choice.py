@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 from flatcar_parts import DATA, STABLE, said
 
@@ -115,9 +117,10 @@ def test_an_image_by_its_path_was_not_verified(tmp_path):
     assert find_image(str(tmp_path / "x.img")).badge == "x.img, not verified by flatkit"
 
 
-def test_compressed_image_is_named_with_the_cure(tmp_path):
-    path = tmp_path / "image.img.bz2"
+@pytest.mark.parametrize("name", ["image.img.bz2", "image; touch x.img.bz2", "$(touch x).bz2"])
+def test_compressed_image_is_named_with_the_cure(tmp_path, name):
+    path = tmp_path / name
     path.write_bytes(b"BZh91AY")
     with pytest.raises(ImageError, match="is compressed") as caught:
         find_image(str(path))
-    assert caught.value.hint == f"bunzip2 {path}"
+    assert shlex.split(caught.value.hint) == ["bunzip2", str(path)]

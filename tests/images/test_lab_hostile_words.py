@@ -457,7 +457,9 @@ def test_flatcar_reset_takes_no_url_that_grub_cfg_cannot_hold(url: str) -> None:
     assert "must be percent-encoded" in done.stderr
 
 
-@pytest.mark.parametrize("url", ["https://h/a%20b", "http://h:80/x?y=1&z", "s3://b/c.ign", "data:,%7B%22ignition%22%7D"])
+@pytest.mark.parametrize(
+    "url", ["https://h/a%20b", "http://h:80/x?y=1&z", "s3://b/c.ign", "data:,%7B%22ignition%22%7D"]
+)
 def test_flatcar_reset_takes_the_urls_of_ignition(url: str) -> None:
     """Not as root it ends before it does anything: the URL is what the message would be about."""
     script = f"id() {{ echo 1000; }}; set -- --ignition-url={shlex.quote(url)}; . {USR / 'bin/flatcar-reset'}"

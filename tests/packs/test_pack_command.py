@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -24,6 +25,20 @@ CHECK = (
     '<request protocol="3.0" updaterversion="flatcar-lab-110.2.0"><app appid="{e96281a6-d1af-4bde-9a0a-97b76e56dc57}" '
     'version="110.2.0" track="beta" machineid="0123456789abcdef" board="amd64-usr"><updatecheck/></app></request>'
 )
+
+
+def test_the_commands_that_are_named_take_the_folder_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "a pack; touch x"
+    assert main(["room", "pack", str(folder), *NOTHING]) == 0
+    lines = capsys.readouterr().out.split("\n")
+    assert shlex.split(lines[1]) == ["flatkit", "room", "check", str(folder)]
+    assert shlex.split(lines[2])[:4] == ["flatkit", "room", "serve", str(folder)]
+    (folder / "manifest.json").unlink()
+    assert main(["room", "pack", str(folder), *NOTHING]) == 2
+    said = capsys.readouterr().err
+    assert shlex.split(said.rpartition("Next: ")[2]) == ["flatkit", "room", "pack", str(folder / "flatkit-pack")]
 
 
 @contextmanager
