@@ -94,9 +94,12 @@ class KeyFinder:
             key = read_regular(self._cached, limit=KEY_MAX)
             seen.add(key)
             yield str(self._cached), key
-        for place in dict.fromkeys(source.key_url(self.channel) for source in (*self.sources, OFFICIAL)):
+        asked: set[str] = set()
+        for source in (*self.sources, OFFICIAL):
             with suppress(FetchError):
-                found = fetch_small(place, patience=self.patience, cancel=self.cancel)
+                place = source.key_url(self.channel)
+                found = None if place in asked else fetch_small(place, patience=self.patience, cancel=self.cancel)
+                asked.add(place)
                 if found is not None and found not in seen:
                     seen.add(found)
                     yield place, found

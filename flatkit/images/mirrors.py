@@ -88,17 +88,28 @@ class Source:
     def url(self, channel: Channel, path: str) -> str:
         """Return the address of a file; for a folder, its path."""
         base = self._filled(self.base, channel)
-        return f"{base}/{quote(path) if web.is_address(base) else path}"
+        return self._checked(f"{base}/{quote(path) if web.is_address(base) else path}")
 
     def feed_url(self, channel: Channel) -> str:
         """Return the address of the channel's release feed."""
         base = self.feed_base + "/releases-json" if self.feed_base else self._filled(self.base, channel)
-        return f"{base}/releases-{channel}.json"
+        return self._checked(f"{base}/releases-{channel}.json")
 
     def key_url(self, channel: Channel) -> str:
         """Return the address of the public key."""
         base = self.feed_base + "/security/image-signing-key" if self.feed_base else self._filled(self.base, channel)
-        return f"{base}/{KEY_FILE}"
+        return self._checked(f"{base}/{KEY_FILE}")
+
+    def _checked(self, place: str) -> str:
+        """Refuse a file of a mirror on a disk to which a link outside leads: it would be copied into the cache."""
+        if self.is_mirror and not web.is_address(place):
+            root = self.base.removesuffix("/flatcar/{channel}")
+            if not Path(os.path.realpath(place)).is_relative_to(os.path.realpath(root)):
+                raise FetchError(
+                    f'"{printable(place)}" leads out of {self.name}, which is not followed',
+                    hint="put the file itself there, or set FLATKIT_MIRROR to the folder that has it",
+                )
+        return place
 
     @staticmethod
     def _filled(base: str, channel: Channel) -> str:

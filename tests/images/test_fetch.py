@@ -17,7 +17,7 @@ from flatkit.events import Progressed, Tape
 from flatkit.images import keyring, signing, store
 from flatkit.images.cache import locked
 from flatkit.images.keyring import KeyFinder
-from flatkit.images.mirrors import KEY_FILE, Source
+from flatkit.images.mirrors import KEY_FILE, Source, find_mirror
 from flatkit.images.openpgp import Certificate
 from flatkit.images.releases import Board, Channel, Version, find_wanted
 from flatkit.images.signed import get_sha512
@@ -326,6 +326,54 @@ def test_a_tampered_mirror_is_refused(site, fetcher, tmp_path, monkeypatch, cach
     with pytest.raises(ImageError, match="not the file that was signed"):
         fetcher.fetch(STABLE)
     assert images_in(cache) == []
+
+
+@pytest.mark.parametrize(
+    "inside",
+    ["current/version.txt", "4593.2.5/version.txt", f"4593.2.5/{IMAGE}", f"4593.2.5/{IMAGE}.DIGESTS", "4593.2.5", ""],
+)
+@pytest.mark.parametrize("at_hand", [False, True])
+def test_no_file_outside_of_a_mirror_is_read_or_copied(site, fetcher, tmp_path, monkeypatch, cache, inside, at_hand):
+    """A link in a pack to /etc/shadow would put a copy of it into the cache, among the files that were refused."""
+    pack, outside = tmp_path / "here/flatkit-pack", tmp_path / "outside"
+    shutil.copytree(site.folder, pack / "flatcar")
+    (pack / "manifest.json").write_text("{}")
+    board = pack / "flatcar/stable/amd64-usr"
+    if (board / inside).is_dir():
+        (board / inside).rename(outside)
+    else:
+        (board / inside).unlink()
+        outside.write_text("SECRET")
+    (board / inside).symlink_to(outside)
+    monkeypatch.chdir(tmp_path / "here" if at_hand else tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FLATKIT_RELEASE_SERVER", str(tmp_path / "nowhere"))
+    if not at_hand:
+        monkeypatch.setenv("FLATKIT_MIRROR", str(pack))
+    with pytest.raises(FetchError, match=r"leads out of the (mirror|pack) .*, which is not followed"):
+        fetcher.fetch(STABLE)
+    assert images_in(cache) == []
+    assert not any(path.read_bytes() == b"SECRET" for path in cache.rglob("*") if path.is_file())
+
+
+def test_a_link_inside_of_a_mirror_is_followed_and_a_key_elsewhere_is_none(
+    site, signing_key, fetcher, tmp_path, monkeypatch, tape
+):
+    pack = tmp_path / "pack/flatcar"
+    shutil.copytree(site.folder, pack)
+    shutil.rmtree(pack / "stable/amd64-usr/current")
+    (pack / "stable/amd64-usr/current").symlink_to("4593.2.5")
+    (tmp_path / "by-another-name").symlink_to(tmp_path / "pack")
+    monkeypatch.setenv("FLATKIT_MIRROR", str(tmp_path / "by-another-name"))
+    assert fetcher.fetch(STABLE).version == Version(4593, 2, 5)
+    (pack / "stable" / KEY_FILE).rename(tmp_path / KEY_FILE)
+    (pack / "stable" / KEY_FILE).symlink_to(tmp_path / KEY_FILE)
+    store.remove_images(store.list_cached())
+    monkeypatch.delenv("FLATKIT_SIGNING_KEY")
+    monkeypatch.setattr(signing, "FLATCAR_PRIMARY", signing_key.primary)
+    monkeypatch.setattr(keyring, "OFFICIAL", Source(name="none", base=str(tmp_path / "none")))
+    with pytest.raises(FetchError, match="public key is not available"):
+        replace(fetcher, trust=find_trust(), sources=(find_mirror(),)).fetch(STABLE)
 
 
 def test_a_mirror_that_is_older_than_the_cache(site, fetcher, tape, tmp_path, monkeypatch):
