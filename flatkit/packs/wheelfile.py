@@ -61,6 +61,8 @@ def read_wheel(path: Path) -> Wheel:
     try:
         with open_regular(path) as file:
             return parse_wheel(path.name, file)
+    except FetchError:  # an OSError as well
+        raise
     except OSError as error:
         raise _fault(path.name, error.strerror or str(error)) from None
 

@@ -442,6 +442,14 @@ def test_a_condition_nested_too_deeply_is_named(tmp_path: Path, monkeypatch: pyt
         read_wheel(path)
 
 
+def test_a_wheel_that_cannot_be_read_is_named_once(tmp_path: Path) -> None:
+    (tmp_path / "helper-1.5-py3-none-any.whl").write_bytes(b"x")
+    with pytest.raises(FetchError) as caught:
+        read_wheel(tmp_path / "helper-1.5-py3-none-any.whl")
+    assert caught.value.message == '"helper-1.5-py3-none-any.whl" is not a readable wheel: File is not a zip file'
+    assert caught.value.hint == "remove it, and pack again"
+
+
 def test_a_wheel_is_read_without_waiting(tmp_path: Path) -> None:
     path = tmp_path / "helper-1.5-py3-none-any.whl"
     path.touch()
