@@ -86,17 +86,17 @@ class Source:
     feed_base: str = ""
 
     def url(self, channel: Channel, path: str) -> str:
-        """Return the address of a file; for a folder, its path."""
+        """Return the address of a file; for a folder, its path. Raises FetchError for a link that leads out of a mirror."""
         base = self._filled(self.base, channel)
         return self._checked(f"{base}/{quote(path) if web.is_address(base) else path}")
 
     def feed_url(self, channel: Channel) -> str:
-        """Return the address of the channel's release feed."""
+        """Return the address of the channel's release feed. Raises FetchError as `url` does."""
         base = self.feed_base + "/releases-json" if self.feed_base else self._filled(self.base, channel)
         return self._checked(f"{base}/releases-{channel}.json")
 
     def key_url(self, channel: Channel) -> str:
-        """Return the address of the public key."""
+        """Return the address of the public key. Raises FetchError as `url` does."""
         base = self.feed_base + "/security/image-signing-key" if self.feed_base else self._filled(self.base, channel)
         return self._checked(f"{base}/{KEY_FILE}")
 
