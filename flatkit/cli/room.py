@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import shlex
 import sys
 import time
 from dataclasses import asdict
@@ -107,7 +106,6 @@ def _pack(options: argparse.Namespace) -> int:
             left_out=list(manifest.left_out),
         )  # fmt: skip
         return 0
-    quoted = printable(shlex.quote(str(options.folder)))
     print(f"{printable(options.folder)}: {len(manifest.files)} files, {manifest.size / 1e6:.0f} MB")
     print(f"  flatkit room check {shell_word(options.folder)}")
     print(f"  flatkit room serve {shell_word(options.folder)} --listen 0.0.0.0")
