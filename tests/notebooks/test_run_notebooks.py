@@ -239,7 +239,7 @@ quiet = pytest.mark.filterwarnings("ignore::DeprecationWarning:zmq", "ignore::De
 
 
 @pytest.mark.vm
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1500)
 @pytest.mark.usefixtures("lab_image", "no_machine_stays")
 @quiet
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def run_and_look(path: Path, course: Path, kernel: str) -> None:
     client = Clicker(
         notebook,
         kernel_name=kernel,
-        timeout=300,
+        timeout=600,
         resources={"metadata": {"path": str(course)}},
     )
     with client.setup_kernel():
