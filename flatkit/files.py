@@ -127,7 +127,7 @@ def read_regular(path: str | os.PathLike[str], *, limit: int) -> bytes:
 
 
 def read_named(path: str | os.PathLike[str], *, limit: int) -> bytes:
-    """Read a file that a person named, a pipe as well. Raises OSError (EFBIG for more than `limit` bytes, which are not read)."""
+    """Read a file that the user named, a pipe as well. Raises OSError (EFBIG for more than `limit` bytes, which are not read)."""
     with Path(path).open("rb") as file:
         data = file.read(limit + 1)
     if len(data) > limit:

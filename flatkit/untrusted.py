@@ -75,7 +75,7 @@ def printable_lines(text: object, *, limit: int = SHOWN_MAX, lines: int = _LINES
 
 
 def shell_word(text: object, *, limit: int = _WORD_MAX) -> str:
-    """Return a text as one word of a command that a person is told to run: quoted, so that no part of it is a command itself.
+    """Return a text as one quoted word of a command that is suggested to the user, so that no part of it is a command itself.
 
     What is hidden in it is escaped first: such a word can be shown, and names nothing.
     """
