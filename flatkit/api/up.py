@@ -34,7 +34,7 @@ def check_identity(image: Image, answer: str, *, machine: str, observer: Observe
     elif version != image.version:
         raise ImageError(
             f'the image was fetched as Flatcar "{image.version}", and the machine says that it is "{version}": not trusted',
-            hint=f"flatkit down {machine}, then: flatkit images rm {image.version}   (and tell whoever runs the server)",
+            hint=f"flatkit down {machine}, then: flatkit images rm {image.version}   (and report it to the server's operator)",
         )
 
 
