@@ -25,8 +25,6 @@ from flatkit.machines.spec import text_from
 from flatkit.machines.store import Folder, make_folder, write_atomically
 from flatkit.untrusted import parse_json, printable, shell_word
 
-# With less than this the disk counts as full: other programs may have freed a little meanwhile.
-_FULL_MIB = 64
 _DESCRIPTION_MAX = 4 * 1024 * 1024
 # Name of the checkpoint that is saved after the first successful boot.
 FRESH = "fresh"
@@ -143,8 +141,9 @@ class Shelf:
         try:
             xml = self.hypervisor.save_snapshot(record.domain, name)
         except MachineError as error:
-            # QEMU reports a full disk as an input/output error.
-            if self.place.room().disk_mib < _FULL_MIB:
+            # QEMU reports a full disk as an input/output error, and gives back at once what it had written. There was room
+            # before: if there is none now, the disk filled up.
+            if self.place.room().disk_mib < _needed_mib(record):
                 raise HostError(
                     f'the checkpoint "{name}" could not be saved: the disk is full',
                     hint="flatkit clean, or set FLATKIT_STATE to a folder on a larger disk",
@@ -185,9 +184,13 @@ def _as_json(checkpoint: Checkpoint) -> str:
     return json.dumps(asdict(checkpoint), indent=2) + "\n"
 
 
+def _needed_mib(record: Record) -> int:
+    return record.spec.memory_mib + ROOM_MIB
+
+
 def check_saving_room(record: Record, free: int) -> None:
     """Raise HostError if a machine's memory could fill the disk: a full disk pauses the machine."""
-    needed = record.spec.memory_mib + ROOM_MIB
+    needed = _needed_mib(record)
     if free < needed:
         raise HostError(
             f'a checkpoint of "{record.spec.name}" may need {needed} MiB of disk, and {free} MiB are free',

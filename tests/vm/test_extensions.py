@@ -174,7 +174,6 @@ def check_added_live(guest, tmp_path):
     merged = time.monotonic() - copied
     print(f"a small extension: copied in {copied - began:.1f} s, merged in {merged:.1f} s")
     assert "Merged extensions into '/usr'." in said
-    assert merged < 3
     assert guest.ask("tree --version").startswith("tree v")
 
 
