@@ -36,6 +36,7 @@ check: ## style, types, layers, notebooks and the fast tests
 	"$(BIN)/ruff" format --check .
 	"$(BIN)/mypy"
 	"$(BIN)/python" tools/check_notebooks.py notebooks
+	"$(BIN)/python" tools/check_prose.py
 	@exec "$(BIN)/python" -m pytest -q -m "$(FAST)" --ignore tests/project/test_linters.py $(LANES) $(PYTEST_ARGS)
 
 bundles: ## build what the notebook's widgets load, from flatkit/widgets/js (needs Node.js)
@@ -50,7 +51,7 @@ site: setup ## write the course as pages with recorded runs, into the folder sit
 text: setup ## write each notebook as Markdown into the folder text, for review and translation
 	@"$(BIN)/python" tools/notebook_text.py write text
 
-text-back: setup ## make the notebooks anew from what is in the folder text
+text-back: setup ## rebuild the notebooks from the folder text
 	@"$(BIN)/python" tools/notebook_text.py read text/*.md
 
 vectors: ## compare with the recorded cases in the folder VECTORS (make vectors VECTORS=DIR)

@@ -32,11 +32,11 @@ _WATCH = """root => {
   root.addEventListener("keydown", () => { pressed = performance.now(); }, true);
   const painted = new MessageChannel();
   painted.port1.onmessage = () => {
-    if (pressed === null || root.dataset.judged !== root.dataset.seq) return;
+    if (pressed === null || root.dataset.checked !== root.dataset.seq) return;
     window.took.push(performance.now() - pressed);
     pressed = null;
   };
-  new MutationObserver(() => painted.port2.postMessage(0)).observe(root, { attributeFilter: ["data-judged"] });
+  new MutationObserver(() => painted.port2.postMessage(0)).observe(root, { attributeFilter: ["data-checked"] });
 }"""
 _ECHO = """root => {
   window.took = [];
@@ -77,7 +77,7 @@ def keys(notebook: Notebook, name: str, *, pause: float) -> list[float]:
         else:
             page.wait_for_function("count => took.length >= count", arg=number + 1)
     page.wait_for_function(
-        "root => root.dataset.judged === root.dataset.seq", arg=root.element_handle(), timeout=20_000
+        "root => root.dataset.checked === root.dataset.seq", arg=root.element_handle(), timeout=20_000
     )
     return [float(value) for value in page.evaluate("took")]
 

@@ -105,7 +105,7 @@ def _public_key(wish: Wish) -> str:
     try:
         return read_named(public, limit=_KEY_MAX).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise InputError(
             f'the public key "{public}" cannot be read: {why}; expected it beside the private one',
             hint=f"ssh-keygen -y -f {shlex.quote(str(wish.key_file))} > {shlex.quote(str(public))}",

@@ -114,7 +114,7 @@ def boot(
         with phase(watcher, "login", "SSH: first login and answer"):
             machine.run("true", timeout=120).check()
         return Upped(machine=machine, timeline=keeper.timeline)
-    with phase(watcher, "config", "Config: judged, translated"):
+    with phase(watcher, "config", "Config: checked, translated"):
         read = NO_CONFIG if config is None else config if isinstance(config, Config) else read_config(config)
     with phase(watcher, "image", "Image: found or built"):
         image = wish.image if isinstance(wish.image, Image) else find_image(wish.image, observer=watcher, cancel=cancel)

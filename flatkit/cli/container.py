@@ -37,7 +37,7 @@ def _read(page: Path) -> str:
     try:
         return read_named(page, limit=_PAGE_MAX).decode()
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no UTF-8 text"
+        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise InputError(
             f'the page "{page}" cannot be read: {why}; expected a file of HTML',
             hint="leave --page out for a greeting",

@@ -37,7 +37,7 @@ def run(argv: list[str]) -> int:
     play.add_argument("--image", help="default: auto; one that is named is never replaced by a recording")
     play.add_argument("--keep", action="store_true", help="leave its machines, and name them")
     play.add_argument(
-        "--step", action="store_true", help="a key a step; r, also while one runs, goes on with its recording"
+        "--step", action="store_true", help="a key a step; r, also while one runs, continues with its recording"
     )
     play.add_argument("--record", type=Path, metavar="DIR", help="write NAME.cast.gz there")
     play.add_argument(

@@ -188,7 +188,7 @@ def _wanted(name: str) -> Any:
     if wanted is None:
         expected = f"{', '.join(Channel)}, lts-2024, or a version such as 4593.2.5"
         raise UsageError(
-            f'"{name}" is no Flatcar image; expected {expected}{say_nearest(name, map(str, Channel))}',
+            f'"{name}" is not a Flatcar image; expected {expected}{say_nearest(name, map(str, Channel))}',
             hint="flatkit images list",
         )
     return wanted

@@ -45,7 +45,7 @@ def _rewind(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="flatkit rewind",
         description="Bring a machine back to a checkpoint, memory and disk, whether it runs or not.",
-        epilog="A machine that has no checkpoint is booted anew from its image.",
+        epilog="A machine that has no checkpoint boots again from its image.",
     )
     parser.add_argument("name", help="the machine")
     parser.add_argument("--to", metavar="CHECKPOINT", help='which one (default: "fresh", which the first boot saves)')

@@ -135,7 +135,7 @@ def _disks(texts: list[str]) -> tuple[tuple[int, ...], tuple[Path, ...]]:
     for path in images:
         if not is_file(path):
             raise UsageError(
-                f'the disk "{printable(path)}" is no file; expected a size in GB, or the path of a disk image',
+                f'the disk "{printable(path)}" is not a file; expected a size in GB, or the path of a disk image',
                 hint="--disk 2",
             )
     return empty, images

@@ -42,7 +42,7 @@ def build_container_image(
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f'"{name}" is no name for a container image; expected lower case and a tag',
+            f'"{name}" is not a valid name for a container image; expected lower case and a tag',
             hint="for example: flatkit/web:1",
         )
     pages = files or {"index.html": _PAGE}

@@ -330,7 +330,7 @@ class Download:
         if not self._is_kept:
             return Cancelled("the download was stopped")
         return Cancelled(
-            "the download was stopped; what has come so far is kept", hint="the same command goes on with it"
+            "the download was stopped; what has come so far is kept", hint="the same command continues with it"
         )
 
 

@@ -182,7 +182,7 @@ def _from_path(name: str) -> Image:
             hint="flatkit images list",
         )
     if not is_file(path):
-        raise ImageError(f'the image "{printable(path)}" is not there, or is no file', hint="flatkit images list")
+        raise ImageError(f'the image "{printable(path)}" is not there, or is not a file', hint="flatkit images list")
     return Image(
         kind=ImageKind.FLATCAR, label=f"{printable(path.name)}, not verified by flatkit", disk=path, why="it was asked for",
         disk_format=find_format(path),

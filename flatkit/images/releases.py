@@ -136,7 +136,7 @@ def find_wanted(name: str) -> Wanted | None:
     if channel is None or (prefix and prefix != str(channel)):
         minors = ", ".join(f"{known.minor} {known}" for known in Channel)
         raise UsageError(
-            f'"{name}" is no Flatcar version; expected MAJOR.MINOR.PATCH, where MINOR tells the channel ({minors})',
+            f'"{name}" is not a Flatcar version; expected MAJOR.MINOR.PATCH, where MINOR tells the channel ({minors})',
             hint="flatkit images list",
         )
     return Wanted(channel=channel, version=version)
@@ -187,7 +187,7 @@ def parse_board(text: str) -> Board:
     known = {"x86_64": Board.AMD64, "aarch64": Board.ARM64} | {board.arch: board for board in Board}
     known |= {board.value: board for board in Board}
     if text.lower() not in known:
-        raise UsageError(f'"{text}" is no architecture that Flatcar is built for; expected amd64 or arm64')
+        raise UsageError(f'"{text}" is not an architecture that Flatcar is built for; expected amd64 or arm64')
     return known[text.lower()]
 
 

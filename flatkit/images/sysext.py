@@ -116,7 +116,7 @@ def _check(recipe: Recipe) -> None:
     hint = "flatkit sysext build tree --package tree"
     if not _NAME.fullmatch(recipe.name):
         raise UsageError(
-            f'"{printable(recipe.name)}" is no name for an extension; expected lower-case letters, digits and . _ + -',
+            f'"{printable(recipe.name)}" is not a valid name for an extension; expected lower-case letters, digits and . _ + -',
             hint=hint,
         )
     if not recipe.packages and not recipe.files:

@@ -43,7 +43,7 @@ class Verified:
 def verify_file(path: Path, *, finder: KeyFinder, observer: Observer | None = None) -> Verified:
     """Check a file against FILE.DIGESTS and FILE.DIGESTS.sig, or FILE.sig, beside it. Raises ImageError, FetchError."""
     if not path.is_file():
-        raise ImageError(f'the image "{printable(path)}" is not there, or is no file', hint="flatkit images list")
+        raise ImageError(f'the image "{printable(path)}" is not there, or is not a file', hint="flatkit images list")
     digests, seal = path.with_name(f"{path.name}.DIGESTS"), path.with_name(f"{path.name}.DIGESTS.sig")
     own_seal = path.with_name(f"{path.name}.sig")
     watcher = observer or Observer()

@@ -12,7 +12,7 @@ from flatkit.report import Kind
 from flatkit.updates.status import UpdateConf, parse_update_conf
 
 
-def of_config(file: str, judge: Callable[[dict[str, Any]], Finding]) -> Check:
+def of_config(file: str, decide: Callable[[dict[str, Any]], Finding]) -> Check:
     """Return a check of the Ignition made from the learner's file; a file with errors fails with its first error."""
 
     def check(bench: Bench) -> Finding:
@@ -29,17 +29,17 @@ def of_config(file: str, judge: Callable[[dict[str, Any]], Finding]) -> Check:
                 ok=False, found=f'"{file}" has a fault: {errors[0] if errors else done.failure}',
                 expected="a config without faults", look=f"flatkit butane --check {file}",
             )  # fmt: skip
-        return judge(done.ignition)
+        return decide(done.ignition)
 
     return check
 
 
-def on_machine(command: str, judge: Callable[[str, int], Finding]) -> Check:
-    """Return a check of the machine's answer: `judge` gets the text and the status."""
+def on_machine(command: str, decide: Callable[[str, int], Finding]) -> Check:
+    """Return a check of the machine's answer: `decide` gets the text and the status."""
 
     def check(bench: Bench) -> Finding:
         answer = bench.run(command)
-        return judge(str(answer), answer.status)
+        return decide(str(answer), answer.status)
 
     return check
 

@@ -71,10 +71,14 @@ class QuizAttempt:
         at = "abcdef".find(choice.lower()) if isinstance(choice, str) and len(choice) == 1 else choice
         questions = self.quiz.questions
         if not 1 <= number <= len(questions):
-            raise UsageError(f'"{number}" is no question; expected 1 to {len(questions)}', hint='card.answer(1, "a")')
+            raise UsageError(
+                f'"{number}" is not a question; expected 1 to {len(questions)}', hint='card.answer(1, "a")'
+            )
         most = len(questions[number - 1].choices)
         if not isinstance(at, int) or not 0 <= at < most:
-            raise UsageError(f'"{choice}" is no answer; expected a to {"abcdef"[most - 1]}', hint='card.answer(1, "a")')
+            raise UsageError(
+                f'"{choice}" is not an answer; expected a to {"abcdef"[most - 1]}', hint='card.answer(1, "a")'
+            )
         answers = list(self.standing.answers)
         answers[number - 1] = at
         new = QuizStanding(quiz=self.quiz, answers=tuple(answers))

@@ -72,5 +72,5 @@ class FolderBench:
 
 
 def _unusable(file: str, error: Exception) -> InputError:
-    reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
+    reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
     return InputError(f'the file "{file}" cannot be used: {reason}', hint="open the notebook in a folder of yours")

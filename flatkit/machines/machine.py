@@ -167,7 +167,7 @@ class Machine(Handle):
         try:
             return self.checkpoint(FRESH, observer=observer)
         except (HostError, MachineError) as error:
-            why = f'no checkpoint "{FRESH}", so that a rewind boots the machine anew: {error.message}'
+            why = f'no checkpoint "{FRESH}", so that a rewind boots the machine from its image: {error.message}'
             (observer or Observer()).notify(Said(text=why))
             return None
 
@@ -201,7 +201,7 @@ class Machine(Handle):
             )
             if checkpoint is None or not has_disk:
                 why = "its disk is gone" if checkpoint else "it has no checkpoint"
-                watcher.notify(Said(text=f'the machine "{self.name}" boots anew from its image: {why}'))
+                watcher.notify(Said(text=f'the machine "{self.name}" boots again from its image: {why}'))
                 began = time.monotonic()
                 with turn(watcher, cancel):
                     self._await_ready(maker.remake(record), watcher, cancel, patience)
@@ -245,7 +245,7 @@ class Machine(Handle):
         record = self.record  # raises for a broken record
         if state is MachineState.FAILED:
             raise MachineError(
-                f'the machine "{self.name}" failed to boot earlier and is kept for looking at: {record.cause}',
+                f'the machine "{self.name}" failed to boot earlier and is kept so that you can inspect it: {record.cause}',
                 hint=f"flatkit console {self.name}, then: flatkit down {self.name}",
             )
         if spec is not None and spec != record.spec:

@@ -96,7 +96,7 @@ class Maker:
         with (
             admission(self.cancel),
             saying_disk_full(self.folder.path),
-            phase(self.observer, "create", "Making the machine anew"),
+            phase(self.observer, "create", "Making the machine again"),
         ):
             record = self.folder.update(record, life=Life.MAKING, cause="")
             shutil.rmtree(self.folder.checkpoints, ignore_errors=True)

@@ -64,7 +64,7 @@ class Rewound:
 
     def __str__(self) -> str:
         if not self.checkpoint:
-            return f"booted anew, {self.seconds:.1f} s"
+            return f"booted again, {self.seconds:.1f} s"
         if self.behind is None:
             clock = "its clock could not be set"
         else:

@@ -176,7 +176,7 @@ def _check_ignition(text: str) -> None:
         found = False
     if not found:
         raise InputError(
-            f'"{printable(text.strip(), limit=40)}" is no Ignition config: expected JSON with the key "ignition"',
+            f'"{printable(text.strip(), limit=40)}" is not an Ignition config: expected JSON with the key "ignition"',
             hint="a Butane config becomes Ignition with: flatkit butane FILE",
         )
 

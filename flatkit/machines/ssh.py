@@ -290,7 +290,7 @@ class Connection:
                 raise _HandshakeFailed(f'the login to "{endpoint.name}" did not end in time') from None
             raise MachineError(
                 f'the machine "{endpoint.name}" refuses the key "{endpoint.key_file}" for user "{endpoint.user}"',
-                hint="make the machine anew: flatkit adds its key to the config itself",
+                hint="make the machine again: flatkit adds its key to the config itself",
             ) from None
         except MachineError:
             transport.close()

@@ -93,7 +93,7 @@ class SshTunnel:
         done = run([*argv, "--", self.host.target], check=False, timeout=30)
         if done.status:
             raise HostError(
-                f'port "{port}" of this host cannot be lent to "{self.host.target}": {done.stderr.strip()}',
+                f'port "{port}" of this host cannot be forwarded to "{self.host.target}": {done.stderr.strip()}',
                 hint="flatkit list",
             )
 

@@ -209,7 +209,9 @@ def _table(rows: list[tuple[str, ...]]) -> str:
 
 def _checked(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", name):
-        raise UsageError(f'"{name}" is no name of a channel or a group; expected one such as "stable" or "lts-2024"')
+        raise UsageError(
+            f'"{name}" is not the name of a channel or a group; expected one such as "stable" or "lts-2024"'
+        )
     return name
 
 

@@ -170,7 +170,7 @@ def parse_request(data: bytes) -> Request:
     protocol = root.get("protocol", "")
     if root.tag != "request" or not protocol.startswith("3."):
         shown = f'<{printable(root.tag, limit=_TEXT_MAX)} protocol="{printable(protocol, limit=_TEXT_MAX)}">'
-        raise InputError(f"{shown} is no Omaha 3 request")
+        raise InputError(f"{shown} is not an Omaha 3 request")
     is_lab = root.get("updaterversion", "").startswith("flatcar-lab")
     elements = root.findall("app")
     if not elements:
@@ -221,7 +221,7 @@ def _parse_xml(data: bytes) -> ET.Element:
     except (expat.ExpatError, LookupError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"the Omaha request is no XML: {printable(error)}") from None
+        raise InputError(f"the Omaha request is not XML: {printable(error)}") from None
     return builder.close()
 
 

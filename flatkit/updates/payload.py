@@ -186,7 +186,7 @@ def verify(path: Path, public_key: Path) -> None:
         raise ImageError(f'"{path}" is signed, but was made wrong{which}', hint=_HINT)
 
 
-_HINT = "flatkit images build-lab   (makes missing payloads anew; remove this one first)"
+_HINT = "flatkit images build-lab   (makes missing payloads again; remove this one first)"
 
 
 def _aligned(offset: int) -> int:
@@ -239,7 +239,7 @@ def _read_manifest(path: Path, file: BinaryIO) -> Manifest:
     head = file.read(_BLOCK)
     words = head[:_HEADER_SIZE].decode("ascii", errors="replace").split()
     if len(head) < _HEADER_SIZE or words[:1] != [MAGIC]:
-        raise ImageError(f'"{path}" is no lab payload: it does not begin with "{MAGIC}"', hint=_HINT)
+        raise ImageError(f'"{path}" is not a lab payload: it does not begin with "{MAGIC}"', hint=_HINT)
     if words[1:2] != [str(FORMAT)]:
         raise ImageError(
             f'"{path}" is a payload of format "{printable("".join(words[1:2]))}"; this flatkit reads "{FORMAT}"',

@@ -83,7 +83,7 @@ class Site:
     ) -> Release:
         """Publish the files of a version that no channel offers yet. Raises as `publish` does."""
         if board not in omaha.BOARDS:
-            raise UsageError(f'"{board}" is no board; expected {" or ".join(omaha.BOARDS)}')
+            raise UsageError(f'"{board}" is not a board; expected {" or ".join(omaha.BOARDS)}')
         folder = f"/{board}/{_checked(version, 'version')}"
         packages = []
         for path, called in ((payload, name or payload.name), *((path, path.name) for path in extra)):
@@ -212,7 +212,9 @@ class Site:
 
 def _checked(text: str, what: str) -> str:
     if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,127}", text):
-        raise UsageError(f'"{text}" is no {what} that can be published; expected letters, digits, ".", "_", "+", "-"')
+        raise UsageError(
+            f'"{text}" is not a {what} that can be published; expected letters, digits, ".", "_", "+", "-"'
+        )
     return text
 
 

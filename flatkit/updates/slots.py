@@ -97,7 +97,7 @@ def parse_sfdisk_attributes(text: str) -> int:
         elif is_number(bit) and int(bit) < 64:
             word |= 1 << int(bit)
         elif bit:
-            raise ValueError(f'"{token}" is no GPT attribute; expected one such as "GUID:48,56"')
+            raise ValueError(f'"{token}" is not a GPT attribute; expected one such as "GUID:48,56"')
     return word
 
 

@@ -76,15 +76,13 @@ def check_framing(url: str, headers: Any) -> None:
 def refusal(url: str, status: int) -> FetchError:
     """Return the error for a status without a file."""
     words = {
-        403: "may not be had (403)",
+        403: "is forbidden (403)",
         404: "is not there (404)",
-        407: "cannot be had: the proxy wants a name and a password (407)",
+        407: "download failed: the proxy wants a name and a password (407)",
         410: "is not there any more (410)",
-        429: "cannot be had now: too many requests (429)",
+        429: "download failed: too many requests for now (429)",
     }
-    said = words.get(
-        status, f"cannot be had: the server has trouble ({status})" if status >= 500 else f"gave status {status}"
-    )
+    said = words.get(status, f"download failed: server error ({status})" if status >= 500 else f"gave status {status}")
     hint = "set https_proxy to http://NAME:PASSWORD@HOST:PORT" if status == 407 else ""
     return FetchError(f'"{printable(url)}" {said}', hint=hint, passing=status >= 500 or status == 429)
 

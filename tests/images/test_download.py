@@ -129,7 +129,7 @@ def test_a_slow_drip(site, fetcher, cache):
 
 
 @pytest.mark.parametrize(
-    ("status", "words", "requests"), [(404, "not there", 1), (403, "may not be had", 1), (500, "trouble", 3)]
+    ("status", "words", "requests"), [(404, "not there", 1), (403, "is forbidden", 1), (500, "server error", 3)]
 )
 def test_statuses_of_the_image(site, fetcher, cache, status, words, requests):
     site.inject(Misdeed(path=IMAGE, times=0, status=status))
@@ -141,7 +141,7 @@ def test_statuses_of_the_image(site, fetcher, cache, status, words, requests):
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(404, 'no Flatcar "stable"'), (403, 'no Flatcar "stable"'), (500, "trouble"), (407, "proxy wants")],
+    [(404, 'no Flatcar "stable"'), (403, 'no Flatcar "stable"'), (500, "server error"), (407, "proxy wants")],
 )
 def test_statuses_of_the_pointer(site, fetcher, status, words):
     site.inject(Misdeed(path="version.txt", times=0, status=status))

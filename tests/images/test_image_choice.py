@@ -31,7 +31,7 @@ def test_path_of_a_disk(tmp_path, name, start, format_):
     [
         ("/no/such.img", ImageError, "is not there", "images list"),
         ("stabel", UsageError, r'no image "stabel".*did you mean stable\?', "images list"),
-        ("4593.9.1", UsageError, "no Flatcar version", "images list"),
+        ("4593.9.1", UsageError, "not a Flatcar version", "images list"),
     ],
 )
 def test_names_that_mean_none(name, error, said, next_):

@@ -174,7 +174,7 @@ def test_same_recipe_same_bytes_and_found_the_second_time(cache, tmp_path):
 @pytest.mark.parametrize(
     ("recipe", "said"),
     [
-        (Recipe(name="A b", packages=("tree",)), '"A b" is no name for an extension'),
+        (Recipe(name="A b", packages=("tree",)), '"A b" is not a valid name for an extension'),
         (Recipe(name="x"), 'the extension "x" would be empty'),
         (Recipe(name="x", files={"/etc/x": ""}), '"/etc/x" cannot be in an extension'),
         (Recipe(name="x", files={"/usr/../etc/x": ""}), "cannot be in an extension"),

@@ -121,7 +121,7 @@ def test_a_file_that_is_no_text_is_a_finding(bench: FolderBench, progress: Progr
     standing = Attempt(NAME, bench, progress).check()
     assert standing.state is State.WAITING
     assert standing.finding is not None
-    assert "it is no UTF-8 text" in standing.finding.found
+    assert "it is not UTF-8 text" in standing.finding.found
 
 
 def test_a_quiz_explains_every_answer(progress: Progress) -> None:

@@ -124,11 +124,11 @@ def test_without_checkpoints_the_machine_boots_anew_and_keeps_its_ports(
     tape = Tape()
     rewound = machine.rewind(observer=tape)
     assert rewound.checkpoint == ""
-    assert "boots anew from its image: it has no checkpoint" in tape.events[0].text  # type: ignore[attr-defined]
+    assert "boots again from its image: it has no checkpoint" in tape.events[0].text  # type: ignore[attr-defined]
     assert overlay.read_bytes()[:4] == b"QFI\xfb"
     assert machine.record == before
     assert machine.booted.is_first
-    assert str(rewound).startswith("booted anew, ")
+    assert str(rewound).startswith("booted again, ")
 
 
 def test_a_lost_disk_is_made_anew(machine: Machine) -> None:
@@ -235,7 +235,7 @@ def test_a_description_gets_the_ports_of_today() -> None:
         ),
         (Rewound(checkpoint="a", ready_seconds=2.0, behind=0.3), 'back at "a" after 2.0 s; its clock is right'),
         (Rewound(checkpoint="a", ready_seconds=2.0), 'back at "a" after 2.0 s; its clock could not be set'),
-        (Rewound(seconds=18.04), "booted anew, 18.0 s"),
+        (Rewound(seconds=18.04), "booted again, 18.0 s"),
     ],
 )
 def test_how_it_is_said(rewound: Rewound, said: str) -> None:

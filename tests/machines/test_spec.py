@@ -56,9 +56,9 @@ def test_bad_forwards_are_refused(text: str) -> None:
         ({"extra_disks_gib": (1,) * 9}, UsageError, '"9" extra disks'),
         ({"disk_gib": -1}, UsageError, "smaller than 1 GiB"),
         ({"forwards": (Forward(host=80, guest=1), Forward(host=80, guest=2))}, UsageError, '"80" is forwarded twice'),
-        ({"ignition": "variant: flatcar\nversion: 1.0.0\n"}, InputError, "is no Ignition config"),
-        ({"ignition": "[1]"}, InputError, "is no Ignition config"),
-        ({"ignition": "3"}, InputError, "is no Ignition config"),
+        ({"ignition": "variant: flatcar\nversion: 1.0.0\n"}, InputError, "is not an Ignition config"),
+        ({"ignition": "[1]"}, InputError, "is not an Ignition config"),
+        ({"ignition": "3"}, InputError, "is not an Ignition config"),
     ],
 )
 def test_values_that_no_machine_can_have(change: dict[str, Any], error: type[Exception], message: str) -> None:

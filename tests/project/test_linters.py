@@ -54,3 +54,7 @@ def test_no_two_test_modules_have_one_name() -> None:
     """Each folder is on the path, so pytest would refuse the second one, and only when all are run together."""
     names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name not in {"conftest.py", "__init__.py"}]
     assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_the_prose_has_no_blocked_words() -> None:
+    assert complaints(sys.executable, "tools/check_prose.py") == ""

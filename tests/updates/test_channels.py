@@ -98,7 +98,7 @@ def test_promotion_hands_on_the_very_release() -> None:
 
 @pytest.mark.parametrize("name", ["", "Stable", "a/b", "..", "-x", "x" * 40])
 def test_what_is_no_name_of_a_channel_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="is no name of a channel"):
+    with pytest.raises(UsageError, match="is not the name of a channel"):
         Channels().publish(name, release("1.0.0"))
 
 
@@ -217,9 +217,9 @@ def test_a_group_of_nonsense_is_refused() -> None:
     channels = Channels()
     with pytest.raises(UsageError, match=r'cannot be pinned to "1\.2\.3"; published are: none'):
         channels.set_group("canary", channel="beta", version="1.2.3")
-    with pytest.raises(UsageError, match='"A b" is no name'):
+    with pytest.raises(UsageError, match='"A b" is not the name'):
         channels.set_group("A b", channel="beta")
-    with pytest.raises(UsageError, match='"" is no name'):
+    with pytest.raises(UsageError, match='"" is not the name'):
         channels.set_group("canary", channel="")
     assert channels.groups == {}
 

@@ -179,21 +179,21 @@ BOMB = b"""<?xml version="1.0"?>
 <!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>
 <request protocol="3.0"><app appid="&b;"/></request>"""
 REFUSED = [
-    (b"", "is no XML: no element found"),
-    (b"<request", "is no XML"),
-    (b"{}", "is no XML"),
-    (b'<?xml version="1.0" encoding="klingon"?><request protocol="3.0"/>', "is no XML: unknown encoding"),
+    (b"", "is not XML: no element found"),
+    (b"<request", "is not XML"),
+    (b"{}", "is not XML"),
+    (b'<?xml version="1.0" encoding="klingon"?><request protocol="3.0"/>', "is not XML: unknown encoding"),
     (BOMB, "has a document type declaration"),
     (BOMB.decode().replace("?>", ' encoding="utf-16"?>', 1).encode("utf-16"), "has a document type declaration"),
     (b'<!DOCTYPE r SYSTEM "file:///etc/passwd"><r/>', "has a document type declaration"),
-    (b"<response/>", 'response protocol=""> is no Omaha 3 request'),
-    (b'<request protocol="2.0"><app/></request>', "is no Omaha 3 request"),
+    (b"<response/>", 'response protocol=""> is not an Omaha 3 request'),
+    (b'<request protocol="2.0"><app/></request>', "is not an Omaha 3 request"),
     (b'<request protocol="3.0"/>', "names no application"),
     (app_xml(inside='<event eventtype="x" eventresult="1"/>'), 'has eventtype="x"; expected a number'),
     (app_xml(inside='<event eventtype="3"/>'), 'has eventresult=""; expected a number'),
     (app_xml(inside='<event eventtype="3" eventresult="0" errorcode="-1"/>'), 'has errorcode="-1"'),
     (b'<request protocol="3.0">' + b" " * 70000 + b"</request>", "has 70034 bytes; expected at most 65536"),
-    (b'<request protocol="3.0"><app appid="&undefined;"/></request>', "is no XML: undefined entity"),
+    (b'<request protocol="3.0"><app appid="&undefined;"/></request>', "is not XML: undefined entity"),
 ]
 
 

@@ -136,9 +136,9 @@ def cut(path: Path, size: int) -> Path:
 
 
 DAMAGES = [
-    (lambda p: cut(p, 100), "is no lab payload"),
-    (lambda p: cut(p, 0), "is no lab payload"),
-    (lambda p: changed(p, 0, b"CrAU"), "is no lab payload"),
+    (lambda p: cut(p, 100), "is not a lab payload"),
+    (lambda p: cut(p, 0), "is not a lab payload"),
+    (lambda p: changed(p, 0, b"CrAU"), "is not a lab payload"),
     (lambda p: changed(p, 20, b"2"), 'of format "2"; this flatkit reads "1"'),
     (lambda p: changed(p, 22, b"x"), "header of the payload .* is damaged"),
     (lambda p: changed(p, 22, b"0"), "header of the payload .* is damaged"),

@@ -174,7 +174,7 @@ def test_known_words_and_texts() -> None:
 
 @pytest.mark.parametrize("text", ["GUID:64", "GUID:x", "Bootable", "GUID:²", "-1"])
 def test_attributes_that_are_none_are_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no GPT attribute"):
+    with pytest.raises(ValueError, match="is not a GPT attribute"):
         slots.parse_sfdisk_attributes(text)
 
 

@@ -317,7 +317,7 @@ def test_a_board_is_offered_its_own_payload(server: FaultyServer, payload: Path)
     assert ET.fromstring(answer.data).find(".//url").get("codebase") == "http://x/arm64-usr/4593.2.5/"
     assert ask(server.url, "/arm64-usr/4593.2.5/update.bin").data == PAYLOAD
     assert ask(server.url, "/stable/arm64-usr/current/version.txt").status == 200
-    with pytest.raises(UsageError, match='"s390x-usr" is no board'):
+    with pytest.raises(UsageError, match='"s390x-usr" is not a board'):
         server.publish("stable", version="4593.2.5", payload=payload, board="s390x-usr")
 
 
@@ -352,11 +352,11 @@ def test_a_known_file_is_published_if_it_is_the_promised_one(
 def test_what_cannot_be_published_is_refused(server: FaultyServer, payload: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone.bin.* cannot be published"):
         server.publish("beta", version="1.0.0", payload=tmp_path / "gone.bin")
-    with pytest.raises(UsageError, match=r'"../x" is no version'):
+    with pytest.raises(UsageError, match=r'"../x" is not a version'):
         server.publish("beta", version="../x", payload=payload)
-    with pytest.raises(UsageError, match="is no file name"):
+    with pytest.raises(UsageError, match="is not a file name"):
         server.publish("beta", version="1.0.0", payload=payload, name="a b")
-    with pytest.raises(UsageError, match="is no name of a channel"):
+    with pytest.raises(UsageError, match="is not the name of a channel"):
         server.publish("no channel", version="1.0.0", payload=payload)
     server.publish("beta", version="4593.2.5", payload=payload)  # the same bytes again are fine
     other = tmp_path / "other.bin"

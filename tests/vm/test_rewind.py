@@ -110,7 +110,7 @@ def test_without_a_checkpoint_a_rewind_is_a_first_boot(machine):
     tape = Tape()
     rewound = machine.rewind(observer=tape)
     assert rewound.checkpoint == ""
-    assert any(isinstance(event, Said) and "boots anew" in event.text for event in tape.events)
+    assert any(isinstance(event, Said) and "boots again" in event.text for event in tape.events)
     assert ask(machine, "ls") == ""
     assert ask(machine, "cat /proc/sys/kernel/random/boot_id") != boot_id
     assert machine.folder.hostkeys.read_text() != keys
