@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # type checkers take this for True; importing `typing` it
 if TYPE_CHECKING:
     from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # name -> the module that defines it
 _NAMES: dict[str, str] = {
