@@ -16,15 +16,16 @@ from flatkit.untrusted import printable, printable_lines, shell_word
 
 if TYPE_CHECKING:
     from flatkit.packs.pack import Wishes
+    from flatkit.updates.channels import Channels
     from flatkit.updates.server import UpdateServer
 
 _LOOK_SECONDS = 0.5
 
 
 def run(argv: list[str]) -> int:
-    """Run `pack`, `check` or `serve`."""
+    """Run `pack`, `check`, `serve` or `group`."""
     options = _parser().parse_args(argv[1:])
-    actions = {"pack": _pack, "check": _check, "serve": _serve}
+    actions = {"pack": _pack, "check": _check, "serve": _serve, "group": _group}
     observer = observer_for(as_json=options.json)
     try:
         return actions[options.command](options)
@@ -70,7 +71,20 @@ def _parser() -> argparse.ArgumentParser:
         help="where to listen (default: 127.0.0.1:8000, this host alone; 0.0.0.0 for the room)",
     )  # fmt: skip
     serve.add_argument("--new-room", action="store_true", help="forget the machines of the last room")
-    for command in (pack, check, serve):
+    group = commands.add_parser(
+        "group", help="groups of machines: follow a channel, pinned to a version, or paused",
+        description="Without a name: list channels, groups and machines. GROUP=NAME in update.conf puts a machine in a group.",
+    )  # fmt: skip
+    group.add_argument("name", nargs="?", metavar="NAME", help="the group to make or change")
+    group.add_argument("--channel", metavar="C", help="the channel that it follows (a new group needs one)")
+    group.add_argument(
+        "--pin", metavar="VERSION", help="the version that its machines get; none: what the channel offers"
+    )
+    pause = group.add_mutually_exclusive_group()
+    pause.add_argument("--pause", action="store_true", help="offer it no updates")
+    pause.add_argument("--resume", action="store_true", help="offer it updates again")
+    pause.add_argument("--remove", action="store_true", help="remove the group")
+    for command in (pack, check, serve, group):
         command.add_argument("--json", action="store_true", help="one JSON object a line")
     return parser
 
@@ -137,10 +151,42 @@ def _serve(options: argparse.Namespace) -> int:
             if options.json:
                 print_json(event="serving", url=words.url, install=words.install, use=words.use)
             else:
-                print(f"{words.url}\n\n{_code(words.url)}\n{words}\n\n{_table(server)}\n\nCtrl-C ends it", flush=True)
+                print(
+                    f"{words.url}\n\n{_code(words.url)}\n{words}\n\n{_table(server.channels)}\n\nCtrl-C ends it",
+                    flush=True,
+                )
             _watch(server, as_json=options.json)
     except KeyboardInterrupt:
         print("\nthe server has ended", file=sys.stderr)
+    return 0
+
+
+def _group(options: argparse.Namespace) -> int:
+    from flatkit.packs.serve import open_channels
+
+    channels = open_channels()
+    changes = options.channel or options.pin or options.pause or options.resume or options.remove
+    if options.name is None and changes:
+        raise UsageError("the group has no name", hint="flatkit room group NAME --channel beta")
+    old = channels.groups.get(options.name)
+    if options.name is not None and old is None and (options.remove or not options.channel):
+        raise UsageError(
+            f'there is no group "{printable(options.name)}"; a new one needs a channel',
+            hint=f"flatkit room group {shell_word(options.name)} --channel beta   (or flatkit room group: list them)",
+        )
+    if options.remove:
+        channels.remove_group(options.name)
+    elif changes:
+        pinned = {None: old.version if old else "", "none": ""}.get(options.pin, options.pin)
+        channels.set_group(
+            options.name, channel=options.channel or (old.channel if old else ""), version=pinned or "",
+            paused=options.pause or bool(old and old.paused and not options.resume),
+        )  # fmt: skip
+    shown = [found for name, found in sorted(channels.groups.items()) if options.name in {None, name}]
+    if options.json:
+        print_json(ok=True, groups=[asdict(found) for found in shown])
+    else:
+        print(_table(channels))
     return 0
 
 
@@ -153,9 +199,9 @@ def _folder(options: argparse.Namespace) -> Path:
         raise UsageError(f'"{printable(folder)}" names the home of a user who does not exist') from None
 
 
-def _table(server: UpdateServer) -> str:
+def _table(channels: Channels) -> str:
     """Return the channels and machines as text. Machines choose parts of it, so it is untrusted."""
-    return printable_lines(server.channels, limit=1000, lines=2000)
+    return printable_lines(channels, limit=1000, lines=2000)
 
 
 def _code(url: str) -> str:

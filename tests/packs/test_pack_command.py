@@ -18,7 +18,7 @@ from flatkit.cli import main
 from flatkit.cli.room import _watch
 from flatkit.errors import HostError
 from flatkit.updates.channels import Channels
-from flatkit.updates.model import MachineSeen
+from flatkit.updates.model import MachineSeen, Release
 
 NOTHING = ("--lab", "none", "--extensions", "none", "--containers", "none", "--python", "none")
 CHECK = (
@@ -160,3 +160,52 @@ def test_a_state_that_breaks_meanwhile_is_said_once_and_the_server_stays(
     said = capsys.readouterr()
     assert said.err == "flatkit: broken\n"
     assert said.out == "m  \\x1b[2J  runs 1.2.3  current\n"
+
+
+def test_groups_are_made_changed_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLATKIT_ROOM_STATE", str(tmp_path / "channels.json"))
+    channels = Channels(store=tmp_path / "channels.json")
+    channels.publish("beta", Release(version="120.1.0", packages=()))
+
+    def group(*words: str) -> dict[str, object] | None:
+        assert main(["room", "group", *words, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)["groups"]
+        return found[0] if found else None
+
+    assert group() is None
+    assert group("canary", "--channel", "beta") == {"name": "canary", "channel": "beta", "version": "", "paused": False}
+    assert group("canary", "--pin", "120.1.0", "--pause") == {
+        "name": "canary", "channel": "beta", "version": "120.1.0", "paused": True,
+    }  # fmt: skip
+    assert group("canary", "--resume") == {"name": "canary", "channel": "beta", "version": "120.1.0", "paused": False}
+    assert main(["room", "group"]) == 0
+    assert "canary   as beta, pinned to 120.1.0" in capsys.readouterr().out
+    assert group("canary", "--pin", "none") == {"name": "canary", "channel": "beta", "version": "", "paused": False}
+    assert group("canary", "--remove") is None
+    assert channels.groups == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--channel", "beta"), "the group has no name"),
+        (("canary",), 'there is no group "canary"'),
+        (("canary", "--pause"), "a new one needs a channel"),
+        (("canary", "--remove"), 'there is no group "canary"'),
+        (("A b", "--channel", "beta"), '"A b" is not the name of a channel or a group'),
+        (("canary", "--channel", "beta", "--pin", "1.2.3"), 'cannot be pinned to "1.2.3"'),
+    ],
+)
+def test_a_wrong_group(
+    words: tuple[str, ...],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("FLATKIT_ROOM_STATE", str(tmp_path / "channels.json"))
+    assert main(["room", "group", *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "channels.json").exists()
