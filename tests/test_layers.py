@@ -346,3 +346,11 @@ def test_importing_flatkit_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_picture_of_the_rooms_is_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import draw_rooms; print(draw_rooms.draw(), end='')"],
+        cwd=PACKAGE.parent / "tools", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (PACKAGE.parent / "docs" / "rooms.svg").read_text() == done.stdout, "python tools/draw_rooms.py"
