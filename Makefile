@@ -1,6 +1,6 @@
 # The doors to flatkit for people and for CI. The work is done by tools/setup.sh, the flatkit command and pytest.
 .DEFAULT_GOAL := help
-.PHONY: help setup workshop demo test test-long check bundles recordings site text text-back vectors bench bench-ui fuzz accept clean distclean
+.PHONY: help setup workshop demo test test-long check quick bundles recordings site text text-back vectors bench bench-ui fuzz accept clean distclean
 
 BIN = $(shell tools/setup.sh bin)
 # An emulated machine leaves half of two processors idle: two lanes of test files halve that.
@@ -38,6 +38,10 @@ check: ## style, types, layers, notebooks and the fast tests
 	"$(BIN)/python" tools/check_notebooks.py notebooks
 	"$(BIN)/python" tools/check_prose.py
 	@exec "$(BIN)/python" -m pytest -q -m "$(FAST)" --ignore tests/project/test_linters.py $(LANES) $(PYTEST_ARGS)
+
+quick: ## style, types and the fast tests that your changes touch
+	@tools/setup.sh test
+	@"$(BIN)/python" tools/quick.py
 
 bundles: ## build what the notebook's widgets load, from flatkit/widgets/js (needs Node.js)
 	@cd flatkit/widgets/js && npm ci --ignore-scripts --no-audit --no-fund && node build.mjs
