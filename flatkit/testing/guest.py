@@ -99,6 +99,8 @@ class FakeGuest:
                 return
             self.connections += 1
             self._serve(connection)
+            if self._listener is not listener:  # it was switched off meanwhile: nobody else hangs up on this one
+                self.hang_up()
 
     def _serve(self, connection: socket.socket) -> None:
         module = load_paramiko()
