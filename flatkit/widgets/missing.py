@@ -1,4 +1,4 @@
-"""An undefined name in a cell: name the cell that defines it, instead of a traceback.
+"""An undefined name or a slip in a cell: name the cell that defines it, or show the fixed cell, instead of a traceback.
 
 Cells are skipped, run out of order, and lost when a kernel restarts. Python then says "name 'm' is not defined", which is
 true and does not help. The first cell of the notebook that sets the name does.
@@ -10,34 +10,82 @@ import ast
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from flatkit.errors import UsageError
+from flatkit.errors import FlatkitError, UsageError
 from flatkit.files import read_regular
 from flatkit.untrusted import lines_of, parse_json
-from flatkit.widgets import display
+from flatkit.widgets import display, shell_cell
 
 # Of a notebook with all its outputs.
 _BYTES_MAX = 64 * 1024 * 1024
 _IMPORT = "import flatkit as fk"
 
 
+# The text of the cell that runs; a syntax error does not carry it.
+_running = {"cell": ""}
+
+
 def register() -> None:
-    """Explain undefined names in a notebook; elsewhere do nothing."""
+    """Explain undefined names and slips in a notebook; elsewhere do nothing. Registering again changes nothing."""
     shell = display.get_shell()
-    if shell is not None:
-        shell.set_custom_exc((NameError,), _explain)
+    if shell is None:
+        return
+    from IPython.core.error import UsageError as MagicError
+
+    shell.set_custom_exc((NameError, SyntaxError, MagicError), _explain)
+    # With automagic `rm x` and `cat x` run on this host, while the learner means the machine.
+    shell.automagic = False
+    with suppress(ValueError):  # it was not registered
+        shell.events.unregister("pre_run_cell", _note_cell)
+    shell.events.register("pre_run_cell", _note_cell)
+
+
+def _note_cell(info: Any) -> None:
+    _running["cell"] = info.raw_cell or ""
 
 
 def _explain(
-    shell: Any, kind: Any, error: NameError, trace: TracebackType | None, tb_offset: int | None = None
+    shell: Any, kind: Any, error: Exception, trace: TracebackType | None, tb_offset: int | None = None
 ) -> None:
-    """Explain an error for IPython. One inside a function, or of a name that no cell sets, keeps Python's message."""
-    if error.name and _is_of_the_cell(trace, shell.user_ns) and (line := find_line(error.name)):
-        error._render_traceback_ = missing(error.name, line)._render_traceback_  # type: ignore[attr-defined]
-    shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+    """Explain an error for IPython. One inside a function, or without a known cause, keeps Python's message."""
+    found = _find_explanation(shell, error, trace)
+    if found is None:
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+    elif isinstance(error, NameError):
+        error._render_traceback_ = found._render_traceback_  # type: ignore[attr-defined]
+        shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
+    else:  # IPython has its own way to show these two, whatever they bring along
+        shell.showtraceback((type(found), found, None))
+
+
+def _find_explanation(shell: Any, error: Exception, trace: TracebackType | None) -> FlatkitError | None:
+    cell = _running["cell"]
+    if not isinstance(error, NameError):
+        if shell_cell.is_late_magic(cell):
+            return shell_cell.late_magic(cell)
+        lines, _ = shell_cell.find_command(cell, error.lineno or 0) if isinstance(error, SyntaxError) else ("", "")
+        return shell_cell.for_the_machine(lines, _machine_in(shell.user_ns)) if lines else None
+    if not error.name or not _is_of_the_cell(trace, shell.user_ns):
+        return None
+    if line := find_line(error.name):
+        return missing(error.name, line)
+    lines, word = shell_cell.find_command(cell)
+    # IPython reads `/usr/bin/id x` as a call, and Python `a-b` as a difference.
+    if error.name in re.split(r"\W", word):
+        return shell_cell.for_the_machine(lines, _machine_in(shell.user_ns))
+    return None
+
+
+def _machine_in(names: dict[str, Any]) -> str:
+    """Return the variable that holds a machine: `m` if that is one, else the first, else `m`."""
+    from flatkit.widgets.live_machine import LiveMachine
+
+    found = [name for name, value in names.items() if isinstance(value, LiveMachine) and not name.startswith("_")]
+    return "m" if "m" in found or not found else found[0]
 
 
 def missing(name: str, line: str) -> UsageError:

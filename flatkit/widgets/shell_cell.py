@@ -1,0 +1,79 @@
+"""A shell command in a Python cell: say that it is for the machine, and show the cell with `%%on` in front of it.
+
+Python answers `sudo touch /x` with "invalid syntax", which does not help. IPython runs some commands (`ls`, `cat`, `rm`) on
+this host instead, without a sign; `register` in missing.py switches that off.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+
+from flatkit.errors import UsageError
+from flatkit.untrusted import lines_of
+
+# Commands that the course types, and those that everybody knows.
+_WORDS = """
+awk base64 bash blkid cat cd cgpt chmod chown cp curl cut date dd df diff dmesg docker du echo env export find
+findmnt flatcar-reset flatcar-update free getent grep groups gzip head hostname hostnamectl id ignition ip
+journalctl kill less ln locksmithctl losetup ls lsblk lscpu man mkdir mkfs.ext4 more mount mv nano networkctl
+passwd ping podman poweroff printf ps pwd readlink reboot rm rmdir rootdev sed sh shutdown sleep sort ss ssh
+stat su sudo sync sysctl systemctl systemd-analyze systemd-run systemd-sysext systemd-sysupdate tail tar tee
+test top touch tree true truncate umount uname update_engine_client uptime useradd usermod vi vim wc wget
+which whoami xargs
+"""
+_COMMANDS = frozenset(_WORDS.split())
+_FIRST_WORD = re.compile(r"\s*([A-Za-z0-9_./+-]+)(?=\s|$|[|;&<>])")
+_ASSIGNMENT = re.compile(r"\s*[A-Za-z_]\w*\s*=")
+_SHOWN_MAX = 60
+
+
+def find_command(cell: str, line: int = 0) -> tuple[str, str]:
+    """Return the shell lines of a cell and their first word; two empty texts for Python, magics and unknown words.
+
+    The lines are all of the cell if its first one is a command, else the one with the number `line` (from 1), where Python
+    found an error.
+    """
+    rows = lines_of(cell)
+    if word := _command_of(next((row for row in rows if row.strip() and not row.lstrip().startswith("#")), "")):
+        return cell.strip(), word
+    row = rows[line - 1] if 0 < line <= len(rows) else ""
+    return (row.strip(), word) if (word := _command_of(row)) else ("", "")
+
+
+def _command_of(row: str) -> str:
+    found = _FIRST_WORD.match(row.removeprefix("$ "))
+    word = found[1] if found else ""
+    if keyword.iskeyword(word) or _ASSIGNMENT.match(row):
+        return ""
+    return word if word in _COMMANDS or re.fullmatch(r"(\.{0,2}/)[A-Za-z0-9_./-]+", word) else ""
+
+
+def is_late_magic(cell: str) -> bool:
+    """Return whether a cell has `%%on` or `%%butane` below its first line, where it means nothing."""
+    lines = lines_of(cell)
+    return any(line.lstrip().startswith(("%%on", "%%butane")) for line in lines[1:]) and not lines[0].startswith("%%")
+
+
+def for_the_machine(lines: str, machine: str) -> UsageError:
+    """Return the error for shell lines in a Python cell; `machine` is the variable that the fixed cell names."""
+    first = next(row.strip() for row in lines_of(lines) if row.strip() and not row.lstrip().startswith("#"))
+    shown = first if len(first) <= _SHOWN_MAX else f"{first[: _SHOWN_MAX - 1]}…"
+    fixed = "\n".join(row.removeprefix("$ ") for row in lines_of(lines))
+    return UsageError(
+        f'this is a command for the machine, and the cell is Python: "{shown}"',
+        hint=f"begin a cell with %%on {machine}, like this:",
+        details=f"%%on {machine}\n{fixed}",
+    )
+
+
+def late_magic(cell: str) -> UsageError:
+    """Return the error for a `%%` line that is not the first one."""
+    lines = lines_of(cell.strip())
+    at = next(number for number, line in enumerate(lines) if line.lstrip().startswith("%%"))
+    fixed = [lines[at].strip(), *lines[:at], *lines[at + 1 :]]
+    return UsageError(
+        f'"{lines[at].strip()}" is on line {at + 1}; expected it on the first line of the cell',
+        hint="move it to the top, and run the cell again:",
+        details="\n".join(fixed),
+    )
