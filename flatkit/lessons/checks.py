@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,25 @@ from flatkit.butane import translate
 from flatkit.butane.dataurl import decode_data_url
 from flatkit.lessons.exercise import Bench, Check, Finding
 from flatkit.report import Kind
+from flatkit.untrusted import lines_of
 from flatkit.updates.status import UpdateConf, parse_update_conf
+
+# Targets that each boot reaches, of systemd's bootup(7).
+_REACHED = frozenset(
+    f"{name}.target"
+    for name in (
+        "multi-user",
+        "default",
+        "graphical",
+        "basic",
+        "sysinit",
+        "local-fs",
+        "network",
+        "network-online",
+        "sockets",
+        "timers",
+    )
+) | frozenset({"docker.service", "containerd.service"})
 
 
 def of_config(file: str, decide: Callable[[dict[str, Any]], Finding]) -> Check:
@@ -44,6 +63,14 @@ def on_machine(command: str, decide: Callable[[str, int], Finding]) -> Check:
     return check
 
 
+def find_on_host(bench: Bench, file: str) -> str:
+    """Return a hint if the learner's folder on this host has the file that belongs on the machine, else ""."""
+    there = bench.folder / file
+    return (
+        f"; a file {file} is in this notebook's folder: that is this host, not the machine" if there.is_file() else ""
+    )
+
+
 def find_named(values: Any, key: str, wanted: str) -> dict[str, Any] | None:
     """Return the entry of a list whose `key` is `wanted`, or None."""
     return next((dict(value) for value in values or () if value.get(key) == wanted), None)
@@ -69,6 +96,44 @@ def find_text(file: dict[str, Any]) -> str | None:
     contents = file.get("contents", {})
     data = decode_data_url(contents.get("source") or "", packed=contents.get("compression") == "gzip")
     return None if data is None else data.decode(errors="replace")
+
+
+def unit_values(text: str) -> dict[tuple[str, str], list[str]]:
+    """Return the values of a unit file by section and key, such as ("Install", "WantedBy"); an empty value resets a list."""
+    found: dict[tuple[str, str], list[str]] = {}
+    section = ""
+    for line in lines_of(re.sub(r"\\\n\s*", " ", text)):
+        row = line.strip()
+        if row.startswith("[") and row.endswith("]"):
+            section = row[1:-1]
+        elif "=" in row and not row.startswith(("#", ";")):
+            key, _, value = row.partition("=")
+            values = found.setdefault((section, key.strip()), [])
+            if value.strip():
+                values.append(value.strip())
+            else:
+                values.clear()
+    return found
+
+
+def boot_faults(unit: dict[str, Any]) -> list[str]:
+    """Return why a unit of an Ignition config does not start by itself on each boot; empty if it does."""
+    values = unit_values(unit.get("contents") or "")
+    wanted = [
+        name
+        for key in ("WantedBy", "RequiredBy")
+        for value in values.get(("Install", key), ())
+        for name in value.split()
+    ]
+    misplaced = [section for section, key in values if key in {"WantedBy", "RequiredBy"} and section != "Install"]
+    faults = [] if unit.get("enabled") else ["enabled: true is missing beside its name"]
+    if not wanted and misplaced:
+        faults.append(f"WantedBy= is in [{misplaced[0]}], and belongs in [Install]")
+    elif not wanted:
+        faults.append("an [Install] section with WantedBy= is missing")
+    elif not _REACHED & set(wanted):
+        faults.append(f"WantedBy={wanted[0]}, which no boot reaches")
+    return faults
 
 
 def find_update_conf(ignition: dict[str, Any]) -> UpdateConf | None:

@@ -8,6 +8,7 @@ import pytest
 
 from flatkit.errors import UsageError
 from flatkit.lessons import get_task
+from flatkit.lessons.course.start import HELLO as WHERE
 from flatkit.lessons.exercise import Exercise, Quiz, State
 from flatkit.lessons.progress import Progress
 from flatkit.lessons.quiz import QuizAttempt
@@ -21,7 +22,7 @@ QUIZ = get_task("00-recap")
 assert isinstance(NAME, Exercise)
 assert isinstance(HELLO, Exercise)
 assert isinstance(QUIZ, Quiz)
-ANSWERS = {"cat /home/core/hello": (Said("", 1), Said("hi\n"))}
+ANSWERS = {WHERE: (Said("none\n"), Said("text\nhi\n"))}
 
 
 @pytest.fixture

@@ -10,7 +10,11 @@ import pytest
 
 from flatkit.errors import UsageError
 from flatkit.lessons import LESSONS, get_task
+from flatkit.lessons.course.containers import IMAGE
 from flatkit.lessons.course.immutable import COMMAND, DIGEST, is_command, is_digest
+from flatkit.lessons.course.provision import NOTE
+from flatkit.lessons.course.start import HELLO
+from flatkit.lessons.course.sysext import PARTS
 from flatkit.lessons.exercise import Exercise, Finding, Quiz, Remove, Type, Write
 from flatkit.lessons.prover import prove, quiz_faults
 from flatkit.lessons.session import judge
@@ -43,11 +47,11 @@ CONF = "GROUP={}\nSERVER=http://10.0.2.2:8000/v1/update/\nREBOOT_STRATEGY=off\nM
 # What the machine answers to the questions of each exercise that is about one: before it is solved, and after.
 MACHINES = {
     "00-hello": {
-        "cat /home/core/hello": (Said("cat: /home/core/hello: No such file or directory\n", 1), Said("hi\n")),
+        HELLO: (Said("none\n"), Said("text\nhi\n")),
         "ls -A /home/core": (Said(".bashrc\n"), Said(".bashrc\nhello\n")),
     },
     "01-note": {
-        "sudo test -s /home/ada/note && sudo stat -c %U /home/ada/note": (Said("", 1), Said("ada\n")),
+        NOTE: (Said("none\n"), Said("ada\n")),
         "sudo ls -A /home/ada": (Said(".ssh\n"), Said(".ssh\nnote\n")),
     },
     "03-digest": {
@@ -68,14 +72,12 @@ MACHINES = {
             Said('[{"hierarchy":"/opt","extensions":"none"},{"hierarchy":"/usr","extensions":"none"}]\n'),
             Said('[{"hierarchy":"/opt","extensions":"none"},{"hierarchy":"/usr","extensions":["hi"]}]\n'),
         ),
+        PARTS: (Said(""), Said("folder\nrelease\nfits\nprogram\n")),
         "/usr/bin/hi": (Said("bash: line 1: /usr/bin/hi: No such file or directory\n", 127), Said("hi there\n")),
         "ls -A /var/lib/extensions": (Said(""), Said("hi\n")),
     },
     "07-image": {
-        "docker image inspect --format '{{index .RepoTags 0}}' flatkit/mine:1": (
-            Said("Error response from daemon: No such image: flatkit/mine:1\n", 1),
-            Said("flatkit/mine:1\n"),
-        ),
+        IMAGE: (Said("redis:7\n", 1), Said("flatkit/mine:1\n")),
         "docker images --quiet flatkit/mine": (Said(""), Said("2f9a1c0d3b4e\n")),
     },
     "09-visit": {
@@ -143,7 +145,7 @@ TRIES = [
         "02-service",
         (
             "variant: flatcar\nversion: 1.1.0\nsystemd:\n  units:\n    - name: greet.service\n      enabled: true\n"
-            "      contents: |\n        [Service]\n        ExecStart=/bin/true\n        [Install]\n        WantedBy=x.target\n"
+            "      contents: |\n        [Service]\n        ExecStart=/bin/true\n        [Install]\n        WantedBy=multi-user.target\n"
         ),
         "starts on every boot",
     ),
@@ -153,7 +155,7 @@ TRIES = [
             "variant: flatcar\nversion: 1.1.0\nsystemd:\n  units:\n    - name: greet.service\n      contents: |\n"
             "        [Service]\n        ExecStart=/bin/true\n"
         ),
-        "is without enabled: true, [Install], WantedBy=",
+        "enabled: true is missing beside its name; an [Install] section with WantedBy= is missing",
     ),
     ("06-opt-in", "variant: flatcar\nversion: 1.0.0\n", "files in your config: none"),
     (
@@ -189,7 +191,7 @@ TRIES = [
             "variant: flatcar\nversion: 1.0.0\nsystemd:\n  units:\n    - name: x.service\n      contents: |\n"
             "        [Service]\n        ExecStart=/bin/sh -c 'echo >> /usr/x'\n"
         ),
-        "enabled: true is missing; [Install] with WantedBy= is missing; StateDirectory= is missing; it writes to /usr",
+        "an [Install] section with WantedBy= is missing; StateDirectory= is missing; it writes to /usr",
     ),
     ("09-service", "variant: flatcar\nversion: 1.0.0\n", "units in your config: none; none is a service"),
 ]

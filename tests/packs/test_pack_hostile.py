@@ -331,12 +331,12 @@ INFO = "helper-1.5.dist-info/METADATA"
 
 
 def bomb(path: Path) -> None:
-    """A METADATA of 3 GB in 3 MB."""
+    """A METADATA of 400 MB in 400 kB."""
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open(INFO, "w", force_zip64=True) as entry,
     ):
-        for _ in range(300):
+        for _ in range(40):
             entry.write(bytes(10**7))
 
 

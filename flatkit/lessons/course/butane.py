@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from flatkit.lessons.checks import find_file, find_text, find_unit, names_of, of_config
+from flatkit.lessons.checks import boot_faults, find_file, find_text, find_unit, names_of, of_config, unit_values
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Write
 from flatkit.lessons.quizzes import quizzes_of
 
@@ -50,11 +51,20 @@ def _is_a_script(ignition: dict[str, Any]) -> Finding:
         return Finding(ok=False, found=f"files in your config: {files}", expected=expected, look=look)
     mode, text = file.get("mode"), find_text(file) or ""
     shown = f"{mode:04o}" if isinstance(mode, int) else "not given, so 0644"
-    first = text.split("\n", 1)[0]
-    ok = isinstance(mode, int) and mode & 0o111 == 0o111 and first.startswith("#!")
-    return Finding(
-        ok=ok, found=f'/opt/bin/greet has mode {shown} and begins with "{first[:40]}"', expected=expected, look=look
-    )
+    first, _, rest = text.partition("\n")
+    found = f'/opt/bin/greet has mode {shown} and begins with "{first[:40]}"'
+    is_program = re.fullmatch(r"#! ?/(usr/)?bin/(env )?(ba|da)?sh( .*)?", first) is not None
+    runs = isinstance(mode, int) and mode & 0o555 == 0o555
+    if mode in {int("755"), int("775"), int("777"), int("555")}:
+        found = f"mode: {mode} without the 0 in front is a decimal number, and means {mode:04o}"
+    elif runs and first.endswith("\r"):
+        found = "the lines end as on Windows (CRLF), and the machine looks for an interpreter of that odd name"
+    elif runs and first.startswith("#!") and not is_program:
+        found = f'the first line is "{first[:40]}", and no shell of the machine is named so'
+    elif runs and is_program and not rest.strip():
+        found = "/opt/bin/greet has its first line, and no command below it"
+        is_program = False
+    return Finding(ok=runs and is_program, found=found, expected=expected, look=look)
 
 
 def _starts_by_itself(ignition: dict[str, Any]) -> Finding:
@@ -64,11 +74,16 @@ def _starts_by_itself(ignition: dict[str, Any]) -> Finding:
     if unit is None:
         units = names_of(ignition.get("systemd", {}).get("units"), "name")
         return Finding(ok=False, found=f"units in your config: {units}", expected=expected, look=look)
-    text = unit.get("contents") or ""
-    wanted = [word for word in ("ExecStart=", "[Install]", "WantedBy=") if word not in text]
-    missing = [*([] if unit.get("enabled") else ["enabled: true"]), *wanted]
-    found = f"greet.service is without {', '.join(missing)}" if missing else "greet.service starts on every boot"
-    return Finding(ok=not missing, found=found, expected=expected, look=look)
+    values = unit_values(unit.get("contents") or "")
+    faults = boot_faults(unit)
+    starts = values.get(("Service", "ExecStart"), [])
+    misplaced = [section for section, key in values if key == "ExecStart" and section != "Service"]
+    if misplaced and not starts:
+        faults.append(f"ExecStart= is in [{misplaced[0]}], and belongs in [Service]")
+    elif not starts:
+        faults.append("a [Service] section with ExecStart= is missing")
+    found = f"greet.service: {'; '.join(faults)}" if faults else "greet.service starts on every boot"
+    return Finding(ok=not faults, found=found, expected=expected, look=look)
 
 
 BUTANE = Lesson(
@@ -95,7 +110,7 @@ BUTANE = Lesson(
             setup=(Write(file="service.bu", text=_START),),
             check=of_config("service.bu", _starts_by_itself),
             hints=(
-                ("Below systemd: units: stands - name: greet.service. enabled: true alone is not enough: the unit says itself "
+                ("Below systemd: units: comes - name: greet.service. enabled: true alone is not enough: the unit says itself "
                 "who wants it."),
                 "contents: | holds [Service] with ExecStart=/usr/bin/echo hello, and [Install] with WantedBy=multi-user.target",
             ),

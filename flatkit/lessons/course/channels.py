@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flatkit.lessons.checks import find_update_conf, of_config, on_machine
+from flatkit.lessons.checks import find_file, find_update_conf, of_config, on_machine
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
 from flatkit.lessons.quizzes import quizzes_of
 from flatkit.steps import Boot
+from flatkit.untrusted import lines_of
 from flatkit.updates.status import parse_update_conf
 
 _START = """\
@@ -27,7 +28,16 @@ _CONF = "cat /etc/flatcar/update.conf"
 def _follows_alpha(text: str, status: int) -> Finding:
     conf = parse_update_conf("" if status else text)
     found = f'GROUP is "{conf.group}", SERVER is "{conf.server}"'
-    ok = conf.group == "alpha" and bool(conf.server)
+    lines = [line for line in lines_of(text) if line.lstrip().startswith("GROUP")]
+    if status:
+        found = "there is no /etc/flatcar/update.conf"
+    elif not conf.server:
+        found += ": the line SERVER= is gone, so the machine asks Flatcar's own server"
+    elif len(lines) > 1:
+        found += f"; {len(lines)} lines begin with GROUP, and the last one counts"
+    elif not lines:
+        found = "no line begins with GROUP="
+    ok = status == 0 and conf.group == "alpha" and bool(conf.server)
     return Finding(ok=ok, found=found, expected='GROUP "alpha", and the server as it was',
                    look='canary.run("cat /etc/flatcar/update.conf")')  # fmt: skip
 
@@ -38,9 +48,11 @@ def _is_canary(ignition: dict[str, Any]) -> Finding:
     found = (
         f'it follows "{group}", and is listed as "{alias}"' if conf else "your config has no /etc/flatcar/update.conf"
     )
-    return Finding(ok=group in {"beta", "alpha"} and bool(alias), found=found,
-                   expected="a channel before stable, and an alias of your choice",
-                   look="flatkit explain bird.bu")  # fmt: skip
+    ok, expected = group in {"beta", "alpha"} and bool(alias), "a channel before stable, and an alias of your choice"
+    if ok and not (find_file(ignition, "/etc/flatcar/update.conf") or {}).get("overwrite"):
+        ok, found = False, f"{found}, and overwrite: true is gone"
+        expected = "overwrite: true, since the image has that file already and Ignition replaces no file without it"
+    return Finding(ok=ok, found=found, expected=expected, look="flatkit explain bird.bu")
 
 
 CHANNELS = Lesson(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flatkit.lessons.checks import find_unit, names_of, of_config, on_machine
+from flatkit.lessons.checks import boot_faults, find_unit, names_of, of_config, on_machine, unit_values
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
 from flatkit.lessons.quizzes import quizzes_of
 from flatkit.steps import Boot
+from flatkit.untrusted import lines_of
 
 _START = "variant: flatcar\nversion: 1.0.0\n"
 _SOLVED = """\
@@ -32,6 +33,11 @@ systemd:
         [Install]
         WantedBy=multi-user.target
 """
+# The image's name; without it those of the images that there are.
+IMAGE = (
+    "docker image inspect --format '{{index .RepoTags 0}}' flatkit/mine:1 2>/dev/null || "
+    "{ docker images --format '{{.Repository}}:{{.Tag}}'; false; }"
+)
 # Required parts of the unit: words for the learner, and the form of the line.
 _NEEDS = (
     ("ExecStart=/usr/bin/docker run ...", r"^ExecStart=/usr/bin/docker run .*redis"),
@@ -57,11 +63,35 @@ def _runs_redis(ignition: dict[str, Any]) -> Finding:
     missing = [words for words, line in _NEEDS if not re.search(line, text, flags=re.MULTILINE)]
     missing += [] if unit.get("enabled") else ["enabled: true"]
     found = f"cache.service is without {', '.join(missing)}" if missing else "cache.service runs redis on every boot"
-    return Finding(ok=not missing, found=found, expected="a unit like site.service, which runs redis:7", look=look)
+    expected = "a unit like site.service, which runs redis:7"
+    values = unit_values(text)
+    words = [word for line in values.get(("Service", "ExecStart"), ()) for word in line.split()]
+    before = words[words.index("run") + 1 :] if "run" in words else []
+    options = set(before[: next((at for at, word in enumerate(before) if "redis" in word), len(before))])
+    if not missing and options & {"-d", "--detach", "--detach=true", "-dit", "-itd", "-di", "-td"}:
+        missing, found = (
+            ["-d"],
+            "docker run -d ends at once, and Restart=always starts the next container, again and again",
+        )
+        expected = "docker run without -d, so that the unit runs as long as its container"
+    elif not missing and options & {"-t", "-it", "-ti", "--tty", "-dit", "-itd"}:
+        missing, found = ["-t"], "docker run -t wants a terminal, and a unit has none"
+        expected = "docker run without -t"
+    elif not missing and (faults := boot_faults(unit)):
+        missing, found = faults, f"cache.service: {'; '.join(faults)}"
+    elif not missing and not re.search(r"\bredis:7\b", " ".join(words)):
+        image = next((word for word in words if "redis" in word), "another image")
+        missing, found = ["redis:7"], f"it runs {image}, and not redis:7"
+    return Finding(ok=not missing, found=found, expected=expected, look=look)
 
 
 def _has_image(text: str, status: int) -> Finding:
+    others = [line.strip() for line in lines_of(text) if "mine" in line]
     found = f"docker knows the image {text.strip()}" if status == 0 else "docker knows no image flatkit/mine:1"
+    if status and others:
+        found += f", and one named {others[0]}"
+    elif status and "permission denied" in text:
+        found = "docker may not be asked by this user"
     return Finding(
         ok=status == 0, found=found, expected="a container image named flatkit/mine:1", look='m.run("docker images")'
     )
@@ -77,7 +107,7 @@ CONTAINERS = Lesson(
             task="A container image is a folder, packed. On the machine, make one named flatkit/mine:1 of the folder /opt/site, "
             "without any registry.",
             machine=Boot(config="containers.bu", machine="site", guest_ports=(80, 8080)),
-            check=on_machine("docker image inspect --format '{{index .RepoTags 0}}' flatkit/mine:1", _has_image),
+            check=on_machine(IMAGE, _has_image),
             hints=(
                 "docker import - NAME makes an image of what tar packs. Let tar write to the pipe.",
                 "tar -c -C /opt/site compose.yaml | docker import - flatkit/mine:1",

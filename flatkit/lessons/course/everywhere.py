@@ -54,9 +54,17 @@ def _fits(ignition: dict[str, Any]) -> Finding:
     merged = [part.get("source") for part in ignition.get("ignition", {}).get("config", {}).get("merge", ())]
     from_network = [source for source in merged if source and not source.startswith("data:")]
     found = f"{size} bytes of Ignition; merged from the network: {', '.join(from_network) or 'nothing'}"
+    ok = size <= _VIRTUALBOX and bool(from_network)
+    replaced = ignition.get("ignition", {}).get("config", {}).get("replace", {}).get("source")
+    if replaced and not from_network:
+        found = "replace: throws this config away and takes the other one alone"
+    elif merged and not from_network:
+        found = f"{size} bytes of Ignition; the other config is merged from a local file, so it is inside this one"
+    elif from_network and not ok:
+        found += "; the keys are still in this config too"
     return Finding(
-        ok=size <= _VIRTUALBOX and bool(from_network), found=found,
-        expected=f"at most {_VIRTUALBOX} bytes, and the rest merged from a URL", look="flatkit everywhere small.bu virtualbox",
+        ok=ok, found=found, expected=f"at most {_VIRTUALBOX} bytes, and the rest merged from a URL",
+        look="flatkit everywhere small.bu virtualbox",
     )  # fmt: skip
 
 
@@ -69,9 +77,10 @@ def _is_verified(ignition: dict[str, Any]) -> Finding:
     contents = file.get("contents", {})
     source, digest = contents.get("source") or "", contents.get("verification", {}).get("hash") or ""
     ok = source.startswith(("http:", "https:")) and bool(digest)
-    return Finding(
-        ok=ok, found=f'from "{source[:60]}", hash {digest[:20] or "not given"}', expected=expected, look=look
-    )
+    found = f'from "{source[:60]}", hash {digest[:20] or "not given"}'
+    if source.startswith("data:"):
+        found = "the program is inside the config, and nothing is downloaded"
+    return Finding(ok=ok, found=found, expected=expected, look=look)
 
 
 EVERYWHERE = Lesson(

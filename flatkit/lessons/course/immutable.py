@@ -8,12 +8,14 @@ from flatkit.lessons.checks import on_machine
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Type
 from flatkit.lessons.quizzes import quizzes_of
 from flatkit.steps import Boot
+from flatkit.untrusted import lines_of
 
 _CUT = "--given--"
 _GIVEN = r"sed -n 's/.*verity.usrhash=\([0-9a-f]*\).*/\1/p' /proc/cmdline"
 DIGEST = f"cat /home/core/digest 2>/dev/null; echo {_CUT}; {_GIVEN}"
 # As at a login, so that the machine's own PATH applies.
-COMMAND = "bash -lc 'type -P hello && hello'"
+COMMAND = """bash -lc 'if type -P hello; then hello; else
+sudo find /opt /home/core /var/lib /etc /root -maxdepth 3 -name hello -type f -printf "%M %p\\n"; false; fi'"""
 _MACHINE = Boot(config="sealed.bu", machine="sealed")
 
 
@@ -26,6 +28,9 @@ def is_digest(text: str, status: int) -> Finding:
         found = "there is no /home/core/digest with something in it"
     elif not ok and re.search(rf"\b{given}\b", written):
         found = "/home/core/digest has the root hash, and more besides"
+    elif not ok and re.fullmatch(r"[0-9a-f]+", written):
+        size = len(written)
+        found += f", {size} digits" if size != len(given) else ", which is another hash: take the one in /proc/cmdline"
     return Finding(ok=ok, found=found, expected="a file /home/core/digest with the 64 digits of the root hash, no more",
                    look='m.run("cat /home/core/digest")')  # fmt: skip
 
@@ -34,11 +39,24 @@ def is_command(text: str, status: int) -> Finding:
     """Check that `hello` is found by its name, and prints something."""
     path, _, said = (part.strip() for part in text.strip().partition("\n"))
     expected, look = "a command hello, found by its name, that says something", 'm.run("ls -l /opt/bin; echo $PATH")'
-    if not path.startswith("/"):
-        return Finding(ok=False, found="no command hello is found", expected=expected, look=look)
-    ok = status == 0 and bool(said)
-    found = f'{path} says "{said[:60]}"' if said else f"{path} is found, and says nothing"
-    return Finding(ok=ok, found=found, expected=expected, look=look)
+    if path.startswith("/"):
+        ok = status == 0 and bool(said)
+        found = f'{path} says "{said[:60]}"' if said else f"{path} is found, and says nothing"
+        found += f", and ends with status {status}" if said and status else ""
+        return Finding(ok=ok, found=found, expected=expected, look=look)
+    # Without a command the rest of the text lists files of that name: mode and path.
+    files = [line.split(" ", 1) for line in lines_of(text) if re.match(r"-[rwxsStT-]{9} /", line)]
+    if not files:
+        return Finding(
+            ok=False, found="no command hello is found, and no file of that name", expected=expected, look=look
+        )
+    mode, place = files[0]
+    why = (
+        "which is not in a folder that $PATH names"
+        if place.rpartition("/")[0] != "/opt/bin"
+        else "which may not be executed"
+    )
+    return Finding(ok=False, found=f"there is {place} ({mode}), {why}", expected=expected, look=look)
 
 
 IMMUTABLE = Lesson(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
-from flatkit.lessons.checks import find_user, names_of, of_config, on_machine
-from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
+from flatkit.lessons.checks import find_on_host, find_user, names_of, of_config
+from flatkit.lessons.exercise import Bench, Exercise, Finding, Lesson, Remove, Type, Write
 from flatkit.lessons.quizzes import quizzes_of
 from flatkit.steps import Boot
+from flatkit.untrusted import lines_of
 
 _START = "variant: flatcar\nversion: 1.0.0\n"
 _KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIwq2Be0bPqb9Ko6nLZ6k4bOWl9TCJkfrDXNZ7JXbq0X grace@example"
@@ -20,6 +22,13 @@ passwd:
       ssh_authorized_keys:
         - {_KEY}
 """
+# The owner of the note, or what is there instead; below it notes in other places.
+NOTE = """\
+f=/home/ada/note
+if sudo test -d $f; then echo folder
+elif sudo grep -q '[^[:space:]]' $f 2>/dev/null; then sudo stat -c %U $f
+elif sudo test -e $f; then echo empty
+else echo none; sudo find / /home /home/core /home/ada /root /tmp -maxdepth 1 -type f -iname 'note*' | head -n 3; fi"""
 
 
 def _grace_can_log_in(ignition: dict[str, Any]) -> Finding:
@@ -27,18 +36,48 @@ def _grace_can_log_in(ignition: dict[str, Any]) -> Finding:
     keys = len((user or {}).get("sshAuthorizedKeys", ()))
     users = names_of(ignition.get("passwd", {}).get("users"), "name")
     found = f"users in your config: {users}" if user is None else f"grace has {keys} SSH key{'' if keys == 1 else 's'}"
+    expected, look = "a user grace with an SSH key of hers", "flatkit explain grace.bu"
+    if user is not None and not keys and user.get("passwordHash"):
+        found = "grace has a password, and no SSH key"
+    bad = [key for key in (user or {}).get("sshAuthorizedKeys", ()) if not is_public_key(key)]
+    if bad:
+        found, expected = (
+            f'"{bad[0][:40]}" is not a public key',
+            "a whole line such as: ssh-ed25519 AAAA... grace@example",
+        )
+    return Finding(ok=keys > 0 and not bad, found=found, expected=expected, look=look)
+
+
+def is_public_key(line: str) -> bool:
+    """Return whether a line is an OpenSSH public key whose data is of the type that it names."""
+    kind, _, rest = line.strip().partition(" ")
+    try:
+        data = base64.b64decode(rest.split(" ")[0].encode(), validate=True)
+    except ValueError:
+        return False
+    size = int.from_bytes(data[:4])
+    return bool(kind) and data[4 : 4 + size] == kind.encode() and len(data) > 4 + size
+
+
+def is_adas_note(bench: Bench) -> Finding:
+    """Check that Ada has a note of her own; tell an empty one, a foreign one and a wrong place apart."""
+    kind, _, rest = str(bench.run(NOTE)).strip().partition("\n")
+    others = ", ".join(line.strip() for line in lines_of(rest) if line.strip())
+    if kind == "ada":
+        return Finding(ok=True, found="/home/ada/note belongs to ada")
+    found = {
+        "none": f"{others} is there; the note belongs in /home/ada"
+        if others
+        else "there is no /home/ada/note" + find_on_host(bench, "note"),
+        "empty": "/home/ada/note is empty",
+        "folder": "/home/ada/note is a folder",
+    }.get(kind, f"/home/ada/note belongs to {kind}: who writes a file owns it")
     return Finding(
-        ok=keys > 0, found=found, expected="a user grace with an SSH key of hers", look="flatkit explain mine.bu"
+        ok=False,
+        found=found,
+        expected="a note with some text that belongs to ada",
+        look='m.run("sudo ls -l /home/ada")',
     )
-
-
-def _is_adas_note(text: str, status: int) -> Finding:
-    owner = text.strip()
-    if status:
-        return Finding(ok=False, found="there is no /home/ada/note with something in it", expected="a note that belongs to ada",
-                       look='m.run("sudo ls -l /home/ada")')  # fmt: skip
-    return Finding(ok=owner == "ada", found=f"/home/ada/note belongs to {owner}", expected="a note that belongs to ada",
-                   look='m.run("sudo ls -l /home/ada")')  # fmt: skip
 
 
 PROVISION = Lesson(
@@ -50,7 +89,7 @@ PROVISION = Lesson(
             title="A note for Ada",
             task="By hand, on the machine: leave a note for Ada. The file /home/ada/note has some text, and belongs to ada.",
             machine=Boot(config="web.bu", machine="web", guest_ports=(80,)),
-            check=on_machine("sudo test -s /home/ada/note && sudo stat -c %U /home/ada/note", _is_adas_note),
+            check=is_adas_note,
             hints=(
                 "You are core, and may not write in Ada's home. sudo may; but then the file belongs to root.",
                 "echo hello | sudo -u ada tee /home/ada/note",
@@ -62,15 +101,15 @@ PROVISION = Lesson(
         Exercise(
             name="01-user",
             title="Grace wants to log in",
-            task="Write a config mine.bu with a user grace, who can log in with an SSH key. Take Ada's as the model.",
-            setup=(Write(file="mine.bu", text=_START),),
-            check=of_config("mine.bu", _grace_can_log_in),
+            task="Write a config grace.bu with a user grace, who can log in with an SSH key. Take Ada's as the model.",
+            setup=(Write(file="grace.bu", text=_START),),
+            check=of_config("grace.bu", _grace_can_log_in),
             hints=(
                 "Look at passwd: in web.bu. A user is an entry of the list users:, and begins with - name:",
-                "Below - name: grace stands ssh_authorized_keys:, and below that - and one public key. Ada's will do here.",
+                "Below - name: grace comes ssh_authorized_keys:, and below that - and one public key. Ada's will do here.",
             ),
-            solve=(Write(file="mine.bu", text=_SOLVED),),
-            cleanup=(Remove(file="mine.bu"),),
+            solve=(Write(file="grace.bu", text=_SOLVED),),
+            cleanup=(Remove(file="grace.bu"),),
         ),
     ),
     quizzes=quizzes_of("01-provision"),

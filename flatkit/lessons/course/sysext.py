@@ -25,6 +25,13 @@ storage:
 """
 _FOLDER = "/var/lib/extensions/hi"
 _RELEASE = f"{_FOLDER}/usr/lib/extension-release.d/extension-release.hi"
+# Which parts of the extension are there, a word each.
+PARTS = f"""\
+[ -d {_FOLDER} ] && echo folder
+[ -e {_RELEASE} ] && echo release
+. /etc/os-release; grep -qsxE "ID=\"?(_any|$ID)\"?" {_RELEASE} && echo fits
+[ -e {_FOLDER}/usr/bin/hi ] && echo program; true"""
+_CANNOT_RUN = {126: "/usr/bin/hi may not be executed: its mode lacks x", 127: "there is no /usr/bin/hi in it"}
 
 
 def _opts_in(ignition: dict[str, Any]) -> Finding:
@@ -35,9 +42,10 @@ def _opts_in(ignition: dict[str, Any]) -> Finding:
         return Finding(ok=False, found=f"files in your config: {files}", expected=expected, look=look)
     lines = [line.strip() for line in lines_of(find_text(file) or "")]
     names = [line for line in lines if line and not line.startswith("#")]
-    return Finding(
-        ok="podman" in names, found=f"{_CONF} names: {', '.join(names) or 'nothing'}", expected=expected, look=look
-    )
+    found = f"{_CONF} names: {', '.join(names) or 'nothing'}"
+    if any(name != "podman" and "podman" in name for name in names):
+        found += "; expected the bare name, without a version or .raw, each on its own line"
+    return Finding(ok="podman" in names, found=found, expected=expected, look=look)
 
 
 def _is_merged(bench: Bench) -> Finding:
@@ -50,14 +58,29 @@ def _is_merged(bench: Bench) -> Finding:
         merged = []
     names = [] if isinstance(merged, str) else list(merged)
     if "hi" not in names:
-        return Finding(
-            ok=False, found=f"merged into /usr: {', '.join(names) or 'nothing'}", expected=expected, look=look
-        )
+        found = f"merged into /usr: {', '.join(names) or 'nothing'}; {_why_not(str(bench.run(PARTS)))}"
+        return Finding(ok=False, found=found, expected=expected, look=look)
     answer = bench.run("/usr/bin/hi")
     said = str(answer).strip()
     ok = answer.status == 0 and bool(said)
     found = f'hi says "{said[:60]}"' if ok else "the extension is merged, and /usr/bin/hi says nothing"
+    if answer.status in _CANNOT_RUN:
+        found = f"the extension is merged, and {_CANNOT_RUN[answer.status]}"
     return Finding(ok=ok, found=found, expected=expected, look='m.run("ls -lR /var/lib/extensions/hi")')
+
+
+def _why_not(parts: str) -> str:
+    """Return the likely reason why a folder is not merged, from what is there."""
+    there = set(parts.split())
+    if "folder" not in there:
+        return f"there is no folder {_FOLDER}"
+    if "release" not in there:
+        return f"{_FOLDER} has no usr/lib/extension-release.d/extension-release.hi"
+    if "fits" not in there:
+        return "its extension-release.hi has neither ID=_any nor the ID of this system"
+    if "program" not in there:
+        return f"{_FOLDER} has no usr/bin/hi"
+    return "the folder is complete, and was not merged since: restart or refresh systemd-sysext"
 
 
 SYSEXT = Lesson(

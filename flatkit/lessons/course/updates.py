@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from flatkit.lessons.checks import find_update_conf, of_config, on_machine
+from flatkit.lessons.checks import find_file, find_update_conf, of_config, on_machine
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
 from flatkit.lessons.quizzes import quizzes_of
 from flatkit.steps import Boot
-from flatkit.updates.slots import PRIORITIZE_OTHER, parse_cgpt_show
+from flatkit.updates.slots import PRIORITIZE_OTHER, next_slot, parse_cgpt_show
 
 _SLOTS = 'rootdev -s /usr; sudo cgpt show "$(rootdev -s -d /usr)"'
 _WINDOW = """\
@@ -27,14 +27,24 @@ _SOLVED = _WINDOW.replace(
     'REBOOT_STRATEGY=reboot\n          LOCKSMITHD_REBOOT_WINDOW_START="Sun 04:00"\n'
     "          LOCKSMITHD_REBOOT_WINDOW_LENGTH=1h",
 )
+_WINDOW_KEYS = tuple(f"{prefix}REBOOT_WINDOW_{what}" for prefix in ("LOCKSMITHD_", "") for what in ("START", "LENGTH"))
 
 
 def _prefers_the_other(text: str, status: int) -> Finding:  # noqa: ARG001  (a table that is none says so itself)
     running, _, table = text.partition("\n")
     slots = parse_cgpt_show(table, running=running.strip())
-    ok = any(other.priority > here.priority for here in slots if here.running for other in slots)
+    chosen = next_slot(slots)
     found = ", ".join(f"{slot.label} has priority {slot.priority}{' and runs' * slot.running}" for slot in slots)
-    return Finding(ok=ok, found=found, expected="the higher priority for the slot that does not run", look="m.slots")
+    expected = "the higher priority for the slot that does not run"
+    if chosen is None:
+        found += "; no slot may boot, and the machine would not start again"
+    elif not chosen.running:
+        return Finding(ok=True, found=f"the next boot takes {chosen.label}: {found}")
+    elif (dead := next((slot for slot in slots if slot.priority > chosen.priority), None)) is not None:
+        found += f"; {dead.label} has neither tries left nor successful=1, so no boot takes it"
+    elif any(slot.priority == chosen.priority for slot in slots if not slot.running):
+        found += "; of two equal ones the first in the table is taken"
+    return Finding(ok=False, found=found, expected=expected, look="m.slots")
 
 
 def _has_a_window(ignition: dict[str, Any]) -> Finding:
@@ -45,8 +55,14 @@ def _has_a_window(ignition: dict[str, Any]) -> Finding:
                        look="flatkit explain window.bu")  # fmt: skip
     start = conf.values.get("LOCKSMITHD_REBOOT_WINDOW_START") or conf.values.get("REBOOT_WINDOW_START", "")
     length = conf.values.get("LOCKSMITHD_REBOOT_WINDOW_LENGTH") or conf.values.get("REBOOT_WINDOW_LENGTH", "")
-    ok = conf.reboot_strategy == "reboot" and start == "Sun 04:00" and length in {"1h", "60m"}
+    ok = conf.reboot_strategy == "reboot" and start == "Sun 04:00" and length in {"1h", "60m", "1h0m", "3600s"}
     found = f'strategy "{conf.reboot_strategy}", window from "{start}", "{length}" long'
+    odd = [key for key in conf.values if "WINDOW" in key and key not in _WINDOW_KEYS]
+    if odd:
+        found += f"; locksmithd reads no {odd[0]}"
+    if ok and not (find_file(ignition, "/etc/flatcar/update.conf") or {}).get("overwrite"):
+        ok, found = False, "the settings are right, and overwrite: true is gone"
+        expected = "overwrite: true, since the image has that file already and Ignition replaces no file without it"
     return Finding(ok=ok, found=found, expected=expected, look="flatkit explain window.bu")
 
 

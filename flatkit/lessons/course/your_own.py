@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from flatkit.lessons.checks import names_of, of_config, on_machine
+from flatkit.lessons.checks import boot_faults, names_of, of_config, on_machine, unit_values
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
 from flatkit.lessons.quizzes import quizzes_of
 from flatkit.steps import Boot
@@ -40,10 +40,6 @@ systemd:
         [Install]
         WantedBy=multi-user.target
 """
-_UNIT_LINES = {
-    "[Install] with WantedBy=": r"^\[Install\]\s*\n(?:(?!\[).*\n)*?WantedBy=\S",
-    "StateDirectory=": r"^StateDirectory=\S",
-}
 
 
 def _has_a_line(text: str, status: int) -> Finding:
@@ -71,10 +67,20 @@ def _is_a_good_service(ignition: dict[str, Any]) -> Finding:
 
 
 def _missing_in(unit: dict[str, Any]) -> list[str]:
-    text = (unit.get("contents") or "") + "\n"
-    lacks = [] if unit.get("enabled") else ["enabled: true is missing"]
-    lacks += [f"{what} is missing" for what, line in _UNIT_LINES.items() if not re.search(line, text, re.MULTILINE)]
-    return lacks + (["it writes to /usr"] if re.search(r">\s*/usr/", text) else [])
+    text = unit.get("contents") or ""
+    values = unit_values(text)
+    lacks = boot_faults(unit)
+    commands = " ".join(values.get(("Service", "ExecStart"), ()))
+    folders = values.get(("Service", "StateDirectory"), [])
+    if not commands:
+        lacks.append("a [Service] section with ExecStart= is missing")
+    if not folders:
+        lacks.append("StateDirectory= is missing")
+    elif "/var/lib/" in commands and not any(
+        f"/var/lib/{name}" in commands for line in folders for name in line.split()
+    ):
+        lacks.append(f"StateDirectory={folders[0]} makes /var/lib/{folders[0]}, and the command writes elsewhere")
+    return lacks + (["it writes to /usr"] if re.search(r"(>|tee( -a)?)\s*/usr/", text) else [])
 
 
 YOUR_OWN = Lesson(
