@@ -96,7 +96,7 @@ def _do(verb: str, name: str, machine: str | None) -> int:
     attempt = Attempt(task, FolderBench(Path.cwd(), guest))
     standing = getattr(attempt, verb.replace("-", "_"))()
     print(printable_lines(standing, limit=_LONGEST_LINE))
-    return 0 if standing.state is State.PASSED or verb in {"hint", "start-over"} else 1
+    return 0 if standing.state in {State.PASSED, State.SHOWN} or verb in {"hint", "start-over"} else 1
 
 
 def _prove(name: str, image: str) -> int:

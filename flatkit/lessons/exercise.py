@@ -17,11 +17,12 @@ from flatkit.steps import Boot
 
 
 class State(str, Enum):
-    """A learner's state in an exercise or a quiz."""
+    """A learner's state in an exercise or a quiz; SHOWN: the result is there, and flatkit made it."""
 
     NOT_TRIED = "not tried"
     WAITING = "waiting"
     WRONG = "wrong"
+    SHOWN = "shown"
     PASSED = "passed"
 
     def __str__(self) -> str:
@@ -30,7 +31,7 @@ class State(str, Enum):
     @property
     def mark(self) -> str:
         """The state as one character; the word is always shown beside it."""
-        return {"passed": "✓", "wrong": "✗", "waiting": "…"}.get(self.value, "○")
+        return {"passed": "✓", "shown": "◐", "wrong": "✗", "waiting": "…"}.get(self.value, "○")
 
 
 @dataclass(frozen=True, kw_only=True)

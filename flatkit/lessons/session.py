@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from flatkit.errors import FlatkitError
 from flatkit.lessons.exercise import Act, Bench, Exercise, Finding, State
@@ -38,13 +39,13 @@ class Standing:
 
     def __str__(self) -> str:
         lines = [self.headline, self.exercise.task]
-        if self.finding and (self.state is not State.NOT_TRIED):
+        if self.finding and (self.state is not State.NOT_TRIED or self.note):
             lines += [f"  {line}" for line in lines_of(str(self.finding))]
         lines += [f"  hint {number}: {hint}" for number, hint in enumerate(self.hints, start=1)]
         for done in self.done:
             lines += [f"  {done.line}", *(f"    {line}" for line in lines_of(done.output.rstrip()))]
         left = len(self.exercise.hints) - len(self.hints)
-        if self.state is not State.PASSED and left:
+        if self.state not in {State.PASSED, State.SHOWN} and left:
             lines.append(f"  {left} hint{'s' if left > 1 else ''} left")
         return "\n".join([*lines, *([f"  {self.note}"] if self.note else [])])
 
@@ -90,13 +91,21 @@ class Attempt:
 
     def check(self) -> Standing:
         """Check the result. Raises FlatkitError only when the progress cannot be saved or the setup fails."""
+        was_set_up = self._progress.get(self.exercise.name).is_set_up
         try:
             self.set_up()
         except FlatkitError as error:
             finding = Finding(ok=False, is_waiting=True, found=error.message, look=error.hint)
             return self._keep(lambda record: replace(record, state=State.WAITING), finding)
+        before = self._standing.finding
         finding = judge(self.exercise, self.bench)
-        return self._keep(lambda record: replace(record, state=state_of(finding, record)), finding)
+        self._keep(lambda record: replace(record, state=state_of(finding, record)), finding)
+        is_as_at_start = was_set_up and self._standing.state is State.NOT_TRIED
+        if is_as_at_start or (finding == before and not finding.ok):
+            since = " since the start" if is_as_at_start else ""
+            note = f"looked again at {datetime.now().astimezone():%H:%M:%S}: nothing has changed{since}"
+            self._standing = replace(self._standing, note=note)
+        return self._standing
 
     def hint(self) -> Standing:
         """Show one more hint."""
@@ -116,9 +125,11 @@ class Attempt:
             note = f"it could not be done: {error.message}" + (f"; next: {error.hint}" if error.hint else "")
             self._standing = replace(self._standing, done=tuple(done), note=note)
             return self._standing
-        self._progress.change(self.exercise.name, lambda record: replace(record, is_solved_for=True))
+        was_passed = self.standing.state is State.PASSED
+        self._progress.change(self.exercise.name, lambda record: replace(record, is_solved_for=not was_passed))
         self.check()
-        self._standing = replace(self._standing, done=tuple(done), note="this was done for you; read it once more")
+        note = "this was done for you: read it, start over, and do it yourself"
+        self._standing = replace(self._standing, done=tuple(done), note=note)
         return self._standing
 
     def start_over(self) -> Standing:
@@ -140,7 +151,7 @@ class Attempt:
 def state_of(finding: Finding, record: Record) -> State:
     """Return the state for a finding: the same finding as at the start means that nothing was tried."""
     if finding.ok:
-        return State.PASSED
+        return State.SHOWN if record.is_solved_for else State.PASSED
     if record.state is State.NOT_TRIED and remembered(finding) == record.start:
         return State.NOT_TRIED
     return State.WAITING if finding.is_waiting else State.WRONG

@@ -147,7 +147,8 @@ class CheckCard(Card):
     def state(self) -> ExerciseState:
         """Return the exercise and its current state."""
         standing = self.standing
-        tried = standing.finding is not None and standing.state is not State.NOT_TRIED
+        # Looked at again, also a start is shown: the learner sees what the check looked at.
+        tried = standing.finding is not None and (standing.state is not State.NOT_TRIED or bool(standing.note))
         return {
             "kind": "exercise",
             "name": self.exercise.name,

@@ -67,11 +67,33 @@ def test_solve_does_it_visibly_and_keeps_what_was_there(bench: FolderBench, prog
     (bench.folder / "first.bu").write_text(mine)
     shown = []
     standing = Attempt(NAME, bench, progress).solve(shown.append)
-    assert standing.state is State.PASSED
+    assert standing.state is State.SHOWN, "flatkit did it, and not the learner"
     assert "%%butane first.bu" in str(standing)
     assert "inline: ada-s-machine" in str(standing)
     assert len(shown) == 1
     assert bench.read("first.bu~") == mine
+
+
+def test_what_was_shown_is_passed_by_doing_it(bench: FolderBench, progress: Progress) -> None:
+    attempt = Attempt(NAME, bench, progress)
+    attempt.solve()
+    assert attempt.check().state is State.SHOWN
+    attempt.start_over()
+    bench.write("first.bu", (bench.read("first.bu") or "").replace("inline: first", "inline: own"))
+    assert attempt.check().state is State.PASSED
+    assert attempt.solve().state is State.PASSED, "what was passed stays so"
+
+
+def test_checking_again_shows_that_it_looked(bench: FolderBench, progress: Progress) -> None:
+    attempt = Attempt(NAME, bench, progress)
+    assert attempt.check().note == ""
+    again = attempt.check()
+    assert again.state is State.NOT_TRIED
+    assert "nothing has changed since the start" in str(again)
+    assert 'the machine will be named "first"' in str(again)
+    bench.write("first.bu", "variant: flatcar\nversion: 1.0.0\n")
+    assert attempt.check().note == ""
+    assert "nothing has changed" in attempt.check().note
 
 
 def test_setup_never_writes_over_a_file(bench: FolderBench, progress: Progress) -> None:
@@ -107,7 +129,7 @@ def test_a_machine_that_boots_is_waited_for(bench: FolderBench, progress: Progre
     assert "await m" in str(standing)
     assert "could not be done" in attempt.solve().note
     machine.booting = False
-    assert attempt.solve().state is State.PASSED
+    assert attempt.solve().state is State.SHOWN
     assert "core@machine$ echo hi > /home/core/hello" in str(attempt.standing)
 
 

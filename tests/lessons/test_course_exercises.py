@@ -145,7 +145,8 @@ TRIES = [
         "02-service",
         (
             "variant: flatcar\nversion: 1.1.0\nsystemd:\n  units:\n    - name: greet.service\n      enabled: true\n"
-            "      contents: |\n        [Service]\n        ExecStart=/bin/true\n        [Install]\n        WantedBy=multi-user.target\n"
+            "      contents: |\n        [Service]\n        ExecStart=/bin/true\n"
+            "        [Install]\n        WantedBy=multi-user.target\n"
         ),
         "starts on every boot",
     ),

@@ -73,7 +73,7 @@ def test_in_its_own_folder(inside: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert main(["lesson", "hint", "./motd-door"]) == 0
     assert "hint 1" in capsys.readouterr().out
     assert main(["lesson", "solve", f"{inside}/motd-door"]) == 0
-    assert "✓ motd-door" in capsys.readouterr().out
+    assert "◐ motd-door" in capsys.readouterr().out
     assert main(["lesson", "start-over", "./motd-door"]) == 0
     assert "not tried" in capsys.readouterr().out
     assert main(["lesson", "prove", "./motd-door"]) == 0

@@ -96,14 +96,28 @@ export const allow = (button, may) => button.setAttribute("aria-disabled", Strin
 export const isAllowed = (button) => button.getAttribute("aria-disabled") !== "true";
 
 /**
- * A button.
+ * A button. With `asks` the first press puts that question in its place, and only the second one acts.
+ * Escape, or leaving the button, takes the question back.
  * @param {string} text
  * @param {() => void} press not called while the button is not allowed
- * @param {Record<string, any>} more attributes
+ * @param {Record<string, any>} more attributes, and `asks`
  */
-export function makeButton(text, press, more = {}) {
+export function makeButton(text, press, { asks = "", ...more } = {}) {
   const button = h("button", { type: "button", class: "fk-button", ...more }, text);
-  button.addEventListener("click", () => isAllowed(button) && press());
+  let isAsking = false;
+  /** @param {boolean} on */
+  const ask = (on) => {
+    isAsking = on;
+    button.textContent = on ? asks : text;
+  };
+  button.addEventListener("click", () => {
+    if (!isAllowed(button)) return;
+    const acts = !asks || isAsking;
+    if (asks) ask(!isAsking);
+    if (acts) press();
+  });
+  button.addEventListener("blur", () => isAsking && ask(false));
+  button.addEventListener("keydown", (event) => event.key === "Escape" && isAsking && ask(false));
   return button;
 }
 
@@ -111,12 +125,12 @@ export function makeButton(text, press, more = {}) {
  * A button for each verb.
  * @template {string} Verb
  * @param {Act} act
- * @param {Record<Verb, { text: string, title: string }>} labels
+ * @param {Record<Verb, { text: string, title: string, asks?: string }>} labels
  */
 export function makeVerbs(act, labels) {
-  /** @type {[string, { text: string, title: string }][]} */
+  /** @type {[string, { text: string, title: string, asks?: string }][]} */
   const entries = Object.entries(labels);
-  const buttons = entries.map(([verb, { text, title }]) => [verb, makeButton(text, () => act(verb), { title })]);
+  const buttons = entries.map(([verb, { text, ...more }]) => [verb, makeButton(text, () => act(verb), more)]);
   return /** @type {Record<Verb, HTMLButtonElement>} */ (Object.fromEntries(buttons));
 }
 

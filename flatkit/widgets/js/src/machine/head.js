@@ -5,14 +5,22 @@ import { h, keep, say, sayOrHide } from "../lib/dom.js";
 
 /** @typedef {import("../state").MachineState} MachineState */
 
-/** @type {Record<string, { text: string, title: string }>} */
+/** @type {Record<string, { text: string, title: string, asks?: string }>} */
 const VERBS = {
   cancel: { text: "Cancel", title: "Stop this; what was made is undone" },
   start: { text: "Start", title: "Switch it on" },
   stop: { text: "Stop", title: "Shut it down; its disk is kept" },
   restart: { text: "Restart", title: "Shut it down, and start it again" },
-  rewind: { text: "Rewind", title: "Back to how it was, memory and disk, in seconds" },
-  unplug: { text: "Pull the plug", title: "Off without warning, as in a power cut" },
+  rewind: {
+    text: "Rewind",
+    title: "Back to how it was, memory and disk, in seconds",
+    asks: "Rewind? What happened since is gone",
+  },
+  unplug: {
+    text: "Pull the plug",
+    title: "Off without warning, as in a power cut",
+    asks: "Pull the plug? It stops at once",
+  },
   terminal: { text: "Terminal", title: "Type on the machine, logged in" },
 };
 
@@ -56,7 +64,10 @@ export function makeHead(act) {
     const wasHere = verbs.contains(document.activeElement);
     keep(verbs, state.verbs, {
       key: (verb) => verb,
-      make: (verb) => ({ root: makeButton(VERBS[verb].text, () => act(verb), { title: VERBS[verb].title }) }),
+      make: (verb) => {
+        const { text, ...more } = VERBS[verb];
+        return { root: makeButton(text, () => act(verb), more) };
+      },
     });
     // Focus stays in the toolbar when the pressed button is gone.
     if (wasHere && !verbs.contains(document.activeElement)) verbs.focus();

@@ -12,11 +12,15 @@ const VERBS = {
   check: { text: "Check again", title: "Look at the result once more" },
   hint: { text: "Hint", title: "One more hint" },
   solve: { text: "Show me", title: "Do it for me, and show how; my text is kept as FILE~" },
-  over: { text: "Start over", title: "Begin again; my text is kept as FILE~" },
+  over: {
+    text: "Start over",
+    title: "Begin again; my text is kept as FILE~",
+    asks: "Start over? Your text is kept as FILE~",
+  },
 };
 
 /** @type {Record<string, string>} */
-const KINDS = { passed: "ok", wrong: "bad" };
+const KINDS = { passed: "ok", wrong: "bad" }; // "shown" and what was not tried are neither
 
 /** @param {string} state */
 const kindOf = (state) => `fk-${KINDS[state] ?? "dim"}`;
