@@ -16,6 +16,7 @@ from flatkit.demos.runner import play
 from flatkit.errors import HostError, MachineError
 from flatkit.events import Observer, Said, Tape
 from flatkit.images import ImageKind
+from flatkit.machines import Creator, MachineState
 from flatkit.steps import Boot, Demo, Fact, Step, Where, is_equal, says
 
 
@@ -27,6 +28,8 @@ class Machine:
         self.done: list[str] = []
         self.forwards: tuple[Any, ...] = ()
         self.os_id = "flatcar-lab"
+        self.state = MachineState.ABSENT
+        self.record = SimpleNamespace(made_by=Creator())
 
     def run(self, command: str, *, timeout: float = 0) -> Any:
         said = f"{self.os_id}\n" if "os-release" in command else self.name
@@ -58,6 +61,57 @@ def booted(monkeypatch: pytest.MonkeyPatch) -> list[api.Wish]:
 
 
 BOOT = Boot(config="updates.bu", machine="demo-update")
+
+
+MINE = [Creator(), Creator(session="terminal"), Creator(session="notebook:/a/04-updates.ipynb")]
+
+
+@pytest.mark.parametrize("made_by", MINE, ids=str)
+@pytest.mark.parametrize("state", [MachineState.RUNNING, MachineState.STOPPED, MachineState.FAILED])
+def test_a_users_own_machine_with_a_demos_name_is_never_removed(
+    booted: list[api.Wish], monkeypatch: pytest.MonkeyPatch, state: MachineState, made_by: Creator
+) -> None:
+    mine = Machine("demo-update")
+    mine.state, mine.record = state, SimpleNamespace(made_by=made_by)
+    monkeypatch.setattr(demo_env, "Machine", lambda _: mine)
+    with api.stage(image="lab") as stage, pytest.raises(MachineError, match="which no demo made") as caught:
+        stage.boot(BOOT, Observer())
+    assert caught.value.hint.startswith("flatkit down demo-update")
+    assert (mine.done, booted) == ([], [])
+
+
+@pytest.mark.parametrize(("state", "task"), [
+    (MachineState.RUNNING, "demo update"), (MachineState.FAILED, "exercise 04-hold"), (MachineState.LEFTOVER, ""),
+])  # fmt: skip
+def test_what_an_earlier_demo_left_is_replaced(
+    booted: list[api.Wish], monkeypatch: pytest.MonkeyPatch, state: MachineState, task: str
+) -> None:
+    left = Machine("demo-update")
+    left.state, left.record = state, SimpleNamespace(made_by=Creator(session="terminal", task=task))
+    monkeypatch.setattr(demo_env, "Machine", lambda _: left)
+    mine = Creator(session="terminal", task="demo update")
+    with api.stage(image="lab", made_by=mine) as stage:
+        stage.boot(BOOT, Observer())
+        assert left.done == ["down"]
+    assert [wish.made_by for wish in booted] == [mine]
+
+
+def test_only_a_demos_own_machine_is_taken_over_after_a_restart_of_the_kernel(
+    booted: list[api.Wish], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Machine("demo-update")
+    there.state = MachineState.RUNNING
+    monkeypatch.setattr(demo_env, "Machine", lambda _: there)
+    with api.stage(image="lab") as stage:
+        with pytest.raises(MachineError, match="of the earlier run does not run any more"):
+            stage.adopt(BOOT)
+        assert stage.machines == []
+    assert there.done == []
+    there.record = SimpleNamespace(made_by=Creator(task="demo update"))
+    with api.stage(image="lab") as stage:
+        stage.adopt(BOOT)
+        assert stage.machines == [there]
+    assert there.done == ["down"]  # it is this demo's, and goes with it
 
 
 def test_an_equal_machine_is_rewound_for_the_next_demo_and_removed_once(booted: list[api.Wish]) -> None:

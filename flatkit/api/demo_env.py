@@ -18,7 +18,7 @@ from flatkit.api.up import boot as boot_machine
 from flatkit.errors import MachineError
 from flatkit.events import Event, Observer, Said, StepEnded, StepOutput, StepStarted
 from flatkit.images import Image, ImageKind, find_image
-from flatkit.machines import Forward, Machine, MachineState
+from flatkit.machines import UNKNOWN_CREATOR, Creator, Forward, Machine, MachineState
 from flatkit.run import run
 from flatkit.steps import Boot, Demo
 
@@ -46,10 +46,11 @@ class LocalStage:
         configs: Path | None = None,
         guest: Machine | None = None,
         reuse: bool = False,
+        made_by: Creator = UNKNOWN_CREATOR,
     ) -> None:
         self._image, self._keep, self._cancel = image, keep, cancel
         self._configs = configs or paths.examples_dir()
-        self._guest, self._reuse = guest, reuse
+        self._guest, self._reuse, self._made_by = guest, reuse, made_by
         self._undo = ExitStack()
         self.servers = Servers()
         self._folder: Path | None = None
@@ -61,9 +62,10 @@ class LocalStage:
         self._answered: dict[str, int] = {}
         self.timeline = Timeline()
 
-    def begin(self) -> None:
+    def begin(self, made_by: Creator = UNKNOWN_CREATOR) -> None:
         """Begin another demo: it may reuse the earlier demos' machines, but starts with none."""
         self._named = {}
+        self._made_by = made_by
         self.timeline = Timeline()
 
     def let_go(self, later: Sequence[Demo]) -> None:
@@ -85,7 +87,8 @@ class LocalStage:
     def boot(self, boot: Boot, observer: Observer) -> str:
         """Boot one of the examples, or start an existing machine again.
 
-        A machine kept by an earlier run is replaced, so that the demo starts from the beginning.
+        A machine kept by an earlier run is replaced, so that the demo starts from the beginning. Raises MachineError for
+        another machine with its name.
         """
         if boot.again:
             machine = self._find(boot.machine)
@@ -106,10 +109,10 @@ class LocalStage:
         return self._make(boot, observer)
 
     def _make(self, boot: Boot, observer: Observer) -> str:
-        Machine(boot.machine).down()
+        _remove_earlier(Machine(boot.machine))
         forwards = tuple(Forward(host=0, guest=port) for port in boot.guest_ports)
         image = self._image_of(boot.channel, observer) if boot.channel else self._image
-        wish = Wish(name=boot.machine, image=image, forwards=forwards, keep_fresh=self._reuse)
+        wish = Wish(name=boot.machine, image=image, forwards=forwards, keep_fresh=self._reuse, made_by=self._made_by)
         upped = boot_machine(self._configs / boot.config, wish, observer=observer, cancel=self._cancel)
         self._made[boot] = self._named[boot.machine] = upped.machine
         self.servers.lend([upped.machine])
@@ -119,9 +122,11 @@ class LocalStage:
     def adopt(self, boot: Boot) -> None:
         """Take over the machine that an earlier run booted, unchanged. Raises MachineError when it does not run."""
         machine = self._guest or Machine(boot.machine)
-        if machine.state is not MachineState.RUNNING:
+        if machine.state is not MachineState.RUNNING or not (self._guest or machine.record.made_by.task):
             raise MachineError(f'the machine "{machine.name}" of the earlier run does not run any more')
         self._named[boot.machine] = machine
+        if self._guest is None:
+            self._made[boot] = machine
 
     def _go_on_after(self, boot: Boot, observer: Observer) -> str:
         """Use the machine as that demo leaves it; if there is none, play the demo first. Raises MachineError."""
@@ -271,6 +276,19 @@ class LocalStage:
                 machine.down()
 
 
+def _remove_earlier(machine: Machine) -> None:
+    """Remove what an earlier demo or exercise left of a machine. Raises MachineError for a machine of the user's."""
+    if machine.state not in {MachineState.ABSENT, MachineState.LEFTOVER}:
+        made_by = machine.record.made_by
+        if not made_by.task:
+            raise MachineError(
+                f'there is a machine "{machine.name}" already, which no demo made (made by: {made_by}); '
+                "this demo needs that name for a machine of its own",
+                hint=f"flatkit down {machine.name}   removes it with its disk",
+            )
+    machine.down()
+
+
 class _OnlySays(Observer):
     """Forwards the progress and messages of a boot; each step of a demo inside a step becomes one line."""
 
@@ -294,9 +312,12 @@ def open_stage(
     configs: Path | None = None,
     guest: Machine | None = None,
     reuse: bool = False,
+    made_by: Creator = UNKNOWN_CREATOR,
 ) -> Iterator[LocalStage]:
     """Open a stage that is cleaned up when the `with` block ends."""
-    local = LocalStage(image=image, keep=keep, cancel=cancel, configs=configs, guest=guest, reuse=reuse)
+    local = LocalStage(
+        image=image, keep=keep, cancel=cancel, configs=configs, guest=guest, reuse=reuse, made_by=made_by
+    )
     try:
         yield local
     finally:

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from flatkit.errors import InputError
 from flatkit.events import Observer, Said
 from flatkit.files import read_named
 from flatkit.images import Image, ImageKind
+from flatkit.machines.creator import UNKNOWN_CREATOR, Creator
 
 if TYPE_CHECKING:
     from flatkit.machines import Firmware, Forward, Machine, MachineSpec
@@ -29,6 +30,7 @@ class Wish:
 
     `key_file` is a private key to log in with instead of flatkit's; `public_keys` are further lines of authorized_keys
     for core. `keep_fresh` saves the checkpoint `fresh` after the first boot, if the disk has room for it.
+    `made_by` is stored with the machine, and makes no difference between two wishes.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Wish:
     disk_images: tuple[Path, ...] = ()
     firmware: Firmware | None = None
     keep_fresh: bool = True
+    made_by: Creator = field(default=UNKNOWN_CREATOR, compare=False)
 
 
 def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> MachineSpec:

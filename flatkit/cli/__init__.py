@@ -20,7 +20,7 @@ flatkit: write Butane, boot real machines, watch Flatcar's ideas happen
   flatkit doctor                what this host can do; each red line has one command that fixes it
   flatkit up [CONFIG]           boot a machine from a Butane (.bu) or Ignition (.ign) config
   flatkit ssh NAME [-- COMMAND] log in to a machine, or run a command there
-  flatkit clean                 list and remove everything that flatkit made
+  flatkit clean                 list everything that flatkit made, ask, and remove it
 
 Trainer:
   flatkit demo list|run NAME    play a demo in the terminal, for real or recorded

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from flatkit.cli.show import Json, Terminal, observer_for, print_json
 from flatkit.errors import UsageError
 from flatkit.events import Observer, Said, Tee
-from flatkit.untrusted import printable
+from flatkit.untrusted import printable, shell_word
 
 if TYPE_CHECKING:
     from flatkit.api.demo_env import LocalStage
@@ -115,7 +115,8 @@ def _run(options: argparse.Namespace) -> int:
             recorded={one.result.demo: one.recorded for one in played if one.recorded},
         )  # fmt: skip
     elif machines:
-        print(f"kept: {', '.join(machines)}   (flatkit ssh {machines[-1]}; flatkit clean removes them)")
+        who = "demo" if is_all else shell_word(demos[0].name)
+        print(f"kept: {', '.join(machines)}   (flatkit ssh {machines[-1]}; flatkit clean --made-by {who} removes them)")
     return 0 if ok else 1
 
 
@@ -191,10 +192,12 @@ def _stage_for(
     demo: Demo, options: argparse.Namespace, shared: LocalStage | None
 ) -> AbstractContextManager[LocalStage]:
     from flatkit.api import stage
+    from flatkit.machines import Creator, terminal_session
 
+    made_by = Creator(session=terminal_session(), task=f"demo {demo.name}")
     if shared is None:
-        return stage(image=options.image or "auto", keep=options.keep, configs=demo.folder)
-    shared.begin()
+        return stage(image=options.image or "auto", keep=options.keep, configs=demo.folder, made_by=made_by)
+    shared.begin(made_by)
     return nullcontext(shared)
 
 

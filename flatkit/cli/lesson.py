@@ -139,8 +139,10 @@ def _prove_one(exercise: Exercise, image: str) -> bool:
         if exercise.machine:
             from flatkit.api import stage
             from flatkit.cli.show import observer_for
+            from flatkit.machines import Creator, terminal_session
 
-            local = stack.enter_context(stage(image=image, configs=exercise.folder))
+            made_by = Creator(session=terminal_session(), task=f"exercise {exercise.name}")
+            local = stack.enter_context(stage(image=image, configs=exercise.folder, made_by=made_by))
             local.boot(exercise.machine, observer_for(as_json=False))
             guest = local.machines[-1]
         proof = prove(exercise, FolderBench(folder, guest))

@@ -69,16 +69,16 @@ def _values(info: MachineInfo) -> dict[str, object]:
 
 
 def table(machines: list[MachineInfo]) -> list[str]:
-    """Return the machines as lines: name, state, size, ports, image, and the checkpoints below each."""
-    rows = [("NAME", "STATE", "SSH PORT", "DISK", "IMAGE")]
+    """Return the machines as lines: name, state, size, ports, creator, image, and the checkpoints below each."""
+    rows = [("NAME", "STATE", "SSH PORT", "DISK", "MADE BY", "IMAGE")]
     for info in machines:
         size = f"{info.disk_bytes / 1e6:.0f} MB"
-        cells = (info.name, info.state, info.ssh_port or "-", size, info.label or info.cause)
-        name, state, port, size, label = map(printable, cells)
-        rows.append((name, state, port, size, label))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        cells = (info.name, info.state, info.ssh_port or "-", size, info.made_by, info.label or info.cause)
+        name, state, port, size, made_by, label = map(printable, cells)
+        rows.append((name, state, port, size, made_by, label))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines = [
-        "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[4]]) for row in rows
+        "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[5]]) for row in rows
     ]
     for number, info in reversed(list(enumerate(machines, start=1))):
         if info.checkpoints:

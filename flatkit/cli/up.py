@@ -79,7 +79,7 @@ def run(argv: list[str]) -> int:
         )
     options.config = options.config or options.script_config
     from flatkit import api
-    from flatkit.machines import Firmware
+    from flatkit.machines import Creator, Firmware, terminal_session
 
     observer = observer_for(as_json=options.json, verbose=options.verbose)
     try:
@@ -95,6 +95,7 @@ def run(argv: list[str]) -> int:
             key_file=key_file,
             public_keys=public_keys,
             firmware=Firmware(options.firmware) if options.firmware else None,
+            made_by=Creator(session=terminal_session()),
         )
         upped = api.boot(options.config, wish, observer=observer)
     except FlatkitError as error:

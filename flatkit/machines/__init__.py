@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from flatkit.machines.cleanup import find_machines as find_machines
     from flatkit.machines.cleanup import list_machines as list_machines
     from flatkit.machines.cleanup import remove_machines as remove_machines
+    from flatkit.machines.creator import UNKNOWN_CREATOR as UNKNOWN_CREATOR
+    from flatkit.machines.creator import Creator as Creator
+    from flatkit.machines.creator import notebook_session as notebook_session
+    from flatkit.machines.creator import terminal_session as terminal_session
     from flatkit.machines.handle import MachineState as MachineState
     from flatkit.machines.hypervisor import Hypervisor as Hypervisor
     from flatkit.machines.ignition_log import Trouble as Trouble
@@ -54,6 +58,7 @@ _NAMES = {
     "Arch": "spec",
     "Booted": "machine",
     "Checkpoint": "checkpoints",
+    "Creator": "creator",
     "DirectBoot": "spec",
     "Firmware": "spec",
     "Forward": "spec",
@@ -68,15 +73,18 @@ _NAMES = {
     "RunResult": "ssh",
     "Shell": "shell",
     "Trouble": "ignition_log",
+    "UNKNOWN_CREATOR": "creator",
     "check_name": "spec",
     "choose": "accelerator",
     "find_machines": "cleanup",
     "find_trouble": "ignition_log",
     "get_machine": "machine",
     "list_machines": "cleanup",
+    "notebook_session": "creator",
     "parse_forward": "spec",
     "read_key_file": "keys",
     "remove_machines": "cleanup",
+    "terminal_session": "creator",
     "workshop_key": "keys",
 }
 

@@ -14,6 +14,7 @@ from flatkit.errors import FlatkitError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.machines import ports
 from flatkit.machines.checkpoints import Checkpoint
+from flatkit.machines.creator import UNKNOWN_CREATOR, Creator
 from flatkit.machines.handle import MachineState
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.machine import Machine
@@ -38,6 +39,7 @@ class MachineInfo:
     disk_bytes: int = 0
     checkpoints: tuple[Checkpoint, ...] = ()
     folder: Path | None = None
+    made_by: Creator = UNKNOWN_CREATOR
 
 
 def list_machines(hypervisor: Hypervisor | None = None) -> list[MachineInfo]:
@@ -77,6 +79,7 @@ def _info(machine: Machine) -> MachineInfo:
         disk_bytes=_size(path),
         checkpoints=machine.checkpoints,
         folder=path,
+        made_by=record.made_by,
     )
 
 
@@ -146,6 +149,7 @@ def find_machines(hypervisor: Hypervisor | None = None) -> list[MachineInfo]:
                     label=record.spec.label if record else "",
                     disk_bytes=_size(folder.path),
                     folder=folder.path,
+                    made_by=record.made_by if record else UNKNOWN_CREATOR,
                 )
             )
         return result

@@ -17,6 +17,7 @@ from flatkit.events import Observer, Said, phase
 from flatkit.machines import ports
 from flatkit.machines.boot_times import BootKind
 from flatkit.machines.checkpoints import FRESH, Checkpoint, Shelf, check_checkpoint_name, find_checkpoint
+from flatkit.machines.creator import UNKNOWN_CREATOR, Creator
 from flatkit.machines.handle import Handle, MachineState, paused
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import HostKey, load_host_keys, save_host_keys
@@ -64,10 +65,12 @@ class Machine(Handle):
         cancel: threading.Event | None = None,
         patience: Patience | None = None,
         accelerator: Accelerator | None = None,
+        made_by: Creator = UNKNOWN_CREATOR,
     ) -> Machine:
         """Create the machine and wait until it is ready; start it if it is stopped; return it if it runs.
 
-        `spec` may be omitted for a machine that exists. `accelerator` skips the KVM trial. Raises MachineError for a
+        `spec` may be omitted for a machine that exists. `accelerator` skips the KVM trial.
+        `made_by` is stored with a new machine. Raises MachineError for a
         name that another machine has, HostError if this host cannot run it, BootFailed, WaitTimeout, Cancelled.
         """
         watcher = observer or Observer()
@@ -84,7 +87,7 @@ class Machine(Handle):
             with turn(watcher, cancel):
                 if record is None:
                     assert spec is not None
-                    started = maker.make(spec, accelerator)
+                    started = maker.make(spec, accelerator, made_by)
                 else:
                     started = maker.restart(record)
                 self._await_ready(started, watcher, cancel, patience or Patience())

@@ -19,6 +19,7 @@ from flatkit.events import Observer, Said, phase
 from flatkit.machines import ports
 from flatkit.machines.backend import Backend
 from flatkit.machines.checkpoints import Checkpoint, Shelf
+from flatkit.machines.creator import UNKNOWN_CREATOR, Creator
 from flatkit.machines.disks import check_room
 from flatkit.machines.domain import Tag, build_domain, domain_name
 from flatkit.machines.hypervisor import Hypervisor
@@ -52,7 +53,9 @@ class Maker:
     observer: Observer
     cancel: threading.Event | None = None
 
-    def make(self, spec: MachineSpec, accelerator: Accelerator | None = None) -> PoweredOn:
+    def make(
+        self, spec: MachineSpec, accelerator: Accelerator | None = None, made_by: Creator = UNKNOWN_CREATOR
+    ) -> PoweredOn:
         """Create the machine and power it on. Raises HostError, ImageError, MachineError, Cancelled."""
         self.hypervisor.connect()
         if self.hypervisor.remote:
@@ -66,7 +69,7 @@ class Maker:
             ExitStack() as undo,
         ):
             self._check_room(spec)
-            record = self._plan(spec, accelerator)
+            record = self._plan(spec, accelerator, made_by)
             undo.callback(remove, self.place, self.hypervisor)
             make_folder(self.folder.path, private=True)
             self.folder.save(record)
@@ -131,7 +134,7 @@ class Maker:
     def _check_room(self, spec: MachineSpec) -> None:
         check_room(spec, room_left(self.hypervisor, self.place.room()))
 
-    def _plan(self, spec: MachineSpec, accelerator: Accelerator) -> Record:
+    def _plan(self, spec: MachineSpec, accelerator: Accelerator, made_by: Creator) -> Record:
         return Record(
             spec=spec,
             uuid=str(uuid.uuid4()),
@@ -139,6 +142,7 @@ class Maker:
             accelerator=accelerator,
             forwards=ports.resolve(spec.forwards, taken=taken_ports()),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
+            made_by=made_by,
         )
 
     def _power_on(self, record: Record, start: Callable[[Record], None] | None = None) -> PoweredOn:

@@ -14,6 +14,7 @@ from typing import Any
 
 from flatkit.errors import InputError, MachineError
 from flatkit.files import read_regular
+from flatkit.machines.creator import UNKNOWN_CREATOR, Creator, creator_from
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec, forwards_from, spec_from_dict, text_from
 from flatkit.untrusted import parse_json, printable
 
@@ -57,6 +58,7 @@ class Record:
     created: str
     life: Life = Life.MAKING
     cause: str = ""
+    made_by: Creator = UNKNOWN_CREATOR
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON-ready values, without the Ignition text: that is in a separate file."""
@@ -72,6 +74,7 @@ class Record:
             "created": self.created,
             "life": self.life.value,
             "cause": self.cause,
+            "made_by": self.made_by.as_dict(),
         }
 
 
@@ -149,6 +152,7 @@ def _record_from(values: object, *, name: str, ignition: str) -> Record:
         # Without this key a machine counts as ready, because a machine in creation may be removed.
         life=Life(text_from(values, "life", Life.READY.value)),
         cause=printable(text_from(values, "cause", ""), limit=_SHOWN_MAX),
+        made_by=creator_from(values),
     )
 
 

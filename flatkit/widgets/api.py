@@ -53,8 +53,8 @@ def up(
     Raises InputError and ConfigFaults for the config, MachineError for a machine that was made in another way.
     """
     from flatkit import api
-    from flatkit.machines import Forward
-    from flatkit.widgets import live_machine
+    from flatkit.machines import Creator, Forward
+    from flatkit.widgets import display, live_machine
 
     read = _read(config)
     guests = (ports,) if isinstance(ports, int) else tuple(ports)
@@ -65,6 +65,7 @@ def up(
         forwards=forwards,
         memory_mib=memory,
         disks_gib=(disks,) if isinstance(disks, int) else tuple(disks),
+        made_by=Creator(session=display.session()),
     )
     machine = live_machine.get(wish.name)
     if machine.is_busy:
@@ -191,24 +192,36 @@ def check(name: str, machine: Any = None) -> CheckCard | QuizCard:
     return get_card(name, machine)
 
 
-def clean() -> Note:
-    """Remove every machine that flatkit made on this host, and report which. Your files are not touched."""
+def clean(*, everything: bool = False) -> Note:
+    """Remove the machines that this notebook made, and report which, and which others there are. Your files stay.
+
+    With `everything` the machines of your other notebooks, demos and terminals are removed as well.
+    """
     from flatkit.machines import find_machines, remove_machines
-    from flatkit.widgets import channels_card, live_machine, player
+    from flatkit.widgets import channels_card, display, live_machine, player
     from flatkit.widgets.results import Note
 
     player.stop_all()
     channels_card.stop()
+    session = display.session()
     for machine in live_machine.held():
-        machine.cancel(wait=True)
+        if everything or machine.is_made_in(session):
+            machine.cancel(wait=True)
     try:
-        machines = find_machines()
+        there = find_machines()
     except FlatkitError as error:
         return Note(lines=(str(error),), ok=False)
+    machines = [info for info in there if everything or info.made_by.session == session]
     troubles = remove_machines(machines)
+    others = [info for info in there if info not in machines]
     for machine in live_machine.held():
-        machine.forget()
+        if machine.name not in {info.name for info in others}:
+            machine.forget()
+    names = ", ".join(f"{info.name} (made by: {info.made_by})" for info in others)
+    left = (f"other machines of yours stay: {names}; fk.clean(everything=True) removes them",) if others else ()
     if troubles:
-        return Note(lines=("not everything could be removed", *troubles), ok=False)
+        return Note(lines=("not everything could be removed", *troubles, *left), ok=False)
     names = ", ".join(info.name for info in machines)
-    return Note(lines=(f"removed: {names}" if names else "nothing to clean: flatkit has no machines here",))
+    nothing = "nothing to clean: this notebook has no machines" if others else (
+        "nothing to clean: flatkit has no machines here")  # fmt: skip
+    return Note(lines=(f"removed: {names}" if names else nothing, *left))

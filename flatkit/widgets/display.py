@@ -32,6 +32,15 @@ def get_shell() -> Any:
     return module.get_ipython() if module else None
 
 
+def session() -> str:
+    """Return the session that machines of this kernel are recorded with: the notebook's path, where it is known."""
+    from flatkit.machines import notebook_session
+
+    shell = get_shell()
+    # VS Code sets this variable; Jupyter's servers set one of the environment.
+    return notebook_session(str(shell.user_ns.get("__vsc_ipynb_file__", "")) if shell else "")
+
+
 def cell_number() -> int | None:
     """Return the number of the running cell, or None outside IPython."""
     shell = get_shell()

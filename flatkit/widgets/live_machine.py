@@ -139,6 +139,11 @@ class LiveMachine(MachineCommands, Twin):
             self._job, self._progress, self._times = None, WorkProgress(), Times()
         self.card.draw()
 
+    def is_made_in(self, session: str) -> bool:
+        """Return True if the machine was made in this session, or is not made yet."""
+        record = self._machine.folder.peek()
+        return record is None or record.made_by.session == session
+
     def cancel(self, *, wait: bool = False) -> None:
         """Ask the job under way to stop, if there is one. A machine that is being made is removed."""
         job = self._job

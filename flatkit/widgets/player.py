@@ -17,8 +17,9 @@ from flatkit.demos.replay import replay
 from flatkit.demos.runner import DemoResult, Stage, play
 from flatkit.errors import FlatkitError, MachineError, UsageError, WaitTimeout
 from flatkit.events import Said
+from flatkit.machines import Creator
 from flatkit.untrusted import lines_of
-from flatkit.widgets import player_state
+from flatkit.widgets import display, player_state
 from flatkit.widgets.card import Card
 from flatkit.widgets.job import Job, message_of, not_in_time
 from flatkit.widgets.live_machine import LiveMachine
@@ -202,6 +203,7 @@ class Player(Card):
             self.result = replay(self.recording, self._progress, speed=self._speed, start=begin, cancel=cancel)
             return self.result
         where: dict[str, Any] = {"configs": self.demo.folder} if self.demo.folder else {}
+        where["made_by"] = Creator(session=display.session(), task=f"demo {self.demo.name}")
         if self._guest is not None:
             self._guest.must_run()
             where["guest"] = self._guest.machine

@@ -14,6 +14,7 @@ from flatkit.errors import HostError, MachineError, UsageError
 from flatkit.machines import Machine, MachineSpec, find_machines, list_machines, remove_machines
 from flatkit.machines.checkpoints import find_checkpoint, list_checkpoints
 from flatkit.machines.cleanup import find_users
+from flatkit.machines.creator import Creator
 from flatkit.machines.handle import MachineState
 from flatkit.machines.records import Life, Record, RecordBroken, RecordNewer
 from flatkit.machines.spec import Accelerator, Firmware
@@ -54,6 +55,8 @@ def test_records_of_other_versions_are_read(folder: Folder) -> None:
     assert (present.spec.firmware, present.spec.extra_images) == (Firmware.UEFI, (Path("/images/data.raw"),))
     later = read(folder, "later-keys")
     assert (later.spec, later.uuid) == (first.spec, first.uuid)
+    assert (first.made_by, later.made_by) == (Creator(), Creator(session="terminal"))
+    assert present.made_by == Creator(session="notebook:/course/04-updates.ipynb", task="demo update")
     least = read(folder, "least")
     assert (least.spec.memory_mib, least.spec.cpus, least.accelerator) == (1024, 2, Accelerator.TCG)
     # A machine in the making may be removed: one whose record does not say so is whole.
@@ -118,6 +121,8 @@ BROKEN = {
         for found in ("2", 1.5, -1, 0, True, None, [2], {})
     },
     "uuid": json.dumps({**values(), "uuid": "<x/>"}).encode(),
+    "creator": json.dumps({**values(), "made_by": "terminal"}).encode(),
+    "session": json.dumps({**values(), "made_by": {"session": ["terminal"]}}).encode(),
 }
 
 

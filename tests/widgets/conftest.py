@@ -75,7 +75,7 @@ def backend(hypervisor: FakeHypervisor, tmp_path: Path, server: Web, monkeypatch
     def boot(config: Config, wish: Wish, *, observer: Observer, cancel: threading.Event) -> Upped:
         spec = api.make_spec(config, image, wish, observer)
         machine = Machine(wish.name, hypervisor=hypervisor)
-        machine.up(spec, observer=observer, cancel=cancel, accelerator=Accelerator.TCG)
+        machine.up(spec, observer=observer, cancel=cancel, accelerator=Accelerator.TCG, made_by=wish.made_by)
         return Upped(machine=machine)
 
     made = Backend(boot=boot, machine=lambda name: Machine(name, hypervisor=hypervisor), get=server.get)

@@ -13,7 +13,7 @@ from notebook_parts import CONFIG, Web, answer_inside, join_threads
 
 import flatkit as fk
 from flatkit.errors import Cancelled, ConfigFaults, FetchError, InputError, MachineError
-from flatkit.machines import Machine
+from flatkit.machines import Creator, Machine
 from flatkit.testing.front import FakeFront
 from flatkit.testing.hypervisor import FakeHypervisor
 from flatkit.web import Response
@@ -220,6 +220,55 @@ def test_clean_removes_all_and_says_what(machine: LiveMachine, monkeypatch: pyte
     assert repr(fk.clean()) == "removed: web"
     assert machine.state == "absent"
     assert repr(fk.clean()).startswith("nothing to clean")
+
+
+def test_clean_leaves_what_another_session_made_and_names_it(
+    machine: LiveMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import flatkit.machines.cleanup as cleanup
+    import flatkit.machines.handle as module
+
+    for place in (cleanup, module):
+        monkeypatch.setattr(place, "Hypervisor", lambda *_: machine._machine.hypervisor)
+    monkeypatch.setenv("JPY_SESSION_NAME", "/course/05-channels.ipynb")
+    assert fk.up("web.bu", name="canary").wait(30).state == "running"
+    for made_by, name in ((Creator(session="terminal"), "a terminal's"), (Creator(), "an older flatkit's")):
+        folder = machine.machine.folder
+        folder.update(folder.get(), made_by=made_by)
+        text = repr(fk.clean())
+        assert ("removed: canary" in text) == (name == "a terminal's")
+        assert f"other machines of yours stay: web (made by: {made_by})" in text
+        assert "fk.clean(everything=True)" in text
+        assert machine.state == "running"
+        assert machine.run("hostname").ok
+    assert live_machine.get("canary").state == "absent"
+    assert repr(fk.clean(everything=True)) == "removed: web"
+    assert machine.state == "absent"
+
+
+def test_clean_ends_a_boot_of_this_notebook_and_no_restart_of_anothers_machine(
+    machine: LiveMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import flatkit.machines.cleanup as cleanup
+    import flatkit.machines.handle as module
+
+    for place in (cleanup, module):
+        monkeypatch.setattr(place, "Hypervisor", lambda *_: machine._machine.hypervisor)
+    machine.machine.folder.update(machine.machine.record, made_by=Creator(session="terminal"))
+    hold, cancelled = threading.Event(), []
+
+    def work(cancel: threading.Event) -> None:
+        hold.wait(30)
+        cancelled.append(cancel.is_set())
+
+    machine._begin("restarting", work)
+    own = live_machine.get("own")
+    own._begin("booting", lambda cancel: cancelled.append(cancel.wait(30)))
+    assert "web (made by: terminal)" in repr(fk.clean())
+    assert cancelled == [True]
+    hold.set()
+    machine.wait(30)
+    assert cancelled == [True, False]
 
 
 def test_a_config_with_faults_is_refused_at_once(config: Path) -> None:

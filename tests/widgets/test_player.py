@@ -19,6 +19,7 @@ from flatkit import paths
 from flatkit.demos import DEMOS
 from flatkit.errors import InputError, MachineError, UsageError
 from flatkit.events import Observer, phase
+from flatkit.machines import Creator, notebook_session
 from flatkit.steps import Boot, Demo, Step, Where, says
 from flatkit.testing.front import FakeFront
 from flatkit.widgets.player import Player
@@ -45,9 +46,11 @@ class Stage:
         self.hold: threading.Event | None = None
         self.answers: dict[str, str] = {}
         self.there = {"small"}
+        self.made_by: Creator | None = None
 
     @contextmanager
-    def open(self, *, image: str, keep: bool, cancel: threading.Event) -> Iterator[Stage]:
+    def open(self, *, image: str, keep: bool, cancel: threading.Event, made_by: Creator) -> Iterator[Stage]:
+        self.made_by = made_by
         self.is_open = True
         try:
             yield self
@@ -105,6 +108,7 @@ def test_awaiting_plays_all(player: Player, stage: Stage) -> None:
     assert player.ok
     assert stage.typed == ["echo 8080", "ls"]
     assert not stage.is_open
+    assert stage.made_by == Creator(session=notebook_session(), task="demo small")
     text = repr(player)
     assert "every check passed" in text
     assert "✓ 2/3  Ask" in text
