@@ -6,13 +6,17 @@ For root, QEMU runs as libvirt's own user, which cannot enter root's home. So fo
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from pathlib import Path
 
+from flatkit.accounts import REFUSALS, find_obstacle, home_of, my_name, my_uid, why_refused
 from flatkit.errors import HostError
 from flatkit.untrusted import printable
 
 _PATH_MAX = 4096
+# Variable of each folder, and the variable of the XDG specification that is used without it.
+_XDG = {"FLATKIT_CACHE": "XDG_CACHE_HOME", "FLATKIT_STATE": "XDG_STATE_HOME"}
 
 
 def _folder(variable: str, *, for_root: str, xdg: str, fallback: str) -> Path:
@@ -46,8 +50,66 @@ def _unusable(variable: str, value: str, why: str) -> HostError:
     return HostError(
         f'the folder "{printable(value)}" cannot be used: {why}; expected {variable} to name a folder of yours, '
         "or one that can be made",
-        hint=f"unset {variable}   (a usual place is taken then), or: export {variable}=/some/folder",
+        hint=_way_out(variable, Path(value)),
     )
+
+
+def _way_out(variable: str, path: Path) -> str:
+    """Return the command that leads to a folder of the user's own."""
+    own = f"export {variable}=/some/folder"
+    for name in (variable, _XDG[variable]):
+        if os.environ.get(name) and (name == variable or my_uid() != 0):
+            return f"unset {name}   (a usual place is taken then), or: {own}"
+    home = home_of(my_uid())
+    if home and os.environ.get("HOME") not in {None, str(home)} and my_uid() != 0:
+        return f"export HOME={shlex.quote(str(home))}   (HOME is not the home of {my_name()}), or: {own}"
+    obstacle = find_obstacle(path)
+    # What is above a home is not to be given away.
+    if obstacle and (home is None or obstacle.path not in (home, *home.parents)):
+        return f"{obstacle.cure}   , or: {own}"
+    return own
+
+
+def refused(path: Path, error: OSError, *, doing: str = "used") -> HostError:
+    """Return the error for a file or folder of flatkit's that the system refuses: whose it is, and the way out.
+
+    `doing` is the participle of what was tried.
+    """
+    why = why_refused(path, error)
+    return HostError(f'"{printable(path)}" cannot be {doing}: {why}', hint=way_out(path, error))
+
+
+def way_out(path: Path, error: OSError, *, variable: str = "") -> str:
+    """Return the command that gives the user a file or folder that the system refuses, or leads to another place.
+
+    `variable` decides where the file is; without it, the one whose folder contains the file.
+    """
+    variable = variable or _variable_of(path)
+    if error.errno in REFUSALS:
+        obstacle = find_obstacle(path) or find_obstacle(path.parent)
+        home = home_of(my_uid())
+        is_mine_to_take = obstacle is not None and home is not None and home in obstacle.path.parents
+        if obstacle and (is_mine_to_take or obstacle.uid == my_uid()):
+            return obstacle.cure
+        if variable:
+            return _way_out(variable, path)
+        if obstacle:
+            return obstacle.cure
+    if variable:
+        return f"export {variable}=/some/folder   (one that you may write to)"
+    return f"ls -ld {shlex.quote(str(path))}   (shows whose it is, and who may use it)"
+
+
+def _variable_of(path: Path) -> str:
+    """Return the variable that decides where a file is; "" for one outside of flatkit's folders."""
+    for variable, folder in (("FLATKIT_STATE", state_dir), ("FLATKIT_CACHE", _cache_dir)):
+        try:
+            top = folder()
+        except HostError:
+            continue
+        if path == top or top in path.parents:
+            return variable
+    return ""
 
 
 def _find_fault(path: Path) -> str:
@@ -58,26 +120,30 @@ def _find_fault(path: Path) -> str:
         there = next((above for above in (path, *path.parents) if above.is_symlink()), None)
         return f'"{there}" is a link to nothing' if there and not there.exists() else ""
     except OSError as error:
-        return error.strerror or str(error)
+        return why_refused(path, error)
     if not stat.S_ISDIR(mode):
         return "it is not a folder"
     try:
         with os.scandir(path):  # may be listed
             os.stat(f"{path}/.")  # may be entered  # noqa: PTH116
     except OSError as error:
-        return error.strerror or str(error)
+        obstacle = find_obstacle(path, write=False) if error.errno in REFUSALS else None
+        return str(obstacle) if obstacle else error.strerror or str(error)
     return ""
 
 
 def cache_dir() -> Path:
     """Return the folder of images and other things that can be re-created (FLATKIT_CACHE). Raises HostError."""
-    found = _folder("FLATKIT_CACHE", for_root="/var/cache/flatkit", xdg="XDG_CACHE_HOME", fallback=".cache")
-    return _checked("FLATKIT_CACHE", found)
+    return _checked("FLATKIT_CACHE", _cache_dir())
+
+
+def _cache_dir() -> Path:
+    return _folder("FLATKIT_CACHE", for_root="/var/cache/flatkit", xdg=_XDG["FLATKIT_CACHE"], fallback=".cache")
 
 
 def state_dir() -> Path:
     """Return the folder of machines, keys and progress (FLATKIT_STATE). Reads and writes there report an unusable folder."""
-    return _folder("FLATKIT_STATE", for_root="/var/lib/flatkit", xdg="XDG_STATE_HOME", fallback=".local/state")
+    return _folder("FLATKIT_STATE", for_root="/var/lib/flatkit", xdg=_XDG["FLATKIT_STATE"], fallback=".local/state")
 
 
 def machines_dir() -> Path:

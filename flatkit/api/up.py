@@ -105,11 +105,8 @@ def boot(
     watcher = Tee(observer or Observer(), keeper)
     check_name(wish.name)
     machine = Machine(wish.name)
-    if (
-        config is None
-        and wish == Wish(name=wish.name)
-        and machine.state in {MachineState.RUNNING, MachineState.STOPPED}
-    ):
+    known = {MachineState.RUNNING, MachineState.STOPPED, MachineState.PAUSED, MachineState.ELSEWHERE}
+    if config is None and wish == Wish(name=wish.name) and machine.state in known:
         machine.up(observer=watcher, cancel=cancel)
         with phase(watcher, "login", "SSH: first login and answer"):
             machine.run("true", timeout=120).check()

@@ -26,12 +26,7 @@ def report_fault(error: Exception, words: Sequence[str]) -> int:
     if os.environ.get("FLATKIT_DEBUG"):
         sys.stderr.write(trace)
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        print_error(
-            HostError(
-                f'"{os.fsdecode(error.filename)}" cannot be used: {error.strerror}',
-                hint="flatkit doctor   (FLATKIT_DEBUG=1 in the environment shows where flatkit needed it)",
-            )
-        )
+        print_error(paths.refused(Path(os.fsdecode(error.filename)), error))
         return HostError.exit_status
     if isinstance(error, FileNotFoundError) and _is_folder_gone():
         print_error(HostError("the current folder was removed; expected one that is there", hint="cd"))

@@ -277,10 +277,11 @@ def _rm(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
 def _check_unused(folder: Any) -> None:
     """Raise ImageError when a machine's disk has its backing file in this folder: without it the machine is lost."""
     from flatkit.machines.cleanup import find_users
+    from flatkit.machines.spec import is_name
 
     users = find_users(folder)
     if users:
         raise ImageError(
             f'"{folder}" is in use by {", ".join(users)}: without it a machine has no system',
-            hint=f"flatkit down {users[0]}",
+            hint=f"flatkit down {users[0]}" if is_name(users[0]) else f"ps -fp {users[0].removeprefix('process ')}",
         )

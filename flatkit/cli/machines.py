@@ -81,6 +81,8 @@ def table(machines: list[MachineInfo]) -> list[str]:
         "  ".join([*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[5]]) for row in rows
     ]
     for number, info in reversed(list(enumerate(machines, start=1))):
+        if info.state == "elsewhere":
+            lines.insert(number + 1, f"  {printable(info.cause)}; next: {printable(info.cure)}")
         if info.checkpoints:
             lines.insert(number + 1, f"  checkpoints: {', '.join(map(printable, info.checkpoints))}")
     return lines

@@ -28,7 +28,7 @@ _Checks = dict[str, Callable[[], HostCheck]]
 
 def examine(system: System | None = None) -> Examination:
     """Look at the host; changes nothing, and one broken part does not hide the others. `system` is for tests."""
-    from flatkit.machines.hypervisor import default_uri
+    from flatkit.machines.daemon import default_uri
 
     system, uri = system or find_system(), default_uri()
     checks: _Checks = {"system": partial(check_system, system, uri), "python": _python}

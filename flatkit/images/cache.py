@@ -10,6 +10,8 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
+from flatkit import paths
+from flatkit.accounts import why_refused
 from flatkit.errors import Cancelled, HostError
 from flatkit.events import Observer, Said
 
@@ -27,8 +29,8 @@ def make_folder(folder: Path, *, needed_mib: int, what: str) -> Path:
         free = shutil.disk_usage(folder).free // (1024 * 1024)
     except OSError as error:
         raise HostError(
-            f'the cache folder "{folder}" cannot be used: {error.strerror}',
-            hint="set FLATKIT_CACHE to a folder that you can write to",
+            f'the cache folder "{folder}" cannot be used: {why_refused(folder, error)}',
+            hint=paths.way_out(folder, error),
         ) from None
     if free < needed_mib:
         raise HostError(
@@ -56,6 +58,8 @@ def locked(
     except Timeout:
         observer.notify(Said(text=f"another flatkit is {doing} {what}: waiting for it"))
         _wait_for(lock, cancel)
+    except OSError as error:
+        raise paths.refused(folder, error, doing=f"used for {doing} {what}") from None
     try:
         yield
     finally:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flatkit import paths
+from flatkit.accounts import REFUSALS, why_refused
 from flatkit.errors import HostError
 from flatkit.files import read_regular
 from flatkit.lessons.exercise import State
@@ -86,6 +88,8 @@ class Progress:
         """Change a record under a lock, and write it to disk. Raises HostError when the folder is not writable."""
         with self._locked():
             tasks = self._load()
+            if not os.access(self.file, os.R_OK) and os.path.lexists(self.file):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.file))
             before = tasks.get(task, {})
             record = change(parse_record(before))
             # Fields written by a later version stay.
@@ -102,8 +106,9 @@ class Progress:
             data = read_regular(self.file, limit=_BYTES_MAX)
         except FileNotFoundError:
             return {}
-        except OSError:
-            self._keep_aside()
+        except OSError as error:
+            if error.errno not in REFUSALS:  # another user's file is not broken
+                self._keep_aside()
             return {}
         good, is_whole = _usable(data)
         if not is_whole:
@@ -134,8 +139,8 @@ class Progress:
             raise
         except OSError as error:
             raise HostError(
-                f'your progress cannot be written to "{self.file}": {error.strerror or error}',
-                hint="set FLATKIT_STATE to a folder that you can write to",
+                f'your progress cannot be written to "{self.file}": {why_refused(self.file, error)}',
+                hint=paths.way_out(self.file, error, variable="FLATKIT_STATE"),
             ) from None
 
 

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flatkit.emulators import list_emulators
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.machines import ports
 from flatkit.machines.checkpoints import Checkpoint
 from flatkit.machines.creator import UNKNOWN_CREATOR, Creator
+from flatkit.machines.domain import domain_name
 from flatkit.machines.handle import MachineState
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.machine import Machine
@@ -50,6 +52,8 @@ def list_machines(hypervisor: Hypervisor | None = None) -> list[MachineInfo]:
     connection = hypervisor or Hypervisor()
     names = {folder.name for folder in folders()}
     names.update(domain.tag.name for domain in connection.owned(owner_id()))
+    if not connection.remote:
+        names.update(_names_in_processes())
     result = []
     for name in sorted(names):
         try:
@@ -59,23 +63,34 @@ def list_machines(hypervisor: Hypervisor | None = None) -> list[MachineInfo]:
     return [info for info in result if info.state is not MachineState.ABSENT]
 
 
+def _names_in_processes() -> set[str]:
+    """Return the names of this state folder's machines whose QEMU runs under whatever libvirt."""
+    prefix = domain_name(owner_id(), "")
+    domains = [emulator.domain for emulator in list_emulators()]
+    return {domain.removeprefix(prefix) for domain in domains if domain.startswith(prefix)}
+
+
 def _info(machine: Machine) -> MachineInfo:
     path = machine.folder.path if machine.folder.exists() else None
     try:
         record = machine.folder.find()
     except RecordBroken as error:
         return _broken(machine.folder, error)
+    state = machine.state
+    elsewhere = machine.elsewhere if state is MachineState.ELSEWHERE else None
+    words, way = (elsewhere.words, elsewhere.way) if elsewhere else ("", "")
     if record is None:
-        return MachineInfo(name=machine.name, state=machine.state, disk_bytes=_size(path), folder=path)
+        return MachineInfo(name=machine.name, state=state, cause=words, cure=way, disk_bytes=_size(path), folder=path)
     return MachineInfo(
         name=machine.name,
-        state=machine.state,
+        state=state,
         label=record.spec.label,
         accelerator=record.accelerator.value,
         ssh_port=ports.ssh_port(record.forwards),
         forwards=ports.for_people(record.forwards),
         created=record.created,
-        cause=record.cause,
+        cause=words or record.cause,
+        cure=way,
         disk_bytes=_size(path),
         checkpoints=machine.checkpoints,
         folder=path,
@@ -160,7 +175,12 @@ def find_users(images: Path) -> list[str]:
 
     Broken machines are included, because their images are unknown.
     """
-    return [folder.name for folder in folders() if _uses(folder, images)]
+    named = [folder.name for folder in folders() if _uses(folder, images)]
+    # Other state folders and users have machines too, and a QEMU may have outlived its folder.
+    running = [emulator for emulator in list_emulators() if emulator.uses(images)]
+    records = {record.domain: record.spec.name for folder in folders() if (record := folder.peek())}
+    others = [records.get(emulator.domain) or f"process {emulator.pid}" for emulator in running]
+    return list(dict.fromkeys([*named, *others]))
 
 
 def _uses(folder: Folder, images: Path) -> bool:

@@ -22,6 +22,7 @@ from flatkit.machines.spec import Forward, MachineSpec
 from flatkit.machines.ssh import Connection, Endpoint, RunResult
 from flatkit.machines.states import DomainState, Status
 from flatkit.machines.store import Folder, folder_of, owner_id
+from flatkit.machines.whereabouts import Elsewhere, error_for, find_elsewhere
 
 # Read back at most this much of a huge console, in bytes.
 _CONSOLE_READ = 8 * 1024 * 1024
@@ -31,13 +32,15 @@ class MachineState(str, Enum):
     """State of a machine, as shown to the user.
 
     A failed machine is one whose boot failed. A leftover is what a crash left behind. The record of a broken machine
-    cannot be read: flatkit removes nothing of it unless the user asks for that.
+    cannot be read: flatkit removes nothing of it unless the user asks for that. A machine that is elsewhere runs under a
+    libvirt that this one does not see.
     """
 
     RUNNING = "running"
     BOOTING = "booting"
     PAUSED = "paused"
     STOPPED = "stopped"
+    ELSEWHERE = "elsewhere"
     FAILED = "failed"
     BROKEN = "broken"
     LEFTOVER = "leftover"
@@ -110,6 +113,8 @@ class Handle:
             return MachineState.BROKEN
         domain = record.domain if record else domain_name(owner_id(), self.name)
         found = self.hypervisor.status(domain).state
+        if not found.is_active and find_elsewhere(self.folder, domain, record, self.hypervisor):
+            return MachineState.ELSEWHERE
         if record is None:
             there = self.folder.exists() or found is not DomainState.UNDEFINED
             return MachineState.LEFTOVER if there else MachineState.ABSENT
@@ -126,6 +131,13 @@ class Handle:
         # A domain that was removed from outside is defined again from the record. A removed disk is lost.
         whole = record.life is Life.READY and self.place.has_disk(record.spec)
         return MachineState.STOPPED if whole else MachineState.LEFTOVER
+
+    @property
+    def elsewhere(self) -> Elsewhere | None:
+        """Where the machine runs, if this flatkit's libvirt does not see it; None otherwise."""
+        record = self.folder.peek()
+        domain = record.domain if record else domain_name(owner_id(), self.name)
+        return find_elsewhere(self.folder, domain, record, self.hypervisor)
 
     @property
     def checkpoints(self) -> tuple[Checkpoint, ...]:
@@ -197,7 +209,7 @@ class Handle:
 
         Raises MachineError, also for a machine that is off.
         """
-        _check_that_it_runs(self.record, self.hypervisor)
+        _check_that_it_runs(self.folder, self.record, self.hypervisor)
         connection = self.connection()
         connection.pin()
         return connection.endpoint.argv(command)
@@ -221,7 +233,7 @@ class Handle:
 def _check_that_it_may_answer(folder: Folder, hypervisor: Hypervisor) -> None:
     """Raise MachineError if nothing will answer there: the machine does not run, or its boot failed."""
     record = folder.get()
-    _check_that_it_runs(record, hypervisor)
+    _check_that_it_runs(folder, record, hypervisor)
     if record.life is Life.FAILED:
         raise MachineError(
             f'the machine "{folder.name}" does not answer, since its boot failed: {record.cause}',
@@ -229,7 +241,7 @@ def _check_that_it_may_answer(folder: Folder, hypervisor: Hypervisor) -> None:
         )
 
 
-def _check_that_it_runs(record: Record, hypervisor: Hypervisor) -> None:
+def _check_that_it_runs(folder: Folder, record: Record, hypervisor: Hypervisor) -> None:
     """Raise MachineError if the domain is off, gone or paused.
 
     Nothing is raised while libvirt's daemon is away, because the machine may keep running.
@@ -240,7 +252,12 @@ def _check_that_it_runs(record: Record, hypervisor: Hypervisor) -> None:
         return
     if status.state is DomainState.PAUSED and not status.passing:
         raise paused(record, status, hypervisor)
-    if not status.state.is_active:
+    if status.state.is_active:
+        return
+    elsewhere = find_elsewhere(folder, record.domain, record, hypervisor)
+    if elsewhere and not elsewhere.is_reachable:
+        raise error_for(name, elsewhere)
+    if not elsewhere:
         raise MachineError(f'the machine "{name}" does not run: {status.ending}', hint=f"flatkit up --name {name}")
 
 

@@ -7,7 +7,6 @@ every cell.
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 import time
@@ -18,13 +17,12 @@ from typing import Any, TypeVar
 
 from flatkit.errors import MachineError, MachineNotFound, MissingDependency
 from flatkit.machines.access import Owner, parse_owner
+from flatkit.machines.daemon import default_uri
 from flatkit.machines.domain import METADATA_URI, Tag, parse_tag
 from flatkit.machines.libvirt_errors import explain, unreachable
 from flatkit.machines.processes import kill_process
 from flatkit.machines.remote import RemoteHost, find_remote
 from flatkit.machines.states import DomainState, Status, parse_state
-
-DEFAULT_URI = "qemu:///session"
 
 _KILL_SECONDS = 10.0
 
@@ -69,11 +67,6 @@ def load_binding() -> ModuleType:
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     module: ModuleType = libvirt
     return module
-
-
-def default_uri() -> str:
-    """Return the hypervisor to use: LIBVIRT_DEFAULT_URI, else the user's own session."""
-    return os.environ.get("LIBVIRT_DEFAULT_URI") or DEFAULT_URI
 
 
 class Hypervisor:
@@ -125,6 +118,11 @@ class Hypervisor:
         """Power on the domain; do nothing if it is on."""
         if not self.status(domain).state.is_active:
             self._on(domain, "start", lambda found: found.create())
+
+    def resume(self, domain: str) -> None:
+        """Let a paused domain continue, also one that the guest suspended."""
+        asleep = load_binding().VIR_DOMAIN_PMSUSPENDED
+        self._on(domain, "resume", lambda found: found.pMWakeup() if found.state()[0] == asleep else found.resume())
 
     def shutdown(self, domain: str) -> None:
         """Press the power button: the guest may shut down cleanly, or not react at all."""

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatkit import paths
-from flatkit.errors import InputError
-from flatkit.files import read_named, read_regular
+from flatkit.errors import FlatkitError, InputError
+from flatkit.files import read_head, read_named, read_regular
 from flatkit.machines.hearing import STAMP
 from flatkit.machines.spec import text_from
 from flatkit.machines.store import holding, make_folder, write_atomically
@@ -49,12 +49,19 @@ def workshop_key() -> KeyPair:
     """Return the key that flatkit adds to each machine; create it on first use."""
     folder = make_folder(paths.state_dir() / "ssh", private=True)
     private, public = folder / "id_ed25519", folder / "id_ed25519.pub"
-    with holding(folder / ".lock", what="the SSH key", wait=10.0):
-        if not (private.exists() and public.exists()):
-            secret, line = _make_key()
-            write_atomically(private, secret, mode=0o600)
-            write_atomically(public, line + "\n")
-    return KeyPair(private=private, public=public.read_text().strip())
+    try:
+        with holding(folder / ".lock", what="the SSH key", wait=10.0):
+            if not (private.exists() and public.exists()):
+                secret, line = _make_key()
+                write_atomically(private, secret, mode=0o600)
+                write_atomically(public, line + "\n")
+            # ssh would refuse a private key of somebody else's without a word about it.
+            read_head(private, 1)
+        return KeyPair(private=private, public=public.read_text().strip())
+    except FlatkitError:
+        raise
+    except OSError as error:
+        raise paths.refused(private, error) from None
 
 
 def _make_key() -> tuple[str, str]:

@@ -29,6 +29,7 @@ from flatkit.machines.scheduler import turn
 from flatkit.machines.spec import Accelerator, MachineSpec
 from flatkit.machines.states import DomainState
 from flatkit.machines.store import locked
+from flatkit.machines.whereabouts import error_for, refuse_elsewhere
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,7 @@ class Machine(Handle):
         with self._lock, locked(self.name):
             record = self.record
             if not self.hypervisor.status(record.domain).state.is_active:
+                refuse_elsewhere(self.folder, record.domain, record, self.hypervisor)
                 self._drop_connection()
                 self.place.close_line()
                 return
@@ -121,8 +123,11 @@ class Machine(Handle):
         Raises MachineNotFound, HostError.
         """
         with self._lock, locked(self.name):
+            record = self.record
             self._drop_connection()
-            self.hypervisor.kill(self.record.domain)
+            # Also under another daemon of this user: the process is found in /proc.
+            self.hypervisor.kill(record.domain)
+            refuse_elsewhere(self.folder, record.domain, record, self.hypervisor)
             self.place.close_line()
 
     def wait_for_boot(
@@ -150,6 +155,7 @@ class Machine(Handle):
         watcher = observer or Observer()
         with self._lock, locked(self.name):
             record = self.record
+            refuse_elsewhere(self.folder, record.domain, record, self.hypervisor)
             if record.life is not Life.READY or not self._is_running(record):
                 raise MachineError(
                     f'the machine "{self.name}" is {self.state}, and only a running one can be saved',
@@ -196,6 +202,7 @@ class Machine(Handle):
     def _rewind(self, to: str | None, watcher: Observer, cancel: threading.Event | None, patience: Patience) -> Rewound:
         with self._lock, locked(self.name, wait=_OTHER_BOOT, cancel=cancel):
             record = self.record
+            refuse_elsewhere(self.folder, record.domain, record, self.hypervisor)
             checkpoint = find_checkpoint(self.folder, to)
             has_disk = self.place.has_disk(record.spec)
             self._drop_connection()
@@ -230,6 +237,8 @@ class Machine(Handle):
     def _existing(self, spec: MachineSpec | None, observer: Observer) -> Record | None:
         """Return the record of an intact machine, or None if there is no machine; leftovers are removed."""
         state = self.state
+        if elsewhere := self.elsewhere if state is MachineState.ELSEWHERE else None:
+            raise error_for(self.name, elsewhere)
         if state in {MachineState.LEFTOVER, MachineState.BOOTING}:
             # Nobody else holds the lock, so a machine that is still in creation is a leftover of a crash.
             observer.notify(Said(text=f'cleaning up what is left of an earlier "{self.name}"'))

@@ -1,4 +1,4 @@
-"""Host ports on 127.0.0.1: find a free port, and the program that uses a taken one.
+"""Host ports on 127.0.0.1: find a free port, and say why one cannot be used.
 
 A port is chosen below the range from which the kernel takes ports for outgoing connections (Linux: from 32768), so that
 it is not taken by chance. Another program can still take it between choice and start. provision.py then chooses another
@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import random
 import re
-import socket
 from collections.abc import Collection, Iterable
 from itertools import chain
-from pathlib import Path
 
 from flatkit.errors import HostError, MachineError
+from flatkit.listening import is_for_root, lowest_free_port, try_port
 from flatkit.machines.spec import Forward
-from flatkit.untrusted import lines_of
 
 LOWEST, HIGHEST = 20000, 29999
 
@@ -29,23 +27,24 @@ _REFUSED = re.compile(r"host forwarding rule '\w+:[\d.]*:(\d+)-")
 
 def is_free(port: int) -> bool:
     """Return True if a server could listen on the port now."""
-    with socket.socket() as probe:
-        # As QEMU does it: a port whose last connection is still closing (TIME_WAIT) counts as free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+    return try_port(port) is None
 
 
 def find_free_port(taken: Collection[int] = ()) -> int:
-    """Return a free port that is not in `taken`. Raises HostError if there is none."""
+    """Return a free port that is not in `taken`. Raises HostError if there is none, or if this host cannot listen at all."""
     start = random.randint(LOWEST, HIGHEST)  # noqa: S311  (only to keep two flatkits apart)
     for port in chain(range(start, HIGHEST + 1), range(LOWEST, start)):
-        if port not in taken and is_free(port):
+        if port in taken:
+            continue
+        refusal = try_port(port)
+        if refusal is None:
             return port
-    raise HostError(f"no port from {LOWEST} to {HIGHEST} is free on 127.0.0.1", hint="flatkit list")
+        if not refusal.is_of_port:
+            raise HostError(f"no port of 127.0.0.1 can lead to a machine: {refusal.words}", hint=refusal.cure)
+    raise HostError(
+        f"no port from {LOWEST} to {HIGHEST} is free on 127.0.0.1",
+        hint="ss -Hltnp   (shows the programs that hold them)",
+    )
 
 
 def resolve(wanted: Iterable[Forward], *, taken: Collection[int] = ()) -> tuple[Forward, ...]:
@@ -87,45 +86,24 @@ def for_people(forwards: Iterable[Forward]) -> tuple[Forward, ...]:
 
 
 def port_taken(forward: Forward) -> HostError:
-    """Return the error for a host port that another program uses."""
-    holder = find_holder(forward.host)
-    who = f"{holder} holds it" if holder else "another program holds it"
-    return HostError(
-        f'port "{forward.host}" of this host cannot be forwarded to the machine: {who}',
-        hint=f"flatkit up --forward 0:{forward.guest}   (0 picks a free port), or end that program",
-    )
+    """Return the error for a host port that QEMU cannot listen on, with the reason that the system gives."""
+    refusal = try_port(forward.host)
+    free = f"flatkit up --forward 0:{forward.guest}   (0 picks a free port)"
+    if refusal is None:
+        why = "QEMU was refused it, and it is free now"
+        if is_for_root(forward.host):
+            why = f"ports below {lowest_free_port()} are for root, and QEMU runs as a user of its own"
+        return _cannot_forward(forward, why, free)
+    if refusal.is_of_port:
+        return _cannot_forward(forward, refusal.words, f"{free}, or {refusal.cure or 'end that program'}")
+    return _cannot_forward(forward, refusal.words, refusal.cure or free)
+
+
+def _cannot_forward(forward: Forward, why: str, hint: str) -> HostError:
+    return HostError(f'port "{forward.host}" of this host cannot be forwarded to the machine: {why}', hint=hint)
 
 
 def parse_refused_port(error: MachineError) -> int | None:
     """Return the port that QEMU could not bind, if this is why a machine did not start; else None."""
     found = _REFUSED.search(f"{error.message}\n{error.details}")
     return int(found[1]) if found else None
-
-
-def find_holder(port: int) -> str | None:
-    """Return the program that listens on the port, such as "nginx (process 812)"; None if /proc does not show it."""
-    inodes = _listening_inodes(port)
-    if not inodes:
-        return None
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            for handle in (process / "fd").iterdir():
-                if str(handle.readlink()) in inodes:
-                    return f"{(process / 'comm').read_text().strip()} (process {process.name})"
-        except OSError:
-            continue  # ended meanwhile, or not readable for us
-    return None
-
-
-def _listening_inodes(port: int) -> set[str]:
-    inodes = set()
-    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
-        try:
-            lines = lines_of(table.read_text())[1:]
-        except OSError:
-            continue
-        for fields in map(str.split, lines):
-            # Columns: local address (hex:hex), state (0A: listening), inode.
-            if fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port:
-                inodes.add(f"socket:[{fields[9]}]")
-    return inodes

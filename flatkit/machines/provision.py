@@ -14,12 +14,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from flatkit import paths
+from flatkit.accounts import why_refused
 from flatkit.errors import FlatkitError, MachineError, MissingDependency
 from flatkit.events import Observer, Said, phase
 from flatkit.machines import ports
 from flatkit.machines.backend import Backend
 from flatkit.machines.checkpoints import Checkpoint, Shelf
 from flatkit.machines.creator import UNKNOWN_CREATOR, Creator
+from flatkit.machines.daemon import daemon_of
 from flatkit.machines.disks import check_room
 from flatkit.machines.domain import Tag, build_domain, domain_name
 from flatkit.machines.hypervisor import Hypervisor
@@ -29,6 +32,7 @@ from flatkit.machines.remote_backend import say_where
 from flatkit.machines.scheduler import admission, room_left
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec
 from flatkit.machines.store import Folder, check_cancel, make_folder, owner_id, saying_disk_full, taken_ports
+from flatkit.machines.whereabouts import refuse_elsewhere
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +97,7 @@ class Maker:
     def remake(self, record: Record) -> PoweredOn:
         """Delete the machine's disks, re-create them from its image, and power it on for a first boot."""
         self.place.prepare(record.spec, self.observer, self.cancel)
+        refuse_elsewhere(self.folder, record.domain, record, self.hypervisor)
         self.hypervisor.kill(record.domain)
         # Its checkpoints are stored in the disks, and libvirt must forget them too.
         self.hypervisor.undefine(record.domain)
@@ -106,6 +111,7 @@ class Maker:
             for path in (self.folder.hostkeys, self.folder.known_hosts):
                 path.unlink(missing_ok=True)
             self._check_room(record.spec)
+            refuse_elsewhere(self.folder, record.domain, record, self.hypervisor)
             self.place.make_disks_anew(record.spec)
             return self._power_on(self._with_free_ports(record))
 
@@ -143,6 +149,7 @@ class Maker:
             forwards=ports.resolve(spec.forwards, taken=taken_ports()),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             made_by=made_by,
+            daemon=daemon_of(self.hypervisor.uri),
         )
 
     def _power_on(self, record: Record, start: Callable[[Record], None] | None = None) -> PoweredOn:
@@ -150,6 +157,10 @@ class Maker:
 
         A port that was taken at the last moment is replaced if flatkit had chosen it.
         """
+        refuse_elsewhere(self.folder, record.domain, record, self.hypervisor)
+        daemon = daemon_of(self.hypervisor.uri)
+        if record.daemon != daemon:
+            record = self.folder.update(record, daemon=daemon)
         offset = self.place.prepare_console()
         self.place.close_files(record.spec, self.hypervisor.qemu_owner())
         for _ in range(_PORT_TRIES):
@@ -224,13 +235,17 @@ def remove(place: Backend, hypervisor: Hypervisor) -> list[str]:
     The folder stays while its domain may still be running, so that the next try finds it.
     """
     folder = place.folder
-    domain = domain_name(owner_id(), folder.name)
     try:
-        _refuse_newer(folder)
-        hypervisor.destroy(domain)
-        hypervisor.undefine(domain)
-    except MissingDependency as error:
-        log.debug("without libvirt there is no domain %s: %s", domain, error)
+        record = _read(folder)
+        # The folder may have been reached by another spelling of its path when the machine was made.
+        domain = record.domain if record else domain_name(owner_id(), folder.name)
+        refuse_elsewhere(folder, domain, record, hypervisor)
+        try:
+            hypervisor.destroy(domain)
+            hypervisor.undefine(domain)
+        except MissingDependency as error:
+            log.debug("without libvirt there is no domain %s: %s", domain, error)
+        refuse_elsewhere(folder, domain, record, hypervisor)
     except FlatkitError as error:
         log.warning("removing the machine %s: %s", folder.name, error)
         return [in_one_line(error)]
@@ -241,7 +256,8 @@ def remove(place: Backend, hypervisor: Hypervisor) -> list[str]:
         return [in_one_line(error)]
     except OSError as error:
         log.warning("removing the machine %s: %s", folder.name, error)
-        return [f'the folder "{folder.path}" cannot be removed: {error.strerror or error}']
+        why, way = why_refused(folder.path, error), paths.way_out(folder.path, error)
+        return [f'the folder "{folder.path}" cannot be removed: {why}; {way}']
     return []
 
 
@@ -250,14 +266,17 @@ def in_one_line(error: FlatkitError) -> str:
     return f"{error.message}; {error.hint}" if error.hint else error.message
 
 
-def _refuse_newer(folder: Folder) -> None:
-    """Raise RecordNewer for a machine of a newer flatkit: it may have parts that this flatkit does not know."""
+def _read(folder: Folder) -> Record | None:
+    """Return the record; None for a broken one, whose machine is removed all the same.
+
+    Raises RecordNewer for a machine of a newer flatkit: it may have parts that this flatkit does not know.
+    """
     try:
-        folder.find()
+        return folder.find()
     except RecordNewer:
         raise
     except RecordBroken:
-        return
+        return None
 
 
 def _chosen_by_us(record: Record) -> set[Forward]:

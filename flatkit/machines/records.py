@@ -7,14 +7,18 @@ newer than this flatkit's, raises an error of a separate type. It is never a sig
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from flatkit import paths
+from flatkit.accounts import REFUSALS, why_refused
 from flatkit.errors import InputError, MachineError
 from flatkit.files import read_regular
 from flatkit.machines.creator import UNKNOWN_CREATOR, Creator, creator_from
+from flatkit.machines.daemon import UNKNOWN, Daemon
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec, forwards_from, spec_from_dict, text_from
 from flatkit.untrusted import parse_json, printable
 
@@ -48,7 +52,7 @@ class Life(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """Metadata of a machine. `forwards` are the actual ones, including SSH."""
+    """Metadata of a machine. `forwards` are the actual ones, including SSH; `daemon` is the libvirt that last started it."""
 
     spec: MachineSpec
     uuid: str
@@ -59,6 +63,7 @@ class Record:
     life: Life = Life.MAKING
     cause: str = ""
     made_by: Creator = UNKNOWN_CREATOR
+    daemon: Daemon = UNKNOWN
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON-ready values, without the Ignition text: that is in a separate file."""
@@ -75,6 +80,8 @@ class Record:
             "life": self.life.value,
             "cause": self.cause,
             "made_by": self.made_by.as_dict(),
+            # Records of an earlier flatkit name none.
+            **({"daemon": asdict(self.daemon)} if self.daemon.uri else {}),
         }
 
 
@@ -114,7 +121,10 @@ def _read_config(path: Path) -> str:
 
 def _broken(path: Path, error: Exception) -> RecordBroken:
     name = path.parent.name
-    why = getattr(error, "strerror", None) or getattr(error, "message", None) or error
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        said = f'the machine "{name}" cannot be used: "{path}" cannot be read: {why_refused(path, error)}'
+        return RecordBroken(said, hint=paths.way_out(path, error))
+    why = str(getattr(error, "strerror", None) or getattr(error, "message", None) or error)
     return RecordBroken(
         f'the machine "{name}" cannot be used: "{path}" cannot be read: {printable(why)}; its disks are left as they are',
         hint=f"restore that file, or remove the machine with its disks: flatkit down {name}",
@@ -153,7 +163,21 @@ def _record_from(values: object, *, name: str, ignition: str) -> Record:
         life=Life(text_from(values, "life", Life.READY.value)),
         cause=printable(text_from(values, "cause", ""), limit=_SHOWN_MAX),
         made_by=creator_from(values),
+        daemon=_daemon(values.get("daemon")),
     )
+
+
+def _daemon(values: object) -> Daemon:
+    """Read the daemon. Commands that a user may copy name it, so a text with hidden characters counts as unknown."""
+    if not isinstance(values, dict):
+        return UNKNOWN
+    uri, runtime = text_from(values, "uri", ""), text_from(values, "runtime", "")
+    try:
+        urlsplit(uri)
+    except ValueError:
+        return UNKNOWN
+    is_plain = all(text == printable(text, limit=_SHOWN_MAX) for text in (uri, runtime))
+    return Daemon(uri=uri, runtime=runtime) if is_plain else UNKNOWN
 
 
 def _object(values: dict[str, Any], key: str) -> dict[str, Any]:

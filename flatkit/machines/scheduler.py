@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flatkit import paths
-from flatkit.errors import HostError
 from flatkit.events import Observer, Said
 from flatkit.machines.disks import OVERHEAD_MIB, Room, measure_room
 from flatkit.machines.hypervisor import Hypervisor
@@ -97,8 +96,6 @@ def _take_one(locks: list[filelock.FileLock]) -> filelock.FileLock | None:
         except filelock.Timeout:
             continue
         except OSError as error:
-            raise HostError(
-                f'the lock "{lock.lock_file}" cannot be held: {error.strerror}', hint="flatkit doctor"
-            ) from None
+            raise paths.refused(Path(lock.lock_file), error, doing="locked") from None
         return lock
     return None

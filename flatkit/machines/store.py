@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from flatkit import paths
+from flatkit.accounts import why_refused
 from flatkit.errors import Cancelled, HostError, MachineError, MachineNotFound
 from flatkit.files import write_atomic
 from flatkit.machines.domain import DomainFiles
@@ -69,8 +70,8 @@ def make_folder(path: Path, *, private: bool = False) -> Path:
             if error.errno in _FULL:
                 raise
             raise HostError(
-                f'the folder "{printable(path)}" cannot be made: {error.strerror}',
-                hint="set FLATKIT_STATE and FLATKIT_CACHE to folders that you may write to",
+                f'the folder "{printable(path)}" cannot be made: {why_refused(path, error)}',
+                hint=paths.way_out(path, error),
             ) from None
     return path
 
@@ -207,8 +208,7 @@ def folders() -> list[Folder]:
         return []
     except OSError as error:
         raise HostError(
-            f'the machines in "{there}" cannot be listed: {error.strerror}',
-            hint="set FLATKIT_STATE to a folder of your own",
+            f'the machines in "{there}" cannot be listed: {why_refused(there, error)}', hint=paths.way_out(there, error)
         ) from None
     return [Folder(path=path) for path in found]
 
@@ -257,8 +257,7 @@ def holding(path: Path, *, what: str, wait: float, cancel: threading.Event | Non
                 ) from None
         except OSError as error:
             raise HostError(
-                f'the lock "{path}" cannot be held: {error.strerror or error}',
-                hint="set FLATKIT_STATE to a folder that you may write to",
+                f'the lock "{path}" cannot be held: {why_refused(path, error)}', hint=paths.way_out(path, error)
             ) from None
     try:
         yield

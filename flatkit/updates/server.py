@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from flatkit.errors import HostError, UsageError
+from flatkit.listening import explain_bind, find_loopback_fault
 from flatkit.updates.channels import Channels
 from flatkit.updates.connection_limits import Limits
 from flatkit.updates.repository import Site
@@ -56,11 +57,14 @@ class UpdateServer(Site):
             return
         try:
             listener = _bound(self._listen, self._wanted_port)
+        except HostError:
+            raise
         except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
+            refusal = explain_bind(error, self._listen, self._wanted_port)
+            another = "choose another port, or 0 for any free one" if refusal.is_of_port else ""
             raise HostError(
-                f'the update server cannot listen on "{self._listen}", port {self._wanted_port}: {reason}',
-                hint="choose another port, or 0 for any free one",
+                f'the update server cannot listen on "{self._listen}", port {self._wanted_port}: {refusal.words}',
+                hint=another or refusal.cure,
             ) from None
         self._running = _Running(self, listener, self._limits)
 
@@ -160,6 +164,8 @@ class _Running:
 
 
 def _bound(listen: str, port: int) -> socket.socket:
+    if fault := find_loopback_fault(listen):
+        raise HostError(f'the server cannot listen on "{listen}": {fault.words}', hint=fault.cure)
     listener = socket.socket(socket.AF_INET6 if ":" in listen else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

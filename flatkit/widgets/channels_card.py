@@ -17,6 +17,7 @@ from flatkit import paths
 from flatkit.api.demo_servers import offer_lab
 from flatkit.errors import FlatkitError, HostError
 from flatkit.events import Observer
+from flatkit.listening import try_port
 from flatkit.packs.serve import PORT, open_channels
 from flatkit.updates.channels import Channels
 from flatkit.updates.server import UpdateServer
@@ -95,6 +96,9 @@ class ChannelsCard(Card):
                 try:
                     server.start()
                 except HostError as error:
+                    refusal = try_port(port)
+                    if refusal is None or not refusal.is_taken:
+                        raise
                     hint = (
                         "fk.clean() in the notebook that serves (or stop what listens there), then this cell again; "
                         f"beside another seat's: serve(port={port + 1}), and that number in each config's SERVER"

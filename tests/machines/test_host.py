@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from flatkit import listening
 from flatkit.errors import Cancelled, HostError, MachineError, MachineNotFound, MissingDependency, WaitTimeout
 from flatkit.machines import accelerator as accelerator_module
 from flatkit.machines import ports, store
@@ -61,12 +62,12 @@ def test_the_persons_own_ssh_forward_is_used() -> None:
 def test_who_holds_a_port() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        holder = ports.find_holder(port)
+        holder = listening.find_holder(port)
     if not Path("/proc/net/tcp").exists():
         pytest.skip("this host has no /proc")
     assert holder
     assert f"(process {os.getpid()})" in holder
-    assert ports.find_holder(port) is None
+    assert listening.find_holder(port) is None
 
 
 # Accelerator

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from flatkit.emulators import find_emulator
 from flatkit.errors import HostError, MachineError, MachineNotFound, MissingDependency
 from flatkit.machines import hypervisor as module
-from flatkit.machines import libvirt_errors, processes
+from flatkit.machines import libvirt_errors
+from flatkit.machines.daemon import default_uri
 from flatkit.machines.domain import METADATA_URI, Tag
-from flatkit.machines.hypervisor import Hypervisor, default_uri, explain
+from flatkit.machines.hypervisor import Hypervisor, explain
 from flatkit.machines.ports import parse_refused_port
 from flatkit.machines.states import DomainState
 
@@ -73,8 +75,10 @@ def test_the_process_of_a_domain_is_found_by_its_whole_name(tmp_path: Path) -> N
     }.items():
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "cmdline").write_bytes("\0".join(words).encode())
-    assert processes.find_process("flatkit-test-web", proc=tmp_path) == 12
-    assert processes.find_process("flatkit-test", proc=tmp_path) is None
+    found = find_emulator("flatkit-test-web", proc=tmp_path)
+    assert found
+    assert found.pid == 12
+    assert find_emulator("flatkit-test", proc=tmp_path) is None
 
 
 def test_shutdown_is_orderly(hypervisor: Hypervisor) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from flatkit import paths
+from flatkit.emulators import list_emulators
 from flatkit.untrusted import lines_of
 from flatkit.updates.payload import FILE_NAME
 
@@ -84,8 +85,28 @@ def _users(image: Path) -> list[int]:
 def _is_used(lab: Path, image: Path) -> bool:
     if time.time() - image.stat().st_mtime < _JUST_USED or _users(image):
         return True
-    records = (record for folder in _machine_folders(lab) for record in Path(folder).glob("*/machine.json"))
-    return any(f"/{image.name}/" in _text(record) for record in records)
+    if any(emulator.uses(image) for emulator in list_emulators()):
+        return True
+    return any(_has_machine_of(Path(folder), image) for folder in _machine_folders(lab))
+
+
+def _has_machine_of(folder: Path, image: Path) -> bool:
+    """Return True if a machine of this folder uses the image. What another user keeps private may use it."""
+    try:
+        names = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    for name in names:
+        try:
+            if f"/{image.name}/" in (folder / name / "machine.json").read_text():
+                return True
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            return True
+    return False
 
 
 def _machine_folders(lab: Path) -> list[str]:
