@@ -108,8 +108,9 @@ def find_obstacle(path: Path, *, write: bool = True) -> Obstacle | None:
 
 
 def _allows(path: Path, mode: int) -> bool:
-    effective = os.access in os.supports_effective_ids
-    return os.access(path, mode, effective_ids=effective)
+    if os.access in os.supports_effective_ids:
+        return os.access(path, mode, effective_ids=True)
+    return os.access(path, mode)
 
 
 def _obstacle(path: Path, about: os.stat_result) -> Obstacle:

@@ -5,15 +5,20 @@ Called host and not doctor, because `flatkit.doctor` is the function that a note
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
+from flatkit import paths
+from flatkit.accounts import why_refused
 from flatkit.errors import FlatkitError
 from flatkit.host.check import Examination as Examination
 from flatkit.host.check import Health as Health
 from flatkit.host.check import HostCheck as HostCheck
+from flatkit.host.check import split_hint
 from flatkit.host.jupyter import check_jupyter
 from flatkit.host.other import check_other_host
 from flatkit.host.software import check_image, check_programs, check_trust
@@ -61,13 +66,21 @@ def _of_machines(system: System, uri: str) -> _Checks:
 
 
 def _guarded(name: str, check: Callable[[], HostCheck]) -> HostCheck:
-    why, fix = "flatkit needs it", "make setup"
+    why = "flatkit needs it"
     try:
         return check()
     except FlatkitError as error:
-        return HostCheck(name=name, state=Health.FAIL, found=error.message, why=why, fix=error.hint or fix)
+        fix, note = split_hint(error.hint)
+        return HostCheck(name=name, state=Health.FAIL, found=error.message, why=why, fix=fix, note=note)
     except OSError as error:
-        return HostCheck(name=name, state=Health.FAIL, found=f"cannot be looked at: {error}", why=why, fix=fix)
+        path = Path(os.fsdecode(error.filename)) if error.filename is not None else None
+        found = str(error) if path is None else f'"{path}": {why_refused(path, error)}'
+        fix, note = (
+            split_hint(paths.way_out(path, error)) if path else ("", "The system's own words; flatkit knows no fix.")
+        )
+        return HostCheck(
+            name=name, state=Health.FAIL, found=f"cannot be looked at: {found}", why=why, fix=fix, note=note
+        )
 
 
 def _python() -> HostCheck:

@@ -39,6 +39,19 @@ class HostCheck:
     note: str = ""
 
 
+_LOOKS = ("flatkit list", "ip -brief", "ls ", "ps ", "ss ", "virsh ")
+
+
+def split_hint(hint: str) -> tuple[str, str]:
+    """Split an error's hint into its fix and what else it says. A command that only looks changes nothing: it is no fix."""
+    if hint.startswith(_LOOKS):
+        return "", f"To look: {hint}"
+    fix, _, rest = hint.partition("   ")
+    fix, either, other = fix.partition(", or: ")
+    note = f"Or: {other}" if either else ""
+    return fix, " ".join(part for part in (note, rest.strip(" ,")) if part)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Examination:
     """All checks. `ok` says whether machines can boot; `verdict` says it in words."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
 
 from flatkit import paths
-from flatkit.host.check import Health, HostCheck
+from flatkit.accounts import find_obstacle
+from flatkit.host.check import Health, HostCheck, split_hint
 
 # A machine of the course, and JupyterLab with a kernel beside it.
 _MACHINE_MIB, _QEMU_MIB, _JUPYTER_MIB = 1024, 200, 400
@@ -56,10 +58,14 @@ def check_folders() -> HostCheck:
     why = "images and machines are stored there, and QEMU must be able to open them"
     found = " and ".join(str(path) for path in folders)
     for path, there in folders.items():
-        if not os.access(there, os.W_OK):
+        if obstacle := find_obstacle(path):
+            fix, note = split_hint(paths.way_out(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES))))
+            said = f'"{path}" cannot be used: {obstacle}'
+            return HostCheck(name="folders", state=Health.FAIL, found=said, why=why, fix=fix, note=note)
+        if not os.access(there, os.W_OK):  # no right that anybody could give: a file system for reading only
             return HostCheck(
-                name="folders", state=Health.FAIL, found=f"{there} cannot be written by you", why=why,
-                fix=f'sudo install -d -o "$USER" {path}',
+                name="folders", state=Health.FAIL, found=f'"{there}" cannot be written to', why=why,
+                fix="export FLATKIT_CACHE=/writable/cache FLATKIT_STATE=/writable/state",
             )  # fmt: skip
         closed = find_closed(there) if _is_root() else None
         if closed:
@@ -89,7 +95,13 @@ def check_ports() -> HostCheck:
 
 def existing(folder: Path) -> Path:
     """The folder, or the nearest above it that is there."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    for path in (folder, *folder.parents):
+        try:
+            if path.exists():
+                return path
+        except PermissionError:
+            continue  # what is above it can still be looked at
+    return Path("/")
 
 
 def _same_disk(one: Path, other: Path) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from flatkit.accounts import my_name
 from flatkit.errors import HostError, MissingDependency
-from flatkit.host.check import Health, HostCheck
+from flatkit.host.check import Health, HostCheck, split_hint
 from flatkit.host.system import System
 
 _LIBVIRT_WHY = "it starts and stops the machines"
@@ -26,7 +27,7 @@ def check_libvirt() -> HostCheck:
             note=f"By hand: {error.hint}",
         )  # fmt: skip
     except HostError as error:
-        fix, _, note = error.hint.partition("; ")
+        fix, note = split_hint(error.hint)
         return HostCheck(name="libvirt", state=Health.FAIL, found=error.message, why=_LIBVIRT_WHY, fix=fix, note=note)
     where = _whose(hypervisor.uri)
     return HostCheck(
@@ -50,23 +51,26 @@ def _whose(uri: str) -> str:
 
 
 def check_rights(uri: str, *, run: Path = Path("/run"), groups: frozenset[str] | None = None) -> HostCheck:
-    """Check that you are in the groups that libvirt's socket requires. `run` and `groups` are for tests."""
+    """Check that the socket of the system's libvirt is open to you. `run` and `groups` are for tests."""
+    from flatkit.machines.libvirt_errors import explain_socket
+
     why = "libvirt's socket and /dev/kvm are opened by group"
-    name = os.environ.get("USER", "") or "you"
     groups = my_groups() if groups is None else groups
     if "root" in groups:
         return HostCheck(name="rights", state=Health.OK, found="you are root", why=why)
-    found = f"groups of {name}: {', '.join(sorted(groups & {'libvirt', 'kvm'})) or 'neither libvirt nor kvm'}"
+    found = f"groups of {my_name()}: {', '.join(sorted(groups & {'libvirt', 'kvm'})) or 'neither libvirt nor kvm'}"
     if not uri.endswith("/system"):
         return HostCheck(name="rights", state=Health.OK, found=f"{found}; {uri} needs none", why=why)
-    sockets = [run / "libvirt" / name for name in ("libvirt-sock", "virtqemud-sock")]
-    there = [path for path in sockets if path.exists()]
-    if "libvirt" not in groups and not any(os.access(path, os.R_OK | os.W_OK) for path in there):
+    there = [path for name in ("libvirt-sock", "virtqemud-sock") if (path := run / "libvirt" / name).exists()]
+    if not there:
         return HostCheck(
-            name="rights", state=Health.FAIL, found=found, why=why, fix='sudo usermod -aG libvirt,kvm "$USER"',
-            note="Then log in again. Or unset LIBVIRT_DEFAULT_URI: a session of your own needs no group.",
-        )  # fmt: skip
-    return HostCheck(name="rights", state=Health.OK, found=found, why=why)
+            name="rights", state=Health.OK, found=f"{found}; the daemon has no socket that asks for one", why=why
+        )
+    if any(os.access(path, os.R_OK | os.W_OK) for path in there):
+        return HostCheck(name="rights", state=Health.OK, found=found, why=why)
+    words, hint = explain_socket(uri, there[0])
+    fix, note = split_hint(hint)
+    return HostCheck(name="rights", state=Health.FAIL, found=f"{found}: {words}", why=why, fix=fix, note=note)
 
 
 def my_groups() -> frozenset[str]:
@@ -105,7 +109,14 @@ def check_accelerator(system: System, *, kernel: Path | None) -> HostCheck:
 def _cure(why: str, system: System) -> tuple[str, str]:
     """The command that gives KVM, and what else to know; by the reason that it is not used."""
     if "may not be opened" in why:
-        return 'sudo usermod -aG kvm "$USER"', "Then log in again."
+        from flatkit.machines.accelerator import find_device_cure
+
+        return find_device_cure()
+    if "cannot be opened" in why:
+        note = "The container must be given the device, and the host's driver must be loaded."
+        return (
+            "docker run --device /dev/kvm ..." if system is System.CONTAINER else "sudo modprobe -a kvm_intel kvm_amd"
+        ), note
     if "no kernel starts" in why:
         return "", "Nothing to do here: this host is a virtual machine, and the KVM that it is offered does not work."
     if system is System.WSL2:

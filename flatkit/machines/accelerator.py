@@ -6,16 +6,19 @@ it. So flatkit starts a kernel once and caches the result for that host, kernel 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import platform
+import stat
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from flatkit import paths
+from flatkit.accounts import group_name, is_listed_member, my_name, user_name
 from flatkit.errors import MissingDependency, WaitTimeout
 from flatkit.files import read_regular
 from flatkit.machines.disk_kernel import kernel_of
@@ -83,11 +86,33 @@ def _obstacle(arch: Arch, device: Path) -> str:
         return f"this host has no {device}"
     try:
         os.close(os.open(device, os.O_RDWR | os.O_CLOEXEC))
-    except PermissionError:
-        return f'{device} may not be opened by you (sudo usermod -aG kvm "$USER", then log in again)'
     except OSError as error:
-        return f"{device} cannot be opened: {error.strerror}"
+        return _why_closed(device, error)
     return ""
+
+
+def _why_closed(device: Path, error: OSError) -> str:
+    """Return why a device that is there cannot be opened: by its mode and group, or else in the system's words."""
+    if error.errno != errno.EACCES:
+        # EPERM: the device rules of a container; ENODEV, ENXIO: no driver behind it.
+        return f"{device} cannot be opened: {error.strerror}"
+    about = device.stat()
+    group, mode = group_name(about.st_gid), stat.S_IMODE(about.st_mode)
+    return f'{device} may not be opened by you: it is for "{user_name(about.st_uid)}" and the group "{group}" (mode {mode:04o})'
+
+
+def find_device_cure(device: Path = Path("/dev/kvm")) -> tuple[str, str]:
+    """Return the command that opens a device to this user, and what else to know; "" where no command is known to."""
+    try:
+        about = device.stat()
+    except OSError:
+        return "", ""
+    group, mode = group_name(about.st_gid), stat.S_IMODE(about.st_mode)
+    if mode & 0o060 != 0o060 or about.st_gid in {0, *os.getgroups()}:
+        return f"sudo chmod 0666 {device}", "It holds until the next start of this host: no group lets you in there."
+    if is_listed_member(group):
+        return f"newgrp {group}", "You were added to that group after this login began; logging in again does it too."
+    return f"sudo usermod -aG {group} {my_name()}", "Then log in again."
 
 
 def qemu_version(arch: Arch) -> str:

@@ -27,6 +27,7 @@ from flatkit.machines.disks import check_room
 from flatkit.machines.domain import Tag, build_domain, domain_name
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import save_host_keys
+from flatkit.machines.libvirt_errors import is_kvm_refused
 from flatkit.machines.records import Life, Record, RecordBroken, RecordNewer
 from flatkit.machines.remote_backend import say_where
 from flatkit.machines.scheduler import admission, room_left
@@ -182,7 +183,7 @@ class Maker:
         port = ports.parse_refused_port(error)
         if port is not None:
             return self._with_other_port(record, port)
-        if record.accelerator is Accelerator.KVM and "kvm" in error.message.lower():
+        if record.accelerator is Accelerator.KVM and is_kvm_refused(f"{error.message}\n{error.details}"):
             self.observer.notify(Said(text=f"KVM is refused here, so the machine is emulated: {error.message}"))
             return self.folder.update(record, accelerator=Accelerator.TCG)
         raise error

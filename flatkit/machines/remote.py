@@ -125,6 +125,16 @@ def _find_fault(uri: str, parts: SplitResult) -> str:
         return f'"{printable(parts.username)}" cannot be a user'
     if parts.scheme.startswith("qemu") and parts.path not in _PATHS:
         return f'its path is "{printable(parts.path)}"'
+    transport = parts.scheme.partition("+")[2]
+    if not parts.netloc and transport not in {"", "unix"}:
+        return f'"{transport}" leads to another host, and it names none'
+    if (
+        parts.scheme.startswith("test")
+        and not parts.netloc
+        and parts.path != "/default"
+        and not Path(parts.path).is_file()
+    ):
+        return f'its path is "{printable(parts.path)}"'
     return ""
 
 

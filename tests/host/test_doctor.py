@@ -186,7 +186,11 @@ def test_a_libvirt_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         ("qemu:///system", {"root"}, Health.OK),
     ],
 )
-def test_rights(tmp_path: Path, uri: str, groups: set[str], state: Health) -> None:
+def test_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uri: str, groups: set[str], state: Health) -> None:
+    socket = tmp_path / "libvirt" / "libvirt-sock"
+    socket.parent.mkdir()
+    socket.touch()
+    monkeypatch.setattr("os.access", lambda *_args, **_more: "libvirt" in groups)
     found = check_rights(uri, run=tmp_path, groups=frozenset(groups))
     assert found.state is state
     assert is_whole(found)
@@ -264,7 +268,7 @@ def test_folders_that_qemu_cannot_enter(tmp_path: Path, monkeypatch: pytest.Monk
 def test_folders_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path))
     monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
-    monkeypatch.setattr("os.access", lambda _path, mode: not mode & os.W_OK)
+    monkeypatch.setattr("os.access", lambda _path, mode, **_more: not mode & os.W_OK)
     assert check_folders().state is Health.FAIL
     assert is_whole(check_folders())
 
