@@ -74,9 +74,14 @@ class Obstacle:
     mode: int
 
     def __str__(self) -> str:
+        return self.of(None)
+
+    def of(self, asked: Path | None) -> str:
+        """Describe it in a sentence about the path `asked`, which may be the obstacle itself."""
+        it = "it" if asked == self.path else f'"{self.path}"'
         if self.uid == my_uid():
-            return f'"{self.path}" is yours, and its mode {self.mode:04o} refuses you'
-        return f'"{self.path}" belongs to "{user_name(self.uid)}" (mode {self.mode:04o}), and you are "{my_name()}"'
+            return f"{it} is yours, and its mode {self.mode:04o} refuses you"
+        return f'{it} belongs to "{user_name(self.uid)}" (mode {self.mode:04o}), and you are "{my_name()}"'
 
     @property
     def cure(self) -> str:
@@ -135,5 +140,5 @@ def why_refused(path: Path, error: OSError) -> str:
     if error.errno in REFUSALS:
         obstacle = find_obstacle(path) or find_obstacle(path.parent)
         if obstacle:
-            return str(obstacle)
+            return obstacle.of(path)
     return error.strerror or str(error)

@@ -128,7 +128,7 @@ def _find_fault(path: Path) -> str:
             os.stat(f"{path}/.")  # may be entered  # noqa: PTH116
     except OSError as error:
         obstacle = find_obstacle(path, write=False) if error.errno in REFUSALS else None
-        return str(obstacle) if obstacle else error.strerror or str(error)
+        return obstacle.of(path) if obstacle else error.strerror or str(error)
     return ""
 
 

@@ -6,7 +6,9 @@ mirror could otherwise offer an old image, correctly signed, as a newer one.
 
 from __future__ import annotations
 
+import re
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from flatkit.machines import Machine
 
 ASK = '. /etc/os-release && echo "$ID $VERSION_ID"'
+# The same in a subshell, whose failure does not hide the clock: seconds since 1970.
+_LOOK = f"({ASK}); date +clock=%s.%N"
+_SYSTEM = re.compile(r"[a-z0-9][a-z0-9._-]{0,40} ([0-9A-Za-z][0-9A-Za-z.+_-]{0,40})", re.ASCII)
+# A login takes a second or two, so that a smaller difference means nothing.
+_BEHIND_SECONDS = 5.0
 
 
 def check_identity(image: Image, answer: str, *, machine: str, observer: Observer) -> None:
@@ -81,10 +88,22 @@ class TimelineKeeper(Observer):
 
 @dataclass(frozen=True, kw_only=True)
 class Upped:
-    """Result of `boot`: the machine, and the time of each phase (none, if it was running already)."""
+    """Result of `boot`: the machine, and the time of each phase (none, if it was running already).
+
+    `version` is what the machine said at the login that it runs: after an update not that of its image.
+    """
 
     machine: Machine
     timeline: Timeline = field(default_factory=Timeline)
+    version: str = ""
+
+    @property
+    def words(self) -> str:
+        """What the machine runs, as it says itself, and what it was made from if that differs."""
+        label = self.machine.spec.label
+        if not self.version or self.version in label.replace(":", " ").split():
+            return label
+        return f"it runs {self.version}; made from {label}"
 
 
 def boot(
@@ -99,7 +118,7 @@ def boot(
     An existing machine that is requested by its name alone is started as it was made. Raises InputError, ConfigFaults,
     HostError, ImageError, MachineError, Cancelled.
     """
-    from flatkit.machines import Machine, MachineState, check_name
+    from flatkit.machines import Machine, MachineState, check_name, ports
 
     keeper = TimelineKeeper()
     watcher = Tee(observer or Observer(), keeper)
@@ -109,10 +128,12 @@ def boot(
     if config is None and wish == Wish(name=wish.name) and machine.state in known:
         machine.up(observer=watcher, cancel=cancel)
         with phase(watcher, "login", "SSH: first login and answer"):
-            machine.run("true", timeout=120).check()
-        return Upped(machine=machine, timeline=keeper.timeline)
+            version = _log_in(machine, None, watcher)
+        return Upped(machine=machine, timeline=keeper.timeline, version=version)
     with phase(watcher, "config", "Config: checked, translated"):
         read = NO_CONFIG if config is None else config if isinstance(config, Config) else read_config(config)
+    if machine.state is MachineState.ABSENT:
+        ports.check_free(wish.forwards)  # an image may take minutes to build
     with phase(watcher, "image", "Image: found or built"):
         image = wish.image if isinstance(wish.image, Image) else find_image(wish.image, observer=watcher, cancel=cancel)
     spec = make_spec(read, image, wish, watcher)
@@ -124,16 +145,23 @@ def boot(
         # Before the login: a session saved in the checkpoint would be dead after a rewind.
         machine.keep_fresh(observer=watcher)
     with phase(watcher, "login", "SSH: first login and answer"):
-        _log_in(machine, image, watcher)
-    return Upped(machine=machine, timeline=keeper.timeline)
+        version = _log_in(machine, image, watcher)
+    return Upped(machine=machine, timeline=keeper.timeline, version=version)
 
 
-def _log_in(machine: Machine, image: Image, observer: Observer) -> None:
-    if image.kind is ImageKind.FLATCAR and image.version and machine.booted.is_first:
-        answer = machine.run(ASK, timeout=120).check().stdout
+def _log_in(machine: Machine, image: Image | None, observer: Observer) -> str:
+    """Log in and return the version that the machine says it runs, "" if it says none. Its clock is set if it is behind."""
+    answer, _, clock = machine.run(_LOOK, timeout=120).check().stdout.partition("clock=")
+    if image and image.kind is ImageKind.FLATCAR and image.version and machine.booted.is_first:
         check_identity(image, answer, machine=machine.name, observer=observer)
-    else:
-        machine.run("true", timeout=120).check()
+    if (
+        re.fullmatch(r"[0-9]{1,12}\.[0-9]{1,9}", clock.strip(), re.ASCII)
+        and time.time() - float(clock) > _BEHIND_SECONDS
+    ):
+        # The guest was paused, or this host slept: nobody told the guest how long.
+        machine.set_clock(observer=observer)
+    found = _SYSTEM.fullmatch(answer.strip())
+    return found[1] if found else ""
 
 
 def _with_place(error: BootFailed, machine: Machine, config: Config) -> BootFailed:

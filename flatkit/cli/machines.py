@@ -70,7 +70,7 @@ def _values(info: MachineInfo) -> dict[str, object]:
 
 def table(machines: list[MachineInfo]) -> list[str]:
     """Return the machines as lines: name, state, size, ports, creator, image, and the checkpoints below each."""
-    rows = [("NAME", "STATE", "SSH PORT", "DISK", "MADE BY", "IMAGE")]
+    rows = [("NAME", "STATE", "SSH PORT", "DISK", "MADE BY", "IMAGE (at its creation)")]
     for info in machines:
         size = f"{info.disk_bytes / 1e6:.0f} MB"
         cells = (info.name, info.state, info.ssh_port or "-", size, info.made_by, info.label or info.cause)

@@ -45,14 +45,14 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--ssh-port", "-p", type=int, metavar="PORT", help="the host port for SSH (default: a free one)"
     )
-    result.add_argument("--memory", "-M", type=int, metavar="MB")
+    result.add_argument("--memory", "-M", metavar="SIZE", help="in MiB, or with a unit: 2048, 512M, 1.5G")
     result.add_argument(
         "--disk",
         "-d",
         action="append",
         default=[],
-        metavar="GB|PATH",
-        help="an extra disk: empty, of so many GB; or a disk image, which itself is only read (images come after empty ones)",
+        metavar="SIZE|PATH",
+        help="an extra disk: empty, of so many GiB (2, 2G, 1T); or a disk image, only read (images come after empty ones)",
     )
     result.add_argument(
         "--ssh-key",
@@ -80,6 +80,7 @@ def run(argv: list[str]) -> int:
     options.config = options.config or options.script_config
     from flatkit import api
     from flatkit.machines import Creator, Firmware, terminal_session
+    from flatkit.machines.sizes import parse_memory
 
     observer = observer_for(as_json=options.json, verbose=options.verbose)
     try:
@@ -89,7 +90,7 @@ def run(argv: list[str]) -> int:
             name=options.name or api.default_name(options.config),
             image=options.image,
             forwards=_forwards(options.forward, options.ssh_port),
-            memory_mib=options.memory,
+            memory_mib=None if options.memory is None else parse_memory(options.memory),
             disks_gib=empty,
             disk_images=images,
             key_file=key_file,
@@ -109,11 +110,12 @@ def run(argv: list[str]) -> int:
             name=machine.name,
             state=str(machine.state),
             image=machine.spec.label,
+            version=upped.version,
             forwards=[asdict(forward) for forward in machine.forwards],
             timeline=[{"phase": name, "seconds": round(seconds, 3)} for name, _, seconds in upped.timeline.phases],
         )
         return 0
-    print(f'The machine "{machine.name}" is ready ({printable(machine.spec.label)}).')
+    print(f'The machine "{machine.name}" is ready ({printable(upped.words)}).')
     print(f"  flatkit ssh {machine.name}")
     for forward in machine.forwards:
         if forward.guest != 22:
@@ -129,10 +131,13 @@ def _forwards(texts: list[str], ssh_port: int | None) -> tuple[Forward, ...]:
 
 
 def _disks(texts: list[str]) -> tuple[tuple[int, ...], tuple[Path, ...]]:
-    """Return the sizes of empty disks, and the disk images. A word of digits is a size."""
-    empty = tuple(int(text) for text in texts if is_number(text))
+    """Return the sizes of empty disks, and the disk images. A word of digits is a size, and "2G" unless a file has that name."""
+    from flatkit.machines.sizes import find_mib, parse_disk
+
+    is_size = {text: is_number(text) or (find_mib(text) is not None and not Path(text).exists()) for text in texts}
+    empty = tuple(parse_disk(text) for text in texts if is_size[text])
     # PTH111: this leaves an unknown ~user unchanged.
-    images = tuple(Path(os.path.expanduser(text)).absolute() for text in texts if not is_number(text))  # noqa: PTH111
+    images = tuple(Path(os.path.expanduser(text)).absolute() for text in texts if not is_size[text])  # noqa: PTH111
     for path in images:
         if not is_file(path):
             raise UsageError(

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -81,15 +80,13 @@ class Progress:
         return self.all().get(task, Record())
 
     def all(self) -> dict[str, Record]:
-        """Return the record of every task that was begun."""
+        """Return the record of every task that was begun. Raises HostError for a file that is not readable."""
         return {name: parse_record(values) for name, values in self._load().items()}
 
     def change(self, task: str, change: Callable[[Record], Record]) -> Record:
         """Change a record under a lock, and write it to disk. Raises HostError when the folder is not writable."""
         with self._locked():
             tasks = self._load()
-            if not os.access(self.file, os.R_OK) and os.path.lexists(self.file):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.file))
             before = tasks.get(task, {})
             record = change(parse_record(before))
             # Fields written by a later version stay.
@@ -107,8 +104,9 @@ class Progress:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            if error.errno not in REFUSALS:  # another user's file is not broken
-                self._keep_aside()
+            if error.errno in REFUSALS:  # another user's file is not broken
+                raise paths.refused(self.file, error, doing="read") from None
+            self._keep_aside()
             return {}
         good, is_whole = _usable(data)
         if not is_whole:

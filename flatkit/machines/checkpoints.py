@@ -23,6 +23,8 @@ from flatkit.machines.keys import HostKey, host_keys_from, load_host_keys
 from flatkit.machines.records import Record
 from flatkit.machines.spec import text_from
 from flatkit.machines.store import Folder, make_folder, write_atomically
+from flatkit.machines.usage import advise
+from flatkit.paths import machines_dir
 from flatkit.untrusted import parse_json, printable, shell_word
 
 _DESCRIPTION_MAX = 4 * 1024 * 1024
@@ -146,7 +148,7 @@ class Shelf:
             if self.place.room().disk_mib < _needed_mib(record):
                 raise HostError(
                     f'the checkpoint "{name}" could not be saved: the disk is full',
-                    hint="flatkit clean, or set FLATKIT_STATE to a folder on a larger disk",
+                    hint=advise(self.folder.path, spare=self.folder.name),
                     details=error.message,
                 ) from None
             raise
@@ -194,5 +196,5 @@ def check_saving_room(record: Record, free: int) -> None:
     if free < needed:
         raise HostError(
             f'a checkpoint of "{record.spec.name}" may need {needed} MiB of disk, and {free} MiB are free',
-            hint="flatkit clean, or set FLATKIT_STATE to a folder on a larger disk",
+            hint=advise(machines_dir(), spare=record.spec.name),
         )

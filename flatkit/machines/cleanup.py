@@ -23,6 +23,7 @@ from flatkit.machines.machine import Machine
 from flatkit.machines.records import RecordBroken
 from flatkit.machines.spec import Forward
 from flatkit.machines.store import Folder, folders, owner_id
+from flatkit.machines.usage import size_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,14 +111,7 @@ def _broken(folder: Folder, error: RecordBroken) -> MachineInfo:
 
 
 def _size(folder: Path | None) -> int:
-    """Return the size that the folder really takes on disk, in bytes: overlays are sparse."""
-    total = 0
-    for path in folder.rglob("*") if folder else ():
-        try:
-            total += path.lstat().st_blocks * 512
-        except OSError:
-            continue
-    return total
+    return size_of(folder) if folder else 0
 
 
 def remove_machines(

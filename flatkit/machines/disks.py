@@ -16,7 +16,8 @@ from flatkit.errors import HostError, ImageError
 from flatkit.machines.access import make_private
 from flatkit.machines.domain import DomainFiles
 from flatkit.machines.spec import MachineSpec
-from flatkit.paths import cache_dir
+from flatkit.machines.usage import advise
+from flatkit.paths import cache_dir, machines_dir
 from flatkit.run import run
 from flatkit.untrusted import lines_of, parse_json, printable
 
@@ -75,7 +76,7 @@ def check_room(spec: MachineSpec, room: Room) -> None:
     if room.disk_mib < ROOM_MIB:
         raise HostError(
             f'the machine "{spec.name}" needs {ROOM_MIB} MiB of disk, and {room.disk_mib} MiB are free',
-            hint="flatkit clean, or set FLATKIT_STATE to a folder on a larger disk",
+            hint=advise(machines_dir(), spare=spec.name),
         )
 
 

@@ -118,7 +118,7 @@ FAILURES = (
         name="disk",
         pattern=re.compile(r"I/O error, dev vd|EXT4-fs error|Buffer I/O error on dev (vd|dm-)"),
         cause="the machine's disk gives errors",
-        cure="see that this host's disk is not full: flatkit doctor",
+        cure="look whether this host's disk is full: df -h",
         final=False,
     ),
 )  # fmt: skip

@@ -74,7 +74,7 @@ class Handle:
 
     def __repr__(self) -> str:
         record = self.folder.peek()
-        about = f", {record.spec.label}, ssh on port {ports.ssh_port(record.forwards)}" if record else ""
+        about = f", made from {record.spec.label}, ssh on port {ports.ssh_port(record.forwards)}" if record else ""
         return f"<Machine {self.name!r}{about}>"
 
     # Metadata and state
@@ -262,9 +262,10 @@ def _check_that_it_runs(folder: Folder, record: Record, hypervisor: Hypervisor) 
 
 
 def paused(record: Record, status: Status, hypervisor: Hypervisor) -> MachineError:
-    """Return the error for a paused machine, with both ways to continue."""
+    """Return the error for a paused machine, with the way to continue."""
     name = record.spec.name
-    return MachineError(
-        f'the machine "{name}" is paused: {status.reason}',
-        hint=f"flatkit down {name}, or: virsh -c {hypervisor.uri} resume {record.domain}",
-    )
+    if record.life is Life.READY:
+        hint = f"flatkit up --name {name}   (it then goes on, with its clock set)"
+    else:
+        hint = f"virsh -c {hypervisor.uri} resume {record.domain}, or: flatkit down {name}"
+    return MachineError(f'the machine "{name}" is paused: {status.reason or "why is not known"}', hint=hint)

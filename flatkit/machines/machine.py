@@ -24,17 +24,20 @@ from flatkit.machines.keys import HostKey, load_host_keys, save_host_keys
 from flatkit.machines.provision import Maker, PoweredOn, in_one_line, remove
 from flatkit.machines.ready import Booting, Patience, Ready, ReadyWait
 from flatkit.machines.records import Life, Record
-from flatkit.machines.resume import Rewound, reach_again
+from flatkit.machines.resume import Rewound, clock_words, mend, reach_again
 from flatkit.machines.scheduler import turn
 from flatkit.machines.spec import Accelerator, MachineSpec
-from flatkit.machines.states import DomainState
+from flatkit.machines.states import DomainState, Status
 from flatkit.machines.store import locked
+from flatkit.machines.usage import advise
 from flatkit.machines.whereabouts import error_for, refuse_elsewhere
 
 log = logging.getLogger(__name__)
 
 # Longest pause that libvirt's own work, such as saving a checkpoint, may cause, in seconds.
 _PASSING = 60.0
+# Room that a machine which a full disk paused needs at least to go on, in MiB.
+ROOM_TO_RESUME_MIB = 64
 # Longest wait of `up` for another flatkit that works on the same machine, in seconds.
 _OTHER_BOOT = 900.0
 
@@ -68,7 +71,7 @@ class Machine(Handle):
         accelerator: Accelerator | None = None,
         made_by: Creator = UNKNOWN_CREATOR,
     ) -> Machine:
-        """Create the machine and wait until it is ready; start it if it is stopped; return it if it runs.
+        """Create the machine and wait until it is ready; start it if it is stopped, resume it if it is paused.
 
         `spec` may be omitted for a machine that exists. `accelerator` skips the KVM trial.
         `made_by` is stored with a new machine. Raises MachineError for a
@@ -78,6 +81,9 @@ class Machine(Handle):
         # If another flatkit boots the same machine, wait for it: the machine then simply runs.
         with self._lock, locked(self.name, wait=_OTHER_BOOT, cancel=cancel):
             record = self._existing(spec, watcher)
+            if record and self._is_paused(record):
+                self._wake(record, watcher, cancel)
+                return self
             if record and self._is_running(record):
                 self.booted = Booted(was_running=True)
                 watcher.notify(Said(text=f'the machine "{self.name}" is running already'))
@@ -106,6 +112,9 @@ class Machine(Handle):
                 self._drop_connection()
                 self.place.close_line()
                 return
+            if self.hypervisor.status(record.domain).state is DomainState.PAUSED:
+                with suppress(FlatkitError):  # a paused guest hears nothing
+                    self.hypervisor.resume(record.domain)
             if record.life is Life.READY:
                 self._ask_to_power_off()
             self._drop_connection()
@@ -267,11 +276,43 @@ class Machine(Handle):
             )
         return record
 
-    def _is_running(self, record: Record) -> bool:
+    def _settled(self, record: Record) -> Status:
         deadline = time.monotonic() + _PASSING
         while (status := self.hypervisor.status(record.domain)).passing and time.monotonic() < deadline:
             # The program that was saving it has died, and libvirt finishes the work.
             time.sleep(0.05)
+        return status
+
+    def _is_paused(self, record: Record) -> bool:
+        """Return True for a machine that was ready once and that somebody, or a full disk, paused since."""
+        return record.life is Life.READY and self._settled(record).state is DomainState.PAUSED
+
+    def _wake(self, record: Record, observer: Observer, cancel: threading.Event | None) -> None:
+        """Resume the machine, and set its clock. Raises HostError if the full disk that paused it is full still."""
+        status = self.hypervisor.status(record.domain)
+        observer.notify(
+            Said(text=f'the machine "{self.name}" is paused ({status.reason or "why is not known"}): it goes on')
+        )
+        if status.is_of_disk and self.place.room().disk_mib < ROOM_TO_RESUME_MIB:
+            raise HostError(
+                f'the machine "{self.name}" stays paused: the disk that it writes to is full',
+                hint=advise(self.folder.path, spare=self.name),
+            )
+        began = time.monotonic()
+        self.hypervisor.resume(record.domain)
+        self._drop_connection()
+        woken = reach_again(self, record, "", began=began, observer=observer, cancel=cancel)
+        self.booted = Booted(was_running=True)
+        observer.notify(Said(text=f'the machine "{self.name}" runs again; {woken.clock}'))
+
+    def set_clock(self, *, observer: Observer | None = None) -> None:
+        """Set the guest's clock from this host's, and report by how much it was behind. Raises MachineError, WaitTimeout."""
+        mended = mend(self.connection())
+        words = f'the machine "{self.name}": {clock_words(mended.behind)}'
+        (observer or Observer()).notify(Said(text=words))
+
+    def _is_running(self, record: Record) -> bool:
+        status = self._settled(record)
         if status.state is DomainState.PAUSED:
             raise paused(record, status, self.hypervisor)
         return status.state is DomainState.RUNNING

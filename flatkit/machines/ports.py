@@ -47,12 +47,20 @@ def find_free_port(taken: Collection[int] = ()) -> int:
     )
 
 
+def check_free(wanted: Iterable[Forward]) -> None:
+    """Raise HostError for a host port that the user chose and that no server can listen on."""
+    for forward in wanted:
+        if forward.host and not is_free(forward.host):
+            raise port_taken(forward)
+
+
 def resolve(wanted: Iterable[Forward], *, taken: Collection[int] = ()) -> tuple[Forward, ...]:
     """Return the forwards with actual host ports; one for SSH (guest port 22) and one to knock at are added.
 
     Raises HostError for a port that the user chose and another program uses.
     """
     forwards = list(wanted)
+    check_free(forwards)
     if not any(forward.guest == 22 for forward in forwards):
         forwards.insert(0, Forward(host=0, guest=22))
     if not any(forward.guest == KNOCK for forward in forwards):
@@ -64,8 +72,6 @@ def resolve(wanted: Iterable[Forward], *, taken: Collection[int] = ()) -> tuple[
         if forward.host == 0:
             forward = Forward(host=find_free_port(used), guest=forward.guest)
             used.add(forward.host)
-        elif not is_free(forward.host):
-            raise port_taken(forward)
         result.append(forward)
     return tuple(result)
 

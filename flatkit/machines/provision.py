@@ -32,7 +32,8 @@ from flatkit.machines.records import Life, Record, RecordBroken, RecordNewer
 from flatkit.machines.remote_backend import say_where
 from flatkit.machines.scheduler import admission, room_left
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec
-from flatkit.machines.store import Folder, check_cancel, make_folder, owner_id, saying_disk_full, taken_ports
+from flatkit.machines.store import Folder, check_cancel, make_folder, owner_id, taken_ports
+from flatkit.machines.usage import saying_disk_full
 from flatkit.machines.whereabouts import refuse_elsewhere
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ class Maker:
         accelerator = accelerator or self._choose(spec)
         with (
             admission(self.cancel),
-            saying_disk_full(self.folder.path),
+            saying_disk_full(self.folder.path, spare=self.folder.name),
             phase(self.observer, "create", "Making the machine"),
             ExitStack() as undo,
         ):
@@ -89,7 +90,7 @@ class Maker:
         self.place.prepare(record.spec, self.observer, self.cancel)
         with (
             admission(self.cancel),
-            saying_disk_full(self.folder.path),
+            saying_disk_full(self.folder.path, spare=self.folder.name),
             phase(self.observer, "create", "Starting the machine"),
         ):
             self._check_room(record.spec)
@@ -104,7 +105,7 @@ class Maker:
         self.hypervisor.undefine(record.domain)
         with (
             admission(self.cancel),
-            saying_disk_full(self.folder.path),
+            saying_disk_full(self.folder.path, spare=self.folder.name),
             phase(self.observer, "create", "Making the machine again"),
         ):
             record = self.folder.update(record, life=Life.MAKING, cause="")

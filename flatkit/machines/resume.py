@@ -65,11 +65,19 @@ class Rewound:
     def __str__(self) -> str:
         if not self.checkpoint:
             return f"booted again, {self.seconds:.1f} s"
-        if self.behind is None:
-            clock = "its clock could not be set"
-        else:
-            clock = f"its clock was put forward by {self.behind:.0f} s" if self.behind >= 1 else "its clock is right"
-        return f'back at "{self.checkpoint}" after {self.ready_seconds:.1f} s; {clock}'
+        return f'back at "{self.checkpoint}" after {self.ready_seconds:.1f} s; {self.clock}'
+
+    @property
+    def clock(self) -> str:
+        """What was done to the guest's clock, in words."""
+        return clock_words(self.behind)
+
+
+def clock_words(behind: float | None) -> str:
+    """Describe by how many seconds a clock was put forward; None for one that could not be set."""
+    if behind is None:
+        return "its clock could not be set"
+    return f"its clock was put forward by {behind:.0f} s" if behind >= 1 else "its clock is right"
 
 
 def wait_for_banner(

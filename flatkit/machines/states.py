@@ -34,6 +34,11 @@ class Status:
     passing: bool = False
 
     @property
+    def is_of_disk(self) -> bool:
+        """True for a machine that is paused because its disk refused what it wrote."""
+        return self.state is DomainState.PAUSED and "disk" in self.reason
+
+    @property
     def ending(self) -> str:
         """The reason why a domain does not run."""
         if self.state is DomainState.UNDEFINED:
@@ -62,7 +67,13 @@ def parse_state(libvirt: ModuleType, state: int, reason: int) -> Status:
             libvirt.VIR_DOMAIN_PAUSED,
             libvirt.VIR_DOMAIN_PAUSED_IOERROR,
         ): "writing to its disk failed (is the disk full?)",
-        (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER): "it was paused",
+        (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_USER): "it was paused from outside",
+        (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_WATCHDOG): "its watchdog paused it",
+        (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_CRASHED): "the guest crashed",
+        (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_FROM_SNAPSHOT): "it was brought back and left paused",
+        (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_MIGRATION): "it is being moved to another host",
+        (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_DUMP): "its memory is being written out",
+        (libvirt.VIR_DOMAIN_PMSUSPENDED, libvirt.VIR_DOMAIN_PMSUSPENDED_UNKNOWN): "the guest put itself to sleep",
     }
     at_work = {
         libvirt.VIR_DOMAIN_PAUSED_SNAPSHOT: "a checkpoint is being saved",

@@ -27,9 +27,8 @@ from flatkit.files import write_atomic
 from flatkit.machines.domain import DomainFiles
 from flatkit.machines.records import Record, RecordBroken, read_record
 from flatkit.machines.spec import MachineSpec, check_name, is_name
+from flatkit.machines.usage import FULL, saying_disk_full
 from flatkit.untrusted import printable
-
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def owner_id() -> str:
@@ -67,7 +66,7 @@ def make_folder(path: Path, *, private: bool = False) -> Path:
             if not path.is_dir():
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 raise
             raise HostError(
                 f'the folder "{printable(path)}" cannot be made: {why_refused(path, error)}',
@@ -269,14 +268,3 @@ def check_cancel(cancel: threading.Event | None) -> None:
     """Raise Cancelled once the user has asked for it."""
     if cancel is not None and cancel.is_set():
         raise Cancelled("cancelled")
-
-
-@contextmanager
-def saying_disk_full(folder: Path) -> Iterator[None]:
-    """Turn the host's "no space left" into a HostError with a hint."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        raise HostError(f'the disk that holds "{folder}" is full', hint="flatkit clean", details=str(error)) from None

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flatkit import paths
+from flatkit.accounts import REFUSALS, why_refused
 from flatkit.errors import HostError
 from flatkit.files import read_regular, remove_partials, write_atomic
 from flatkit.untrusted import parse_json, printable
@@ -85,7 +87,10 @@ class Store:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
     def _fault(self, error: OSError) -> HostError:
+        why = f'the state of the update server cannot be kept in "{self._path}": {why_refused(self._path, error)}'
+        if error.errno in REFUSALS:
+            return HostError(why, hint=paths.way_out(self._path, error))
         return HostError(
-            f'the state of the update server cannot be kept in "{self._path}": {error.strerror or error}',
+            why,
             hint=f"ls -l {shlex.quote(str(self._path.parent))}   (who may write there); df   (whether the disk is full)",
         )

@@ -41,19 +41,20 @@ def up(
     name: str | None = None,
     image: str = "auto",
     ports: int | Iterable[int] = (),
-    memory: int | None = None,
+    memory: int | str | None = None,
     disks: int | Iterable[int] = (),
     fresh: bool = False,
 ) -> LiveMachine:
     """Make a machine from a config (without one: user core and flatkit's key alone) and return at once; `await` waits.
 
     An existing machine of that name is returned, started if it is off. A config is applied once, on the first boot: with
-    `fresh` a new machine replaces the old one. `ports` are ports of the machine to reach from here; `memory` in MiB; `disks`
-    are the sizes, in GB, of extra disks: /dev/vdb and so on.
+    `fresh` a new machine replaces the old one. `ports` are ports of the machine to reach from here; `memory` is in
+    MiB, or a text such as "2G"; `disks` are the sizes, in GiB, of extra disks: /dev/vdb and so on.
     Raises InputError and ConfigFaults for the config, MachineError for a machine that was made in another way.
     """
     from flatkit import api
     from flatkit.machines import Creator, Forward
+    from flatkit.machines.sizes import parse_memory
     from flatkit.widgets import display, live_machine
 
     read = _read(config)
@@ -63,7 +64,7 @@ def up(
         name=name or api.default_name(config),
         image=image,
         forwards=forwards,
-        memory_mib=memory,
+        memory_mib=parse_memory(memory) if isinstance(memory, str) else memory,
         disks_gib=(disks,) if isinstance(disks, int) else tuple(disks),
         made_by=Creator(session=display.session()),
     )

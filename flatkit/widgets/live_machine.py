@@ -206,7 +206,7 @@ class LiveMachine(MachineCommands, Twin):
         return Panel(
             name=self.name,
             state=state,
-            badge=record.spec.label if record else "",
+            badge=f"{record.spec.label} (at its creation)" if record else "",
             job=job.title if busy and job else "",
             # The boot of a machine that was removed from outside is dropped.
             phases=progress.phases if record or error or busy else (),

@@ -87,7 +87,7 @@ def facts_of(record: Record, checkpoints: Sequence[Checkpoint] = ()) -> Rows:
     """Return the properties of a machine, whether it runs or not."""
     spec = record.spec
     rows = [
-        ("image", spec.label),
+        ("image at its creation", spec.label),
         ("processors", f"{spec.cpus}, {spec.arch}, by {record.accelerator.words}"),
         ("memory", f"{spec.memory_mib} MiB"),
     ]
