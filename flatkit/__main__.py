@@ -25,8 +25,25 @@ def _on_unraisable(found):  # type: ignore[no-untyped-def]
 sys.excepthook, sys.unraisablehook = _on_uncaught, _on_unraisable
 
 
+def _in_utf8() -> None:
+    """Start Python again in UTF-8 mode in a locale of another encoding.
+
+    Names in configs, records and folders are UTF-8. Python would look for other files there. What is printed keeps the
+    locale's encoding.
+    """
+    if sys.getfilesystemencoding() != "utf-8":
+        encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+        options = ["-X", "utf8", "-X", f"flatkit_output={encoding}"]
+        os.execv(sys.executable, [sys.executable, *options, *sys.orig_argv[1:]])  # noqa: S606
+    encoding = sys._xoptions.get("flatkit_output")  # noqa: SLF001  (documented, for uses like this one)
+    for stream in (sys.stdout, sys.stderr):
+        if encoding and stream is not None:
+            stream.reconfigure(encoding=encoding)  # type: ignore[union-attr]
+
+
 def run() -> None:
     """Run the command, and exit with its status."""
+    _in_utf8()
     from flatkit.cli import main
 
     sys.exit(main())

@@ -121,7 +121,7 @@ def stream(
     try:
         process = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            env=_environment(env), cwd=cwd, text=True, errors="replace",
+            env=_environment(env), cwd=cwd, encoding="utf-8", errors="replace",
         )  # fmt: skip
     except OSError as error:
         raise _missing(words, error) from None

@@ -7,7 +7,6 @@ never part of a text.
 
 from __future__ import annotations
 
-import codecs
 import errno
 import io
 import os
@@ -19,12 +18,13 @@ from typing import Any
 
 from flatkit.untrusted import escape_hidden
 
-# ASCII for flatkit's own marks; other characters that the encoding lacks become escapes (`\u2713`).
+# ASCII for flatkit's own marks, and for the quotes and dashes of texts from outside; other characters that the encoding
+# lacks become escapes (`\u2713`).
 _MARKS = {
-    "✓": "ok", "✗": "X", "…": "...", "·": "-", "○": "o", "●": "*", "▶": ">", "→": "->",
-    "─": "-", "│": "|", "├": "+", "└": "+",
+    "✓": "ok", "✗": "X", "…": "...", "·": "-", "•": "*", "○": "o", "●": "*", "▶": ">", "▸": ">", "→": "->", "←": "<-",
+    "─": "-", "│": "|", "├": "+", "└": "+", "█": "#", "×": "x", "≤": "<=", "≥": ">=", "–": "-", "—": "-", "‘": "'", "’": "'",
+    "“": '"', "”": '"', "\u00a0": " ",
 }  # fmt: skip
-_IN_ASCII = "flatkit.ascii"
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,21 @@ class Screen(io.TextIOBase):
             self._stream.write(text)
 
     def _fitted(self, text: str) -> str:
-        if text.isascii():
-            return text
+        """Return the text with what the stream's encoding lacks written in ASCII; "?" for ASCII that it lacks (cp864: "%")."""
         with suppress(LookupError):
-            return text.encode(self.encoding, _IN_ASCII).decode(self.encoding)
+            try:
+                text.encode(self.encoding)
+            except UnicodeEncodeError:
+                return "".join(map(self._fitted_one, text))
         return text
+
+    def _fitted_one(self, character: str) -> str:
+        try:
+            character.encode(self.encoding)
+        except UnicodeEncodeError:
+            plain = _MARKS.get(character, ascii(character)[1:-1])
+            return "?" if plain == character else self._fitted(plain)
+        return character
 
     @contextmanager
     def _arriving(self) -> Iterator[None]:
@@ -145,8 +155,10 @@ def paint(text: str, color: Code, screen: Screen) -> tuple[Piece, ...]:
 
 @contextmanager
 def screens() -> Iterator[None]:
-    """Send all output through a Screen while the block runs."""
+    """Send all output through a Screen while the block runs. Standard input that is not in its encoding has "?" there."""
     _open_standard_descriptors()
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
     before, colors = (sys.stdout, sys.stderr), os.environ.get("PYTHON_COLORS")
     sys.stdout, sys.stderr = Screen(before[0], must_arrive=True), Screen(before[1])
     # From 3.14 on, argparse colors its help with plain text, which would be escaped.
@@ -176,13 +188,3 @@ def _open_standard_descriptors() -> None:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-
-
-def _in_ascii(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    missing = error.object[error.start : error.end]
-    return "".join(_MARKS.get(character, ascii(character)[1:-1]) for character in missing), error.end
-
-
-codecs.register_error(_IN_ASCII, _in_ascii)

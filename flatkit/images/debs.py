@@ -82,8 +82,8 @@ class Apt:
         for name in ("lists/partial", "state", "cache", "preferences"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         run(["tar", "-xf", base.absolute(), "-C", folder, "--no-same-owner", "./etc/apt", "./var/lib/dpkg/status"])
-        status = (folder / "var/lib/dpkg/status").read_text()
-        (folder / "status").write_text(base_status(status))
+        status = (folder / "var/lib/dpkg/status").read_text(encoding="utf-8")
+        (folder / "status").write_text(base_status(status), encoding="utf-8")
         self._there = set(re.findall(r"^Package: (\S+)", base_status(status), re.MULTILINE))
         self._env = {"APT_CONFIG": str(self._write_config()), "LC_ALL": "C.UTF-8"}
         self._update()
@@ -104,20 +104,20 @@ class Apt:
         lines += lines_of(run(["apt-config", "dump", "Acquire"]).stdout)
         lines += ['Acquire::Languages "none";', 'Acquire::GzipIndexes "true";', 'Acquire::Retries "3";']
         config = at / "apt.conf"
-        config.write_text("\n".join(lines) + "\n")
+        config.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return config
 
     def _update(self) -> None:
         stamp = self._folder / "updated"
-        sources = (self._folder / "etc/apt/sources.list").read_text()
+        sources = (self._folder / "etc/apt/sources.list").read_text(encoding="utf-8")
         fresh = stamp.is_file() and time.time() - stamp.stat().st_mtime < _LISTS_AGE
-        if fresh and stamp.read_text() == sources:
+        if fresh and stamp.read_text(encoding="utf-8") == sources:
             return
         try:
             run(["apt-get", "update", "-q"], env=self._env)
         except CommandFailed as error:
             raise _fetch_error("the list of Debian's packages", error) from None
-        stamp.write_text(sources)
+        stamp.write_text(sources, encoding="utf-8")
 
     def _ask(self, packages: Sequence[str], *options: str) -> Result:
         return run(["apt-get", "install", "-y", "-qq", *options, "--", *packages], env=self._env, check=False)

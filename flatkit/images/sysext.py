@@ -156,7 +156,7 @@ def _build(recipe: Recipe, folder: Path, base: Path | None, observer: Observer) 
         path = folder / f"{recipe.name}-{_digest(recipe)}.raw"
         names = [f"{package.name} {package.version}" for package in chosen]
         facts = {"name": recipe.name, "version": recipe.version, "packages": names, "missing": missing}
-        (work / "facts").write_text(json.dumps(facts, indent=1) + "\n")
+        (work / "facts").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         for old in [*folder.glob("*.raw"), *folder.glob("*.json")]:
             if time.time() - old.stat().st_mtime > _KEPT:
                 old.unlink()

@@ -112,7 +112,7 @@ def _uphold(tree: Path, name: str, unit: str) -> None:
     target = {"socket": "sockets", "timer": "timers"}.get(unit.rsplit(".", 1)[-1], "multi-user")
     conf = f"usr/lib/systemd/system/{target}.target.d/10-{name}.conf"
     found = tree / conf
-    before = found.read_text() if is_inside(tree, found) and found.is_file() else "[Unit]\n"
+    before = found.read_text(encoding="utf-8") if is_inside(tree, found) and found.is_file() else "[Unit]\n"
     _write(tree, conf, f"{before}Upholds={unit}\n")
 
 
@@ -122,7 +122,7 @@ def _write(tree: Path, inside: str, text: str) -> None:
         raise ImageError(f'"/{printable(inside)}" cannot be written: a link leads out of the extension')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         path.chmod(0o755 if text.startswith("#!") else 0o644)
     except OSError as error:  # a folder in its place, or a file in the place of a folder
         raise ImageError(

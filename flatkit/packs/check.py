@@ -188,7 +188,7 @@ def _resolve(folder: Path, manifest: Manifest, own: Wheel, python: str) -> Findi
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         page = work / "wheels.html"
-        page.write_text(wheels.as_index(index, base=f"{folder.absolute().as_uri()}/wheels/"))
+        page.write_text(wheels.as_index(index, base=f"{folder.absolute().as_uri()}/wheels/"), encoding="utf-8")
         command: list[str | Path] = [
             work / "venv/bin/python",
             "-I",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.aliases
 import io
 import json
 import os
@@ -76,6 +77,83 @@ def test_every_command_in_every_encoding(words: list[str], encoding: str, monkey
         assert "Traceback" not in shown
         assert len(shown.split("\n")) == len(utf8.text().split("\n"))
         assert "?" * 3 not in shown, "what the encoding lacks is readable"
+
+
+def test_every_encoding_of_python_gets_text_it_can_write() -> None:
+    text = "".join(map(chr, range(32, 127))) + "\n✓ … Zürich 日本 \udcff \U0001f600 “x” – %\n"
+    tried = 0
+    for encoding in sorted({*encodings.aliases.aliases.values(), "utf-8-sig"}):
+        try:
+            stream = Bytes(encoding)
+        except LookupError:  # a codec from bytes to bytes
+            continue
+        Screen(stream).write(text)
+        assert "ok " in stream.text() or "✓" in stream.text(), encoding
+        tried += 1
+    assert tried > 80
+
+
+# One Python process in a locale that is not UTF-8 runs every command.
+ALL_CALLS = """\
+import json, os, sys
+from flatkit.cli import main
+from flatkit import host
+host.examine = lambda: host.Examination(checks=(host.HostCheck(name="x", state=host.Health.FAIL, found=chr(0x2717), why="w"),))
+for words in json.loads(sys.argv[1]):
+    words = [os.fsdecode(word.encode()) for word in words]
+    print(f"\\n{main(words)} {words[0]!a}")
+"""
+OLD_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ":strict"}
+
+
+def test_every_command_in_a_locale_without_utf8(apart: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ALL_CALLS, json.dumps(CALLS)], capture_output=True, check=False, timeout=120,
+        stdin=subprocess.DEVNULL, env={**os.environ, **OLD_LOCALE},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stdout + done.stderr
+    statuses = re.findall(rb"^(\d+) '", done.stdout, re.MULTILINE)
+    assert len(statuses) == len(CALLS)
+    assert b"70" not in statuses
+
+
+def test_butane_writes_the_same_bytes_in_every_locale(apart: Path) -> None:
+    """The config names a file with a name that is not ASCII; what is printed is JSON in UTF-8, as butane's."""
+    (apart / "é✓.txt").write_text("é", encoding="utf-8")
+    (apart / "é.bu").write_text(
+        GOOD + 'storage: {files: [{path: "/etc/ü✓", contents: {local: "é✓.txt"}}]}\n', encoding="utf-8"
+    )
+    said = set()
+    for env in ({}, OLD_LOCALE, {"PYTHONIOENCODING": "latin-1"}, {"PYTHONIOENCODING": "utf-16"}):
+        done = subprocess.run(
+            [sys.executable, "-m", "flatkit", "butane", "-d", ".", "é.bu"], capture_output=True, check=False, timeout=60,
+            stdin=subprocess.DEVNULL, env={**os.environ, **env},
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, b""), env
+        said.add(done.stdout)
+    (text,) = said
+    (file,) = json.loads(text)["storage"]["files"]
+    assert (file["path"], file["contents"]["source"]) == ("/etc/ü✓", "data:,%C3%A9")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_the_locales_encoding_stays_that_of_the_output(encoding: str, apart: Path) -> None:
+    env = {**os.environ, **OLD_LOCALE, "PYTHONIOENCODING": encoding, "FLATKIT_STATE": str(apart / "état")}
+    done = subprocess.run(
+        [sys.executable, "-m", "flatkit", "down", "✓"], capture_output=True, check=False, timeout=60, env=env
+    )
+    mark = "✓" if encoding == "utf-8" else "ok"
+    assert (done.returncode, f'"{mark}"' in done.stderr.decode(encoding)) == (2, True)
+
+
+def test_standard_input_of_another_encoding(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words, status in ((["butane"], 1), (["explain"], 1), (["demo", "run", "everywhere", "--step"], 0)):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe\n"), encoding="utf-8"))
+        assert main(words) == status
+        assert "fault in flatkit" not in capsys.readouterr().err
 
 
 def test_own_marks_become_ascii(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -160,7 +160,9 @@ def shape(stage: Path, release: recipe.Release) -> Path:
     for name in ("ignition", "99-xx-ignition-systemd-cryptsetup.rules"):
         shutil.copy2(usr / "lib/dracut/modules.d/30ignition" / name, usr / "lib/flatcar" / name)
     names = re.findall(
-        r"^Package: (\S+)$.*?^Version: (\S+)$", (stage / "var/lib/dpkg/status").read_text(), re.MULTILINE | re.DOTALL
+        r"^Package: (\S+)$.*?^Version: (\S+)$",
+        (stage / "var/lib/dpkg/status").read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
     )
     _remove(usr, recipe.patterns("usr"))
     _remove(etc, recipe.patterns("etc"))
