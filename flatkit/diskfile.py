@@ -32,7 +32,7 @@ _OTHERS = (
 )  # fmt: skip
 _PACKED = (
     (b"BZh", "bunzip2"), (b"\x1f\x8b", "gunzip"), (b"\xfd7zXZ\0", "unxz"), (b"\x28\xb5\x2f\xfd", "unzstd"),
-    (b"PK\x03\x04", "unzip"),
+    (b"PK\x03\x04", "unzip"), (b"\x04\x22\x4d\x18", "unlz4"), (b"7z\xbc\xaf\x27\x1c", "7z x"),
 )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ GROUPS = (
         "accounts",
         "emulators",
         "listening",
+        "diskcontent",
     },
     {"butane", "images", "machines", "platforms", "updates"},
     {"demos", "lessons"},

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from flatkit.api.config import NO_CONFIG, Config, read_config
 from flatkit.api.spec import Wish, make_spec
+from flatkit.diskcontent import check_data_disk
 from flatkit.errors import BootFailed, ImageError
 from flatkit.events import Observer, PhaseEnded, PhaseStarted, Said, Tee, phase
 from flatkit.images import Image, ImageKind, find_image
@@ -134,6 +135,8 @@ def boot(
         read = NO_CONFIG if config is None else config if isinstance(config, Config) else read_config(config)
     if machine.state is MachineState.ABSENT:
         ports.check_free(wish.forwards)  # an image may take minutes to build
+    for path in wish.disk_images:
+        check_data_disk(path)  # before an image is built or fetched for minutes
     with phase(watcher, "image", "Image: found or built"):
         image = wish.image if isinstance(wish.image, Image) else find_image(wish.image, observer=watcher, cancel=cancel)
     spec = make_spec(read, image, wish, watcher)

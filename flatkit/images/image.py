@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flatkit.diskcontent import check_boot_disk
 from flatkit.diskfile import find_format, is_file
 from flatkit.errors import FetchError, ImageError, UsageError
 from flatkit.events import Observer, Said
@@ -182,8 +183,9 @@ def _from_path(name: str) -> Image:
             hint="flatkit images list",
         )
     if not is_file(path):
-        raise ImageError(f'the image "{printable(path)}" is not there, or is not a file', hint="flatkit images list")
+        what = "is a folder" if os.path.isdir(path) else "is not there, or is not a file"  # noqa: PTH112  (Path.is_dir raises)
+        raise ImageError(f'the image "{printable(path)}" {what}; expected a disk image', hint="flatkit images list")
     return Image(
         kind=ImageKind.FLATCAR, label=f"{printable(path.name)}, not verified by flatkit", disk=path, why="it was asked for",
-        disk_format=find_format(path),
+        disk_format=check_boot_disk(path),
     )  # fmt: skip

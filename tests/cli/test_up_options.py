@@ -14,7 +14,7 @@ from flatkit.errors import InputError
 from flatkit.events import Observer
 from flatkit.images import find_image
 from flatkit.machines import Firmware, Forward, read_key_file, workshop_key
-from flatkit.testing.disks import qcow2_header
+from flatkit.testing.disks import partitioned
 
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0example0example0example0example0exampl you@example"
 OTHER = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQCexample0example0example0example0example0 other@example"
@@ -101,7 +101,7 @@ def test_a_file_without_a_key(tmp_path, text):
 
 
 def core_keys(wish: api.Wish, tmp_path: Path) -> list[str]:
-    (tmp_path / "x.img").write_bytes(qcow2_header())
+    (tmp_path / "x.img").write_bytes(partitioned())
     spec = api.make_spec(api.NO_CONFIG, find_image(str(tmp_path / "x.img")), wish, Observer())
     (user,) = json.loads(spec.ignition)["passwd"]["users"]
     assert user["name"] == "core"
@@ -122,7 +122,7 @@ def test_a_private_key_takes_the_place_of_flatkits(keys, asked, tmp_path):
 def test_what_a_flatcar_image_asks_of_its_machine(tmp_path):
     from dataclasses import replace
 
-    (tmp_path / "x.img").write_bytes(qcow2_header())
+    (tmp_path / "x.img").write_bytes(partitioned())
     image = replace(find_image(str(tmp_path / "x.img")), disk_gib=16)
     spec = api.make_spec(api.NO_CONFIG, image, api.Wish(name="x"), Observer())
     assert (spec.memory_mib, spec.disk_gib, spec.boot, spec.ssh_user) == (2048, 16, None, "core")

@@ -24,7 +24,7 @@ from flatkit.machines.domain import DomainFiles
 from flatkit.machines.spec import MachineSpec
 from flatkit.packs.builder import measure
 from flatkit.paths import cache_dir
-from flatkit.testing.disks import qcow2_header
+from flatkit.testing.disks import partitioned, qcow2_header
 
 PACKAGE = Path(__file__).resolve().parents[2] / "flatkit"
 
@@ -128,7 +128,7 @@ ATTACKS = {
     with_own_backing: "backing file", with_data_file: "keeps its data in another file",
     with_data_file_named_only: "keeps its data in another file", with_encryption: "encrypted", with_extents: "format vmdk",
     with_vdi: "format vdi", with_vmdk: "format vmdk", with_vhdx: "format vhdx", with_half_a_header: "not a valid qcow2",
-    as_fifo: "no file|not there", as_device: "no file|not there", as_folder: "no file|not there",
+    as_fifo: "no file|not there", as_device: "no file|not there", as_folder: "is a folder",
 }  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def test_a_name_is_the_name_of_a_file(name: str, tmp_path: Path, monkeypatch: py
     """QEMU gives these names meanings of their own; here each is a file of this folder."""
     monkeypatch.chdir(tmp_path)
     Path("images").mkdir()
-    Path("images", name).write_bytes(b"\0" * 1024)
+    Path("images", name).write_bytes(partitioned())
     image = find_image(f"images/{name}")
     assert (image.disk, image.disk_format) == (tmp_path / "images" / name, "raw")
     monkeypatch.chdir(tmp_path / "images")
@@ -203,7 +203,7 @@ def test_a_name_of_no_file_is_said(name: str) -> None:
 
 def test_a_raw_image_stays_raw_whatever_its_first_bytes_say_later(secret: Path, tmp_path: Path) -> None:
     image = tmp_path / "x.img"
-    image.write_bytes(b"\0" * 2**18)
+    image.write_bytes(partitioned(sectors=2**9))
     spec = MachineSpec(name="x", disk=find_image(str(image)).disk, disk_format=find_image(str(image)).disk_format)
     image.write_bytes(qcow2_header(backing=str(secret).encode()))
     files = DomainFiles(overlay=tmp_path / "overlay", console=tmp_path / "c")
