@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from flatkit.images.sysext_tree import Recipe
 
 _LOOK_SECONDS = 1.0
-_FILE_MAX = 16 * 1024 * 1024
+_FILE_MAX_MIB = 256
 
 
 def run(argv: list[str]) -> int:
@@ -28,7 +28,11 @@ def run(argv: list[str]) -> int:
     build = commands.add_parser("build", help=about, description=about)
     build.add_argument("name", metavar="NAME", help="its name; on the machine it must lie as NAME.raw")
     build.add_argument(
-        "--package", action="append", default=[], metavar="PKG", help="a package that it brings (default: NAME)"
+        "--package",
+        action="append",
+        default=[],
+        metavar="PKG",
+        help="a package that it brings, with the programs that it calls (default: NAME)",
     )
     build.add_argument(
         "--file", action="append", default=[], metavar="PATH=FILE", help="a file of yours at PATH below /usr or /opt"
@@ -54,7 +58,7 @@ def run(argv: list[str]) -> int:
 
 
 def _recipe(options: argparse.Namespace) -> Recipe:
-    from flatkit.images.lab.extensions import recipe_for
+    from flatkit.images.lab.extensions import recipe_for, with_companions
     from flatkit.images.sysext_tree import Recipe
 
     given = {
@@ -68,21 +72,18 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         from flatkit.machines import get_machine
 
         base = fitted(base, get_machine(options.machine))
-    return replace(base, **{name: value for name, value in given.items() if value})
+    return with_companions(replace(base, **{name: value for name, value in given.items() if value}))
 
 
-def _file(text: str) -> tuple[str, str]:
+def _file(text: str) -> tuple[str, bytes]:
     path, equals, name = text.partition("=")
     try:
-        return path, read_regular(name, limit=_FILE_MAX).decode()
-    except UnicodeDecodeError:
-        what = f'"{printable(name)}" is not a text in UTF-8'
-    except OSError as error:
-        what = (
-            f'"{printable(name)}" cannot be read ({error.strerror})' if equals else f'"{printable(text)}" names no file'
-        )
+        return path, read_regular(name, limit=_FILE_MAX_MIB * 2**20)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        what = f'"{printable(name)}" cannot be read ({why})' if equals else f'"{printable(text)}" names no file'
     raise InputError(
-        f"{what}; expected PATH=FILE, a text file of at most {_FILE_MAX} bytes",
+        f"{what}; expected PATH=FILE, a file of at most {_FILE_MAX_MIB} MiB",
         hint="for example: --file /usr/bin/greet=greet",
     )
 

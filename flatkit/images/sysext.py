@@ -18,7 +18,7 @@ from flatkit.diskfile import is_file
 from flatkit.errors import ImageError, InputError, UsageError
 from flatkit.events import Observer, Said, phase
 from flatkit.files import open_regular, read_regular, replace_below
-from flatkit.images import debs, elf_deps, sysext_tree
+from flatkit.images import debs, elf_deps, sysext_layout, sysext_tree
 from flatkit.images.cache import locked, make_folder, work_folder
 from flatkit.images.lab import recipe as lab_recipe
 from flatkit.images.lab.packages import find_packages
@@ -79,7 +79,12 @@ def build(
 
 def _digest(recipe: Recipe) -> str:
     """Return the image's name in the cache: a digest of the recipe, the lab image's packages and the building code."""
-    inputs = [asdict(recipe), lab_recipe.bootstrap_digest(), lab_recipe.extension_builder_digest()]
+    facts = asdict(recipe)
+    facts["files"] = {
+        path: data if isinstance(data, str) else {"sha256": hashlib.sha256(data).hexdigest()}
+        for path, data in recipe.files.items()
+    }
+    inputs = [facts, lab_recipe.bootstrap_digest(), lab_recipe.extension_builder_digest()]
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -121,13 +126,9 @@ def _check(recipe: Recipe) -> None:
         )
     if not recipe.packages and not recipe.files:
         raise UsageError(f'the extension "{recipe.name}" would be empty; expected a package at least', hint=hint)
-    for path in recipe.files:
-        root, *below = path.removeprefix("/").split("/")
-        if not path.startswith("/") or root not in {"usr", "opt"} or not below or {"", ".", ".."} & {*below}:
-            raise UsageError(
-                f'"{printable(path)}" cannot be in an extension; expected the path of a file below /usr or /opt',
-                hint=hint,
-            )
+    for path, data in recipe.files.items():
+        sysext_layout.check_path(path)
+        sysext_layout.check_program(path, data.encode() if isinstance(data, str) else data)
     for package in (*recipe.packages, *recipe.without):
         debs.check_package(package)
     # Each of them becomes part of a line in a file that systemd reads.
@@ -136,23 +137,36 @@ def _check(recipe: Recipe) -> None:
             raise UsageError(
                 f'"{printable(word)}" cannot be in an extension; expected letters, digits and @ : _ . + ~ -', hint=hint
             )
+    for unit in recipe.units:
+        sysext_layout.check_unit_name(unit)
+    if not recipe.packages:  # else the packages may bring them
+        sysext_layout.check_units(recipe.units, (path.lstrip("/") for path in recipe.files))
 
 
 def _build(recipe: Recipe, folder: Path, base: Path | None, observer: Observer) -> Extension:
     with work_folder(folder) as work, phase(observer, "sysext", f"Building the extension {recipe.name}", typical=10):
-        tree = work / "tree"
+        # systemd finds an extension-release by the image's own name.
+        tree, image = work / "tree", work / f"{recipe.name}.raw"
         chosen: tuple[debs.Package, ...] = ()
         missing: tuple[str, ...] = ()
         tree.mkdir()
         if base is not None:
             chosen = _unpack(recipe, work, base, observer)
             sysext_tree.leave_out(tree, recipe)
-        sysext_tree.write_files(tree, recipe)
+        release = sysext_tree.write_files(tree, recipe)
         if base is not None:
             missing = elf_deps.missing(tree, _base_files(base))
             for text in missing:
                 observer.notify(Said(text=f"extension {recipe.name}: {text}, which nothing brings"))
-        sysext_tree.pack(tree, work / "image.raw", seed=_digest(recipe) + debs.as_text(chosen))
+        if (tree / "opt").is_dir():
+            observer.notify(
+                Said(text=f"extension {recipe.name}: while it is merged, all of /opt is read-only on the machine")
+            )
+        sysext_tree.pack(tree, image, seed=_digest(recipe) + debs.as_text(chosen))
+        sysext_layout.prove(
+            image, work / "proof", name=recipe.name, units=recipe.units, is_merged=recipe.has_merged_sbin,
+            release=sysext_layout.parse_release(release),
+        )  # fmt: skip
         path = folder / f"{recipe.name}-{_digest(recipe)}.raw"
         names = [f"{package.name} {package.version}" for package in chosen]
         facts = {"name": recipe.name, "version": recipe.version, "packages": names, "missing": missing}
@@ -160,7 +174,7 @@ def _build(recipe: Recipe, folder: Path, base: Path | None, observer: Observer) 
         for old in [*folder.glob("*.raw"), *folder.glob("*.json")]:
             if time.time() - old.stat().st_mtime > _KEPT:
                 old.unlink()
-        (work / "image.raw").rename(path)
+        image.rename(path)
         (work / "facts").rename(path.with_suffix(".json"))
     found = find_sysext(recipe)
     if found is None:

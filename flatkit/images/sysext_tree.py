@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flatkit.errors import ImageError
+from flatkit.images import sysext_layout
 from flatkit.images.debs import is_inside
 from flatkit.run import run
 from flatkit.untrusted import printable
@@ -39,7 +40,7 @@ _COMPRESSION = ("-zlz4hc,9", "-C32768")
 class Recipe:
     """Contents of an extension. `packages` bring their dependencies, without those of the lab image and of `without`.
 
-    `files` maps paths below /usr or /opt to their text; `units` are started when the extension is merged; `left_out`
+    `files` maps paths below /usr or /opt to their text or bytes; `units` are started when the extension is merged; `left_out`
     are glob patterns below /usr; `version` is the extension's own version. `os_id` "_any" fits any system. `reload`:
     systemd reloads its units when the extension is merged or unmerged (None: if it has units).
     """
@@ -47,7 +48,7 @@ class Recipe:
     name: str
     packages: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
     units: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     keep_etc: bool = True
@@ -56,6 +57,11 @@ class Recipe:
     sysext_level: str = "1.0"
     version_id: str = ""
     version: str = ""
+
+    @property
+    def has_merged_sbin(self) -> bool:
+        """True if /usr/sbin is, or may be, a link on the extension's system: on Flatcar it is, on the lab image a folder."""
+        return self.os_id != "flatcar-lab"
 
 
 def leave_out(tree: Path, recipe: Recipe) -> None:
@@ -116,14 +122,15 @@ def _uphold(tree: Path, name: str, unit: str) -> None:
     _write(tree, conf, f"{before}Upholds={unit}\n")
 
 
-def _write(tree: Path, inside: str, text: str) -> None:
+def _write(tree: Path, inside: str, text: str | bytes) -> None:
     path = tree / inside
     if not is_inside(tree, path) or path.is_symlink():
         raise ImageError(f'"/{printable(inside)}" cannot be written: a link leads out of the extension')
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        path.chmod(0o755 if text.startswith("#!") else 0o644)
+        data = text.encode() if isinstance(text, str) else text
+        path.write_bytes(data)
+        path.chmod(0o755 if sysext_layout.is_program(inside, data) else 0o644)
     except OSError as error:  # a folder in its place, or a file in the place of a folder
         raise ImageError(
             f'"/{printable(inside)}" cannot be written into the extension: {error.strerror}; expected names of files that '
@@ -132,10 +139,16 @@ def _write(tree: Path, inside: str, text: str) -> None:
         ) from None
 
 
-def write_files(tree: Path, recipe: Recipe) -> None:
-    """Write the recipe's own files, the drop-ins that start its units, and the metadata."""
+def write_files(tree: Path, recipe: Recipe) -> str:
+    """Write the recipe's own files, the drop-ins that start its units, and the metadata; return the metadata.
+
+    Raises InputError for a unit that is not there, ImageError.
+    """
     for inside, text in recipe.files.items():
         _write(tree, inside.lstrip("/"), text)
+    if recipe.has_merged_sbin:
+        sysext_layout.merge_sbin(tree)
+    sysext_layout.check_units(recipe.units, (str(path.relative_to(tree)) for path in tree.rglob("*")))
     for unit in recipe.units:
         _uphold(tree, recipe.name, unit)
     reload = recipe.reload
@@ -143,6 +156,7 @@ def write_files(tree: Path, recipe: Recipe) -> None:
         reload = any((tree / "usr/lib/systemd/system").glob("*"))
     release = release_text(recipe, reload=reload)
     _write(tree, f"usr/lib/extension-release.d/extension-release.{recipe.name}", release)
+    return release
 
 
 def release_text(recipe: Recipe, *, reload: bool = False) -> str:

@@ -132,6 +132,8 @@ def test_defaults_of_etc_move_below_usr(tmp_path):
         "etc/tool/tool.conf",
         "etc/init.d/tool",
         "usr/bin/tool",
+        "usr/lib/systemd/system/tool.service",
+        "usr/lib/systemd/system/tool.socket",
         "usr/share/man/man1/tool.1",
         "var/lib/tool/x",
     ):
@@ -256,8 +258,8 @@ def test_a_changed_builder_names_another_image(monkeypatch, tmp_path):
     shutil.copytree(lab_recipe._FOLDER.parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(lab_recipe, "_FOLDER", folder / "lab")
     seen = {(sysext._digest(recipe), lab_recipe.digest(lab_recipe.STABLE))}
-    for name in ("debs.py", "elf_deps.py", "sysext.py", "sysext_tree.py"):
+    for name in ("debs.py", "elf_deps.py", "sysext.py", "sysext_layout.py", "sysext_tree.py"):
         with (folder / name).open("a") as file:
             file.write("# changed\n")
         seen.add((sysext._digest(recipe), lab_recipe.digest(lab_recipe.STABLE)))
-    assert len({one for one, _ in seen}) == len({other for _, other in seen}) == 5
+    assert len({one for one, _ in seen}) == len({other for _, other in seen}) == 6

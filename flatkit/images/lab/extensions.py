@@ -8,6 +8,7 @@ them takes seconds on an emulated machine.
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from flatkit.events import Observer
@@ -51,11 +52,22 @@ DOCKER = Recipe(
 
 BUILT_IN = (CONTAINERD, DOCKER)
 
+# Programs that a package calls without depending on them; apt only recommends them, or the system is expected to have them.
+COMPANIONS = {
+    # Networks and names between containers; ports (`-p`) as root and as a user; containers of users.
+    "podman": ("crun", "netavark", "aardvark-dns", "nftables", "iptables", "passt", "uidmap"),
+    "buildah": ("crun", "netavark", "aardvark-dns", "nftables", "iptables", "passt", "uidmap"),
+    "docker.io": ("docker-cli", "containerd", "runc", "iptables"),
+    "netavark": ("aardvark-dns", "nftables", "iptables"),
+    "wireguard-tools": ("iptables", "nftables"),
+    "containernetworking-plugins": ("iptables", "nftables"),
+}
+
 # The course's extensions, by the name that a user types; any other name means the package of that name.
 KNOWN = {
     "podman": Recipe(
         name="podman",
-        packages=("podman", "crun", "netavark", "aardvark-dns", "uidmap"),
+        packages=("podman", *COMPANIONS["podman"]),
         # GnuPG is needed for signed images only.
         left_out=("bin/dirmngr*", "bin/gpg*", "bin/pinentry*", "lib/gnupg*", "share/gnupg", "bin/podmansh"),
     ),
@@ -64,8 +76,14 @@ KNOWN = {
 
 
 def recipe_for(name: str) -> Recipe:
-    """Return the recipe for a name: one of the course's, else the package of that name."""
-    return KNOWN.get(name) or Recipe(name=name, packages=(name,))
+    """Return the recipe for a name: one of the course's, else the package of that name with its companions."""
+    return KNOWN.get(name) or with_companions(Recipe(name=name, packages=(name,)))
+
+
+def with_companions(recipe: Recipe) -> Recipe:
+    """Return the recipe with the programs that its packages call."""
+    others = (other for package in recipe.packages for other in COMPANIONS.get(package, ()))
+    return replace(recipe, packages=tuple(dict.fromkeys((*recipe.packages, *others))))
 
 
 def install(usr: Path, *, base: Path, observer: Observer) -> None:

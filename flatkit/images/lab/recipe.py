@@ -226,7 +226,9 @@ def digest(release: Release) -> str:
 
 
 def _extension_builders() -> list[Path]:
-    return [_FOLDER.parent / name for name in ("debs.py", "elf_deps.py", "sysext.py", "sysext_tree.py")]
+    return [
+        _FOLDER.parent / name for name in ("debs.py", "elf_deps.py", "sysext.py", "sysext_layout.py", "sysext_tree.py")
+    ]
 
 
 def _digest_of(paths: list[Path]) -> str:
