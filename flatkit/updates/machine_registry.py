@@ -11,13 +11,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from flatkit.updates.model import Group, MachineSeen, MachineState, Release, SeenEvent
-from flatkit.updates.omaha import AppRequest
+from flatkit.updates.omaha import AppRequest, UpdateEvent
 
 MACHINES_MAX = 1000
 EVENTS_MAX = 50
 _EVENTS_MIN = 8  # times all machines, that is less than all events
 EVENTS_IN_ALL = 10_000
 _NEWCOMER_SECONDS = 60.0
+_TROUBLE = frozenset({MachineState.FAILED, MachineState.ROLLED_BACK})
 
 
 def note(
@@ -42,7 +43,7 @@ def note(
             first_seen=now,
             last_seen=now,
         )
-    events = tuple(SeenEvent(at=now, version=app.version, event=event) for event in app.events)
+    events = tuple(SeenEvent(at=now, version=app.version, event=event) for event in app.events if not event.is_ignored)
     machines[app.machine_id] = replace(
         before,
         version=app.version,
@@ -54,7 +55,7 @@ def note(
         last_seen=now,
         checks=before.checks + app.is_update_check,
         offered=(offer.version if offer else "") if app.is_update_check else before.offered,
-        state=_state(before.state, app, is_offered=bool(offer)),
+        state=_state(before, app, offer),
         events=(before.events + events)[-EVENTS_MAX:],
     )
     if events:
@@ -90,22 +91,37 @@ def _most_common(machines: list[MachineSeen]) -> tuple[str, int]:
     return Counter(machine.origin for machine in machines).most_common(1)[0]
 
 
-def _state(before: MachineState, app: AppRequest, *, is_offered: bool) -> MachineState:
-    state = before
+def _state(before: MachineSeen, app: AppRequest, offer: Release | None) -> MachineState:
+    """Return the new state. A machine in trouble stays so at a check, since it asks again by itself.
+
+    Its trouble ends with an event, with another version that it runs, or with an offer of another version.
+    """
+    known = before.state
+    if known in _TROUBLE and app.version != before.version:
+        known = MachineState.CURRENT
+    state = known
     for event in app.events:
-        if event.is_rollback:
-            state = MachineState.ROLLED_BACK
-        elif event.result == 0:
-            state = MachineState.FAILED
-        elif event.type == 13:
-            state = MachineState.DOWNLOADING
-        elif event.type == 14:
-            state = MachineState.DOWNLOADED
-        elif event.type == 3:  # with result 2 the first check after the reboot reports it
-            state = MachineState.CURRENT if event.result == 2 else MachineState.INSTALLED
-    if app.is_update_check:
-        if is_offered:
-            return MachineState.OFFERED
-        if state not in {MachineState.FAILED, MachineState.ROLLED_BACK}:
-            return MachineState.CURRENT
-    return state
+        state = _after(event, state)
+    if not app.is_update_check:
+        return state
+    is_another = offer is not None and offer.version != before.offered
+    if state in _TROUBLE and not (state is known and is_another):
+        return state
+    return MachineState.OFFERED if offer else MachineState.CURRENT
+
+
+def _after(event: UpdateEvent, state: MachineState) -> MachineState:
+    if event.is_ignored:
+        return state
+    if event.is_rollback:
+        return MachineState.ROLLED_BACK
+    return _STATES.get((event.type, event.result), state)
+
+
+_STATES = {
+    (3, 0): MachineState.FAILED,
+    (3, 1): MachineState.INSTALLED,
+    (3, 2): MachineState.CURRENT,  # the first check after the reboot reports it
+    (13, 1): MachineState.DOWNLOADING,
+    (14, 1): MachineState.DOWNLOADED,
+}

@@ -1,7 +1,8 @@
 """Omaha 3.0 as Flatcar's update_engine speaks it: a request as a value, and its answer as XML. Pure.
 
-Sources: update_engine's omaha_request_action.{cc,h} (the client's requests, and the paths that it reads in the answer),
-Nebraska's backend/pkg/omaha (group names), ue-rs (further packages). channels.py decides about the offers.
+Sources: update_engine's omaha_request_action.{cc,h} (the client's requests, and the paths that it reads in the answer) and
+action_processor.h (error codes), Nebraska's backend/pkg/omaha and api/events.go (group names, events), go-omaha (the form of
+numbers), ue-rs (further packages). channels.py decides about the offers.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ _FORMS = {
     "board": re.compile(r"[0-9A-Za-z._-]*"),
     "oem": re.compile(r"[0-9A-Za-z._-]*"),
 }
+_XML_SPACE = " \t\r\n"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # Groups that old machines name by their identifier: four for amd64, four for arm64.
@@ -52,13 +54,19 @@ _GROUPS = {
     "b4b2fa22-c1ea-498c-a8ac-c1dc0b1d7c17": "edge",
 }
 BOARDS = ("amd64-usr", "arm64-usr")
+# update_engine adds flags to an error code: 2^28 when its server is not Flatcar's public one, 2^29 on a test image, 2^30 for a
+# resumed download, 2^31 in developer mode (as a signed number the code is then negative).
+_ERROR_CODE_BITS = (1 << 28) - 1
 EVENT_TYPES = {3: "update complete", 13: "download started", 14: "download finished"}
+EVENT_KINDS = frozenset({(3, 0), (3, 1), (3, 2), (13, 1), (14, 1), (800, 1)})  # those that Nebraska stores
 EVENT_RESULTS = {0: "error", 1: "success", 2: "success, reboot", 9: "deferred"}
 ERROR_CODES = {
     5: "the post-install step failed",
     9: "the transfer failed",
     10: "the payload has another hash than promised",
+    12: "the payload cannot be verified",
     18: "the payload's signature does not fit the public key",
+    29: "a part of the payload has another hash than promised",
     30: "the answer was empty",
     31: "the answer was no XML",
     34: "the answer was not valid",
@@ -91,6 +99,17 @@ class UpdateEvent:
         """True when the machine tried a new version and came back to the old one."""
         return (self.type, self.result, self.error_code) == (3, 0, 44)
 
+    @property
+    def is_ignored(self) -> bool:
+        """True for an event that reports nothing, as in Nebraska.
+
+        update_engine sends 3/2 with every check, and names a previous version only after an update. Nebraska stores no
+        events other than EVENT_KINDS.
+        """
+        if (self.type, self.result) == (3, 2):
+            return self.previous_version in {"", "0.0.0.0"}  # noqa: S104  (a version, no address)
+        return (self.type, self.result) not in EVENT_KINDS
+
     def __str__(self) -> str:
         what = EVENT_TYPES.get(self.type, f"event {self.type}")
         how = EVENT_RESULTS.get(self.result, f"result {self.result}")
@@ -118,14 +137,13 @@ class AppRequest:
 
     @property
     def is_flatcar(self) -> bool:
-        """True for Flatcar's own application."""
-        return self.appid.strip("{}").lower() == FLATCAR_APPID
+        """True for Flatcar's own application: its id in lower case, as in Nebraska, with or without braces."""
+        return self.appid in {FLATCAR_APPID, f"{{{FLATCAR_APPID}}}"}
 
     @property
     def group(self) -> str:
-        """The group of the track, given by its name (mostly a channel's) or by its identifier."""
-        track = self.track.strip().strip("{}").lower()
-        return _GROUPS.get(track, track)
+        """The group of the track, given by its name (mostly a channel's) or by its identifier; both exactly, as in Nebraska."""
+        return _GROUPS.get(self.track, self.track)
 
     @property
     def known_board(self) -> str:
@@ -238,7 +256,6 @@ def _text(element: ET.Element, name: str, *, most: int = _TEXT_MAX) -> str:
 
 
 def _app(element: ET.Element, *, is_lab: bool) -> AppRequest:
-    ping = element.find("ping")
     return AppRequest(
         appid=_text(element, "appid", most=_APPID_MAX),
         version=_text(element, "version"),
@@ -251,30 +268,41 @@ def _app(element: ET.Element, *, is_lab: bool) -> AppRequest:
         aleph_version=_text(element, "alephversion"),
         is_lab=is_lab,
         is_update_check=element.find("updatecheck") is not None,
-        is_ping=ping is not None and ping.get("active", "1") != "0",
+        is_ping=element.find("ping") is not None,
         events=tuple(_event(found) for found in element.iterfind("event")),
     )
 
 
 def _event(element: ET.Element) -> UpdateEvent:
-    def number(name: str, default: str = "") -> int:
-        text = element.get(name, default)
-        if not re.fullmatch(r"[0-9]{1,9}", text):
-            raise InputError(
-                f'an event of the Omaha request has {name}="{printable(text, limit=_TEXT_MAX)}"; expected a number'
-            )
-        return int(text)
-
     return UpdateEvent(
-        type=number("eventtype"),
-        result=number("eventresult"),
-        error_code=number("errorcode", "0"),
+        type=_number(element, "eventtype", digits=9),
+        result=_number(element, "eventresult", digits=9),
+        error_code=_error_code(element),
         previous_version=_text(element, "previousversion"),
     )
 
 
+def _error_code(element: ET.Element) -> int:
+    """Return the code without its flags: any number of 64 bits, as Nebraska reads it, 0 when it is missing or empty."""
+    if not element.get("errorcode", "").strip(_XML_SPACE):
+        return 0
+    return _number(element, "errorcode", digits=19) & _ERROR_CODE_BITS
+
+
+def _number(element: ET.Element, name: str, *, digits: int) -> int:
+    text = element.get(name, "").strip(_XML_SPACE)
+    if re.fullmatch(rf"[+-]?[0-9]{{1,{digits}}}", text) and -(2**63) <= int(text) < 2**63:
+        return int(text)
+    raise InputError(
+        f'an event of the Omaha request has {name}="{printable(text, limit=_TEXT_MAX)}"; expected a number'
+    )
+
+
 def build_response(request: Request, answers: Mapping[str, Offer | Refusal | None]) -> bytes:
-    """Return the answer: `answers` has an entry for each known application (by its id as requested), None for no update."""
+    """Return the answer: `answers` has an entry for each known application (by its id as requested), None for no update.
+
+    As in Nebraska's, nothing comes after an unknown application or group.
+    """
     import xml.etree.ElementTree as ET
 
     root = ET.Element("response", {"protocol": "3.0", "server": "flatkit"})
@@ -285,7 +313,7 @@ def build_response(request: Request, answers: Mapping[str, Offer | Refusal | Non
         app = ET.SubElement(root, "app", {"appid": asked.appid, "status": status})
         if answer is Refusal.UNKNOWN:
             ET.SubElement(app, "updatecheck", {"status": "error-internal"})
-            continue
+            break
         if asked.is_ping:
             ET.SubElement(app, "ping", {"status": "ok"})
         if asked.is_update_check:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -177,8 +178,7 @@ class Site:
             (app, one.origin)
             for one, request in zip(asked, parsed, strict=True)
             if isinstance(request, omaha.Request)
-            for app in request.apps
-            if app.is_flatcar
+            for app in takewhile(lambda app: app.is_flatcar, request.apps)
         ]
         found = iter(self.channels.answer_all(apps))
         return [
@@ -227,10 +227,9 @@ def _parsed(data: bytes) -> omaha.Request | InputError:
 
 def _answered(request: omaha.Request, host: str, found: Iterator[Release | omaha.Refusal | None]) -> bytes:
     answers: dict[str, omaha.Offer | omaha.Refusal | None] = {}
-    for app in request.apps:
-        if app.is_flatcar:
-            answer = next(found)
-            answers[app.appid] = _offer(answer, host) if isinstance(answer, Release) else answer
+    for app in takewhile(lambda app: app.is_flatcar, request.apps):
+        answer = next(found)
+        answers[app.appid] = _offer(answer, host) if isinstance(answer, Release) else answer
     return omaha.build_response(request, answers)
 
 

@@ -131,9 +131,12 @@ def app_xml(attributes: str = "", inside: str = "") -> bytes:
     [
         ("beta", "beta"),
         ("", ""),
-        ("LTS-2024", "lts-2024"),
+        ("LTS-2024", "LTS-2024"),
+        (" stable", " stable"),
         ("5b810680-e36a-4879-b98a-4f989e80b899", "alpha"),
-        ("{9A2DEB70-37BE-4026-853F-BFDD6B347BBE}", "stable"),
+        ("9a2deb70-37be-4026-853f-bfdd6b347bbe", "stable"),
+        ("{9a2deb70-37be-4026-853f-bfdd6b347bbe}", "{9a2deb70-37be-4026-853f-bfdd6b347bbe}"),
+        ("9A2DEB70-37BE-4026-853F-BFDD6B347BBE", "9A2DEB70-37BE-4026-853F-BFDD6B347BBE"),
         ("d112ec01-ba34-4a9e-9d4b-9814a685f266", "beta"),
     ],
 )
@@ -157,7 +160,7 @@ def test_a_lab_machine_says_so() -> None:
 def test_what_is_not_said_is_empty() -> None:
     (app,) = parse_request(app_xml()).apps
     assert (app.version, app.machine_id, app.is_update_check, app.is_ping, app.events) == ("", "", False, False, ())
-    assert not parse_request(app_xml(inside='<ping active="0"/>')).apps[0].is_ping
+    assert parse_request(app_xml(inside='<ping active="0"/>')).apps[0].is_ping  # Nebraska answers it
 
 
 def test_other_applications_and_two_at_once() -> None:
@@ -191,7 +194,7 @@ REFUSED = [
     (b'<request protocol="3.0"/>', "names no application"),
     (app_xml(inside='<event eventtype="x" eventresult="1"/>'), 'has eventtype="x"; expected a number'),
     (app_xml(inside='<event eventtype="3"/>'), 'has eventresult=""; expected a number'),
-    (app_xml(inside='<event eventtype="3" eventresult="0" errorcode="-1"/>'), 'has errorcode="-1"'),
+    (app_xml(inside='<event eventtype="3" eventresult="0" errorcode="-1.5"/>'), 'has errorcode="-1.5"'),
     (b'<request protocol="3.0">' + b" " * 70000 + b"</request>", "has 70034 bytes; expected at most 65536"),
     (b'<request protocol="3.0"><app appid="&undefined;"/></request>', "is not XML: undefined entity"),
 ]
