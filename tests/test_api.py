@@ -13,6 +13,7 @@ from flatkit.api import up
 from flatkit.errors import BootFailed, InputError
 from flatkit.events import Said, Tape
 from flatkit.images.image import Image, ImageKind
+from flatkit.images.releases import find_version
 
 sys.path.insert(0, str(Path(__file__).parent / "machines"))
 from console_files import texts
@@ -121,6 +122,35 @@ def test_what_the_lab_image_cannot_do_is_refused_before_boot_with_its_line(
             assert "flatkit up --image stable" in caught.value.hint
         else:
             assert api.make_spec(config, image, api.Wish(name="web"), Tape()).ignition
+
+
+@pytest.mark.parametrize(("version", "is_fine"), [("3602.2.2", False), ("3912.2.0", False), ("3913.0.0", True)])
+def test_clevis_is_refused_for_releases_without_it(tmp_path: Path, version: str, is_fine: bool) -> None:
+    text = (
+        "variant: flatcar\nversion: 1.2.0-experimental\nstorage:\n  luks:\n    - name: vault\n"
+        "      device: /dev/disk/by-label/x\n      clevis: {tpm2: true}\n"
+    )
+    config = api.parse_config(text, name="web.bu")
+    assert any("1.2.0-experimental is experimental" in warning for warning in config.warnings)
+    spec = find_version(version).ignition_spec
+    image = Image(
+        kind=ImageKind.FLATCAR,
+        label="x",
+        version=version,
+        disk=tmp_path,
+        disk_format="qcow2",
+        why="",
+        ignition_spec=spec,
+    )
+    if is_fine:
+        made = json.loads(api.make_spec(config, image, api.Wish(name="web"), Tape()).ignition)
+        assert made["ignition"]["version"] == "3.4.0"
+        return
+    with pytest.raises(
+        InputError, match=r'clevis for the disk "vault": it has no clevis \("web.bu", line 7\)'
+    ) as caught:
+        api.make_spec(config, image, api.Wish(name="web"), Tape())
+    assert "boot Flatcar 3913 or newer" in caught.value.hint
 
 
 def test_what_the_lab_image_can_do_is_not_refused(tmp_path: Path) -> None:

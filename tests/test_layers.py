@@ -35,6 +35,7 @@ GROUPS = (
         "emulators",
         "listening",
         "diskcontent",
+        "ignition_specs",
     },
     {"butane", "images", "machines", "platforms", "updates"},
     {"demos", "lessons"},

@@ -94,7 +94,7 @@ def _from_ignition(document: Document, text: str, name: str) -> Config:
 
 
 def _from_butane(document: Document, text: str, name: str, files_dir: Path | None) -> Config:
-    from flatkit.butane import translate
+    from flatkit.butane import messages, translate
 
     result = translate(document, files_dir=files_dir, name=name)
     if result.ignition is None:
@@ -105,7 +105,9 @@ def _from_butane(document: Document, text: str, name: str, files_dir: Path | Non
             hint=f"correct it, then: flatkit butane --check {shlex.quote(name)}",
             details=details,
         )
+    warnings = tuple(map(str, result.report))
+    if result.schema is not None and result.schema.is_experimental:
+        warnings = (messages.EXPERIMENTAL(version=result.schema.version), *warnings)
     return Config(
-        name=name, text=text, ignition=result.ignition, warnings=tuple(map(str, result.report)),
-        provenance=result.provenance,
+        name=name, text=text, ignition=result.ignition, warnings=warnings, provenance=result.provenance
     )  # fmt: skip

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flatkit.butane.provenance import location_of
 from flatkit.butane.source.node import Path
 from flatkit.errors import InputError
+from flatkit.ignition_specs import CLEVIS_MAJOR
 
 if TYPE_CHECKING:
     from flatkit.api.config import Config
@@ -33,11 +34,12 @@ def find_limits(ignition: dict[str, Any]) -> Iterator[Limit]:
     for at, raid in enumerate(storage.get("raid", ())):
         yield Limit(path=("storage", "raid", at), what=f'the RAID "{raid.get("name", "")}": it has no mdadm')
     for at, luks in enumerate(storage.get("luks", ())):
-        where: Path = ("storage", "luks", at)
         if _is_root(luks):
-            yield Limit(path=(*where, "device"), what="LUKS below the root file system: it opens other disks only")
-        if any(luks.get("clevis", {}).values()):
-            yield Limit(path=(*where, "clevis"), what=f'clevis for the disk "{luks.get("name", "")}": it has no clevis')
+            yield Limit(
+                path=("storage", "luks", at, "device"),
+                what="LUKS below the root file system: it opens other disks only",
+            )
+    yield from find_clevis(ignition)
     for at, filesystem in enumerate(storage.get("filesystems", ())):
         if _is_root(filesystem) and filesystem.get("format", "ext4") != "ext4":
             what = f'"{filesystem["format"]}" as the root file system: it has ext4'
@@ -58,8 +60,16 @@ def find_missing_disks(ignition: dict[str, Any], *, extra: int) -> Iterator[Limi
                 yield Limit(path=("storage", kind, at, "device"), what=f'"/dev/vd{found[1]}"')
 
 
-def refuse_limits(config: Config, *, on_lab: bool, extra_disks: int) -> None:
-    """Refuse features that the lab image, or a machine with so many extra disks, lacks.
+def find_clevis(ignition: dict[str, Any]) -> Iterator[Limit]:
+    """Yield every disk that Clevis unlocks."""
+    for at, luks in enumerate(ignition.get("storage", {}).get("luks", ())):
+        if any(luks.get("clevis", {}).values()):
+            what = f'clevis for the disk "{luks.get("name", "")}": it has no clevis'
+            yield Limit(path=("storage", "luks", at, "clevis"), what=what)
+
+
+def refuse_limits(config: Config, *, on_lab: bool, extra_disks: int, major: int | None = None) -> None:
+    """Refuse features that the lab image, Flatcar `major`, or a machine with so many extra disks, lacks.
 
     Raises InputError, which quotes the user's own lines.
     """
@@ -69,6 +79,13 @@ def refuse_limits(config: Config, *, on_lab: bool, extra_disks: int) -> None:
             list(find_limits(config.ignition)),
             what="the lab image cannot do everything that this config wants",
             hint="take it out of the config, or boot Flatcar: flatkit images fetch stable, then flatkit up --image stable",
+        )
+    elif major is not None and major < CLEVIS_MAJOR:
+        _refuse(
+            config,
+            list(find_clevis(config.ignition)),
+            what=f"Flatcar {major} cannot do everything that this config wants",
+            hint=f"take it out of the config, or boot Flatcar {CLEVIS_MAJOR} or newer: flatkit up --image stable",
         )
     _refuse(
         config,

@@ -17,6 +17,7 @@ from flatkit.events import Observer, Said
 from flatkit.files import read_named
 from flatkit.images import Image, ImageKind
 from flatkit.machines.creator import UNKNOWN_CREATOR, Creator
+from flatkit.images.releases import find_version
 
 if TYPE_CHECKING:
     from flatkit.machines import Firmware, Forward, Machine, MachineSpec
@@ -54,7 +55,13 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
     for warning in (*config.warnings, *_foresee(config, wish)):
         observer.notify(Said(text=f"config: {warning}"))
     extra = len(wish.disks_gib) + len(wish.disk_images)
-    refuse_limits(config, on_lab=image.kind is ImageKind.LAB, extra_disks=extra)
+    release = find_version(image.version)
+    refuse_limits(
+        config,
+        on_lab=image.kind is ImageKind.LAB,
+        extra_disks=extra,
+        major=release.major if release and image.kind is ImageKind.FLATCAR else None,
+    )
     own = add_ssh_keys(config.ignition, wish.public_keys)
     ignition = add_ssh_keys(own, [_public_key(wish)])
     if ignition != own:

@@ -10,6 +10,7 @@ from typing import Any
 from flatkit.butane import messages
 from flatkit.butane.diagnostics import Diagnostics, path_text
 from flatkit.butane.ignition.config import check_embedded
+from flatkit.butane.quadlets import EXTENSIONS, template_of
 from flatkit.butane.schema import Schema, Shape, Struct
 from flatkit.butane.source.node import MAPPING, Node, Path
 
@@ -61,8 +62,10 @@ def _check(struct: Struct, value: dict[str, Any], path: Path, schema: Schema, di
     elif name == "Tree":
         if not value.get("local"):
             diagnostics.error(path, messages.LOCAL_REQUIRED())
-    elif name in ("Unit", "Dropin") and "contents" in value and "contents_local" in value:
-        diagnostics.error((*path, "contents_local"), messages.ONE_CONTENTS())
+    elif name == "Quadlet":
+        _check_quadlet(value, path, diagnostics)
+    elif name in ("Unit", "Dropin"):
+        _check_contents(value, path, diagnostics)
     for field in struct.fields.values():
         inner = value.get(field.name)
         if not inner:
@@ -81,6 +84,23 @@ def _check_resource(value: dict[str, Any], path: Path, schema: Schema, diagnosti
         diagnostics.error((*path, given[-1]), messages.ONE_RESOURCE())
     if path[:2] == ("ignition", "config") and given == ["inline"]:
         check_embedded(value["inline"], path, schema=schema, diagnostics=diagnostics)
+
+
+def _check_contents(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
+    if "contents" in value and "contents_local" in value:
+        diagnostics.error((*path, "contents_local"), messages.ONE_CONTENTS())
+
+
+def _check_quadlet(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
+    name = value.get("name", "")
+    if not name.endswith(EXTENSIONS):
+        diagnostics.error((*path, "name"), messages.QUADLET_EXTENSION())
+    elif not template_of(name):
+        _check_contents(value, path, diagnostics)
+    else:
+        for key in ("contents", "contents_local"):
+            if key in value:
+                diagnostics.error((*path, key), messages.QUADLET_INSTANCE())
 
 
 def _check_filesystem(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:

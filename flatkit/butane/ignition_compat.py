@@ -1,7 +1,7 @@
 """Ignition configs for a machine: downgraded to the spec version that its Ignition reads, and with SSH keys added.
 
-Pure functions; each returns a new value. The features of 3.4.0 are from Ignition's own page on upgrading configs, and from its
-source for the mode bits (older versions mask them).
+Pure functions; each returns a new value. The features of each spec are from Ignition's own page on upgrading configs. Special
+bits of a mode are one of 3.6.0: for configs of older specs every Ignition masks them (config/v3_6/translate).
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ from flatkit.butane.provenance import leaves_of
 from flatkit.butane.schema import get_schema
 from flatkit.butane.source.node import Path
 from flatkit.errors import InputError
+from flatkit.ignition_specs import NEWEST_SPEC, Spec, find_major
 from flatkit.untrusted import parse_json, printable
 
-Version = tuple[int, int, int]
-_NEWEST: Version = (3, 6, 0)
+Version = Spec
+# The result of variant flatcar 1.2.0-experimental. It may change, so a machine gets a released spec.
+_EXPERIMENTAL = get_schema("1.2.0-experimental").ignition
 
 
 def version_of(ignition: dict[str, Any]) -> Version:
-    """Return the spec version of a config. Raises InputError when it has no valid one."""
+    """Return the spec version of a config. Raises InputError when it has none that flatkit hands over."""
     text = ignition.get("ignition", {}).get("version", "")
     match = SEMVER.match(text) if isinstance(text, str) else None
-    if match is None or match.group(4) or match.group(1) != "3":
+    if match is None or (match.group(4) and text != _EXPERIMENTAL) or match.group(1) != "3":
         raise InputError(
             f'the Ignition spec version is "{printable(text)}"; expected a released one from "3.0.0" on',
             hint="flatkit butane CONFIG.bu   (it writes a config with a fitting version)",
@@ -38,15 +40,16 @@ def version_of(ignition: dict[str, Any]) -> Version:
 def downgrade(ignition: dict[str, Any], limit: Version = (3, 3, 0)) -> tuple[dict[str, Any], str]:
     """Return the config as spec version `limit`, and a line that says so; unchanged, and "", if it is not newer.
 
-    Raises InputError, naming the field and its JSON path, if the config uses what `limit` does not know.
+    Raises InputError, naming the field, its JSON path and the releases of Flatcar that know it, if the config uses what
+    `limit` does not know.
     """
     version = version_of(ignition)
     if version <= limit:
         return ignition, ""
-    had, gets = _dotted(version), _dotted(limit)
-    if version > _NEWEST:
+    had, gets = ignition["ignition"]["version"], _dotted(limit)
+    if version > NEWEST_SPEC and had != _EXPERIMENTAL:
         raise InputError(
-            f'the config is Ignition spec "{had}", which flatkit does not know; expected at most "{_dotted(_NEWEST)}"',
+            f'the config is Ignition spec "{had}", which flatkit does not know; expected at most "{_dotted(NEWEST_SPEC)}"',
             hint="set a lower version in the config",
         )
     for since, path, what in _newer_features(ignition):
@@ -54,7 +57,8 @@ def downgrade(ignition: dict[str, Any], limit: Version = (3, 3, 0)) -> tuple[dic
             raise InputError(
                 f'"{path_text(path)}" uses {what}, which needs Ignition spec {_dotted(since)}; '
                 f"the machine's Ignition reads up to {gets}",
-                hint=f"take {path[-1] if isinstance(path[-1], str) else path[-2]} out of the config, or boot a Flatcar image",
+                hint=f"take {path[-1] if isinstance(path[-1], str) else path[-2]} out of the config, "
+                f"or boot Flatcar {find_major(since)} or newer",
             )
     lowered = {**ignition, "ignition": {**ignition["ignition"], "version": gets}}
     config = lowered["ignition"].get("config")
@@ -69,7 +73,7 @@ def _dotted(version: Version) -> str:
 
 
 def _newer_features(ignition: dict[str, Any]) -> Iterator[tuple[Version, Path, str]]:
-    """Yield the features newer than 3.3.0: since when, where, what."""
+    """Yield the features newer than 3.3.0: since when, where, what. 3.7.0-experimental has none beyond 3.6.0."""
     storage = ignition.get("storage", {})
     for at, device in enumerate(storage.get("luks", ())):
         where: Path = ("storage", "luks", at)
@@ -82,10 +86,10 @@ def _newer_features(ignition: dict[str, Any]) -> Iterator[tuple[Version, Path, s
         for number, tang in enumerate(device.get("clevis", {}).get("tang", ())):
             if "advertisement" in tang:
                 yield (3, 4, 0), (*where, "clevis", "tang", number, "advertisement"), "offline Tang provisioning"
-    for group in ("directories", "files"):
+    for group in ("directories", "files") if version_of(ignition) >= (3, 6, 0) else ():
         for at, node in enumerate(storage.get(group, ())):
             if (node.get("mode") or 0) & 0o7000:
-                yield (3, 4, 0), ("storage", group, at, "mode"), "setuid, setgid or sticky bits"
+                yield (3, 6, 0), ("storage", group, at, "mode"), "setuid, setgid or sticky bits"
     for path, value in leaves_of(ignition):
         if path[-1:] == ("source",) and str(value).lower().startswith("arn:"):
             yield (3, 4, 0), path, "an arn: source"

@@ -51,6 +51,16 @@ def _advise(entry: Entry, translation: Translation) -> Entry:
 
 
 def _notes(translation: Translation) -> Iterator[Entry]:
+    if translation.schema is not None and translation.schema.is_experimental:
+        node = find_node(translation.root, ("version",))
+        assert node is not None
+        entry = entry_of(
+            messages.EXPERIMENTAL(version=translation.schema.version),
+            kind=Kind.WARNING,
+            path="$.version",
+            span=node.span,
+        )
+        yield replace(entry, teach=messages.EXPERIMENTAL.advice)
     users = translation.values.get("passwd", {}).get("users", [])
     for at, user in enumerate(users):
         path: Path = ("passwd", "users", at, "ssh_authorized_keys")

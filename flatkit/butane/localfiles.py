@@ -33,6 +33,7 @@ class TreeEntry:
     relative: str
     source: str
     is_link: bool = False
+    is_directory: bool = False
     executable: bool = False
     fault: Wording | None = None
 
@@ -90,7 +91,7 @@ class LocalFiles:
         return read_file(self.locate(local))
 
     def tree(self, local: str) -> Iterator[TreeEntry]:
-        """Yield the contents of a local directory, in byte order of the names, depth first. Raises LocalFault."""
+        """Yield a local directory and its contents, in byte order of the names, depth first. Raises LocalFault."""
         top = self.locate(local)
         try:
             info = os.stat(top)  # noqa: PTH116
@@ -129,6 +130,7 @@ def read_file(path: str) -> bytes:
 
 def _walk(top: str) -> Iterator[TreeEntry]:
     # A stack of iterators, not recursion: a tree may be deeper than Python's stack.
+    yield TreeEntry(relative=".", source=top, is_directory=True)
     stack = [_children(top, "")]
     while stack:
         child = next(stack[-1], None)
@@ -137,6 +139,7 @@ def _walk(top: str) -> Iterator[TreeEntry]:
         elif isinstance(child, TreeEntry):
             yield child
         else:
+            yield TreeEntry(relative=child[1], source=child[0], is_directory=True)
             stack.append(_children(*child))
 
 

@@ -66,7 +66,7 @@ VERSION_INVALID = _M("version-invalid", "error parsing version; must be a valid 
 RHCOS_VARIANT = _M("rhcos-variant",
     "rhcos variant has been removed; use openshift variant instead: https://coreos.github.io/butane/upgrading-openshift/",
     _HEADER)
-_KNOWN = "flatkit knows variant: flatcar, version: 1.0.0 and 1.1.0."
+_KNOWN = "flatkit knows variant: flatcar, version: 1.0.0, 1.1.0 and 1.2.0-experimental."
 NO_TRANSLATOR = _M("no-translator", "No translator exists for variant {variant} with version {version}", _KNOWN)
 # The real tool reads these; so here the words are ours.
 NOT_IN_FLATKIT = _M("no-translator",
@@ -155,7 +155,16 @@ TREE_FILE_TYPE = _M("tree-file-type", "trees may only contain files, directories
 TREE_CONFLICT = _M("tree-conflict", "matching filesystem node has existing contents or different type",
     "The tree and the config both say what is at this path.")
 CLEVIS = _M("clevis", "clevis is not supported in this spec version",
-    "Flatcar's Ignition cannot unlock by Clevis with this spec version.")
+    "Butane's variant flatcar has Clevis from version 1.2.0-experimental on. With 1.1.0 a unit that runs systemd-cryptenroll "
+    "binds the disk to a TPM.")
+CEX = _M("cex", "cex is not currently supported on the target platform", "Crypto Express adapters are IBM Z's; Flatcar has none.")
+_QUADLET = "A quadlet is a file that podman turns into a systemd unit: the image needs podman (Flatcar's extension podman)."
+QUADLET_EXTENSION = _M("quadlet-extension",
+    "unsupported file extension for quadlet: must be one of "
+    ".container, .volume, .network, .kube, .image, .build, .pod, or .artifact",
+    _QUADLET)
+QUADLET_INSTANCE = _M("quadlet-instance", "template instances cannot have contents or contents_local",
+    "An instance (NAME@x.container) becomes a link to its template (NAME@.container), which has the contents.")
 
 # Ignition: files, directories and links.
 DUPLICATE = _M("duplicate", "duplicate entry defined", "Two entries name the same thing: join them into one.")
@@ -221,6 +230,11 @@ FILESYSTEM_WIPED = _M("filesystem-device", "device matches disk with wipeTable e
 LUKS_NAME = _M("luks", "device names cannot contain slashes")
 LUKS_LABEL_SIZE = _M("luks", "luks device labels cannot be longer than 47 characters")
 LUKS_KEY = _M("luks", "invalid key-file source")
+CLEVIS_CUSTOM = _M("clevis-pins", "cannot use custom clevis config with tpm2, tang, or threshold")
+CLEVIS_PIN = _M("clevis-pins", "missing required custom clevis pin")
+CLEVIS_CONFIG = _M("clevis-pins", "missing required custom clevis config")
+TANG_THUMBPRINT = _M("tang", "thumbprint is required", "`tang-show-keys` prints it on the Tang server.")
+TANG_ADVERTISEMENT = _M("tang-advertisement", "advertisement is not valid JSON", "It is what the Tang server answers at /adv.")
 RAID_LEVEL = _M("raid", "raid level is required")
 RAID_LEVEL_UNKNOWN = _M("raid", "unrecognized raid level")
 RAID_SPARES = _M("raid", "spares unsupported for linear and raid0 arrays")
@@ -250,6 +264,8 @@ IGNITION_JSON = _M("ignition-json", "{problem}")
 NOT_IGNITION = _M("not-ignition", 'this is {format}, not Ignition; expected JSON that starts with {{"ignition": ...}}')
 
 # What Butane lets pass.
+EXPERIMENTAL = _M("experimental", "{version} is experimental: its fields and its result may change with each release of Butane",
+    "Write version: 1.1.0 unless you need what only this one has (quadlets, Clevis, owners and modes of trees).")
 PRIVATE_KEY = _M("private-key", "this is a private key; it must never leave your computer",
     "Paste the public key: the one line in the file that ends in .pub. Treat this private key as leaked.")
 NOT_A_KEY = _M("not-a-key", "this does not look like a public SSH key",

@@ -17,7 +17,7 @@ from typing import Any
 
 from flatkit.butane.source.node import Path
 
-REFERENCE = "https://coreos.github.io/butane/config-flatcar-v{version}/"
+REFERENCE = "https://coreos.github.io/butane/config-flatcar-v{page}/"
 
 
 class Shape(Enum):
@@ -86,6 +86,11 @@ class Schema:
     root: Struct
     structs: dict[str, Struct]
 
+    @property
+    def has_special_bits(self) -> bool:
+        """True where setuid, setgid and sticky bits of a mode have an effect; older specs mask them."""
+        return self.ignition >= "3.6.0"
+
     def find_field(self, path: Path) -> Field | None:
         """The field that a path such as ("storage", "files", 0, "mode") leads to, or None."""
         struct: Struct | None = self.root
@@ -107,7 +112,13 @@ class Schema:
     @property
     def reference(self) -> str:
         """The page of Butane's reference for this version (it has no anchors for single fields)."""
-        return REFERENCE.format(version=self.version.replace(".", "_"))
+        page = self.version.replace(".", "_")
+        return REFERENCE.format(page=page.replace("_0-experimental", "-exp"))
+
+    @property
+    def is_experimental(self) -> bool:
+        """True for a version that may still change."""
+        return self.version.endswith("-experimental")
 
 
 def struct_of(kind: FieldType) -> Struct | None:
@@ -156,7 +167,11 @@ _JSON_ORDER = {
     "Tang": ("advertisement", "thumbprint", "url"),
 }  # fmt: skip
 # By version: the Ignition spec that it becomes, and the Go package that messages name.
-_RELEASES = {"1.0.0": ("3.3.0", "v0_4"), "1.1.0": ("3.4.0", "v0_5")}
+_RELEASES = {
+    "1.0.0": ("3.3.0", "v0_4"),
+    "1.1.0": ("3.4.0", "v0_5"),
+    "1.2.0-experimental": ("3.7.0-experimental", "v0_8_exp"),
+}
 VERSIONS = tuple(_RELEASES)
 _FILE = pathlib.Path(__file__).with_name("schema.json")
 

@@ -144,7 +144,6 @@ def _choose_schema(started: Translation, root: Node | None) -> Schema | Translat
 
 _OTHERS = {
     "fcos": re.compile(r"1\.[0-7]\.0|1\.8\.0-experimental"),
-    "flatcar": re.compile(r"1\.2\.0-experimental"),
     "openshift": re.compile(r"4\.([89]|1[0-9]|2[0-2])\.0|4\.23\.0-experimental"),
     "r4e": re.compile(r"1\.[01]\.0|1\.2\.0-experimental"),
     "fiot": re.compile(r"1\.0\.0|1\.1\.0-experimental"),
@@ -177,7 +176,7 @@ def _translate(started: Translation, schema: Schema, files: LocalFiles, pretty: 
         return replace(started, report=to_report(diagnostics, root), failure=SOURCE_INVALID)
     ignition, origins = translate_values(values, schema=schema, files=files, diagnostics=diagnostics)
     if not diagnostics.is_fatal:
-        _refuse_clevis(ignition, diagnostics)
+        _refuse_luks(ignition, schema, diagnostics)
     if diagnostics.is_fatal:
         return replace(started, report=to_report(diagnostics, root), failure=SOURCE_INVALID)
     provenance = Provenance(ignition, origins, root, schema)
@@ -193,8 +192,9 @@ def _translate(started: Translation, schema: Schema, files: LocalFiles, pretty: 
     return replace(done, ignition=ignition, json=dump(ignition, pretty=pretty), origins=origins)
 
 
-def _refuse_clevis(ignition: dict[str, Any], diagnostics: Diagnostics) -> None:
-    """Refuse the one thing that Ignition knows and Flatcar does not support."""
+def _refuse_luks(ignition: dict[str, Any], schema: Schema, diagnostics: Diagnostics) -> None:
+    """Refuse the one field that Ignition knows and this version of variant flatcar does not allow."""
+    field, message = ("cex", messages.CEX) if schema.is_experimental else ("clevis", messages.CLEVIS)
     for at, device in enumerate(ignition.get("storage", {}).get("luks", ())):
-        if "clevis" in device:
-            diagnostics.error(("storage", "luks", at, "clevis"), messages.CLEVIS())
+        if field in device:
+            diagnostics.error(("storage", "luks", at, field), message())

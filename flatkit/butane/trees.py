@@ -26,7 +26,7 @@ class TreeCopier:
 
     def copy(self, trees: list[dict[str, Any]], out: dict[str, Any], schema: Schema) -> None:
         """Add all trees, in their order."""
-        self.nodes = _Nodes(out.setdefault("storage", {}))
+        self.nodes = Nodes(out.setdefault("storage", {}))
         for at, tree in enumerate(trees):
             path: Path = ("storage", "trees", at)
             try:
@@ -36,19 +36,30 @@ class TreeCopier:
                 if not self.files.base:
                     break
                 continue
+            owner = {key: tree[key] for key in ("group", "user") if tree.get(key)}
             for entry in entries:
-                self._add(entry, tree.get("path") or "/", path)
+                if not entry.is_directory:
+                    self._add(entry, tree, owner, path)
+                elif owner or "dir_mode" in tree:
+                    self._add_directory(entry, tree, owner, path)
         self.nodes.write_back()
-        if not out["storage"]:
-            del out["storage"]
-        _reorder(out, schema)
+        reorder(out, schema)
 
-    def _add(self, entry: TreeEntry, top: str, path: Path) -> None:
+    def _add_directory(self, entry: TreeEntry, tree: dict[str, Any], owner: dict[str, Any], path: Path) -> None:
+        place = join(tree.get("path") or "/", entry.relative)
+        if self.nodes.has(place):
+            self.diagnostics.error(path, messages.TREE_CONFLICT())
+            return
+        at, node = self.nodes.get("directories", place)
+        node.update({**owner, "mode": tree.get("dir_mode", 0o755)})
+        self.origins["storage", "directories", at] = Origin(path, whole=True)
+
+    def _add(self, entry: TreeEntry, tree: dict[str, Any], owner: dict[str, Any], path: Path) -> None:
         if entry.fault:
             self.diagnostics.error(path, entry.fault)
             return
         group, key = ("links", "target") if entry.is_link else ("files", "source")
-        at, node = self.nodes.get(group, join(top, entry.relative))
+        at, node = self.nodes.get(group, join(tree.get("path") or "/", entry.relative))
         holder = node if entry.is_link else node.get("contents", {})
         if at < 0 or holder.get(key):
             self.diagnostics.error(path, messages.TREE_CONFLICT())
@@ -56,8 +67,9 @@ class TreeCopier:
         target: Path = ("storage", group, at)
         if self.nodes.is_new(group, at):
             self.origins[target] = Origin(path, whole=True)
+            node.update(owner)
         try:
-            made = {"target": _readlink(entry.source)} if entry.is_link else _embed(entry, node)
+            made = {"target": _readlink(entry.source)} if entry.is_link else _embed(entry, node, tree.get("file_mode"))
         except LocalFault as fault:
             self.diagnostics.error(path, fault.message)
             return
@@ -69,7 +81,7 @@ class TreeCopier:
         node.update(made)
 
 
-class _Nodes:
+class Nodes:
     """The files, directories and links of the config so far, found by path."""
 
     def __init__(self, storage: dict[str, Any]) -> None:
@@ -83,12 +95,16 @@ class _Nodes:
         found = self.at[group].get(path)
         if found is not None:
             return found, self.lists[group][found]
-        if any(path in paths for paths in self.at.values()):
+        if self.has(path):
             return -1, {}
         node: dict[str, Any] = {"path": path}
         self.lists[group].append(node)
         self.at[group][path] = len(self.lists[group]) - 1
         return self.at[group][path], node
+
+    def has(self, path: str) -> bool:
+        """True if there is a node of any kind at this path."""
+        return any(path in paths for paths in self.at.values())
 
     def is_new(self, group: str, at: int) -> bool:
         """True if a tree made it."""
@@ -96,17 +112,17 @@ class _Nodes:
 
     def write_back(self) -> None:
         """Put lists that were not there before into the config."""
-        for group in ("files", "links"):
+        for group in self.lists:
             if self.lists[group]:
                 self.storage[group] = self.lists[group]
 
 
-def _embed(entry: TreeEntry, node: dict[str, Any]) -> dict[str, Any]:
+def _embed(entry: TreeEntry, node: dict[str, Any], mode: int | None) -> dict[str, Any]:
     contents = node.get("contents", {})
     source, compression = data_url(read_file(entry.source), contents.get("compression"))
-    made = {"contents": {**contents, "compression": compression, "source": source}}
+    made: dict[str, Any] = {"contents": {**contents, "compression": compression, "source": source}}
     if "mode" not in node:
-        made["mode"] = 0o755 if entry.executable else 0o644  # type: ignore[assignment]
+        made["mode"] = mode if mode is not None else 0o755 if entry.executable else 0o644
     return made
 
 
@@ -117,9 +133,11 @@ def _readlink(path: str) -> str:
         raise LocalFault(go_error("readlink", path, error)) from None
 
 
-def _reorder(out: dict[str, Any], schema: Schema) -> None:
-    """Restore Ignition's key order where trees added something."""
-    for group, name in (("files", "File"), ("links", "Link")):
+def reorder(out: dict[str, Any], schema: Schema) -> None:
+    """Restore Ignition's key order where nodes were added, and drop an empty `storage`."""
+    if not out["storage"]:
+        del out["storage"]
+    for group, name in (("files", "File"), ("links", "Link"), ("directories", "Directory")):
         for node in out.get("storage", {}).get(group, []):
             if "contents" in node:
                 node["contents"] = schema.in_order("Resource", node["contents"])

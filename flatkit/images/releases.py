@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from flatkit.errors import UsageError
+from flatkit.ignition_specs import find_reader
 from flatkit.untrusted import lines_of
 
 _VERSION_KEY = "FLATCAR_VERSION="
@@ -67,13 +68,8 @@ class Version:
 
     @property
     def ignition_spec(self) -> tuple[int, int, int]:
-        """The newest spec of Ignition configs that a release of this number reads, as far as the course needs.
-
-        Ignition per release: flatcar/scripts, branches flatcar-3510 to flatcar-4593; spec per Ignition: its release
-        notes.
-        """
-        known = ((4230, (3, 5, 0)), (3602, (3, 4, 0)))
-        return next((spec for major, spec in known if self.major >= major), (3, 3, 0))
+        """The newest spec of Ignition configs that a release of this number reads."""
+        return find_reader(self.major).spec
 
     @property
     def disk_gib(self) -> int:

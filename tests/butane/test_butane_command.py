@@ -82,7 +82,6 @@ def test_colours(folder: Path, choice: str, painted: bool, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("variant", "version"),
     [
-        ("flatcar", "1.2.0-experimental"),
         ("fcos", "1.5.0"),
         ("openshift", "4.14.0"),
         ("r4e", "1.1.0"),

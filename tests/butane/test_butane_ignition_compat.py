@@ -46,8 +46,6 @@ def test_lower_leaves_what_fits(limit: tuple[int, int, int]) -> None:
             {"storage": {"luks": [{"name": "a", "clevis": {"tang": [{"url": "u", "advertisement": "{}"}]}}]}},
             "$.storage.luks.0.clevis.tang.0.advertisement",
         ),
-        ({"storage": {"files": [{"path": "/a", "mode": 0o4755}]}}, "$.storage.files.0.mode"),
-        ({"storage": {"directories": [{"path": "/a", "mode": 0o1777}]}}, "$.storage.directories.0.mode"),
         (
             {"storage": {"files": [{"path": "/a", "append": [{"source": "arn:aws:s3:::b/k"}]}]}},
             "$.storage.files.0.append.0.source",
@@ -61,7 +59,47 @@ def test_lower_names_the_field_that_is_too_new(more: dict[str, Any], path: str) 
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("version", ["2.3.0", "3.9.0", "3.5.0-experimental", "", "x", 3])
+@pytest.mark.parametrize("version", ["3.4.0", "3.5.0"])
+def test_special_bits_are_masked_for_old_specs_everywhere_so_lowering_loses_nothing(version: str) -> None:
+    given = {"ignition": {"version": version}, "storage": {"files": [{"path": "/a", "mode": 0o4755}]}}
+    lowered, note = downgrade(given)
+    assert lowered == {**given, "ignition": {"version": "3.3.0"}}
+    assert note
+
+
+@pytest.mark.parametrize("version", ["3.6.0", "3.7.0-experimental"])
+@pytest.mark.parametrize("kind", ["files", "directories"])
+def test_special_bits_need_an_image_that_knows_3_6_0(version: str, kind: str) -> None:
+    given = {"ignition": {"version": version}, "storage": {kind: [{"path": "/a", "mode": 0o2775}]}}
+    with pytest.raises(InputError) as caught:
+        downgrade(given, (3, 5, 0))
+    assert f'"$.storage.{kind}.0.mode"' in caught.value.message
+    assert "needs Ignition spec 3.6.0" in caught.value.message
+    assert "boot Flatcar 4820 or newer" in caught.value.hint
+    assert downgrade(given, (3, 6, 0))[0]["ignition"]["version"] == "3.6.0"
+
+
+EXPERIMENTAL = """\
+variant: flatcar
+version: 1.2.0-experimental
+storage: {files: [{path: /a, mode: 0644, contents: {inline: x}}]}
+systemd: {quadlets: [{name: web.container, contents: "[Container]"}]}
+"""
+
+
+@pytest.mark.parametrize("limit", [(3, 3, 0), (3, 4, 0), (3, 5, 0), (3, 6, 0)])
+def test_the_experimental_version_is_lowered_for_every_image(limit: tuple[int, int, int]) -> None:
+    done = translate(EXPERIMENTAL)
+    assert done.ignition is not None
+    lowered, note = downgrade(done.ignition, limit)
+    number = ".".join(map(str, limit))
+    assert lowered == {**done.ignition, "ignition": {"version": number}}
+    assert f"handed over as Ignition {number} (the config says 3.7.0-experimental" in note
+    older, _ = downgrade({**done.ignition, "ignition": {"version": "3.4.0"}}, (3, 3, 0))
+    assert older["storage"] == lowered["storage"]
+
+
+@pytest.mark.parametrize("version", ["2.3.0", "3.7.0", "3.9.0", "3.5.0-experimental", "3.7.0-other", "", "x", 3])
 def test_lower_refuses_unknown_versions(version: Any) -> None:
     with pytest.raises(InputError):
         downgrade({"ignition": {"version": version}})

@@ -73,7 +73,7 @@ def test_an_edit_mends(code: str, text: str, mended: str) -> None:
         ("variant: flatcar\nstorage: {}\n", "variant: flatcar\nversion: 1.1.0\nstorage: {}\n"),
         ("variant: flatcar\nversion: 1.1\n", "variant: flatcar\nversion: 1.1.0\n"),
         ("variant: flatcar\nversion:\n", "variant: flatcar\nversion: 1.1.0\n"),
-        ("variant: flatcar\nversion: 1.2.0-experimental\n", "variant: flatcar\nversion: 1.1.0\n"),
+        ("variant: flatcar\nversion: 1.3.0-experimental\n", "variant: flatcar\nversion: 1.1.0\n"),
         ("variant: fcos\nversion: 1.1.0\n", "variant: flatcar\nversion: 1.1.0\n"),
     ],
 )
@@ -81,6 +81,16 @@ def test_the_header_is_mended(text: str, after: str) -> None:
     entry = lint(translate(text)).entries[0]
     assert apply_edit(text, entry.edits[0]) == after
     assert translate(after).ok
+
+
+def test_the_experimental_version_is_named_and_butane_itself_is_silent() -> None:
+    text = "variant: flatcar\nversion: 1.2.0-experimental\n"
+    done = translate(text)
+    assert (done.ok, len(done.report)) == (True, 0)
+    entry = next(entry for entry in lint(done) if entry.code == "experimental")
+    assert "1.2.0-experimental is experimental" in entry.message
+    assert (entry.path, entry.span.line) == ("$.version", 2)
+    assert "experimental" not in {entry.code for entry in lint(translate(HEAD))}
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_the_comparison_of_contents_sees_other_contents(vectors: ModuleType) -> 
 
 
 def test_there_are_recorded_cases() -> None:
-    assert [path.name for path in FILES] == ["generated.jsonl.gz", "hand-written.jsonl.gz"]
+    assert [path.name for path in FILES] == ["experimental.jsonl.gz", "generated.jsonl.gz", "hand-written.jsonl.gz"]
 
 
 def test_every_message_has_an_identifier(vectors: ModuleType) -> None:

@@ -22,7 +22,8 @@ def test_every_field_is_documented(version: str) -> None:
     for struct, field in fields:
         assert field.doc.endswith("."), (struct, field.name)
         assert len(field.doc.split()) >= 2, (struct, field.name)
-    assert schema.reference.endswith(f"config-flatcar-v{version.replace('.', '_')}/")
+    page = {"1.2.0-experimental": "1_2-exp"}.get(version, version.replace(".", "_"))
+    assert schema.reference.endswith(f"config-flatcar-v{page}/")
 
 
 def test_names_map_both_ways() -> None:
@@ -47,6 +48,19 @@ def test_what_version_1_1_0_added() -> None:
         "Luks.open_options",
         "Tang.advertisement",
     }
+
+
+def test_what_version_1_2_0_adds() -> None:
+    old, new = get_schema("1.1.0"), get_schema("1.2.0-experimental")
+    added = {
+        f"{name}.{key}"
+        for name, struct in new.structs.items()
+        for key in struct.fields
+        if key not in old.structs[name].fields
+    }
+    assert added == {
+        "Cex.enabled", "Luks.cex", "Tree.user", "Tree.group", "Tree.file_mode", "Tree.dir_mode", "Systemd.quadlets",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -66,7 +66,8 @@ def test_versions_sort_by_their_numbers():
 @pytest.mark.parametrize(
     ("version", "spec", "gib"),
     [("3510.3.8", (3, 3, 0), 12), ("3602.2.2", (3, 4, 0), 12), ("4081.3.10", (3, 4, 0), 12),
-     ("4593.2.5", (3, 5, 0), 16)],
+     ("4593.2.5", (3, 5, 0), 16), ("4757.2.1", (3, 5, 0), 16), ("4790.0.0", (3, 5, 0), 16), ("4820.0.0", (3, 6, 0), 16),
+     ("4900.1.0", (3, 6, 0), 16)],
 )  # fmt: skip
 def test_what_a_release_reads_and_how_large_its_disk_is(version, spec, gib):
     found = find_version(version)

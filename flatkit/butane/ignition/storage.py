@@ -8,6 +8,8 @@ from typing import Any
 
 from flatkit.butane import messages
 from flatkit.butane.diagnostics import Diagnostics
+from flatkit.butane.ignition.go_json import JsonFault, load
+from flatkit.butane.ignition.urls import tang_fault
 from flatkit.butane.localfiles import clean
 from flatkit.butane.messages import Wording
 from flatkit.butane.source.node import Path
@@ -96,14 +98,14 @@ def _check_devices(value: dict[str, Any], path: Path, diagnostics: Diagnostics) 
             diagnostics.warning((*path, "filesystems", at, "device"), messages.FILESYSTEM_WIPED())
 
 
-def _check_node(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
+def check_node(value: dict[str, Any], path: Path, diagnostics: Diagnostics, *, has_special_bits: bool) -> None:
     """A file, directory or link by itself."""
     _check_path(value["path"], (*path, "path"), diagnostics)
     mode = value.get("mode")
     if mode is not None:
         if not 0 <= mode <= 0o7777:
             diagnostics.error((*path, "mode"), messages.MODE_ILLEGAL())
-        if mode & 0o7000:
+        if mode & 0o7000 and not has_special_bits:
             diagnostics.warning((*path, "mode"), messages.MODE_SPECIAL())
     if path[-2] == "files" and value.get("overwrite") and value.get("contents", {}).get("source") is None:
         diagnostics.error((*path, "overwrite"), messages.OVERWRITE_NO_SOURCE())
@@ -213,6 +215,33 @@ def _check_luks(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> 
         diagnostics.error((*path, "device"), messages.DEVICE_MISSING())
     else:
         _check_path(value["device"], (*path, "device"), diagnostics)
+    clevis = value.get("clevis", {})
+    pins = clevis.get("tang") or clevis.get("tpm2") or clevis.get("threshold")
+    if clevis.get("custom", {}).get("pin") and pins:
+        diagnostics.error((*path, "clevis"), messages.CLEVIS_CUSTOM())
+
+
+def _check_clevis_custom(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
+    """A Clevis pin with its own config."""
+    if not any(value.values()):
+        return
+    if not value.get("pin"):
+        diagnostics.error((*path, "pin"), messages.CLEVIS_PIN())
+    if not value.get("config"):
+        diagnostics.error((*path, "config"), messages.CLEVIS_CONFIG())
+
+
+def _check_tang(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
+    """A Tang server."""
+    if fault := tang_fault(value.get("url", "")):
+        diagnostics.error((*path, "url"), fault)
+    if not value.get("thumbprint"):
+        diagnostics.error((*path, "thumbprint"), messages.TANG_THUMBPRINT())
+    if value.get("advertisement"):
+        try:
+            load(value["advertisement"])
+        except JsonFault:
+            diagnostics.error((*path, "advertisement"), messages.TANG_ADVERTISEMENT())
 
 
 def _check_raid(value: dict[str, Any], path: Path, diagnostics: Diagnostics) -> None:
@@ -235,10 +264,9 @@ CHECKS: dict[str, Callable[[dict[str, Any], Path, Diagnostics], None]] = {
     "Storage": _check_storage,
     "Disk": _check_disk,
     "Partition": _check_partition,
-    "File": _check_node,
-    "Directory": _check_node,
-    "Link": _check_node,
     "Filesystem": _check_filesystem,
     "Luks": _check_luks,
+    "ClevisCustom": _check_clevis_custom,
+    "Tang": _check_tang,
     "Raid": _check_raid,
 }

@@ -55,6 +55,14 @@ def headers_fault(url: str) -> Wording | None:
     return None if parsed.scheme in ("http", "https") else messages.HEADERS_SCHEME()
 
 
+def tang_fault(url: str) -> Wording | None:
+    """Return the fault of a Tang server's URL."""
+    parsed = parse_url(url)
+    if parsed is None:
+        return messages.URL_UNPARSABLE()
+    return None if parsed.scheme in ("http", "https") else messages.URL_SCHEME()
+
+
 def proxy_fault(url: str) -> Wording | None:
     """Return the fault of a proxy's URL."""
     parsed = parse_url(url)

@@ -38,6 +38,7 @@ class _Checker:
     def __init__(self, schema: Schema, diagnostics: Diagnostics) -> None:
         self.diagnostics = diagnostics
         self.with_arn = schema.ignition != "3.3.0"
+        self.has_special_bits = schema.has_special_bits
         self.parsed: dict[str, list[tuple[str, str]] | Wording] = {}
 
     def root(self, value: dict[str, Any], _path: Path) -> None:
@@ -174,6 +175,10 @@ class _Checker:
 
     # Storage, beside the rules in storage.py.
 
+    def node(self, value: dict[str, Any], path: Path) -> None:
+        """A file, directory or link."""
+        storage.check_node(value, path, self.diagnostics, has_special_bits=self.has_special_bits)
+
     def owner(self, value: dict[str, Any], path: Path) -> None:
         """An owning user or group."""
         if "id" in value and value.get("name"):
@@ -194,6 +199,9 @@ _CHECKS: dict[str, Callable[[_Checker, dict[str, Any], Path], None]] = {
     "Systemd": _Checker.systemd,
     "Unit": _Checker.unit,
     "Dropin": _Checker.dropin,
+    "File": _Checker.node,
+    "Directory": _Checker.node,
+    "Link": _Checker.node,
     "NodeUser": _Checker.owner,
     "NodeGroup": _Checker.owner,
     "Luks": _Checker.luks,
@@ -212,6 +220,7 @@ _KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
     "Disk": (("partitions",),),
     "Raid": (("devices",),),
     "Luks": (("openOptions",),),
+    "Clevis": (("tang",),),
     "Resource": (("httpHeaders",),),
     "Systemd": (("units",),),
     "Unit": (("dropins",),),
@@ -242,6 +251,8 @@ def _key(group: str, entry: Any) -> Any:
         return entry["path"]
     if group in ("disks", "filesystems"):
         return entry["device"]
+    if group == "tang":
+        return entry.get("url", "")
     if group in ("merge", "certificateAuthorities"):
         return entry.get("source", "")
     if group == "partitions":
