@@ -32,11 +32,11 @@ fail() {
     return 1
 }
 
-# is_url TEXT: an http or https URL. Where the server itself is a file, as flatcar-update has it, so may be what it names.
+# is_url TEXT: an http or https URL.
 is_url() {
     local pattern='^https?://([A-Za-z0-9_][A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[!#-;=?-Z_a-z~]*)?$'
     [ ${#1} -le 2000 ] || return
-    [[ $1 =~ $pattern ]] || [[ $server == file:///* && $1 == file:///* && $1 != *[![:graph:]]* ]]
+    [[ $1 =~ $pattern ]]
 }
 
 # get URL OPTION...: curl for an URL from outside: never an option or a pattern of it, no other protocol, no redirects.
@@ -63,7 +63,7 @@ restore_status() {
         while IFS='=' read -r key value; do
             case $key in LAST_CHECKED_TIME) last_checked=$value ;; NEW_VERSION) new_version=$value ;; NEW_SIZE) new_size=$value ;; esac
         done <$run/status
-        status UPDATED_NEED_REBOOT 1.000000
+        status UPDATED_NEED_REBOOT
     else
         status IDLE
     fi

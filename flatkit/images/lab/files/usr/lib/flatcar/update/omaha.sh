@@ -10,7 +10,7 @@ escaped() {
     printf '%s\n' "$text"
 }
 
-# request INSIDE SOURCE: the whole request; INSIDE is what the app says or asks.
+# request INSIDE: the whole request; INSIDE is what the app says or asks, $source whether a person or the timer wanted it.
 request() {
     local alias group oem='' aleph=$version word words
     alias=$(conf MACHINE_ALIAS)
@@ -22,7 +22,7 @@ request() {
     done
     cat <<XML
 <?xml version="1.0" encoding="UTF-8"?>
-<request protocol="3.0" version="flatcar-lab-$version" updaterversion="flatcar-lab-$version" installsource="$2" ismachine="1">
+<request protocol="3.0" version="flatcar-lab-$version" updaterversion="flatcar-lab-$version" installsource="$source" ismachine="1">
     <os version="Chateau" platform="CoreOS" sp="${version}_$(uname -m)"></os>
     <app appid="$(conf FLATCAR_RELEASE_APPID)" version="$version" track="$(escaped "$group")" bootid="{$boot_id}" oem="$(escaped "$oem")" oemversion="" alephversion="$(escaped "$aleph")" machineid="$(</etc/machine-id)" machinealias="$(escaped "$alias")" lang="en-US" board="$(conf FLATCAR_RELEASE_BOARD)" hardware_class="" delta_okay="false">
         $1
@@ -31,7 +31,7 @@ request() {
 XML
 }
 
-# post INSIDE SOURCE: sends a request; the answer is in $run/answer. Sets code and reason when there is none.
+# post INSIDE: sends a request; the answer is in $run/answer. Sets code and reason when there is none.
 post() {
     local said http
     [ "$server" ] || { fail 37 "no SERVER is set in update.conf"; return; }
@@ -42,21 +42,30 @@ post() {
     said=$(
         ulimit -f $((answer_max / 1024))
         trap '' XFSZ
-        request "$1" "$2" | get "$server" --max-time 20 --max-filesize $answer_max -H 'Content-Type: text/xml' \
+        request "$1" | get "$server" --max-time 20 --max-filesize $answer_max -H 'Content-Type: text/xml' \
             --data-binary @- -o $run/answer -w '%{http_code}' 2>$run/curl.log
-    ) || { fail 9 "the update server $server cannot be reached: $(curl_reason)"; return; }
-    [[ $said =~ ^[0-9]{3}$ ]] || { fail 9 "the update server $server answered without an HTTP status"; return; }
+    ) || { fail 2000 "the update server $server cannot be reached: $(curl_reason)"; return; }
+    [[ $said =~ ^[0-9]{3}$ ]] || { fail 2000 "the update server $server answered without an HTTP status"; return; }
     http=$((10#$said))
-    # 0: a file:// URL, which flatcar-update uses
-    [ $http = 0 ] || [ $http = 200 ] || fail $((2000 + http)) "the update server $server answered with HTTP status $http"
+    [ $http = 200 ] || fail $((2000 + http)) "the update server $server answered with HTTP status $http"
 }
 
 curl_reason() { sed -n '$s/^curl: ([0-9]*) //p' $run/curl.log; }
 
+# flagged CODE: an error code as the engine sends it: 2^28 unless the server is Flatcar's own, 2^30 for a resumed download.
+flagged() {
+    local flags=0
+    [[ $server == "$public_server"* ]] || flags=$((1 << 28))
+    [ ! "$resumed" ] || flags=$((flags | 1 << 30))
+    echo $(($1 | flags))
+}
+public_server=https://public.update.flatcar-linux.net/
+resumed=''
+
 # send TYPE RESULT [CODE]: reports an event; that it arrives is not worth waiting for, nor failing.
 send() {
     local reason=$reason code=$code
-    post "<event eventtype=\"$1\" eventresult=\"$2\"${3:+ errorcode=\"$3\"}></event>" scheduler ||
+    post "<event eventtype=\"$1\" eventresult=\"$2\"${3:+ errorcode=\"$(flagged "$3")\"}></event>" ||
         say "Reporting event $1 failed: $reason."
 }
 
@@ -78,11 +87,11 @@ attribute() {
     value=${value//&amp;/"&"}
 }
 
-# ask SOURCE: the update check. Sets offer (none, update) and offer_version, _size, _sha256, _urls.
+# ask: the update check. Sets offer (none, update) and offer_version, _size, _sha256, _urls.
 ask() {
     local text
-    post "<ping active=\"1\"></ping><updatecheck></updatecheck>$boot_event" "$1" || return
-    boot_event=''
+    resumed=''
+    post "<ping active=\"1\"></ping><updatecheck></updatecheck>$boot_event" || return
     text=$(tr -d '\0' <$run/answer | tr '\n\r\t' '   ')
     [ "${text// /}" ] || { fail 30 "the update server's answer is empty"; return; }
     [[ $text == *"<response"*"</response>"* ]] || { fail 31 "the update server's answer is no Omaha response"; return; }

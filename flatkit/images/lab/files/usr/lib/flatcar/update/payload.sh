@@ -11,7 +11,8 @@ download() {
     part=$file.part
     find $state -maxdepth 1 -name 'payload-*' ! -name "${file##*/}" ! -name "${part##*/}" -delete
     [ ! -e "$file" ] || mv "$file" "$part"
-    have=$(size_of "$part")
+    have=$(size_of "$part") resumed=''
+    [ "$have" = 0 ] || resumed=yes
     if [ "$(free_bytes $state)" -lt $((offer_size - have + 1048576)) ]; then
         rm -f "$part"
         fail 9 "no space left on the disk: the payload needs $offer_size bytes in $state"

@@ -16,7 +16,7 @@ stage() {
     [ "$(blockdev --getsize64 "$other")" -ge "$USR_SIZE" ] || { fail 5 "/usr does not fit into $other"; return; }
     # While it is being written nobody may boot it.
     cgpt add -P0 -T0 -S0 "$other" || { fail 5 "the bits of $other cannot be written"; return; }
-    status FINALIZING 1.000000
+    status FINALIZING
     say "Writing kernel and initrd to $boot/vmlinuz-$letter and initrd-$letter, /usr to $other."
     write_boot "vmlinuz-$letter" "$KERNEL_OFFSET" "$KERNEL_SIZE" && write_boot "initrd-$letter" "$INITRD_OFFSET" "$INITRD_SIZE" &&
         write_sums && write_usr
