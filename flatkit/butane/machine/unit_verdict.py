@@ -1,0 +1,402 @@
+"""systemd's verdict on a unit: the reason for which it refuses to load it, or none.
+
+Only what is certain: a value that this module cannot read counts as good. The oracle is `systemd-analyze verify`
+(tests/butane/test_unit_verdict.py). Source of the rules: the verify functions in systemd's src/core/{service,socket,
+mount,automount,swap,timer,path,slice}.c and load-fragment.c.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from flatkit.butane.machine.unit_file import Assignment, Unit, is_template, template_of
+
+_EXEC = ("ExecStart", "ExecStop", "ExecStartPre", "ExecStartPost", "ExecStopPost", "ExecReload", "ExecCondition")
+_WITH_COMMANDS = frozenset(("service", "socket", "mount", "swap"))
+_FATAL_PATHS = frozenset(("RootDirectory", "RootImage", "RootVerity"))
+_LISTEN = ("ListenStream", "ListenDatagram", "ListenSequentialPacket", "ListenFIFO", "ListenSpecial", "ListenNetlink",
+           "ListenMessageQueue", "ListenUSBFunction")  # fmt: skip
+_TIMES = ("OnActiveSec", "OnBootSec", "OnStartupSec", "OnUnitActiveSec", "OnUnitInactiveSec")
+_PATHS = ("PathExists", "PathExistsGlob", "PathChanged", "PathModified", "DirectoryNotEmpty")
+_SERVICE_TYPES = frozenset(("simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle"))
+_YES = frozenset(("1", "yes", "y", "true", "t", "on"))
+_ACTIONS = re.compile(r"(reboot|poweroff|exit|halt|soft-reboot|kexec)(-force|-immediate)?")
+_API_PATHS = ("/proc", "/sys", "/dev", "/run", "/dev/pts", "/run/lock", "/sys/fs/cgroup", "/sys/fs/pstore")
+_API_BELOW = ("/sys/fs/cgroup/", "/dev/shm")  # noqa: S108 - a name to compare with, nothing is written there
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.")
+_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """The reason, in words, with the value in quotes; `code` tells kinds of reasons apart, `name` is a name that fits."""
+
+    code: str
+    words: str
+    remedy: str
+    name: str = ""
+
+
+def escape_path(path: str) -> str:
+    """Return a path as `systemd-escape --path` writes it."""
+    joined = "/".join(part for part in path.split("/") if part and part != ".").encode("utf-8", "surrogateescape")
+    if not joined:
+        return "-"
+    return "".join(
+        "-" if byte == 0x2F else chr(byte) if byte in _PLAIN and not (at == 0 and byte == 0x2E) else f"\\x{byte:02x}"
+        for at, byte in enumerate(joined)
+    )
+
+
+def unescape_path(stem: str) -> str:
+    """Return the path that a unit's name stands for, as `systemd-escape --unescape --path` does."""
+    raw = re.sub(r"-|\\x[0-9a-f]{2}", lambda found: "/" if found[0] == "-" else chr(int(found[0][-2:], base=16)), stem)
+    return "/" + raw.strip("/")
+
+
+def refusal(unit: Unit) -> Refusal | None:
+    """Return why systemd refuses the unit, None if it loads it."""
+    settled = settle(unit)
+    if isinstance(settled, Refusal):
+        return settled
+    check = _CHECKS.get(unit.kind)
+    return check(settled) if check else None
+
+
+def settle(unit: Unit) -> Unit | Refusal:
+    """Return the unit without what systemd ignores. A fatal line refuses the unit; in a drop-in it ends the drop-in."""
+    texts = []
+    for number, text in enumerate(unit.texts):
+        kept = []
+        for item in text.assignments:
+            fault = _fatal(item) if unit.kind in _WITH_COMMANDS and item.section == unit.kind.capitalize() else None
+            if fault is not None and number == 0:
+                return fault
+            if fault is not None:
+                break
+            if not _is_ignored(item):
+                kept.append(item)
+        if text.broken_line and number == 0:
+            words = f"line {text.broken_line} begins a section and does not end with ]"
+            return Refusal(code="syntax", words=words, remedy="Write the section's name in brackets: [Service].")
+        texts.append(replace(text, assignments=tuple(kept)))
+    return replace(unit, texts=tuple(texts))
+
+
+def _fatal(item: Assignment) -> Refusal | None:
+    key, value = item.key, item.value
+    if not value or "%" in value.split()[0]:
+        return None
+    if key in _EXEC and (words := _command_fault(value)):
+        remedy = "Write the whole path of the program, for example /usr/bin/docker."
+        return Refusal(code="command", words=f"{key}= {words}", remedy=remedy)
+    if (key == "WorkingDirectory" and not value.startswith(("/", "~", "-"))) or (
+        key in _FATAL_PATHS and not value.startswith("/")
+    ):
+        words = f'{key}= "{value}" is not an absolute path'
+        return Refusal(code="not-absolute", words=words, remedy="Write a path that starts with /.")
+    names = value.split() if key == "SupplementaryGroups" else [value] if key in ("User", "Group") else []
+    for name in names:
+        if re.search(r"[:/]|^-|^\.\.?$", name):
+            words = f'{key}= "{name}" is not the name of an account'
+            return Refusal(code="account", words=words, remedy="Write the name of one account.")
+    return None
+
+
+def _is_ignored(item: Assignment) -> bool:
+    """True for a command that systemd leaves out with a warning, as it has a dash before it, or an open quote."""
+    return bool(item.value) and item.key in _EXEC and all(_is_skipped(part) for part in _split_commands(item.value))
+
+
+def _is_skipped(command: str) -> bool:
+    prefix, program, rest = _command(command)
+    if not program or _has_open_quote(rest):
+        return True
+    return "-" in prefix and bool(_program_fault(program))
+
+
+def _command(command: str) -> tuple[str, str, str]:
+    """Split a command into its prefix, its program, and all but the prefix."""
+    match = re.match(r"[@:+!|-]*", command)
+    prefix = match[0] if match else ""
+    rest = command[len(prefix) :]
+    quoted = re.match(r"""(["'])(.*?)\1""", rest)
+    return prefix, quoted[2] if quoted else rest.split(None, 1)[0] if rest.split() else "", rest
+
+
+def _command_fault(value: str) -> str:
+    """Return the fault of a command line, "" if it has none for which systemd refuses the unit."""
+    for command in _split_commands(value):
+        prefix, program, rest = _command(command)
+        if "-" in prefix:
+            continue
+        if not program:
+            return f'"{value}" names no program'
+        if _has_open_quote(rest):
+            return f'"{value}" opens a quote and does not close it'
+        if fault := _program_fault(program):
+            return fault
+    return ""
+
+
+def _program_fault(program: str) -> str:
+    if program.startswith("%") or "\\" in program:
+        return ""
+    if program.endswith("/") and program != "/":
+        return f'"{program}" is a directory'
+    if not program.startswith("/") and ("/" in program or program in (".", "..")):
+        return f'"{program}" is neither an absolute path nor the plain name of a program'
+    return ""
+
+
+def _split_commands(value: str) -> list[str]:
+    """Several commands of one line are separated by a semicolon that is a word of its own."""
+    return [part.strip() for part in re.split(r"\s;(?=\s|$)", value) if part.strip()]
+
+
+def _has_open_quote(text: str) -> bool:
+    quote, at = "", 0
+    while at < len(text):
+        ch = text[at]
+        if ch == "\\":
+            at += 1
+        elif quote:
+            quote = "" if ch == quote else quote
+        elif ch in "\"'":
+            quote = ch
+        at += 1
+    return bool(quote)
+
+
+def _given(unit: Unit, key: str) -> list[str]:
+    return [
+        a.value for text in unit.texts for a in text.assignments if a.section == "Service" and a.key == key and a.value
+    ]
+
+
+def _service(unit: Unit) -> Refusal | None:
+    return _start_commands(unit) or _contradiction(unit)
+
+
+def _start_commands(unit: Unit) -> Refusal | None:
+    starts, stops = unit.values("Service", "ExecStart"), unit.values("Service", "ExecStop")
+    action = _ACTIONS.fullmatch(unit.last("Unit", "SuccessAction")) is not None
+    kind = _service_type(unit, bool(starts))
+    if not starts and not stops and not action:
+        return _no_start(unit)
+    if not starts and kind != "oneshot":
+        return _no_start(unit)
+    if not starts and not action and not _is_yes(unit.last("Service", "RemainAfterExit")):
+        return _no_start(unit)
+    if len(starts) + sum(len(_split_commands(start)) - 1 for start in starts) > 1 and kind != "oneshot":
+        return Refusal(code="two-starts", words="it has more than one ExecStart=, and only Type=oneshot may",
+                       remedy="In a drop-in write an empty ExecStart= first: it takes back the one before.")  # fmt: skip
+    return None
+
+
+def _no_start(unit: Unit) -> Refusal:
+    wrong = [name for text in unit.texts for name, _ in text.sections if name not in ("Unit", "Service", "Install")]
+    remedy = "Write ExecStart= with the command in the section [Service]."
+    if wrong:
+        remedy = f"[{wrong[0]}] is not a section of a service: the command belongs into [Service]."
+    return Refusal(code="no-start", words="a service needs ExecStart= in [Service]", remedy=remedy)
+
+
+def _service_type(unit: Unit, starts: bool) -> str:
+    given = [value for value in _given(unit, "Type") if value in _SERVICE_TYPES]
+    if given:
+        return given[-1]
+    if unit.last("Service", "BusName"):
+        return "dbus"
+    return "simple" if starts else "oneshot"
+
+
+def _is_yes(value: str) -> bool:
+    return value.lower() in _YES
+
+
+def _contradiction(unit: Unit) -> Refusal | None:
+    kind = _service_type(unit, bool(unit.values("Service", "ExecStart")))
+    restart = unit.last("Service", "Restart")
+    if kind == "oneshot" and restart in ("always", "on-success"):
+        return Refusal(code="restart", words=f'Restart={restart} is not allowed with Type=oneshot',
+                       remedy="Write Restart=on-failure, or another Type=.")  # fmt: skip
+    if kind == "oneshot" and unit.last("Service", "ExitType") == "cgroup":
+        return Refusal(
+            code="exit-type", words="ExitType=cgroup is not allowed with Type=oneshot", remedy="Leave it out."
+        )
+    if kind == "oneshot" and unit.values("Service", "RestartForceExitStatus"):
+        return Refusal(code="restart", words="RestartForceExitStatus= is not allowed with Type=oneshot",
+                       remedy="Leave it out, or write another Type=.")  # fmt: skip
+    if unit.last("Service", "PAMName") and unit.last("Service", "KillMode") in ("process", "none"):
+        return Refusal(code="kill-mode", words="PAMName= needs KillMode=control-group or mixed",
+                       remedy="Leave KillMode= out.")  # fmt: skip
+    if kind == "dbus" and not unit.last("Service", "BusName"):
+        return Refusal(code="bus-name", words="Type=dbus needs BusName=", remedy="Write BusName=, or another Type=.")
+    return None
+
+
+def _socket(unit: Unit) -> Refusal | None:
+    listens = [key for key, value in unit.pool("Socket", _LISTEN) if _is_address(key, value)]
+    if not listens:
+        return Refusal(code="no-listen", words="a socket needs ListenStream= or another Listen...= in [Socket]",
+                       remedy="Write ListenStream= with a port or a path.")  # fmt: skip
+    accepts = _is_yes(unit.last("Socket", "Accept"))
+    if accepts and not set(listens) <= {"ListenStream", "ListenSequentialPacket"}:
+        return Refusal(code="accept-listen", words="Accept=yes needs a listener that accepts connections",
+                       remedy="Write ListenStream= alone, or leave Accept= out.")  # fmt: skip
+    if accepts and unit.last("Socket", "MaxConnections") == "0":
+        return Refusal(code="max-connections", words="MaxConnections=0 lets nobody connect", remedy="Leave it out.")
+    if accepts and unit.last("Socket", "Service"):
+        return Refusal(code="accept-service", words="Accept=yes starts the template, so Service= is not allowed",
+                       remedy="Leave Service= out, and name the service like the socket, with @.")  # fmt: skip
+    return None
+
+
+def _is_address(key: str, value: str) -> bool:
+    if "%" in value or key == "ListenNetlink":
+        return True
+    if key in ("ListenFIFO", "ListenSpecial", "ListenMessageQueue", "ListenUSBFunction"):
+        return value.startswith("/")
+    if value.startswith(("/", "@", "vsock:", "vsock-")):
+        return True
+    port = value
+    if match := re.fullmatch(r"\[[0-9A-Fa-f:.]+(%[^\]]+)?\]:([0-9]+)", value):
+        port = match[2]
+    elif match := re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3}):([0-9]+)", value):
+        port = match[2] if all(int(part) < 256 for part in match[1].split(".")) else ""
+    return port.isascii() and port.isdigit() and 0 < int(port) < 65536
+
+
+def _mount(unit: Unit) -> Refusal | None:
+    where = _path_value(unit, "Mount", "Where")
+    if where and _fits(unit, where, "mount") is not None:
+        return _fits(unit, where, "mount")
+    clean = "/" + "/".join(
+        part for part in (where or unescape_path(unit.name.removesuffix(".mount"))).split("/") if part
+    )
+    if clean in _API_PATHS or clean.startswith(_API_BELOW):
+        return Refusal(code="api-path", words=f'"{clean}" belongs to the kernel and systemd',
+                       remedy="Mount it somewhere else.")  # fmt: skip
+    if not unit.last("Mount", "What"):
+        return Refusal(code="no-what", words="a mount needs What= in [Mount]", remedy="Write What= with the device.")
+    return None
+
+
+def _automount(unit: Unit) -> Refusal | None:
+    where = _path_value(unit, "Automount", "Where")
+    return _fits(unit, where, "automount") if where else None
+
+
+def _swap(unit: Unit) -> Refusal | None:
+    what = _path_value(unit, "Swap", "What")
+    return _fits(unit, what, "swap") if what else None
+
+
+def _path_value(unit: Unit, section: str, key: str) -> str:
+    """The path that counts; systemd ignores what is not absolute or has .. in it."""
+    good = ""
+    for text in unit.texts:
+        for item in text.assignments:
+            if (item.section, item.key) == (section, key):
+                if not item.value:
+                    good = ""
+                elif item.value.startswith("/") and ".." not in item.value.split("/"):
+                    good = item.value
+    return good
+
+
+def _fits(unit: Unit, path: str, kind: str) -> Refusal | None:
+    if "%" in path:
+        return None
+    name = f"{escape_path(path)}.{kind}"
+    if unit.name == name:
+        return None
+    key = "What" if kind == "swap" else "Where"
+    return Refusal(code="name", words=f'{key}={path} and the name "{unit.name}" do not match', name=name,
+                   remedy=f"Name the unit {name}: systemd derives the name from the path.")  # fmt: skip
+
+
+_UNITS_OF_TIME = (
+    "usec|us|μs|µs|msec|ms|seconds|second|sec|s|minutes|minute|min|months|month|M|m|hours|hour|hr|h|days|day|d|weeks|week|"
+    "w|years|year|y"
+)
+_SPAN = re.compile(rf"(\s*[0-9]+(\.[0-9]*)?\s*({_UNITS_OF_TIME})?)+\s*|infinity")
+
+
+def _timer(unit: Unit) -> Refusal | None:
+    times = unit.pool("Timer", (*_TIMES, "OnCalendar"))
+    good = any(is_calendar(value) if key == "OnCalendar" else _SPAN.fullmatch(value) for key, value in times)
+    changes = any(_is_yes(unit.last("Timer", key)) for key in ("OnClockChange", "OnTimezoneChange"))
+    if good or changes:
+        return None
+    return Refusal(code="no-time", words="a timer needs OnCalendar=, OnBootSec= or another On...= that systemd can read",
+                   remedy="Write for example OnCalendar=daily in [Timer].")  # fmt: skip
+
+
+_WORDS = frozenset(("minutely", "hourly", "daily", "weekly", "monthly", "quarterly", "semi-annually", "semiannually",
+                    "bi-annually", "biannually", "yearly", "annually", "anually"))  # fmt: skip
+_DAY = r"(mon|monday|tue|tuesday|wed|wednesday|thu|thursday|fri|friday|sat|saturday|sun|sunday)"
+_DAYS = rf"{_DAY}((\.\.|-){_DAY})?(,{_DAY}((\.\.|-){_DAY})?)*,?"
+_NUMBERS = r"(\*|[0-9]+(\.\.[0-9]+)?(/[0-9]+)?(,[0-9]+(\.\.[0-9]+)?(/[0-9]+)?)*)(/[0-9]+)?"
+_DATE = rf"({_NUMBERS}-)?{_NUMBERS}[-~]{_NUMBERS}"
+_SECONDS = r"(\*|[0-9.]+(\.\.[0-9.]+)?(/[0-9.]+)?(,[0-9.]+(\.\.[0-9.]+)?(/[0-9.]+)?)*)(/[0-9.]+)?"
+_TIME = rf"{_NUMBERS}:{_NUMBERS}(:{_SECONDS})?"
+_CLOCK = re.compile(r"([0-9*./,]+):([0-9*./,]+)(?::([0-9*/,]+))?")
+_CALENDAR = re.compile(
+    rf"(({_DAYS})\s*)?(({_DATE})([ T]|$))?\s*({_TIME})?(\s+[A-Za-z][A-Za-z0-9_+/-]*)?", re.IGNORECASE
+)
+
+
+def is_calendar(value: str) -> bool:
+    """Return False for what is no calendar event of systemd.time(7)."""
+    first = value.split(None, 1)[0].lower() if value.strip() else ""
+    if first in _WORDS or value.startswith("@"):
+        return True
+    match = _CALENDAR.fullmatch(value.strip())
+    if match is None or not value.strip():
+        return False
+    # The largest number of each part of the time.
+    parts = [
+        [int(number) for number in re.findall(r"[0-9]+", part)] for part in _CLOCK.findall(value)[-1:] for part in part
+    ]
+    return all(max(numbers, default=0) <= limit for numbers, limit in zip(parts, (24, 60, 60), strict=False))
+
+
+def _path(unit: Unit) -> Refusal | None:
+    if any(value.startswith(("/", "%")) for _, value in unit.pool("Path", _PATHS)):
+        return None
+    return Refusal(code="no-path", words="a path unit needs PathExists=, PathChanged= or the like in [Path]",
+                   remedy="Write PathChanged= with an absolute path.")  # fmt: skip
+
+
+def _slice(unit: Unit) -> Refusal | None:
+    stem = unit.name.removesuffix(".slice")
+    if stem != "-" and (stem.startswith("-") or stem.endswith("-") or "--" in stem):
+        return Refusal(code="slice-name", words=f'"{unit.name}" is not the name of a slice',
+                       remedy="Single dashes separate a slice from the slices it is in.")  # fmt: skip
+    return None
+
+
+_CHECKS: dict[str, Callable[[Unit], Refusal | None]] = {
+    "service": _service, "socket": _socket, "mount": _mount, "automount": _automount, "swap": _swap, "timer": _timer,
+    "path": _path, "slice": _slice,
+}  # fmt: skip
+
+
+def bad_unit_names(value: str) -> tuple[str, ...]:
+    """Return the words of a list of units that are not names of units, for example for a comma: "docker.service,"."""
+    from flatkit.butane.machine.unit_file import unit_type
+
+    return tuple(
+        word
+        for word in value.split()
+        if "%" not in word and not (unit_type(word) and _NAME.fullmatch(word) and len(word) < 256)
+    )
+
+
+def needs_instance(unit: Unit) -> bool:
+    """Return True for a template, which starts only as an instance."""
+    return is_template(unit.name) and not template_of(unit.name)
