@@ -5,17 +5,23 @@ What an image cannot do with a config is the image's own knowledge, not this mod
 
 from __future__ import annotations
 
+import base64
+import binascii
 import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from flatkit.butane.dataurl import decode_data_url
+from flatkit.butane.machine import image
+from flatkit.butane.machine.plan import Node, Plan, text_of
+from flatkit.butane.machine.unit_file import parse
 from flatkit.butane.source.node import Path
 from flatkit.untrusted import lines_of
 
-_NO_SHELL = ("/nologin", "/false")
+NO_LOGIN_SHELLS = ("/nologin", "/false")
+KEY_TYPES = ("ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-")
 # As Flatcar and the lab image start their SSH server: by socket, with a service behind it.
 _SSH_UNITS = ("sshd.socket", "sshd.service")
 # Where Flatcar's SSH server finds the keys of a user; other keys below authorized_keys.d are merged into the first.
@@ -33,41 +39,113 @@ class Lockout:
     path: Path = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """The ways for a user to log in: valid keys of the config, a key file, a password. `obstacle`: none of them works."""
+
+    keys: int = 0
+    key_file: bool = False
+    password: bool = False
+    obstacle: str = ""
+
+    @property
+    def possible(self) -> bool:
+        """True if one of the ways works."""
+        return not self.obstacle and bool(self.keys or self.key_file or self.password)
+
+
+def is_public_key(line: str) -> bool:
+    """Return True for a line of authorized_keys with a whole key: its base64 begins with the name of its own type."""
+    words = line.split()
+    for word, data in pairwise(words):
+        if word.startswith(KEY_TYPES):
+            try:
+                blob = base64.b64decode(data.encode(), validate=True)
+            except (binascii.Error, UnicodeEncodeError):
+                return False
+            name = word.encode()
+            return blob[:4] == len(name).to_bytes(4, "big") and blob[4:].startswith(name) and len(blob) > len(name) + 4
+    return False
+
+
+def login_of(user: dict[str, Any], plan: Plan) -> Login:
+    """Return how a user of the config, or core, may log in."""
+    shell = str(user.get("shell") or "")
+    obstacle = ""
+    if user.get("shouldExist") is False:
+        obstacle = "the user is removed"
+    elif shell.endswith(NO_LOGIN_SHELLS):
+        obstacle = f"the shell {shell} lets nobody in"
+    elif image.lacks_shell(shell):
+        obstacle = f"Flatcar's image does not have the shell {shell}"
+    keys = [str(key) for key in user.get("sshAuthorizedKeys") or ()]
+    return Login(
+        keys=sum(is_public_key(line) for key in keys for line in lines_of(key)),
+        key_file=_has_key_file(user, plan),
+        password=_has_password(user),
+        obstacle=obstacle,
+    )
+
+
 def allows_login(ignition: dict[str, Any]) -> bool:
     """Return True if the config lets somebody log in, or may do so: what it fetches is not known here."""
-    config = ignition.get("ignition", {}).get("config", {})
-    if config.get("merge") or config.get("replace", {}).get("source"):
-        return True
-    users = [user for user in ignition.get("passwd", {}).get("users", ()) if _can_log_in(user)]
-    if any(_has_key(user) or _has_password(user) for user in users):
+    plan = Plan(ignition)
+    if not plan.is_whole:
         return True
     options = _sshd_options(ignition)
     if options is None or _OTHER_WAYS & set(options):
         return True
+    return any(login_of(user, plan).possible for user in _accounts(ignition, plan.users))
+
+
+def _has_key_file(user: dict[str, Any], plan: Plan) -> bool:
+    options = _sshd_options(plan.ignition) or {}
     named = options.get("authorizedkeysfile")
-    key_files = named[0].split() if named else _KEY_FILES
-    read = {_key_path(item, user) for user in _accounts(ignition, users) for item in key_files}
-    storage = ignition.get("storage", {})
-    files = [item["path"] for item in storage.get("files", ()) if _holds_anything(item)]
-    links = [item["path"] for item in storage.get("links", ())]
-    return any(path in read or posixpath.dirname(path) + "/*" in read for path in (*files, *links))
+    read = {_key_path(item, user) for item in (named[0].split() if named else _KEY_FILES)}
+    for node in plan.nodes:
+        if node.kind == "directories" or not (node.path in read or posixpath.dirname(node.path) + "/*" in read):
+            continue
+        if node.kind == "links" or (_has_keys(node.item) and not _is_unreadable(node, user, plan)):
+            return True
+    return False
 
 
-def _can_log_in(user: dict[str, Any]) -> bool:
-    return user.get("shouldExist") is not False and not str(user.get("shell") or "").endswith(_NO_SHELL)
+def _has_keys(item: dict[str, Any]) -> bool:
+    """True if a file gets a whole key; what is fetched counts."""
+    for part in (item.get("contents", {}), *item.get("append", ())):
+        text = text_of(part)
+        if text is None or any(is_public_key(line) for line in lines_of(text)):
+            return True
+    return False
 
 
-def _has_key(user: dict[str, Any]) -> bool:
-    return any(str(key).strip() for key in user.get("sshAuthorizedKeys") or ())
+def _is_unreadable(node: Node, user: dict[str, Any], plan: Plan) -> bool:
+    """sshd reads a key file as the user: one of root's, in a mode for root alone, is closed to it."""
+    folder = plan.by_path.get(posixpath.dirname(node.path))
+    return _is_closed(node, user, 0o004, 0o644) or (folder is not None and _is_closed(folder, user, 0o001, 0o755))
+
+
+def _is_closed(node: Node, user: dict[str, Any], bit: int, default: int) -> bool:
+    owner = node.item.get("user", {})
+    is_roots = (owner.get("name") or owner.get("id") or 0) in (0, "root")
+    return user.get("name") != "root" and is_roots and not node.item.get("mode", default) & bit
+
+
+def find_unreadable_keys(plan: Plan) -> Iterator[tuple[Node, str, int]]:
+    """Yield key files that their user cannot read: the file, the user, the mode."""
+    for user in _accounts(plan.ignition, plan.users):
+        node = plan.by_path.get(_key_path(_KEY_FILES[0], user))
+        if node is not None and node.kind == "files" and _is_unreadable(node, user, plan):
+            yield node, str(user.get("name")), node.item.get("mode", 0o644)
 
 
 def _has_password(user: dict[str, Any]) -> bool:
-    # "*" and "!" mean no password, or a locked one.
-    return not (user.get("passwordHash") or "*").startswith(("*", "!"))
+    # "*" and "!" mean no password, or a locked one; what does not begin with $ or _ is not a hash.
+    return str(user.get("passwordHash") or "*").startswith(("$", "_"))
 
 
 def _accounts(ignition: dict[str, Any], users: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The users of the config who can log in, and core, which every image has."""
+    """The users of the config, and core, which every image has."""
     named = {user.get("name") for user in ignition.get("passwd", {}).get("users", ())}
     return users if "core" in named else [*users, {"name": "core"}]
 
@@ -78,20 +156,6 @@ def _key_path(pattern: str, user: dict[str, Any]) -> str:
     home = user.get("homeDir") or ("/root" if name == "root" else f"/home/{name}")
     values = {"%%": "%", "%h": home, "%u": name}
     return posixpath.join(home, re.sub("%[%hu]", lambda match: values[match[0]], pattern))
-
-
-def _holds_anything(item: dict[str, Any]) -> bool:
-    """True if a file gets contents that are not blank; what is fetched counts."""
-    return any(
-        (text := _text_of(part)) is None or text.strip() for part in (item.get("contents", {}), *item.get("append", ()))
-    )
-
-
-def _text_of(resource: dict[str, Any]) -> str | None:
-    """The text of a resource, None if it has to be fetched."""
-    source = resource.get("source") or "data:,"
-    data = decode_data_url(source, packed=resource.get("compression") == "gzip")
-    return None if data is None else data.decode(errors="replace")
 
 
 def _sshd_options(ignition: dict[str, Any]) -> dict[str, tuple[str, Path]] | None:
@@ -105,7 +169,7 @@ def _sshd_options(ignition: dict[str, Any]) -> dict[str, tuple[str, Path]] | Non
     main = [pair for pair in files if pair[1].get("path") == "/etc/ssh/sshd_config"]
     for at, item in (*sorted(dropins, key=lambda pair: str(pair[1]["path"])), *main):
         for resource in (item.get("contents", {}), *item.get("append", ())):
-            text = _text_of(resource)
+            text = text_of(resource)
             if text is None:
                 return None
             for name, value in _sshd_lines(text):
@@ -130,7 +194,7 @@ def find_lockouts(ignition: dict[str, Any]) -> Iterator[Lockout]:
             continue
         if found.get("shouldExist") is False:
             yield Lockout(words='the user "core" is removed', path=("passwd", "users", at, "shouldExist"))
-        if str(found.get("shell", "")).endswith(_NO_SHELL):
+        if str(found.get("shell", "")).endswith(NO_LOGIN_SHELLS):
             yield Lockout(words='the user "core" has no shell', path=("passwd", "users", at, "shell"))
     for at, unit in enumerate(ignition.get("systemd", {}).get("units", [])):
         if unit.get("name") in _SSH_UNITS and unit.get("mask"):
@@ -140,3 +204,31 @@ def find_lockouts(ignition: dict[str, Any]) -> Iterator[Lockout]:
     keys = (_sshd_options(ignition) or {}).get("pubkeyauthentication")
     if keys and keys[0].lower() == "no":
         yield Lockout(words="the SSH server is configured to accept no keys", path=keys[1])
+
+
+def ssh_ports(ignition: dict[str, Any]) -> tuple[str, ...]:
+    """Return where SSH listens: ports or addresses, ("22",) unless the config changes sshd.socket or sshd's Port.
+
+    Flatcar starts sshd by sshd.socket, and Port counts only where that is masked and sshd.service is enabled
+    (flatcar-website security/cert-auth/customizing-sshd.md).
+    """
+    plan = Plan(ignition)
+    units = {unit.get("name"): unit for unit in plan.units}
+    if units.get("sshd.socket", {}).get("mask") and units.get("sshd.service", {}).get("enabled"):
+        port = (_sshd_options(ignition) or {}).get("port")
+        return (port[0],) if port else ("22",)
+    ports = ["22"]
+    contents, dropins = plan.unit_texts.get("sshd.socket", ("", []))
+    if contents:
+        ports.clear()
+    for text in (contents, *(text for _, text in sorted(dropins))):
+        for item in parse(text).assignments:
+            if (item.section, item.key) == ("Socket", "ListenStream"):
+                ports = [*ports, item.value] if item.value else []
+    return tuple(ports)
+
+
+def port_of(address: str) -> str:
+    """Return the port of a ListenStream= value, "" if it is none."""
+    port = address.rpartition(":")[2]
+    return port if port.isdigit() else ""

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from flatkit.butane import messages
-from flatkit.butane.access import allows_login
+from flatkit.butane.access import KEY_TYPES, allows_login, is_public_key
+from flatkit.butane.advice import advise, without_ignored
 from flatkit.butane.detect import Format, detect_format
 from flatkit.butane.diagnostics import entry_of, path_text
 from flatkit.butane.messages import Message
@@ -18,6 +19,7 @@ from flatkit.butane.quickfix import quick_fixes
 from flatkit.butane.source.node import MAPPING, SCALAR, SEQUENCE, Node, Path, find_node
 from flatkit.butane.transpile import Translation
 from flatkit.report import Edit, Entry, Kind, Report, Span
+from flatkit.untrusted import lines_of
 
 _FCOS_ONLY = frozenset(("boot_device", "grub"))
 _FCOS = "is sugar of Fedora CoreOS: on Flatcar the boot disk and GRUB are not changed by Butane."
@@ -27,13 +29,13 @@ _PASTED = {
     "1.1.0, and move what differs (files have no filesystem: any more; update, etcd and locksmith are written as files).",
     Format.IGNITION: "This is Ignition JSON, Butane's result: hand it to `flatkit up FILE.ign` as it is.",
 }  # fmt: skip
-_KEY_TYPES = ("ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-")
 
 
 def lint(translation: Translation) -> Report:
     """Return the report with advice and quick fixes, then warnings and notes of our own."""
     entries = [_advise(entry, translation) for entry in translation.report]
-    return Report(entries=(*entries, *_notes(translation)))
+    own = (*_notes(translation), *advise(translation))
+    return Report(entries=(*entries, *without_ignored(own, translation)))
 
 
 def _advise(entry: Entry, translation: Translation) -> Entry:
@@ -77,8 +79,10 @@ def _key_notes(node: Node, path: Path) -> Iterator[Entry]:
     text = node.value
     if "PRIVATE KEY" in text:
         yield _warning(messages.PRIVATE_KEY, path, node)
-    elif text.strip() and not any(word.startswith(_KEY_TYPES) for word in text.split()):
+    elif text.strip() and not any(word.startswith(KEY_TYPES) for word in text.split()):
         yield _warning(messages.NOT_A_KEY, path, node)
+    elif not all(is_public_key(line) for line in lines_of(text) if line.strip() and not line.strip().startswith("#")):
+        yield _warning(messages.KEY_INVALID, path, node)
 
 
 def _password_notes(user: dict[str, Any], at: int, translation: Translation) -> Iterator[Entry]:

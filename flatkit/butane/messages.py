@@ -62,7 +62,9 @@ _M = Message
 _HEADER = "For Flatcar write variant: flatcar and version: 1.1.0."
 VARIANT_MISSING = _M("variant-missing", "error parsing variant; must be specified",
     "A Butane config starts with variant: flatcar and version: 1.1.0.")
-VERSION_INVALID = _M("version-invalid", "error parsing version; must be a valid semver", "The version has three numbers: 1.1.0.")
+VERSION_INVALID = _M("version-invalid",
+    "error parsing version; must be a valid semver",
+    "The version has three numbers: 1.1.0.")
 RHCOS_VARIANT = _M("rhcos-variant",
     "rhcos variant has been removed; use openshift variant instead: https://coreos.github.io/butane/upgrading-openshift/",
     _HEADER)
@@ -118,7 +120,9 @@ ANCHOR_LOOP = _M("anchor-loop", "anchor '{name}' value contains itself")
 ALIAS_BOMB = _M("alias-bomb", "document contains excessive aliasing")
 DUPLICATE_KEY = _M("duplicate-key", "mapping key {key} already defined at line {line}",
     "Each key may occur only once in a mapping: join the two.")
-WRONG_TYPE = _M("wrong-type", "cannot unmarshal {found} into {type}", "The value is of another kind than the field takes.")
+WRONG_TYPE = _M("wrong-type",
+    "cannot unmarshal {found} into {type}",
+    "The value is of another kind than the field takes.")
 _TAG = "The value does not fit its explicit tag (!!...)."
 WRONG_TAG = _M("wrong-tag", "cannot decode {found} `{value}` as a {tag}", _TAG)
 BAD_BINARY = _M("wrong-tag", "!!binary value contains invalid base64 data", _TAG)
@@ -145,7 +149,8 @@ MOUNT_NEEDS_FORMAT = _M("mount-needs-format", "format is required if with_mount_
 MOUNT_NEEDS_PATH = _M("mount-needs-path", "path is required if with_mount_unit is true and format is not swap",
     "A mount unit must say where it mounts.")
 LOCAL_REQUIRED = _M("local-required", "local is required", _LOCAL)
-NO_FILES_DIR = _M("no-files-dir", "local file paths are relative to a files directory that must be specified with -d/--files-dir",
+NO_FILES_DIR = _M("no-files-dir",
+    "local file paths are relative to a files directory that must be specified with -d/--files-dir",
     _LOCAL)
 OUTSIDE_FILES_DIR = _M("outside-files-dir", "local file path traverses outside the files directory",
     "Only files below --files-dir can be embedded.")
@@ -181,7 +186,8 @@ LINK_TARGET = _M("link-target", "link target is required")
 HARD_LINK_DIRECTORY = _M("hard-link-directory", "hard link target is a directory", "Only files can have hard links.")
 HARD_LINK_OWNER = _M("hard-link-owner", "user/group ignored for hard link")
 MODE_ILLEGAL = _M("mode-illegal", "illegal file mode", _OCTAL)
-MODE_SPECIAL = _M("mode-special", "setuid/setgid/sticky bits are not supported or functional in spec versions older than 3.6.0",
+MODE_SPECIAL = _M("mode-special",
+    "setuid/setgid/sticky bits are not supported or functional in spec versions older than 3.6.0",
     "If you did not mean special bits, the leading zero may be missing (0644).")
 OVERWRITE_NO_SOURCE = _M("overwrite-no-source", "overwrite must be false if source is unspecified",
     'overwrite: true needs contents, even if they are empty (inline: "").')
@@ -209,7 +215,9 @@ PROXY_SCHEME = _M("proxy", "proxies must be http(s)")
 PROXY_INSECURE = _M("proxy", "insecure plaintext HTTP proxy specified for HTTPS resources")
 
 # Ignition: disks and what is on them.
-DEVICE_MISSING = _M("device-missing", "disk device is required", "Name the device, best one below /dev/disk/by-id or by-label.")
+DEVICE_MISSING = _M("device-missing",
+    "disk device is required",
+    "Name the device, best one below /dev/disk/by-id or by-label.")
 PARTITION_NUMBERS = _M("partition", "partition numbers collide")
 PARTITION_OVERLAP = _M("partition", "partitions overlap")
 PARTITION_ZERO = _M("partition", "shouldExist is false for a partition and other partition(s) has start or size 0")
@@ -224,7 +232,8 @@ FILESYSTEM_NO_FORMAT = _M("filesystem",
     "format cannot be empty when path, label, uuid, wipeFilesystem, options, or mountOptions is specified")
 FILESYSTEM_FORMAT = _M("filesystem", "invalid filesystem format")
 FILESYSTEM_LABEL = _M("filesystem", "filesystem must specify format if label is specified")
-FILESYSTEM_LABEL_SIZE = _M("filesystem", "filesystem labels cannot be longer than {limit} characters when using {format}")
+FILESYSTEM_LABEL_SIZE = _M("filesystem",
+    "filesystem labels cannot be longer than {limit} characters when using {format}")
 FILESYSTEM_ON_PARTITIONS = _M("filesystem-device", "filesystem overwrites partitioned device")
 FILESYSTEM_WIPED = _M("filesystem-device", "device matches disk with wipeTable enabled; filesystem will be wiped")
 LUKS_NAME = _M("luks", "device names cannot contain slashes")
@@ -248,16 +257,24 @@ UNIT_EXTENSION = _M("unit-extension", "invalid systemd unit extension",
     "A unit's name ends in .service, .socket, .timer, .mount or the like.")
 DROPIN_EXTENSION = _M("dropin-extension", "invalid systemd drop-in extension",
     "A drop-in's name ends in .conf, for example 10-memory.conf.")
-UNIT_CONTENTS = _M("unit-contents", "invalid unit content: {problem}", "A unit is made of [Sections] and Name=value lines.")
-UNIT_NO_INSTALL = _M("unit-no-install", "unit {unit} is enabled, but has no install section so enable does nothing", _INSTALL)
-TEMPLATE_NO_INSTALL = _M("unit-no-install", "template unit {template} for {unit} doesn't have Install section", _INSTALL)
+UNIT_CONTENTS = _M("unit-contents",
+    "invalid unit content: {problem}",
+    "A unit is made of [Sections] and Name=value lines.")
+UNIT_NO_INSTALL = _M("unit-no-install",
+    "unit {unit} is enabled, but has no install section so enable does nothing",
+    _INSTALL)
+TEMPLATE_NO_INSTALL = _M("unit-no-install",
+    "template unit {template} for {unit} doesn't have Install section",
+    _INSTALL)
 
 # Ignition configs as text.
 _VERSION = 'An Ignition config has {"ignition": {"version": ...}}.'
-MERGE_VERSION = _M("merge-version", "skipping validation for the merge/replace ignition config due to an unkown version",
+MERGE_VERSION = _M("merge-version",
+    "skipping validation for the merge/replace ignition config due to an unkown version",
     "It is passed on as it is; the machine's Ignition must know that version.")
 IGNITION_VERSION = _M("ignition-version", "invalid config version (couldn't parse)", _VERSION)
-IGNITION_RELEASED = _M("ignition-version", 'the Ignition spec version is "{version}"; expected a released one from "3.0.0" on',
+IGNITION_RELEASED = _M("ignition-version",
+    'the Ignition spec version is "{version}"; expected a released one from "3.0.0" on',
     _VERSION)
 IGNITION_INVALID = _M("ignition-json", "config is not valid")
 IGNITION_JSON = _M("ignition-json", "{problem}")
@@ -275,6 +292,117 @@ PLAIN_PASSWORD = _M("plain-password", "this does not look like an encrypted pass
 NO_WAY_IN = _M("no-way-in", "no user has a key or a password, so nobody can log in",
     "flatkit adds a key of its own to the machines that it starts. Anywhere else give the user core your public key "
     "under passwd.users.")
+
+# Advice: what Butane accepts and the machine refuses, ignores or loses (flatkit/butane/advice/).
+# Units.
+UNIT_REFUSED = _M("unit-refused", 'systemd refuses the unit "{unit}": {reason}', "{remedy}")
+UNIT_REPLACED = _M("unit-replaced",
+    'these contents take the place of the image\'s "{unit}", and systemd refuses them: {reason}',
+    "To change a unit of the image, put these lines into a drop-in: dropins, with a name that ends in .conf and contents.")
+UNIT_SECOND_START = _M("unit-second-start",
+    'the drop-in adds one more ExecStart= to "{unit}": systemd refuses a service that has two, unless it is Type=oneshot',
+    "Write a line ExecStart= with nothing behind it before yours: it takes back the first one.")
+UNIT_SECTION = _M("unit-section", 'systemd ignores the section [{section}] in "{unit}"', "{remedy}")
+UNIT_KEY = _M("unit-key", 'systemd ignores {key}= in the section [{section}] of "{unit}"', "{remedy}")
+UNIT_LIST = _M("unit-list", 'systemd ignores "{word}" in {key}= of "{unit}": it is not the name of a unit', "{remedy}")
+UNIT_UNKNOWN = _M("unit-unknown", '"{unit}" is not written here, and flatkit does not know it in Flatcar\'s image',
+    "Enabling a unit that does not exist does nothing, without a message: check the name, or write the unit's contents.")
+UNIT_STATIC = _M("unit-static", 'the image\'s "{unit}" has no [Install] section, so enabling it does nothing',
+    "It starts when another unit asks for it.")
+UNIT_NOT_ENABLED = _M("unit-not-enabled",
+    '"{unit}" is written and nothing starts it',
+    "Write enabled: true beside its name.")
+UNIT_AS_FILE = _M("unit-as-file", 'the unit "{unit}" is written as a file, and nothing enables it',
+    "Write it below systemd.units instead, with name, enabled: true, and this text as contents.")
+UNIT_NO_SERVICE = _M("unit-no-service",
+    '"{unit}" starts "{service}", which is neither written here nor known in Flatcar\'s image',
+    "Write that unit, too, or name the one that is meant ({setting}).")
+PROGRAM_MISSING = _M("program-missing",
+    '"{unit}" runs {program}, which Flatcar\'s image does not have',
+    "Use {instead}.")
+PROGRAM_NOT_EXECUTABLE = _M("program-not-executable", '"{unit}" runs {program}, and its mode {mode} lets nobody run it',
+    "Write mode: 0755 for that file.")
+# Users and groups.
+USER_NAMELESS = _M("user-nameless", "this user has no name, so Ignition fails the boot",
+    "Write name: with the name; a dash begins a new user, so keep the keys of one user below one dash.")
+USER_GROUP_EXISTS = _M("user-group-exists",
+    'a group "{name}" exists already when the user "{name}" is created, so Ignition fails the boot',
+    'useradd wants to make a group of the user\'s name: write primary_group: {name} for this user.')
+GROUP_UNDEFINED = _M("group-undefined",
+    'neither this config nor the image has the group "{group}", so Ignition fails the boot',
+    "Define it below passwd.groups, or correct the name.")
+GROUP_HIDDEN = _M("group-hidden",
+    'the image has the group "{group}" below /usr, where useradd and usermod do not find it: Ignition fails the boot',
+    "Write a file /etc/userdb/{user}:{group}.membership with a space as contents instead.")
+GROUP_EXISTS = _M("group-exists",
+    'the image has the group "{group}" already, below /usr, so it cannot be created',
+    "Take it out.")
+GROUPS_REPLACED = _M("groups-replaced",
+    "this list takes the place of core's groups in /etc/group, it is not added to them: {lost} will be missing",
+    "Write the ones to keep into the list, too ({all}), or add one alone with a file /etc/userdb/core:GROUP.membership.")
+NO_LOGIN_SHELL = _M("no-login-shell",
+    'the shell "{shell}" lets nobody log in, so the {ways} of "{user}" cannot be used',
+    "Leave shell out for somebody who is to log in.")
+SHELL_MISSING = _M("shell-missing",
+    'Flatcar\'s image does not have the shell "{shell}", so "{user}" cannot log in',
+    "Write shell: /bin/bash.")
+KEY_INVALID = _M("key-invalid", "this key is not complete: no SSH server accepts it",
+    "Paste the whole line of the file that ends in .pub; what is shown in documentation is a placeholder.")
+KEYS_UNREADABLE = _M("keys-unreadable",
+    'the SSH server reads this file as "{user}", who may not: it belongs to root and its mode is {mode}',
+    "Give it user and group {user}, or put the key below passwd.users.")
+# Files.
+PATH_READ_ONLY = _M("path-read-only",
+    '"{place}" is the read-only image: Ignition cannot write {path}, and the boot fails',
+    "Use {instead}.")
+PATH_KERNEL = _M("path-kernel", '"{place}" belongs to the kernel: {path} is not a file that stays', "Use {instead}.")
+PATH_VOLATILE = _M("path-volatile",
+    '"{place}" is emptied at every boot, the first one too: {path} will not be there',
+    "Use {instead}.")
+PATH_PARTITION = _M("path-partition", 'the partition mounted at "{place}" hides {path}', "Use {instead}.")
+OVERWRITE_NEEDED = _M("overwrite-needed",
+    "the image has {path} already and overwrite is false, so Ignition fails the boot",
+    "Write overwrite: true{better}.")
+DROPIN_BETTER = _M("dropin-better",
+    "this takes the place of the image's whole {path}",
+    "Better write {instead}: it keeps the rest.")
+KEY_READABLE = _M("key-readable", "this is a private key, and with mode {mode} every user of the machine can read it",
+    "Write mode: 0600{owner}.")
+MODE_ODD = _M("mode-odd", "the mode {mode} ({letters}) lets others do what the owner may not", "{remedy}")
+SCRIPT_CRLF = _M("script-crlf",
+    "the script's lines end as on Windows (CR LF): the kernel looks for a program \"{program}\\r\"",
+    "Save it with Unix line ends (LF).")
+HOME_PARENTS = _M("home-parents", "{path} will belong to root: Ignition makes missing directories as root",
+    "List it below storage.directories, with user: {{name: {user}}} and group: {{name: {user}}}.")
+HOME_OWNER = _M("home-owner", "this will belong to root, although it is in the home of {user}",
+    "Write user: {{name: {user}}} and group: {{name: {user}}}.")
+NETWORK_SUFFIX = _M("network-suffix",
+    "systemd-networkd does not read {path}",
+    "It reads names that end in .network, .netdev or .link.")
+NETWORK_SECTION = _M("network-section",
+    "a file {suffix} needs a section [{section}] with something in it: systemd ignores this one",
+    "{remedy}")
+SSH_PORT_BOTH = _M("ssh-port-both", "SSH listens on port {ports} and on 22 still: the drop-in adds to the list",
+    "To close port 22 write a line ListenStream= with nothing behind it first.")
+SYSEXT_NAME = _M("sysext-name",
+    'systemd-sysext wants the name in the image, "{inside}" by its source, and this is "{name}"',
+    "Name it {inside}.raw: it must be NAME in the image's extension-release.NAME.")
+SYSEXT_FILE = _M("sysext-file", "systemd-sysext does not read {path}", "The name of an image ends in .raw.")
+SYSEXT_UNKNOWN = _M("sysext-unknown", 'line {line}: Flatcar offers no extension "{name}"', "{remedy}")
+LINK_DANGLING = _M("link-dangling", "nothing in this config writes {target}, so the link leads nowhere", "{remedy}")
+KERNEL_GRUB = _M("kernel-grub",
+    '"{argument}" is a line for grub.cfg, not a kernel argument',
+    "Write the words themselves: {words}")
+MERGE_NOT_IGNITION = _M("merge-not-ignition",
+    "this is {format}, and Ignition merges Ignition configs only: it fails the boot",
+    "Translate it first: flatkit butane {name} > base.ign, then name base.ign.")
+NOT_GZIP = _M("not-gzip",
+    "compression: gzip says that the contents are packed, and they are not: Ignition fails the boot",
+    "Leave compression out: Butane packs by itself what is worth it.")
+NOT_MOUNTED = _M("not-mounted",
+    "nothing mounts {device} at {path} after the first boot",
+    "Write with_mount_unit: true, or a unit {unit}.")
+DEVICE_UNDEFINED = _M("device-undefined", "nothing in this config makes {device}", "{remedy}")
 
 # fmt: on
 CATALOGUE = (*(value for value in list(globals().values()) if isinstance(value, Message)), *_YAML.values())

@@ -19,7 +19,7 @@ def ignition_of(text: str) -> dict[str, Any]:
     return result.ignition
 
 
-def file(path: str, text: str = "x") -> str:
+def file(path: str, text: str = KEY) -> str:
     return f"{{path: {path}, contents: {{inline: '{text}'}}}}"
 
 
@@ -39,11 +39,24 @@ def files(*items: str) -> str:
         ("passwd: {users: [{name: ada, password_hash: $6$x$y}]}", True),
         ("passwd: {users: [{name: ada, password_hash: '*'}]}", False),
         ("passwd: {users: [{name: ada, password_hash: '!$6$x$y'}]}", False),
-        ("storage: {files: [{path: /home/core/.ssh/authorized_keys.d/mine, contents: {inline: x}}]}", True),
+        (files(file("/home/core/.ssh/authorized_keys.d/mine")), True),
+        # What is no whole key, and what sshd, which reads as the user, may not read.
+        (files(file("/home/core/.ssh/authorized_keys", "ssh-ed25519 AAAA... you@laptop")), False),
+        (files(file("/home/core/.ssh/authorized_keys", "hello")), False),
+        (files(f"{{path: /home/core/.ssh/authorized_keys, mode: 0600, contents: {{inline: '{KEY}'}}}}"), False),
+        (
+            files(
+                f"{{path: /home/core/.ssh/authorized_keys, mode: 0600, user: {{name: core}}, contents: {{inline: '{KEY}'}}}}"
+            ),
+            True,
+        ),
+        ("passwd: {users: [{name: core, ssh_authorized_keys: ['ssh-rsa AAAAB3NzaC1yc...']}]}", False),
+        ("passwd: {users: [{name: core, password_hash: hunter2}]}", False),
+        (f"passwd: {{users: [{{name: ada, shell: /usr/bin/zsh, ssh_authorized_keys: ['{KEY}']}}]}}", False),
         (files(file("/home/core/.ssh/authorized_keys")), True),
         (files(file("/home/core/.ssh/authorized_keys", " ")), False),
         (files("{path: /home/core/.ssh/authorized_keys}"), False),
-        (files("{path: /home/core/.ssh/authorized_keys, append: [{inline: x}]}"), True),
+        (files("{path: /home/core/.ssh/authorized_keys, append: [{inline: '" + KEY + "'}]}"), True),
         (files("{path: /home/core/.ssh/authorized_keys, contents: {source: 'https://example.com/k'}}"), True),
         ("storage: {links: [{path: /home/core/.ssh/authorized_keys, target: /etc/keys}]}", True),
         # sshd does not read these.
