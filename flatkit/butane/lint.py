@@ -15,7 +15,8 @@ from flatkit.butane.advice import advise, without_ignored
 from flatkit.butane.detect import Format, detect_format
 from flatkit.butane.diagnostics import entry_of, path_text
 from flatkit.butane.messages import Message
-from flatkit.butane.quickfix import quick_fixes
+from flatkit.butane.further import all_faults
+from flatkit.butane.quickfix import Trials, quick_fixes
 from flatkit.butane.source.node import MAPPING, SCALAR, SEQUENCE, Node, Path, find_node
 from flatkit.butane.transpile import Translation
 from flatkit.report import Edit, Entry, Kind, Report, Span
@@ -33,18 +34,19 @@ _PASTED = {
 
 def lint(translation: Translation) -> Report:
     """Return the report with advice and quick fixes, then warnings and notes of our own."""
-    entries = [_advise(entry, translation) for entry in translation.report]
+    trials = Trials(translation)
+    entries = [_advise(entry, translation, trials) for entry in all_faults(translation)]
     own = (*_notes(translation), *advise(translation))
     return Report(entries=(*entries, *without_ignored(own, translation)))
 
 
-def _advise(entry: Entry, translation: Translation) -> Entry:
+def _advise(entry: Entry, translation: Translation, trials: Trials) -> Entry:
     code, sentence = entry.code, messages.ADVICE.get(entry.code, "")
     if code in ("variant-missing", "ignition-json", "wrong-type") and not translation.is_printed:
         sentence = _PASTED.get(detect_format(translation.document), sentence)
     if code == messages.UNUSED_KEY.code and entry.path.removeprefix("$.") in _FCOS_ONLY:
         sentence = f"{entry.values['key']} {_FCOS}"
-    edits = quick_fixes(code, entry, translation)
+    edits = quick_fixes(code, entry, translation, trials)
     if code == messages.UNUSED_KEY.code and edits:
         sentence = f"Did you mean {edits[0].label.removeprefix('write ')}? {sentence}"
     if code == "yaml-start" and edits:

@@ -43,7 +43,7 @@ class Translation:
     """The result of a translation.
 
     `is_printed` is False for faults of YAML itself: butane reports them in `failure` alone. `ignition` is None and `json` is ""
-    when it failed.
+    when it failed. Of a text with type errors `values` has what fits.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Translation:
     schema: Schema | None = None
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[tuple[str | int, ...], Origin] = field(default_factory=dict)
+    files_dir: str | os.PathLike[str] | None = None
 
     @property
     def ok(self) -> bool:
@@ -71,6 +72,10 @@ class Translation:
     def root(self) -> Node | None:
         """The YAML tree, if there is one."""
         return self.document.tree
+
+    def with_values(self, schema: Schema, values: dict[str, Any]) -> Translation:
+        """Return it with other values, for `check_rest`."""
+        return replace(self, schema=schema, values=values)
 
     @cached_property
     def provenance(self) -> Provenance:
@@ -88,7 +93,7 @@ def translate(
     name: str = "<stdin>",
 ) -> Translation:
     """Translate a Butane config. `name` is what reports call the file; `strict` makes any warning a failure."""
-    started = Translation(name=name, document=Document.of(source))
+    started = Translation(name=name, document=Document.of(source), files_dir=files_dir)
     try:
         root = started.document.root
     except YamlFault as fault:
@@ -99,11 +104,18 @@ def translate(
     try:
         values = decode(root, FieldType(shape=Shape.STRUCT, go=f"{schema.package}.Config", struct=schema.root))
     except (YamlFault, TypeErrors) as fault:
-        return _yaml_failure(started, "yaml: ", fault)
+        fitting = fault.values if isinstance(fault, TypeErrors) else {}
+        return _yaml_failure(started.with_values(schema, fitting), "yaml: ", fault)
     done = _translate(replace(started, schema=schema, values=values), schema, LocalFiles(files_dir), pretty)
     if strict and done.ok and len(done.report):
         return replace(done, failure=STRICT, ignition=None, json="")
     return done
+
+
+def check_rest(translation: Translation) -> Report:
+    """Validate the values of a translation that stopped at a type error."""
+    assert translation.schema is not None
+    return _translate(translation, translation.schema, LocalFiles(translation.files_dir), pretty=False).report
 
 
 def _yaml_failure(started: Translation, prefix: str, fault: YamlFault | TypeErrors) -> Translation:

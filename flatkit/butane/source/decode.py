@@ -40,11 +40,12 @@ _TEXT, _NUMBER, _SWITCH, _LIST, _STRUCT = Shape.TEXT, Shape.NUMBER, Shape.SWITCH
 
 
 class TypeErrors(Exception):
-    """The values do not fit the schema: (line, column, message) of each fault."""
+    """The values do not fit the schema: (line, column, message) of each fault. `values` has those that do."""
 
-    def __init__(self, faults: list[tuple[int, int, Wording]]) -> None:
+    def __init__(self, faults: list[tuple[int, int, Wording]], values: dict[str, Any] | None = None) -> None:
         super().__init__("unmarshal errors:\n" + "\n".join(f"  line {line}: {message}" for line, _, message in faults))
         self.faults = faults
+        self.values = values or {}
 
 
 def decode(root: Node | None, kind: FieldType) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def decode(root: Node | None, kind: FieldType) -> dict[str, Any]:
     decoder = _Decoder()
     value = decoder.value(root, kind)
     if decoder.faults:
-        raise TypeErrors(decoder.faults)
+        raise TypeErrors(decoder.faults, value if isinstance(value, dict) else {})
     return value if isinstance(value, dict) else {}
 
 
@@ -151,8 +152,15 @@ class _Decoder:
         if kind.shape is not _LIST or kind.item is None:
             return self._wrong(node, "!!seq", kind)
         item = kind.item
-        values = [self.value(child, item) for child in node.content]
-        return [value for value in values if value is not _MISSING]
+        values = []
+        for child in node.content:
+            count = len(self.faults)
+            value = self.value(child, item)
+            if value is not _MISSING:
+                values.append(value)
+            elif len(self.faults) > count and item.struct is not None:
+                values.append({})  # those behind it keep their number
+        return values
 
     def _mapping(self, node: Node, kind: FieldType) -> Any:
         if self._has_duplicates(node):
