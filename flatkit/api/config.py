@@ -54,7 +54,7 @@ def read_config(path: str | Path, *, files_dir: Path | None = None) -> Config:
 
 def parse_config(data: bytes | str, *, name: str, files_dir: Path | None = None) -> Config:
     """Validate and translate a config's text; `.ign` in the name means Ignition, all else Butane. Raises as `read_config`."""
-    from flatkit.butane.detect import Format, detect_format
+    from flatkit.butane.detect import FOREIGN, Format, detect_format
     from flatkit.butane.source.document import Document
 
     document = Document(data)
@@ -72,10 +72,11 @@ def parse_config(data: bytes | str, *, name: str, files_dir: Path | None = None)
             f'"{name}" holds Ignition JSON, and its name says Butane: there is nothing left to translate',
             hint=f"flatkit up {_renamed(name, '.ign')}   (rename the file)",
         )
-    if looks in {Format.CLOUD_CONFIG, Format.CONTAINER_LINUX_CONFIG}:
+    if looks in FOREIGN:
+        article = "an" if looks is Format.ANSIBLE else "a"
         raise InputError(
-            f'"{name}" holds a {looks}, which Ignition does not read; expected Butane: variant: flatcar, version: 1.1.0',
-            hint=f"flatkit butane --check {shlex.quote(name)}",
+            f'"{name}" holds {article} {looks}, which Ignition does not read; expected Butane: variant: flatcar, version: 1.1.0',
+            hint=f"flatkit explain {shlex.quote(name)}",
         )
     return _from_butane(document, text, name, files_dir)
 
@@ -89,7 +90,8 @@ def _from_ignition(document: Document, text: str, name: str) -> Config:
 
     ignition, report = check_ignition(document)
     if ignition is None or report.is_fatal:
-        raise ConfigFaults(f'the Ignition config "{name}" cannot be used', report=report, details=str(report))
+        details = "\n".join(filter(None, (str(report), *(entry.teach for entry in report))))
+        raise ConfigFaults(f'the Ignition config "{name}" cannot be used', report=report, details=details)
     return Config(name=name, text=text, ignition=ignition, warnings=tuple(map(str, report)))
 
 
@@ -102,7 +104,7 @@ def _from_butane(document: Document, text: str, name: str, files_dir: Path | Non
         raise ConfigFaults(
             f'the config "{name}" has faults: {result.failure}',
             report=result.report,
-            hint=f"correct it, then: flatkit butane --check {shlex.quote(name)}",
+            hint=f"flatkit explain {shlex.quote(name)}   (says what to write)",
             details=details,
         )
     warnings = tuple(map(str, result.report))

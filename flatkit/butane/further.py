@@ -1,4 +1,4 @@
-"""What Butane would find behind the fault at which it stops: a learner reads it at once, and no fix is blamed for it.
+"""Faults behind the one at which Butane stops: a learner reads them at once, and no fix is blamed for them.
 
 Butane stops at a wrong type, or at a missing header. Here the values that do not fit are left out, and the rest is validated.
 What may be due to the left-out values is not reported.

@@ -175,7 +175,7 @@ QUADLET_INSTANCE = _M("quadlet-instance", "template instances cannot have conten
 DUPLICATE = _M("duplicate", "duplicate entry defined", "Two entries name the same thing: join them into one.")
 PATH_CONFLICT = _M("path-conflict", "path conflicts with systemd unit or dropin",
     "The unit writes this file already: leave one of the two.")
-PATH_MISSING = _M("path-missing", "path not specified")
+PATH_MISSING = _M("path-missing", "path not specified", "An absolute path is wanted here, such as path: /etc/app.conf.")
 PATH_RELATIVE = _M("path-relative", "path not absolute",
     "Paths on the machine start at /, since there is no current directory while Ignition runs.")
 PATH_NOT_SIMPLE = _M("path-not-simple", "path is not fully simplified",
@@ -278,6 +278,8 @@ IGNITION_RELEASED = _M("ignition-version",
     _VERSION)
 IGNITION_INVALID = _M("ignition-json", "config is not valid")
 IGNITION_JSON = _M("ignition-json", "{problem}")
+IGNITION_ENCODING = _M("ignition-encoding", "the text is {encoding}; Ignition reads UTF-8 without a byte order mark",
+    "Save it as UTF-8.")
 NOT_IGNITION = _M("not-ignition", 'this is {format}, not Ignition; expected JSON that starts with {{"ignition": ...}}')
 
 # What Butane lets pass.
@@ -289,9 +291,15 @@ NOT_A_KEY = _M("not-a-key", "this does not look like a public SSH key",
     "A public key is one line like: ssh-ed25519 AAAA... you@laptop (see ~/.ssh/id_ed25519.pub).")
 PLAIN_PASSWORD = _M("plain-password", "this does not look like an encrypted password",
     "Write what `mkpasswd --method=SHA-512` prints (it starts with $6$), never the password itself.")
+TEMPLATE = _M("template", "this was not filled in: {found}",
+    "A template has to be filled in before Butane reads it.")
+ENCODING = _M("encoding", "the text is {encoding}", "Save it as UTF-8.")
 NO_WAY_IN = _M("no-way-in", "no user has a key or a password, so nobody can log in",
     "flatkit adds a key of its own to the machines that it starts. Anywhere else give the user core your public key "
     "under passwd.users.")
+# Said in place of an edit where the user has no key.
+NO_KEY_FOUND = ("No public key of yours was found in ~/.ssh or in an SSH agent: `ssh-keygen -t ed25519` makes one, and "
+    "~/.ssh/id_ed25519.pub then contains the line to write.")
 
 # Advice: what Butane accepts and the machine refuses, ignores or loses (flatkit/butane/advice/).
 # Units.

@@ -122,8 +122,7 @@ def home_of(name: str) -> Path | None:
         path, struct = todo.pop()
         if name in struct.fields:
             found.append(path)
-        for field in struct.fields.values():
-            # Only what is one mapping on each machine: what is in a list has no place of its own.
-            if field.type.struct is not None and field.type.struct.name != "Resource":
-                todo.append(((*path, field.name), field.type.struct))
+        # Only what is one mapping on each machine: what is in a list has no place of its own.
+        inner = ((name, field.type.struct) for name, field in struct.fields.items())
+        todo += (((*path, name), one) for name, one in inner if one is not None and one.name != "Resource")
     return found[0] if len(found) == 1 else None

@@ -9,13 +9,18 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 
-from flatkit.butane.further import all_faults
-from flatkit.butane.fixes import keys, plain, types
-from flatkit.butane.fixes.keys import ALIASES, suggest_key
+from flatkit.butane import messages
+from flatkit.butane.access import allows_login
+from flatkit.butane.fixes import keys, login, plain, types
+from flatkit.butane.fixes.foreignkeys import ALIASES
+from flatkit.butane.fixes.keys import suggest_key
 from flatkit.butane.fixes.writing import Unwritable, apply_edit
+from flatkit.butane.further import all_faults
+from flatkit.butane.places import path_of
 from flatkit.butane.schema import FieldType, Shape, get_schema
-from flatkit.butane.source.node import ALIAS, SCALAR, SEQUENCE, Node
+from flatkit.butane.source.node import ALIAS, SCALAR, SEQUENCE, Node, find_node
 from flatkit.butane.transpile import Translation, translate
 from flatkit.report import Edit, Entry, Kind, Span
 
@@ -47,6 +52,10 @@ class Trials:
             return sum(faults.values()) <= sum(before.values())
         return not faults - before
 
+    def spoils(self, after: Translation) -> bool:
+        """True if a translation has a fault that the text did not have."""
+        return bool(_faults(after) - self.before)
+
     def after(self, edit: Edit) -> Translation | None:
         """The translation of the text with the edit, None if it changes nothing or there was too much to try."""
         text = self.translation.text
@@ -58,7 +67,15 @@ class Trials:
 
 
 def _faults(translation: Translation) -> Counter[tuple[Kind, str, str]]:
-    return Counter(_fault(entry) for entry in all_faults(translation))
+    return Counter(_fault(entry) for entry in all_faults(translation) if not _is_apart(entry, translation))
+
+
+def _is_apart(entry: Entry, translation: Translation) -> bool:
+    """True for faults that are not the text's: a mapping that is written by an alias, and no folder of files."""
+    if entry.code == "null-mapping":
+        node = find_node(translation.root, path_of(entry))
+        return node is not None and node.kind == ALIAS
+    return entry.code == "no-files-dir"
 
 
 def _fault(entry: Entry) -> tuple[Kind, str, str]:
@@ -72,7 +89,24 @@ def quick_fixes(code: str, entry: Entry, translation: Translation, trials: Trial
     if suggest is None:
         return ()
     trials = trials or Trials(translation)
-    return tuple(edit for edit in _safely(suggest(entry, translation)) if trials.is_good(edit, entry))
+    good = (edit for edit in _safely(suggest(entry, translation)) if trials.is_good(edit, entry))
+    # A key has one meaning; a text may be contents or the name of a file.
+    return tuple(islice(good, 1) if code == messages.UNUSED_KEY.code else good)
+
+
+def login_fixes(translation: Translation, key: str, trials: Trials) -> tuple[Edit, ...]:
+    """Return the edit that gives the user core this public key, tried out: then somebody can log in."""
+    good = []
+    for edit in _safely(login.add_key(translation, key)):
+        after = trials.after(edit)
+        if (
+            after is not None
+            and after.ignition is not None
+            and allows_login(after.ignition)
+            and not trials.spoils(after)
+        ):
+            good.append(edit)
+    return tuple(good)
 
 
 def _safely(edits: Iterable[Edit]) -> Iterator[Edit]:

@@ -82,6 +82,6 @@ def render_taught(translation: Translation, report: Report) -> str:
         if entry.span and entry.kind is not Kind.INFO and entry.span.line <= len(lines):
             out.append(f"    {lines[entry.span.line - 1].rstrip()}")
         if entry.teach:
-            out.append(f"    {entry.teach}")
+            out.extend(f"    {line}" for line in entry.teach.split("\n"))
         out.extend(f"    Fix: {edit.label}" for edit in entry.edits)
     return "".join(line + "\n" for line in out)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from flatkit.butane.check_source import octal_meant
 from flatkit.butane.detect import Format, detect_format
 from flatkit.butane.fixes import values
-from flatkit.butane.places import path_of
 from flatkit.butane.fixes.writing import combined, insert, replace, scalar
 from flatkit.butane.localfiles import clean
+from flatkit.butane.places import path_of
 from flatkit.butane.source.node import MAPPING, Node, find_node
 from flatkit.butane.source.textblocks import fallen_out
 from flatkit.butane.transpile import Translation
@@ -67,7 +67,12 @@ def translator(_: Entry, translation: Translation) -> Iterator[Edit]:
     for key, text in (("variant", "flatcar"), ("version", "1.1.0")):
         node = root.child(key) if root is not None else None
         found = scalar(node)
-        if node is not None and found is not None and found.value != text and (key == "variant" or found.value != "1.0.0"):
+        if (
+            node is not None
+            and found is not None
+            and found.value != text
+            and (key == "variant" or found.value != "1.0.0")
+        ):
             edits.append(replace(node, text, f"write {key}: {text}"))
     if edits:
         yield combined(translation.text, edits, " and ".join(edit.label for edit in edits).replace("and write", "and"))
@@ -83,9 +88,11 @@ def tab(entry: Entry, translation: Translation) -> Iterator[Edit]:
     if "\t" in lead:
         span = Span(line=entry.span.line, column=1, end_line=entry.span.line, end_column=len(lead) + 1)
         yield Edit(span=span, text=lead.replace("\t", "  "), label="indent with spaces")
-        last = max(number for number, line in enumerate(lines, start=1) if line.startswith("\t"))
+        last = max((number for number, line in enumerate(lines, start=1) if line.startswith("\t")), default=0)
         if last > entry.span.line:
-            spaced = (re.sub(r"^\t+", lambda tabs: "  " * len(tabs[0]), line) for line in lines[entry.span.line - 1 : last])
+            spaced = (
+                re.sub(r"^\t+", lambda tabs: "  " * len(tabs[0]), line) for line in lines[entry.span.line - 1 : last]
+            )
             span = Span(line=entry.span.line, column=1, end_line=last, end_column=len(lines[last - 1]) + 1)
             yield Edit(span=span, text="\n".join(spaced), label="indent all lines with spaces")
 
@@ -95,7 +102,7 @@ def fallen(entry: Entry, translation: Translation) -> Iterator[Edit]:
     found = fallen_out(translation.text, entry.span.line if entry.span else 0)
     if found is not None:
         lines = translation.text.split("\n")[found.first - 1 : found.last]
-        text = "\n".join(" " * found.indent + line if line.strip() else line for line in lines)
+        text = "\n".join(found.indented(lines))
         span = Span(line=found.first, column=1, end_line=found.last, end_column=len(lines[-1]) + 1)
         yield Edit(span=span, text=text, label=f"indent {'this line' if len(lines) == 1 else 'these lines'}")
 
@@ -110,7 +117,9 @@ def start(entry: Entry, translation: Translation) -> Iterator[Edit]:
     line = lines[entry.span.line - 1] if entry.span.line <= len(lines) else ""
     match = re.match(r"(\s*(?:- )*(?:[\w-]+: +)?)([%@`][^#'\"]*[^#'\"\s])\s*$", line)
     if match and "{%" not in line and not match[2].startswith("%{"):
-        span = Span(line=entry.span.line, column=match.start(2) + 1, end_line=entry.span.line, end_column=match.end(2) + 1)
+        span = Span(
+            line=entry.span.line, column=match.start(2) + 1, end_line=entry.span.line, end_column=match.end(2) + 1
+        )
         yield Edit(span=span, text=f"'{match[2]}'", label="put quotes around it")
 
 
@@ -122,11 +131,13 @@ def path(entry: Entry, translation: Translation) -> Iterator[Edit]:
     if node is None or found is None or not found.plain or not found.value:
         return
     text = found.value
+    kind = parent.child("format") if parent is not None else None
+    if where[-1] == "device" and values.is_remote(text, kind.value if kind is not None else ""):
+        return
     if text.startswith("/"):
         better = clean(text)
     elif where[-1] == "device" or "devices" in where:
-        kind = parent.child("format") if parent is not None else None
-        better = "" if values.is_remote(text, kind.value if kind is not None else "") else values.device_path(text)
+        better = values.device_path(text)
     else:
         better = values.absolute_path(text)
     if better:
@@ -171,7 +182,11 @@ def dropin_name(entry: Entry, translation: Translation) -> Iterator[Edit]:
     where = where if where[-1:] == ("name",) else (*where, "name")
     node = find_node(translation.root, where)
     found = scalar(node)
-    if node is not None and found is not None and re.fullmatch(r"[\w@:-]+(\.(service|socket|timer|mount|config))?", found.value):
+    if (
+        node is not None
+        and found is not None
+        and re.fullmatch(r"[\w@:-]+(\.(service|socket|timer|mount|config))?", found.value)
+    ):
         yield _named(node, re.sub(r"\.(service|socket|timer|mount|config)$", "", found.value) + ".conf")
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from flatkit.butane.fixes import values
-from flatkit.butane.places import Place, misfits_at, node_at, type_named
 from flatkit.butane.fixes.writing import Unwritable, Writer, Written, quoted, replace
+from flatkit.butane.places import Place, misfits_at, node_at, type_named
 from flatkit.butane.schema import FieldType, Shape, Struct, get_schema
 from flatkit.butane.source.node import ALIAS, BOOL, INT, MAPPING, NULL, SCALAR, SEQUENCE, Node
 from flatkit.butane.transpile import Translation
@@ -153,7 +153,9 @@ def _list_as_mapping(name: str, struct: Struct, node: Node) -> Iterator[Choice]:
     fits = [
         field.name
         for field in struct.fields.values()
-        if field.type.item is not None and field.type.item.struct is not None and keys <= set(field.type.item.struct.fields)
+        if field.type.item is not None
+        and field.type.item.struct is not None
+        and keys <= set(field.type.item.struct.fields)
     ]
     # What fits several is the most common of them: users before groups, files before directories.
     for best in ("users", "files", *fits):

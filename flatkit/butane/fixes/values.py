@@ -32,7 +32,9 @@ _ROOTS = frozenset((
 ))  # fmt: skip
 _DISK = re.compile(r"(sd[a-z]+\d*|[xv]d[a-z]+\d*|nvme\d+n\d+(p\d+)?|mmcblk\d+(p\d+)?|md\d+|dm-\d+|loop\d+)")
 _TAGS = {"label": "by-label", "uuid": "by-uuid", "partlabel": "by-partlabel", "partuuid": "by-partuuid"}
-NETWORK_FORMATS = frozenset(("nfs", "nfs4", "cifs", "smb", "smb3", "smbfs", "9p", "virtiofs", "ceph", "glusterfs", "sshfs"))
+NETWORK_FORMATS = frozenset(
+    ("nfs", "nfs4", "cifs", "smb", "smb3", "smbfs", "9p", "virtiofs", "ceph", "glusterfs", "sshfs")
+)
 _REMOTE = re.compile(r"(//[\w.-]+/\S*|\[?[\w.:-]+\]?:/\S*)")
 
 

@@ -5,6 +5,7 @@ A value to write is YAML as a string (see `quoted`), a node whose text is taken 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
@@ -49,8 +50,8 @@ def _offset(starts: list[int], edit: Edit, *, is_end: bool) -> int:
 def combined(text: str, edits: Sequence[Edit], label: str) -> Edit:
     """Return one edit that does several, which must not overlap. Raises Unwritable."""
     starts = _line_starts(text)
-    places = sorted(((_offset(starts, e, is_end=False), _offset(starts, e, is_end=True), e.text) for e in edits))
-    if any(after[0] < before[1] for before, after in zip(places, places[1:], strict=False)):
+    places = sorted((_offset(starts, e, is_end=False), _offset(starts, e, is_end=True), e.text) for e in edits)
+    if any(after[0] < before[1] for before, after in itertools.pairwise(places)):
         raise Unwritable
     first, last = places[0][0], max(place[1] for place in places)
     out, at = "", first
@@ -220,7 +221,10 @@ class Writer:
 
 
 def _shifted(lines: list[str], by: int) -> list[str]:
-    return [" " * max(len(line) - len(line.lstrip(" ")) + by, 0) + line.lstrip(" ") if line.strip() else "" for line in lines]
+    return [
+        " " * max(len(line) - len(line.lstrip(" ")) + by, 0) + line.lstrip(" ") if line.strip() else ""
+        for line in lines
+    ]
 
 
 def replace(node: Node, text: str, label: str) -> Edit:

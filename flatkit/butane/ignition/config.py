@@ -7,11 +7,13 @@ its words report a value that does not fit.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from flatkit.butane import messages
 from flatkit.butane.detect import Format, detect_format
 from flatkit.butane.diagnostics import Diagnostic, Diagnostics, entry_of, to_report
+from flatkit.butane.encodings import encoding_of, encoding_words
 from flatkit.butane.ignition.go_json import JsonFault, load
 from flatkit.butane.ignition.validate import check_values, find_duplicates
 from flatkit.butane.schema import Field, Schema, Shape, Struct, get_schema
@@ -183,6 +185,9 @@ def check_ignition(source: str | bytes | Document) -> tuple[dict[str, Any] | Non
     except JsonFault as fault:
         line, column = shown.count("\n", 0, fault.at) + 1, fault.at - shown.rfind("\n", 0, fault.at)
         span = Span(line=line, column=column, end_line=line, end_column=column + 1)
+        if encoding := encoding_of(document.data):
+            entry = entry_of(messages.IGNITION_ENCODING(encoding=encoding))
+            return None, Report(entries=(replace(entry, teach=encoding_words(document.data)),))
         return None, Report(entries=(entry_of(messages.IGNITION_JSON(problem=str(fault)), span=span),))
     except Misfit as fault:
         diagnostics.error(None, messages.IGNITION_JSON(problem=str(fault)))

@@ -1,4 +1,4 @@
-"""Text that fell out of a block (`inline: |`): its lines are not indented below the key. Works on lines, for YAML that is broken."""
+"""Text that fell out of a block (`inline: |`): its lines are not indented below the key. For YAML that cannot be read."""
 
 from __future__ import annotations
 
@@ -12,13 +12,23 @@ _KEY = re.compile(r"\s*(- +)*(&\S+ +)?[a-z][a-z0-9_]* *:(\s|$)", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class FallenOut:
-    """Lines `first` to `last` (from 1) belong to the block of `key` in line `opened`; `indent` columns are missing."""
+    """Lines `first` to `last` (from 1) belong to the block of `key` in line `opened`, whose text starts in column `indent`."""
 
     key: str
     opened: int
     first: int
     last: int
     indent: int
+
+    def indented(self, lines: list[str]) -> list[str]:
+        """The lines, as far in as the block's text. Those that are already stay, the others keep their shape."""
+        filled = [_indent(line) for line in lines if line.strip()]
+        by = self.indent - min(filled)
+        are_some_right = max(filled) >= self.indent
+        return [
+            line if not line.strip() or (are_some_right and _indent(line) >= self.indent) else " " * by + line
+            for line in lines
+        ]
 
 
 def fallen_out(text: str, line: int) -> FallenOut | None:
@@ -42,9 +52,8 @@ def fallen_out(text: str, line: int) -> FallenOut | None:
         while last > first and not lines[last - 1].strip():
             last -= 1
         if last > first and (not line or first + 1 <= line <= last + 2):
-            own = min(_indent(lines[number]) for number in range(first, last) if lines[number].strip())
             wanted = min((_indent(lines[number]) for number in inside), default=key_column + 2)
-            return FallenOut(key=match["key"], opened=opened, first=first + 1, last=last, indent=wanted - own)
+            return FallenOut(key=match["key"], opened=opened, first=first + 1, last=last, indent=wanted)
     return None
 
 
@@ -59,10 +68,10 @@ def _block_end(lines: list[str], at: int, key_column: int) -> int:
 
 
 def _is_text(line: str, *, has_begun: bool) -> bool:
-    """True for a line that is no YAML of a config."""
+    """True for a line that does not look like the YAML of a config."""
     bare = line.strip()
     if bare.startswith("#"):
-        return has_begun is False and bare.startswith("#!") or (has_begun and not bare.startswith("# "))
+        return (has_begun is False and bare.startswith("#!")) or (has_begun and not bare.startswith("# "))
     if bare in ("---", "...") or bare.startswith(("- ", "{%", "{{", "<%", "%{")):
         return False
     return not _KEY.match(line)

@@ -1,0 +1,156 @@
+"""Faults in a learner's words: one sentence or two more for each of Butane's messages, and the suggested edits. Pure.
+
+Butane's own words stay as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flatkit.butane import messages
+from flatkit.butane.detect import Format, detect_format
+from flatkit.butane.encodings import encoding_of, encoding_words
+from flatkit.butane.fixes.values import NETWORK_FORMATS, is_remote
+from flatkit.butane.foreign import IGNITION_2, PASTED, foreign_words
+from flatkit.butane.places import path_of, struct_at
+from flatkit.butane.quickfix import Trials, quick_fixes
+from flatkit.butane.source.node import find_node
+from flatkit.butane.source.textblocks import fallen_out
+from flatkit.butane.templates import template_at_fault, template_words
+from flatkit.butane.translate import escape_path
+from flatkit.butane.transpile import Translation
+from flatkit.butane.typewords import type_words
+from flatkit.report import Edit, Entry, Kind
+
+_NETWORK = "A network filesystem is not made by Ignition: take it out here, and write a mount unit."
+
+
+def advise_fault(entry: Entry, translation: Translation, trials: Trials) -> Entry:
+    """Add the learner's words and the edits to an entry of Butane's."""
+    code, edits = entry.code, quick_fixes(entry.code, entry, translation, trials)
+    if code == "yaml-start" and _has_tab(entry, translation):
+        code = "yaml-tab"
+    return replace(entry, code=code, teach=_words(replace(entry, code=code), translation, edits), edits=edits)
+
+
+def _words(entry: Entry, translation: Translation, edits: tuple[Edit, ...]) -> str:
+    code, advice = entry.code, messages.ADVICE.get(entry.code, "")
+    if code in ("variant-missing", "ignition-json", "wrong-type") and not translation.is_printed:
+        pasted = _pasted(translation)
+        if pasted:
+            return pasted
+    if code == messages.WRONG_TYPE.code:
+        return type_words(entry, translation) or advice
+    if code == messages.UNUSED_KEY.code:
+        return _key_words(entry, edits, advice)
+    if code == "yaml-encoding":
+        return encoding_words(translation.document.data) or advice
+    if code == "yaml-tab":
+        return messages.TABS_ADVICE
+    if code.startswith("yaml-") or code in ("unknown-anchor", "duplicate-key"):
+        return _yaml_words(entry, translation) or advice
+    if code in ("path-relative", "path-missing", "path-not-simple", "filesystem", "filesystem-device"):
+        return _device_words(entry, translation) or advice
+    node = find_node(translation.root, path_of(entry))
+    template = template_words(node.value, whole=True) if node is not None else ""
+    return f"{template} {advice}".strip()
+
+
+def _pasted(translation: Translation) -> str:
+    format_ = detect_format(translation.document)
+    if format_ is Format.IGNITION:
+        encoding = encoding_words(translation.document.data)
+        root = translation.root
+        section = root.child("ignition") if root is not None else None
+        version = section.child("version") if section is not None else None
+        if version is not None and version.value.startswith("2."):
+            return IGNITION_2
+        if encoding:
+            return f"This is Ignition JSON, Butane's result. {encoding}"
+    return PASTED.get(format_, "")
+
+
+def _key_words(entry: Entry, edits: tuple[Edit, ...], advice: str) -> str:
+    key = entry.values["key"]
+    struct = struct_at(path_of(entry)[: -1 - key.count(".")])
+    says, example = foreign_words(struct.name if struct is not None else "", key)
+    if says:
+        return f"{says}\n{example}" if example else says
+    if not edits:
+        return advice
+    label = edits[0].label
+    if label.startswith("write "):
+        return f"Did you mean {label.removeprefix('write ')}? {advice}"
+    return f"It is in the wrong place: {label}. {advice}"
+
+
+def _yaml_words(entry: Entry, translation: Translation) -> str:
+    line = entry.span.line if entry.span is not None else 0
+    found = fallen_out(translation.text, line)
+    if found is not None:
+        lines = f"line {found.first} is" if found.first == found.last else f"lines {found.first} to {found.last} are"
+        return (
+            f"The text below {found.key}: (line {found.opened}) has to be indented deeper than {found.key}: itself; {lines} not. "
+            "Give all its lines the same indentation."
+        )
+    return template_at_fault(translation.text, line)
+
+
+def _device_words(entry: Entry, translation: Translation) -> str:
+    path = path_of(entry)
+    if path[:2] == ("storage", "filesystems") and len(path) > 2:
+        device, kind = (find_node(translation.root, (*path[:3], key)) for key in ("device", "format"))
+        what, type_ = device.value if device is not None else "", kind.value if kind is not None else ""
+        if is_remote(what, type_):
+            where = find_node(translation.root, (*path[:3], "path"))
+            unit = _mount_unit(
+                what, type_ if type_ in NETWORK_FORMATS else "nfs", where.value if where is not None else ""
+            )
+            return _NETWORK if path[-1] == "device" and type_ in NETWORK_FORMATS else f"{_NETWORK}\n{unit}"
+    if entry.code != "path-not-simple" and (path[-1:] == ("device",) or "devices" in path):
+        return (
+            "A device is the path of a disk or partition on the machine, such as /dev/sdb or /dev/disk/by-label/data."
+        )
+    if entry.message == str(messages.FILESYSTEM_FORMAT.text):
+        return "Ignition makes ext4, btrfs, xfs, vfat and swap; none leaves the device as it is."
+    node = find_node(translation.root, path)
+    return template_words(node.value, whole=True) if node is not None else ""
+
+
+def _mount_unit(what: str, kind: str, where: str) -> str:
+    """The unit that mounts a network filesystem, as Butane."""
+    where = where if where.startswith("/") and where.isprintable() else "/mnt/share"
+    what = what if what.isprintable() and what else "192.0.2.1:/export"
+    return (
+        f"systemd:\n  units:\n    - name: {escape_path(where)}.mount\n      enabled: true\n      contents: |\n        [Unit]\n"
+        "        Wants=network-online.target\n        After=network-online.target\n        [Mount]\n"
+        f"        What={what}\n        Where={where}\n        Type={kind}\n        [Install]\n"
+        "        WantedBy=remote-fs.target"
+    )
+
+
+def _has_tab(entry: Entry, translation: Translation) -> bool:
+    lines = translation.text.split("\n")
+    line = lines[entry.span.line - 1] if entry.span is not None and entry.span.line <= len(lines) else ""
+    return "\t" in line[: len(line) - len(line.lstrip())]
+
+
+def encoding_notes(translation: Translation) -> tuple[Entry, ...]:
+    """A note on a text that Butane can read and most other programs cannot."""
+    name = encoding_of(translation.document.data)
+    if (
+        not name
+        or detect_format(translation.document) is Format.IGNITION
+        or any(entry.code == "yaml-encoding" for entry in translation.report)
+    ):
+        return ()
+    message = messages.ENCODING(encoding=name)
+    return (
+        Entry(
+            kind=Kind.INFO,
+            path="",
+            message=str(message),
+            code=message.code,
+            teach=encoding_words(translation.document.data),
+        ),
+    )
