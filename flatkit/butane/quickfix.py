@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from itertools import islice
 
 from flatkit.butane import messages
@@ -18,9 +19,8 @@ from flatkit.butane.fixes.foreignkeys import ALIASES
 from flatkit.butane.fixes.keys import suggest_key
 from flatkit.butane.fixes.writing import Unwritable, apply_edit
 from flatkit.butane.further import all_faults
-from flatkit.butane.places import path_of
 from flatkit.butane.schema import FieldType, Shape, get_schema
-from flatkit.butane.source.node import ALIAS, SCALAR, SEQUENCE, Node, find_node
+from flatkit.butane.source.node import ALIAS, SCALAR, SEQUENCE, Node
 from flatkit.butane.transpile import Translation, translate
 from flatkit.report import Edit, Entry, Kind, Span
 
@@ -28,6 +28,11 @@ __all__ = ["ALIASES", "Trials", "apply_edit", "quick_fixes", "suggest_key"]
 
 # Characters of text that may be tried out for one report: about 60 ms. Beyond that there are words and no edits.
 _BUDGET = 200_000
+# Not faults of the text: that no folder of files was given, and that a mapping is written by an alias.
+_APART = frozenset((messages.NO_FILES_DIR.code, messages.NULL_MAPPING.code))
+
+# The kind, code and words of an entry. Not its path, which changes with what is moved.
+Fault = tuple[Kind, str, str]
 
 
 class Trials:
@@ -36,25 +41,28 @@ class Trials:
     def __init__(self, translation: Translation) -> None:
         self.translation = translation
         self.left = _BUDGET
-        self.before = _faults(translation)
+
+    @cached_property
+    def before(self) -> Counter[Fault]:
+        """The faults of the text itself."""
+        return _faults(self.translation)
 
     def is_good(self, edit: Edit, entry: Entry) -> bool:
         """True if the edit takes the fault away and brings none."""
         after = self.after(edit)
         if after is None:
             return False
-        faults, before = _faults(after), self.before
         fault = _fault(entry)
-        if faults.get(fault, 0) >= before.get(fault, 0):
-            return False
-        if self.translation.document.tree is None:
-            # Of a text that cannot be read nobody knows what else is wrong with it.
-            return sum(faults.values()) <= sum(before.values())
-        return not faults - before
+        return _faults(after)[fault] < self.before[fault] and not self.spoils(after)
 
     def spoils(self, after: Translation) -> bool:
         """True if a translation has a fault that the text did not have."""
-        return bool(_faults(after) - self.before)
+        faults, before = _faults(after), self.before
+        if _errors(faults) > _errors(before) or faults.total() > before.total():
+            return True
+        # Of a text that cannot be read nobody knows what else is wrong with it.
+        is_known = self.translation.root is not None
+        return is_known and any(code not in _APART for _, code, _ in faults - before)
 
     def after(self, edit: Edit) -> Translation | None:
         """The translation of the text with the edit, None if it changes nothing or there was too much to try."""
@@ -66,20 +74,15 @@ class Trials:
         return None if edited == text else translate(edited, files_dir=self.translation.files_dir)
 
 
-def _faults(translation: Translation) -> Counter[tuple[Kind, str, str]]:
-    return Counter(_fault(entry) for entry in all_faults(translation) if not _is_apart(entry, translation))
+def _faults(translation: Translation) -> Counter[Fault]:
+    return Counter(_fault(entry) for entry in all_faults(translation))
 
 
-def _is_apart(entry: Entry, translation: Translation) -> bool:
-    """True for faults that are not the text's: a mapping that is written by an alias, and no folder of files."""
-    if entry.code == "null-mapping":
-        node = find_node(translation.root, path_of(entry))
-        return node is not None and node.kind == ALIAS
-    return entry.code == "no-files-dir"
+def _errors(faults: Counter[Fault]) -> int:
+    return sum(count for (kind, _, _), count in faults.items() if kind is Kind.ERROR)
 
 
-def _fault(entry: Entry) -> tuple[Kind, str, str]:
-    # Not by path, which changes with what is moved.
+def _fault(entry: Entry) -> Fault:
     return entry.kind, entry.code, re.sub(r"\bline \d+", "", entry.message)
 
 

@@ -51,7 +51,6 @@ def find(text: str, code: str) -> Entry:
             'contents: {inline: ""}',
         ),
         ("yaml-tab", "storage:\n\tfiles: []\n", "\n  files:"),
-        ("no-way-in", "storage: {}\n", "- name: core"),
     ],
 )
 def test_an_edit_mends(code: str, text: str, mended: str) -> None:

@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from flatkit.butane.fixes.foreignkeys import ALIASES, CONVERSIONS
+from flatkit.butane.fixes.foreignkeys import ALIASES, CONVERSIONS, Convert
 from flatkit.butane.fixes.moves import elsewhere, removed
 from flatkit.butane.fixes.types import fitted
 from flatkit.butane.fixes.writing import Unwritable, Writer, combined, replace
 from flatkit.butane.places import home_of, path_of, struct_at
 from flatkit.butane.schema import Struct, struct_of
-from flatkit.butane.source.node import MAPPING, SEQUENCE, Node, Path, find_node
+from flatkit.butane.source.node import MAPPING, SCALAR, SEQUENCE, Node, Path, find_node
 from flatkit.butane.transpile import Translation
 from flatkit.report import Edit, Entry
 
@@ -72,19 +72,25 @@ def _useless(writer: Writer, root: Node, path: Path, struct: Struct, name: str, 
 
 def _special(writer: Writer, struct: Struct, node: Node, name: str, value: Node) -> Iterator[Edit]:
     """Keys whose value changes with the name."""
-    convert = CONVERSIONS.get((struct.name, name))
-    if convert is None and struct.name in ("File", "Directory", "Link"):
-        convert = CONVERSIONS.get(("Node", name))
+    convert = _conversion(struct, name)
     found = convert(value) if convert is not None else None
     if found is not None and not set(found) & set(node.positions()):
         label = "write " + ", ".join(f"{key}: {item}" if isinstance(item, str) else key for key, item in found.items())
         yield writer.replace_entry(node, name, found, label)
 
 
+def _conversion(struct: Struct, name: str) -> Convert | None:
+    found = CONVERSIONS.get((struct.name, name))
+    return found or (CONVERSIONS.get(("Node", name)) if struct.name in ("File", "Directory", "Link") else None)
+
+
 def _renamed(writer: Writer, struct: Struct, node: Node, name: str, key: Node, value: Node) -> Iterator[Edit]:
     better = suggest_key(name, struct)
     if not better or better in node.positions():
         return
+    convert = _conversion(struct, name)
+    if convert is not None and value.kind == SCALAR and convert(value) is None:
+        return  # the name is known, the value is not
     kind = struct.fields[better].type
     for entries, _ in fitted(struct, better, kind, value):
         if entries != {better: value} and not set(entries) & set(node.positions()):

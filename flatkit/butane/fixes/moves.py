@@ -110,14 +110,13 @@ def _joined(writer: Writer, present: Node, value: Node) -> Edit:
 
 def removed(writer: Writer, root: Node, path: Path, name: str) -> Edit:
     """Take a key out, and the sections that would be empty then. Raises Unwritable."""
-    while (
-        path
-        and (parent := find_node(root, path)) is not None
-        and len(parent.content) == 2
-        and isinstance(path[-1], str)
-    ):
-        path, name = path[:-1], path[-1]
     holder = find_node(root, path)
+    while path and holder is not None and len(holder.content) == 2:
+        last = path[-1]
+        if isinstance(last, int):
+            raise Unwritable
+        path, name = path[:-1], last
+        holder = find_node(root, path)
     if holder is None or holder.kind != MAPPING:
         raise Unwritable
     return writer.remove_entry(holder, name)

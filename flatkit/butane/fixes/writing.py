@@ -133,8 +133,11 @@ class Writer:
             is_below = value.kind not in (SCALAR, ALIAS) and not value.flow
             text = self.moved(value, indent + 2)
             return ("\n" + " " * (indent + 2) if is_below else " " if text else "") + text
+        is_long_list = not isinstance(value, Mapping) and any(
+            isinstance(item, Mapping) and len(item) > 1 for item in value
+        )
         try:
-            on_one_line = self.flow(value)
+            on_one_line = "" if is_long_list else self.flow(value)
         except Unwritable:
             on_one_line = ""
         if on_one_line and len(on_one_line) + indent < _WIDE:
