@@ -16,8 +16,8 @@ from flatkit.errors import InputError
 from flatkit.events import Observer, Said
 from flatkit.files import read_named
 from flatkit.images import Image, ImageKind
-from flatkit.machines.creator import UNKNOWN_CREATOR, Creator
 from flatkit.images.releases import find_version
+from flatkit.machines.creator import UNKNOWN_CREATOR, Creator
 
 if TYPE_CHECKING:
     from flatkit.machines import Firmware, Forward, Machine, MachineSpec
