@@ -14,7 +14,8 @@ from flatkit.butane.schema import get_schema
 from flatkit.report import Entry, Kind
 
 HEAD = "variant: flatcar\nversion: 1.1.0\n"
-KEY = "passwd: {users: [{name: core, ssh_authorized_keys: [ssh-ed25519 AAAA]}]}\n"
+PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIwq2Be0bPqb9Ko6nLZ6k4bOWl9TCJkfrDXNZ7JXbq0X"
+KEY = f"passwd: {{users: [{{name: core, ssh_authorized_keys: [{PUBLIC}]}}]}}\n"
 
 
 def find(text: str, code: str) -> Entry:

@@ -64,6 +64,9 @@ export function lifeOf(model, changed) {
   return life;
 }
 
+// Lumino looks for a key's command from the focused element upwards, and stops at this attribute.
+const SUPPRESS = "data-lm-suppress-shortcuts";
+
 /**
  * The widget's root. JupyterLab's shortcuts are off inside it. While the kernel is gone, a line at its top says so.
  * @param {HTMLElement} el
@@ -76,7 +79,9 @@ export function makeRoot(el, model, name) {
     { class: "fk-gone", role: "status", "aria-live": "assertive", hidden: true },
     "⚠ The kernel has restarted, so nothing here can answer. Run this cell again to go on.",
   );
-  const root = h("section", { class: `fk-widget fk-${name}`, "data-lm-suppress-shortcuts": "true" }, gone);
+  const root = h("section", { class: `fk-widget fk-${name}`, [SUPPRESS]: "true" }, gone);
+  // JupyterLab's selectors match the focused element itself, before they come to the root.
+  root.addEventListener("focusin", ({ target }) => target instanceof Element && target.setAttribute(SUPPRESS, "true"));
   el.append(root);
   const life = lifeOf(model, () => {
     gone.hidden = life.isAlive;
