@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from flatkit.usage import saying_disk_full
+
 _PARTIAL = ".part"
 
 
@@ -153,6 +155,12 @@ def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o644) -> None:
         with suppress(OSError):
             Path(name).unlink()
         raise
+
+
+def save(path: Path, data: str | bytes, *, mode: int = 0o644) -> None:
+    """Write one of flatkit's own files as `write_atomic` does. Raises OSError, and HostError if the disk is full."""
+    with saying_disk_full(path.parent):
+        write_atomic(path, data, mode=mode)
 
 
 def remove_partials(path: Path) -> None:

@@ -22,8 +22,7 @@ from typing import Any, TextIO, TypeVar
 from flatkit import paths
 from flatkit.errors import InputError
 from flatkit.events import Event, Observer, StepEnded, StepOutput, StepStarted
-from flatkit.files import read_regular
-from flatkit.machines.store import write_bytes_atomically
+from flatkit.files import read_regular, save
 from flatkit.untrusted import parse_json, shell_word
 
 _FORMAT = 1
@@ -105,7 +104,7 @@ class Recorder(Observer):
         path = folder / f"{self._demo}{SUFFIX}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            write_bytes_atomically(path, gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0))
+            save(path, gzip.compress(text.encode("utf-8", "replace"), 9, mtime=0))
         except OSError as error:
             raise InputError(
                 f'the recording "{path}" cannot be written: {error.strerror}', hint="--record SOME-FOLDER-OF-YOURS"

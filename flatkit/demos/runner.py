@@ -6,13 +6,14 @@ A small protocol hides where the commands run, so that the notebook, the termina
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any, Protocol
 
 from flatkit.errors import FlatkitError
 from flatkit.events import Observer, Said, StepEnded, StepOutput, StepStarted
 from flatkit.steps import Boot, Demo, Step, Verdict, Where
+from flatkit.waiting import wait_until
 
 
 class Stage(Protocol):
@@ -127,17 +128,15 @@ def _judge(step: Step, output: str, command: str, stage: Stage) -> Verdict:
             return step.fact.parse(stage.guest(step.fact.ask, step.machine))
         return stage.host(command) if step.where is Where.HOST else stage.guest(command, step.machine)
 
-    first: Callable[[], Any] = again if step.fact else lambda: output
-    deadline = time.monotonic() + step.wait
-    look = first
-    while True:
+    # The output of the command itself counts first.
+    answers = chain([] if step.fact else [lambda: output], repeat(again))
+
+    def look() -> Verdict:
         try:
-            verdict = step.check(look())
+            return step.check(next(answers)())
         except FlatkitError as error:
             # A machine that restarts by itself does not answer for a while. Until the time is over, that means "not
             # yet".
-            verdict = Verdict(ok=False, found=str(error))
-        if verdict.ok or time.monotonic() >= deadline:
-            return verdict
-        look = again
-        time.sleep(0.3)  # between two looks at a condition
+            return Verdict(ok=False, found=str(error))
+
+    return wait_until(look, seconds=step.wait, pause=0.3, ok=lambda verdict: verdict.ok)

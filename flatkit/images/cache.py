@@ -5,21 +5,17 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
 
-from flatkit import paths
+from flatkit import locks, paths
 from flatkit.accounts import why_refused
-from flatkit.errors import Cancelled, HostError
+from flatkit.errors import HostError
 from flatkit.events import Observer, Said
 
 # Free space to leave on a disk, in bytes: data from outside never fills it further, whatever a server sends.
 KEPT_FREE = 1024**3
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
 
 
 def make_folder(folder: Path, *, needed_mib: int, what: str) -> Path:
@@ -50,33 +46,16 @@ def locked(
     folder: Path, observer: Observer, *, what: str, doing: str = "building", cancel: Event | None = None
 ) -> Iterator[None]:
     """Hold the folder's lock; report when another flatkit holds it. Raises Cancelled when the user stops the wait."""
-    from filelock import FileLock, Timeout
 
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
+    def waiting() -> None:
         observer.notify(Said(text=f"another flatkit is {doing} {what}: waiting for it"))
-        _wait_for(lock, cancel)
-    except OSError as error:
-        raise paths.refused(folder, error, doing=f"used for {doing} {what}") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
-
-def _wait_for(lock: BaseFileLock, cancel: Event | None) -> None:
-    from filelock import Timeout
-
-    while True:
+    with ExitStack() as held:
         try:
-            lock.acquire(timeout=0.5)
-        except Timeout:
-            if cancel and cancel.is_set():
-                raise Cancelled("the waiting for another flatkit was stopped") from None
-        else:
-            return
+            held.enter_context(locks.locked(folder / ".lock", cancel=cancel, waiting=waiting))
+        except OSError as error:
+            raise paths.refused(folder, error, doing=f"used for {doing} {what}") from None
+        yield
 
 
 @contextmanager

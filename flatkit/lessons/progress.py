@@ -16,9 +16,9 @@ from typing import Any
 from flatkit import paths
 from flatkit.accounts import REFUSALS, why_refused
 from flatkit.errors import HostError
-from flatkit.files import read_regular
+from flatkit.files import read_regular, save
 from flatkit.lessons.exercise import State
-from flatkit.machines.store import write_atomically
+from flatkit.locks import locked
 from flatkit.untrusted import escape_hidden, parse_json
 
 # A change takes milliseconds, but some file systems (/proc) never grant a lock.
@@ -95,7 +95,7 @@ class Progress:
 
     def _write(self, tasks: dict[str, dict[str, Any]]) -> None:
         values = {"format": _FORMAT, "tasks": dict(sorted(tasks.items()))}
-        write_atomically(self.file, json.dumps(values, indent=1) + "\n")
+        save(self.file, json.dumps(values, indent=1) + "\n")
 
     def _load(self) -> dict[str, dict[str, Any]]:
         """Return the tasks in the file. An invalid file is kept aside; its valid parts remain in use."""
@@ -127,11 +127,9 @@ class Progress:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        from filelock import FileLock
-
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{self.file}.lock", timeout=_LOCK_SECONDS):
+            with locked(self.file.with_name(f"{self.file.name}.lock"), wait=_LOCK_SECONDS):
                 yield
         except HostError:  # a full disk was reported already
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,6 +10,7 @@ from flatkit.errors import FlatkitError
 from flatkit.lessons.exercise import Act, Bench, Exercise, Finding, State
 from flatkit.lessons.progress import Progress, Record, remembered
 from flatkit.untrusted import lines_of
+from flatkit.waiting import wait_until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,15 +55,15 @@ def judge(exercise: Exercise, bench: Bench, *, wait: float | None = None) -> Fin
 
     An obstacle to the check (a machine that boots, an unreadable file) is a finding as well.
     """
-    deadline = time.monotonic() + (exercise.wait if wait is None else wait)
-    while True:
+
+    def look() -> Finding:
         try:
-            finding = exercise.check(bench)
+            return exercise.check(bench)
         except FlatkitError as error:
-            finding = Finding(ok=False, is_waiting=True, found=error.message, look=error.hint)
-        if finding.ok or time.monotonic() >= deadline:
-            return finding
-        time.sleep(0.3)  # between two looks at a condition
+            return Finding(ok=False, is_waiting=True, found=error.message, look=error.hint)
+
+    seconds = exercise.wait if wait is None else wait
+    return wait_until(look, seconds=seconds, pause=0.3, ok=lambda finding: finding.ok)
 
 
 class Attempt:

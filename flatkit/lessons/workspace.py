@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from flatkit.errors import InputError, MachineError
-from flatkit.files import read_regular
+from flatkit.files import read_regular, save
 from flatkit.lessons.exercise import Answer
-from flatkit.machines.store import write_atomically
 
 # Maximum size of a learner's file, in bytes.
 _BYTES_MAX = 16 * 1024 * 1024
@@ -42,7 +41,7 @@ class FolderBench:
         """Write the file whole; a text in it that flatkit did not write is kept as FILE~."""
         try:
             self._keep(file, text)
-            write_atomically(self.folder / file, text)
+            save(self.folder / file, text)
         except OSError as error:
             raise _unusable(file, error) from None
         self._written[file] = text
@@ -58,7 +57,7 @@ class FolderBench:
     def _keep(self, file: str, text: str) -> None:
         before = self.read(file)
         if before and before.strip() and before not in {text, self._written.get(file)}:
-            write_atomically(self.folder / f"{file}~", before)
+            save(self.folder / f"{file}~", before)
 
     def run(self, command: str) -> Answer:
         """Type a command on the machine."""

@@ -7,7 +7,6 @@ it. So flatkit starts a kernel once and caches the result for that host, kernel 
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import platform
@@ -20,10 +19,10 @@ from pathlib import Path
 from flatkit import paths
 from flatkit.accounts import group_name, is_listed_member, my_name, user_name
 from flatkit.errors import MissingDependency, WaitTimeout
-from flatkit.files import read_regular
+from flatkit.files import hash_file, read_regular, save
 from flatkit.machines.disk_kernel import kernel_of
 from flatkit.machines.spec import Accelerator, Arch, MachineSpec
-from flatkit.machines.store import make_folder, write_atomically
+from flatkit.machines.store import make_folder
 from flatkit.run import run
 from flatkit.untrusted import parse_json
 
@@ -154,7 +153,7 @@ def _situation(version: str) -> str:
 
 
 def _identity(kernel: Path) -> str:
-    return hashlib.sha256(kernel.read_bytes()).hexdigest()[:16]
+    return hash_file(kernel)[:16]
 
 
 def _recall(version: str, kernel: Path | None) -> bool | None:
@@ -181,7 +180,7 @@ def _remember(version: str, kernel: Path, *, works: bool) -> None:
     with suppress(OSError):  # without a writable cache, each choice only costs another trial
         known.setdefault(_situation(version), {})[_identity(kernel)] = works
         make_folder(paths.cache_dir())
-        write_atomically(_memory(), json.dumps(known, indent=2) + "\n")
+        save(_memory(), json.dumps(known, indent=2) + "\n")
 
 
 def describe() -> str:

@@ -6,12 +6,13 @@ import threading
 from collections.abc import Sequence
 
 from flatkit.events import Observer
+from flatkit.files import save
 from flatkit.machines.accelerator import Acceleration, choose_for
 from flatkit.machines.access import Owner, close, make_private
 from flatkit.machines.disks import Room, check_images, make_disks, measure_room, saved_memory_bytes
 from flatkit.machines.domain import DomainFiles
 from flatkit.machines.spec import Forward, MachineSpec
-from flatkit.machines.store import Folder, make_folder, write_atomically
+from flatkit.machines.store import Folder, make_folder
 
 
 class Backend:
@@ -58,7 +59,7 @@ class Backend:
         make_folder(self.folder.path, private=True)
         files = self.folder.files(spec)
         if files.ignition:
-            write_atomically(files.ignition, spec.ignition, mode=0o600)
+            save(files.ignition, spec.ignition, mode=0o600)
         make_disks(spec, files)
 
     def close_files(self, spec: MachineSpec, owner: Owner | None) -> None:

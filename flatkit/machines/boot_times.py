@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatkit import paths
-from flatkit.files import read_regular
+from flatkit.files import read_regular, save
 from flatkit.machines.spec import Accelerator
-from flatkit.machines.store import make_folder, write_atomically
+from flatkit.machines.store import make_folder
 from flatkit.untrusted import parse_json
 
 # Weight of the newest boot against all earlier ones.
@@ -53,7 +53,7 @@ def remember(kind: BootKind, spent: Mapping[str, float]) -> None:
     }
     with suppress(OSError):
         make_folder(paths.cache_dir())
-        write_atomically(_memory(), json.dumps(known, indent=2) + "\n")
+        save(_memory(), json.dumps(known, indent=2) + "\n")
 
 
 def _memory() -> Path:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flatkit.errors import HostError, MachineError, UsageError
-from flatkit.files import read_regular
+from flatkit.files import read_regular, save
 from flatkit.machines.backend import Backend
 from flatkit.machines.disks import ROOM_MIB
 from flatkit.machines.domain import with_forwards, without_parent
@@ -22,10 +22,10 @@ from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import HostKey, host_keys_from, load_host_keys
 from flatkit.machines.records import Record
 from flatkit.machines.spec import text_from
-from flatkit.machines.store import Folder, make_folder, write_atomically
-from flatkit.machines.usage import advise
+from flatkit.machines.store import Folder, make_folder
 from flatkit.paths import machines_dir
 from flatkit.untrusted import parse_json, printable, shell_word
+from flatkit.usage import advise
 
 _DESCRIPTION_MAX = 4 * 1024 * 1024
 # Name of the checkpoint that is saved after the first successful boot.
@@ -160,7 +160,7 @@ class Shelf:
             xml=without_parent(xml),
         )
         make_folder(self.folder.checkpoints, private=True)
-        write_atomically(self._path(name), _as_json(checkpoint), mode=0o600)
+        save(self._path(name), _as_json(checkpoint), mode=0o600)
         return checkpoint
 
     def remove(self, record: Record, name: str) -> None:

@@ -23,7 +23,7 @@ from flatkit.machines.machine import Machine
 from flatkit.machines.records import RecordBroken
 from flatkit.machines.spec import Forward
 from flatkit.machines.store import Folder, folders, owner_id
-from flatkit.machines.usage import size_of
+from flatkit.usage import size_of
 
 
 @dataclass(frozen=True, kw_only=True)

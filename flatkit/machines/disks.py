@@ -16,10 +16,10 @@ from flatkit.errors import HostError, ImageError
 from flatkit.machines.access import make_private
 from flatkit.machines.domain import DomainFiles
 from flatkit.machines.spec import MachineSpec
-from flatkit.machines.usage import advise
 from flatkit.paths import cache_dir, machines_dir
 from flatkit.run import run
 from flatkit.untrusted import lines_of, parse_json, printable
+from flatkit.usage import advise
 
 # Disk space that a machine writes on its first boot and in a lesson, with a margin.
 ROOM_MIB = 512

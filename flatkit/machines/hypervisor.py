@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -23,6 +22,7 @@ from flatkit.machines.libvirt_errors import explain, unreachable
 from flatkit.machines.processes import kill_process
 from flatkit.machines.remote import RemoteHost, find_remote
 from flatkit.machines.states import DomainState, Status, parse_state
+from flatkit.waiting import wait_until
 
 _KILL_SECONDS = 10.0
 
@@ -141,11 +141,8 @@ class Hypervisor:
         """
         if not kill_process(domain, remote=self.remote):
             self.destroy(domain)
-        deadline = time.monotonic() + _KILL_SECONDS
-        while self.status(domain).state.is_active:
-            if time.monotonic() > deadline:
-                raise MachineError(f'the domain "{domain}" was killed and runs on', hint="flatkit doctor")
-            time.sleep(0.02)
+        if not wait_until(lambda: not self.status(domain).state.is_active, seconds=_KILL_SECONDS, pause=0.02):
+            raise MachineError(f'the domain "{domain}" was killed and runs on', hint="flatkit doctor")
 
     def undefine(self, domain: str) -> None:
         """Remove the domain with its metadata from libvirt; do nothing if it is missing."""

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from flatkit import paths
 from flatkit.errors import FlatkitError, InputError
-from flatkit.files import read_head, read_named, read_regular
+from flatkit.files import read_head, read_named, read_regular, save
 from flatkit.machines.hearing import STAMP
 from flatkit.machines.spec import text_from
-from flatkit.machines.store import holding, make_folder, write_atomically
+from flatkit.machines.store import holding, make_folder
 from flatkit.untrusted import lines_of, parse_json
 
 # Flatcar's issuegen and the lab image print this before the login prompt. It must be a whole line, so that quoted text
@@ -53,8 +53,8 @@ def workshop_key() -> KeyPair:
         with holding(folder / ".lock", what="the SSH key", wait=10.0):
             if not (private.exists() and public.exists()):
                 secret, line = _make_key()
-                write_atomically(private, secret, mode=0o600)
-                write_atomically(public, line + "\n")
+                save(private, secret, mode=0o600)
+                save(public, line + "\n")
             # ssh would refuse a private key of somebody else's without a word about it.
             read_head(private, 1)
         return KeyPair(private=private, public=public.read_text().strip())
@@ -121,7 +121,7 @@ def host_keys_from(values: object) -> tuple[HostKey, ...]:
 def save_host_keys(path: Path, keys: Iterable[HostKey]) -> None:
     """Pin these host keys."""
     entries = [{"fingerprint": key.fingerprint, "kind": key.kind} for key in keys]
-    write_atomically(path, json.dumps(entries, indent=2) + "\n", mode=0o600)
+    save(path, json.dumps(entries, indent=2) + "\n", mode=0o600)
 
 
 def read_key_file(path: Path) -> tuple[Path | None, tuple[str, ...]]:

@@ -29,8 +29,9 @@ from flatkit.machines.scheduler import turn
 from flatkit.machines.spec import Accelerator, MachineSpec
 from flatkit.machines.states import DomainState, Status
 from flatkit.machines.store import locked
-from flatkit.machines.usage import advise
 from flatkit.machines.whereabouts import error_for, refuse_elsewhere
+from flatkit.usage import advise
+from flatkit.waiting import wait_until
 
 log = logging.getLogger(__name__)
 
@@ -277,11 +278,10 @@ class Machine(Handle):
         return record
 
     def _settled(self, record: Record) -> Status:
-        deadline = time.monotonic() + _PASSING
-        while (status := self.hypervisor.status(record.domain)).passing and time.monotonic() < deadline:
-            # The program that was saving it has died, and libvirt finishes the work.
-            time.sleep(0.05)
-        return status
+        # The program that was saving it may have died; libvirt then finishes the work.
+        return wait_until(
+            lambda: self.hypervisor.status(record.domain), seconds=_PASSING, ok=lambda status: not status.passing
+        )
 
     def _is_paused(self, record: Record) -> bool:
         """Return True for a machine that was ready once and that somebody, or a full disk, paused since."""
@@ -291,7 +291,7 @@ class Machine(Handle):
         """Resume the machine, and set its clock. Raises HostError if the full disk that paused it is full still."""
         status = self.hypervisor.status(record.domain)
         observer.notify(
-            Said(text=f'the machine "{self.name}" is paused ({status.reason or "why is not known"}): it goes on')
+            Said(text=f'the machine "{self.name}" is paused ({status.reason or "why is not known"}): it is resumed')
         )
         if status.is_of_disk and self.place.room().disk_mib < ROOM_TO_RESUME_MIB:
             raise HostError(
@@ -384,9 +384,7 @@ class Machine(Handle):
             log.debug("no power-off by SSH of %s: %s", self.name, error)
 
     def _wait_until_off(self, domain: str, patience: float) -> None:
-        deadline = time.monotonic() + patience
-        while time.monotonic() < deadline and self.hypervisor.status(domain).state.is_active:
-            time.sleep(0.1)
+        wait_until(lambda: not self.hypervisor.status(domain).state.is_active, seconds=patience, pause=0.1)
 
     def _remove(self) -> list[str]:
         self._drop_connection()

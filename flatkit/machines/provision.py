@@ -32,9 +32,10 @@ from flatkit.machines.records import Life, Record, RecordBroken, RecordNewer
 from flatkit.machines.remote_backend import say_where
 from flatkit.machines.scheduler import admission, room_left
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec
-from flatkit.machines.store import Folder, check_cancel, make_folder, owner_id, taken_ports
-from flatkit.machines.usage import saying_disk_full
+from flatkit.machines.store import Folder, make_folder, owner_id, taken_ports
 from flatkit.machines.whereabouts import refuse_elsewhere
+from flatkit.usage import saying_disk_full
+from flatkit.waiting import check_cancel
 
 log = logging.getLogger(__name__)
 

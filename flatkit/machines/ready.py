@@ -25,8 +25,8 @@ from flatkit.machines.hypervisor import Activity
 from flatkit.machines.ignition_log import find_fetching, find_trouble
 from flatkit.machines.keys import HostKey, parse_host_key
 from flatkit.machines.states import DomainState, Status
-from flatkit.machines.store import check_cancel
 from flatkit.machines.timeline import Timeline
+from flatkit.waiting import check_cancel
 
 # Longest delay before a phase is reported, in seconds, besides the time that libvirt's log daemon takes to write a
 # line.

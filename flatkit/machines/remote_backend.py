@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from flatkit.errors import HostError, ImageError
 from flatkit.events import Observer, Said, phase
-from flatkit.files import read_regular
+from flatkit.files import read_regular, save
 from flatkit.machines.accelerator import TRIAL_LINE, Acceleration, trial_argv
 from flatkit.machines.access import Owner
 from flatkit.machines.backend import Backend
@@ -25,8 +25,9 @@ from flatkit.machines.domain import DomainFiles
 from flatkit.machines.remote import RemoteHost
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec
 from flatkit.machines.ssh_tunnel import THERE, SshTunnel
-from flatkit.machines.store import Folder, check_cancel, make_folder, owner_id, write_atomically
+from flatkit.machines.store import Folder, make_folder, owner_id
 from flatkit.untrusted import is_number, lines_of, parse_json, printable, shell_word
+from flatkit.waiting import check_cancel
 
 # For root, QEMU runs as libvirt's own user on that host too. Its files must be in a folder that this user can enter.
 _SURVEY = """
@@ -188,9 +189,9 @@ class RemoteBackend(Backend):
         """Create the machine's folder on both hosts, its config and its disks."""
         make_folder(self.folder.path, private=True)
         if spec.ignition:
-            write_atomically(self.folder.path / "config.ign", spec.ignition, mode=0o600)
+            save(self.folder.path / "config.ign", spec.ignition, mode=0o600)
         placed = {str(path): str(self._target(path)) for path in _images(spec)}
-        write_atomically(self.folder.path / "placed.json", json.dumps(placed, indent=2) + "\n", mode=0o600)
+        save(self.folder.path / "placed.json", json.dumps(placed, indent=2) + "\n", mode=0o600)
         with_config = "yes" if spec.ignition else ""
         self.host.run(_MAKE, self._there, with_config, self._disks(spec), text=spec.ignition)
 

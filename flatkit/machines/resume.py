@@ -22,7 +22,7 @@ from flatkit.machines.handle import Handle
 from flatkit.machines.records import Record
 from flatkit.machines.ssh import Connection
 from flatkit.machines.states import DomainState, Status
-from flatkit.machines.store import check_cancel
+from flatkit.waiting import check_cancel
 
 # Longest time that the SSH server of a restored machine may take to answer, in seconds with KVM.
 _PATIENCE = 30.0

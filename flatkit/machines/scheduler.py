@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING
 
 from flatkit import paths
 from flatkit.events import Observer, Said
+from flatkit.locks import try_lock
 from flatkit.machines.disks import OVERHEAD_MIB, Room, measure_room
 from flatkit.machines.hypervisor import Hypervisor
-from flatkit.machines.store import check_cancel, holding, make_folder
+from flatkit.machines.store import holding, make_folder
+from flatkit.waiting import check_cancel
 
 if TYPE_CHECKING:
-    import filelock
+    from filelock import BaseFileLock
 
 # Longest time that another flatkit may take from its check for room to its start, in seconds.
 _ADMISSION_SECONDS = 120.0
@@ -65,14 +67,12 @@ def turn(observer: Observer, cancel: threading.Event | None = None, *, count: in
 
     A process that dies releases its turn. Raises Cancelled, HostError.
     """
-    import filelock
-
     folder = _locks()
-    locks = [filelock.FileLock(folder / f"turn-{number}", mode=0o600) for number in range(count or turns())]
+    places = [folder / f"turn-{number}" for number in range(count or turns())]
     pause = cancel or threading.Event()
     began = time.monotonic()
     said = False
-    while not (taken := _take_one(locks)) and time.monotonic() - began < _LONGEST_TURN:
+    while not (taken := _take_one(places)) and time.monotonic() - began < _LONGEST_TURN:
         if not said:
             said = True
             observer.notify(
@@ -87,15 +87,12 @@ def turn(observer: Observer, cancel: threading.Event | None = None, *, count: in
             taken.release()
 
 
-def _take_one(locks: list[filelock.FileLock]) -> filelock.FileLock | None:
-    import filelock
-
-    for lock in locks:
+def _take_one(places: list[Path]) -> BaseFileLock | None:
+    for place in places:
         try:
-            lock.acquire(timeout=0)
-        except filelock.Timeout:
-            continue
+            lock = try_lock(place, mode=0o600)
         except OSError as error:
-            raise paths.refused(Path(lock.lock_file), error, doing="locked") from None
-        return lock
+            raise paths.refused(place, error, doing="locked") from None
+        if lock:
+            return lock
     return None

@@ -22,9 +22,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from flatkit.errors import CommandFailed, MachineError, WaitTimeout
+from flatkit.files import save
 from flatkit.machines.banner import BannerProbe
 from flatkit.machines.keys import HostKey, algorithms_for, fingerprint_of
-from flatkit.machines.store import write_atomically
 from flatkit.untrusted import lines_of, printable
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ class Connection:
                 f'its host key is "{shown}", expected {expected}',
                 hint=f"flatkit down {endpoint.name}, then boot it again",
             )
-        write_atomically(endpoint.known_hosts, f"{endpoint.alias} {key.get_name()} {key.get_base64()}\n", mode=0o600)
+        save(endpoint.known_hosts, f"{endpoint.alias} {key.get_name()} {key.get_base64()}\n", mode=0o600)
 
 
 def _load_key(module: ModuleType, path: Path) -> paramiko.PKey:

@@ -7,18 +7,18 @@ it, as the machine does, and the next flatkit finds it. If it was cut, the next 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from flatkit.errors import HostError, MachineError
-from flatkit.files import read_regular
+from flatkit.files import read_regular, save
 from flatkit.machines.remote import RemoteHost
 from flatkit.machines.spec import Forward
-from flatkit.machines.store import Folder, holding, write_atomically
+from flatkit.machines.store import Folder, holding
 from flatkit.run import run
 from flatkit.untrusted import is_number
+from flatkit.waiting import wait_until
 
 # Address where QEMU listens on the other host. Ports have the same numbers as here, without conflicts with programs of
 # that host.
@@ -66,7 +66,7 @@ class SshTunnel:
                 # Earlier output is complete when this returns, not soon after.
                 self._begin(self.host.argv('tail -c "+$1" "$2"', str(here + 1), self.console))
             self._connect(forwards, begin=there + 1)
-            write_atomically(self._ports, wanted, mode=0o600)
+            save(self._ports, wanted, mode=0o600)
 
     def _connect(self, forwards: Sequence[Forward], *, begin: int) -> None:
         options = ["-f", "-M", "-S", self._socket, "-o", "ControlPersist=no", "-o", "ExitOnForwardFailure=yes"]
@@ -103,10 +103,8 @@ class SshTunnel:
         if not socket.exists():
             return
         self._tell("exit")
-        deadline = time.monotonic() + _EXIT_SECONDS
-        while socket.exists() and time.monotonic() < deadline:
-            # ssh confirms before it is gone. Opening the tunnel meanwhile would find the old one.
-            time.sleep(0.02)
+        # ssh confirms before it is gone. Opening the tunnel meanwhile would find the old one.
+        wait_until(lambda: not socket.exists(), seconds=_EXIT_SECONDS, pause=0.02)
         socket.unlink(missing_ok=True)
 
     def _tell(self, what: str) -> int:

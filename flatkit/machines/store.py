@@ -13,22 +13,21 @@ import os
 import shutil
 import socket
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from flatkit import paths
+from flatkit import locks, paths
 from flatkit.accounts import why_refused
-from flatkit.errors import Cancelled, HostError, MachineError, MachineNotFound
-from flatkit.files import write_atomic
+from flatkit.errors import HostError, MachineError, MachineNotFound
+from flatkit.files import save
 from flatkit.machines.domain import DomainFiles
 from flatkit.machines.records import Record, RecordBroken, read_record
 from flatkit.machines.spec import MachineSpec, check_name, is_name
-from flatkit.machines.usage import FULL, saying_disk_full
 from flatkit.untrusted import printable
+from flatkit.usage import FULL, saying_disk_full
 
 
 def owner_id() -> str:
@@ -75,20 +74,6 @@ def make_folder(path: Path, *, private: bool = False) -> Path:
     return path
 
 
-def write_atomically(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Write a file so that a reader sees the old text or the new one, and a crash leaves one of them.
-
-    Raises OSError, and HostError if the disk is full.
-    """
-    write_bytes_atomically(path, text.encode(), mode=mode)
-
-
-def write_bytes_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Write bytes as `write_atomically` writes text."""
-    with saying_disk_full(path.parent):
-        write_atomic(path, data, mode=mode)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Folder:
     """A machine's folder. Its files may be missing."""
@@ -132,7 +117,7 @@ class Folder:
 
     def save(self, record: Record) -> Record:
         """Write the record, and return it."""
-        write_atomically(self._record, json.dumps(record.as_dict(), indent=2) + "\n", mode=0o600)
+        save(self._record, json.dumps(record.as_dict(), indent=2) + "\n", mode=0o600)
         return record
 
     def update(self, record: Record, **changes: Any) -> Record:
@@ -238,33 +223,17 @@ def locked(name: str, *, wait: float = 5.0, cancel: threading.Event | None = Non
 @contextmanager
 def holding(path: Path, *, what: str, wait: float, cancel: threading.Event | None = None) -> Iterator[None]:
     """Hold a lock file. Raises MachineError, HostError, Cancelled."""
-    import filelock
-
     make_folder(path.parent)
-    lock = filelock.FileLock(path, mode=0o600)
-    deadline = time.monotonic() + wait
-    while True:
-        check_cancel(cancel)
+    with ExitStack() as held:
         try:
-            lock.acquire(timeout=0.25, poll_interval=0.05)
-            break
-        except filelock.Timeout:
-            if time.monotonic() > deadline:
-                raise MachineError(
-                    f"another flatkit is at work on {what}, and did not finish within {wait:g} s",
-                    hint="wait for it, or look with: flatkit list",
-                ) from None
+            held.enter_context(locks.locked(path, wait=wait, cancel=cancel, mode=0o600))
+        except TimeoutError:
+            raise MachineError(
+                f"another flatkit is at work on {what}, and did not finish within {wait:g} s",
+                hint="wait for it, or look with: flatkit list",
+            ) from None
         except OSError as error:
             raise HostError(
                 f'the lock "{path}" cannot be held: {why_refused(path, error)}', hint=paths.way_out(path, error)
             ) from None
-    try:
         yield
-    finally:
-        lock.release()
-
-
-def check_cancel(cancel: threading.Event | None) -> None:
-    """Raise Cancelled once the user has asked for it."""
-    if cancel is not None and cancel.is_set():
-        raise Cancelled("cancelled")

@@ -5,7 +5,6 @@ The layout is that of flatkit/images/mirrors.py. The files are in a folder, so a
 
 from __future__ import annotations
 
-import hashlib
 import json
 import ssl
 import threading
@@ -17,6 +16,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from flatkit.files import hash_file
 from flatkit.testing.signing import SigningKey
 from flatkit.updates.content import file_content, select
 
@@ -155,11 +155,8 @@ class FlatcarSite:
 
     def seal(self, path: Path, *, at: str = "") -> None:
         """Write FILE.sig, FILE.DIGESTS and FILE.DIGESTS.sig as the build of Flatcar does."""
-        blocks = []
-        for name in ("md5", "sha1", "sha512"):
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, lambda: hashlib.new(name, usedforsecurity=False)).hexdigest()  # noqa: B023
-            blocks.append(f"# {name.upper()} HASH\n{digest}  {path.name}\n")
+        names = ("md5", "sha1", "sha512")
+        blocks = [f"# {name.upper()} HASH\n{hash_file(path, name)}  {path.name}\n" for name in names]
         digests = path.with_name(f"{path.name}.DIGESTS")
         digests.write_text("".join(blocks))
         for signed in (path, digests):

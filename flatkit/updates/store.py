@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from flatkit import paths
 from flatkit.accounts import REFUSALS, why_refused
 from flatkit.errors import HostError
 from flatkit.files import read_regular, remove_partials, write_atomic
+from flatkit.locks import locked
 from flatkit.untrusted import parse_json, printable
 from flatkit.updates.model import Book, book_as_json, parse_book
 
 STATE_MAX = 64 * 1024 * 1024
+_LOCK_SECONDS = 30.0
 
 
 class Store:
@@ -32,18 +34,13 @@ class Store:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the lock that all changes use. Raises HostError when the folder is unusable."""
-        from filelock import FileLock
-
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self._path.with_name(f"{self._path.name}.lock"))
-            lock.acquire(timeout=30)
-        except OSError as error:  # Timeout is one
-            raise self._fault(error) from None
-        try:
+        with ExitStack() as held:
+            try:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(locked(self._path.with_name(f"{self._path.name}.lock"), wait=_LOCK_SECONDS))
+            except OSError as error:  # TimeoutError is one
+                raise self._fault(error) from None
             yield
-        finally:
-            lock.release()
 
     def read(self) -> Book | None:
         """Return the book in the file; None when it is unchanged since the last read or write, or absent.

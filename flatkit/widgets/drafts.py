@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import threading
 from pathlib import Path
 
 from flatkit import lessons, paths
 from flatkit.errors import InputError
-from flatkit.files import read_regular
+from flatkit.files import read_regular, write_atomic
 
 # Of a learner's file, in bytes.
 _BYTES_MAX = 16 * 1024 * 1024
@@ -46,8 +44,8 @@ def write_draft(path: Path, text: str) -> Path | None:
         try:
             if before is not None and before.strip() and _written.get(path.absolute()) != before:
                 kept = path.with_name(path.name + "~")
-                _replace(kept, before)
-            _replace(path, text)
+                write_atomic(kept, before)
+            write_atomic(path, text)
         except OSError as error:
             raise InputError(
                 f'the file "{path}" cannot be written: {error.strerror}',
@@ -60,18 +58,6 @@ def write_draft(path: Path, text: str) -> Path | None:
 def remember(path: Path, text: str) -> None:
     """Remember that this text was read from the file and shown: it may be replaced."""
     _written[path.absolute()] = text
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def find_texts(name: str) -> tuple[str | None, str | None]:

@@ -18,8 +18,7 @@ from typing import Any, TypedDict
 from flatkit import paths
 from flatkit.errors import Cancelled
 from flatkit.events import StepEnded, StepOutput, StepStarted
-from flatkit.files import read_regular
-from flatkit.machines.store import write_atomically
+from flatkit.files import read_regular, save
 from flatkit.steps import Demo
 from flatkit.untrusted import parse_json
 from flatkit.widgets.progress import WorkProgress
@@ -130,7 +129,7 @@ def keep(demo: Demo, played: PlayedSteps) -> None:
     with suppress(OSError):
         file = _file(demo)
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, json.dumps(values) + "\n")
+        save(file, json.dumps(values) + "\n")
 
 
 def forget(demo: Demo) -> None:

@@ -13,12 +13,13 @@ import pytest
 
 from flatkit import listening
 from flatkit.errors import Cancelled, HostError, MachineError, MachineNotFound, MissingDependency, WaitTimeout
+from flatkit.files import save
 from flatkit.machines import accelerator as accelerator_module
 from flatkit.machines import ports, store
 from flatkit.machines.accelerator import choose, try_kernel
 from flatkit.machines.records import Life, Record, RecordBroken
 from flatkit.machines.spec import Accelerator, Arch, Forward, MachineSpec
-from flatkit.machines.store import Folder, folder_of, locked, make_folder, owner_id, write_atomically
+from flatkit.machines.store import Folder, folder_of, locked, make_folder, owner_id
 from flatkit.run import Result
 
 
@@ -229,7 +230,7 @@ def test_a_folder_without_a_record_is_the_leftover_of_a_crash() -> None:
 
 def test_a_write_that_fails_leaves_the_old_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
-    write_atomically(path, "old", mode=0o600)
+    save(path, "old", mode=0o600)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
     def fail(_handle: int) -> None:
@@ -237,7 +238,7 @@ def test_a_write_that_fails_leaves_the_old_text(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(HostError, match=f'the disk that holds "{tmp_path}" is full'):
-        write_atomically(path, "new")
+        save(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -316,7 +316,7 @@ def test_ctrl_c_while_booting_undoes_everything(hypervisor: FakeHypervisor, spec
     assert nothing_is_left(hypervisor, state)
 
 
-@pytest.mark.parametrize("point", ["make_disks", "build_domain", "write_atomically", "make_folder"])
+@pytest.mark.parametrize("point", ["make_disks", "build_domain", "save", "make_folder"])
 def test_an_error_at_any_point_of_making_undoes_everything(
     hypervisor: FakeHypervisor, spec: MachineSpec, state: Path, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

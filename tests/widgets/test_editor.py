@@ -230,7 +230,7 @@ def test_a_text_that_is_in_no_file_is_not_replaced(folder: Path, page: Page, mon
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(drafts, "_replace", refuse)
+        patch.setattr(drafts, "write_atomic", refuse)
         assert "not saved" in page.edit("# mine\n" + CONFIG)["checked"]["note"]
     (folder / "web.bu").write_text("# theirs\n" + CONFIG)
     said = page.ask("look")
@@ -280,7 +280,7 @@ def test_a_folder_that_cannot_be_written_loses_nothing(folder: Path, monkeypatch
     def refuse(*_: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(drafts, "_replace", refuse)
+    monkeypatch.setattr(drafts, "write_atomic", refuse)
     editor.change("# mine\n" + CONFIG)
     assert editor.text == "# mine\n" + CONFIG
     assert "not saved" in editor.note

@@ -12,10 +12,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from flatkit import paths
 from flatkit.emulators import list_emulators
+from flatkit.locks import locked
 from flatkit.untrusted import lines_of
 from flatkit.updates.payload import FILE_NAME
 
@@ -38,7 +37,7 @@ def note_use(lab: Path, image: Path) -> None:
             file.write(f"{ours}\n")
     if len(_payloads(lab)) > 1:
         # The process that is building now cleans up too.
-        with suppress(OSError, Timeout), FileLock(lab / ".lock", timeout=0):
+        with suppress(OSError), locked(lab / ".lock", wait=0.0):  # a builder that holds it is at work
             remove_old_payloads(lab)
 
 

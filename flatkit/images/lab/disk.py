@@ -5,7 +5,6 @@ Needs no root and no loop devices.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatkit.errors import ImageError
+from flatkit.files import hash_file
 from flatkit.images.lab import recipe
 from flatkit.run import run
 from flatkit.untrusted import lines_of
@@ -63,7 +63,7 @@ def slot_kernel(kernel: Path, target: Path, root_hash: str) -> None:
 
 def sums(folder: Path, names: tuple[str, ...]) -> str:
     """Return the output of `sha256sum` for these files of a folder."""
-    return "".join(f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names)
+    return "".join(f"{hash_file(folder / name)}  {name}\n" for name in names)
 
 
 def esp_image(target: Path, *, kernel: Path, initrd: Path, work: Path) -> None:

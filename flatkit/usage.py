@@ -13,7 +13,6 @@ from pathlib import Path
 
 from flatkit import paths
 from flatkit.errors import HostError
-from flatkit.machines.spec import is_name
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LARGER = "or set FLATKIT_STATE to a folder on a larger disk"
@@ -50,7 +49,7 @@ def list_consumers(folder: Path) -> list[Consumer]:
 
 def _machines(device: int) -> Iterator[Consumer]:
     for path in _folders(paths.machines_dir(), device):
-        if is_name(path.name):
+        if not path.name.startswith("."):
             yield Consumer(size=size_of(path), what=f'the machine "{path.name}"', command=f"flatkit down {path.name}")
 
 
