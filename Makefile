@@ -79,7 +79,7 @@ fuzz: ## feed made-up configs to the translator
 
 accept: ## every demo on a real Flatcar image, with a dated report: make accept IMAGE=stable (DRY=1: the lab image in its place)
 	@tools/setup.sh test
-	@exec "$(BIN)/python" -m tools.accept $(if $(DRY),--dry) $(ACCEPT_ARGS) "$(IMAGE)"
+	@exec "$(BIN)/python" -m tools.accept $(if $(DRY),--dry) $(ACCEPT_ARGS) "$(if $(filter auto,$(IMAGE)),stable,$(IMAGE))"
 
 clean: ## remove the machines that flatkit made, and end the daemons that setup started
 	@if [ -x "$(BIN)/flatkit" ]; then "$(BIN)/flatkit" clean --yes; fi

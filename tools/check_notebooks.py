@@ -33,6 +33,8 @@ TAGS = {
     "check", "clean-up", "def", "exercise", "hint", "predict", "raises-exception", "recap", "skip-execution",
     "solution", "taught-failure",
 }  # fmt: skip
+# Statements that depend on Flatcar's version; flatkit/lessons/versions.py says more.
+FACT_TAGS = {f"fact-{row['name']}" for row in json.loads((LESSONS / "versions.json").read_text(encoding="utf-8"))}
 NAME = re.compile(r"(\d\d)-[a-z0-9]+(-[a-z0-9]+)*\.ipynb")
 CELL_ID = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 PLACES_OF_ONE_HOST = re.compile(r"(?<![\w.])(/home/(?!(core|ada)\b)|/Users/|/root/|[A-Z]:\\)")
@@ -221,7 +223,7 @@ def id_faults(cell: Cell, seen: set[str]) -> Iterator[str]:
 def cell_faults(cell: Cell) -> Iterator[str]:
     """Check each cell alone."""
     source, tags = source_of(cell), tags_of(cell)
-    for tag in sorted(tags - TAGS):
+    for tag in sorted(tags - TAGS - FACT_TAGS):
         yield f'unknown tag "{tag}"; expected one of {", ".join(sorted(TAGS))}'
     if not source.strip() and "exercise" not in tags:
         yield 'empty; expected content, or the tag "exercise" on a cell that the learner fills'

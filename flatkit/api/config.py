@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from flatkit.errors import ConfigFaults, InputError
 from flatkit.files import read_named
+from flatkit.ignition_specs import BUTANE_MAJOR
 
 if TYPE_CHECKING:
     from flatkit.butane.provenance import Provenance
@@ -63,7 +64,7 @@ def parse_config(data: bytes | str, *, name: str, files_dir: Path | None = None)
     if name.endswith((".ign", ".json")):
         if looks is Format.BUTANE:
             raise InputError(
-                f'"{name}" holds Butane, and its name says Ignition; machines read Ignition only',
+                f'"{name}" holds Butane, and its name says Ignition; machines before Flatcar {BUTANE_MAJOR} read Ignition only',
                 hint=f"flatkit up {_renamed(name, '.bu')}   (rename the file: flatkit then translates it)",
             )
         return _from_ignition(document, text, name)

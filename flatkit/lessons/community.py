@@ -1,6 +1,8 @@
 """Getting involved: the Flatcar community and its next meetings. Pure: the dates are computed from a given moment.
 
-The meetings have moved before. So each rule has the date since which it is valid, and its source; both are shown.
+The meetings have moved before. So each rule has the date since which it is valid, and its source; both are shown. Since
+autumn 2026 the weekday and the time are known, and the day of the month is a guess: such a date is only "usually" right.
+Sources of the links: flatcar.org's front page (Discord is preferred, Matrix is being retired) and flatcar/Flatcar's README.
 """
 
 from __future__ import annotations
@@ -12,10 +14,11 @@ from datetime import UTC, date, datetime, time, timedelta
 _LAST = -1
 _MONTHS_AHEAD = 13
 AGENDAS = "https://github.com/flatcar/Flatcar/discussions"
+CAUTION = f"Meetings move: each one is announced with its agenda, {AGENDAS}"
 
 LINKS = (
+    ("Discord", "https://discord.gg/PMYjFUsJyq"),
     ("Website", "https://www.flatcar.org"),
-    ("Matrix", "https://app.element.io/#/room/#flatcar:matrix.org"),
     ("Slack (Kubernetes, #flatcar)", "https://kubernetes.slack.com/archives/C03GQ8B5XNJ"),
     ("Discussions", AGENDAS),
 )
@@ -23,13 +26,17 @@ LINKS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A monthly date: the `nth` (from 1; -1 is the last) weekday (Monday is 0), at a time in UTC; valid from `since`."""
+    """A monthly date: the `nth` (from 1; -1 is the last) weekday (Monday is 0), at a time in UTC; valid from `since`.
+
+    `is_guess`: the day of the month is derived from one meeting only.
+    """
 
     nth: int
     weekday: int
     at: time
     since: date
     source: str
+    is_guess: bool = False
 
     def date_in(self, year: int, month: int) -> date | None:
         """Return the day in that month; None when the month has too few of the weekday."""
@@ -42,6 +49,8 @@ class Rule:
         return days[at] if at < len(days) else None
 
     def __str__(self) -> str:
+        if self.is_guess:
+            return f"usually {calendar.day_name[self.weekday]} {self.at:%H:%M} UTC"
         which = {1: "first", 2: "second", 3: "third", 4: "fourth", 5: "fifth", _LAST: "last"}[self.nth]
         return f"{which} {calendar.day_name[self.weekday]} of the month, {self.at:%H:%M} UTC"
 
@@ -84,7 +93,8 @@ MEETINGS = (
         rules=(
             Rule(nth=2, weekday=_TUESDAY, at=time(15, 30), since=date(2020, 1, 1), source=_TALK),
             Rule(nth=2, weekday=_WEDNESDAY, at=time(14, 30), since=date(2026, 7, 1), source=_SUMMER),
-            Rule(nth=3, weekday=_THURSDAY, at=time(14, 30), since=_AUTUMN, source="one agenda, of 15 October 2026,"),
+            Rule(nth=3, weekday=_THURSDAY, at=time(14, 30), since=_AUTUMN,
+                source="discussion #2203", is_guess=True),
         ),
     ),
     Meeting(
@@ -93,7 +103,8 @@ MEETINGS = (
         rules=(
             Rule(nth=4, weekday=_TUESDAY, at=time(15, 30), since=date(2020, 1, 1), source=_TALK),
             Rule(nth=4, weekday=_WEDNESDAY, at=time(14, 30), since=date(2026, 7, 1), source=_SUMMER),
-            Rule(nth=_LAST, weekday=_THURSDAY, at=time(14, 30), since=_AUTUMN, source="one agenda, of 29 October 2026,"),
+            Rule(nth=_LAST, weekday=_THURSDAY, at=time(14, 30), since=_AUTUMN,
+                source="discussions #2203 and #2443", is_guess=True),
         ),
     ),
     Meeting(name="Bug smash", about="a day on old issues, together; a good first day"),
@@ -108,15 +119,15 @@ class Invitation:
     about: str
     begins: datetime | None
     why: str
+    is_guess: bool = False
 
     @property
     def when(self) -> str:
         """The date, or the place where it will be announced."""
-        return (
-            f"{self.begins:%A, %d %B %Y, %H:%M} UTC"
-            if self.begins
-            else "announced in Discussions; there is no fixed rule"
-        )
+        if self.begins is None:
+            return "announced in Discussions; there is no fixed rule"
+        usually = "usually " if self.is_guess else ""
+        return f"{usually}{self.begins:%A, %d %B %Y, %H:%M} UTC"
 
 
 def invitations(now: datetime) -> tuple[Invitation, ...]:
@@ -125,8 +136,9 @@ def invitations(now: datetime) -> tuple[Invitation, ...]:
     for meeting in MEETINGS:
         begins = meeting.find_next(now)
         rule = meeting.rule_on(begins.date()) if begins else None
-        why = f"{rule}, as {rule.source} has it" if rule else ""
-        found.append(Invitation(name=meeting.name, about=meeting.about, begins=begins, why=why))
+        guess = bool(rule and rule.is_guess)
+        why = f"{rule}, by {rule.source}{'; the day of the month is open' * guess}" if rule else ""
+        found.append(Invitation(name=meeting.name, about=meeting.about, begins=begins, why=why, is_guess=guess))
     far = now + timedelta(days=10_000)
     return tuple(sorted(found, key=lambda one: one.begins or far))
 
@@ -136,4 +148,4 @@ def as_text(now: datetime) -> str:
     lines = [f"{name:<29} {link}" for name, link in LINKS]
     for one in invitations(now):
         lines += ["", f"{one.name}: {one.when}", f"  {one.about}", *([f"  {one.why}"] if one.why else [])]
-    return "\n".join([*lines, "", f"Meetings move: look at the agenda before you go, {AGENDAS}"])
+    return "\n".join([*lines, "", CAUTION])

@@ -17,11 +17,12 @@ _FOLDER = Path(__file__).resolve().parent
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """A term, its meaning in one sentence, and a link to read more ("" for none)."""
+    """A term, its meaning in one sentence, and a link to read more ("" for none). `fact` names its row in versions.json."""
 
     term: str
     text: str
     link: str
+    fact: str = ""
 
     def __str__(self) -> str:
         return f"{self.term}: {self.text}" + (f"\n  {self.link}" if self.link else "")

@@ -123,7 +123,7 @@ PICTURES = (
         "users, files, units.",
         boxes=(
             Box(x=16, y=16, width=170, title="Butane", lines=("YAML", "people write it")),
-            Box(x=320, y=16, width=170, title="Ignition", lines=("JSON", "machines read it"), strong=True),
+            Box(x=320, y=16, width=170, title="Ignition", lines=("JSON", "all machines read it"), strong=True),
             Box(x=610, y=16, width=190, title="First boot", lines=("disks, users,", "files, units: once")),
         ),
         arrows=(Arrow(begin=0, end=1, label="translate"), Arrow(begin=1, end=2, label="apply")),

@@ -71,7 +71,7 @@ class CommunityCard(Twin):
             f"<br>{html.text(one.why, 'dim')}</td></tr>"
             for one in community.invitations(self.now)
         )
-        last = html.line(html.text(f"Meetings move: look at the agenda before you go, {community.AGENDAS}", "dim"))
+        last = html.line(html.text(community.CAUTION, "dim"))
         return html.block(f"<table>{links}</table><table>{meetings}</table>", last)
 
 

@@ -17,6 +17,7 @@ from flatkit.demos import DEMOS
 from flatkit.demos.runner import DemoResult, StepResult
 from flatkit.events import Observer
 from flatkit.images.releases import Channel, find_wanted
+from flatkit.lessons.versions import Answer, get_version_fact, version_facts
 from flatkit.machines import find_machines
 from flatkit.steps import Boot, Demo, Fact, Step, Where, says
 from flatkit.testing.flatcar_site import FlatcarSite
@@ -26,6 +27,7 @@ from tools.accept.fidelity import NEVER, SHOWN_BY, Evidence, Finding, fill_in, j
 from tools.accept.golden import CAPTURES, Capture, find_faults, read_value
 from tools.accept.report import say_sighting, write_report
 from tools.accept.run import Captured, Played, Run, find_obstacle, is_flatcar, typed
+from tools.accept.statements import Asked, ask_statements, major_of
 from tools.accept.update import Update, find_update
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -204,6 +206,9 @@ BETA, BROKEN = (("beta", "lab-beta"),), (("beta", "lab-broken"),)
         (demo(offers=BETA), None, False, "no newer release"),
         (demo(offers=BROKEN), UPDATE, False, "no broken one"),
         (demo(step(boot=Boot(config="web.bu", machine="m", channel="beta"))), None, True, "a dry run has one"),
+        (demo(offers=BETA), None, True, ""),
+        (demo(offers=BROKEN), None, True, ""),
+        (demo(step(boot=Boot(config="", machine="m", after="rollback"))), None, True, ""),
         (demo(step(boot=Boot(config="web.bu", machine="m", channel="beta"))), None, False, ""),
         (
             demo(step(boot=Boot(config="", machine="m", after="update"))),
@@ -271,6 +276,59 @@ def test_the_report_of_flatcar_names_what_was_seen_and_what_differs() -> None:
     assert say_sighting(run, "2026-11-27") == "Flatcar stable 4593.2.5, 2026-11-27"
 
 
+ANSWERS = {
+    "butane-on-machine": ("Ignition 2.24.0", "Ignition 2.27.0"),
+    "clevis": ("/usr/bin/clevis", "/usr/bin/clevis"),
+    "etc-overlay": ("rw,lowerdir=/sysroot/usr/share/flatcar/etc,upperdir=/sysroot/etc", "rw,lowerdir=/run/confext"),
+    "etc-confext": ("none", "confext"),
+    "sysext-in-initrd": ("ensure-sysext", "none"),
+    "refresh-may-skip": ("systemd 257 (257)", "systemd 260 (260.1)"),
+    "os-release-quoted": ("ID=flatcar", 'ID="flatcar"'),
+    "larger-partitions": ("2147483648", "2147483648"),
+    "oem-at-oem": ("/oem", "/oem"),
+    "docker-as-extension": ("/usr/share/flatcar/sysext/docker-flatcar.raw",) * 2,
+    "transfer-files": ("systemd 257 (257)", "systemd 260 (260.1)"),
+}
+
+
+@pytest.mark.parametrize(("identity", "column"), [("flatcar 4593.2.5", 0), ("flatcar 4820.0.0", 1)])
+def test_the_statements_are_right_on_the_releases_that_they_are_about(identity: str, column: int) -> None:
+    said = {fact.ask: ANSWERS[fact.name][column] for fact in version_facts() if fact.ask}
+    said["systemctl --version | head -n 1"] = ANSWERS["refresh-may-skip"][column]
+    asked = list(ask_statements(lambda command: said[command] + "\n", identity))
+    assert {each.fact.name for each in asked} == set(ANSWERS)
+    assert {each.fact.name: each.answer for each in asked if each.answer is not Answer.RIGHT} == {}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_stale_statement_fails_the_run_and_is_named(name: str) -> None:
+    """Flatcar 4820 that answers otherwise than stated: as an older release, or where nothing changed, not at all so."""
+    fact = get_version_fact(name)
+    old, new = ANSWERS[name]
+    said = {"clevis": "none", "larger-partitions": "1073741824"}.get(name, old if old != new else "/elsewhere")
+    if name == "transfer-files":
+        said = "systemd 255 (255.8)"
+    run = run_on("flatcar 4820.0.0")
+    assert run.ok
+    run.statements.append(Asked(fact=fact, said=said, answer=fact.judge(said, major=4820)))
+    assert run.statements[0].answer is Answer.STALE
+    assert not run.ok
+    assert f'| **stale**: "{said}" |' in write_report(run, (), date="2026-11-29")
+    lab = run_on("flatcar-lab 110.2.0")
+    lab.statements += run.statements
+    assert lab.ok  # the lab image is no evidence about Flatcar
+
+
+def test_no_answer_is_not_stale() -> None:
+    fact = get_version_fact("butane-on-machine")
+    assert fact.judge("", major=4820) is Answer.UNREADABLE
+    assert fact.judge("Ignition 2.26.0", major=4820) is Answer.STALE
+    assert fact.judge("Ignition 2.27.0", major=4790) is Answer.STALE
+    assert [major_of(text) for text in ("flatcar 4820.0.0", "flatcar 4799.0.0+nightly-1", "flatcar", "")] == [
+        4820, 4799, None, None,
+    ]  # fmt: skip
+
+
 def test_a_run_in_which_the_machine_did_not_come_up_is_no_success() -> None:
     assert run_on("flatcar 1.2.0").ok
     assert not Run(name="stable").ok
@@ -291,6 +349,9 @@ def test_the_nightly_workflow_accepts_every_channel_as_a_person_would() -> None:
     words = ["make", "--dry-run", "accept", "IMAGE=beta", "DRY=1"]
     shown = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert re.search(r'-m tools\.accept --dry\s+"beta"', shown)
+    words = ["make", "--dry-run", "accept", "DRY=1"]
+    shown = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.search(r'-m tools\.accept --dry\s+"stable"', shown)
     assert job["steps"][-1]["with"]["path"] == "accept/"
 
 

@@ -149,7 +149,10 @@ def accept(options: argparse.Namespace, lab: Image | None, observer: Observer) -
             if reason := find_obstacle(demo, update, dry=lab is not None):
                 run.left_out.append(f"the demo {demo.name}: {reason}")
                 continue
-            run.demos.append(play_demo(demo, image, update=update, folder=folder / "demos", observer=observer))
+            played = play_demo(
+                demo, image, update=update, folder=folder / "demos", observer=observer, dry=lab is not None
+            )
+            run.demos.append(played)
     return run, folder
 
 

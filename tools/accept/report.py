@@ -38,6 +38,13 @@ def _lines(run: Run, judged: Sequence[Judged], date: str, host: Sequence[str], d
             for each in run.captured
         ),
     )  # fmt: skip
+    yield from _table(
+        "Statements that depend on the version", ("statement", "from", "until", "result"),
+        (
+            (each.fact.fact, str(each.fact.since or "open"), str(each.fact.until or ""), each.words)
+            for each in run.statements
+        ),
+    )  # fmt: skip
     if run.left_out:
         yield from ("", "## Left out", "", *(f"- {line}" for line in run.left_out))
     yield from _fidelity(judged)

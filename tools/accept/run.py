@@ -22,12 +22,14 @@ from flatkit.demos.runner import DemoResult, play
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.images import Image
+from flatkit.lessons.versions import Answer
 from flatkit.machines import Machine
 from flatkit.run import run
 from flatkit.steps import Boot, Demo, Where
 from flatkit.updates.server import UpdateServer
 from tools.accept.fidelity import Evidence
 from tools.accept.golden import Capture, as_golden, find_faults, read_value
+from tools.accept.statements import Asked, ask_statements
 from tools.accept.update import Update
 
 # A boot is marked good some time after the update client's start: 45 s on Flatcar. What is captured is the state after that.
@@ -83,6 +85,7 @@ class Run:
     host: tuple[Evidence, ...] = ()
     demos: list[Played] = field(default_factory=list)
     captured: list[Captured] = field(default_factory=list)
+    statements: list[Asked] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
     @property
@@ -95,6 +98,7 @@ class Run:
         """True when everything that was tried went as expected."""
         tried = [*self.host, *(each for played in self.demos for each in played.typed)]
         went = all(each.ok for each in tried) and all(played.result.ok for played in self.demos)
+        went = went and not any(each.answer is Answer.STALE for each in self.statements if self.is_flatcar)
         return went and bool(self.captured) and not any(each.faults for each in self.captured)
 
     @property
@@ -119,13 +123,26 @@ class Watched(LocalStage):
     """A stage that keeps what the machines of a demo said, in the golden form, and what they call themselves."""
 
     def __init__(
-        self, *, image: Image, keep: Callable[[str], None], configs: Path | None, update: Update | None
+        self,
+        *,
+        image: Image,
+        keep: Callable[[str], None],
+        configs: Path | None,
+        update: Update | None,
+        dry: bool = False,
     ) -> None:
         super().__init__(image=image, configs=configs)
-        self._write, self.identity, self._update = keep, "", update
+        self._write, self.identity, self._update, self._dry = keep, "", update, dry
 
     def offer(self, offers: tuple[tuple[str, str], ...], observer: Observer) -> None:
-        """Offer a release of Flatcar's in each channel of the demo, and nothing else. Raises UsageError without one."""
+        """Offer a release of Flatcar's in each channel of the demo, and nothing else. Raises UsageError without one.
+
+        In a dry run the machines are the lab image, so the lab's own releases are offered, as the demo wants them.
+        """
+        if self._dry:
+            self.servers.offer(dict(offers), self.folder, observer)
+            self.servers.lend(self.machines)
+            return
         if self._update is None:
             raise UsageError("no newer release was fetched, so there is no update to offer")
         server = self.servers.emptied(self.folder)
@@ -154,6 +171,9 @@ class Watched(LocalStage):
 def find_obstacle(demo: Demo, update: Update | None, *, dry: bool) -> str:
     """The reason why a demo cannot be played on this image, or "". A demo that continues another one needs what that needs."""
     boots = [step.boot for step in demo.steps if step.boot]
+    if dry:
+        several = any(boot.channel for boot in boots)
+        return "it boots the images of several channels, and a dry run has one" if several else ""
     for name in dict.fromkeys(boot.after for boot in boots if boot.after):
         if reason := find_obstacle(get_demo(name), update, dry=dry):
             return f"it continues the demo {name}: {reason}"
@@ -161,8 +181,6 @@ def find_obstacle(demo: Demo, update: Update | None, *, dry: bool) -> str:
         return "no newer release was fetched, so there is no update to offer"
     if any(name == "lab-broken" for _, name in demo.offers):
         return 'it wants the release "lab-broken", and Flatcar publishes no broken one'
-    if dry and any(boot.channel for boot in boots):
-        return "it boots the images of several channels, and a dry run has one"
     return ""
 
 
@@ -172,7 +190,7 @@ def ask_identity(machine: Machine) -> str:
 
 
 @contextmanager
-def watching(image: Image, demo: Demo, folder: Path, update: Update | None) -> Iterator[Watched]:
+def watching(image: Image, demo: Demo, folder: Path, update: Update | None, *, dry: bool = False) -> Iterator[Watched]:
     """The stage of a demo; the machines' answers go to `folder`, numbered in their order."""
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
@@ -181,16 +199,18 @@ def watching(image: Image, demo: Demo, folder: Path, update: Update | None) -> I
         written.append(folder / f"{demo.name}-{len(written) + 1:02}.json")
         written[-1].write_text(text)
 
-    stage = Watched(image=image, keep=keep, configs=demo.folder, update=update)
+    stage = Watched(image=image, keep=keep, configs=demo.folder, update=update, dry=dry)
     try:
         yield stage
     finally:
         stage.close()
 
 
-def play_demo(demo: Demo, image: Image, *, update: Update | None, folder: Path, observer: Observer) -> Played:
-    """Play a demo to its end or first failure. What it has offered is `update`."""
-    with watching(image, demo, folder, update) as stage:
+def play_demo(
+    demo: Demo, image: Image, *, update: Update | None, folder: Path, observer: Observer, dry: bool = False
+) -> Played:
+    """Play a demo to its end or first failure. What it has offered is `update`, in a dry run the lab's releases."""
+    with watching(image, demo, folder, update, dry=dry) as stage:
         result = play(demo, stage, observer)
         identity = stage.identity
     return Played(demo=demo.name, result=result, identity=identity, typed=tuple(typed(demo, result, identity)))
@@ -264,6 +284,7 @@ def capture_all(
                 run_.left_out.append(
                     "the slot as it is when its boot was good: it was not marked so within two minutes"
                 )
+            run_.statements += ask_statements(lambda command: machine.run(command, timeout=120).stdout, run_.identity)
             kind = "flatcar" if run_.is_flatcar else re.sub(r"[^a-z0-9]+", "-", run_.identity.split(" ")[0].lower())
             prefix = "lab" if kind == "flatcar-lab" else kind
             run_.captured += type_captures(

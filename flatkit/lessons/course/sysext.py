@@ -96,16 +96,16 @@ SYSEXT = Lesson(
             check=_is_merged,
             hints=(
                 "It holds usr/bin/hi, a program, and usr/lib/extension-release.d/extension-release.hi, which says the system.",
-                "sudo mkdir -p, sudo tee, sudo chmod +x; ID=_any fits every system. Then: sudo systemd-sysext refresh",
+                "sudo mkdir -p, sudo tee, sudo chmod +x; ID=_any fits every system. Then: sudo systemctl restart systemd-sysext",
             ),
             solve=(
                 Type(command=f"sudo mkdir -p {_FOLDER}/usr/bin {_RELEASE.rpartition('/')[0]}"),
                 Type(command=f"echo ID=_any | sudo tee {_RELEASE}"),
                 Type(command=f"printf '#!/bin/sh\\necho hi there\\n' | sudo tee {_FOLDER}/usr/bin/hi"),
                 Type(command=f"sudo chmod +x {_FOLDER}/usr/bin/hi"),
-                Type(command="sudo systemd-sysext refresh"),
+                Type(command="sudo systemctl restart systemd-sysext"),
             ),
-            cleanup=(Type(command=f"sudo rm -rf {_FOLDER} && sudo systemd-sysext refresh"),),
+            cleanup=(Type(command=f"sudo rm -rf {_FOLDER} && sudo systemctl restart systemd-sysext"),),
             traces=("ls -A /var/lib/extensions",),
         ),
         Exercise(
