@@ -106,7 +106,7 @@ def _build(options: argparse.Namespace) -> int:
     print(f"{printable(target)}: the extension {printable(built.name)}, {about}")
     machine, name, file = map(shell_word, (options.machine or "MACHINE", built.name, target))
     print(f"  flatkit ssh {machine} -- sudo tee /var/lib/extensions/{name}.raw < {file} > /dev/null")
-    print(f"  flatkit ssh {machine} -- sudo systemd-sysext refresh")
+    print(f"  flatkit ssh {machine} -- sudo systemctl restart systemd-sysext")
     return 0
 
 

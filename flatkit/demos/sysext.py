@@ -96,9 +96,9 @@ _LIVE = (
     ),
     Step(
         title="Lay it over /usr, while the machine runs",
-        why="systemd-sysext puts the extension over the image, read-only like the image itself. No restart, and not one byte of "
-        "the image is written.",
-        command="sudo systemd-sysext refresh",
+        why="The service systemd-sysext puts the extension over the image, read-only like the image itself. The machine is not "
+        "restarted, and not one byte of the image is written.",
+        command="sudo systemctl restart systemd-sysext && systemd-sysext status",
         check=has("tree"),
         hint="sudo SYSTEMD_LOG_LEVEL=debug systemd-sysext refresh   says why one was left out",
         fact=MERGED,
@@ -143,9 +143,9 @@ _RENEWED = (
     ),
     Step(
         title="Fetch it, and merge it",
-        why="The newest version is fetched, compared with its SHA-256, and a link in /etc/extensions is set to it. Then refresh "
-        "lays it over /usr.",
-        command=f"{_SYSUPDATE} update && sudo systemd-sysext refresh && greet",
+        why="The newest version is fetched, compared with its SHA-256, and a link in /etc/extensions is set to it. Then the "
+        "service lays it over /usr.",
+        command=f"{_SYSUPDATE} update && sudo systemctl restart systemd-sysext && greet",
         check=is_equal("greetings 1"),
         hint=f"{_SYSUPDATE} list",
         fact=Fact(name="greet", ask="greet"),
@@ -174,16 +174,17 @@ _RENEWED = (
     ),
     Step(
         title="And taken over",
-        why="One refresh, and it runs. If it is bad, the link back to version 1 and another refresh undo it.",
-        command="sudo systemd-sysext refresh && greet",
+        why="The service is restarted, and it runs. If it is bad, the link back to version 1 and another restart undo it.",
+        command="sudo systemctl restart systemd-sysext && greet",
         check=is_equal("greetings 2"),
         hint="systemd-sysext status",
         fact=Fact(name="greet", ask="greet"),
     ),
     Step(
         title="Away with all of them",
-        why="Remove the files, refresh, and /usr is the bare image again. Nothing is left behind, since nothing was installed.",
-        command="sudo rm /var/lib/extensions/*.raw /etc/extensions/greet.raw && sudo systemd-sysext refresh; "
+        why="Remove the files, restart the service, and /usr is the bare image again. Nothing is left behind, since nothing was "
+        "installed.",
+        command="sudo rm /var/lib/extensions/*.raw /etc/extensions/greet.raw && sudo systemctl restart systemd-sysext; "
         "command -v tree greet || echo 'both are gone'",
         check=lacks("tree", "greet", "wrong"),
         hint="systemd-sysext list   shows what is still stored there",

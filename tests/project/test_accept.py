@@ -317,6 +317,7 @@ def test_a_stale_statement_fails_the_run_and_is_named(name: str) -> None:
     lab = run_on("flatcar-lab 110.2.0")
     lab.statements += run.statements
     assert lab.ok  # the lab image is no evidence about Flatcar
+    assert f'| not counted: "{said}" |' in write_report(lab, (), date="2026-11-29")
 
 
 def test_no_answer_is_not_stale() -> None:

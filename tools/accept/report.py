@@ -41,7 +41,7 @@ def _lines(run: Run, judged: Sequence[Judged], date: str, host: Sequence[str], d
     yield from _table(
         "Statements that depend on the version", ("statement", "from", "until", "result"),
         (
-            (each.fact.fact, str(each.fact.since or "open"), str(each.fact.until or ""), each.words)
+            (each.fact.fact, str(each.fact.since or "open"), str(each.fact.until or ""), each.words(counts=run.is_flatcar))
             for each in run.statements
         ),
     )  # fmt: skip

@@ -20,10 +20,11 @@ class Asked:
     said: str
     answer: Answer
 
-    @property
-    def words(self) -> str:
-        """The result as the report has it."""
+    def words(self, *, counts: bool) -> str:
+        """The result as the report has it; an answer of a machine that is not Flatcar does not count."""
         said = printable(" ".join(self.said.split()), limit=_SHOWN_MAX)
+        if not counts:
+            return f'not counted: "{said}"'
         return f'**{self.answer}**: "{said}"' if self.answer is Answer.STALE else str(self.answer)
 
 
