@@ -61,9 +61,9 @@ def _is_ahead(table: Table) -> bool:
 
 
 def _is_caught(table: Table) -> bool:
-    """The canary went back, and what stable offers is not what beta does."""
+    """The canary went back to what stable offers."""
     canary = table.machines.get("canary")
-    return bool(canary and canary.state == "rolled back" and table.offers["stable"] != table.offers["beta"])
+    return bool(canary and canary.state == "rolled back" and canary.version == table.offers["stable"])
 
 
 def _look(title: str, why: str, check: Callable[[Any], Verdict], *, wait: float = 0.0) -> Step:
@@ -145,10 +145,21 @@ _BROKEN = (
         hint=f"flatkit console {CANARY} --lines 80   shows both boots",
         fact=SLOTS,
     ),
+    Step(
+        title="Take it out of beta",
+        why="A machine that came back would be offered the same version at its next check. So beta offers what stable "
+        "does, until there is a better one.",
+        command="flatkit channels promote stable --to beta",
+        where=Where.HOST,
+        check=says("beta offers"),
+        hint="flatkit channels",
+    ),
+    _asks("canary", CANARY, "A machine reports with its next check how the last update went, some minutes after a boot. Here "
+        "you ask for that check."),
     _look(
         "The server knows it",
-        "The canary has told that it went back. So nobody promotes this one to stable: the broken version met one machine, and "
-        "not all of them.",
+        "The canary has reported that it went back. So nobody promotes this one to stable: the broken version met one machine, "
+        "and not all of them.",
         _sees(_is_caught, "the canary rolled back, and stable without that version"),
         wait=90,
     ),

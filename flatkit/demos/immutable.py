@@ -173,7 +173,7 @@ IMMUTABLE = Demo(
             "yet, so it booted the same one; that works as long as nobody reads the byte.",
             command='sudo cgpt show "$(rootdev -s -d /usr)" | grep -A 4 USR-',
             check=_has_one_slot,
-            hint="sudo cgpt show   shows both slots and their bits",
+            hint='sudo cgpt show "$(rootdev -s -d /usr)"   shows both slots and their bits',
             fact=SLOTS,
         ),
         Step(

@@ -22,13 +22,13 @@ CONF = Fact(name="update.conf", ask="cat /etc/flatcar/update.conf", parse=parse_
 
 @dataclass(frozen=True, kw_only=True)
 class Versions:
-    """The running version, and the one that ran when the last update was staged ("" when there was none)."""
+    """The running version, and the one that ran when the machine first asked for updates ("" when it has not)."""
 
     running: str
     before: str
 
     def __str__(self) -> str:
-        return f"version {self.running}" + (f"; when it was staged, {self.before} ran" if self.before else "")
+        return f"version {self.running}" + (f"; it first asked as {self.before}" if self.before else "")
 
 
 def parse_versions(text: str) -> Versions:
@@ -37,9 +37,10 @@ def parse_versions(text: str) -> Versions:
     return Versions(running=running.strip(), before=before.strip())
 
 
+# Not previous-version, which the engine empties at the first check after the restart.
 VERSIONS = Fact(
     name="versions",
-    ask='. /etc/os-release; echo "$VERSION_ID"; sudo cat /var/lib/update_engine/prefs/previous-version 2>/dev/null; true',
+    ask='. /etc/os-release; echo "$VERSION_ID"; sudo cat /var/lib/update_engine/prefs/aleph-version 2>/dev/null; true',
     parse=parse_versions,
 )
 
@@ -208,7 +209,7 @@ def stages_update(*, machine: str = "", title: str = "Stage it", why: str = "") 
         command="update_engine_client -update",
         machine=machine,
         check=waits_for_reboot,
-        hint="journalctl -u update-engine   says why it was refused",
+        hint='journalctl -u update-engine   says why there was none: the client itself calls a failure "No update available"',
         fact=UPDATE,
     )
 

@@ -177,7 +177,7 @@ def parse_cgpt_show(text: str, *, running: str = "") -> tuple[Slot, ...]:
     if not found:
         raise MachineError(
             '"cgpt show" named no USR partition; expected a table with the labels "USR-A" and "USR-B"',
-            hint='sudo cgpt show "$(rootdev -d /usr)"   (on the machine; it needs root)',
+            hint='sudo cgpt show "$(rootdev -s -d /usr)"   (on the machine; it needs root)',
             details=text[:_DETAILS_MAX],
         )
     return marked_next(found) if len(found) > 1 else tuple(found)

@@ -82,7 +82,7 @@ class UpdateStatus:
 
 
 def parse_statuses(text: str) -> tuple[UpdateStatus, ...]:
-    """Return every whole status in the output, in order: `-update` and `-watch_for_updates` print one after another.
+    """Return every whole status in the output, in order: `-update` prints one after another.
 
     Other lines are ignored, such as the log lines that the client writes to standard error. Raises MachineError for an
     unknown operation or an invalid number.

@@ -118,7 +118,7 @@ canary   beta    120.1.0  current  1 s ago
 CAUGHT = """\
 channel  offers
 alpha    131.0.0
-beta     131.0.0
+beta     120.1.0
 stable   120.1.0
 
 machine  group   runs     state                          seen
@@ -129,7 +129,7 @@ canary   beta    120.1.0  rolled back                    1 s ago
 
 def test_the_table_of_channels_is_read() -> None:
     table = parse_channels(CAUGHT)
-    assert table.offers == {"alpha": "131.0.0", "beta": "131.0.0", "stable": "120.1.0"}
+    assert table.offers == {"alpha": "131.0.0", "beta": "120.1.0", "stable": "120.1.0"}
     assert table.machines["canary"].state == "rolled back"
     assert table.machines["stable"].version == "110.2.0"
     assert parse_channels("channel  offers\n\nno machine has asked yet").machines == {}

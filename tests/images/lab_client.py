@@ -11,7 +11,13 @@ USR = recipe.files() / "usr"
 PARTS = USR / "lib/flatcar/update"
 SCRIPTS = sorted(
     path
-    for path in (*USR.glob("bin/*"), *USR.glob("sbin/*"), *USR.glob("lib/flatcar/*"), *PARTS.glob("*"))
+    for path in (
+        *USR.glob("bin/*"),
+        *USR.glob("sbin/*"),
+        *USR.glob("lib/flatcar/*"),
+        *PARTS.glob("*"),
+        *USR.glob("lib/flatcar/cgpt/*"),
+    )
     if path.is_file() and path.read_text(errors="replace").startswith(("#!/bin/bash", "#!/bin/sh", "# shellcheck"))
 )
 

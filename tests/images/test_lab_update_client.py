@@ -48,7 +48,7 @@ def read(folder: Path, answer: bytes | str) -> dict[str, str]:
     (folder / "answer").write_bytes(answer if isinstance(answer, bytes) else answer.encode())
     script = (
         "post() { return 0; }\ncode='' reason='' offer='' offer_version='' offer_size='' offer_sha256='' offer_urls=()\n"
-        "ask ondemandupdate; printf '%s\\n' status=$? code=$code offer=$offer version=$offer_version size=$offer_size"
+        "ask; printf '%s\\n' status=$? code=$code offer=$offer version=$offer_version size=$offer_size"
         ' sha256=$offer_sha256 "urls=${offer_urls[*]}"'
     )
     return dict(line.split("=", 1) for line in shell(folder, script).stdout.splitlines())

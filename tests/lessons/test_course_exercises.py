@@ -64,7 +64,10 @@ MACHINES = {
     },
     "04-next": {
         'rootdev -s /usr; sudo cgpt show "$(rootdev -s -d /usr)"': (Said(CGPT.format(2, 1)), Said(CGPT.format(1, 2))),
-        "sudo cgpt next": (Said("/dev/vda3\n"), Said("/dev/vda4\n")),
+        'sudo cgpt show "$(rootdev -s -d /usr)" | grep priority=': (
+            Said("Attr: priority=2 tries=0 successful=1\nAttr: priority=1 tries=0 successful=1\n"),
+            Said("Attr: priority=1 tries=0 successful=1\nAttr: priority=2 tries=0 successful=1\n"),
+        ),
     },
     "05-follow": {"cat /etc/flatcar/update.conf": (Said(CONF.format("beta")), Said(CONF.format("alpha")))},
     "06-folder": {

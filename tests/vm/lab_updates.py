@@ -20,9 +20,11 @@ STABLE, BETA, BROKEN = (recipe.RELEASES[name].version for name in ("lab", "lab-b
 
 
 def boot(name: str, server: UpdateServer) -> Machine:
-    """A stable machine whose update.conf names this server and the beta channel."""
+    """A stable machine that asks this server. Stable has no update, so that its own first check disturbs no test."""
     config = api.parse_config(CONFIG.format(url=server.guest_url), name="updates.bu")
-    return api.boot(config, api.Wish(name=name, image="lab")).machine
+    machine = api.boot(config, api.Wish(name=name, image="lab")).machine
+    settings(machine, GROUP="stable")
+    return machine
 
 
 def payload(name: str) -> Path:
@@ -112,6 +114,7 @@ def ask_for_update(machine: Machine, *, channel: str) -> str:
     cursor = ask(machine, "sudo journalctl -n 0 --show-cursor -q | sed 's/^-- cursor: //'")
     settings(machine, GROUP=channel)
     machine.run("update_engine_client -update", timeout=300)
+    settings(machine, GROUP="stable")
     return ask(machine, f"sudo journalctl -u update-engine -o cat --after-cursor='{cursor}'")
 
 

@@ -5,6 +5,9 @@ The slower ways to fail, and the other ways back, are in test_updates_long.py.
 
 from __future__ import annotations
 
+import base64
+import json
+import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +24,8 @@ from flatkit.updates import keys
 from flatkit.updates.model import MachineState
 from flatkit.updates.payload import FILE_NAME
 from flatkit.updates.slots import USR_GUIDS
-from flatkit.updates.status import Operation, parse_statuses
+from flatkit.updates.status import Operation, UpdateStatus, parse_status
+from tests.real_tools import Answer, blocks, cgpt_calls
 
 pytestmark = pytest.mark.vm
 
@@ -64,6 +68,78 @@ def test_core_asks_without_sudo_and_gets_five_lines(machine: Machine) -> None:
     assert 'Reboot strategy is "off" - locksmithd is exiting' in ask(machine, "sudo journalctl -u locksmithd -o cat")
 
 
+# Each call on the disk as it was, and everything in one exchange.
+_PLAY = """
+systemctl stop update-engine
+keep() {{
+    dd if=/dev/vda bs=512 count=40 status=none >"$1.first"
+    dd if=/dev/vda bs=512 skip=$((sectors - 40)) status=none >"$1.last"
+}}
+put() {{
+    dd if="$1.first" of=/dev/vda bs=512 conv=notrunc status=none
+    dd if="$1.last" of=/dev/vda bs=512 seek=$((sectors - 40)) conv=notrunc,fsync status=none
+}}
+bit() {{ cgpt show -i "$1" -P /dev/vda; cgpt show -i "$1" -T /dev/vda; cgpt show -i "$1" -S /dev/vda; }}
+sectors=$(blockdev --getsz /dev/vda)
+cd "$(mktemp -d)"
+keep fresh
+cgpt add -i 4 -P 2 -S 0 -T 1 /dev/vda
+keep staged
+play() {{
+    put "$1"
+    bash -c "$2" >out 2>err
+    printf '{{"status": %d, "out": "%s", "err": "%s", "bits": "%s"}}\n' $? "$(base64 -w 0 out)" "$(base64 -w 0 err)" \
+        "$(echo $(bit 3))|$(echo $(bit 4))"
+}}
+{calls}
+put fresh
+systemctl start update-engine
+"""
+
+
+def answers_of(machine: Machine, calls: list[tuple[str, str]]) -> list[Answer]:
+    """What the machine answers to each (state of the disk, command)."""
+    lines = "\n".join(f"play {state} {shlex.quote(command)}" for state, command in calls)
+    script = base64.b64encode(_PLAY.format(calls=lines).encode()).decode()
+    said = ask(machine, f"echo {script} | base64 -d | sudo bash", timeout=300)
+    rows = [json.loads(line) for line in said.splitlines()]
+    return [
+        Answer(
+            status=row["status"],
+            out=base64.b64decode(row["out"]).decode(),
+            err=base64.b64decode(row["err"]).decode(),
+            bits=row["bits"].replace("|", "\n"),
+        )
+        for row in rows
+    ]
+
+
+def test_cgpt_and_rootdev_answer_as_flatcars_own(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every recorded call, on a real disk (tests/golden/real); what differs has a reason in docs/fidelity.md."""
+    lab.wait_until_good(machine)
+    cgpt, rootdev = cgpt_calls(), blocks("rootdev.txt")
+    answers = answers_of(
+        machine, [(call.disk, call.command) for call in cgpt] + [("fresh", head) for head, _ in rootdev]
+    )
+    assert len(answers) == len(cgpt) + len(rootdev)
+    differ = [
+        f"{call.command} ({call.disk}): {answer}"
+        for call, answer in zip(cgpt, answers, strict=False)
+        if answer.masked() != call.answer.masked()
+    ]
+    share = 1 - len(differ) / len(cgpt)
+    for (head, lines), answer in zip(rootdev, answers[len(cgpt) :], strict=True):
+        real = lines[0].split(" | ", 2)
+        found = (str(answer.status), answer.out.replace("\n", "~"), answer.err.replace("\n", "~")[: len(real[2])])
+        # The record cuts long errors off.
+        if found != (real[0], real[1].strip(), real[2]) or (answer.err and not real[2]):
+            differ.append(f"{head}: {answer}")
+    share_rootdev = 1 - sum(line.startswith("rootdev") for line in differ) / len(rootdev)
+    with capsys.disabled():
+        print(f"\ncgpt agrees in {share:.0%} of {len(cgpt)} calls, rootdev in {share_rootdev:.0%} of {len(rootdev)}")
+    assert min(share, share_rootdev) >= 0.98, differ
+
+
 @pytest.mark.parametrize(
     ("channel", "says"),
     [
@@ -88,18 +164,29 @@ def test_a_wrong_payload_is_refused(
     assert server.machines[-1].state is MachineState.FAILED
 
 
+def watched(said: str) -> list[UpdateStatus]:
+    """What -watch_for_updates logs: six lines for each change, on stderr; stdout stays empty."""
+    assert said.startswith("I")
+    found = []
+    for part in said.split("] Got status update:\n")[1:]:
+        values = dict(re.findall(r"\]   (\w+): (\S*)", part))
+        lines = [f"{key.upper()}={values[key]}" for key in ("last_checked_time", "progress", "new_version", "new_size")]
+        found += [parse_status("\n".join([*lines, f"CURRENT_OP={values['current_operation']}"]) + "\n")]
+    return found
+
+
 def test_an_update_from_stable_to_beta(machine: Machine) -> None:
     lab.settings(machine, GROUP="beta")
     kept = lab.boot_files(machine, "a")
     said = ask(
         machine,
-        "update_engine_client -watch_for_updates >/tmp/seen 2>/dev/null & update_engine_client -update >/dev/null;"
-        " until tail -n 5 /tmp/seen | grep -q NEED_REBOOT; do sleep 0.1; done; kill %1; cat /tmp/seen",
+        "update_engine_client -watch_for_updates 2>/tmp/seen >/tmp/said & update_engine_client -update >/dev/null;"
+        " until grep -q NEED_REBOOT /tmp/seen; do sleep 0.1; done; sleep 0.5; kill %1; cat /tmp/said /tmp/seen",
         timeout=300,
     )
-    seen = parse_statuses(said)
+    seen = watched(said)
     order = list(dict.fromkeys(status.operation for status in seen))
-    assert order[-4:] == [Operation.DOWNLOADING, Operation.VERIFYING, Operation.FINALIZING, Operation.NEED_REBOOT]
+    assert order[-4:] == [Operation.AVAILABLE, Operation.DOWNLOADING, Operation.FINALIZING, Operation.NEED_REBOOT]
     assert (seen[-1].new_version, seen[-1].new_size) == (lab.BETA, lab.payload("lab-beta").stat().st_size)
     downloading = [status.progress for status in seen if status.operation is Operation.DOWNLOADING]
     assert downloading == sorted(downloading)
@@ -125,7 +212,7 @@ def test_the_way_back_by_hand_is_one_command(machine: Machine) -> None:
     """Word for word what Flatcar's documents say; the reboot into it is in test_updates_long.py."""
     ask(machine, 'sudo cgpt prioritize "$(sudo cgpt find -t flatcar-usr | grep --invert-match "$(rootdev -s /usr)")"')
     assert lab.bits(machine) == [(2, 0, 1), (1, 0, 1)]
-    assert ask(machine, "sudo cgpt next") == ask(machine, "readlink -f /dev/disk/by-partlabel/USR-A")
+    assert ask(machine, "sudo cgpt next") == USR_GUIDS["USR-A"]
     ask(machine, 'sudo cgpt prioritize "$(rootdev -s /usr)"')
     assert lab.bits(machine) == [(1, 0, 1), (2, 0, 1)]
 

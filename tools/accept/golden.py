@@ -37,7 +37,7 @@ FRESH = (
     Capture(name="fresh-cgpt-show", command="sudo cgpt show /dev/vda"),
     Capture(name="fresh-cgpt-show-partition", command="sudo cgpt show /dev/vda3"),
     Capture(name="fresh-cgpt-find", command="sudo cgpt find -t flatcar-usr", shows=r"^/dev/vda3\n/dev/vda4\n$"),
-    Capture(name="fresh-cgpt-next", command="sudo cgpt next", shows=r"^/dev/vda3\n$"),
+    Capture(name="fresh-cgpt-next", command="sudo cgpt next /dev/vda", shows=r"^7130c94a-213a-4e5a-8e26-6cce9662f132\n$"),
     Capture(name="fresh-rootdev", command="rootdev -s /usr", shows=r"^/dev/vda3\n$"),
     Capture(name="fresh-rootdev-disk", command="rootdev -s -d /usr", shows=r"^/dev/vda\n$"),
     Capture(name="fresh-verity-status", command="sudo dmsetup --target verity status usr"),

@@ -83,7 +83,7 @@ UPDATES = Lesson(
             ),
             solve=(Type(command=PRIORITIZE_OTHER),),
             cleanup=(Type(command='sudo cgpt prioritize "$(rootdev -s /usr)"'),),
-            traces=("sudo cgpt next",),
+            traces=('sudo cgpt show "$(rootdev -s -d /usr)" | grep priority=',),
         ),
         Exercise(
             name="04-window",

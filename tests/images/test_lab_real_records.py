@@ -1,0 +1,241 @@
+"""The lab image's stand-ins beside what Flatcar's own programs answered (tests/golden/real), as far as no machine is needed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from flatkit.images.lab import recipe
+from tests.real_tools import blocks
+
+pytestmark = pytest.mark.skipif(
+    any(shutil.which(tool) is None for tool in ("bash", "dash", "getopt")) and not os.environ.get("CI"),
+    reason="the scripts need bash, dash and getopt",
+)
+USR = recipe.files() / "usr"
+
+
+# The kargs helper: a grub.cfg, words, and what the file then says
+
+# Refused here: a quote would end the line of grub.cfg, and what follows it would be GRUB's.
+QUOTED = "--should-exist 'q=\"1 2\"'"
+
+
+@pytest.mark.parametrize(("head", "lines"), blocks("ignition-kargs-helper.txt"))
+def test_kernel_arguments_end_up_as_with_flatcars_helper(tmp_path: Path, head: str, lines: list[str]) -> None:
+    found = re.fullmatch(r"\[(.*)\] (.*)", head)
+    real = re.match(r"  real rc=(\d) reboot=(\d) result: (.*)", lines[0])
+    assert found
+    assert real
+    (tmp_path / "grub.cfg").write_text(found[1].replace("\\n", "\n"))
+    text = (USR / "lib/flatcar/ignition-kargs-helper").read_text()
+    text = text.replace("oem=/oem", f"oem={tmp_path}").replace("/dev/kmsg", f"{tmp_path}/kmsg")
+    begin = f"mount() {{ :; }}\numount() {{ :; }}\nfindfs() {{ :; }}\nreboot() {{ touch {tmp_path}/reboot; }}\nsleep() {{ :; }}\n"
+    done = subprocess.run(
+        ["dash", "-c", begin + text, "x", *shlex.split(found[2])], capture_output=True, text=True, timeout=60
+    )
+    if found[2] == QUOTED:
+        assert done.returncode == 1
+        assert "grub.cfg cannot hold" in done.stderr
+        return
+    assert done.returncode == int(real[1])
+    assert (tmp_path / "reboot").exists() is (real[2] == "1")
+    assert (tmp_path / "grub.cfg").read_text().replace("\n", "~") == real[3]
+
+
+# flatcar-update and flatcar-reset: what their arguments alone decide
+
+
+def said_by(lines: list[str]) -> tuple[int, str, list[str]]:
+    """Status, first line of the output and the errors of the real program."""
+    ours = lines[: next(number for number, line in enumerate(lines) if line.startswith("  stand"))]
+    status = int(re.match(r"  real rc=(\d+)", ours[0])[1])  # type: ignore[index]
+    out = [line[9:] for line in ours if line.startswith("    out: ")]
+    return status, out[0] if out else "", [line[9:] for line in ours if line.startswith("    err: ")]
+
+
+def refusals(name: str) -> list[tuple[str, int, str, list[str]]]:
+    """The calls that end before anything is done."""
+    found = []
+    for head, lines in blocks(name):
+        status, out, errors = said_by(lines)
+        ended_early = any(error.startswith(("Error: ", "flatcar-")) for error in errors) or out.startswith("Usage: ")
+        if (
+            status == 1
+            and ended_early
+            and "stub" not in "".join(lines[: len(errors) + 3])
+            and "does not exist" not in str(errors)
+        ):
+            found.append((head, status, out, errors))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "out", "errors"), refusals("flatcar-update.txt") + refusals("flatcar-reset.txt")
+)
+def test_a_command_line_is_refused_in_flatcars_words(head: str, status: int, out: str, errors: list[str]) -> None:
+    program, *words = shlex.split(head)
+    done = subprocess.run(["bash", USR / "bin" / program, *words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == status
+    assert done.stdout.partition("\n")[0] == out
+    assert done.stderr.splitlines() == errors
+
+
+def test_enough_refusals_are_recorded() -> None:
+    assert len(refusals("flatcar-update.txt")) >= 10
+    assert len(refusals("flatcar-reset.txt")) >= 9
+
+
+# locksmithctl
+
+
+@pytest.mark.parametrize(("head", "lines"), blocks("locksmithctl.txt"))
+def test_locksmithctl_answers_as_on_a_machine_without_etcd(tmp_path: Path, head: str, lines: list[str]) -> None:
+    program, *words = shlex.split(head)
+    real: list[str] = []
+    for line in lines[1:]:
+        if line.startswith(("  rc=", "  [stand")):
+            break
+        real.append(line)
+    script = f"id() {{ echo 1000; }}; dd() {{ return 1; }}; set -- {shlex.join(words)}; . {USR / 'bin' / program}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    if words == ["send-need-reboot"]:
+        assert done.returncode == 0  # the record's sandbox has no D-Bus, and a signal needs nobody who hears it
+        return
+    assert done.returncode == int(lines[0][5])
+    for stream, said in (("out", done.stdout), ("err", done.stderr)):
+        expected = [line[8:] for line in real if line.startswith(f"   {stream}: ")]
+        assert [line.rstrip() for line in said.splitlines()[: len(expected)]] == [line.rstrip() for line in expected]
+        assert bool(said) is bool(expected)
+
+
+# locksmithd
+
+
+@pytest.mark.parametrize("strategy", ["off", "bogus", "best-effort", "etcd-lock", "reboot", ""])
+def test_locksmithd_starts_with_every_strategy_but_off(tmp_path: Path, strategy: str) -> None:
+    text = (USR / "lib/flatcar/locksmithd").read_text().replace("/run/", f"{tmp_path}/")
+    text = text.replace("exec 3<>", "kill -TERM $$\nexec 3<>")  # ended when it has begun to wait
+    done = subprocess.run(
+        ["bash", "-c", f"chgrp() {{ :; }}\n{text}"], capture_output=True, text=True, timeout=60,
+        env={**os.environ, "REBOOT_STRATEGY": strategy},
+    )  # fmt: skip
+    stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}"
+    if strategy == "off":
+        expected = rf'{stamp} N \| daemon: Reboot strategy is "off" - locksmithd is exiting\.\n'
+    else:
+        expected = (
+            rf'{stamp} I \| daemon: locksmithd starting currentOperation="UPDATE_STATUS_IDLE" strategy="{strategy or "reboot"}"\n'
+            rf"{stamp} N \| daemon: Received interrupt/termination signal - locksmithd is exiting\.\n"
+        )
+    assert done.returncode == 0
+    assert re.fullmatch(expected, done.stderr)
+
+
+def window(tmp_path: Path, now: str, **settings: str) -> tuple[int, str]:
+    """Status and words of wait_for_window at that time (UTC), without waiting."""
+    text = (USR / "lib/flatcar/locksmithd").read_text()
+    body = text[text.index("# seconds_of DURATION") : text.index("wait_for_window\ncase")]
+    body = body.replace('while [ "$(date +%s)" -lt "$begin" ]', "while false")
+    script = (
+        'say() { echo "$2"; }\ndie() { echo "$1"; exit 1; }\n'
+        f'date() {{ case $* in *-d*) command date "$@" ;; *) command date -d "{now}" "$@" ;; esac; }}\n{body}wait_for_window'
+    )
+    done = subprocess.run(
+        ["bash", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": os.environ["PATH"], "TZ": "UTC", **settings},
+    )
+    return done.returncode, done.stdout
+
+
+WINDOWS = [
+    ("2026-11-29 03:00", "Sun 04:00", "1h", "Waiting for 1h0m0s to reboot."),  # a Sunday
+    ("2026-11-29 04:30", "Sun 04:00", "1h", ""),
+    ("2026-11-29 05:00", "Sun 04:00", "1h", ""),
+    ("2026-11-29 05:01", "Sun 04:00", "1h", "Waiting for 166h59m0s to reboot."),
+    ("2026-11-30 00:30", "sun 23:00", "2h", ""),
+    ("2026-11-30 12:00", "04:00", "30m", "Waiting for 16h0m0s to reboot."),
+    ("2026-11-30 00:10", "23:30", "1h30m", ""),
+]
+
+
+@pytest.mark.parametrize(("now", "start", "length", "said"), WINDOWS)
+def test_a_reboot_window_is_waited_for(tmp_path: Path, now: str, start: str, length: str, said: str) -> None:
+    for prefix in ("", "LOCKSMITHD_"):
+        settings = {f"{prefix}REBOOT_WINDOW_START": start, f"{prefix}REBOOT_WINDOW_LENGTH": length}
+        status, words = window(tmp_path, now, **settings)
+        assert status == 0
+        assert (words.splitlines() or [""])[-1] == said
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "No configured reboot window"),
+        ({"REBOOT_WINDOW_START": "04:00"}, "Either both or neither"),
+        ({"REBOOT_WINDOW_START": "Sun 25:00", "REBOOT_WINDOW_LENGTH": "1h"}, "invalid time of day"),
+        ({"REBOOT_WINDOW_START": "Noday 04:00", "REBOOT_WINDOW_LENGTH": "1h"}, "invalid day of week"),
+        ({"REBOOT_WINDOW_START": "04:00", "REBOOT_WINDOW_LENGTH": "a[$(touch x)]"}, "invalid duration"),
+    ],
+)
+def test_other_windows_are_named(tmp_path: Path, settings: dict[str, str], said: str) -> None:
+    status, words = window(tmp_path, "2026-11-29 03:00", **settings)
+    assert said in words
+    assert (status == 0) is (not settings)
+
+
+# update_engine_client
+
+
+def test_the_client_reads_flags_as_gflags_does(tmp_path: Path) -> None:
+    (tmp_path / "status").write_text("LAST_CHECKED_TIME=1\nPROGRESS=0.000000\nCURRENT_OP=UPDATE_STATUS_IDLE\n")
+    text = (USR / "bin/update_engine_client").read_text().replace("run=/run/update_engine", f"run={tmp_path}")
+
+    def ask(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["bash", "-c", text, "client", *words], capture_output=True, text=True, timeout=60)
+
+    for words in (("-status",), ("--status",), ("-status=true",), ("x", "-status=1"), ("-nostatus", "-status=Yes")):
+        done = ask(*words)
+        assert (done.returncode, done.stdout) == (0, (tmp_path / "status").read_text())
+        assert re.fullmatch(
+            r"I\d{8} [0-9:.]+ +\d+ update_engine_client\.cc:241\] Querying Update Engine status\.\.\.\n", done.stderr
+        )
+    for words in ((), ("status",), ("-status=false",), ("-nostatus",), ("--", "-status")):
+        done = ask(*words)
+        assert (done.returncode, done.stdout) == (0, "")
+        assert done.stderr.endswith("update_engine_client.cc:270] Done.\n")
+    assert (ask("-nosuch").returncode, ask("-nosuch").stderr) == (1, "ERROR: unknown command line flag 'nosuch'\n")
+    assert ask("-status=maybe").stderr == "ERROR: illegal value 'maybe' specified for bool flag 'status'\n"
+    assert ask("-a[$(touch x)]=1").returncode == 1
+    assert ask("-help").returncode == 1
+    assert "-watch_for_updates (Listen for status updates" in ask("-help").stdout
+
+
+@pytest.mark.parametrize(
+    ("operation", "last"),
+    [("IDLE", "194] No update available"), ("UPDATED_NEED_REBOOT", "198] Update succeeded -- reboot needed.")],
+)
+def test_an_update_that_failed_looks_like_none(tmp_path: Path, operation: str, last: str) -> None:
+    """The daemon is played by the FIFO's reader, which ends the check at once."""
+    five = (
+        f"LAST_CHECKED_TIME=1\nPROGRESS=0.000000\nCURRENT_OP=UPDATE_STATUS_{operation}\nNEW_VERSION=0.0.0\nNEW_SIZE=0\n"
+    )
+    (tmp_path / "status").write_text(five)
+    os.mkfifo(tmp_path / "requests")
+    text = (USR / "bin/update_engine_client").read_text().replace("run=/run/update_engine", f"run={tmp_path}")
+    text = text.replace("pause 5", "pause 0.05").replace(
+        "\nupdate() {", "\nupdate() {\n    exec 9<>$run/requests; echo 1 failed >$run/result.new", 1
+    )
+    text = text.replace("    log 256", "    mv $run/result.new $run/result\n    log 256", 1)
+    done = subprocess.run(["bash", "-c", text, "client", "-update"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, five)
+    assert done.stderr.splitlines()[-1].endswith(f"update_engine_client.cc:{last}")
