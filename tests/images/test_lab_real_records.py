@@ -87,9 +87,49 @@ def test_a_command_line_is_refused_in_flatcars_words(head: str, status: int, out
     assert done.stderr.splitlines() == errors
 
 
-def test_enough_refusals_are_recorded() -> None:
+def test_enough_is_recorded() -> None:
+    assert len(STAGED) >= 9
     assert len(refusals("flatcar-update.txt")) >= 10
     assert len(refusals("flatcar-reset.txt")) >= 9
+
+
+STAGED = [
+    (head, lines)
+    for head, lines in blocks("flatcar-reset.txt")
+    if any(
+        line.startswith("    FLAG: ") for line in lines[: lines.index("  stand rc=0") if "  stand rc=0" in lines else 0]
+    )
+]
+
+
+@pytest.mark.parametrize(("head", "lines"), STAGED)
+def test_a_reset_is_staged_as_flatcars_own_does(tmp_path: Path, head: str, lines: list[str]) -> None:
+    real = lines[: lines.index("  stand rc=0")]
+    for folder in ("boot/flatcar", "oem"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "oem/grub.cfg").write_text(recipe.OEM_GRUB_CFG)
+    (tmp_path / "machine-id").write_text("3d1219c7c4c5404aaa1f6d2a48adfda4\n")
+    (tmp_path / "c.ign").write_text("{}")
+    text = (USR / "bin/flatcar-reset").read_text().replace("/etc/machine-id", f"{tmp_path}/machine-id")
+    for name in ("flag=/", "first_boot=/", "append=/", "config=/"):
+        text = text.replace(f"\n{name}", f"\n{name.rstrip('/')}{tmp_path}/", 1)
+    text = text.replace("set -euo pipefail", "set -euo pipefail\nid() { echo 0; }", 1)
+    done = subprocess.run(
+        ["bash", "-c", text, *shlex.split(head)], capture_output=True, text=True, timeout=60, cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    said = [line[9:] for line in real if line.startswith("    out: ")]
+    count = next(int(line.split()[1]) for line in real if line.startswith("    outlines "))
+    ours = done.stdout.replace(str(tmp_path), "").splitlines()
+    assert ours[: len(said)] == said
+    assert len(ours) == count
+    assert ours[-1] == "Staged OS reset, you can reboot now"
+    flag = next(line.removeprefix("    FLAG: ") for line in real if line.startswith("    FLAG: "))
+    assert (tmp_path / "selective-os-reset").read_text().replace(str(tmp_path), "") == f"{flag}\n"
+    added = [line.removeprefix("    grub: > ") for line in real if line.startswith("    grub: > ")]
+    assert (tmp_path / "oem/grub.cfg").read_text() == recipe.OEM_GRUB_CFG + "".join(f"{line}\n" for line in added)
+    assert (tmp_path / "oem/config.ign").exists() is any("config.ign" in line for line in real if "oem:" in line)
+    assert (tmp_path / "boot/flatcar/first_boot").exists()
 
 
 # locksmithctl
