@@ -92,13 +92,17 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
 
 def _foresee(config: Config, wish: Wish) -> Iterator[str]:
     """Yield warnings, before the boot, about settings that will lock users, or flatkit, out of the machine."""
-    from flatkit.butane.access import allows_login, find_lockouts
+    from flatkit.butane.access import allows_login, find_lockouts, port_of, ssh_ports
     from flatkit.butane.provenance import location_of
 
     for lockout in find_lockouts(config.ignition):
         place = location_of(lockout.path, provenance=config.provenance, text=config.text)
         where = f"line {place.line}" if place.line else place.json_path
         yield f"nobody will be able to log in: {lockout.words} ({where})"
+    ports = ssh_ports(config.ignition)
+    if "22" not in {port_of(port) for port in ports}:
+        listens = f"listens on {' and '.join(ports)}" if ports else "listens on no port"
+        yield f"SSH {listens}, not on port 22: flatkit connects to port 22 alone, so it cannot log in to this machine"
     if "quiet" in config.ignition.get("kernelArguments", {}).get("shouldExist", ()):
         yield 'the kernel argument "quiet" silences the console, where flatkit sees how far a boot is, and the host key of SSH'
     if config.name and not wish.public_keys and not allows_login(config.ignition):

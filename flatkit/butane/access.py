@@ -230,5 +230,5 @@ def ssh_ports(ignition: dict[str, Any]) -> tuple[str, ...]:
 
 def port_of(address: str) -> str:
     """Return the port of a ListenStream= value, "" if it is none."""
-    port = address.rpartition(":")[2]
+    port = address.strip().rpartition(":")[2]
     return port if port.isdigit() else ""

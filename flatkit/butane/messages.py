@@ -320,11 +320,15 @@ UNIT_STATIC = _M("unit-static", 'the image\'s "{unit}" has no [Install] section,
 UNIT_NOT_ENABLED = _M("unit-not-enabled",
     '"{unit}" is written and nothing starts it',
     "Write enabled: true beside its name.")
+UNIT_UNUSED = _M("unit-unused", '"{unit}" is written, and nothing starts it',
+    "Give it an [Install] section (WantedBy=multi-user.target) and enabled: true, or let another unit ask for it (Requires=).")
 UNIT_AS_FILE = _M("unit-as-file", 'the unit "{unit}" is written as a file, and nothing enables it',
     "Write it below systemd.units instead, with name, enabled: true, and this text as contents.")
 UNIT_NO_SERVICE = _M("unit-no-service",
     '"{unit}" starts "{service}", which is neither written here nor known in Flatcar\'s image',
     "Write that unit, too, or name the one that is meant ({setting}).")
+SERVICE_USER = _M("service-user", '"{unit}" runs as "{user}", a user that neither this config nor the image has, so it fails',
+    "Define the user below passwd.users, or correct the name.")
 PROGRAM_MISSING = _M("program-missing",
     '"{unit}" runs {program}, which Flatcar\'s image does not have',
     "Use {instead}.")
@@ -405,7 +409,7 @@ MERGE_NOT_IGNITION = _M("merge-not-ignition",
     "this is {format}, and Ignition merges Ignition configs only: it fails the boot",
     "Translate it first: flatkit butane {name} > base.ign, then name base.ign.")
 NOT_GZIP = _M("not-gzip",
-    "compression: gzip says that the contents are packed, and they are not: Ignition fails the boot",
+    "the contents are not packed, though compression: gzip says so: Ignition fails the boot",
     "Leave compression out: Butane packs by itself what is worth it.")
 NOT_MOUNTED = _M("not-mounted",
     "nothing mounts {device} at {path} after the first boot",

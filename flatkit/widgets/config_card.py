@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from flatkit.butane import Translation, translate
+from flatkit.butane.explain_units import starts_at_boot
+from flatkit.butane.machine.plan import Plan
 from flatkit.butane.render import render
 from flatkit.report import Entry, Kind
 from flatkit.untrusted import lines_of
@@ -29,9 +31,9 @@ def summary(ignition: dict[str, Any]) -> tuple[str, ...]:
         _named(user["name"], f"with {_count(len(user.get('sshAuthorizedKeys', [])), 'SSH key')}")
         for user in ignition.get("passwd", {}).get("users", [])
     ]
-    storage = ignition.get("storage", {})
+    storage, plan = ignition.get("storage", {}), Plan(ignition)
     units = [
-        _named(unit["name"], "starts on every boot" if unit.get("enabled") else "")
+        _named(unit["name"], "starts on every boot" if starts_at_boot(plan, unit) else "")
         for unit in ignition.get("systemd", {}).get("units", [])
     ]
     kinds = {

@@ -24,7 +24,11 @@ kernel_arguments: {should_exist: [quiet], should_not_exist: [splash]}
 passwd:
   groups: [{name: staff}, {name: old, should_exist: false}]
   users:
-    - {name: core, ssh_authorized_keys: [ssh-ed25519 A, ssh-ed25519 B], password_hash: $6$x}
+    - name: core
+      ssh_authorized_keys:
+        - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZha2UgZmFrZSBmYWtlIGZha2UgZmFrZSBmYWtlIGZh ada
+        - ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGZha2UgZmFrZSBmYWtlIGZha2UgZmFrZSBmYWtlIGZh bob
+      password_hash: $6$x
     - {name: ada, groups: [docker]}
     - {name: gone, should_exist: false}
 storage:
@@ -44,7 +48,7 @@ storage:
   links: [{path: /l, target: /f}, {path: /m, target: /f, hard: true}]
 systemd:
   units:
-    - {name: a.service, enabled: true, contents: "[Install]\\nWantedBy=multi-user.target\\n"}
+    - {name: a.service, enabled: true, contents: "[Service]\\nExecStart=/bin/a\\n[Install]\\nWantedBy=multi-user.target\\n"}
     - {name: b.service, mask: true, enabled: false}
     - {name: c.service, dropins: [{name: x.conf, contents: "[Unit]\\n"}]}
     - {name: d.service}
@@ -66,36 +70,107 @@ def test_says_everything_in_order() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "another config is merged into this one: fetched from https://example.com/base.ign",
+        "Another config is merged into this one: fetched from https://example.com/base.ign.",
         "replace throws everything else",
-        'the kernel argument "quiet" is added',
-        "the machine reboots once",
-        "the disk /dev/vdb gets 1 partition, after its partition table is erased",
-        "become the array md (raid1)",
+        'The kernel argument "quiet" is added unless it is there.',
+        "If that changes anything, the machine reboots once",
+        "The disk /dev/vdb gets 1 partition, after its partition table is erased.",
+        "2 devices become the array /dev/md/md (raid1).",
         "encrypted as /dev/mapper/secret",
         "gets an xfs filesystem unless a fitting one is there; files below /data are written onto it",
         "gets a new ext4 filesystem; what was on it is lost",
         "/dev/e is left as it is",
-        "the group old is deleted",
-        "the user core is set up (Flatcar has it already), and may log in with 2 SSH keys or a password",
-        "the user ada is created, joins docker, and cannot log in",
-        "the directory /d is made, mode 0700, owned by core",
-        "/f is replaced (3 bytes from the config itself), mode 0644, owned by 7",
+        "The group old is deleted.",
+        "The user core, which Flatcar has already, may log in with 2 SSH keys or a password.",
+        "The user ada is created, joins docker, and cannot log in by this config alone.",
+        "The directory /d is made, with mode 0700 and owner core.",
+        "The file /f is replaced (3 bytes from the config itself), with mode 0644 and owner 7.",
         "with odd characters as %XX",
-        "/g is added to, in 1 piece",
+        "The file /g gets 1 piece of text added at its end.",
         "fetched from https://example.com/h, unpacked",
         "packed with gzip, since that is shorter",
-        "/m becomes a hard link to /f",
-        "data.mount is written by Butane, enabled",
+        "The hard link /m to /f is made.",
+        "The unit data.mount is written by Butane and enabled: it is mounted at every boot.",
         "Ignition writes a preset (enable)",
-        "b.service is masked, so that nothing can start it, disabled",
-        "c.service is changed by 1 drop-in",
-        "d.service is left as it is",
+        "The unit b.service is masked, so that nothing can start it.",
+        "The unit c.service is changed by 1 drop-in: that has an effect if the image has it.",
+        "The unit d.service is left as it is.",
         "Ignition never runs again",
     ],
 )
 def test_says(words: str) -> None:
     assert words in explain_text(translate(ALL))
+
+
+CONFIGS = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.bu"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_an_example_reads_well_aloud(path: Path) -> None:
+    """Whole sentences, one line for each thing, in the order in which things happen, nothing said twice."""
+    done = translate(path.read_bytes(), files_dir=path.parent / "files")
+    sentences = explain(done)
+    assert [PHASES.index(s.phase) for s in sentences] == sorted(PHASES.index(s.phase) for s in sentences)
+    for words in (s.text for s in sentences):
+        assert words[0].isupper()
+        assert words.endswith(".")
+        assert "\n" not in words
+        assert "  " not in words
+        # Addresses and paths may be long; the words around them are not.
+        assert len([word for word in words.split() if "/" not in word]) <= 24, words
+    reasons = [s.reason for s in sentences if s.reason]
+    assert len(reasons) == len(set(reasons))
+    assert all(reason[0].isupper() or reason.startswith("replace") for reason in reasons)
+    assert all(reason.endswith(".") for reason in reasons)
+    items = [s.json_path for s in sentences]
+    assert len(items) == len(set(items))
+    text = explain_text(done)
+    assert text.startswith("On the first boot")
+    assert text.endswith("Ignition never runs again on this machine: to change the config, make a new machine.\n")
+
+
+@pytest.mark.parametrize(
+    ("unit", "words"),
+    [
+        (
+            "{name: a.service, enabled: true, contents: 'X[Install]\n\n  WantedBy=graphical.target'}",
+            "it starts whenever graphical.target does",
+        ),
+        (
+            "{name: a.service, enabled: true, contents: 'X[Install]\n\n  WantedBy=multi-user.target'}",
+            "it starts at every boot.",
+        ),
+        (
+            "{name: a.service, enabled: true, contents: '[Unit]\n\n  ConditionFirstBoot=yes\n\n  X[Install]\n\n  WantedBy=multi-user.target'}",
+            "it starts at every boot at which its conditions hold.",
+        ),
+        (
+            "{name: a@.service, enabled: true, contents: 'X[Install]\n\n  WantedBy=multi-user.target'}",
+            "nothing starts without an instance",
+        ),
+        (
+            "{name: a.service, enabled: false, contents: 'X[Install]\n\n  WantedBy=multi-user.target'}",
+            "it does not start by itself",
+        ),
+        ("{name: docker.service, enabled: true}", "is enabled: it starts at every boot."),
+        ("{name: sshd@.service, enabled: true}", "so nothing starts without an instance"),
+        ("{name: boot.mount, enabled: true}", "enabling does nothing, since the image's unit has no [Install] section"),
+        ("{name: mine.timer, enabled: true}", "if the image has it"),
+        (
+            "{name: a.timer, enabled: true, contents: '[Timer]\n\n  OnCalendar=daily\n\n  [Install]\n\n  WantedBy=timers.target'}",
+            "it starts a.service (OnCalendar=daily)",
+        ),
+        (
+            "{name: a.socket, enabled: true, contents: '[Socket]\n\n  ListenStream=80\n\n  [Install]\n\n  WantedBy=sockets.target'}, {name: a.service, contents: '[Servce]'}",
+            "starts a.service when somebody connects, which systemd refuses",
+        ),
+    ],
+)
+def test_when_a_unit_starts(unit: str, words: str) -> None:
+    text = unit.replace("X[", "[Service]\n\n  ExecStart=/bin/true\n\n  [")
+    done = translate(f"{HEAD}systemd:\n  units: [{text}]\n")
+    assert done.ok, done.report
+    assert words in explain_text(done)
 
 
 def test_an_empty_config_and_a_broken_one() -> None:
@@ -108,7 +183,10 @@ def test_the_command(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "x").write_text("hello")
     assert main(["explain", "a.bu", "-d", "."]) == 0
     out, err = capsys.readouterr()
-    assert "/a is written (5 bytes from the config itself)" in out
+    assert (
+        "The file /a is written (5 bytes from the config itself), with mode 0204 (the special bits of 1204 are dropped)."
+        in out
+    )
     assert "[mode-not-octal]" in err
     assert "Fix: write 0644" in err
     assert main(["explain", "a.bu"]) == 1

@@ -35,13 +35,17 @@ def advise(translation: Translation) -> Iterator[Entry]:
     if translation.ignition is None:
         return
     plan = Plan(translation.ignition)
-    said = {entry.path for entry in translation.report}
-    entries = [_entry(one, translation) for part in _PARTS for one in part(plan)]
-    # What Butane itself says about a place is enough.
-    entries = [entry for entry in entries if entry.path not in said]
+    # A mode that Butane itself finds odd is not mentioned twice.
+    said = {entry.path for entry in translation.report if entry.path.endswith(".mode")}
+    entries = [entry for one in find_hints(plan) if (entry := _entry(one, translation)).path not in said]
     found = dict.fromkeys((entry.code, entry.path, entry.message) for entry in entries)
     kept = {(entry.code, entry.path, entry.message): entry for entry in reversed(entries)}
     yield from sorted((kept[key] for key in found), key=lambda entry: entry.span.line if entry.span else 0)
+
+
+def find_hints(plan: Plan) -> tuple[Hint, ...]:
+    """Return all advice about a plan."""
+    return tuple(one for part in _PARTS for one in part(plan))
 
 
 def _entry(one: Hint, translation: Translation) -> Entry:

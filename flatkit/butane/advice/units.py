@@ -38,8 +38,12 @@ def advise_units(plan: Plan) -> Iterator[Hint]:
         yield from _text(name, contents, (*path, "contents"))
         for number, dropin in enumerate(unit.get("dropins", ())):
             yield from _text(name, str(dropin.get("contents") or ""), (*path, "dropins", number, "contents"))
-        yield from _second_start(plan, name, path, unit.get("dropins", ()))
+        second = second_start(plan, name, unit.get("dropins", ()))
+        if second is not None:
+            kind = Kind.INFO if image.unit_state(name) is UnitState.UNKNOWN else Kind.WARNING
+            yield hint(messages.UNIT_SECOND_START, (*path, "dropins", second, "contents"), kind, unit=name)
         yield from _start(plan, name, path, unit.get("enabled"))
+        yield from _account(plan, name, (*path, "contents") if contents else path)
         yield from _programs(plan, name, (*path, "contents") if contents else path)
     yield from _files(plan)
 
@@ -97,21 +101,21 @@ def _close(word: str, known: tuple[str, ...] | frozenset[str]) -> str:
     return lowered[found[0]] if found else ""
 
 
-def _second_start(plan: Plan, name: str, path: Path, dropins: list[dict[str, str]]) -> Iterator[Hint]:
-    """A drop-in for a service of the image that does not take back the image's ExecStart=."""
+def second_start(plan: Plan, name: str, dropins: list[dict[str, str]]) -> int | None:
+    """Return the number of the drop-in that adds an ExecStart= to a unit of the image without taking back the image's."""
     if unit_type(name) != "service" or plan.is_written(name) or image.is_oneshot(name):
-        return
-    unit = plan.unit(name)
-    if unit.last("Service", "Type") == "oneshot":
-        return
+        return None
+    if plan.unit(name).last("Service", "Type") == "oneshot":
+        return None
     for at, dropin in sorted(enumerate(dropins), key=lambda pair: str(pair[1].get("name", ""))):
-        starts = [item.value for item in parse(str(dropin.get("contents") or "")).assignments
-                  if (item.section, item.key) == ("Service", "ExecStart")]  # fmt: skip
-        if starts and starts[0]:
-            kind = Kind.INFO if image.unit_state(name) is UnitState.UNKNOWN else Kind.WARNING
-            yield hint(messages.UNIT_SECOND_START, (*path, "dropins", at, "contents"), kind, unit=name)
+        starts = [
+            item.value
+            for item in parse(str(dropin.get("contents") or "")).assignments
+            if (item.section, item.key) == ("Service", "ExecStart")
+        ]
         if starts:
-            return
+            return at if starts[0] else None
+    return None
 
 
 def _start(plan: Plan, name: str, path: Path, enabled: bool | None) -> Iterator[Hint]:
@@ -123,8 +127,9 @@ def _start(plan: Plan, name: str, path: Path, enabled: bool | None) -> Iterator[
             yield hint(messages.UNIT_UNKNOWN, (*path, "name"), Kind.INFO, unit=name)
         elif state is UnitState.STATIC and not plan.unit(name).installs:
             yield hint(messages.UNIT_STATIC, (*path, "enabled"), Kind.INFO, unit=name)
-    if written and enabled is None and plan.unit(name).installs and _is_never_started(plan, name):
-        yield hint(messages.UNIT_NOT_ENABLED, (*path, "name"), Kind.INFO, unit=name)
+    if written and enabled is None and _is_never_started(plan, name) and unit_type(name) not in ("target", "slice"):
+        message = messages.UNIT_NOT_ENABLED if plan.unit(name).installs else messages.UNIT_UNUSED
+        yield hint(message, (*path, "name"), Kind.INFO, unit=name)
     if written and enabled:
         yield from _service_of(plan, name, path)
 
@@ -151,6 +156,17 @@ def _service_of(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
     if kind == "automount":
         setting = "the mount of the same name"
     yield hint(messages.UNIT_NO_SERVICE, (*path, "contents"), unit=name, service=service, setting=setting)
+
+
+def _account(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
+    """Yield the user of a service that nobody defines."""
+    unit = plan.unit(name)
+    user = unit.last("Service", "User")
+    if not user or user.isdigit() or "%" in user or not plan.knows_all or unit.last("Service", "DynamicUser"):
+        return
+    made = {str(one.get("name")) for one in plan.users} | image.users()
+    if user not in made and not any(node.path.startswith("/etc/sysusers.d/") for node in plan.nodes):
+        yield hint(messages.SERVICE_USER, path, unit=name, user=user)
 
 
 def _programs(plan: Plan, name: str, path: Path) -> Iterator[Hint]:

@@ -142,6 +142,8 @@ def _command_fault(value: str) -> str:
 
 
 def _program_fault(program: str) -> str:
+    if "\\" in re.sub(r"\\s|\\x[2-7][0-9A-Fa-f]", "", program):
+        return f'"{program}" has a character that the name of a program must not have'
     if program.startswith("%") or "\\" in program:
         return ""
     if program.endswith("/") and program != "/":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from flatkit.butane.machine.plan import Plan
 from flatkit.lessons.checks import boot_faults, find_file, find_text, find_unit, names_of, of_config, unit_values
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Write
 from flatkit.lessons.quizzes import quizzes_of
@@ -82,6 +83,9 @@ def _starts_by_itself(ignition: dict[str, Any]) -> Finding:
         faults.append(f"ExecStart= is in [{misplaced[0]}], and belongs in [Service]")
     elif not starts:
         faults.append("a [Service] section with ExecStart= is missing")
+    refused = Plan(ignition).refusal("greet.service")
+    if not faults and refused is not None:
+        faults = [f"systemd refuses it: {refused.words}"]
     found = f"greet.service: {'; '.join(faults)}" if faults else "greet.service starts on every boot"
     return Finding(ok=not faults, found=found, expected=expected, look=look)
 

@@ -1,0 +1,164 @@
+"""systemd's verdict on units: a table, and `systemd-analyze verify` as the oracle where it is installed."""
+
+from __future__ import annotations
+
+import random
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from flatkit.butane.machine.unit_file import keys_of, unit_of
+from flatkit.butane.machine.unit_verdict import escape_path, refusal, unescape_path
+from flatkit.run import run
+
+ANALYZE = shutil.which("systemd-analyze")
+START = "[Service]\nExecStart=/bin/true\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "dropin", "code"),
+    [
+        ("a.service", START, "", ""),
+        ("a.service", "[Serivce]\nExecStart=/bin/true\n", "", "no-start"),
+        ("a.service", "ExecStart=/bin/true\n", "", "no-start"),
+        ("a.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStop=/bin/true\n", "", ""),
+        ("a.service", START, START, "two-starts"),
+        ("a.service", START, "[Service]\nExecStart=\nExecStart=/bin/false\n", ""),
+        ("a.service", START + "Type=oneshot\n", START, ""),
+        ("a.service", START + "Type=oneshot\nRestart=always\n", "", "restart"),
+        ("a.service", "[Service]\nExecStart=bin/true\n", "", "command"),
+        ("a.service", "[Service]\nExecStart=true now\n", "", ""),
+        ("a.service", "[Service]\nExecStart=/bin/sh \\\n  -c 'echo; true'\n", "", ""),
+        ("a.service", START + "WorkingDirectory=srv\n", "", "not-absolute"),
+        ("a.service", START + "User=core:core\n", "", "account"),
+        ("a.service", "[Service\nExecStart=/bin/true\n", "", "syntax"),
+        # A drop-in with a broken line ends there; the unit is loaded.
+        ("a.service", START, "[Service\nExecStart=/bin/false\n", ""),
+        ("a.socket", "[Socket]\nListenStream=localhost:80\n", "", "no-listen"),
+        ("a.socket", "[Socket]\nListenStream=[::]:80\n", "", ""),
+        ("a.socket", "[Socket]\nListenDatagram=53\nAccept=yes\n", "", "accept-listen"),
+        ("a.timer", "[Timer]\nOnCalendar=*/5 * * * *\n", "", "no-time"),
+        ("a.timer", "[Timer]\nOnCalendar=Mon..Fri *-*-* 04:00:00\n", "", ""),
+        ("a.timer", "[Timer]\nOnBootSec=5min\nOnUnitActiveSec=\n", "", "no-time"),
+        ("a.path", "[Path]\nPathChanged=srv\n", "", "no-path"),
+        ("srv-my-data.mount", "[Mount]\nWhat=/dev/vdb\nWhere=/srv/my-data\n", "", "name"),
+        ("srv-my\\x2ddata.mount", "[Mount]\nWhat=/dev/vdb\nWhere=/srv/my-data\n", "", ""),
+        ("srv.mount", "[Mount]\nWhere=/srv\n", "", "no-what"),
+        ("srv.automount", "[Automount]\nWhere=/srv/a\n", "", "name"),
+        ("var-swap.swap", "[Swap]\nWhat=/var/swapfile\n", "", "name"),
+        ("proc.mount", "[Mount]\nWhat=proc\n", "", "api-path"),
+        ("a--b.slice", "[Slice]\n", "", "slice-name"),
+        ("a.target", "[Unit]\n", "", ""),
+    ],
+)
+def test_verdict(name: str, text: str, dropin: str, code: str) -> None:
+    found = refusal(unit_of(name, text, [("10-a.conf", dropin)] if dropin else []))
+    assert (found.code if found else "") == code
+    if found:
+        assert found.words
+        assert found.remedy
+    if found and found.code == "name":
+        assert refusal(unit_of(found.name, text)) is None
+
+
+@pytest.mark.parametrize("path", ["/", "/srv/my-data", "/var/lib/a.b", "/.hidden", "/mnt/ä b", "/a\\b"])
+def test_a_path_survives_its_escape(path: str) -> None:
+    assert unescape_path(escape_path(path)).encode("latin-1") == path.encode()
+
+
+# Lines that generated units are made of, by type.
+POOLS = {
+    "service": """ExecStart=/bin/true|ExecStart=/bin/true|ExecStart=true|ExecStart=bin/true|ExecStart=-bin/true|ExecStart=|
+        ExecStart=/bin/sh -c 'echo|ExecStart=/bin/sh -c 'a b'|ExecStart=/bin/|ExecStart=@/bin/true x|ExecStart=-|
+        ExecStart=/bin/true ; /bin/false|ExecStop=/bin/true|ExecStartPre=./x|ExecStartPre=/bin/true|ExecStop=x y|
+        Type=oneshot|Type=oneshot|Type=simple|Type=forking|Type=dbus|Type=bogus|RemainAfterExit=yes|RemainAfterExit=no|
+        Restart=always|Restart=on-failure|Restart=on-success|Restart=bogus|User=core|User=a:b|User=a b|User=-1|Group=|
+        WorkingDirectory=x|WorkingDirectory=/x|WorkingDirectory=~|WorkingDirectory=-x|Environment=A=b|Environment=bad|
+        ExecSart=/x|ExecStart=\"/bin/my prog\" x|ExecStart=/bin/a\\\\|ExecStart=$X y|ExecStart=+/bin/true|TimeoutSec=abc|
+        # ExecStart=/bin/x|PIDFile=x|RestartForceExitStatus=1|KillMode=none|PAMName=x|ExitType=cgroup|RootDirectory=x|
+        ExecStart=/bin/echo it's|SupplementaryGroups=a b|SupplementaryGroups=a:b|EnvironmentFile=x""",
+    "socket": """ListenStream=80|ListenStream=localhost:80|ListenStream=0|ListenStream=99999|ListenStream=/run/x|
+        ListenStream=run/x|ListenStream=1.2.3.4:5|ListenStream=1.2.3.4|ListenStream=[::1]:4|ListenStream=|ListenFIFO=x|
+        ListenDatagram=5|ListenFIFO=/x|Accept=yes|Accept=true|Service=a.service|ListenStream=@abc|ListenStream=80/tcp|
+        ListenNetlink=kobject-uevent 1|ListenStream=*:80|MaxConnections=0|ListenStream=300.1.1.1:5""",
+    "mount": """Where=/mnt/scratch|Where=/mnt/my-data|Where=/mnt/scratch/|Where=mnt/scratch|Where=/mnt/../x|Where=|
+        What=/dev/sdb1|What=|What=server:/x|What=LABEL=x|Type=ext4|Options=ro|Where=/proc|Where=/mnt//scratch|Where=/""",
+    "automount": "Where=/mnt/scratch|Where=/mnt/my-data|Where=/mnt/scratch/|Where=x|TimeoutIdleSec=5",
+    "swap": "What=/var/swapfile|What=/dev/sdb2|What=/var/swap-file|What=|What=LABEL=swap|Priority=1|What=var/x",
+    "timer": """OnCalendar=daily|OnCalendar=dayly|OnCalendar=*-*-* 04:00|OnCalendar=Mon *-*-* 04:00:00|OnCalendar=4am|
+        OnCalendar=Sun 04:00|OnCalendar=*/5 * * * *|OnCalendar=*:0/15|OnCalendar=Mon..Fri 10:00|OnCalendar=25:00|
+        OnCalendar=2026-01-01|OnCalendar=|OnBootSec=5min|OnBootSec=5 minutes|OnBootSec=5x|OnBootSec=soon|OnBootSec=-5|
+        OnUnitActiveSec=1h 30m|OnUnitActiveSec=|OnBootSec=0|Persistent=true|OnClockChange=yes|OnTimezoneChange=no|
+        OnCalendar=Mon,Tue 10:00|OnCalendar=04:00 UTC|OnCalendar=every day|OnCalendar=00/2:00|OnBootSec=1:30""",
+    "path": "PathExists=/x|PathExists=x|PathChanged=/a b|PathModified=|DirectoryNotEmpty=/x|PathExistsGlob=x*|MakeDirectory=yes",
+    "slice": "CPUWeight=5|Bogus=1",
+    "target": "X=1",
+}
+NAMES = {
+    "mount": ("mnt-scratch.mount", "scratch.mount", "mnt-my\\x2ddata.mount", "mnt-my-data.mount", "proc.mount"),
+    "automount": ("mnt-scratch.automount", "scratch.automount", "mnt-my\\x2ddata.automount"),
+    "swap": ("var-swapfile.swap", "dev-sdb2.swap", "var-vm-swap.swap", "var-swap\\x2dfile.swap"),
+    "slice": ("a.slice", "a-b.slice", "a--b.slice", "-a.slice"),
+}
+
+
+def make_text(rng: random.Random, kind: str) -> str:
+    head = kind.capitalize()
+    unit = rng.choice(("After=a.service, b.service", "SuccessAction=reboot", "SuccessAction=none"))
+    lines = ["[Unit]", unit] if rng.random() < 0.4 else []
+    lines.append(rng.choice([f"[{head}]"] * 9 + [f"[{head.lower()}]", "[X-Foo]", f"[{head}]x", "[Service]"]))
+    pool = [line.strip() for line in POOLS[kind].split("|")]
+    lines += [rng.choice(pool) for _ in range(rng.randint(0, 4))]
+    return "\n".join([*lines, "[Install]", "WantedBy=multi-user.target", ""])
+
+
+def make_units(seed: int, count: int) -> dict[str, tuple[str, str]]:
+    """Names of units with a text and, for some, a drop-in."""
+    rng = random.Random(seed)
+    kinds = [*POOLS, *["service"] * 6, *["timer"] * 2]
+    made = {}
+    for number in range(count):
+        kind = rng.choice(kinds)
+        name = rng.choice(NAMES[kind]) if kind in NAMES else f"u{number}.{kind}"
+        made[name] = (make_text(rng, kind), make_text(rng, kind) if rng.random() < 0.25 else "")
+    return made
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("seed", range(4))
+def test_the_verdict_is_systemds(seed: int, tmp_path: Path) -> None:
+    units = make_units(seed, 150)
+    for name, (text, dropin) in units.items():
+        (tmp_path / name).write_text(text)
+        if dropin:
+            (tmp_path / f"{name}.d").mkdir()
+            (tmp_path / f"{name}.d" / "10-a.conf").write_text(dropin)
+    assert ANALYZE is not None
+    command = [ANALYZE, "verify", "--man=no", "--generators=no", *(str(tmp_path / name) for name in units)]
+    said = run(command, check=False, env={"SYSTEMD_UNIT_PATH": f"{tmp_path}:", "SYSTEMD_LOG_LEVEL": "info"}).stderr
+    refused = set(re.findall(r"Unit (\S+) (?:has a bad unit file setting|failed to load properly)", said))
+    assert len(refused) > 30
+    ours = {
+        name
+        for name, (text, dropin) in units.items()
+        if refusal(unit_of(name, text, [("10-a.conf", dropin)] if dropin else []))
+    }
+    assert {name: units[name] for name in ours ^ refused} == {}
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
+def test_every_key_of_this_systemd_is_known(tmp_path: Path) -> None:
+    """A unit with each key of ours: systemd 252 and 257 know them all, so that none of them is called unknown."""
+    section = "Service"
+    (tmp_path / "a.service").write_text(
+        START + "ExecSart=/x\n" + "".join(f"{key}=\n" for key in sorted(keys_of(section)) if not key.startswith("Exec"))
+    )
+    assert ANALYZE is not None
+    command = [ANALYZE, "verify", "--man=no", "--generators=no", str(tmp_path / "a.service")]
+    said = run(command, check=False, env={"SYSTEMD_UNIT_PATH": f"{tmp_path}:"}).stderr
+    unknown = set(re.findall(r"Unknown key(?: name)? '(\w+)' in section", said))
+    assert "ExecSart" in unknown
+    # Keys that came after systemd 252, the oldest that the tests meet.
+    assert len(unknown) < 60
