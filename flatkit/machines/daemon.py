@@ -48,15 +48,11 @@ class Daemon:
         is_roots = parts.path == "/session" and not parts.netloc and my_uid() == 0
         return f"{parts.scheme.partition('+')[0]}:{'/system' if is_roots else parts.path}?{parts.query}"
 
-    @property
-    def environment(self) -> str:
-        """The assignments before a command that lead to this daemon, such as "XDG_RUNTIME_DIR=/run/user/1000"."""
-        words = []
-        if self.uri != default_uri():
-            words.append(f"LIBVIRT_DEFAULT_URI={shlex.quote(self.uri)}")
-        if self.runtime:
-            words.append(f"XDG_RUNTIME_DIR={shlex.quote(self.runtime)}")
-        return " ".join(words)
+    def way(self, command: str) -> str:
+        """Return the command with the assignments that lead to this daemon, such as "XDG_RUNTIME_DIR=/run/user/1000"."""
+        words = [f"LIBVIRT_DEFAULT_URI={shlex.quote(self.uri)}"] if self.uri != default_uri() else []
+        words += [f"XDG_RUNTIME_DIR={shlex.quote(self.runtime)}"] if self.runtime else []
+        return " ".join([*words, command])
 
 
 # That of a record that names none.

@@ -24,21 +24,18 @@ from flatkit.machines.keys import HostKey, load_host_keys, save_host_keys
 from flatkit.machines.provision import Maker, PoweredOn, in_one_line, remove
 from flatkit.machines.ready import Booting, Patience, Ready, ReadyWait
 from flatkit.machines.records import Life, Record
-from flatkit.machines.resume import Rewound, clock_words, mend, reach_again
+from flatkit.machines.resume import Rewound, clock_words, mend, reach_again, wake
 from flatkit.machines.scheduler import turn
 from flatkit.machines.spec import Accelerator, MachineSpec
 from flatkit.machines.states import DomainState, Status
 from flatkit.machines.store import locked
 from flatkit.machines.whereabouts import error_for, refuse_elsewhere
-from flatkit.usage import advise
 from flatkit.waiting import wait_until
 
 log = logging.getLogger(__name__)
 
 # Longest pause that libvirt's own work, such as saving a checkpoint, may cause, in seconds.
 _PASSING = 60.0
-# Room that a machine which a full disk paused needs at least to go on, in MiB.
-ROOM_TO_RESUME_MIB = 64
 # Longest wait of `up` for another flatkit that works on the same machine, in seconds.
 _OTHER_BOOT = 900.0
 
@@ -83,7 +80,9 @@ class Machine(Handle):
         with self._lock, locked(self.name, wait=_OTHER_BOOT, cancel=cancel):
             record = self._existing(spec, watcher)
             if record and self._is_paused(record):
-                self._wake(record, watcher, cancel)
+                self._drop_connection()
+                wake(self, record, observer=watcher, cancel=cancel)
+                self.booted = Booted(was_running=True)
                 return self
             if record and self._is_running(record):
                 self.booted = Booted(was_running=True)
@@ -286,24 +285,6 @@ class Machine(Handle):
     def _is_paused(self, record: Record) -> bool:
         """Return True for a machine that was ready once and that somebody, or a full disk, paused since."""
         return record.life is Life.READY and self._settled(record).state is DomainState.PAUSED
-
-    def _wake(self, record: Record, observer: Observer, cancel: threading.Event | None) -> None:
-        """Resume the machine, and set its clock. Raises HostError if the full disk that paused it is full still."""
-        status = self.hypervisor.status(record.domain)
-        observer.notify(
-            Said(text=f'the machine "{self.name}" is paused ({status.reason or "why is not known"}): it is resumed')
-        )
-        if status.is_of_disk and self.place.room().disk_mib < ROOM_TO_RESUME_MIB:
-            raise HostError(
-                f'the machine "{self.name}" stays paused: the disk that it writes to is full',
-                hint=advise(self.folder.path, spare=self.name),
-            )
-        began = time.monotonic()
-        self.hypervisor.resume(record.domain)
-        self._drop_connection()
-        woken = reach_again(self, record, "", began=began, observer=observer, cancel=cancel)
-        self.booted = Booted(was_running=True)
-        observer.notify(Said(text=f'the machine "{self.name}" runs again; {woken.clock}'))
 
     def set_clock(self, *, observer: Observer | None = None) -> None:
         """Set the guest's clock from this host's, and report by how much it was behind. Raises MachineError, WaitTimeout."""

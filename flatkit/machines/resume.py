@@ -1,4 +1,4 @@
-"""Resume a machine after a rewind: connect to it again, set its clock, and renew its randomness.
+"""Resume a machine after a rewind or a pause: connect to it again, set its clock, and renew its randomness.
 
 The machine wakes up as it was saved. Its clock shows the time of the save, and two rewinds to one checkpoint would draw
 the same "random" numbers. There is no agent in the guest, so flatkit fixes both over SSH, in one command.
@@ -14,20 +14,23 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from flatkit.errors import BootFailed, WaitTimeout
-from flatkit.events import Observer, phase
+from flatkit.errors import BootFailed, HostError, WaitTimeout
+from flatkit.events import Observer, Said, phase
 from flatkit.machines import ports
 from flatkit.machines.banner import BannerProbe
 from flatkit.machines.handle import Handle
 from flatkit.machines.records import Record
 from flatkit.machines.ssh import Connection
 from flatkit.machines.states import DomainState, Status
+from flatkit.usage import advise
 from flatkit.waiting import check_cancel
 
 # Longest time that the SSH server of a restored machine may take to answer, in seconds with KVM.
 _PATIENCE = 30.0
 _LOOK_EVERY = 0.05
 _STATE_EVERY = 0.5
+# Room that a machine which a full disk paused needs at least to go on, in MiB.
+_ROOM_MIB = 64
 
 # 0x5207 is RNDRESEEDCRNG (linux/random.h): the seed that was written above takes effect now, not within a minute.
 _MEND = """sudo -n sh -c '
@@ -106,6 +109,11 @@ def wait_for_banner(
                     f'the machine "{name}" ended while it was brought back: {found.reason or found.state}',
                     hint=f"flatkit rewind {name}",
                 )
+            if now > deadline and found.state is DomainState.PAUSED and not found.passing:
+                raise BootFailed(
+                    f'the machine "{name}" is paused again: {found.reason or "why is not known"}',
+                    hint=f"flatkit console {name}",
+                )
             if now > deadline and found.state is DomainState.RUNNING:
                 raise WaitTimeout(
                     f'the machine "{name}" is back, and its SSH server did not answer within {timeout:g} s',
@@ -152,3 +160,19 @@ def reach_again(
         behind=mended.behind,
         reseeded=mended.reseeded,
     )
+
+
+def wake(machine: Handle, record: Record, *, observer: Observer, cancel: threading.Event | None = None) -> None:
+    """Resume a paused machine, and set its clock. Raises HostError if the disk that paused it is full still."""
+    status = machine.hypervisor.status(record.domain)
+    why = status.reason or "why is not known"
+    observer.notify(Said(text=f'the machine "{machine.name}" is paused ({why}): it is resumed'))
+    if status.is_of_disk and machine.place.room().disk_mib < _ROOM_MIB:
+        raise HostError(
+            f'the machine "{machine.name}" stays paused: the disk that it writes to is full',
+            hint=advise(machine.folder.path, spare=machine.name),
+        )
+    began = time.monotonic()
+    machine.hypervisor.resume(record.domain)
+    woken = reach_again(machine, record, "", began=began, observer=observer, cancel=cancel)
+    observer.notify(Said(text=f'the machine "{machine.name}" runs again; {woken.clock}'))

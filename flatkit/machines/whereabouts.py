@@ -19,7 +19,7 @@ from flatkit.machines.records import Record
 from flatkit.machines.store import Folder
 
 # Longest time that a QEMU may take to end after libvirt has called its domain off, in seconds.
-_ENDING = 2.0
+_ENDING = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ def _on_other_host(known: Daemon) -> Elsewhere:
         words = f'it was made under libvirt at "{known.uri}", which is on another host'
     else:
         words = f'it was made under libvirt at "{known.uri}", on this host'
-    return Elsewhere(words=words, way=f"{known.environment} flatkit list", is_reachable=False)
+    return Elsewhere(words=words, way=known.way("flatkit list"), is_reachable=False)
 
 
 def _of_process(name: str, domain: str, runner: Emulator, known: Daemon, here: Daemon) -> Elsewhere:
@@ -95,14 +95,13 @@ def _of_process(name: str, domain: str, runner: Emulator, known: Daemon, here: D
         daemon = session or (known if known.runtime and not known.leads_to(here) else None)
         if daemon and not daemon.leads_to(here):
             words = f"it runs under another libvirt daemon of yours (XDG_RUNTIME_DIR={daemon.runtime}; {process})"
-            return Elsewhere(words=words, way=f"{daemon.environment} flatkit list")
+            return Elsewhere(words=words, way=daemon.way("flatkit list"))
     elif known.uri and not known.runtime and not known.leads_to(here):
         words = f'it runs under libvirt at "{known.uri}" ({process})'
-        return Elsewhere(words=words, way=f"{known.environment} flatkit list")
+        return Elsewhere(words=words, way=known.way("flatkit list"))
     elif runner.uid != my_uid() and not (known.uri and known.leads_to(here)):
         user = user_name(runner.uid)
-        setting = f"{known.environment} " if known.runtime else ""
-        command = shlex.quote(f"{setting}flatkit list")
+        command = shlex.quote(known.way("flatkit list") if known.runtime else "flatkit list")
         return Elsewhere(words=f'it runs as the user "{user}" ({process})', way=f"su {shlex.quote(user)} -c {command}")
     words = f"its QEMU runs ({process}), and libvirt does not know it any more"
     return Elsewhere(words=words, way=f"flatkit unplug {name}   (pulls its plug)")

@@ -134,7 +134,7 @@ def test_ssh_to_a_machine_that_stands_still_says_why(up: Machine, monkeypatch: p
     monkeypatch.setattr(up.hypervisor, "status", lambda _domain: still)
     with pytest.raises(MachineError, match="is paused: writing to its disk failed") as caught:
         up.ssh_argv()
-    assert caught.value.hint.startswith("flatkit down web, or: virsh -c ")
+    assert caught.value.hint.startswith("flatkit up --name web   ")
 
 
 def test_ssh_goes_on_while_libvirt_is_away(up: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,7 +327,7 @@ def test_an_error_at_any_point_of_making_undoes_everything(
     monkeypatch.setattr(module, point, fail)
     with pytest.raises(HostError, match="is full") as caught:
         Machine("web", hypervisor=hypervisor).up(spec, accelerator=Accelerator.TCG)
-    assert caught.value.hint == "flatkit clean"
+    assert "or set FLATKIT_STATE to a folder on a larger disk" in caught.value.hint
     assert nothing_is_left(hypervisor, state)
 
 

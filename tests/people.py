@@ -1,0 +1,111 @@
+"""Users of this host for tests of root: made with useradd, removed afterwards; and a process that looks like a QEMU."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+_EACH = """
+import contextlib, io, json, sys
+from flatkit.cli import main
+said = {}
+for command in sys.argv[1:]:
+    with contextlib.redirect_stdout(io.StringIO()) as text, contextlib.redirect_stderr(text):
+        main(command.split())
+    said[command] = text.getvalue()
+print(json.dumps(said))
+"""
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user with a home of their own."""
+
+    name: str
+    uid: int
+    gid: int
+    home: Path
+
+    def argv(self, *words: str, **environment: str) -> list[str]:
+        """The call that runs a program as this user, with nothing of the environment of the tests."""
+        user = ["setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
+        clean = {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8", **environment}
+        return [*user, "env", "-i", *(f"{key}={value}" for key, value in clean.items()), *words]
+
+    def flatkit(self, *words: str, **environment: str) -> str:
+        """Run a command of flatkit as this user; everything that it said."""
+        done = subprocess.run(
+            self.argv(sys.executable, "-m", "flatkit", *words, **environment),
+            capture_output=True, text=True, timeout=120, check=False, cwd="/", stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        return done.stdout + done.stderr
+
+    def each(self, *commands: str, **environment: str) -> dict[str, str]:
+        """Run commands of flatkit as this user, in one process; what each of them said."""
+        done = subprocess.run(
+            self.argv(sys.executable, "-c", _EACH, *commands, **environment),
+            capture_output=True, text=True, timeout=300, check=False, cwd="/", stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        found: dict[str, str] = json.loads(done.stdout) if done.returncode == 0 else {"": done.stderr}
+        return found
+
+    def owns(self, *paths: Path) -> None:
+        """Give files and folders with all that is in them to this user."""
+        for top in paths:
+            for path in (top, *top.rglob("*")):
+                os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+
+@contextmanager
+def person(number: int = 1) -> Iterator[Person]:
+    """Make a user. Skips where that is not possible, or where that user could not read flatkit."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make users and become one")
+    if not all(map(shutil.which, ("useradd", "userdel", "setpriv"))):
+        pytest.skip("useradd, userdel and setpriv are needed")
+    name = f"fk{os.getpid() % 1000000}x{number}"
+    subprocess.run(["useradd", "--create-home", "--key", "HOME_MODE=0700", name], check=True)
+    try:
+        uid, gid = (int(subprocess.check_output(["id", option, name])) for option in ("-u", "-g"))
+        home = Path(subprocess.check_output(["getent", "passwd", name], text=True).split(":")[5])
+        found = Person(name=name, uid=uid, gid=gid, home=home)
+        looked = subprocess.run(
+            found.argv(sys.executable, "-c", "import flatkit.cli"), capture_output=True, check=False, cwd="/"
+        )
+        if looked.returncode:
+            pytest.skip("other users cannot read this checkout, or its Python")
+        yield found
+    finally:
+        subprocess.run(["userdel", "--remove", name], capture_output=True, check=False)
+
+
+@contextmanager
+def pretended_qemu(*words: str, user: Person | None = None) -> Iterator[int]:
+    """A process whose command line is QEMU's with these words, as this user; its process ID."""
+    looks = ["/usr/bin/qemu-system-x86_64", "-c", "echo begun; read _", *words]
+    ids = {"user": user.uid, "group": user.gid, "extra_groups": []} if user else {}
+    process = subprocess.Popen(
+        looks,
+        executable="/bin/sh",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd="/",
+        **ids,  # type: ignore[call-overload]
+    )
+    try:
+        assert process.stdout.readline() == b"begun\n"
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
