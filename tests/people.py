@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,9 +77,10 @@ def person(number: int = 1) -> Iterator[Person]:
         pytest.skip("useradd, userdel and setpriv are needed")
     name = f"fk{os.getpid() % 1000000}x{number}"
     subprocess.run(["useradd", "--create-home", "--key", "HOME_MODE=0700", name], check=True)
+    uid = pwd.getpwnam(name).pw_uid
     try:
-        uid, gid = (int(subprocess.check_output(["id", option, name])) for option in ("-u", "-g"))
-        home = Path(subprocess.check_output(["getent", "passwd", name], text=True).split(":")[5])
+        gid = pwd.getpwnam(name).pw_gid
+        home = Path(pwd.getpwnam(name).pw_dir)
         found = Person(name=name, uid=uid, gid=gid, home=home)
         looked = subprocess.run(
             found.argv(sys.executable, "-c", "import flatkit.cli"), capture_output=True, check=False, cwd="/"
@@ -85,7 +89,26 @@ def person(number: int = 1) -> Iterator[Person]:
             pytest.skip("other users cannot read this checkout, or its Python")
         yield found
     finally:
+        _end_processes(uid)
         subprocess.run(["userdel", "--remove", name], capture_output=True, check=False)
+
+
+def _end_processes(uid: int) -> None:
+    """End the daemons that libvirt started for a user of the tests: userdel refuses a user who has processes."""
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if path.stat().st_uid == uid:
+                os.kill(int(path.name), signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and any(_is_of(path, uid) for path in Path("/proc").glob("[0-9]*")):
+        time.sleep(0.02)
+
+
+def _is_of(process: Path, uid: int) -> bool:
+    try:
+        return process.stat().st_uid == uid and "State:\tZ" not in (process / "status").read_text()
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -9,12 +9,13 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from flatkit import paths
 from flatkit.accounts import why_refused
-from flatkit.errors import FlatkitError
+from flatkit.errors import FlatkitError, HostError
 from flatkit.host.check import Examination as Examination
 from flatkit.host.check import Health as Health
 from flatkit.host.check import HostCheck as HostCheck
@@ -26,7 +27,7 @@ from flatkit.host.space import check_disk, check_folders, check_memory, check_po
 from flatkit.host.system import System, check_clock, check_processor, check_system, find_system
 from flatkit.host.virtual import check_accelerator, check_libvirt, check_rights
 from flatkit.host.virtual import find_obstacle as find_obstacle
-from flatkit.machines.remote import is_remote
+from flatkit.machines.remote import check_uri, is_remote
 
 _Checks = dict[str, Callable[[], HostCheck]]
 
@@ -36,6 +37,13 @@ def examine(system: System | None = None) -> Examination:
     from flatkit.machines.daemon import default_uri
 
     system, uri = system or find_system(), default_uri()
+    with suppress(HostError):
+        return _examine(system, check_uri(uri))
+    # Where it leads is not known. The check of libvirt reports it; the rest is looked at as on a host of its own.
+    return _examine(system, "qemu:///session")
+
+
+def _examine(system: System, uri: str) -> Examination:
     checks: _Checks = {"system": partial(check_system, system, uri), "python": _python}
     if is_remote(uri):
         checks |= {"host": partial(check_other_host, uri), "libvirt": check_libvirt, "image": check_image}
@@ -49,7 +57,9 @@ def _of_machines(system: System, uri: str) -> _Checks:
     """The checks that matter where machines boot on this host."""
     from flatkit.images.lab.build import find_lab_image
 
-    lab = find_lab_image()
+    lab = None
+    with suppress(FlatkitError):  # reported by the check of the folders
+        lab = find_lab_image()
     return {
         "processor": check_processor,
         "libvirt": check_libvirt,
