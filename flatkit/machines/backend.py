@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 from flatkit.events import Observer
 from flatkit.files import save
@@ -11,6 +12,7 @@ from flatkit.machines.accelerator import Acceleration, choose_for
 from flatkit.machines.access import Owner, close, make_private
 from flatkit.machines.disks import Room, check_images, make_disks, measure_room, saved_memory_bytes
 from flatkit.machines.domain import DomainFiles
+from flatkit.machines.plain_names import forget, plain
 from flatkit.machines.spec import Forward, MachineSpec
 from flatkit.machines.store import Folder, make_folder
 
@@ -48,8 +50,11 @@ class Backend:
     # The machine's own files
 
     def files(self, spec: MachineSpec) -> DomainFiles:
-        """Return the paths of the domain's files on that host."""
-        return self.folder.files(spec)
+        """Return the paths of the domain's files on that host, as libvirt takes them. Raises HostError."""
+        files = self.folder.files(spec)
+        # The disks and the console may have any name: libvirt escapes these.
+        config = files.ignition and plain(self.folder.path) / files.ignition.name
+        return replace(files, ignition=config)
 
     def make(self, spec: MachineSpec) -> None:
         """Create the machine's folder, config and disks.
@@ -89,6 +94,7 @@ class Backend:
     def remove(self) -> None:
         """Remove all files of the machine. Raises OSError, HostError."""
         self.folder.remove()
+        forget(self.folder.path)
 
     # Console and ports
 

@@ -19,6 +19,7 @@ from flatkit.machines.access import Owner, parse_owner
 from flatkit.machines.daemon import default_uri
 from flatkit.machines.domain import METADATA_URI, Tag, parse_tag
 from flatkit.machines.libvirt_errors import explain, unreachable
+from flatkit.machines.plain_names import short_folders
 from flatkit.machines.processes import kill_process
 from flatkit.machines.remote import RemoteHost, find_remote
 from flatkit.machines.states import DomainState, Status, parse_state
@@ -305,9 +306,10 @@ class Hypervisor:
                 try:
                     # Over SSH, without a prompt that nobody would see.
                     quiet = "no_tty=1" if remote else ""
-                    self._open = libvirt.open(
-                        f"{self.uri}{'&' if '?' in self.uri else '?'}{quiet}" if quiet else self.uri
-                    )
+                    with short_folders(self.uri):
+                        self._open = libvirt.open(
+                            f"{self.uri}{'&' if '?' in self.uri else '?'}{quiet}" if quiet else self.uri
+                        )
                 except libvirt.libvirtError as error:
                     said = str(error)
                     if remote and remote.is_to_blame(said):

@@ -22,6 +22,7 @@ from flatkit.machines.access import Owner
 from flatkit.machines.backend import Backend
 from flatkit.machines.disks import Room, check_images, disk_commands, parse_saved_memory
 from flatkit.machines.domain import DomainFiles
+from flatkit.machines.plain_names import forget, is_plain
 from flatkit.machines.remote import RemoteHost
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec
 from flatkit.machines.ssh_tunnel import THERE, SshTunnel
@@ -70,6 +71,12 @@ def survey(host: RemoteHost) -> dict[str, str]:
             hint=f"ssh {shell_word(host.target)} df",
         )
     found = dict(line.split("=", 1) for line in lines_of(done.stdout) if "=" in line)
+    if not is_plain(found.get("base", "")):
+        raise HostError(
+            f'machines cannot be kept below "{printable(found["base"])}" on "{host.target}": libvirt takes no such path for a '
+            "config; expected one of letters, digits and / . _ + @ = : -",
+            hint=f"another account on that host: export LIBVIRT_DEFAULT_URI=qemu+ssh://USER@{shell_word(host.target)}/session",
+        )
     is_whole = all(is_number(found.get(key, "")) for key in ("memory", "disk"))
     if not is_whole or not found.get("base", "").startswith("/"):
         raise HostError(
@@ -226,6 +233,7 @@ class RemoteBackend(Backend):
         self.close_line()
         self.host.run('rm -rf "$1"', self._there)
         self.folder.remove()
+        forget(self.folder.path)
 
     # Console and ports
 

@@ -25,6 +25,7 @@ from flatkit.errors import CommandFailed, MachineError, WaitTimeout
 from flatkit.files import save
 from flatkit.machines.banner import BannerProbe
 from flatkit.machines.keys import HostKey, algorithms_for, fingerprint_of
+from flatkit.machines.plain_names import plain
 from flatkit.untrusted import lines_of, printable
 
 if TYPE_CHECKING:
@@ -104,14 +105,14 @@ class Endpoint:
         return f"flatkit-{self.name}"
 
     def argv(self, command: Sequence[str] = ()) -> list[str]:
-        """Return the equivalent `ssh` command; known_hosts must exist before it runs."""
+        """Return the equivalent `ssh` command; known_hosts must exist before it runs. Raises HostError."""
         options = {
-            "UserKnownHostsFile": str(self.known_hosts),
+            "UserKnownHostsFile": str(plain(self.known_hosts.parent) / self.known_hosts.name),
             "GlobalKnownHostsFile": "/dev/null",
             "HostKeyAlias": self.alias,
             "StrictHostKeyChecking": "yes",
             "IdentitiesOnly": "yes",
-            "IdentityFile": str(self.key_file),
+            "IdentityFile": str(plain(self.key_file)),
             "LogLevel": "ERROR",
         }
         words = ["ssh", "-F", "none", "-p", str(self.port)]

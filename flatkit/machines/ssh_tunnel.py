@@ -13,6 +13,7 @@ from pathlib import Path
 
 from flatkit.errors import HostError, MachineError
 from flatkit.files import read_regular, save
+from flatkit.machines.plain_names import TUNNEL_MAX, plain
 from flatkit.machines.remote import RemoteHost
 from flatkit.machines.spec import Forward
 from flatkit.machines.store import Folder, holding
@@ -113,7 +114,7 @@ class SshTunnel:
 
     @property
     def _socket(self) -> str:
-        return str(self.folder.path / "line")
+        return str(plain(self.folder.path, limit=TUNNEL_MAX) / "line")
 
     def _ports_of_line(self) -> str:
         try:
