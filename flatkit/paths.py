@@ -17,6 +17,8 @@ from flatkit.untrusted import printable
 _PATH_MAX = 4096
 # Variable of each folder, and the variable of the XDG specification that is used without it.
 _XDG = {"FLATKIT_CACHE": "XDG_CACHE_HOME", "FLATKIT_STATE": "XDG_STATE_HOME"}
+# A disk names the image below it in at most 1023 bytes (QEMU's qcow2), and image and disk are some folders further down.
+_FOLDER_MAX = 900
 
 
 def _folder(variable: str, *, for_root: str, xdg: str, fallback: str) -> Path:
@@ -36,6 +38,12 @@ def _folder(variable: str, *, for_root: str, xdg: str, fallback: str) -> Path:
         raise _unusable(variable, given or "", error.strerror or str(error)) from None
     if printable(found, limit=_PATH_MAX) != str(found):
         raise _unusable(variable, str(found), "its name has hidden characters, or is not valid UTF-8")
+    if (size := len(os.fsencode(found))) > _FOLDER_MAX:
+        raise _unusable(
+            variable,
+            str(found),
+            f"its name has {size} bytes, and a disk names its image in less; at most {_FOLDER_MAX}",
+        )
     return found
 
 

@@ -39,6 +39,7 @@ GROUPS = (
         "locks",
         "waiting",
         "usage",
+        "plain_names",
     },
     {"butane", "images", "machines", "platforms", "updates"},
     {"demos", "lessons"},

@@ -133,10 +133,12 @@ def boot(
         return Upped(machine=machine, timeline=keeper.timeline, version=version)
     with phase(watcher, "config", "Config: checked, translated"):
         read = NO_CONFIG if config is None else config if isinstance(config, Config) else read_config(config)
+    # Before an image is built or fetched for minutes.
+    machine.place.check_names()
     if machine.state is MachineState.ABSENT:
-        ports.check_free(wish.forwards)  # an image may take minutes to build
+        ports.check_free(wish.forwards)
     for path in wish.disk_images:
-        check_data_disk(path)  # before an image is built or fetched for minutes
+        check_data_disk(path)
     with phase(watcher, "image", "Image: found or built"):
         image = wish.image if isinstance(wish.image, Image) else find_image(wish.image, observer=watcher, cancel=cancel)
     spec = make_spec(read, image, wish, watcher)

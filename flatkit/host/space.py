@@ -10,6 +10,7 @@ from pathlib import Path
 from flatkit import paths
 from flatkit.accounts import find_obstacle
 from flatkit.host.check import Health, HostCheck, split_hint
+from flatkit.plain_names import forget, plain
 
 # A machine of the course, and JupyterLab with a kernel beside it.
 _MACHINE_MIB, _QEMU_MIB, _JUPYTER_MIB = 1024, 200, 400
@@ -53,7 +54,10 @@ def check_disk(*, has_image: bool, free: dict[Path, int] | None = None) -> HostC
 
 
 def check_folders() -> HostCheck:
-    """Check that cache and state can be written, and for root also entered by the user that QEMU runs as."""
+    """Check that cache and state can be written, for root also entered by the user that QEMU runs as, and have usable names.
+
+    Raises HostError for a name that needs a link where none can be made.
+    """
     folders = {path: existing(path) for path in (paths.cache_dir(), paths.state_dir())}
     why = "images and machines are stored there, and QEMU must be able to open them"
     found = " and ".join(str(path) for path in folders)
@@ -73,6 +77,8 @@ def check_folders() -> HostCheck:
                 name="folders", state=Health.FAIL, found=f"{closed} may not be entered by other users", why=why,
                 fix=f"chmod o+x {closed}", note="As root, QEMU runs as libvirt's own user.",
             )  # fmt: skip
+        plain(path)
+        forget(path)
     return HostCheck(name="folders", state=Health.OK, found=found, why=why)
 
 

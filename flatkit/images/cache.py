@@ -13,6 +13,7 @@ from flatkit import locks, paths
 from flatkit.accounts import why_refused
 from flatkit.errors import HostError
 from flatkit.events import Observer, Said
+from flatkit.plain_names import forget, plain
 
 # Free space to leave on a disk, in bytes: data from outside never fills it further, whatever a server sends.
 KEPT_FREE = 1024**3
@@ -63,8 +64,10 @@ def work_folder(folder: Path) -> Iterator[Path]:
     """Yield a scratch folder, removed afterwards; first remove those of killed builds. Call it only while the lock is held."""
     for leftover in folder.glob(".build-*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    work = Path(tempfile.mkdtemp(prefix=".build-", dir=folder))
+    # The programs of a build (apt, mtools) take fewer characters in paths than file systems.
+    work = Path(tempfile.mkdtemp(prefix=".build-", dir=plain(folder)))
     try:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
+        forget(folder)

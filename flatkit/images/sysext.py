@@ -24,6 +24,7 @@ from flatkit.images.lab import recipe as lab_recipe
 from flatkit.images.lab.packages import find_packages
 from flatkit.images.sysext_tree import Recipe
 from flatkit.paths import cache_dir
+from flatkit.plain_names import plain
 from flatkit.run import run
 from flatkit.untrusted import lines_of, parse_json, printable
 
@@ -183,7 +184,7 @@ def _build(recipe: Recipe, folder: Path, base: Path | None, observer: Observer) 
 
 
 def _unpack(recipe: Recipe, work: Path, base: Path, observer: Observer) -> tuple[debs.Package, ...]:
-    apt = debs.Apt(sysext_dir() / "apt", base=base, observer=observer)
+    apt = debs.Apt(plain(sysext_dir()) / "apt", base=base, observer=observer)
     others = {package.name for package in apt.choose(recipe.without)}
     chosen = tuple(package for package in apt.choose(recipe.packages) if package.name not in others)
     if not chosen and not recipe.files:

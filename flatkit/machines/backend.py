@@ -12,9 +12,9 @@ from flatkit.machines.accelerator import Acceleration, choose_for
 from flatkit.machines.access import Owner, close, make_private
 from flatkit.machines.disks import Room, check_images, make_disks, measure_room, saved_memory_bytes
 from flatkit.machines.domain import DomainFiles
-from flatkit.machines.plain_names import forget, plain
 from flatkit.machines.spec import Forward, MachineSpec
 from flatkit.machines.store import Folder, make_folder
+from flatkit.plain_names import forget, plain
 
 
 class Backend:
@@ -28,6 +28,10 @@ class Backend:
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
+
+    def check_names(self) -> None:
+        """Make sure that the machine's folder has, or gets, a name that libvirt takes. Raises HostError."""
+        plain(self.folder.path)
 
     # Images
 

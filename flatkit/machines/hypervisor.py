@@ -19,10 +19,10 @@ from flatkit.machines.access import Owner, parse_owner
 from flatkit.machines.daemon import default_uri
 from flatkit.machines.domain import METADATA_URI, Tag, parse_tag
 from flatkit.machines.libvirt_errors import explain, unreachable
-from flatkit.machines.plain_names import short_folders
 from flatkit.machines.processes import kill_process
 from flatkit.machines.remote import RemoteHost, find_remote
 from flatkit.machines.states import DomainState, Status, parse_state
+from flatkit.plain_names import short_folders
 from flatkit.waiting import wait_until
 
 _KILL_SECONDS = 10.0

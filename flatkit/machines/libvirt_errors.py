@@ -168,6 +168,14 @@ def explain(libvirt: ModuleType, error: Any, what: str) -> HostError | MachineEr
             hint="install OVMF (Debian: apt-get install ovmf; Fedora: dnf install edk2-ovmf), or --firmware bios",
             details=said,
         )
+    if "too long" in said and "socket" in said.lower():
+        # flatkit gives a daemon short names when it starts one; this one was started by another program.
+        return HostError(
+            f"libvirt could not {what}: the names of its sockets are too long, below a long HOME: {said}",
+            hint="stop what uses it (virsh, virt-manager) and wait two minutes: then it ends, and flatkit starts it with short "
+            "names",
+            details=said,
+        )
     if "virtlogd" in said:
         path = find_path(said)
         words, hint = (

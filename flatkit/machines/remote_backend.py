@@ -22,11 +22,11 @@ from flatkit.machines.access import Owner
 from flatkit.machines.backend import Backend
 from flatkit.machines.disks import Room, check_images, disk_commands, parse_saved_memory
 from flatkit.machines.domain import DomainFiles
-from flatkit.machines.plain_names import forget, is_plain
 from flatkit.machines.remote import RemoteHost
 from flatkit.machines.spec import Accelerator, Forward, MachineSpec
 from flatkit.machines.ssh_tunnel import THERE, SshTunnel
 from flatkit.machines.store import Folder, make_folder, owner_id
+from flatkit.plain_names import forget, is_plain
 from flatkit.untrusted import is_number, lines_of, parse_json, printable, shell_word
 from flatkit.waiting import check_cancel
 
@@ -95,6 +95,9 @@ class RemoteBackend(Backend):
         super().__init__(folder)
         self.host = host
         self._survey: dict[str, str] = {}
+
+    def check_names(self) -> None:
+        """Do nothing: `survey` looks at the folder on that host."""
 
     # Images
 

@@ -25,7 +25,7 @@ from flatkit.errors import CommandFailed, MachineError, WaitTimeout
 from flatkit.files import save
 from flatkit.machines.banner import BannerProbe
 from flatkit.machines.keys import HostKey, algorithms_for, fingerprint_of
-from flatkit.machines.plain_names import plain
+from flatkit.plain_names import plain
 from flatkit.untrusted import lines_of, printable
 
 if TYPE_CHECKING:

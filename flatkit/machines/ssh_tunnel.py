@@ -13,10 +13,10 @@ from pathlib import Path
 
 from flatkit.errors import HostError, MachineError
 from flatkit.files import read_regular, save
-from flatkit.machines.plain_names import TUNNEL_MAX, plain
 from flatkit.machines.remote import RemoteHost
 from flatkit.machines.spec import Forward
 from flatkit.machines.store import Folder, holding
+from flatkit.plain_names import TUNNEL_MAX, plain
 from flatkit.run import run
 from flatkit.untrusted import is_number
 from flatkit.waiting import wait_until

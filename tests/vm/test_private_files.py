@@ -1,14 +1,18 @@
-"""A real machine's files under a real libvirt: QEMU reads them, other users of the host do not. It needs root, as in CI."""
+"""A real machine's files under a real libvirt: QEMU reads them, other users of the host do not. It needs root, as in CI.
+
+The state folder has every character that libvirt, QEMU or ssh treat specially.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from flatkit import api
+from flatkit import api, plain_names
 from flatkit.machines import Machine
 from flatkit.testing.users import NOBODY, open_parents, seen_by
 
@@ -18,6 +22,7 @@ pytestmark = [
         os.geteuid() != 0 or shutil.which("setpriv") is None, reason="only root can become another user"
     ),
 ]
+ODD = "a b,c&d'e\"f<g>%h=i:j;k$l\\m`n#o*p?q|r[s]{t}(u)!~é日"
 SECRET = "$y$j9T$a-hash-of-a-password"
 CONFIG = f"""variant: flatcar
 version: 1.0.0
@@ -31,9 +36,14 @@ passwd:
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
     config = api.parse_config(CONFIG, name="private.bu")
-    made = api.boot(config, api.Wish(name="private", image="lab")).machine
-    yield made
-    assert made.down() == []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLATKIT_STATE", str(Path(os.environ["FLATKIT_STATE"]) / ODD))
+        made = api.boot(config, api.Wish(name="private", image="lab")).machine
+        assert f"/{ODD}/" in str(made.folder.path)
+        link = plain_names.plain(made.folder.path)
+        yield made
+        assert made.down() == []
+        assert not link.is_symlink()
 
 
 def test_nobody_reads_anything_of_a_running_machine(machine: Machine) -> None:

@@ -19,6 +19,7 @@ from flatkit.errors import HostError
 from flatkit.untrusted import printable
 
 SOCKET_MAX = 107
+_TRIES = 20
 # Survives a restart, unlike /run and some hosts' /tmp; the same in every session of a user, and short.
 _LINKS = Path("/var/tmp")  # noqa: S108  (its folder is made for us alone, and checked)
 # ssh adds a random end of 17 bytes to a control socket's name while it creates it.
@@ -43,21 +44,24 @@ def plain(path: Path, *, limit: int = 4096) -> Path:
     if is_plain(path, limit=limit):
         return path
     link = _link(path)
-    _make_folder()
-    try:
-        if not link.is_symlink() or link.readlink() != path:
-            link.unlink(missing_ok=True)
-            link.symlink_to(path)
-    except OSError as error:
-        raise _unusable(error.strerror or str(error), path) from None
-    return link
+    for _ in range(_TRIES):
+        _make_folder()
+        try:
+            if not link.is_symlink() or link.readlink() != path:
+                link.unlink(missing_ok=True)
+                link.symlink_to(path)
+        except (FileNotFoundError, FileExistsError):
+            continue  # another flatkit removed the empty folder, or made the same link
+        except OSError as error:
+            raise _unusable(error.strerror or str(error), path) from None
+        return link
+    raise _unusable("other programs change it", path)
 
 
 def forget(path: Path) -> None:
     """Remove the link to a path, if there is one. Raises nothing: an unused link harms nobody."""
     with suppress(OSError):
         _link(path).unlink()
-    with suppress(OSError):
         links_folder().rmdir()
 
 
@@ -79,9 +83,13 @@ def _make_folder() -> None:
         if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.geteuid():
             raise _unusable("it is not a folder of yours", folder)
         # As root, QEMU is another user, and follows the links.
-        folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        folder.chmod(0o711 if _is_root() else 0o700)
     except OSError as error:
         raise _unusable(error.strerror or str(error), folder) from None
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
 
 
 def _unusable(why: str, path: Path) -> HostError:
@@ -98,7 +106,7 @@ def libvirt_folders(uri: str, environment: Mapping[str, str] | None = None) -> d
     Raises HostError.
     """
     given = os.environ if environment is None else environment
-    if not uri.partition("?")[0].endswith(":///session") or os.geteuid() == 0:
+    if not uri.partition("?")[0].endswith(":///session") or _is_root():
         return {}
     home = given.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  (an account without a folder has none)
     folders = {name: given.get(name) or f"{home}/{below}" for name, below in _USUAL.items()}
