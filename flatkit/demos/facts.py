@@ -11,13 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from flatkit.demos.sysext_words import explain_words
 from flatkit.errors import FlatkitError, MachineError
 from flatkit.steps import Fact, Verdict
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import lines_of, printable
 from flatkit.updates.slots import Slot, parse_cgpt_show
 from flatkit.updates.status import UpdateStatus, parse_statuses
 
 _CUT = "--flatkit-cut--"
+_FAILED = "--flatkit-failed--"
 # Extensions of a system: systemd-sysext looks in these, in this order (systemd-sysext(8)).
 _FOLDERS = "/etc/extensions /run/extensions /var/lib/extensions"
 
@@ -56,7 +58,9 @@ def find_refusal(release: str, system: str) -> str:
     if name == "_any":
         return ""
     if name != has.get("ID"):
-        return f'it is for ID "{name}", this system is "{has.get("ID", "")}"'
+        # systemd compares ID_LIKE as well from 258 on; this extension is not merged, so this one did not.
+        like = "; only systemd 258 and newer take ID_LIKE" if name in has.get("ID_LIKE", "").split() else ""
+        return f'it is for ID "{name}", this system is "{has.get("ID", "")}"{like}'
     if has.get("SYSEXT_LEVEL") and wants.get("SYSEXT_LEVEL"):
         key = "SYSEXT_LEVEL"
     elif not has.get("VERSION_ID"):
@@ -106,7 +110,12 @@ def _layer(block: str, system: str) -> Layer | None:
     name = match[1].rsplit("/", 1)[-1].removesuffix(".raw")
     masked = match[2] == "/dev/null"
     built_in = match[2].startswith("/usr/share/")
-    refused = find_refusal(release, system) if release.strip() and not masked else ""
+    refused = ""
+    if release.startswith(_FAILED) and not masked:
+        said = release.removeprefix(_FAILED).strip()
+        refused = explain_words(said) or f'it cannot be read: "{printable(lines_of(said)[-1] if said else "")}"'
+    elif release.strip() and not masked:
+        refused = find_refusal(release, system)
     return Layer(name=name, merged=False, built_in=built_in, masked=masked, refused=refused)
 
 
@@ -150,8 +159,10 @@ LAYERS = Fact(
     f"echo {_CUT}; cat /etc/os-release; "
     f"for e in $(find {_FOLDERS} -mindepth 1 -maxdepth 1 2>/dev/null); do "
     f'echo {_CUT}; echo "$e $(readlink -f "$e")"; n=${{e##*/}}; n=${{n%.raw}}; '
-    'case $s in *"\\"$n\\""*) ;; *) [ -s "$e" ] && '
-    'sudo systemd-dissect --copy-from "$e" "/usr/lib/extension-release.d/extension-release.$n" - 2>/dev/null;; esac; done; true',
+    "f=/usr/lib/extension-release.d/extension-release.$n; "
+    'case $s in *"\\"$n\\""*) ;; *) if [ -d "$e" ]; then r=$(sudo cat "$e$f" 2>&1); '
+    'else [ ! -f "$e" ] || r=$(sudo systemd-dissect --copy-from "$e" "$f" - 2>&1); fi && echo "$r" || '
+    f'echo "{_FAILED} $r";; esac; r=; done; true',
     parse=parse_layers,
 )
 VERITY = Fact(name="verity", ask="sudo dmsetup status usr", parse=lambda text: text.split()[-1] if text.split() else "")
