@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from flatkit import api, paths, plain_names
-from flatkit.errors import HostError
+from flatkit.cli import main
+from flatkit.errors import HostError, UsageError
 from flatkit.host import Health
 from flatkit.host.space import check_folders
 from flatkit.machines.backend import Backend
@@ -216,3 +217,25 @@ def test_a_folder_too_long_for_a_disks_reference(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(HostError) as caught:
         paths.cache_dir()
     assert caught.value.hint == "export FLATKIT_CACHE=/some/folder"
+
+
+@pytest.mark.parametrize("name", [b"a\nb", b"a\tb", b"\xff", b"a\x1bb", "a\u202eb".encode()])
+@pytest.mark.parametrize("field", ["disk", "key_file", "extra_images"])
+def test_files_whose_names_no_xml_can_have(name: bytes, field: str) -> None:
+    path = Path("/images") / os.fsdecode(name)
+    values = {"disk": Path("/d"), field: (path,) if field == "extra_images" else path}
+    with pytest.raises(UsageError, match="cannot be used: it has hidden characters, or is not valid UTF-8") as caught:
+        MachineSpec(name="web", **values)  # type: ignore[arg-type]
+    assert caught.value.message.isprintable()
+    assert "rename the file" in caught.value.hint
+
+
+@pytest.mark.parametrize("character", CHARACTERS)
+def test_the_course_can_be_in_any_folder(character: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "origin").mkdir()
+    (tmp_path / "origin" / "00-start.ipynb").write_text("x")
+    monkeypatch.setattr("flatkit.paths.source_notebooks", lambda: None)
+    monkeypatch.setattr("flatkit.paths.packaged_notebooks", lambda: tmp_path / "origin")
+    folder = tmp_path / f"a{character}b"
+    assert main(["course", "--copy-only", "--folder", str(folder)]) == 0
+    assert (folder / "00-start.ipynb").read_text() == "x"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flatkit.errors import HostError, InputError, UsageError
-from flatkit.untrusted import parse_json, printable
+from flatkit.untrusted import escape_hidden, parse_json, printable
 
 # Also a host name (RFC 1123), a folder's name and part of a domain's name: the strictest rule applies.
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
@@ -211,6 +211,7 @@ class MachineSpec:
 
     def __post_init__(self) -> None:
         check_name(self.name)
+        self._check_paths()
         _check_ignition(self.ignition)
         if self.disk_format not in {"raw", "qcow2"}:
             raise UsageError(f'the disk format "{self.disk_format}" is not known: expected "raw" or "qcow2"')
@@ -234,6 +235,17 @@ class MachineSpec:
         hosts = [forward.host for forward in self.forwards if forward.host]
         for port in {port for port in hosts if hosts.count(port) > 1}:
             raise UsageError(f'the host port "{port}" is forwarded twice: expected each host port once')
+
+    def _check_paths(self) -> None:
+        """Raise UsageError for a file whose name neither libvirt's XML nor the machine's record can contain."""
+        boot = (self.boot.kernel, self.boot.initrd) if self.boot else ()
+        for path in (self.disk, *boot, *self.extra_images, *([self.key_file] if self.key_file else [])):
+            if escape_hidden(path) != str(path) or "\n" in str(path) or "\t" in str(path):
+                raise UsageError(
+                    f'the name "{printable(path, limit=2000)}" cannot be used: it has hidden characters, or is not valid UTF-8; '
+                    "expected the name of a file without them",
+                    hint="rename the file, or give it another name: ln -s FILE /tmp/disk.img",
+                )
 
     @property
     def extra_disks(self) -> int:
