@@ -23,8 +23,8 @@ PROVISION = Demo(
     steps=(
         Step(
             title="From Butane to Ignition",
-            why="People write Butane, every machine reads Ignition. The translation happens before any machine exists, so a "
-            "mistake is found here, with its line.",
+            why="People write Butane, machines read Ignition. The translation happens before any machine exists, so a mistake "
+            "is found here, with its line.",
             command="flatkit butane web.bu",
             where=Where.HOST,
             check=_is_ignition,
