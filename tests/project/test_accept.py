@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from flatkit.api.demo_servers import Servers
 from flatkit.demos import DEMOS
 from flatkit.demos.runner import DemoResult, StepResult
+from flatkit.errors import UsageError
 from flatkit.events import Observer
+from flatkit.images.image import Image, ImageKind
 from flatkit.images.releases import Channel, find_wanted
 from flatkit.lessons.versions import Answer, get_version_fact, version_facts
 from flatkit.machines import find_machines
@@ -26,7 +29,7 @@ from flatkit.updates.server import UpdateServer
 from tools.accept.fidelity import NEVER, SHOWN_BY, Evidence, Finding, fill_in, judge, parse_rows
 from tools.accept.golden import CAPTURES, Capture, find_faults, read_value
 from tools.accept.report import say_sighting, write_report
-from tools.accept.run import Captured, Played, Run, find_obstacle, is_flatcar, typed
+from tools.accept.run import Captured, Played, Run, Watched, find_obstacle, is_flatcar, typed
 from tools.accept.statements import Asked, ask_statements, major_of
 from tools.accept.update import Update, find_update
 
@@ -223,6 +226,23 @@ def test_a_demo_that_cannot_be_played_is_left_out_and_said(played, update, dry, 
     reason = find_obstacle(played, update, dry=dry)
     assert expected in reason
     assert bool(reason) == bool(expected)
+
+
+def test_a_dry_run_offers_the_labs_releases_as_the_demo_wants_them(tmp_path, monkeypatch) -> None:
+    image = Image(kind=ImageKind.FLATCAR, label="x", disk=tmp_path, disk_format="raw", why="")
+    stages = [
+        Watched(image=image, keep=lambda _: None, configs=None, update=None, dry=is_dry) for is_dry in (True, False)
+    ]
+    offered: list[dict[str, str]] = []
+    monkeypatch.setattr(Servers, "offer", lambda _, offers, *__: offered.append(offers))
+    try:
+        stages[0].offer(BROKEN, Observer())
+        assert offered == [{"beta": "lab-broken"}]
+        with pytest.raises(UsageError, match="no newer release was fetched"):
+            stages[1].offer(BETA, Observer())
+    finally:
+        for stage in stages:
+            stage.close()
 
 
 @pytest.mark.skipif(not shutil.which("gpg"), reason="no gpg here")
