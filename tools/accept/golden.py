@@ -107,7 +107,9 @@ STAGED = (
     Capture(name="staged-update", command="update_engine_client -update", shows="NEED_REBOOT"),
     Capture(name="staged-status", command="update_engine_client -status", shows="NEED_REBOOT"),
     Capture(name="staged-cgpt-show", command="sudo cgpt show /dev/vda", shows="tries=1 successful=0"),
-    Capture(name="staged-flatcar-update", command="sudo flatcar-update --to-version 120.1.0 2>&1", shows="-reset_status"),
+    Capture(
+        name="staged-flatcar-update", command="sudo flatcar-update --to-version 120.1.0 2>&1", shows="-reset_status"
+    ),
 )
 CAPTURES = (*FRESH, *STAGED)
 
