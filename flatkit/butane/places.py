@@ -75,13 +75,17 @@ def known_places(root: Node, schema: Schema) -> Iterator[Place]:
 
 def misfits_at(root: Node, schema: Schema, line: int, column: int, go: str) -> list[Place]:
     """The places of a type error: the value there whose field has this type and another shape. Several by aliases."""
-    return [
-        place
-        for place in known_places(root, schema)
-        if (place.node.line, place.node.column) == (line, column)
-        and place.kind.go == go
-        and not _fits(place.node, place.kind)
-    ]
+    return _misfits(root, schema.version).get((line, column, go), [])
+
+
+@functools.lru_cache(maxsize=2)
+def _misfits(root: Node, version: str) -> dict[tuple[int, int, str], list[Place]]:
+    # Looked up for each type error of a text, so the tree is walked once.
+    found: dict[tuple[int, int, str], list[Place]] = {}
+    for place in known_places(root, get_schema(version)):
+        if not _fits(place.node, place.kind):
+            found.setdefault((place.node.line, place.node.column, place.kind.go), []).append(place)
+    return found
 
 
 def _fits(node: Node, kind: FieldType) -> bool:

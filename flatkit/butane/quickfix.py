@@ -26,8 +26,11 @@ from flatkit.report import Edit, Entry, Kind, Span
 
 __all__ = ["ALIASES", "Trials", "apply_edit", "quick_fixes", "suggest_key"]
 
-# Characters of text that may be tried out for one report: about 60 ms. Beyond that there are words and no edits.
-_BUDGET = 200_000
+# Characters of text that may be tried out for one report, about 60 ms. Beyond that there are words and no edits: those come
+# when the first faults are gone.
+_BUDGET = 60_000
+# YAML counts these as line breaks, and the places of edits do not.
+_ODD_BREAKS = re.compile("\r(?!\n)|[\x85\u2028\u2029]")
 # Not faults of the text: that no folder of files was given, and that a mapping is written by an alias.
 _APART = frozenset((messages.NO_FILES_DIR.code, messages.NULL_MAPPING.code))
 
@@ -89,7 +92,7 @@ def _fault(entry: Entry) -> Fault:
 def quick_fixes(code: str, entry: Entry, translation: Translation, trials: Trials | None = None) -> tuple[Edit, ...]:
     """Return the edits that fix the entry, tried out; () when there is no simple one."""
     suggest = _SUGGESTIONS.get(code)
-    if suggest is None:
+    if suggest is None or _ODD_BREAKS.search(translation.text):
         return ()
     trials = trials or Trials(translation)
     good = (edit for edit in _safely(suggest(entry, translation)) if trials.is_good(edit, entry))

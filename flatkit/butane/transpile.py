@@ -73,6 +73,11 @@ class Translation:
         """The YAML tree, if there is one."""
         return self.document.tree
 
+    @property
+    def version(self) -> str:
+        """The version of the schema, the newest where the text names none that is known."""
+        return (self.schema or get_schema()).version
+
     def with_values(self, schema: Schema, values: dict[str, Any]) -> Translation:
         """Return it with other values, for `check_rest`."""
         return replace(self, schema=schema, values=values)

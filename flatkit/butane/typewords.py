@@ -42,7 +42,8 @@ def type_words(entry: Entry, translation: Translation) -> str:
     kind = place.kind if place is not None else type_named(go, schema)
     if node is None or kind is None:
         return ""
-    written = translation.text.split("\n")[node.line - 1] if node.line else ""
+    lines = translation.text.split("\n")
+    written = lines[node.line - 1] if 0 < node.line <= len(lines) else ""
     if node.kind == MAPPING and node.flow and template_in(written):
         return template_words(written) + ' In YAML "{" starts a mapping; a text that begins with it needs quotes.'
     if node.kind == SCALAR and (template := template_words(node.value, whole=True)):

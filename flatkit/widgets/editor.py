@@ -203,7 +203,7 @@ class Editor(Card):
             "ok": self.ok,
             "note": self.note,
             "conflict": self.has_conflict,
-            "report": editor_state.entry_states(lint(translation), translation.failure),
+            "report": editor_state.entry_states(lint(translation), translation.failure, translation.version),
             "start": self.start is not None,
             "solution": self.solution is not None,
             "ignition": (self.ignition or {}).get("ignition", {}).get("version", ""),

@@ -8,9 +8,10 @@ from typing import Literal, NotRequired, TypedDict
 
 from flatkit.butane import Translation
 from flatkit.butane.explain import PHASES, TITLES, explain
+from flatkit.butane.reasons import reason_for
 from flatkit.butane.schema import VERSIONS, Shape, Struct, get_schema, snake, struct_of
 from flatkit.butane.source.node import Path
-from flatkit.report import Entry, Report, Span
+from flatkit.report import Entry, Kind, Report, Span
 
 
 class KeyState(TypedDict):
@@ -57,12 +58,21 @@ class EditState(TypedDict):
     label: str
 
 
+class ReasonState(TypedDict):
+    """The reason behind an entry ("" if none is known), with the title and address of a page to read on."""
+
+    why: str
+    page: str
+    link: str
+
+
 class EntryState(TypedDict):
-    """An entry of the report."""
+    """An entry of the report. `teach` may have more lines: an example, as it is written."""
 
     kind: Literal["error", "warning", "info"]
     message: str
     teach: str
+    reason: ReasonState
     path: str
     span: SpanState | None
     edits: list[EditState]
@@ -168,19 +178,24 @@ EditorMessage = CheckedMessage | BecameMessage | ReplaceMessage | OthersMessage 
 _CONTENTS = frozenset(("inline", "local", "source"))
 
 
-def entry_states(report: Report, failure: str = "") -> list[EntryState]:
-    """Return each entry with its place and suggested edits, and `failure` when no entry explains the missing result."""
-    out = [_entry(entry) for entry in report]
+def entry_states(report: Report, failure: str = "", version: str = "1.1.0") -> list[EntryState]:
+    """Return each entry with its place, reason and edits, and `failure` when no entry explains the missing result.
+
+    `version` is that of the config: the reference has a page for each.
+    """
+    out = [_entry(entry, version) for entry in report]
     if failure and not report.is_fatal:
-        out.append({"kind": "error", "message": failure, "teach": "", "path": "", "span": None, "edits": []})
+        out.append(_entry(Entry(kind=Kind.ERROR, path="", message=failure), version))
     return out
 
 
-def _entry(entry: Entry) -> EntryState:
+def _entry(entry: Entry, version: str) -> EntryState:
+    reason = reason_for(entry.code, version)
     return {
         "kind": entry.kind.value,
         "message": entry.message,
         "teach": entry.teach,
+        "reason": {"why": reason.why, "page": reason.page, "link": reason.link},
         "path": entry.path,
         "span": _span(entry.span) if entry.span else None,
         "edits": [{"span": _span(edit.span), "text": edit.text, "label": edit.label} for edit in entry.edits],

@@ -246,3 +246,35 @@ def test_axe_finds_nothing_serious(staged: Callable[[str], Stage], tmp_path: Pat
     editor.mounted.kill_kernel()
     keep_screenshot(editor.page, f"editor-{colours}-gone")
     assert serious_faults(editor.page, axe, "main") == []
+
+
+def test_problems_are_grouped_and_say_why_on_demand(stage: Stage, tmp_path: Path) -> None:
+    text = f"{CONFIG}      mode: '0644'\n    - path: /opt/bin/tool\n      contents: https://example.com/tool\n      owner: core:core\n"
+    editor = EditorPage(stage, tmp_path, text)
+    titles = editor.root.locator(".fk-problems h4")
+    expect(titles).to_have_text(["Faults (2)", "Warnings (1)"])
+    expect(editor.problems).to_have_count(3)
+    first = editor.problems.filter(has_text="source: (a URL)")
+    reason = first.locator(".fk-why p")
+    expect(reason).to_be_hidden()
+    first.get_by_text("Why?").click()
+    expect(reason).to_contain_text("Each field takes one kind of value")
+    expect(reason.get_by_role("link")).to_have_attribute(
+        "href", re.compile("^https://coreos.github.io/butane/config-flatcar-")
+    )
+    keep_screenshot(editor.page, "editor-problems-why")
+    # What is open stays open while the user types.
+    editor.go_to(1)
+    editor.page.keyboard.press("End")
+    editor.type(" ")
+    expect(reason).to_be_visible()
+    for label in ("take the quotes away", "fetch it from this URL", "write user, group"):
+        editor.root.get_by_role("button", name=f"Fix: {label}").click()
+        editor.wait()
+    expect(editor.problems).to_have_count(0)
+    editor.expect_file(
+        text.replace("flatcar\n", "flatcar \n", 1)
+        .replace("'0644'", "0644")
+        .replace("contents: https://example.com/tool", "contents: {source: https://example.com/tool}")
+        .replace("owner: core:core", "user: {name: core}\n      group: {name: core}")
+    )

@@ -266,11 +266,19 @@ export interface EditState {
   label: string;
 }
 
-/** An entry of the report. */
+/** The reason behind an entry ("" if none is known), with the title and address of a page to read on. */
+export interface ReasonState {
+  why: string;
+  page: string;
+  link: string;
+}
+
+/** An entry of the report. `teach` may have more lines: an example, as it is written. */
 export interface EntryState {
   kind: "error" | "warning" | "info";
   message: string;
   teach: string;
+  reason: ReasonState;
   path: string;
   span: SpanState | null;
   edits: EditState[];

@@ -29,14 +29,14 @@ const LEFT = "You left the text: Tab goes on, Enter goes back";
 const LINES = { least: 10, most: 25 };
 
 /**
- * How many faults, warnings and notes, in words.
+ * How many faults, warnings and pieces of advice, in words.
  * @param {import("../state").EntryState[]} report
  */
 function countInWords(report) {
-  const kinds = Object.entries({ error: "fault", warning: "warning", info: "note" });
-  const words = kinds.map(([kind, word]) => {
+  const kinds = { error: ["fault", "faults"], warning: ["warning", "warnings"], info: ["advice", "pieces of advice"] };
+  const words = Object.entries(kinds).map(([kind, [one, several]]) => {
     const count = report.filter((entry) => entry.kind === kind).length;
-    return count && `${count} ${word}${count > 1 ? "s" : ""}`;
+    return count && `${count} ${count > 1 ? several : one}`;
   });
   return words.filter(Boolean).join(", ");
 }

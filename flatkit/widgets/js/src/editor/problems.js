@@ -9,11 +9,11 @@ import { rangeOf } from "./places.js";
 /** @typedef {import("../state").EntryState} EntryState */
 /** @typedef {EntryState & { line: number | null }} Problem */
 
-/** @type {Record<string, { mark: string, name: string }>} */
+/** @type {Record<string, { mark: string, name: string, group: string }>} */
 const KINDS = {
-  error: { mark: "✗", name: "Fault" },
-  warning: { mark: "!", name: "Warning" },
-  info: { mark: "i", name: "Note" },
+  error: { mark: "✗", name: "Fault", group: "Faults" },
+  warning: { mark: "!", name: "Warning", group: "Warnings" },
+  info: { mark: "i", name: "Advice", group: "Advice" },
 };
 
 // A change made by a fix stays marked until the user types.
@@ -64,8 +64,16 @@ function goTo(view, { span }) {
   view.focus();
 }
 
-/** @param {EntryState} entry */
-const teachLine = ({ teach }) => (teach ? h("div", { class: "fk-dim" }, teach) : null);
+/**
+ * What to do about an entry: a sentence, and an example as it is written.
+ * @param {EntryState} entry
+ */
+function teachLines({ teach }) {
+  if (!teach) return [];
+  const [first, ...example] = teach.split("\n");
+  const shown = example.length > 0 && h("pre", { class: "fk-example" }, example.join("\n"));
+  return [h("div", { class: "fk-dim" }, first), shown];
+}
 
 /**
  * @param {import("@codemirror/state").Text} doc
@@ -85,7 +93,7 @@ function diagnosticOf(doc, entry, span) {
     to: to > from ? to : line.to,
     severity: entry.kind,
     message: entry.message,
-    renderMessage: () => h("div", {}, h("div", {}, `${KINDS[entry.kind].name}: ${entry.message}`), teachLine(entry)),
+    renderMessage: () => h("div", {}, h("div", {}, `${KINDS[entry.kind].name}: ${entry.message}`), teachLines(entry)),
     actions: entry.edits.map((edit) => ({ name: edit.label, apply: (view) => fix(view, edit) })),
   };
 }
@@ -94,6 +102,9 @@ export class Problems {
   /** @type {Problem[]} */
   report = [];
   list = h("ol", { class: "fk-problems", "aria-label": "Problems" });
+  // The entries whose reason is open: it stays open while the user types.
+  /** @type {Set<string>} */
+  open = new Set();
 
   /**
    * @param {EditorView} view
@@ -118,7 +129,12 @@ export class Problems {
   draw() {
     const { activeElement } = document;
     const held = this.list.contains(activeElement) ? /** @type {HTMLElement} */ (activeElement).dataset.key : undefined;
-    this.list.replaceChildren(...this.report.map((entry, number) => this.row(entry, number)));
+    const rows = Object.entries(KINDS).flatMap(([kind, { group }]) => {
+      const mine = this.report.flatMap((entry, number) => (entry.kind === kind ? [{ entry, number }] : []));
+      const title = h("h4", {}, `${group} (${mine.length})`);
+      return mine.map(({ entry, number }, at) => this.row(entry, number, at === 0 && title));
+    });
+    this.list.replaceChildren(...rows);
     this.list.hidden = !this.report.length;
     if (held === undefined) return;
     /** @type {HTMLElement | null} */
@@ -129,8 +145,9 @@ export class Problems {
   /**
    * @param {Problem} entry
    * @param {number} number
+   * @param {HTMLElement | false} title of the group that it begins
    */
-  row(entry, number) {
+  row(entry, number, title) {
     const { mark, name } = KINDS[entry.kind];
     const place = h("span", { class: "fk-place" }, `${name}, ${entry.line ? `line ${entry.line}` : "the whole text"}`);
     const lead = { class: "fk-link", "data-key": `go${number}`, onclick: () => goTo(this.view, entry) };
@@ -142,10 +159,37 @@ export class Problems {
     return h(
       "li",
       { class: `fk-problem fk-is-${entry.kind}` },
+      title,
       h("span", { class: "fk-mark", "aria-hidden": "true" }, mark),
-      h("div", {}, h("button", lead, place), " ", message, teachLine(entry)),
+      h(
+        "div",
+        { class: "fk-what" },
+        h("button", lead, place),
+        " ",
+        message,
+        teachLines(entry),
+        this.reason(entry, number),
+      ),
       h("div", { class: "fk-fixes" }, fixes),
     );
+  }
+
+  /**
+   * Why it is so, on demand, and where to read on.
+   * @param {Problem} entry
+   * @param {number} number
+   */
+  reason({ message, reason }, number) {
+    const summary = h("summary", { "data-key": `why${number}` }, "Why?");
+    const page = h("a", { href: reason.link, target: "_blank", rel: "noopener" }, reason.page);
+    const details = h(
+      "details",
+      { class: "fk-why", open: this.open.has(message) },
+      summary,
+      h("p", {}, reason.why, reason.why && " ", "Read on: ", page),
+    );
+    details.ontoggle = () => (details.open ? this.open.add(message) : this.open.delete(message));
+    return details;
   }
 
   /**
