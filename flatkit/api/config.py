@@ -102,10 +102,13 @@ def _from_butane(document: Document, text: str, name: str, files_dir: Path | Non
     result = translate(document, files_dir=files_dir, name=name)
     if result.ignition is None:
         details = str(result.report) if len(result.report) else result.failure
+        # `explain` reads local files only where it may.
+        is_local = files_dir is not None and "local" in text
+        local = f" --files-dir {shlex.quote(str(files_dir))}" if is_local else ""
         raise ConfigFaults(
             f'the config "{name}" has faults: {result.failure}',
             report=result.report,
-            hint=f"flatkit explain {shlex.quote(name)}   (says what to write)",
+            hint=f"flatkit explain {shlex.quote(name)}{local}   (says what to write)",
             details=details,
         )
     warnings = tuple(map(str, result.report))

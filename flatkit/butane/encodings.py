@@ -26,11 +26,12 @@ def encoding_of(data: bytes) -> str:
         return ""
     try:
         data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        # Text of that kind has single bytes above 127, and no control characters.
-        rest = data[error.start : error.start + 2]
-        if rest[0] >= 0xA0 and (len(rest) == 1 or rest[1] < 0x80):
-            return "Latin-1 or Windows-1252"
+    except UnicodeDecodeError:
+        # Nothing marks it: but text in it has letters there, and some bytes have no meaning.
+        try:
+            return "Latin-1 or Windows-1252" if any(ch.isalpha() for ch in data.decode("cp1252") if ch > "\x7f") else ""
+        except UnicodeDecodeError:
+            return ""
     return ""
 
 
@@ -42,5 +43,5 @@ def encoding_words(data: bytes) -> str:
     if name.startswith("UTF-16"):
         return f"This file is {name}: {_SAVE}. {_POWERSHELL}."
     if name.startswith("Latin"):
-        return f"This file is {name}, not UTF-8: save it as UTF-8."
+        return f"This file is not UTF-8; it looks like {name}: save it as UTF-8."
     return f"This file is {name}: {_SAVE}."

@@ -24,6 +24,11 @@ from flatkit.report import Edit, Entry, Kind
 
 _NETWORK = "A network filesystem is not made by Ignition: take it out here, and write a mount unit."
 
+_NEXT = (
+    "Butane itself reads 1.2.0-experimental, which may still change; flatkit reads 1.0.0 and 1.1.0. In these, quadlets are files "
+    "below /etc/containers/systemd, and a TPM is bound with systemd-cryptenroll in a oneshot unit."
+)
+
 
 def advise_fault(entry: Entry, translation: Translation, trials: Trials) -> Entry:
     """Add the learner's words and the edits to an entry of Butane's."""
@@ -43,6 +48,8 @@ def _words(entry: Entry, translation: Translation, edits: tuple[Edit, ...]) -> s
         return type_words(entry, translation) or advice
     if code == messages.UNUSED_KEY.code:
         return _key_words(entry, edits, advice)
+    if code == messages.NO_TRANSLATOR.code and entry.values.get("version", "").startswith("1.2.0"):
+        return _NEXT if entry.values.get("variant") == "flatcar" else advice
     if code == "yaml-encoding":
         return encoding_words(translation.document.data) or advice
     if code == "yaml-tab":

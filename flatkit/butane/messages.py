@@ -160,8 +160,8 @@ TREE_FILE_TYPE = _M("tree-file-type", "trees may only contain files, directories
 TREE_CONFLICT = _M("tree-conflict", "matching filesystem node has existing contents or different type",
     "The tree and the config both say what is at this path.")
 CLEVIS = _M("clevis", "clevis is not supported in this spec version",
-    "Butane's variant flatcar has Clevis from version 1.2.0-experimental on. With 1.1.0 a unit that runs systemd-cryptenroll "
-    "binds the disk to a TPM.")
+    "Butane's variant flatcar has Clevis from version 1.2.0-experimental on. With 1.1.0 leave clevis out, so that a random "
+    "key is made, and bind the TPM with systemd-cryptenroll in a oneshot unit.")
 CEX = _M("cex", "cex is not currently supported on the target platform", "Crypto Express adapters are IBM Z's; Flatcar has none.")
 _QUADLET = "A quadlet is a file that podman turns into a systemd unit: the image needs podman (Flatcar's extension podman)."
 QUADLET_EXTENSION = _M("quadlet-extension",
@@ -197,7 +197,7 @@ ID_AND_NAME = _M("id-and-name", "cannot set both id and name", "Give the id or t
 _SOURCE = "Say where the contents come from."
 SOURCE_REQUIRED = _M("source-required", "source is required", _SOURCE)
 HASH_NEEDS_SOURCE = _M("source-required", "source must be specified if verification is specified", _SOURCE)
-_URL = "Sources are http(s), tftp, s3, gs or data URLs."
+_URL = "Sources are http(s), tftp, s3, gs or data URLs; a file of your own computer is local:, not source:."
 URL_UNPARSABLE = _M("url", "unable to parse url", _URL)
 URL_SCHEME = _M("url", "invalid url scheme", _URL)
 S3_VERSION = _M("url", "invalid S3 object VersionId", _URL)

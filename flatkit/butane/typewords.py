@@ -86,7 +86,7 @@ def _mapping_words(name: str, place: Place | None, wanted: Struct, node: Node) -
     found = _FOUND.get(node.kind, "something else")
     words = f"Keys are wanted here: {keys}."
     if name:
-        words = f"Keys are wanted here, and this is {found}: write {keys} below {name}:."
+        words = f"Keys are wanted here, and this is {found}: write {keys} below it."
     if place is not None and isinstance(place.path[-1], int) and struct == "Resource":
         words = (
             "Each entry has a key: write - source: (a URL), - local: (a file of yours) or - inline: (the text itself)."
@@ -95,7 +95,7 @@ def _mapping_words(name: str, place: Place | None, wanted: Struct, node: Node) -
         key = next((key for key in ("name", "path", "device", "local", "number") if key in wanted.fields), "")
         words = f"Each entry has keys, and this is {found}: begin it with - {key}: and write its other keys below."
     elif node.kind == SEQUENCE and struct == "Resource":
-        words = f"No list is wanted here: take the dash away, and write {keys} below {name}:."
+        words = f"No list is wanted here: take the dash away, and write {keys} below it."
     if node.kind == SCALAR and node.value.strip().startswith("file:"):
         words += " Ignition does not fetch file: URLs; local: embeds a file of your computer."
     return words

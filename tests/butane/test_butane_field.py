@@ -254,6 +254,7 @@ UNIT = f"{USER}systemd:\n  units:\n"
         (f"{UNIT}    - name: a.service\n      enabled: started\n", "enabled: true"),
         (f"{UNIT}    - name: a.service\n      contents: {{inline: '[Unit]'}}\n", "contents: '[Unit]'"),
         (f"{USER}      groups: docker, sudo\n", "groups: [docker, sudo]"),
+        (f"{USER}      passwd: $6$salt$hash\n", "password_hash: $6$salt$hash"),
         (f"{USER}storage:\n  directories: [/opt/a]\n", "directories: [{path: /opt/a}]"),
         (f"{HEAD}ignition:\n  timeouts:\n    http_total: 2m\n", "http_total: 120"),
         # A text that fell out of its block.
@@ -280,6 +281,7 @@ def test_more_of_the_same_kinds(text: str, gives: str) -> None:
         f"{FILE}      contents: file:///srv/a\n",
         f"{FILE}      path: web/index.html\n",
         f"{FILE}      owner: a:b:c\n",
+        f"{USER}      password: hunter2\n",
         f"{FILE}      mode: u+x\n",
         f"{FILE}      filesystem: data\n",
         f"{DISK}          size: 1024\n",

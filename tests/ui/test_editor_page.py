@@ -249,7 +249,7 @@ def test_axe_finds_nothing_serious(staged: Callable[[str], Stage], tmp_path: Pat
 
 
 def test_problems_are_grouped_and_say_why_on_demand(stage: Stage, tmp_path: Path) -> None:
-    text = f"{CONFIG}      mode: '0644'\n    - path: /opt/bin/tool\n      contents: https://example.com/tool\n      owner: core:core\n"
+    text = f"{CONFIG}      mode: '0644'\n    - path: /opt/tool\n      contents: https://example.com/t\n      owner: core:core\n"
     editor = EditorPage(stage, tmp_path, text)
     titles = editor.root.locator(".fk-problems h4")
     expect(titles).to_have_text(["Faults (2)", "Warnings (1)"])
@@ -275,6 +275,6 @@ def test_problems_are_grouped_and_say_why_on_demand(stage: Stage, tmp_path: Path
     editor.expect_file(
         text.replace("flatcar\n", "flatcar \n", 1)
         .replace("'0644'", "0644")
-        .replace("contents: https://example.com/tool", "contents: {source: https://example.com/tool}")
+        .replace("contents: https://example.com/t", "contents: {source: https://example.com/t}")
         .replace("owner: core:core", "user: {name: core}\n      group: {name: core}")
     )

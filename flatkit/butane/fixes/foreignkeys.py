@@ -144,6 +144,11 @@ def _src(value: Node) -> Mapping[str, Written] | None:
     return {"contents": {key: value}} if key in ("source", "local") else None
 
 
+def _hashed(value: Node) -> Mapping[str, Written] | None:
+    """An encrypted password; a plain one would only look right."""
+    return {"password_hash": value} if value.kind == SCALAR and value.value.startswith(("$", "*", "!")) else None
+
+
 def _kernel(value: Node) -> Mapping[str, Written] | None:
     return {"kernel_arguments": {"should_exist": value}} if value.kind == SEQUENCE else None
 
@@ -170,6 +175,8 @@ CONVERSIONS: dict[tuple[str, str], Convert] = {
     ("Partition", "size_gib"): _times("size_mib", 1024),
     ("Partition", "size_gb"): _times("size_mib", 1024),
     ("Filesystem", "mount"): _mount,
+    ("PasswdUser", "password"): _hashed,
+    ("PasswdUser", "passwd"): _hashed,
     ("Config", "kargs"): _kernel,
     ("Config", "kernel_args"): _kernel,
     ("Config", "kernelArguments"): _kernel,
