@@ -12,7 +12,7 @@ from flatkit.butane.detect import Format, detect_format
 from flatkit.butane.encodings import encoding_of, encoding_words
 from flatkit.butane.fixes.values import NETWORK_FORMATS, is_remote
 from flatkit.butane.foreign import IGNITION_2, PASTED, foreign_words
-from flatkit.butane.places import path_of, struct_at
+from flatkit.butane.places import home_of, path_of, struct_at
 from flatkit.butane.quickfix import Trials, quick_fixes
 from flatkit.butane.source.node import find_node
 from flatkit.butane.source.textblocks import fallen_out
@@ -84,7 +84,8 @@ def _key_words(entry: Entry, edits: tuple[Edit, ...], advice: str) -> str:
     if says:
         return f"{says}\n{example}" if example else says
     if not edits:
-        return advice
+        home = home_of(key)
+        return f"It belongs below {'.'.join(map(str, home))}. {advice}" if home else advice
     label = edits[0].label
     if label.startswith("write "):
         return f"Did you mean {label.removeprefix('write ')}? {advice}"

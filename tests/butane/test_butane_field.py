@@ -252,6 +252,13 @@ UNIT = f"{USER}systemd:\n  units:\n"
         # Lists and mappings.
         (f"{UNIT}    web.service:\n      enabled: false\n", "    - name: web.service\n      enabled: false"),
         (f"{UNIT}    - name: a.service\n      enabled: started\n", "enabled: true"),
+        (
+            f"{UNIT}    - name: a.service\n      dropins:\n        10-a.conf: |\n          [Unit]\n          After=b.service\n",
+            "        - name: 10-a.conf\n          contents: |\n            [Unit]\n            After=b.service\n",
+        ),
+        (f"{FILESYSTEM}    - device: /dev/sdb\n      format: xfs\n      mount: /srv\n", "path: /srv\n      with_mount_unit"),
+        # Comments stay.
+        (f"{USER}# ops\nusers:\n  - name: ops\n# disks\nstorage: {{}}\n", "    - name: ops\n# ops\n# disks\nstorage: {}\n"),
         (f"{UNIT}    - name: a.service\n      contents: {{inline: '[Unit]'}}\n", "contents: '[Unit]'"),
         (f"{USER}      groups: docker, sudo\n", "groups: [docker, sudo]"),
         (f"{USER}      passwd: $6$salt$hash\n", "password_hash: $6$salt$hash"),

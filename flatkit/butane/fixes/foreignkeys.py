@@ -9,7 +9,7 @@ from flatkit.butane.fixes import values
 from flatkit.butane.fixes.types import hash_of
 from flatkit.butane.fixes.writing import Written, quoted
 from flatkit.butane.schema import get_schema
-from flatkit.butane.source.node import INT, MAPPING, NULL, SCALAR, SEQUENCE, Node
+from flatkit.butane.source.node import BOOL, INT, MAPPING, NULL, SCALAR, SEQUENCE, Node
 from flatkit.untrusted import is_number
 
 Convert = Callable[[Node], Mapping[str, Written] | None]
@@ -118,6 +118,8 @@ def _checksum(function: str) -> Convert:
 def _mount(value: Node) -> Mapping[str, Written] | None:
     """Container Linux Config's mount: {device, format, ...}; elsewhere a mount point, or a switch."""
     if value.kind == SCALAR:
+        if value.tag == BOOL:
+            return {"with_mount_unit": value}
         if value.value.startswith("/"):
             return {"path": value, "with_mount_unit": "true"}
         return None

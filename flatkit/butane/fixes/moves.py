@@ -19,7 +19,7 @@ def elsewhere(writer: Writer, root: Node, path: Path, struct: Struct, name: str,
     if home is not None and not any(isinstance(part, int) for part in path):
         if path == home[: len(path)] and len(path) < len(home) and home[len(path)] not in node.positions():
             yield writer.replace_entry(
-                node, name, _nested(home[len(path) :], {name: value}), f"put it below {home[-1]}"
+                node, name, _nested(home[len(path) :], {name: value}), f"put it below {'.'.join(map(str, home))}"
             )
         else:
             yield _moved(writer, root, path, home, name, value)
@@ -74,11 +74,14 @@ def _nested(path: Path, value: Written) -> dict[str, Written]:
 def _moved(writer: Writer, root: Node, path: Path, home: Path, name: str, value: Node) -> Edit:
     """Move a key to the section where it belongs. Raises Unwritable."""
     text = "\n".join(writer.lines)
-    label = f"move it below {home[-1]}" if home else "move it to the top level"
+    label = f"move it below {'.'.join(map(str, home))}" if home else "move it to the top level"
     at = 0
     while at < len(home) and find_node(root, home[: at + 1]) is not None:
         at += 1
-    section = find_node(root, home[:at])
+    section, holder = find_node(root, home[:at]), find_node(root, path)
+    key_node = holder.key(name) if holder is not None else None
+    if key_node is not None:
+        writer.refuse_comment(key_node, value)
     assert section is not None
     present = section.child(name) if at == len(home) else None
     if present is not None:

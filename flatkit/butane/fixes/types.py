@@ -86,6 +86,8 @@ def _mapping_as_list(struct: Struct, node: Node) -> list[Written]:
     items = node.content[1::2]
     if struct.name == "HTTPHeader" and all(item.kind == SCALAR for item in items):
         return [{"name": quoted(key), "value": item} for key, item in zip(keys, items, strict=True)]
+    if struct.name in ("Unit", "Dropin") and all(item.kind == SCALAR and "\n" in item.value for item in items):
+        return [{"name": quoted(key), "contents": item} for key, item in zip(keys, items, strict=True)]
     identity = IDENTITY.get(struct.name)
     if identity is None or not all(item.kind == MAPPING and item.content and not item.anchor for item in items):
         return []

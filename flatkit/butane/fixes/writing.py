@@ -183,11 +183,21 @@ class Writer:
         key, value = parent.key(name), parent.child(name)
         if key is None or value is None or key.anchor or (value.anchor and value not in entries.values()):
             raise Unwritable
+        self.refuse_comment(key, value)
         if parent.flow:
             text = ", ".join(f"{key}: {self.flow(item)}" for key, item in entries.items())
         else:
             text = self.entries(entries, key.column - 1)
         return Edit(span=self.span(key, value), text=text, label=label)
+
+    def refuse_comment(self, key: Node, value: Node) -> None:
+        """Raise Unwritable for a comment between a key and its value, which would be lost."""
+        between = self.lines[key.line - 1 : value.line]
+        if between:
+            between[-1] = between[-1][: value.column - 1]
+            between[0] = between[0][key.end_column - 1 :]
+        if any("#" in line for line in between):
+            raise Unwritable
 
     def remove_entry(self, parent: Node, name: str) -> Edit:
         """Return the edit that takes one of several keys out of a mapping. Raises Unwritable."""
@@ -196,6 +206,11 @@ class Writer:
         if len(content) < 4 or key.anchor or value.anchor:
             raise Unwritable
         if at + 2 < len(content):
+            last = max(self.end_of(value)[0], key.line)
+            if not parent.flow and not self.lines[key.line - 1][: key.column - 1].strip():
+                # Whole lines: a comment above the next key is that key's.
+                span = Span(line=key.line, column=1, end_line=last + 1, end_column=1)
+                return Edit(span=span, text="", label="")
             after = content[at + 2]
             span = Span(line=key.line, column=key.column, end_line=after.line, end_column=after.column)
             return Edit(span=span, text="", label="")
