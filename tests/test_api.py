@@ -62,8 +62,7 @@ def test_a_failed_boot_that_the_config_is_not_to_blame_for_stays_as_it_is() -> N
             'config: nobody will be able to log in: the SSH server\'s "sshd.socket" is masked (line 6)',
         ),
         (
-            "systemd: {units: [{name: sshd.socket, dropins: [{name: a.conf, contents: '[Socket]\n\n  ListenStream=\n\n  "
-            "ListenStream=2222'}]}]}\n",
+            "systemd: {units: [{name: sshd.socket, contents: '[Socket]\n\n  ListenStream=2222'}]}\n",
             "config: SSH listens on 2222, not on port 22: flatkit connects to port 22 alone",
         ),
         (

@@ -5,7 +5,7 @@ Butane's own messages stay as they are. `flatkit butane` uses none of this, `fla
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -25,15 +25,15 @@ from flatkit.report import Entry, Kind, Report
 from flatkit.untrusted import lines_of
 
 
-def lint(translation: Translation) -> Report:
-    """Return the report with advice and quick fixes, then warnings and notes of our own."""
+def lint(translation: Translation, *, ignore: Iterable[str] = ()) -> Report:
+    """Return the report with advice and quick fixes, then warnings and notes of our own, but for the codes to ignore."""
     trials = Trials(translation)
     entries = [advise_fault(entry, translation, trials) for entry in all_faults(translation)]
     templates = tuple(template_notes(translation))
     unfilled = [entry.span for entry in (*templates, *entries)]
     notes = [note for note in _notes(translation, trials) if note.code != "not-a-key" or note.span not in unfilled]
     own = (*templates, *notes, *advise(translation), *encoding_notes(translation))
-    return Report(entries=(*entries, *without_ignored(own, translation)))
+    return Report(entries=(*entries, *without_ignored(own, translation, ignore)))
 
 
 def _notes(translation: Translation, trials: Trials) -> Iterator[Entry]:

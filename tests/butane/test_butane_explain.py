@@ -141,7 +141,7 @@ def test_an_example_reads_well_aloud(path: Path) -> None:
             "it starts at every boot.",
         ),
         (
-            "{name: a.service, enabled: true, contents: '[Unit]\n\n  ConditionFirstBoot=yes\n\n  X[Install]\n\n  WantedBy=multi-user.target'}",
+            "{name: a.service, enabled: true, contents: '[Unit]\n\n  ConditionFirstBoot=yes\n\n  XYZ'}",
             "it starts at every boot at which its conditions hold.",
         ),
         (
@@ -161,13 +161,14 @@ def test_an_example_reads_well_aloud(path: Path) -> None:
             "it starts a.service (OnCalendar=daily)",
         ),
         (
-            "{name: a.socket, enabled: true, contents: '[Socket]\n\n  ListenStream=80\n\n  [Install]\n\n  WantedBy=sockets.target'}, {name: a.service, contents: '[Servce]'}",
+            "{name: a.socket, enabled: true, contents: '[Socket]\n\n  ListenStream=80\n\n  YZ'}, {name: a.service, contents: '[S]'}",
             "starts a.service when somebody connects, which systemd refuses",
         ),
     ],
 )
 def test_when_a_unit_starts(unit: str, words: str) -> None:
-    text = unit.replace("X[", "[Service]\n\n  ExecStart=/bin/true\n\n  [")
+    text = unit.replace("X[", "X\n\n  [").replace("YZ", "\n\n  [Install]\n\n  WantedBy=multi-user.target")
+    text = text.replace("X", "[Service]\n\n  ExecStart=/bin/true")
     done = translate(f"{HEAD}systemd:\n  units: [{text}]\n")
     assert done.ok, done.report
     assert words in explain_text(done)
@@ -193,6 +194,11 @@ def test_the_command(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "[no-files-dir]" in capsys.readouterr().err
     assert main(["explain", "missing.bu"]) == 1
     assert '"missing.bu"' in capsys.readouterr().err
+    (here / "c.bu").write_text(HEAD + "storage: {files: [{path: /tmp/a, contents: {inline: a}}]}\n")
+    assert main(["explain", "c.bu"]) == 0
+    assert "[path-volatile]" in capsys.readouterr().err
+    assert main(["explain", "c.bu", "--ignore", "path-volatile,no-way-in"]) == 0
+    assert capsys.readouterr().err == ""
     assert main(["explain", "a.bu", "b.bu"]) == 2
     assert main(["explain", "--bogus"]) == 2
     assert main(["explain", "--help"]) == 0

@@ -148,7 +148,7 @@ def test_explain_and_changes_have_tabs(stage: Stage, tmp_path: Path) -> None:
     tab.focus()
     tab.press("ArrowRight")
     panel = editor.root.get_by_role("tabpanel", name="Explain")
-    expect(panel).to_contain_text("/etc/hostname is written (3 bytes from the config itself), mode 0644")
+    expect(panel).to_contain_text("The file /etc/hostname is written (3 bytes from the config itself), with mode 0644.")
     expect(panel).to_contain_text("flatkit adds one thing")
     panel.get_by_role("button", name="line 10").click()
     expect(editor.root.locator(".fk-text .cm-activeLine")).to_have_text("    - path: /etc/hostname")

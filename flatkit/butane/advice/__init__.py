@@ -2,7 +2,7 @@
 
 Each piece has the code of its message. A code is switched off by a comment `# flatkit: ignore CODE` (several codes are
 separated by spaces or commas): on the line of the advice, or alone on the line above, for that place; before the first
-key, for the whole file; or by the environment variable FLATKIT_IGNORE_ADVICE, for all files.
+key, for the whole file. `flatkit explain --ignore CODE` and the environment variable FLATKIT_IGNORE_ADVICE do so for all.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ def _entry(one: Hint, translation: Translation) -> Entry:
     return replace(entry, teach=teach)
 
 
-def without_ignored(entries: Iterable[Entry], translation: Translation) -> Iterator[Entry]:
+def without_ignored(entries: Iterable[Entry], translation: Translation, ignore: Iterable[str] = ()) -> Iterator[Entry]:
     """Leave out what the user has switched off. Butane's own messages cannot be switched off."""
-    everywhere = set(re.split(r"[\s,]+", os.environ.get(ENVIRONMENT, "")))
+    everywhere = {*re.split(r"[\s,]+", os.environ.get(ENVIRONMENT, "")), *ignore}
     lines = translation.text.split("\n")
     root = translation.root
     head = root.line if root is not None and root.kind == MAPPING else 0

@@ -11,6 +11,9 @@ from flatkit.butane.dataurl import decode_data_url
 from flatkit.butane.machine.plan import Plan
 from flatkit.butane.source.node import Path
 
+# How every gzip file begins, in base64: the usual case, without decoding it.
+_PACKED = "data:;base64,H4sI"
+
 
 def advise_resources(plan: Plan) -> Iterator[Hint]:
     """Yield the contents that Ignition is told to unpack and that are not packed."""
@@ -23,7 +26,10 @@ def is_falsely_packed(resource: dict[str, Any]) -> bool:
     """Return True for contents in the config itself that are said to be gzip and are not (Ignition's gzip.NewReader fails)."""
     if resource.get("compression") != "gzip":
         return False
-    data = decode_data_url(str(resource.get("source") or ""))
+    source = str(resource.get("source") or "")
+    if source.startswith(_PACKED):
+        return False
+    data = decode_data_url(source)
     return data is not None and not data.startswith(b"\x1f\x8b")
 
 

@@ -65,6 +65,8 @@ class Plan:
         self.groups: list[dict[str, Any]] = ignition.get("passwd", {}).get("groups", [])
         self.units: list[dict[str, Any]] = ignition.get("systemd", {}).get("units", [])
         config = ignition.get("ignition", {}).get("config", {})
+        self._built: dict[str, Unit] = {}
+        self._triggered: dict[str, str] = {}
         self.is_whole = not config.get("merge") and not config.get("replace", {}).get("source")
 
     @cached_property
@@ -128,6 +130,11 @@ class Plan:
 
     def unit(self, name: str) -> Unit:
         """Return a unit as systemd puts it together, as far as the config has it; an instance has its template's text."""
+        if name not in self._built:
+            self._built[name] = self._build(name)
+        return self._built[name]
+
+    def _build(self, name: str) -> Unit:
         contents, dropins = self.unit_texts.get(name, ("", []))
         template = template_of(name)
         if template and not contents:
@@ -149,10 +156,15 @@ class Plan:
 
     def triggered(self, name: str) -> str:
         """Return the unit that a socket, timer or path starts, "" for units that start none."""
-        unit = self.unit(name)
+        if name not in self._triggered:
+            self._triggered[name] = self._find_triggered(name)
+        return self._triggered[name]
+
+    def _find_triggered(self, name: str) -> str:
         stem, _, kind = name.rpartition(".")
         if kind not in _TRIGGERS:
             return ""
+        unit = self.unit(name)
         if kind == "automount":
             return f"{stem}.mount"
         given = unit.last("Socket", "Service") if kind == "socket" else unit.last(kind.capitalize(), "Unit")

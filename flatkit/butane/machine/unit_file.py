@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 TYPES = ("service", "socket", "mount", "automount", "swap", "timer", "path", "slice", "scope", "target", "device")
@@ -53,6 +53,7 @@ def template_of(name: str) -> str:
     return f"{before}@.{kind}" if at and instance else ""
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> UnitText:
     """Read a unit or a drop-in. Never raises: what systemd ignores is left out."""
     assignments: list[Assignment] = []
