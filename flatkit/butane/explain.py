@@ -2,7 +2,7 @@
 
 The order is Ignition's own: configs are fetched and merged, kernel arguments, disks, then users, files and units; only
 then does the machine start for real. Each sentence says what will happen on Flatcar: what fails or is ignored by the
-advice (`advice/`) is told so here, too.
+advice (`advice/`) is reported here, too.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def explain_text(translation: Translation) -> str:
     return "\n".join(out) + "\n"
 
 
-# Advice that is told in the sentence about its item: what makes the boot fail, and what makes the item useless.
+# Advice that is reported in the sentence about its item: what makes the boot fail, and what makes the item useless.
 _FATAL = frozenset((
     "path-read-only", "path-kernel", "overwrite-needed", "group-undefined", "group-hidden", "group-exists", "user-group-exists",
     "user-nameless", "not-gzip", "merge-not-ignition",

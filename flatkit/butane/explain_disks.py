@@ -1,4 +1,4 @@
-"""What happens to disks, and what is there after a reboot."""
+"""Sentences about disks, and about their state after a reboot."""
 
 from __future__ import annotations
 

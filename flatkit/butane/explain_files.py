@@ -1,4 +1,4 @@
-"""What happens to directories, files and links."""
+"""Sentences about directories, files and links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to systemd's units, and whether they start."""
+"""Sentences about units, and about their start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens to users and groups, and who may log in."""
+"""Sentences about users and groups, and about their ways to log in."""
 
 from __future__ import annotations
 

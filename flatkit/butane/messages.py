@@ -303,16 +303,16 @@ NO_KEY_FOUND = ("No public key of yours was found in ~/.ssh or in an SSH agent: 
 
 # Advice: what Butane accepts and the machine refuses, ignores or loses (flatkit/butane/advice/).
 # Units.
-UNIT_REFUSED = _M("unit-refused", 'systemd refuses the unit "{unit}": {reason}', "{remedy}")
+UNIT_REFUSED = _M("unit-refused", 'systemd refuses the unit "{unit}": {reason}', "{fix}")
 UNIT_REPLACED = _M("unit-replaced",
     'these contents take the place of the image\'s "{unit}", and systemd refuses them: {reason}',
     "To change a unit of the image, put these lines into a drop-in: dropins, with a name that ends in .conf and contents.")
 UNIT_SECOND_START = _M("unit-second-start",
     'the drop-in adds one more ExecStart= to "{unit}": systemd refuses a service that has two, unless it is Type=oneshot',
     "Write a line ExecStart= with nothing behind it before yours: it takes back the first one.")
-UNIT_SECTION = _M("unit-section", 'systemd ignores the section [{section}] in "{unit}"', "{remedy}")
-UNIT_KEY = _M("unit-key", 'systemd ignores {key}= in the section [{section}] of "{unit}"', "{remedy}")
-UNIT_LIST = _M("unit-list", 'systemd ignores "{word}" in {key}= of "{unit}": it is not the name of a unit', "{remedy}")
+UNIT_SECTION = _M("unit-section", 'systemd ignores the section [{section}] in "{unit}"', "{fix}")
+UNIT_KEY = _M("unit-key", 'systemd ignores {key}= in the section [{section}] of "{unit}"', "{fix}")
+UNIT_LIST = _M("unit-list", 'systemd ignores "{word}" in {key}= of "{unit}": it is not the name of a unit', "{fix}")
 UNIT_UNKNOWN = _M("unit-unknown", '"{unit}" is not written here, and flatkit does not know it in Flatcar\'s image',
     "Enabling a unit that does not exist does nothing, without a message: check the name, or write the unit's contents.")
 UNIT_STATIC = _M("unit-static", 'the image\'s "{unit}" has no [Install] section, so enabling it does nothing',
@@ -380,7 +380,7 @@ DROPIN_BETTER = _M("dropin-better",
     "Better write {instead}: it keeps the rest.")
 KEY_READABLE = _M("key-readable", "this is a private key, and with mode {mode} every user of the machine can read it",
     "Write mode: 0600{owner}.")
-MODE_ODD = _M("mode-odd", "the mode {mode} ({letters}) lets others do what the owner may not", "{remedy}")
+MODE_ODD = _M("mode-odd", "the mode {mode} ({letters}) lets others do what the owner may not", "{fix}")
 SCRIPT_CRLF = _M("script-crlf",
     "the script's lines end as on Windows (CR LF): the kernel looks for a program \"{program}\\r\"",
     "Save it with Unix line ends (LF).")
@@ -393,15 +393,15 @@ NETWORK_SUFFIX = _M("network-suffix",
     "It reads names that end in .network, .netdev or .link.")
 NETWORK_SECTION = _M("network-section",
     "a file {suffix} needs a section [{section}] with something in it: systemd ignores this one",
-    "{remedy}")
+    "{fix}")
 SSH_PORT_BOTH = _M("ssh-port-both", "SSH listens on port {ports} and on 22 still: the drop-in adds to the list",
     "To close port 22 write a line ListenStream= with nothing behind it first.")
 SYSEXT_NAME = _M("sysext-name",
     'systemd-sysext wants the name in the image, "{inside}" by its source, and this is "{name}"',
     "Name it {inside}.raw: it must be NAME in the image's extension-release.NAME.")
 SYSEXT_FILE = _M("sysext-file", "systemd-sysext does not read {path}", "The name of an image ends in .raw.")
-SYSEXT_UNKNOWN = _M("sysext-unknown", 'line {line}: Flatcar offers no extension "{name}"', "{remedy}")
-LINK_DANGLING = _M("link-dangling", "nothing in this config writes {target}, so the link leads nowhere", "{remedy}")
+SYSEXT_UNKNOWN = _M("sysext-unknown", 'line {line}: Flatcar offers no extension "{name}"', "{fix}")
+LINK_DANGLING = _M("link-dangling", "nothing in this config writes {target}, so the link leads nowhere", "{fix}")
 KERNEL_GRUB = _M("kernel-grub",
     '"{argument}" is a line for grub.cfg, not a kernel argument',
     "Write the words themselves: {words}")
@@ -414,7 +414,7 @@ NOT_GZIP = _M("not-gzip",
 NOT_MOUNTED = _M("not-mounted",
     "nothing mounts {device} at {path} after the first boot",
     "Write with_mount_unit: true, or a unit {unit}.")
-DEVICE_UNDEFINED = _M("device-undefined", "nothing in this config makes {device}", "{remedy}")
+DEVICE_UNDEFINED = _M("device-undefined", "nothing in this config makes {device}", "{fix}")
 
 # fmt: on
 CATALOGUE = (*(value for value in list(globals().values()) if isinstance(value, Message)), *_YAML.values())

@@ -49,76 +49,318 @@ def dropin(name: str, text: str) -> str:
 SERVICE = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
 TIMER = "[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=timers.target\n"
 
+ARRAY = (
+    "storage: {{raid: [{{name: data, level: raid1, devices: [/dev/vdb, /dev/vdc]}}], "
+    "filesystems: [{{device: /dev/md/{}, format: ext4}}]}}"
+)
+
 # What is wrong, and what is right beside it.
 KINDS: tuple[tuple[str, str, str], ...] = (
     ("user-group-exists", users("- {name: docker2}\n- {name: sudo}"), users("- {name: sudoer}")),
-    ("user-group-exists", "passwd: {groups: [{name: app}], users: [{name: app}]}", "passwd: {groups: [{name: app}], users: [{name: app, primary_group: app}]}"),
-    ("user-group-exists", "passwd: {groups: [{name: app}], users: [{name: app}]}", "passwd: {groups: [{name: app}], users: [{name: app, no_user_group: true}]}"),
+    (
+        "user-group-exists",
+        "passwd: {groups: [{name: app}], users: [{name: app}]}",
+        "passwd: {groups: [{name: app}], users: [{name: app, primary_group: app}]}",
+    ),
+    (
+        "user-group-exists",
+        "passwd: {groups: [{name: app}], users: [{name: app}]}",
+        "passwd: {groups: [{name: app}], users: [{name: app, no_user_group: true}]}",
+    ),
     ("group-undefined", users("- {name: ada, groups: [whee1]}"), users("- {name: ada, groups: [wheel]}")),
-    ("group-undefined", users("- {name: ada, primary_group: staff}"), "passwd: {groups: [{name: staff}], users: [{name: ada, primary_group: staff}]}"),
-    ("group-undefined", users("- {name: ada, groups: [bob]}\n- {name: bob}"), users("- {name: bob}\n- {name: ada, groups: [bob]}")),
+    (
+        "group-undefined",
+        users("- {name: ada, primary_group: staff}"),
+        "passwd: {groups: [{name: staff}], users: [{name: ada, primary_group: staff}]}",
+    ),
+    (
+        "group-undefined",
+        users("- {name: ada, groups: [bob]}\n- {name: bob}"),
+        users("- {name: bob}\n- {name: ada, groups: [bob]}"),
+    ),
     ("group-hidden", users("- {name: ada, groups: [video]}"), users("- {name: ada, groups: [docker]}")),
     ("group-exists", "passwd: {groups: [{name: kvm}]}", "passwd: {groups: [{name: kvm2}]}"),
-    ("groups-replaced", "passwd: {users: [{name: core, groups: [sudo]}]}", "passwd: {users: [{name: core, groups: [sudo, docker, wheel]}]}"),
-    ("no-login-shell", users(f"- {{name: ada, shell: /usr/sbin/nologin, ssh_authorized_keys: ['{KEY}']}}"), users("- {name: ada, shell: /usr/sbin/nologin}")),
+    (
+        "groups-replaced",
+        "passwd: {users: [{name: core, groups: [sudo]}]}",
+        "passwd: {users: [{name: core, groups: [sudo, docker, wheel]}]}",
+    ),
+    (
+        "no-login-shell",
+        users(f"- {{name: ada, shell: /usr/sbin/nologin, ssh_authorized_keys: ['{KEY}']}}"),
+        users("- {name: ada, shell: /usr/sbin/nologin}"),
+    ),
     ("shell-missing", users("- {name: ada, shell: /usr/bin/fish}"), users("- {name: ada, shell: /bin/bash}")),
     ("key-invalid", "passwd: {users: [{name: core, ssh_authorized_keys: [ssh-rsa AAAAB3NzaC1yc2EA...]}]}", CORE),
     ("key-invalid", "passwd: {users: [{name: core, ssh_authorized_keys: [ssh-ed25519 YOUR_KEY_HERE]}]}", CORE),
     ("user-nameless", "passwd: {users: [{groups: [sudo]}]}", CORE),
-    ("path-read-only", files("path: /bin/tool, contents: {inline: a}"), files("path: /opt/bin/tool, contents: {inline: a}")),
-    ("path-read-only", links("path: /usr/local/bin/kubectl, target: /etc/a"), links("path: /opt/bin/kubectl, target: /etc/a")),
-    ("path-kernel", files("path: /proc/sys/vm/swappiness, contents: {inline: a}"), files("path: /etc/sysctl.d/a.conf, contents: {inline: a}")),
-    ("path-volatile", files("path: /var/run/app.pid, contents: {inline: a}"), files("path: /var/tmp/app, contents: {inline: a}")),
-    ("path-partition", files("path: /oem/grub.cfg, contents: {inline: a}"), files("path: /oemx, contents: {inline: a}")),
-    ("overwrite-needed", files("path: /etc/nsswitch.conf, contents: {inline: a}"), files("path: /etc/nsswitch.conf, overwrite: true, contents: {inline: a}")),
-    ("overwrite-needed", files("path: /etc/ssh/sshd_config, contents: {inline: a}"), files("path: /etc/ssh/sshd_config.d/a.conf, contents: {inline: a}")),
-    ("dropin-better", files("path: /etc/ssh/sshd_config, overwrite: true, contents: {inline: a}"), files("path: /etc/ssh/sshd_config, append: [{inline: a}]")),
-    ("key-readable", files("path: /etc/k.pem, contents: {inline: '-----BEGIN EC PRIVATE KEY-----'}"), files("path: /etc/k.pem, mode: 0600, contents: {inline: '-----BEGIN EC PRIVATE KEY-----'}")),
-    ("key-readable", files("path: /etc/k, mode: 0644, contents: {inline: '-----BEGIN PRIVATE KEY-----'}"), files("path: /etc/k, contents: {inline: '-----BEGIN PUBLIC KEY-----'}")),
-    ("mode-odd", files("path: /etc/a, mode: 0416, contents: {inline: a}"), files("path: /etc/a, mode: 0440, contents: {inline: a}")),
-    ("mode-odd", files("path: /etc/a, mode: 0077, contents: {inline: a}"), files("path: /etc/a, mode: 0711, contents: {inline: a}")),
-    ("script-crlf", files('path: /opt/a, mode: 0755, contents: {inline: "#!/bin/sh\\r\\necho\\r\\n"}'), files('path: /opt/a, contents: {inline: "a\\r\\nb\\r\\n"}')),
-    ("home-parents", files("path: /home/core/.config/a, user: {name: core}, contents: {inline: a}"), files("path: /home/core/a, user: {name: core}, contents: {inline: a}")),
-    ("home-owner", files("path: /home/core/a, contents: {inline: a}"), files("path: /home/other/a, contents: {inline: a}")),
-    ("network-suffix", files("path: /etc/systemd/network/static, contents: {inline: a}"), files("path: /etc/systemd/networkd.conf.d/a.conf, contents: {inline: a}")),
-    ("network-section", files('path: /etc/systemd/network/a.network, contents: {inline: "[Match]\\n[Network]\\nDHCP=yes\\n"}'), files('path: /etc/systemd/network/a.network, contents: {inline: "[Match]\\nName=e*\\n[Network]\\nDHCP=yes\\n"}')),
-    ("ssh-port-both", dropin("sshd.socket", "[Socket]\nListenStream=2022\n"), dropin("sshd.socket", "[Socket]\nListenStream=\nListenStream=2022\n")),
-    ("sysext-name", files("path: /etc/extensions/kubernetes-v1.33.2-x86-64.raw, contents: {source: 'https://e.org/kubernetes-v1.33.2-x86-64.raw'}"), files("path: /etc/extensions/kubernetes.raw, contents: {source: 'https://e.org/kubernetes-v1.33.2-x86-64.raw'}")),
-    ("sysext-file", files("path: /etc/extensions/wasm.img, contents: {source: 'https://e.org/wasm.img'}"), links("path: /etc/extensions/docker-flatcar.raw, target: /dev/null, overwrite: true")),
-    ("sysext-unknown", files("path: /etc/flatcar/enabled-sysext.conf, contents: {inline: pyton}"), files('path: /etc/flatcar/enabled-sysext.conf, contents: {inline: "# mine\\npython\\nnvidia-drivers-570\\n"}')),
-    ("link-dangling", links("path: /etc/extensions/a.raw, target: /opt/extensions/a/a-1.0.raw"), links("path: /etc/localtime, target: ../usr/share/zoneinfo/Europe/Berlin")),
-    ("kernel-grub", CORE + "kernel_arguments: {should_exist: ['linux_append=quiet']}", CORE + "kernel_arguments: {should_exist: [systemd.journald.forward_to_console=1]}"),
-    ("merge-not-ignition", CORE + "ignition: {config: {replace: {source: 'https://e.org/base.yaml'}}}", CORE + "ignition: {config: {merge: [{source: 'https://e.org/a.ign'}]}}"),
-    ("merge-not-ignition", CORE + "ignition: {config: {merge: [{source: 'https://e.org/base.bu'}]}}", CORE + """ignition: {config: {merge: [{inline: '{"ignition": {"version": "3.3.0"}}'}]}}"""),
-    ("not-gzip", files("path: /etc/a, contents: {inline: abc, compression: gzip}"), files("path: /etc/a, contents: {source: 'https://e.org/a.gz', compression: gzip}")),
-    ("not-mounted", CORE + "storage: {filesystems: [{device: /dev/vdb, format: xfs, path: /srv/db}]}", CORE + "storage: {filesystems: [{device: /dev/vdb, format: xfs, path: /srv/db, with_mount_unit: true}]}"),
+    (
+        "path-read-only",
+        files("path: /bin/tool, contents: {inline: a}"),
+        files("path: /opt/bin/tool, contents: {inline: a}"),
+    ),
+    (
+        "path-read-only",
+        links("path: /usr/local/bin/kubectl, target: /etc/a"),
+        links("path: /opt/bin/kubectl, target: /etc/a"),
+    ),
+    (
+        "path-kernel",
+        files("path: /proc/sys/vm/swappiness, contents: {inline: a}"),
+        files("path: /etc/sysctl.d/a.conf, contents: {inline: a}"),
+    ),
+    (
+        "path-volatile",
+        files("path: /var/run/app.pid, contents: {inline: a}"),
+        files("path: /var/tmp/app, contents: {inline: a}"),
+    ),
+    (
+        "path-partition",
+        files("path: /oem/grub.cfg, contents: {inline: a}"),
+        files("path: /oemx, contents: {inline: a}"),
+    ),
+    (
+        "overwrite-needed",
+        files("path: /etc/nsswitch.conf, contents: {inline: a}"),
+        files("path: /etc/nsswitch.conf, overwrite: true, contents: {inline: a}"),
+    ),
+    (
+        "overwrite-needed",
+        files("path: /etc/ssh/sshd_config, contents: {inline: a}"),
+        files("path: /etc/ssh/sshd_config.d/a.conf, contents: {inline: a}"),
+    ),
+    (
+        "dropin-better",
+        files("path: /etc/ssh/sshd_config, overwrite: true, contents: {inline: a}"),
+        files("path: /etc/ssh/sshd_config, append: [{inline: a}]"),
+    ),
+    (
+        "key-readable",
+        files("path: /etc/k.pem, contents: {inline: '-----BEGIN EC PRIVATE KEY-----'}"),
+        files("path: /etc/k.pem, mode: 0600, contents: {inline: '-----BEGIN EC PRIVATE KEY-----'}"),
+    ),
+    (
+        "key-readable",
+        files("path: /etc/k, mode: 0644, contents: {inline: '-----BEGIN PRIVATE KEY-----'}"),
+        files("path: /etc/k, contents: {inline: '-----BEGIN PUBLIC KEY-----'}"),
+    ),
+    (
+        "mode-odd",
+        files("path: /etc/a, mode: 0416, contents: {inline: a}"),
+        files("path: /etc/a, mode: 0440, contents: {inline: a}"),
+    ),
+    (
+        "mode-odd",
+        files("path: /etc/a, mode: 0077, contents: {inline: a}"),
+        files("path: /etc/a, mode: 0711, contents: {inline: a}"),
+    ),
+    (
+        "script-crlf",
+        files('path: /opt/a, mode: 0755, contents: {inline: "#!/bin/sh\\r\\necho\\r\\n"}'),
+        files('path: /opt/a, contents: {inline: "a\\r\\nb\\r\\n"}'),
+    ),
+    (
+        "home-parents",
+        files("path: /home/core/.config/a, user: {name: core}, contents: {inline: a}"),
+        files("path: /home/core/a, user: {name: core}, contents: {inline: a}"),
+    ),
+    (
+        "home-owner",
+        files("path: /home/core/a, contents: {inline: a}"),
+        files("path: /home/other/a, contents: {inline: a}"),
+    ),
+    (
+        "network-suffix",
+        files("path: /etc/systemd/network/static, contents: {inline: a}"),
+        files("path: /etc/systemd/networkd.conf.d/a.conf, contents: {inline: a}"),
+    ),
+    (
+        "network-section",
+        files('path: /etc/systemd/network/a.network, contents: {inline: "[Match]\\n[Network]\\nDHCP=yes\\n"}'),
+        files(
+            'path: /etc/systemd/network/a.network, contents: {inline: "[Match]\\nName=e*\\n[Network]\\nDHCP=yes\\n"}'
+        ),
+    ),
+    (
+        "ssh-port-both",
+        dropin("sshd.socket", "[Socket]\nListenStream=2022\n"),
+        dropin("sshd.socket", "[Socket]\nListenStream=\nListenStream=2022\n"),
+    ),
+    (
+        "sysext-name",
+        files(
+            "path: /etc/extensions/wasmtime-v1.33.2-x86-64.raw, contents: {source: 'https://e.org/wasmtime-v1.33.2-x86-64.raw'}"
+        ),
+        files(
+            "path: /etc/extensions/kubernetes.raw, contents: {source: 'https://e.org/kubernetes-v1.33.2-x86-64.raw'}"
+        ),
+    ),
+    (
+        "sysext-file",
+        files("path: /etc/extensions/wasm.img, contents: {source: 'https://e.org/wasm.img'}"),
+        links("path: /etc/extensions/docker-flatcar.raw, target: /dev/null, overwrite: true"),
+    ),
+    (
+        "sysext-unknown",
+        files("path: /etc/flatcar/enabled-sysext.conf, contents: {inline: pyton}"),
+        files('path: /etc/flatcar/enabled-sysext.conf, contents: {inline: "# mine\\npython\\nnvidia-drivers-570\\n"}'),
+    ),
+    (
+        "link-dangling",
+        links("path: /etc/extensions/a.raw, target: /opt/extensions/a/a-1.0.raw"),
+        links("path: /etc/localtime, target: ../usr/share/zoneinfo/Europe/Berlin"),
+    ),
+    (
+        "kernel-grub",
+        CORE + "kernel_arguments: {should_exist: ['linux_append=quiet']}",
+        CORE + "kernel_arguments: {should_exist: [systemd.journald.forward_to_console=1]}",
+    ),
+    (
+        "merge-not-ignition",
+        CORE + "ignition: {config: {replace: {source: 'https://e.org/base.yaml'}}}",
+        CORE + "ignition: {config: {merge: [{source: 'https://e.org/a.ign'}]}}",
+    ),
+    (
+        "merge-not-ignition",
+        CORE + "ignition: {config: {merge: [{source: 'https://e.org/base.bu'}]}}",
+        CORE + """ignition: {config: {merge: [{inline: '{"ignition": {"version": "3.3.0"}}'}]}}""",
+    ),
+    (
+        "not-gzip",
+        files("path: /etc/a, contents: {inline: abc, compression: gzip}"),
+        files("path: /etc/a, contents: {source: 'https://e.org/a.gz', compression: gzip}"),
+    ),
+    (
+        "not-mounted",
+        CORE + "storage: {filesystems: [{device: /dev/vdb, format: xfs, path: /srv/db}]}",
+        CORE + "storage: {filesystems: [{device: /dev/vdb, format: xfs, path: /srv/db, with_mount_unit: true}]}",
+    ),
     (
         "device-undefined",
-        CORE + "storage: {raid: [{name: data, level: raid1, devices: [/dev/vdb, /dev/vdc]}], filesystems: [{device: /dev/md/date, format: ext4}]}",
-        CORE + "storage: {raid: [{name: data, level: raid1, devices: [/dev/vdb, /dev/vdc]}], filesystems: [{device: /dev/md/data, format: ext4}]}",
+        CORE + ARRAY.format("date"),
+        CORE + ARRAY.format("data"),
     ),
-    ("unit-refused", unit("srv-my-data.mount", "[Mount]\nWhat=/dev/vdb\nWhere=/srv/my-data\n[Install]\nWantedBy=local-fs.target\n"), unit("srv-my\\x2ddata.mount", "[Mount]\nWhat=/dev/vdb\nWhere=/srv/my-data\n[Install]\nWantedBy=local-fs.target\n")),
-    ("unit-refused", unit("a.service", "[Service]\nExecStart=run.sh/\n[Install]\nWantedBy=multi-user.target\n"), unit("a.service", SERVICE)),
-    ("unit-refused", unit("a.service", "[Service]\nType=simple\nExecStart=/bin/a\nExecStart=/bin/b\n[Install]\nWantedBy=multi-user.target\n"), unit("a.service", "[Service]\nType=oneshot\nExecStart=/bin/a\nExecStart=/bin/b\n[Install]\nWantedBy=multi-user.target\n")),
-    ("unit-replaced", unit("containerd.service", "[Service]\nEnvironment=A=b\n[Install]\nWantedBy=multi-user.target\n"), unit("containerd.service", SERVICE)),
-    ("unit-second-start", dropin("docker.service", "[Service]\nExecStart=/usr/bin/dockerd\n"), dropin("docker.service", "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd\n")),
-    ("unit-second-start", dropin("update-engine.service", "[Service]\nExecStart=/bin/a\n"), dropin("systemd-sysctl.service", "[Service]\nExecStart=/bin/a\n")),
-    ("unit-section", unit("a.service", SERVICE + "[unit]\nAfter=b.service\n"), unit("a.service", SERVICE + "[X-Mine]\nA=b\n")),
-    ("unit-key", unit("a.service", "[Unit]\nRestart=always\n" + SERVICE), unit("a.service", "[Unit]\nUpholds=b.service\n" + SERVICE)),
-    ("unit-key", unit("a.service", SERVICE + "[Service]\nEnviroment=A=b\n"), unit("a.service", SERVICE + "[Service]\nSomethingOfALaterSystemd=1\n")),
-    ("unit-list", unit("a.service", "[Unit]\nWants=b.service;c.service\n" + SERVICE), unit("a.service", "[Unit]\nWants=b.service c.service\n" + SERVICE)),
-    ("unit-list", unit("a.service", "[Unit]\nAfter=docker\n" + SERVICE), unit("a.service", "[Unit]\nAfter=docker.service\n" + SERVICE)),
-    ("unit-unknown", CORE + "systemd: {units: [{name: dokcer.service, enabled: true}]}", CORE + "systemd: {units: [{name: docker.service, enabled: true}]}"),
-    ("unit-static", CORE + "systemd: {units: [{name: sysinit.target, enabled: true}]}", CORE + "systemd: {units: [{name: serial-getty@ttyS1.service, enabled: true}]}"),
-    ("unit-not-enabled", CORE + "systemd: {units: [{name: a.service, contents: '[Service]\n\n  ExecStart=/bin/a\n\n  [Install]\n\n  WantedBy=multi-user.target'}]}", unit("a.service", SERVICE)),
-    ("unit-as-file", files('path: /etc/systemd/system/a.timer, contents: {inline: "[Timer]\\nOnCalendar=daily\\n[Install]\\nWantedBy=timers.target\\n"}'), files('path: /etc/systemd/system/a.service.d/b.conf, contents: {inline: "[Unit]\\nAfter=b.service\\n"}')),
+    (
+        "unit-refused",
+        unit("srv-my-data.mount", "[Mount]\nWhat=/dev/vdb\nWhere=/srv/my-data\n[Install]\nWantedBy=local-fs.target\n"),
+        unit(
+            "srv-my\\x2ddata.mount", "[Mount]\nWhat=/dev/vdb\nWhere=/srv/my-data\n[Install]\nWantedBy=local-fs.target\n"
+        ),
+    ),
+    (
+        "unit-refused",
+        unit("a.service", "[Service]\nExecStart=run.sh/\n[Install]\nWantedBy=multi-user.target\n"),
+        unit("a.service", SERVICE),
+    ),
+    (
+        "unit-refused",
+        unit(
+            "a.service",
+            "[Service]\nType=simple\nExecStart=/bin/a\nExecStart=/bin/b\n[Install]\nWantedBy=multi-user.target\n",
+        ),
+        unit(
+            "a.service",
+            "[Service]\nType=oneshot\nExecStart=/bin/a\nExecStart=/bin/b\n[Install]\nWantedBy=multi-user.target\n",
+        ),
+    ),
+    (
+        "unit-replaced",
+        unit("containerd.service", "[Service]\nEnvironment=A=b\n[Install]\nWantedBy=multi-user.target\n"),
+        unit("containerd.service", SERVICE),
+    ),
+    (
+        "unit-second-start",
+        dropin("docker.service", "[Service]\nExecStart=/usr/bin/dockerd\n"),
+        dropin("docker.service", "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd\n"),
+    ),
+    (
+        "unit-second-start",
+        dropin("update-engine.service", "[Service]\nExecStart=/bin/a\n"),
+        dropin("systemd-sysctl.service", "[Service]\nExecStart=/bin/a\n"),
+    ),
+    (
+        "unit-section",
+        unit("a.service", SERVICE + "[unit]\nAfter=b.service\n"),
+        unit("a.service", SERVICE + "[X-Mine]\nA=b\n"),
+    ),
+    (
+        "unit-key",
+        unit("a.service", "[Unit]\nRestart=always\n" + SERVICE),
+        unit("a.service", "[Unit]\nUpholds=b.service\n" + SERVICE),
+    ),
+    (
+        "unit-key",
+        unit("a.service", SERVICE + "[Service]\nEnviroment=A=b\n"),
+        unit("a.service", SERVICE + "[Service]\nSomethingOfALaterSystemd=1\n"),
+    ),
+    (
+        "unit-list",
+        unit("a.service", "[Unit]\nWants=b.service;c.service\n" + SERVICE),
+        unit("a.service", "[Unit]\nWants=b.service c.service\n" + SERVICE),
+    ),
+    (
+        "unit-list",
+        unit("a.service", "[Unit]\nAfter=docker\n" + SERVICE),
+        unit("a.service", "[Unit]\nAfter=docker.service\n" + SERVICE),
+    ),
+    (
+        "unit-unknown",
+        CORE + "systemd: {units: [{name: dokcer.service, enabled: true}]}",
+        CORE + "systemd: {units: [{name: docker.service, enabled: true}]}",
+    ),
+    (
+        "unit-static",
+        CORE + "systemd: {units: [{name: sysinit.target, enabled: true}]}",
+        CORE + "systemd: {units: [{name: serial-getty@ttyS1.service, enabled: true}]}",
+    ),
+    (
+        "unit-not-enabled",
+        CORE
+        + "systemd: {units: [{name: a.path, contents: '[Path]\n\n  PathExists=/a\n\n  [Install]\n\n  WantedBy=paths.target'}]}",
+        unit("a.service", SERVICE),
+    ),
+    (
+        "unit-as-file",
+        files(
+            'path: /etc/systemd/system/a.timer, contents: {inline: "[Timer]\\nOnBootSec=1\\n[Install]\\nWantedBy=timers.target"}'
+        ),
+        files('path: /etc/systemd/system/a.service.d/b.conf, contents: {inline: "[Unit]\\nAfter=b.service\\n"}'),
+    ),
     ("unit-no-service", unit("a.timer", TIMER), unit("fstrim.timer", TIMER)),
-    ("program-missing", unit("a.service", SERVICE.replace("/bin/true", "/usr/bin/podman run a")), unit("a.service", SERVICE.replace("/bin/true", "/usr/bin/docker run a"))),
-    ("program-missing", unit("a.service", SERVICE.replace("/bin/true", "/usr/local/bin/app")), unit("a.service", SERVICE.replace("/bin/true", "/opt/bin/app"))),
-    ("program-not-executable", unit("a.service", SERVICE.replace("/bin/true", "/opt/run"), "storage: {files: [{path: /opt/run, contents: {inline: a}}]}\n"), unit("a.service", SERVICE.replace("/bin/true", "/opt/run"), "storage: {files: [{path: /opt/run, mode: 0755, contents: {inline: a}}]}\n")),
-    ("service-user", unit("a.service", SERVICE.replace("[Install]", "User=app\n[Install]")), unit("a.service", SERVICE.replace("[Install]", "User=core\n[Install]"))),
-    ("keys-unreadable", files(f"path: /home/core/.ssh/authorized_keys, mode: 0600, contents: {{inline: '{KEY}'}}"), files(f"path: /home/core/.ssh/authorized_keys, contents: {{inline: '{KEY}'}}")),
-)  # fmt: skip
+    (
+        "program-missing",
+        unit("a.service", SERVICE.replace("/bin/true", "/usr/bin/podman run a")),
+        unit("a.service", SERVICE.replace("/bin/true", "/usr/bin/docker run a")),
+    ),
+    (
+        "program-missing",
+        unit("a.service", SERVICE.replace("/bin/true", "/usr/local/bin/app")),
+        unit("a.service", SERVICE.replace("/bin/true", "/opt/bin/app")),
+    ),
+    (
+        "program-not-executable",
+        unit(
+            "a.service",
+            SERVICE.replace("/bin/true", "/opt/run"),
+            "storage: {files: [{path: /opt/run, contents: {inline: a}}]}\n",
+        ),
+        unit(
+            "a.service",
+            SERVICE.replace("/bin/true", "/opt/run"),
+            "storage: {files: [{path: /opt/run, mode: 0755, contents: {inline: a}}]}\n",
+        ),
+    ),
+    (
+        "service-user",
+        unit("a.service", SERVICE.replace("[Install]", "User=app\n[Install]")),
+        unit("a.service", SERVICE.replace("[Install]", "User=core\n[Install]")),
+    ),
+    (
+        "keys-unreadable",
+        files(f"path: /home/core/.ssh/authorized_keys, mode: 0600, contents: {{inline: '{KEY}'}}"),
+        files(f"path: /home/core/.ssh/authorized_keys, contents: {{inline: '{KEY}'}}"),
+    ),
+)
 
 
 def codes_of(text: str) -> list[str]:
@@ -149,7 +391,14 @@ def test_advice_stops_nothing_and_explains_itself() -> None:
         assert all("{" not in entry.message or "name:" in entry.teach for entry in own)
 
 
-WRONG = "storage:\n  files:\n    - path: /tmp/a{mark}\n      contents: {{inline: a}}\n    - path: /run/b\n      contents: {{inline: b}}\n"
+WRONG = """\
+storage:
+  files:
+    - path: /tmp/a{mark}
+      contents: {{inline: a}}
+    - path: /run/b
+      contents: {{inline: b}}
+"""
 
 
 @pytest.mark.parametrize(

@@ -157,11 +157,11 @@ def test_an_example_reads_well_aloud(path: Path) -> None:
         ("{name: boot.mount, enabled: true}", "enabling does nothing, since the image's unit has no [Install] section"),
         ("{name: mine.timer, enabled: true}", "if the image has it"),
         (
-            "{name: a.timer, enabled: true, contents: '[Timer]\n\n  OnCalendar=daily\n\n  [Install]\n\n  WantedBy=timers.target'}",
+            "{name: a.timer, enabled: true, contents: '[Timer]\n\n  OnCalendar=daily\n\n  YZ'}",
             "it starts a.service (OnCalendar=daily)",
         ),
         (
-            "{name: a.socket, enabled: true, contents: '[Socket]\n\n  ListenStream=80\n\n  YZ'}, {name: a.service, contents: '[S]'}",
+            "{name: a.socket, enabled: true, contents: '[Socket]\n\n  ListenStream=80\n\n  YZ'}, {name: a.service, contents: a}",
             "starts a.service when somebody connects, which systemd refuses",
         ),
     ],

@@ -58,7 +58,7 @@ def test_verdict(name: str, text: str, dropin: str, code: str) -> None:
     assert (found.code if found else "") == code
     if found:
         assert found.words
-        assert found.remedy
+        assert found.fix
     if found and found.code == "name":
         assert refusal(unit_of(found.name, text)) is None
 

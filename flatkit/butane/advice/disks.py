@@ -63,5 +63,5 @@ def _devices(plan: Plan) -> Iterator[Hint]:
         names = {name.rpartition("/")[2]: name for name in known}
         close = difflib.get_close_matches(device.rpartition("/")[2], names, n=1, cutoff=0.75)
         if close or family is made:
-            remedy = f"Is {names[close[0]]} meant?" if close else f"It makes {' and '.join(sorted(known))}."
-            yield hint(messages.DEVICE_UNDEFINED, path, device=device, remedy=remedy)
+            fix = f"Is {names[close[0]]} meant?" if close else f"It makes {' and '.join(sorted(known))}."
+            yield hint(messages.DEVICE_UNDEFINED, path, device=device, fix=fix)

@@ -71,14 +71,14 @@ def _mode(node: Node) -> Iterator[Hint]:
     if not others & ~owner:
         return
     meant = next((one for one in _DECIMAL if f"{mode:o}" == str(one)), None)
-    remedy = (
+    fix = (
         f"{mode:o} is the decimal of {meant:04o}: write mode: {meant:04o}."
         if meant
         else "Check the digits: owner, group, others."
     )
     kind = stat.S_IFDIR if node.kind == "directories" else stat.S_IFREG
     letters = stat.filemode(kind | mode)
-    yield hint(messages.MODE_ODD, (*node.json_path, "mode"), mode=f"{mode:04o}", letters=letters, remedy=remedy)
+    yield hint(messages.MODE_ODD, (*node.json_path, "mode"), mode=f"{mode:04o}", letters=letters, fix=fix)
 
 
 def _contents(node: Node) -> Iterator[Hint]:
@@ -153,5 +153,5 @@ def _dangling(plan: Plan) -> Iterator[Hint]:
         siblings = [one.path for one in plan.nodes if one.path != node.path and posixpath.dirname(one.path) == folder]
         if not siblings and plan.has_extension and whole.startswith("/opt/") and not whole.endswith(".raw"):
             continue
-        remedy = f"Is {siblings[0]} meant?" if siblings else "Write the file, too, or correct the target."
-        yield hint(messages.LINK_DANGLING, (*node.json_path, "target"), target=whole, remedy=remedy)
+        fix = f"Is {siblings[0]} meant?" if siblings else "Write the file, too, or correct the target."
+        yield hint(messages.LINK_DANGLING, (*node.json_path, "target"), target=whole, fix=fix)

@@ -16,14 +16,17 @@ _PACKED = "data:;base64,H4sI"
 
 
 def advise_resources(plan: Plan) -> Iterator[Hint]:
-    """Yield the contents that Ignition is told to unpack and that are not packed."""
+    """Yield the contents that Ignition has to unpack and that are not packed."""
     for path, resource in resources(plan):
         if is_falsely_packed(resource):
             yield hint(messages.NOT_GZIP, (*path, "compression"))
 
 
 def is_falsely_packed(resource: dict[str, Any]) -> bool:
-    """Return True for contents in the config itself that are said to be gzip and are not (Ignition's gzip.NewReader fails)."""
+    """Return True for contents in the config itself with compression: gzip that are not gzip.
+
+    Ignition fails on them (internal/resource/url.go, gzip.NewReader).
+    """
     if resource.get("compression") != "gzip":
         return False
     source = str(resource.get("source") or "")

@@ -48,12 +48,10 @@ def _network(node: Node) -> Iterator[Hint]:
         return
     text = text_of(node.item.get("contents", {})) if node.item.get("contents", {}).get("source") else None
     if text and not any(item.section == section for item in parse(text).assignments):
-        remedy = (
+        fix = (
             "Write for example [Match] and Name=eth0." if section == "Match" else "Write [NetDev] with Name= and Kind=."
         )
-        yield hint(
-            messages.NETWORK_SECTION, (*node.json_path, "contents"), suffix=suffix, section=section, remedy=remedy
-        )
+        yield hint(messages.NETWORK_SECTION, (*node.json_path, "contents"), suffix=suffix, section=section, fix=fix)
 
 
 def _ssh(plan: Plan) -> Iterator[Hint]:
@@ -106,14 +104,14 @@ def _enabled(node: Node) -> Iterator[Hint]:
             continue
         bare = name.removeprefix("flatcar-")
         close = difflib.get_close_matches(bare, names, n=1, cutoff=0.7)
-        remedy = f"The extensions are {', '.join(names)}."
+        fix = f"The extensions are {', '.join(names)}."
         if re.search(r"[,\s]", name):
-            remedy = "Write one name on each line, without commas."
+            fix = "Write one name on each line, without commas."
         elif image.is_sysext(bare):
-            remedy = f"Write {bare}: flatcar-{bare} is its name on the machine."
+            fix = f"Write {bare}: flatcar-{bare} is its name on the machine."
         elif close:
-            remedy = f"Did you mean {close[0]}?"
-        yield hint(messages.SYSEXT_UNKNOWN, (*node.json_path, "contents"), name=name, line=str(number), remedy=remedy)
+            fix = f"Did you mean {close[0]}?"
+        yield hint(messages.SYSEXT_UNKNOWN, (*node.json_path, "contents"), name=name, line=str(number), fix=fix)
 
 
 def _merged(plan: Plan) -> Iterator[Hint]:

@@ -56,7 +56,7 @@ def _verdict(plan: Plan, name: str, path: Path, contents: str) -> Iterator[Hint]
         yield hint(messages.UNIT_REPLACED, (*path, "contents"), unit=name, reason=found.words)
         return
     where = (*path, "name") if found.code == "name" else (*path, "contents")
-    yield hint(messages.UNIT_REFUSED, where, unit=name, reason=found.words, remedy=found.remedy)
+    yield hint(messages.UNIT_REFUSED, where, unit=name, reason=found.words, fix=found.fix)
 
 
 def _text(name: str, text: str, path: Path) -> Iterator[Hint]:
@@ -69,8 +69,8 @@ def _text(name: str, text: str, path: Path) -> Iterator[Hint]:
     for section in dict.fromkeys(section for section, _ in parsed.sections):
         if section not in known and not section.startswith("X-"):
             better = _close(section, known)
-            remedy = f"Did you mean [{better}]?" if better else f"A {kind} has the sections [{'], ['.join(known)}]."
-            yield hint(messages.UNIT_SECTION, path, unit=name, section=section, remedy=remedy)
+            fix = f"Did you mean [{better}]?" if better else f"A {kind} has the sections [{'], ['.join(known)}]."
+            yield hint(messages.UNIT_SECTION, path, unit=name, section=section, fix=fix)
     for item in parsed.assignments:
         if item.section in known:
             yield from _assignment(name, item, known, path)
@@ -80,19 +80,17 @@ def _assignment(name: str, item: Assignment, known: tuple[str, ...], path: Path)
     keys = keys_of(item.section)
     if is_unit_list(item.section, item.key):
         for word in bad_unit_names(item.value):
-            remedy = "Separate the names with spaces, without commas." if "," in word or ";" in word else (
+            fix = "Separate the names with spaces, without commas." if "," in word or ";" in word else (
                 f"Write the whole name, for example {word}.service.")  # fmt: skip
-            yield hint(messages.UNIT_LIST, path, unit=name, key=item.key, word=word, remedy=remedy)
+            yield hint(messages.UNIT_LIST, path, unit=name, key=item.key, word=word, fix=fix)
     if not keys or item.key in keys or item.key.startswith("X-"):
         return
     elsewhere = [section for section in known if item.key in keys_of(section)]
     close = _close(item.key, keys)
     # A key that resembles nothing may be new in a later systemd.
-    remedy = (
-        f"It belongs into the section [{elsewhere[0]}]." if elsewhere else f"Did you mean {close}=?" if close else ""
-    )
-    if remedy:
-        yield hint(messages.UNIT_KEY, path, unit=name, key=item.key, section=item.section, remedy=remedy)
+    fix = f"It belongs into the section [{elsewhere[0]}]." if elsewhere else f"Did you mean {close}=?" if close else ""
+    if fix:
+        yield hint(messages.UNIT_KEY, path, unit=name, key=item.key, section=item.section, fix=fix)
 
 
 def _close(word: str, known: tuple[str, ...] | frozenset[str]) -> str:
@@ -209,8 +207,6 @@ def _files(plan: Plan) -> Iterator[Hint]:
             continue
         found = plan.refusal(name)
         if found is not None:
-            yield hint(
-                messages.UNIT_REFUSED, (*node.json_path, "path"), unit=name, reason=found.words, remedy=found.remedy
-            )
+            yield hint(messages.UNIT_REFUSED, (*node.json_path, "path"), unit=name, reason=found.words, fix=found.fix)
         if name not in enabled and plan.unit(name).installs and _is_never_started(plan, name):
             yield hint(messages.UNIT_AS_FILE, (*node.json_path, "path"), unit=name)

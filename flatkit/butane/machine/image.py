@@ -1,4 +1,4 @@
-"""What Flatcar's image has, as data (image.json, each group with its source), and questions to it.
+"""Contents of Flatcar's image, as data (image.json, each group with its source), and questions to it.
 
 Explanations, advice and `flatkit up` ask here, so that one table says it for all. A name that is not in the table is
 unknown, not missing: an extension or a later release may have it.
@@ -20,7 +20,7 @@ _FILE = Path(__file__).with_name("image.json")
 
 
 class UnitState(str, Enum):
-    """What the image does with a unit of its own."""
+    """State of a unit in the image."""
 
     UNKNOWN = "unknown"
     STATIC = "static"

@@ -1,4 +1,4 @@
-"""What a config gives a machine, indexed for questions: users, groups, files, units. Pure."""
+"""A config's users, groups, files and units, indexed for questions. Pure."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Plan:
 
     @cached_property
     def mounts(self) -> frozenset[str]:
-        """Where Ignition mounts filesystems while it works."""
+        """Paths at which Ignition mounts filesystems while it works."""
         return frozenset(fs["path"] for fs in self.storage.get("filesystems", ()) if fs.get("path"))
 
     def is_on_filesystem(self, path: str) -> bool:

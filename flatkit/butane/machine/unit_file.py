@@ -47,7 +47,7 @@ def is_template(name: str) -> bool:
 
 
 def template_of(name: str) -> str:
-    """Return web@.service for web@1.service, "" for a unit that is no instance."""
+    """Return web@.service for web@1.service, "" for a unit that is not an instance."""
     stem, _, kind = name.rpartition(".")
     before, at, instance = stem.partition("@")
     return f"{before}@.{kind}" if at and instance else ""

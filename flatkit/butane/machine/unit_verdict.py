@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from flatkit.butane.machine.times import is_calendar, is_span
 from flatkit.butane.machine.unit_file import Assignment, Unit, is_template, template_of
 
 _EXEC = ("ExecStart", "ExecStop", "ExecStartPre", "ExecStartPost", "ExecStopPost", "ExecReload", "ExecCondition")
@@ -35,7 +36,7 @@ class Refusal:
 
     code: str
     words: str
-    remedy: str
+    fix: str
     name: str = ""
 
 
@@ -51,7 +52,7 @@ def escape_path(path: str) -> str:
 
 
 def unescape_path(stem: str) -> str:
-    """Return the path that a unit's name stands for, as `systemd-escape --unescape --path` does."""
+    """Return the path in a unit's name, as `systemd-escape --unescape --path` does."""
     raw = re.sub(r"-|\\x[0-9a-f]{2}", lambda found: "/" if found[0] == "-" else chr(int(found[0][-2:], base=16)), stem)
     return "/" + raw.strip("/")
 
@@ -80,7 +81,7 @@ def settle(unit: Unit) -> Unit | Refusal:
                 kept.append(item)
         if text.broken_line and number == 0:
             words = f"line {text.broken_line} begins a section and does not end with ]"
-            return Refusal(code="syntax", words=words, remedy="Write the section's name in brackets: [Service].")
+            return Refusal(code="syntax", words=words, fix="Write the section's name in brackets: [Service].")
         texts.append(replace(text, assignments=tuple(kept)))
     return replace(unit, texts=tuple(texts))
 
@@ -90,18 +91,18 @@ def _fatal(item: Assignment) -> Refusal | None:
     if not value or "%" in value.split()[0]:
         return None
     if key in _EXEC and (words := _command_fault(value)):
-        remedy = "Write the whole path of the program, for example /usr/bin/docker."
-        return Refusal(code="command", words=f"{key}= {words}", remedy=remedy)
+        fix = "Write the whole path of the program, for example /usr/bin/docker."
+        return Refusal(code="command", words=f"{key}= {words}", fix=fix)
     if (key == "WorkingDirectory" and not value.startswith(("/", "~", "-"))) or (
         key in _FATAL_PATHS and not value.startswith("/")
     ):
         words = f'{key}= "{value}" is not an absolute path'
-        return Refusal(code="not-absolute", words=words, remedy="Write a path that starts with /.")
+        return Refusal(code="not-absolute", words=words, fix="Write a path that starts with /.")
     names = value.split() if key == "SupplementaryGroups" else [value] if key in ("User", "Group") else []
     for name in names:
         if re.search(r"[:/]|^-|^\.\.?$", name):
             words = f'{key}= "{name}" is not the name of an account'
-            return Refusal(code="account", words=words, remedy="Write the name of one account.")
+            return Refusal(code="account", words=words, fix="Write the name of one account.")
     return None
 
 
@@ -194,16 +195,16 @@ def _start_commands(unit: Unit) -> Refusal | None:
         return _no_start(unit)
     if len(starts) + sum(len(_split_commands(start)) - 1 for start in starts) > 1 and kind != "oneshot":
         return Refusal(code="two-starts", words="it has more than one ExecStart=, and only Type=oneshot may",
-                       remedy="In a drop-in write an empty ExecStart= first: it takes back the one before.")  # fmt: skip
+                       fix="In a drop-in write an empty ExecStart= first: it takes back the one before.")  # fmt: skip
     return None
 
 
 def _no_start(unit: Unit) -> Refusal:
     wrong = [name for text in unit.texts for name, _ in text.sections if name not in ("Unit", "Service", "Install")]
-    remedy = "Write ExecStart= with the command in the section [Service]."
+    fix = "Write ExecStart= with the command in the section [Service]."
     if wrong:
-        remedy = f"[{wrong[0]}] is not a section of a service: the command belongs into [Service]."
-    return Refusal(code="no-start", words="a service needs ExecStart= in [Service]", remedy=remedy)
+        fix = f"[{wrong[0]}] is not a section of a service: the command belongs into [Service]."
+    return Refusal(code="no-start", words="a service needs ExecStart= in [Service]", fix=fix)
 
 
 def _service_type(unit: Unit, starts: bool) -> str:
@@ -224,19 +225,17 @@ def _contradiction(unit: Unit) -> Refusal | None:
     restart = unit.last("Service", "Restart")
     if kind == "oneshot" and restart in ("always", "on-success"):
         return Refusal(code="restart", words=f'Restart={restart} is not allowed with Type=oneshot',
-                       remedy="Write Restart=on-failure, or another Type=.")  # fmt: skip
+                       fix="Write Restart=on-failure, or another Type=.")  # fmt: skip
     if kind == "oneshot" and unit.last("Service", "ExitType") == "cgroup":
-        return Refusal(
-            code="exit-type", words="ExitType=cgroup is not allowed with Type=oneshot", remedy="Leave it out."
-        )
+        return Refusal(code="exit-type", words="ExitType=cgroup is not allowed with Type=oneshot", fix="Leave it out.")
     if kind == "oneshot" and unit.values("Service", "RestartForceExitStatus"):
         return Refusal(code="restart", words="RestartForceExitStatus= is not allowed with Type=oneshot",
-                       remedy="Leave it out, or write another Type=.")  # fmt: skip
+                       fix="Leave it out, or write another Type=.")  # fmt: skip
     if unit.last("Service", "PAMName") and unit.last("Service", "KillMode") in ("process", "none"):
         return Refusal(code="kill-mode", words="PAMName= needs KillMode=control-group or mixed",
-                       remedy="Leave KillMode= out.")  # fmt: skip
+                       fix="Leave KillMode= out.")  # fmt: skip
     if kind == "dbus" and not unit.last("Service", "BusName"):
-        return Refusal(code="bus-name", words="Type=dbus needs BusName=", remedy="Write BusName=, or another Type=.")
+        return Refusal(code="bus-name", words="Type=dbus needs BusName=", fix="Write BusName=, or another Type=.")
     return None
 
 
@@ -244,16 +243,16 @@ def _socket(unit: Unit) -> Refusal | None:
     listens = [key for key, value in unit.pool("Socket", _LISTEN) if _is_address(key, value)]
     if not listens:
         return Refusal(code="no-listen", words="a socket needs ListenStream= or another Listen...= in [Socket]",
-                       remedy="Write ListenStream= with a port or a path.")  # fmt: skip
+                       fix="Write ListenStream= with a port or a path.")  # fmt: skip
     accepts = _is_yes(unit.last("Socket", "Accept"))
     if accepts and not set(listens) <= {"ListenStream", "ListenSequentialPacket"}:
         return Refusal(code="accept-listen", words="Accept=yes needs a listener that accepts connections",
-                       remedy="Write ListenStream= alone, or leave Accept= out.")  # fmt: skip
+                       fix="Write ListenStream= alone, or leave Accept= out.")  # fmt: skip
     if accepts and unit.last("Socket", "MaxConnections") == "0":
-        return Refusal(code="max-connections", words="MaxConnections=0 lets nobody connect", remedy="Leave it out.")
+        return Refusal(code="max-connections", words="MaxConnections=0 lets nobody connect", fix="Leave it out.")
     if accepts and unit.last("Socket", "Service"):
         return Refusal(code="accept-service", words="Accept=yes starts the template, so Service= is not allowed",
-                       remedy="Leave Service= out, and name the service like the socket, with @.")  # fmt: skip
+                       fix="Leave Service= out, and name the service like the socket, with @.")  # fmt: skip
     return None
 
 
@@ -281,9 +280,9 @@ def _mount(unit: Unit) -> Refusal | None:
     )
     if clean in _API_PATHS or clean.startswith(_API_BELOW):
         return Refusal(code="api-path", words=f'"{clean}" belongs to the kernel and systemd',
-                       remedy="Mount it somewhere else.")  # fmt: skip
+                       fix="Mount it somewhere else.")  # fmt: skip
     if not unit.last("Mount", "What"):
-        return Refusal(code="no-what", words="a mount needs What= in [Mount]", remedy="Write What= with the device.")
+        return Refusal(code="no-what", words="a mount needs What= in [Mount]", fix="Write What= with the device.")
     return None
 
 
@@ -318,67 +317,31 @@ def _fits(unit: Unit, path: str, kind: str) -> Refusal | None:
         return None
     key = "What" if kind == "swap" else "Where"
     return Refusal(code="name", words=f'{key}={path} and the name "{unit.name}" do not match', name=name,
-                   remedy=f"Name the unit {name}: systemd derives the name from the path.")  # fmt: skip
-
-
-_UNITS_OF_TIME = (
-    "usec|us|μs|µs|msec|ms|seconds|second|sec|s|minutes|minute|min|months|month|M|m|hours|hour|hr|h|days|day|d|weeks|week|"
-    "w|years|year|y"
-)
-_SPAN = re.compile(rf"(\s*[0-9]+(\.[0-9]*)?\s*({_UNITS_OF_TIME})?)+\s*|infinity")
+                   fix=f"Name the unit {name}: systemd derives the name from the path.")  # fmt: skip
 
 
 def _timer(unit: Unit) -> Refusal | None:
     times = unit.pool("Timer", (*_TIMES, "OnCalendar"))
-    good = any(is_calendar(value) if key == "OnCalendar" else _SPAN.fullmatch(value) for key, value in times)
+    good = any(is_calendar(value) if key == "OnCalendar" else is_span(value) for key, value in times)
     changes = any(_is_yes(unit.last("Timer", key)) for key in ("OnClockChange", "OnTimezoneChange"))
     if good or changes:
         return None
     return Refusal(code="no-time", words="a timer needs OnCalendar=, OnBootSec= or another On...= that systemd can read",
-                   remedy="Write for example OnCalendar=daily in [Timer].")  # fmt: skip
-
-
-_WORDS = frozenset(("minutely", "hourly", "daily", "weekly", "monthly", "quarterly", "semi-annually", "semiannually",
-                    "bi-annually", "biannually", "yearly", "annually", "anually"))  # fmt: skip
-_DAY = r"(mon|monday|tue|tuesday|wed|wednesday|thu|thursday|fri|friday|sat|saturday|sun|sunday)"
-_DAYS = rf"{_DAY}((\.\.|-){_DAY})?(,{_DAY}((\.\.|-){_DAY})?)*,?"
-_NUMBERS = r"(\*|[0-9]+(\.\.[0-9]+)?(/[0-9]+)?(,[0-9]+(\.\.[0-9]+)?(/[0-9]+)?)*)(/[0-9]+)?"
-_DATE = rf"({_NUMBERS}-)?{_NUMBERS}[-~]{_NUMBERS}"
-_SECONDS = r"(\*|[0-9.]+(\.\.[0-9.]+)?(/[0-9.]+)?(,[0-9.]+(\.\.[0-9.]+)?(/[0-9.]+)?)*)(/[0-9.]+)?"
-_TIME = rf"{_NUMBERS}:{_NUMBERS}(:{_SECONDS})?"
-_CLOCK = re.compile(r"([0-9*./,]+):([0-9*./,]+)(?::([0-9*/,]+))?")
-_CALENDAR = re.compile(
-    rf"(({_DAYS})\s*)?(({_DATE})([ T]|$))?\s*({_TIME})?(\s+[A-Za-z][A-Za-z0-9_+/-]*)?", re.IGNORECASE
-)
-
-
-def is_calendar(value: str) -> bool:
-    """Return False for what is no calendar event of systemd.time(7)."""
-    first = value.split(None, 1)[0].lower() if value.strip() else ""
-    if first in _WORDS or value.startswith("@"):
-        return True
-    match = _CALENDAR.fullmatch(value.strip())
-    if match is None or not value.strip():
-        return False
-    # The largest number of each part of the time.
-    parts = [
-        [int(number) for number in re.findall(r"[0-9]+", part)] for part in _CLOCK.findall(value)[-1:] for part in part
-    ]
-    return all(max(numbers, default=0) <= limit for numbers, limit in zip(parts, (24, 60, 60), strict=False))
+                   fix="Write for example OnCalendar=daily in [Timer].")  # fmt: skip
 
 
 def _path(unit: Unit) -> Refusal | None:
     if any(value.startswith(("/", "%")) for _, value in unit.pool("Path", _PATHS)):
         return None
     return Refusal(code="no-path", words="a path unit needs PathExists=, PathChanged= or the like in [Path]",
-                   remedy="Write PathChanged= with an absolute path.")  # fmt: skip
+                   fix="Write PathChanged= with an absolute path.")  # fmt: skip
 
 
 def _slice(unit: Unit) -> Refusal | None:
     stem = unit.name.removesuffix(".slice")
     if stem != "-" and (stem.startswith("-") or stem.endswith("-") or "--" in stem):
         return Refusal(code="slice-name", words=f'"{unit.name}" is not the name of a slice',
-                       remedy="Single dashes separate a slice from the slices it is in.")  # fmt: skip
+                       fix="Single dashes separate a slice from the slices it is in.")  # fmt: skip
     return None
 
 
