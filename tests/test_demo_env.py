@@ -51,7 +51,7 @@ def booted(monkeypatch: pytest.MonkeyPatch) -> list[api.Wish]:
 
     def boot(config: Path, wish: api.Wish, **_: Any) -> Any:
         wishes.append(wish)
-        return SimpleNamespace(machine=Machine(wish.name), timeline=api.Timeline())
+        return SimpleNamespace(machine=Machine(wish.name), timeline=api.PhaseTimes())
 
     monkeypatch.setattr("flatkit.api.demo_env.boot_machine", boot)
     monkeypatch.setattr(demo_env, "Machine", Machine)

@@ -363,3 +363,14 @@ def test_the_picture_of_the_rooms_is_up_to_date() -> None:
         cwd=PACKAGE.parent / "tools", capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert (PACKAGE.parent / "docs" / "rooms.svg").read_text() == done.stdout, "python tools/draw_rooms.py"
+
+
+def test_no_two_classes_of_the_package_share_a_name() -> None:
+    """A reader who searches for a class finds one. Private ones are known in their module alone."""
+    places: dict[str, list[str]] = {}
+    for file in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(f"{file.relative_to(PACKAGE)}:{node.lineno}")
+    assert len(places) > 100
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from flatkit.api.config import NO_CONFIG, Config, parse_config, read_config
 from flatkit.api.spec import Wish, default_name, find_differences, make_spec
-from flatkit.api.up import Timeline, TimelineKeeper, Upped, boot
+from flatkit.api.up import PhaseTimes, TimelineKeeper, Upped, boot
 from flatkit.images import Image
 from flatkit.machines.creator import UNKNOWN_CREATOR, Creator
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from flatkit.machines import Machine
 
 __all__ = [
-    "NO_CONFIG", "Config", "Timeline", "TimelineKeeper", "Upped", "Wish", "boot", "default_name", "find_differences",
+    "NO_CONFIG", "Config", "PhaseTimes", "TimelineKeeper", "Upped", "Wish", "boot", "default_name", "find_differences",
     "make_spec", "parse_config", "read_config", "stage",
 ]  # fmt: skip
 

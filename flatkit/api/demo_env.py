@@ -13,7 +13,7 @@ from pathlib import Path
 from flatkit import paths
 from flatkit.api.demo_servers import Servers
 from flatkit.api.spec import Wish
-from flatkit.api.up import Timeline
+from flatkit.api.up import PhaseTimes
 from flatkit.api.up import boot as boot_machine
 from flatkit.errors import MachineError
 from flatkit.events import Event, Observer, Said, StepEnded, StepOutput, StepStarted
@@ -60,13 +60,13 @@ class LocalStage:
         self._made: dict[Boot, Machine] = {}
         # Keyed by the machine's own name: its position in the console when it answered after its last restart.
         self._answered: dict[str, int] = {}
-        self.timeline = Timeline()
+        self.timeline = PhaseTimes()
 
     def begin(self, made_by: Creator = UNKNOWN_CREATOR) -> None:
         """Begin another demo: it may reuse the earlier demos' machines, but starts with none."""
         self._named = {}
         self._made_by = made_by
-        self.timeline = Timeline()
+        self.timeline = PhaseTimes()
 
     def let_go(self, later: Sequence[Demo]) -> None:
         """Remove the machines that none of these demos boots: an idle machine still uses the processor."""

@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limit:
+class UnsupportedField:
     """A field of the config, by its path in the Ignition, and the reason why it is not supported."""
 
     path: Path
     what: str
 
 
-def find_limits(ignition: dict[str, Any]) -> Iterator[Limit]:
+def find_limits(ignition: dict[str, Any]) -> Iterator[UnsupportedField]:
     """Yield every field that the lab image does not support."""
     storage = ignition.get("storage", {})
     for at, raid in enumerate(storage.get("raid", ())):
-        yield Limit(path=("storage", "raid", at), what=f'the RAID "{raid.get("name", "")}": it has no mdadm')
+        yield UnsupportedField(path=("storage", "raid", at), what=f'the RAID "{raid.get("name", "")}": it has no mdadm')
     for at, luks in enumerate(storage.get("luks", ())):
         if _is_root(luks):
-            yield Limit(
+            yield UnsupportedField(
                 path=("storage", "luks", at, "device"),
                 what="LUKS below the root file system: it opens other disks only",
             )
@@ -43,29 +43,29 @@ def find_limits(ignition: dict[str, Any]) -> Iterator[Limit]:
     for at, filesystem in enumerate(storage.get("filesystems", ())):
         if _is_root(filesystem) and filesystem.get("format", "ext4") != "ext4":
             what = f'"{filesystem["format"]}" as the root file system: it has ext4'
-            yield Limit(path=("storage", "filesystems", at, "format"), what=what)
+            yield UnsupportedField(path=("storage", "filesystems", at, "format"), what=what)
 
 
 def _is_root(row: dict[str, Any]) -> bool:
     return str(row.get("device", "")).endswith(("/by-label/ROOT", "/by-partlabel/ROOT"))
 
 
-def find_missing_disks(ignition: dict[str, Any], *, extra: int) -> Iterator[Limit]:
+def find_missing_disks(ignition: dict[str, Any], *, extra: int) -> Iterator[UnsupportedField]:
     """Yield every disk that a machine with so many extra disks lacks: they are /dev/vdb, /dev/vdc and so on."""
     storage = ignition.get("storage", {})
     for kind in ("disks", "luks", "filesystems"):
         for at, row in enumerate(storage.get(kind, ())):
             found = re.fullmatch(r"/dev/vd([b-z])\d*", str(row.get("device", "")))
             if found and ord(found[1]) - ord("a") > extra:
-                yield Limit(path=("storage", kind, at, "device"), what=f'"/dev/vd{found[1]}"')
+                yield UnsupportedField(path=("storage", kind, at, "device"), what=f'"/dev/vd{found[1]}"')
 
 
-def find_clevis(ignition: dict[str, Any]) -> Iterator[Limit]:
+def find_clevis(ignition: dict[str, Any]) -> Iterator[UnsupportedField]:
     """Yield every disk that Clevis unlocks."""
     for at, luks in enumerate(ignition.get("storage", {}).get("luks", ())):
         if any(luks.get("clevis", {}).values()):
             what = f'clevis for the disk "{luks.get("name", "")}": it has no clevis'
-            yield Limit(path=("storage", "luks", at, "clevis"), what=what)
+            yield UnsupportedField(path=("storage", "luks", at, "clevis"), what=what)
 
 
 def refuse_limits(config: Config, *, on_lab: bool, extra_disks: int, major: int | None = None) -> None:
@@ -95,7 +95,7 @@ def refuse_limits(config: Config, *, on_lab: bool, extra_disks: int, major: int 
     )
 
 
-def _refuse(config: Config, limits: list[Limit], *, what: str, hint: str) -> None:
+def _refuse(config: Config, limits: list[UnsupportedField], *, what: str, hint: str) -> None:
     if limits:
         words = [f"{limit.what} ({_where(config, limit.path)})" for limit in limits]
         raise InputError(f"{what}: {'; '.join(words)}", hint=hint)

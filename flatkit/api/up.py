@@ -47,7 +47,7 @@ def check_identity(image: Image, answer: str, *, machine: str, observer: Observe
 
 
 @dataclass(frozen=True, kw_only=True)
-class Timeline:
+class PhaseTimes:
     """The phases of an `up` in order, with titles and seconds."""
 
     phases: tuple[tuple[str, str, float], ...] = ()
@@ -82,9 +82,9 @@ class TimelineKeeper(Observer):
             self._phases.append((event.phase, event.title, event.seconds))
 
     @property
-    def timeline(self) -> Timeline:
+    def timeline(self) -> PhaseTimes:
         """The phases kept so far."""
-        return Timeline(phases=tuple(self._phases))
+        return PhaseTimes(phases=tuple(self._phases))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class Upped:
     """
 
     machine: Machine
-    timeline: Timeline = field(default_factory=Timeline)
+    timeline: PhaseTimes = field(default_factory=PhaseTimes)
     version: str = ""
 
     @property

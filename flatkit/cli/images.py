@@ -11,7 +11,7 @@ from flatkit.untrusted import printable
 
 if TYPE_CHECKING:
     from flatkit.events import Observer
-    from flatkit.images.catalogue import Feed, Release
+    from flatkit.images.catalogue import Feed, ReleaseInfo
     from flatkit.images.store import CachedImage
 
 _SOFTWARE = ("kernel", "systemd", "docker")
@@ -148,7 +148,7 @@ def _say_channels(feeds: list[Feed], arch: str) -> str:
     return "\n".join([*rows, f"  {PROMOTION}", ""])
 
 
-def _say_day(release: Release | None) -> str:
+def _say_day(release: ReleaseInfo | None) -> str:
     """Return the release date and its age in words."""
     if release is None or release.days is None:
         return printable(release.released) if release else ""

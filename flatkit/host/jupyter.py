@@ -14,7 +14,7 @@ from flatkit.host.check import Health, HostCheck
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class RequiredPackage:
     """A Python package of the notebooks: the versions that flatkit is tried with."""
 
     package: str
@@ -23,10 +23,10 @@ class Wanted:
 
 # As in pyproject.toml, with the upper ends that the page side knows; a test compares them.
 WANTED = (
-    Wanted(package="jupyterlab", versions=">=4.4,<5"),
-    Wanted(package="ipykernel", versions=">=6.29,<8"),
-    Wanted(package="ipywidgets", versions=">=8.1,<9"),
-    Wanted(package="anywidget", versions=">=0.9.18,<1"),
+    RequiredPackage(package="jupyterlab", versions=">=4.4,<5"),
+    RequiredPackage(package="ipykernel", versions=">=6.29,<8"),
+    RequiredPackage(package="ipywidgets", versions=">=8.1,<9"),
+    RequiredPackage(package="anywidget", versions=">=0.9.18,<1"),
 )
 # The page's half of a package, as a path below a labextensions folder, and the Python package that it belongs to.
 _PAGE_HALVES = {"anywidget": "anywidget", "@jupyter-widgets/jupyterlab-manager": "jupyterlab_widgets"}

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from flatkit.errors import FetchError
 from flatkit.files import read_regular, write_atomic
-from flatkit.images.mirrors import Patience, fetch_small, list_sources
+from flatkit.images.mirrors import Timeouts, fetch_small, list_sources
 from flatkit.images.releases import Board, Channel, Version, find_version, parse_version_file
 from flatkit.images.store import flatcar_dir
 from flatkit.untrusted import parse_json, printable
@@ -25,11 +25,11 @@ from flatkit.untrusted import parse_json, printable
 FRESH_SECONDS = 3600.0
 _FEED_MAX = 8 * 1024 * 1024
 _NAME_MAX = 60
-_IMPATIENT = Patience(timeout=5, tries=1, small=20)
+_IMPATIENT = Timeouts(timeout=5, tries=1, small=20)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Release:
+class ReleaseInfo:
     """One release: `released` as YYYY-MM-DD, `software` such as {"kernel": "6.12.102"}."""
 
     version: Version
@@ -56,7 +56,7 @@ class Feed:
     """A channel's releases, newest first. `seen` in Unix seconds; `trouble` is the reason why it could not be refreshed."""
 
     channel: Channel
-    releases: tuple[Release, ...]
+    releases: tuple[ReleaseInfo, ...]
     current: Version | None
     seen: float
     origin: str
@@ -68,12 +68,12 @@ class Feed:
         return max(0.0, time.time() - self.seen)
 
     @property
-    def current_release(self) -> Release | None:
+    def current_release(self) -> ReleaseInfo | None:
         """The release that machines of this channel get now."""
         return next((release for release in self.releases if release.version == self.current), None)
 
 
-def parse_feed(text: str | bytes, channel: Channel) -> tuple[tuple[Release, ...], Version | None]:
+def parse_feed(text: str | bytes, channel: Channel) -> tuple[tuple[ReleaseInfo, ...], Version | None]:
     """Return a channel's releases in a feed, newest first, and the current one. Raises FetchError for an invalid feed."""
     try:
         values = parse_json(text)
@@ -92,11 +92,11 @@ def parse_feed(text: str | bytes, channel: Channel) -> tuple[tuple[Release, ...]
         ) from None
 
 
-def _parse_release(version: Version, channel: Channel, entry: dict[str, object]) -> Release:
+def _parse_release(version: Version, channel: Channel, entry: dict[str, object]) -> ReleaseInfo:
     software = entry.get("major_software")
     arches = entry.get("architectures")
     boards = [board for board in Board if isinstance(arches, list) and board.arch in arches]
-    return Release(
+    return ReleaseInfo(
         version=version,
         channel=channel,
         released=_day(entry.get("release_date")),
@@ -115,7 +115,7 @@ def _day(value: object) -> str:
     return match[0] if match else ""
 
 
-def _current_of(values: dict[str, object], releases: tuple[Release, ...]) -> Version | None:
+def _current_of(values: dict[str, object], releases: tuple[ReleaseInfo, ...]) -> Version | None:
     """Return the current version. The feed's `current` is a copy of its entry, without its number: find the same entry."""
     current = values.get("current")
     same = [release.version for release in releases if values.get(str(release.version)) == current]
@@ -126,7 +126,7 @@ def get_feed(
     channel: Channel,
     board: Board = Board.AMD64,
     *,
-    patience: Patience = _IMPATIENT,
+    patience: Timeouts = _IMPATIENT,
     cancel: threading.Event | None = None,
     max_age: float = FRESH_SECONDS,
 ) -> Feed:
@@ -159,7 +159,7 @@ def get_feed(
     return Feed(channel=channel, releases=(), current=None, seen=0.0, origin="", trouble=trouble or "not offered")
 
 
-def get_feeds(channels: tuple[Channel, ...], board: Board, *, patience: Patience = _IMPATIENT) -> list[Feed]:
+def get_feeds(channels: tuple[Channel, ...], board: Board, *, patience: Timeouts = _IMPATIENT) -> list[Feed]:
     """Return the feeds of several channels, fetched at the same time. Ctrl-C ends all of them."""
     stop = threading.Event()
     with ThreadPoolExecutor(max_workers=len(Channel)) as pool:

@@ -38,7 +38,7 @@ _KINDS = (stat.S_ISDIR, stat.S_ISREG, stat.S_ISLNK)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Package:
+class DebPackage:
     """A package that an extension brings; `size` is that of the download, in bytes."""
 
     name: str
@@ -54,7 +54,7 @@ def base_status(status: str) -> str:
     return "\n".join(_FORGOTTEN.sub("", text) for text in kept) + "\n"
 
 
-def parse_uris(said: str) -> tuple[Package, ...]:
+def parse_uris(said: str) -> tuple[DebPackage, ...]:
     """Return the packages that `apt-get --print-uris install` lists: 'URI' name_version_arch.deb size hash."""
     found = []
     for file, size in re.findall(r"^'[^']+' (\S+)\.deb (\d+)", said, re.MULTILINE):
@@ -62,7 +62,7 @@ def parse_uris(said: str) -> tuple[Package, ...]:
         if len(parts) != 3 or not _PACKAGE.fullmatch(parts[0]):
             raise ImageError(f'apt names the package file "{printable(file)}"; expected NAME_VERSION_ARCHITECTURE.deb')
         name, version, architecture = parts
-        found.append(Package(name=name, version=version, architecture=architecture, size=int(size)))
+        found.append(DebPackage(name=name, version=version, architecture=architecture, size=int(size)))
     return tuple(sorted(found, key=lambda package: package.name))
 
 
@@ -122,7 +122,7 @@ class Apt:
     def _ask(self, packages: Sequence[str], *options: str) -> Result:
         return run(["apt-get", "install", "-y", "-qq", *options, "--", *packages], env=self._env, check=False)
 
-    def choose(self, packages: Sequence[str]) -> tuple[Package, ...]:
+    def choose(self, packages: Sequence[str]) -> tuple[DebPackage, ...]:
         """Return these packages and their dependencies, without those of the lab image. Raises InputError for an unknown name."""
         if not packages:
             return ()
@@ -152,7 +152,7 @@ class Apt:
         names = run(["apt-cache", "pkgnames", "--", name[:1]], env=self._env, check=False).stdout.split()
         return difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.75)
 
-    def fetch(self, packages: Sequence[Package], target: Path) -> None:
+    def fetch(self, packages: Sequence[DebPackage], target: Path) -> None:
         """Download these packages into a folder, checked by apt against the signed lists. Raises FetchError."""
         target.mkdir(parents=True, exist_ok=True)
         total, done = sum(package.size for package in packages), 0
@@ -250,6 +250,6 @@ def is_inside(tree: Path, path: Path) -> bool:
     return ".." not in path.parts and path.parent.resolve().is_relative_to(tree.resolve())
 
 
-def as_text(packages: Sequence[Package]) -> str:
+def as_text(packages: Sequence[DebPackage]) -> str:
     """Return a package list that is the same for the same packages, for digests and records."""
     return json.dumps([[p.name, p.version, p.architecture] for p in packages])

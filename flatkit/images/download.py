@@ -1,6 +1,6 @@
 """Downloads one large file: resumes where it stopped, hashes while writing, reports rate and time left.
 
-A download may take any time as long as it makes progress (`Patience`). It never fills the last GiB of a disk
+A download may take any time as long as it makes progress (`Timeouts`). It never fills the last GiB of a disk
 (`cache.KEPT_FREE`). Beside FILE.part is FILE.part.json with its address, entity tag and size. A part whose record does
 not match is deleted. The result is not trusted yet: fetch.py verifies it.
 """
@@ -24,7 +24,7 @@ from flatkit.errors import Cancelled, FetchError, FlatkitError, HostError, Image
 from flatkit.events import Observer, Progressed, Said
 from flatkit.files import open_regular, read_regular
 from flatkit.images.cache import KEPT_FREE, measure_spare
-from flatkit.images.mirrors import Patience, with_tries
+from flatkit.images.mirrors import Timeouts, with_tries
 from flatkit.untrusted import parse_json, printable
 
 _CHUNK = 1024 * 1024
@@ -59,7 +59,7 @@ class Downloaded:
     rate: float
 
 
-class Progress:
+class DownloadProgress:
     """Reports a download's progress to the observer, at most twice a second."""
 
     def __init__(self, observer: Observer, phase: str, *, total: int = 0) -> None:
@@ -118,14 +118,14 @@ class Download:
         part: Path,
         *,
         observer: Observer,
-        patience: Patience | None = None,
+        patience: Timeouts | None = None,
         cancel: threading.Event | None = None,
         limit: int = _LARGEST,
         is_kept: bool = True,
         on_size: Callable[[int, int], None] = lambda have, total: None,  # noqa: ARG005
     ) -> None:
         self._url, self._part, self._observer, self._cancel, self._on_size = url, part, observer, cancel, on_size
-        self._patience = patience or Patience()
+        self._patience = patience or Timeouts()
         self._limit, self._is_kept = limit, is_kept
         self._record_file = part.with_name(part.name + ".json")
         self._hash = hashlib.sha512()
@@ -250,7 +250,7 @@ class Download:
             self._on_size(self._have, record.size)
 
     def _receive(self, stream: web.Stream, first: bytes, total: int) -> int:
-        progress = Progress(self._observer, "fetch", total=total)
+        progress = DownloadProgress(self._observer, "fetch", total=total)
         watch = _Watch(self._patience)
         with self._open_part() as file:
             piece = first
@@ -271,7 +271,7 @@ class Download:
                 total = os.fstat(file.fileno()).st_size
                 self._start_over("")
                 self._prepare(PartRecord(url=self._url, size=total))
-                progress = Progress(self._observer, "fetch", total=total)
+                progress = DownloadProgress(self._observer, "fetch", total=total)
                 with self._open_part() as target:
                     while piece := file.read(_CHUNK):
                         self._check_cancel()
@@ -345,7 +345,7 @@ def disk_trouble(folder: Path, error: OSError) -> HostError:
 class _Watch:
     """Detects a connection that is open and brings almost nothing."""
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Timeouts) -> None:
         self._patience = patience
         self._since, self._bytes = time.monotonic(), 0
 

@@ -21,7 +21,7 @@ from flatkit.images import mirrors as sources
 from flatkit.images.cache import locked, make_folder
 from flatkit.images.download import Download, Downloaded, disk_trouble, say_seconds
 from flatkit.images.keyring import KeyFinder
-from flatkit.images.mirrors import Patience, Source, fetch_small
+from flatkit.images.mirrors import Source, Timeouts, fetch_small
 from flatkit.images.releases import Board, Channel, Version, Wanted, nearest_versions, parse_version_file
 from flatkit.images.seen import find_seen, note_seen
 from flatkit.images.signed import (
@@ -60,7 +60,7 @@ class Fetcher:
     board: Board
     observer: Observer = field(default_factory=Observer)
     cancel: threading.Event | None = None
-    patience: Patience = field(default_factory=Patience)
+    patience: Timeouts = field(default_factory=Timeouts)
     trust: Trust = field(default_factory=find_trust)
     sources: tuple[Source, ...] = ()
 

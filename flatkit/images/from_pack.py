@@ -24,7 +24,15 @@ from flatkit.images.lab import recipe
 from flatkit.images.lab.build import find_lab_image
 from flatkit.images.lab.packages import lab_dir
 from flatkit.images.mirrors import PACK_FOLDER, Source, fetch_small, find_mirror
-from flatkit.images.pack_manifest import LAB_FILES, MANIFEST, SUMS, Manifest, PackedImage, parse_manifest, sums_as_text
+from flatkit.images.pack_manifest import (
+    LAB_FILES,
+    MANIFEST,
+    SUMS,
+    PackedImage,
+    PackManifest,
+    parse_manifest,
+    sums_as_text,
+)
 from flatkit.run import run
 from flatkit.untrusted import parse_json, printable
 
@@ -73,7 +81,7 @@ def unpack_lab_image(release: recipe.Release, *, observer: Observer, cancel: thr
     return find_lab_image(release) is not None
 
 
-def _read_manifest(root: str, mirror: Source, cancel: threading.Event | None) -> Manifest | None:
+def _read_manifest(root: str, mirror: Source, cancel: threading.Event | None) -> PackManifest | None:
     """Return the pack's manifest; None if there is none. Raises ImageError when it and the sums contradict each other."""
     for name in (MANIFEST, SUMS):
         _check_place(root, name)
@@ -105,7 +113,7 @@ def _folder_name(release: recipe.Release) -> str:
     return f"{release.version}-{recipe.digest(release)}"
 
 
-def _find_packed(manifest: Manifest, release: recipe.Release) -> PackedImage | None:
+def _find_packed(manifest: PackManifest, release: recipe.Release) -> PackedImage | None:
     """Return the image of this recipe. Raises ImageError when its files are not those of a lab image."""
     folder = f"lab/{_folder_name(release)}"
     found = next((image for image in manifest.images if image.folder == folder), None)
@@ -136,7 +144,7 @@ def _check_facts(path: Path, release: recipe.Release) -> None:
 
 def _unpack(
     root: str,
-    manifest: Manifest,
+    manifest: PackManifest,
     wanted: PackedImage,
     release: recipe.Release,
     *,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from flatkit.errors import FetchError, ImageError
 from flatkit.files import read_regular, write_atomic
-from flatkit.images.mirrors import KEY_FILE, OFFICIAL, Patience, Source, fetch_small
+from flatkit.images.mirrors import KEY_FILE, OFFICIAL, Source, Timeouts, fetch_small
 from flatkit.images.releases import Channel
 from flatkit.images.signing import (
     KEY_MAX,
@@ -38,7 +38,7 @@ class KeyFinder:
     channel: Channel
     trust: Trust = field(default_factory=find_trust)
     sources: Sequence[Source] = ()
-    patience: Patience = field(default_factory=Patience)
+    patience: Timeouts = field(default_factory=Timeouts)
     cancel: threading.Event | None = None
 
     def check(self, signature: bytes, data: bytes | Path, *, name: str) -> Signature:

@@ -42,7 +42,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class Timeouts:
     """Time limits for a server, in seconds.
 
     `timeout`: for the next bytes. `small`: for the whole of a small file, all tries together. A large file may take any
@@ -179,7 +179,7 @@ def list_sources() -> list[Source]:
 def fetch_small(
     url: str,
     *,
-    patience: Patience | None = None,
+    patience: Timeouts | None = None,
     cancel: Event | None = None,
     observer: Observer | None = None,
 ) -> bytes | None:
@@ -190,7 +190,7 @@ def fetch_small(
     """
     if not web.is_address(url):
         return _read_local(url)
-    given = patience or Patience()
+    given = patience or Timeouts()
     # Small files come first, and an offline user should learn it soon.
     patience = replace(given, tries=min(given.tries, 3))
     end = time.monotonic() + given.small
@@ -223,7 +223,7 @@ def _read_local(path: str) -> bytes | None:
 
 
 def with_tries(
-    attempt: Callable[[], _T], *, patience: Patience, cancel: Event | None = None, observer: Observer | None = None
+    attempt: Callable[[], _T], *, patience: Timeouts, cancel: Event | None = None, observer: Observer | None = None
 ) -> _T:
     """Call until it works; a temporary FetchError leads to another try. Raises the last one."""
     for number in range(1, patience.tries + 1):

@@ -79,7 +79,7 @@ class PackedImage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
+class PackManifest:
     """A pack's table of contents. `pythons` are the versions that its wheels fit; `left_out` lists in words what is missing."""
 
     made: str
@@ -107,17 +107,17 @@ class Manifest:
         return sum(file.size for file in self.files)
 
 
-def manifest_as_text(manifest: Manifest) -> str:
+def manifest_as_text(manifest: PackManifest) -> str:
     """Return the manifest as JSON."""
     return json.dumps({"format": FORMAT, **asdict(manifest)}, indent=1) + "\n"
 
 
-def sums_as_text(manifest: Manifest) -> str:
+def sums_as_text(manifest: PackManifest) -> str:
     """Return the digests as sha256sum writes and reads them."""
     return "".join(f"{file.sha256}  {file.path}\n" for file in manifest.files)
 
 
-def parse_manifest(text: str | bytes) -> Manifest:
+def parse_manifest(text: str | bytes) -> PackManifest:
     """Parse a manifest. Raises ImageError, which names the invalid field and the expected value."""
     try:
         manifest = _manifest(Fields(parse_json(text, limit=MANIFEST_MAX)))
@@ -139,12 +139,12 @@ def left_out(text: str) -> str:
     return printable(text, limit=TEXT_MAX - 3)
 
 
-def _manifest(fields: Fields) -> Manifest:
+def _manifest(fields: Fields) -> PackManifest:
     found = fields.number("format")
     if found != FORMAT:
         newer = ", which a newer flatkit makes" if found > FORMAT else ""
         raise ValueError(f"format is {found}{newer}; expected {FORMAT}")
-    manifest = Manifest(
+    manifest = PackManifest(
         made=fields.printed("made", limit=100),
         flatkit=fields.printed("flatkit", limit=100),
         pythons=fields.texts("pythons", form=_PYTHON, expected='a version of Python such as "3.12"', most=10),
@@ -212,7 +212,7 @@ def _names(fields: Fields) -> tuple[str, ...]:
     return names
 
 
-def _check_paths(manifest: Manifest) -> None:
+def _check_paths(manifest: PackManifest) -> None:
     """Refuse paths that differ in case only, files that are folders too, and the manifest's own name."""
     taken = {name.lower(): name for name in (MANIFEST, SUMS)}
     folders: dict[str, str] = {}

@@ -95,7 +95,7 @@ class Signature:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fault:
+class SignatureFault:
     """The reason why a signature is not accepted, and its meaning for the file or the key."""
 
     why: str
@@ -185,24 +185,26 @@ class Keyring:
             details="\n".join(fault.details for fault in faults if fault.details),
         )  # fmt: skip
 
-    def _judge(self, one: Packet, data: bytes | Path) -> Signature | Fault:
+    def _judge(self, one: Packet, data: bytes | Path) -> Signature | SignatureFault:
         """Return the signer of a signature, or the reason why it is not accepted. Raises OSError."""
         if one.signature_version is None or one.signature_created is None:
-            return Fault(why="its signature cannot be read")
+            return SignatureFault(why="its signature cannot be read")
         # Sequoia also accepts signatures of texts, whose line ends may differ.
         if get_type(one) != load_library().packet.SignatureType.Binary:
-            return Fault(why="its signature is not one of a file")
+            return SignatureFault(why="its signature is not one of a file")
         key = self._certificate.find_key(one)
         if key is None:
             issuer = (one.issuer_fingerprint or one.issuer_key_id or "unnamed").upper()
-            return Fault(why=f"it is signed by a key that is not known here ({issuer})", kind=UnknownKey)
+            return SignatureFault(why=f"it is signed by a key that is not known here ({issuer})", kind=UnknownKey)
         signer, details = _find_signer(self._certificate, one, data)
         binding = self._certificate.find_binding(key)
         if signer:
             made = int(one.signature_created.timestamp())
             return Signature(primary=self.primary, subkey=signer, made=made, note=_say_note(one, key, binding))
         if _find_signer(self._certificate.without_revocations(), one, data)[0]:
-            return Fault(why=f"its signing key was revoked ({(key.fingerprint or '').upper()})", details=details)
+            return SignatureFault(
+                why=f"its signing key was revoked ({(key.fingerprint or '').upper()})", details=details
+            )
         return replace(find_fault(one, key, binding, now=datetime.now(UTC)), details=details)
 
 
@@ -227,24 +229,26 @@ def read_signatures(data: bytes) -> list[Packet]:
     return packets
 
 
-def find_fault(one: Packet, key: Packet, binding: Packet | None, *, now: datetime) -> Fault:
+def find_fault(one: Packet, key: Packet, binding: Packet | None, *, now: datetime) -> SignatureFault:
     """Return why a signature of a known key was not accepted, from its own dates, that key and its binding."""
     made, flags = one.signature_created, binding.key_flags if binding else None
     created, ends = key.key_created, find_end(key, binding)
     assert made is not None
     if get_hash(one) not in _hashes():
-        return Fault(why="its signature uses a hash other than SHA-256, SHA-384 or SHA-512")
+        return SignatureFault(why="its signature uses a hash other than SHA-256, SHA-384 or SHA-512")
     if flags and not flags.signing:
-        return Fault(why=f"its key is not one that signs files ({(key.fingerprint or '').upper()})", kind=UnknownKey)
+        return SignatureFault(
+            why=f"its key is not one that signs files ({(key.fingerprint or '').upper()})", kind=UnknownKey
+        )
     if one.signature_expiration_time and one.signature_expiration_time <= now:
-        return Fault(why="the signature has expired")
+        return SignatureFault(why="the signature has expired")
     if made > now:
-        return Fault(why=f"it was signed on {made:%Y-%m-%d}, and this computer's clock says {now:%Y-%m-%d}")
+        return SignatureFault(why=f"it was signed on {made:%Y-%m-%d}, and this computer's clock says {now:%Y-%m-%d}")
     if created and made < created:
-        return Fault(why=f"it was signed on {made:%Y-%m-%d}, before its key was made")
+        return SignatureFault(why=f"it was signed on {made:%Y-%m-%d}, before its key was made")
     if ends and made >= ends:
-        return Fault(why=f"it was signed on {made:%Y-%m-%d}, after its key had expired", kind=UnknownKey)
-    return Fault(why="the signature belongs to other bytes than these, or not to this key", kind=AlteredFile)
+        return SignatureFault(why=f"it was signed on {made:%Y-%m-%d}, after its key had expired", kind=UnknownKey)
+    return SignatureFault(why="the signature belongs to other bytes than these, or not to this key", kind=AlteredFile)
 
 
 def _hashes() -> tuple[HashAlgorithm, ...]:

@@ -148,7 +148,7 @@ def _build(recipe: Recipe, folder: Path, base: Path | None, observer: Observer) 
     with work_folder(folder) as work, phase(observer, "sysext", f"Building the extension {recipe.name}", typical=10):
         # systemd finds an extension-release by the image's own name.
         tree, image = work / "tree", work / f"{recipe.name}.raw"
-        chosen: tuple[debs.Package, ...] = ()
+        chosen: tuple[debs.DebPackage, ...] = ()
         missing: tuple[str, ...] = ()
         tree.mkdir()
         if base is not None:
@@ -183,7 +183,7 @@ def _build(recipe: Recipe, folder: Path, base: Path | None, observer: Observer) 
     return found
 
 
-def _unpack(recipe: Recipe, work: Path, base: Path, observer: Observer) -> tuple[debs.Package, ...]:
+def _unpack(recipe: Recipe, work: Path, base: Path, observer: Observer) -> tuple[debs.DebPackage, ...]:
     apt = debs.Apt(plain(sysext_dir()) / "apt", base=base, observer=observer)
     others = {package.name for package in apt.choose(recipe.without)}
     chosen = tuple(package for package in apt.choose(recipe.packages) if package.name not in others)

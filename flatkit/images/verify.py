@@ -14,7 +14,7 @@ from pathlib import Path
 from flatkit.errors import Cancelled, ImageError
 from flatkit.events import Observer, phase
 from flatkit.files import open_regular, read_regular
-from flatkit.images.download import Progress
+from flatkit.images.download import DownloadProgress
 from flatkit.images.keyring import KeyFinder
 from flatkit.images.signed import (
     DIGESTS_MAX,
@@ -85,7 +85,7 @@ def hash_file(path: Path, *, observer: Observer | None = None, cancel: threading
     """Return the SHA-512 of a file in lower-case hex, read once. Raises Cancelled."""
     watcher = observer or Observer()
     digest, done = hashlib.sha512(), 0
-    progress = Progress(watcher, "verify", total=path.stat().st_size)
+    progress = DownloadProgress(watcher, "verify", total=path.stat().st_size)
     with phase(watcher, "verify", f"Verifying {printable(path.name)}"), open_regular(path) as file:
         while chunk := file.read(_CHUNK):
             if cancel and cancel.is_set():

@@ -30,7 +30,7 @@ _START_MAX = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class TaskRecord:
     """Progress in one task. `start` is the check's result right after the setup; `answers` are a quiz's choices."""
 
     state: State = State.NOT_TRIED
@@ -45,10 +45,10 @@ class Record:
         return {**asdict(self), "state": str(self.state), "answers": list(self.answers)}
 
 
-def parse_record(values: Any) -> Record:
+def parse_record(values: Any) -> TaskRecord:
     """Return a record from JSON values; unknown fields are ignored. Raises ValueError for wrong types and values."""
     known = {name: values[name] for name in _TYPES if name in values} if isinstance(values, dict) else {"state": None}
-    record = Record(**known)
+    record = TaskRecord(**known)
     for name, kind in _TYPES.items():
         value = getattr(record, name)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
@@ -75,15 +75,15 @@ class Progress:
     def __init__(self, file: Path | None = None) -> None:
         self.file = file or paths.state_dir() / "progress.json"
 
-    def get(self, task: str) -> Record:
+    def get(self, task: str) -> TaskRecord:
         """Return the progress in this task; a new record when there is none."""
-        return self.all().get(task, Record())
+        return self.all().get(task, TaskRecord())
 
-    def all(self) -> dict[str, Record]:
+    def all(self) -> dict[str, TaskRecord]:
         """Return the record of every task that was begun. Raises HostError for a file that is not readable."""
         return {name: parse_record(values) for name, values in self._load().items()}
 
-    def change(self, task: str, change: Callable[[Record], Record]) -> Record:
+    def change(self, task: str, change: Callable[[TaskRecord], TaskRecord]) -> TaskRecord:
         """Change a record under a lock, and write it to disk. Raises HostError when the folder is not writable."""
         with self._locked():
             tasks = self._load()

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from flatkit.errors import FlatkitError
 from flatkit.lessons.exercise import Act, Bench, Exercise, Finding, State
-from flatkit.lessons.progress import Progress, Record, remembered
+from flatkit.lessons.progress import Progress, TaskRecord, remembered
 from flatkit.untrusted import lines_of
 from flatkit.waiting import wait_until
 
@@ -135,20 +135,20 @@ class Attempt:
     def start_over(self) -> Standing:
         """Clean up, and start again. Raises FlatkitError."""
         do_all(self.exercise.cleanup, self.bench)
-        self._keep(lambda _: Record(), None)
+        self._keep(lambda _: TaskRecord(), None)
         return self.set_up()
 
-    def _keep(self, change: Callable[[Record], Record], finding: Finding | None) -> Standing:
+    def _keep(self, change: Callable[[TaskRecord], TaskRecord], finding: Finding | None) -> Standing:
         self._standing = self._stand(self._progress.change(self.exercise.name, change), finding)
         return self._standing
 
-    def _stand(self, record: Record, finding: Finding | None) -> Standing:
+    def _stand(self, record: TaskRecord, finding: Finding | None) -> Standing:
         return Standing(
             exercise=self.exercise, state=record.state, finding=finding, hints=self.exercise.hints[: record.hints]
         )
 
 
-def state_of(finding: Finding, record: Record) -> State:
+def state_of(finding: Finding, record: TaskRecord) -> State:
     """Return the state for a finding: the same finding as at the start means that nothing was tried."""
     if finding.ok:
         return State.SHOWN if record.is_solved_for else State.PASSED

@@ -9,7 +9,7 @@ from flatkit.machines.ssh import Connection
 _CHUNK = 64 * 1024
 
 
-class Channel(Protocol):
+class ShellChannel(Protocol):
     """The part of paramiko's channel that flatkit uses."""
 
     def sendall(self, data: bytes) -> None:
@@ -28,7 +28,7 @@ class Channel(Protocol):
 class Shell:
     """An open shell. One thread may receive while others send. Sending to a shell that has ended raises OSError."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: ShellChannel) -> None:
         self._channel = channel
 
     def send(self, text: str) -> None:

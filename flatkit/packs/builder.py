@@ -24,10 +24,10 @@ from flatkit.images.pack_manifest import (
     MANIFEST_MAX,
     PATH_SAID,
     SUMS,
-    Manifest,
     PackedFile,
     PackedImage,
     PackedRelease,
+    PackManifest,
     is_path,
     left_out,
     manifest_as_text,
@@ -77,7 +77,7 @@ class PackBuilder:
                 hint=f"flatkit room pack {shell_word(self.folder / 'flatkit-pack')}",
             )
         # From now on it is a pack, also if this is interrupted.
-        self._write(MANIFEST, manifest_as_text(Manifest(made="", flatkit=__version__)))
+        self._write(MANIFEST, manifest_as_text(PackManifest(made="", flatkit=__version__)))
 
     def copy(self, source: Path, inside: str) -> None:
         """Put a file in, unless the same bytes are there. Raises UsageError for a path that no pack may have."""
@@ -160,7 +160,7 @@ class PackBuilder:
         """Return the names of what has been put below a folder of the pack."""
         return [path.removeprefix(f"{folder}/") for path in sorted(self._paths) if path.startswith(f"{folder}/")]
 
-    def close(self, *, pythons: tuple[str, ...]) -> Manifest:
+    def close(self, *, pythons: tuple[str, ...]) -> PackManifest:
         """Take the digests, write the manifest, remove what an earlier pack had and this one has not.
 
         Raises ImageError for a name that no pack may contain.
@@ -171,7 +171,7 @@ class PackBuilder:
                     remove_below(self.folder, old)
         except OSError as error:
             raise self._fault(error) from None
-        manifest = Manifest(
+        manifest = PackManifest(
             made=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             flatkit=__version__, pythons=pythons, images=tuple(self.images), releases=tuple(self.releases),
             left_out=tuple(map(left_out, self.left_out)), files=self._measure_all(),

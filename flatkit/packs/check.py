@@ -19,7 +19,7 @@ from pathlib import Path
 from flatkit.errors import CommandFailed, FetchError, FlatkitError, WaitTimeout
 from flatkit.events import Observer, phase
 from flatkit.files import open_below
-from flatkit.images.pack_manifest import MANIFEST, SUMS, Manifest, sums_as_text
+from flatkit.images.pack_manifest import MANIFEST, SUMS, PackManifest, sums_as_text
 from flatkit.packs import wheels
 from flatkit.packs.builder import measure
 from flatkit.packs.serve import read_manifest
@@ -34,7 +34,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class PackFinding:
     """One thing that was looked at, and what was found."""
 
     name: str
@@ -47,7 +47,7 @@ class PackCheck:
     """All findings about a pack."""
 
     folder: Path
-    findings: tuple[Finding, ...]
+    findings: tuple[PackFinding, ...]
 
     @property
     def ok(self) -> bool:
@@ -87,7 +87,7 @@ def _few(items: list[str]) -> str:
     return "; ".join(items[:_SHOWN]) + (f"; and {len(items) - _SHOWN} more" if len(items) > _SHOWN else "")
 
 
-def _files(folder: Path, manifest: Manifest, observer: Observer) -> Finding:
+def _files(folder: Path, manifest: PackManifest, observer: Observer) -> PackFinding:
     wrong = []
     with phase(observer, "files", f"Reading {manifest.size / 1e6:.0f} MB"):
         for file in manifest.files:
@@ -102,10 +102,10 @@ def _files(folder: Path, manifest: Manifest, observer: Observer) -> Finding:
     if not manifest.files:
         wrong.append("the manifest names none: packing did not come to its end")
     text = f"{len(manifest.files)} files, {manifest.size / 1e6:.0f} MB, packed {manifest.made} by flatkit {manifest.flatkit}"
-    return Finding(name="files", ok=not wrong, found=_few(wrong) or text)
+    return PackFinding(name="files", ok=not wrong, found=_few(wrong) or text)
 
 
-def _sums(folder: Path, manifest: Manifest) -> Finding:
+def _sums(folder: Path, manifest: PackManifest) -> PackFinding:
     expected = sums_as_text(manifest).encode()
     try:
         with open_below(folder, SUMS) as file:
@@ -115,10 +115,10 @@ def _sums(folder: Path, manifest: Manifest) -> Finding:
     found = (
         f"{SUMS} says the same as {MANIFEST}" if ok else f"{SUMS} is missing, or says something else than {MANIFEST}"
     )
-    return Finding(name="sums", ok=ok, found=found)
+    return PackFinding(name="sums", ok=ok, found=found)
 
 
-def _named(manifest: Manifest) -> Finding:
+def _named(manifest: PackManifest) -> PackFinding:
     paths = {file.path for file in manifest.files}
     named = [f"{image.folder}/{name}" for image in manifest.images for name in image.files]
     named += [f"{release.board}/{release.version}/{name}" for release in manifest.releases for name in release.files]
@@ -127,20 +127,20 @@ def _named(manifest: Manifest) -> Finding:
     updates = ", ".join(f"{release.channel} {release.version}" for release in manifest.releases)
     if not manifest.images:
         missing.append("no image at all, so no machine can boot")
-    return Finding(
+    return PackFinding(
         name="images", ok=not missing, found=_few(missing) or f"to boot: {images}; to update to: {updates or 'none'}"
     )
 
 
-def _wheels(folder: Path, manifest: Manifest, observer: Observer) -> Iterator[Finding]:
+def _wheels(folder: Path, manifest: PackManifest, observer: Observer) -> Iterator[PackFinding]:
     try:
         found = _read_wheels(folder, manifest)
     except FlatkitError as error:
-        yield Finding(name="wheels", ok=False, found=error.message)
+        yield PackFinding(name="wheels", ok=False, found=error.message)
         return
     own = [wheel for wheel in found if wheel.name == "flatkit"]
     if len(own) != 1:
-        yield Finding(name="wheels", ok=False, found="flatkit's own wheel is not there, so no seat can install it")
+        yield PackFinding(name="wheels", ok=False, found="flatkit's own wheel is not there, so no seat can install it")
         return
     whole = True
     for python in manifest.pythons:
@@ -150,14 +150,14 @@ def _wheels(folder: Path, manifest: Manifest, observer: Observer) -> Iterator[Fi
             missing = [error.message]
             whole = False
         text = f"missing: {_few(missing)}" if missing else "every requirement has a wheel that fits"
-        yield Finding(name=f"CPython {python}", ok=not missing, found=text)
+        yield PackFinding(name=f"CPython {python}", ok=not missing, found=text)
     running = ".".join(platform.python_version_tuple()[:2])
     if whole and running in manifest.pythons:
         with phase(observer, "install", "Resolving the wheels with pip alone", typical=20):
             yield _resolve(folder, manifest, own[0], running)
 
 
-def _read_wheels(folder: Path, manifest: Manifest) -> list[Wheel]:
+def _read_wheels(folder: Path, manifest: PackManifest) -> list[Wheel]:
     """Read the wheels that the manifest names and that are there. Raises FetchError."""
     found = []
     listed = [file for file in manifest.below("wheels") if file.path.endswith(".whl")]
@@ -177,7 +177,7 @@ def _read_wheels(folder: Path, manifest: Manifest) -> list[Wheel]:
     return found
 
 
-def _resolve(folder: Path, manifest: Manifest, own: Wheel, python: str) -> Finding:
+def _resolve(folder: Path, manifest: PackManifest, own: Wheel, python: str) -> PackFinding:
     """Let pip itself work it out, in an empty environment, without an index and without the user's settings.
 
     pip gets a page of the manifest's wheels with their digests, so it takes no other file and builds nothing.
@@ -213,10 +213,10 @@ def _resolve(folder: Path, manifest: Manifest, own: Wheel, python: str) -> Findi
             said = run([*command, "--", f"flatkit=={own.version}"], cwd=work, env=env, timeout=PIP_SECONDS).stdout
         except CommandFailed as error:
             last = (lines_of(error.details.strip()) or [error.message])[-1]
-            return Finding(name="pip", ok=False, found=f"on CPython {python} pip says: {printable(last)}")
+            return PackFinding(name="pip", ok=False, found=f"on CPython {python} pip says: {printable(last)}")
         except WaitTimeout:
-            return Finding(
+            return PackFinding(
                 name="pip", ok=False, found=f"on CPython {python} pip did not end within {PIP_SECONDS:.0f} s"
             )
     count = len(said.rpartition("Would install")[2].split())
-    return Finding(name="pip", ok=count > 0, found=f"on CPython {python} pip would install {count} packages")
+    return PackFinding(name="pip", ok=count > 0, found=f"on CPython {python} pip would install {count} packages")

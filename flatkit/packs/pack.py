@@ -15,7 +15,7 @@ from flatkit import paths
 from flatkit.errors import UsageError
 from flatkit.events import Observer, Said, phase
 from flatkit.images.lab import recipe
-from flatkit.images.pack_manifest import LAB_FILES, SUMS, Manifest, PackedImage, PackedRelease, is_path
+from flatkit.images.pack_manifest import LAB_FILES, SUMS, PackedImage, PackedRelease, PackManifest, is_path
 from flatkit.packs import wheels
 from flatkit.packs.builder import PackBuilder
 from flatkit.packs.flatcar import add_flatcar, parse_names
@@ -43,7 +43,7 @@ class Wishes:
     pythons: tuple[str, ...] = wheels.PYTHONS
 
 
-def pack(folder: Path, wishes: Wishes, *, observer: Observer | None = None) -> Manifest:
+def pack(folder: Path, wishes: Wishes, *, observer: Observer | None = None) -> PackManifest:
     """Fill `folder`, or bring it up to date, and return what is in it now.
 
     Raises UsageError (the folder, or a name in the wishes), HostError (no room), FetchError, ImageError.

@@ -21,8 +21,8 @@ from flatkit.images.pack_manifest import (
     MANIFEST,
     MANIFEST_MAX,
     SUMS,
-    Manifest,
     PackedRelease,
+    PackManifest,
     manifest_as_text,
     parse_manifest,
     sums_as_text,
@@ -53,7 +53,7 @@ def open_channels() -> Channels:
     return Channels(store=state_file())
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> PackManifest:
     """The manifest of a pack. Raises UsageError when the folder holds none, ImageError when it is not understood."""
     try:
         with open_below(folder, MANIFEST) as file:
@@ -71,7 +71,7 @@ def read_manifest(folder: Path) -> Manifest:
     return parse_manifest(data)
 
 
-def publish(site: Site, folder: Path, manifest: Manifest, *, observer: Observer | None = None) -> None:
+def publish(site: Site, folder: Path, manifest: PackManifest, *, observer: Observer | None = None) -> None:
     """Publish all of a pack, each file only if it is as the manifest says. Raises InputError, UsageError.
 
     Lists (manifest, sums, the page of wheels) are made of the manifest's values, so no file of that name is read.

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from flatkit.platforms.handover import Fit, Handover, Payload, hand_over
-from flatkit.platforms.platform import Kind, Limit, Piece, Platform, load_platforms
+from flatkit.platforms.platform import Piece, Platform, PlatformKind, SizeLimit, load_platforms
 
-__all__ = ["PLATFORMS", "Fit", "Handover", "Kind", "Limit", "Payload", "Piece", "Platform", "get_platform", "hand_over"]
+__all__ = [
+    "PLATFORMS",
+    "Fit",
+    "Handover",
+    "Payload",
+    "Piece",
+    "Platform",
+    "PlatformKind",
+    "SizeLimit",
+    "get_platform",
+    "hand_over",
+]
 
 PLATFORMS = load_platforms()
 

@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any
 
-from flatkit.platforms.platform import Limit, Piece, Platform
+from flatkit.platforms.platform import Piece, Platform, SizeLimit
 from flatkit.untrusted import lines_of
 
 # Hyper-V keeps about 1 KiB in one value (Flatcar's guide).
@@ -120,7 +120,7 @@ def hand_over(platform: Platform, payload: Payload) -> Handover:
     return Handover(platform=platform, payload=payload, pieces=pieces, fit=fit, offers=offers)
 
 
-def fit_of(limit: Limit | None, size: int) -> Fit:
+def fit_of(limit: SizeLimit | None, size: int) -> Fit:
     """Compare a size in bytes with a limit."""
     if limit is None:
         return Fit.NO_LIMIT

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 
-class Kind(str, Enum):
+class PlatformKind(str, Enum):
     """The kind of a platform."""
 
     CLOUD = "cloud"
@@ -21,7 +21,7 @@ class Kind(str, Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limit:
+class SizeLimit:
     """The largest config that a platform accepts, in bytes of the Ignition text; `is_verified` when a document says so."""
 
     size: int
@@ -49,12 +49,12 @@ class Platform:
 
     name: str
     title: str
-    kind: Kind
+    kind: PlatformKind
     how: str
     pieces: tuple[Piece, ...]
     provider: str = ""
     aliases: tuple[str, ...] = ()
-    limit: Limit | None = None
+    limit: SizeLimit | None = None
     packed: Piece | None = None
     notes: tuple[str, ...] = ()
 
@@ -73,12 +73,12 @@ def _platform(name: str, row: dict[str, Any]) -> Platform:
     return Platform(
         name=name,
         title=row["title"],
-        kind=Kind(row["kind"]),
+        kind=PlatformKind(row["kind"]),
         how=row["how"],
         pieces=tuple(map(_piece, row["pieces"])),
         provider=row.get("provider", ""),
         aliases=tuple(row.get("aliases", ())),
-        limit=Limit(size=limit["size"], is_verified=limit["verified"]) if limit else None,
+        limit=SizeLimit(size=limit["size"], is_verified=limit["verified"]) if limit else None,
         packed=_piece(packed) if packed else None,
         notes=tuple(row.get("notes", ())),
     )

@@ -10,7 +10,7 @@ from flatkit.lessons.exercise import Exercise, Type
 
 
 @dataclass(frozen=True)
-class Said:
+class Reply:
     """The output of a command."""
 
     text: str
@@ -27,19 +27,19 @@ class PretendedMachine:
     one on a machine that is not ready.
     """
 
-    def __init__(self, exercise: Exercise, answers: Mapping[str, Sequence[Said]]) -> None:
+    def __init__(self, exercise: Exercise, answers: Mapping[str, Sequence[Reply]]) -> None:
         self._solves = {act.command for act in exercise.solve if isinstance(act, Type)}
         self._cleans = {act.command for act in exercise.cleanup if isinstance(act, Type)}
         self._answers = answers
         self.is_solved = self.booting = False
         self.typed: list[str] = []
 
-    def run(self, command: str) -> Said:
+    def run(self, command: str) -> Reply:
         """Answer a command."""
         if self.booting:
             raise MachineError('the machine "m" is not ready yet: booting', hint="await m")
         self.typed.append(command)
         if command in self._solves | self._cleans:
             self.is_solved = command in self._solves
-            return Said("")
+            return Reply("")
         return self._answers[command][self.is_solved]

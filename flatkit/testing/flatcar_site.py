@@ -49,7 +49,7 @@ class Misdeed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class SeenRequest:
     """A request that came; `host` as the client named it."""
 
     path: str
@@ -64,7 +64,7 @@ class FlatcarSite:
     folder: Path
     key: SigningKey
     tls: ssl.SSLContext | None = None
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[SeenRequest] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._misdeeds: list[tuple[Misdeed, int]] = []
@@ -215,7 +215,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer as a release server does, or as the misdeed wants. A proxy's request has a whole address in its path."""
         site, path = self.server.site, unquote(urlsplit(self.path).path)
         host = urlsplit(self.path).netloc or self.headers.get("Host", "")
-        site.asked.append(Asked(path=path, range=self.headers.get("Range", ""), host=host))
+        site.asked.append(SeenRequest(path=path, range=self.headers.get("Range", ""), host=host))
         misdeed = site.take(path) or Misdeed(path=path)
         if misdeed.status:
             self._text(misdeed.status, b"no\n")

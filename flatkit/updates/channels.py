@@ -16,7 +16,7 @@ from pathlib import Path
 from flatkit.errors import HostError, UsageError
 from flatkit.untrusted import printable
 from flatkit.updates.machine_registry import note
-from flatkit.updates.model import Book, Group, MachineSeen, Release, target_of, version_key
+from flatkit.updates.model import Book, Group, MachineSeen, PublishedRelease, target_of, version_key
 from flatkit.updates.omaha import BOARDS, AppRequest, Refusal
 from flatkit.updates.store import Store
 
@@ -52,16 +52,16 @@ class Channels:
                 self._store.write(self._book)
 
     @property
-    def releases(self) -> dict[str, Release]:
+    def releases(self) -> dict[str, PublishedRelease]:
         """The release of each channel that has one, for amd64; Flatcar's release comes before the lab's."""
         return {**self.releases_for(BOARDS[0], for_lab=True), **self.releases_for(BOARDS[0])}
 
-    def releases_for(self, board: str, *, for_lab: bool = False) -> dict[str, Release]:
+    def releases_for(self, board: str, *, for_lab: bool = False) -> dict[str, PublishedRelease]:
         """Return the release of each channel that has one for a board such as "arm64-usr", or for that board's lab machines."""
         with self._lock:
             return dict(self._read().offers.get(target_of(board, for_lab=for_lab), {}))
 
-    def get_release(self, version: str, *, board: str = BOARDS[0], for_lab: bool = False) -> Release:
+    def get_release(self, version: str, *, board: str = BOARDS[0], for_lab: bool = False) -> PublishedRelease:
         """Return a published release, offered or not. Raises UsageError."""
         with self._lock:
             known = self._read().known.get(target_of(board, for_lab=for_lab), {})
@@ -82,19 +82,19 @@ class Channels:
         with self._lock:
             return tuple(self._read().machines.values())
 
-    def publish(self, channel: str, release: Release) -> None:
+    def publish(self, channel: str, release: PublishedRelease) -> None:
         """Let a channel offer a release from now on. Raises UsageError for an invalid channel name."""
         _checked(channel)
         with self._changing() as book:
             book.known.setdefault(release.target, {})[release.version] = release
             book.offers.setdefault(release.target, {})[channel] = release
 
-    def add(self, release: Release) -> None:
+    def add(self, release: PublishedRelease) -> None:
         """Register a release that no channel offers yet: groups can be pinned to it."""
         with self._changing() as book:
             book.known.setdefault(release.target, {})[release.version] = release
 
-    def promote(self, channel: str, *, to: str) -> Release:
+    def promote(self, channel: str, *, to: str) -> PublishedRelease:
         """Let the channel `to` offer the releases of `channel`, for all machines. Raises UsageError when there are none."""
         _checked(to)
         with self._changing() as book:
@@ -139,16 +139,16 @@ class Channels:
         with self._changing() as book:
             book.machines.clear()
 
-    def answer(self, app: AppRequest, *, origin: str = "") -> Release | Refusal | None:
+    def answer(self, app: AppRequest, *, origin: str = "") -> PublishedRelease | Refusal | None:
         """Return the offer to a Flatcar machine, None for no update. Its report is stored; `origin` is its address."""
         return self.answer_all([(app, origin)])[0]
 
-    def answer_all(self, apps: Sequence[tuple[AppRequest, str]]) -> list[Release | Refusal | None]:
+    def answer_all(self, apps: Sequence[tuple[AppRequest, str]]) -> list[PublishedRelease | Refusal | None]:
         """Return the offer to each of several machines, as `answer` does. The state is written once."""
         if not apps:
             return []
         with self._lock:
-            found: list[Release | Refusal | None] = []
+            found: list[PublishedRelease | Refusal | None] = []
             try:
                 with self._changing() as book:
                     found += [self._answer(book, app, origin) for app, origin in apps]
@@ -156,7 +156,7 @@ class Channels:
                 _log.warning("%s", error.message)
             return found or [self._answer(self._book, app, origin) for app, origin in apps]
 
-    def _answer(self, book: Book, app: AppRequest, origin: str) -> Release | Refusal | None:
+    def _answer(self, book: Book, app: AppRequest, origin: str) -> PublishedRelease | Refusal | None:
         group = book.groups.get(app.group) or Group(name=app.group, channel=app.group)
         offers, known = _made_for(book.offers, app), _made_for(book.known, app)
         is_known = app.group in book.groups or app.group in offers or bool(_FLATCARS.fullmatch(app.group))
@@ -194,7 +194,7 @@ class Channels:
         return f"{_table(rows)}\n\n{_table(seen) if len(seen) > 1 else 'no machine has asked yet'}"
 
 
-def _made_for(releases: dict[str, dict[str, Release]], app: AppRequest) -> dict[str, Release]:
+def _made_for(releases: dict[str, dict[str, PublishedRelease]], app: AppRequest) -> dict[str, PublishedRelease]:
     """Return the releases that fit the machine: those of its board, and for a lab machine first those made for such."""
     found = releases.get(app.known_board, {})
     return {**found, **releases.get(target_of(app.known_board, for_lab=True), {})} if app.is_lab else found
@@ -215,7 +215,7 @@ def _checked(name: str) -> str:
     return name
 
 
-def _wants(release: Release, version: str) -> bool:
+def _wants(release: PublishedRelease, version: str) -> bool:
     """Return whether a release is for a machine that runs `version`: another one, and a lower one only where allowed."""
     wanted, running = version_key(release.version), version_key(version)
     if release.version == version:

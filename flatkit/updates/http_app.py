@@ -27,7 +27,7 @@ from flatkit.untrusted import is_number, printable
 from flatkit.updates import omaha
 from flatkit.updates.connection_limits import Crowd, Limits, Visit, origin_of
 from flatkit.updates.content import Content, Selection, select
-from flatkit.updates.request_batches import Answer, Asked, Desk
+from flatkit.updates.request_batches import Answer, Desk, UpdateRequest
 
 _END_SECONDS = 2.0
 _EOF_SECONDS = 0.2
@@ -234,7 +234,7 @@ class Reception(web.Server):
         if not _HOST.fullmatch(host):
             return await _say(request, 400, "the header Host names no host")
         try:
-            answer = await self._desk.answer(Asked(data=data, host=host, origin=visit.origin))
+            answer = await self._desk.answer(UpdateRequest(data=data, host=host, origin=visit.origin))
         except InputError as error:
             return await _say(request, 400, error.message)
         return await _reply(request, 200, answer, media_type="text/xml; charset=utf-8")

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from flatkit.updates.model import Group, MachineSeen, MachineState, Release, SeenEvent
+from flatkit.updates.model import Group, MachineSeen, PublishedRelease, SeenEvent, UpdateState
 from flatkit.updates.omaha import AppRequest, UpdateEvent
 
 MACHINES_MAX = 1000
@@ -18,7 +18,7 @@ EVENTS_MAX = 50
 _EVENTS_MIN = 8  # times all machines, that is less than all events
 EVENTS_IN_ALL = 10_000
 _NEWCOMER_SECONDS = 60.0
-_TROUBLE = frozenset({MachineState.FAILED, MachineState.ROLLED_BACK})
+_TROUBLE = frozenset({UpdateState.FAILED, UpdateState.ROLLED_BACK})
 
 
 def note(
@@ -26,7 +26,7 @@ def note(
     app: AppRequest,
     *,
     group: Group,
-    offer: Release | None,
+    offer: PublishedRelease | None,
     now: float,
     origin: str = "",
 ) -> None:
@@ -91,14 +91,14 @@ def _most_common(machines: list[MachineSeen]) -> tuple[str, int]:
     return Counter(machine.origin for machine in machines).most_common(1)[0]
 
 
-def _state(before: MachineSeen, app: AppRequest, offer: Release | None) -> MachineState:
+def _state(before: MachineSeen, app: AppRequest, offer: PublishedRelease | None) -> UpdateState:
     """Return the new state. A machine in trouble stays so at a check, since it asks again by itself.
 
     Its trouble ends with an event, with another version that it runs, or with an offer of another version.
     """
     known = before.state
     if known in _TROUBLE and app.version != before.version:
-        known = MachineState.CURRENT
+        known = UpdateState.CURRENT
     state = known
     for event in app.events:
         state = _after(event, state)
@@ -107,21 +107,21 @@ def _state(before: MachineSeen, app: AppRequest, offer: Release | None) -> Machi
     is_another = offer is not None and offer.version != before.offered
     if state in _TROUBLE and not (state is known and is_another):
         return state
-    return MachineState.OFFERED if offer else MachineState.CURRENT
+    return UpdateState.OFFERED if offer else UpdateState.CURRENT
 
 
-def _after(event: UpdateEvent, state: MachineState) -> MachineState:
+def _after(event: UpdateEvent, state: UpdateState) -> UpdateState:
     if event.is_ignored:
         return state
     if event.is_rollback:
-        return MachineState.ROLLED_BACK
+        return UpdateState.ROLLED_BACK
     return _STATES.get((event.type, event.result), state)
 
 
 _STATES = {
-    (3, 0): MachineState.FAILED,
-    (3, 1): MachineState.INSTALLED,
-    (3, 2): MachineState.CURRENT,  # the first check after the reboot reports it
-    (13, 1): MachineState.DOWNLOADING,
-    (14, 1): MachineState.DOWNLOADED,
+    (3, 0): UpdateState.FAILED,
+    (3, 1): UpdateState.INSTALLED,
+    (3, 2): UpdateState.CURRENT,  # the first check after the reboot reports it
+    (13, 1): UpdateState.DOWNLOADING,
+    (14, 1): UpdateState.DOWNLOADED,
 }

@@ -16,7 +16,7 @@ _HEX = re.compile("([0-9a-f]{2})*")
 _T = TypeVar("_T")
 
 
-class MachineState(str, Enum):
+class UpdateState(str, Enum):
     """Progress of a machine's update, as its events report it."""
 
     CURRENT = "current"
@@ -32,7 +32,7 @@ class MachineState(str, Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Release:
+class PublishedRelease:
     """A version with its files; the first package is the OS. `allow_downgrade`: offered to newer machines too.
 
     `for_lab`: offered to lab machines only, so that one server can have both Flatcar's releases and the lab image's.
@@ -94,7 +94,7 @@ class MachineSeen:
     last_seen: float
     checks: int = 0
     offered: str = ""
-    state: MachineState = MachineState.CURRENT
+    state: UpdateState = UpdateState.CURRENT
     events: tuple[SeenEvent, ...] = ()
 
     @property
@@ -112,8 +112,8 @@ class MachineSeen:
 class Book:
     """All state of the server. `offers`: target -> channel -> release; `known`: target -> version -> release."""
 
-    offers: dict[str, dict[str, Release]] = field(default_factory=dict)
-    known: dict[str, dict[str, Release]] = field(default_factory=dict)
+    offers: dict[str, dict[str, PublishedRelease]] = field(default_factory=dict)
+    known: dict[str, dict[str, PublishedRelease]] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     machines: dict[str, MachineSeen] = field(default_factory=dict)
 
@@ -159,17 +159,17 @@ def _plain(machine: MachineSeen) -> dict[str, Any]:
     return {**vars(machine), "events": events}
 
 
-def _releases(fields: Fields) -> dict[str, Release]:
+def _releases(fields: Fields) -> dict[str, PublishedRelease]:
     return {name: fields.inner(name, _release) for name in fields.names()}
 
 
-def _offers(fields: Fields) -> dict[str, Release]:
+def _offers(fields: Fields) -> dict[str, PublishedRelease]:
     """Return the releases that have files: only those can be offered."""
     return {channel: release for channel, release in _releases(fields).items() if release.packages}
 
 
-def _release(fields: Fields) -> Release:
-    return Release(
+def _release(fields: Fields) -> PublishedRelease:
+    return PublishedRelease(
         version=fields.text("version"),
         packages=fields.objects("packages", _package),
         allow_downgrade=fields.flag("allow_downgrade", default=False),
@@ -209,7 +209,7 @@ def _machine(fields: Fields) -> MachineSeen:
         last_seen=fields.real("last_seen"),
         checks=fields.number("checks", default=0),
         # A newer flatkit may know more states; the machine's next request reports its state again.
-        state=MachineState(state) if state in set(MachineState) else MachineState.CURRENT,
+        state=UpdateState(state) if state in set(UpdateState) else UpdateState.CURRENT,
         events=fields.objects("events", _event, default=[]),
     )
 

@@ -67,7 +67,7 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Manifest:
+class PayloadManifest:
     """A payload's description of itself: trust it only after `verify`."""
 
     version: str
@@ -111,7 +111,7 @@ def make_payload(
     hash_offset: int,
     root_hash: str,
     key: Path,
-) -> Manifest:
+) -> PayloadManifest:
     """Write the payload of a release, signed with the private key in `key`; the same input gives the same bytes.
 
     `target` is written whole or not at all. Raises ImageError: a value that the format cannot express, an unreadable
@@ -128,7 +128,7 @@ def make_payload(
             for name in PARTS:
                 parts.append(_copy_part(file, name=name, offset=offset, source=sources[name]))
                 offset = _aligned(offset + parts[-1].size)
-            manifest = Manifest(
+            manifest = PayloadManifest(
                 version=version,
                 parts=tuple(parts),
                 hash_offset=hash_offset,
@@ -149,7 +149,7 @@ def make_payload(
     return manifest
 
 
-def read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> PayloadManifest:
     """Return the payload's manifest without checking its signature. Raises ImageError for an incomplete or other file."""
     try:
         with open_regular(path) as file:
@@ -235,7 +235,7 @@ def _copy_part(file: BinaryIO, *, name: str, offset: int, source: Path) -> Part:
     return Part(name=name, offset=offset, size=size, sha256=total.hexdigest())
 
 
-def _read_manifest(path: Path, file: BinaryIO) -> Manifest:
+def _read_manifest(path: Path, file: BinaryIO) -> PayloadManifest:
     head = file.read(_BLOCK)
     words = head[:_HEADER_SIZE].decode("ascii", errors="replace").split()
     if len(head) < _HEADER_SIZE or words[:1] != [MAGIC]:
@@ -270,7 +270,7 @@ def _read_manifest(path: Path, file: BinaryIO) -> Manifest:
     return manifest
 
 
-def parse_manifest(text: str, *, signed_size: int, signature_size: int = keys.SIGNATURE_SIZE) -> Manifest:
+def parse_manifest(text: str, *, signed_size: int, signature_size: int = keys.SIGNATURE_SIZE) -> PayloadManifest:
     """Return the manifest of a text. Raises ValueError that names the missing or invalid key."""
     values = dict(line.partition("=")[::2] for line in lines_of(text))
 
@@ -290,7 +290,7 @@ def parse_manifest(text: str, *, signed_size: int, signature_size: int = keys.SI
         end = _aligned(offset + size)
     if end != signed_size:
         raise ValueError(f"the parts end at {end}, the header says {signed_size}")
-    return Manifest(
+    return PayloadManifest(
         version=value("VERSION", _VERSION),
         parts=tuple(parts),
         hash_offset=int(value("USR_HASH_OFFSET", _NUMBER)),

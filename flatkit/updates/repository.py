@@ -24,10 +24,10 @@ from flatkit.errors import InputError, UsageError
 from flatkit.updates import omaha
 from flatkit.updates.channels import Channels
 from flatkit.updates.content import Content, file_content, known_content, text_content
-from flatkit.updates.model import MachineSeen, Release
+from flatkit.updates.model import MachineSeen, PublishedRelease
 
 if TYPE_CHECKING:
-    from flatkit.updates.request_batches import Answer, Asked
+    from flatkit.updates.request_batches import Answer, UpdateRequest
 
 BOARD = omaha.BOARDS[0]
 
@@ -59,7 +59,7 @@ class Site:
         name: str = "",
         allow_downgrade: bool = False,
         board: str = BOARD,
-    ) -> Release:
+    ) -> PublishedRelease:
         """Let a channel offer a version: its payload (called `name`, else by its file name) and further files.
 
         Further files are the ones that Flatcar's servers keep beside a payload: `oem-qemu.gz`, and `flatcar-NAME.gz`
@@ -81,7 +81,7 @@ class Site:
         name: str = "",
         allow_downgrade: bool = False,
         board: str = BOARD,
-    ) -> Release:
+    ) -> PublishedRelease:
         """Publish the files of a version that no channel offers yet. Raises as `publish` does."""
         if board not in omaha.BOARDS:
             raise UsageError(f'"{board}" is not a board; expected {" or ".join(omaha.BOARDS)}')
@@ -90,7 +90,9 @@ class Site:
         for path, called in ((payload, name or payload.name), *((path, path.name) for path in extra)):
             content = self.publish_file(f"{folder}/{_checked(called, 'file name')}", path)
             packages.append(self._package(folder, called, content))
-        release = Release(version=version, packages=tuple(packages), allow_downgrade=allow_downgrade, board=board)
+        release = PublishedRelease(
+            version=version, packages=tuple(packages), allow_downgrade=allow_downgrade, board=board
+        )
         self.channels.add(release)
         return release
 
@@ -98,7 +100,7 @@ class Site:
         self._contents[f"{folder}/{name}.sha256"] = text_content(f"{content.sha256}  {name}\n")
         return omaha.Package(name=name, size=content.size, sha1=content.sha1, sha256=content.sha256)
 
-    def promote(self, channel: str, *, to: str) -> Release:
+    def promote(self, channel: str, *, to: str) -> PublishedRelease:
         """Let the channel `to` offer the releases of `channel`."""
         return self.channels.promote(channel, to=to)
 
@@ -140,14 +142,14 @@ class Site:
 
     def publish_known_release(
         self, version: str, names: Sequence[str], *, board: str = BOARD, for_lab: bool = False
-    ) -> Release:
+    ) -> PublishedRelease:
         """Register a version whose files, payload first, are published already. Raises UsageError when one is not."""
         folder = f"/{board}/{_checked(version, 'version')}"
         missing = [name for name in names if f"{folder}/{name}" not in self._contents]
         if missing or not names:
             raise UsageError(f'the release "{version}" lacks {", ".join(missing) or "its payload"}')
         packages = tuple(self._package(folder, name, self._contents[f"{folder}/{name}"]) for name in names)
-        release = Release(version=version, packages=packages, board=board, for_lab=for_lab)
+        release = PublishedRelease(version=version, packages=packages, board=board, for_lab=for_lab)
         self.channels.add(release)
         return release
 
@@ -171,7 +173,7 @@ class Site:
             return text_content("".join(f"{found}\n" for found in self.paths))
         return made
 
-    def answer_together(self, asked: Sequence[Asked]) -> list[Answer]:
+    def answer_together(self, asked: Sequence[UpdateRequest]) -> list[Answer]:
         """Return the answer to each Omaha request, or the InputError for an invalid one. The state is written once."""
         parsed = [_parsed(one.data) for one in asked]
         apps = [
@@ -225,15 +227,15 @@ def _parsed(data: bytes) -> omaha.Request | InputError:
         return error
 
 
-def _answered(request: omaha.Request, host: str, found: Iterator[Release | omaha.Refusal | None]) -> bytes:
+def _answered(request: omaha.Request, host: str, found: Iterator[PublishedRelease | omaha.Refusal | None]) -> bytes:
     answers: dict[str, omaha.Offer | omaha.Refusal | None] = {}
     for app in takewhile(lambda app: app.is_flatcar, request.apps):
         answer = next(found)
-        answers[app.appid] = _offer(answer, host) if isinstance(answer, Release) else answer
+        answers[app.appid] = _offer(answer, host) if isinstance(answer, PublishedRelease) else answer
     return omaha.build_response(request, answers)
 
 
-def _offer(release: Release, host: str) -> omaha.Offer:
+def _offer(release: PublishedRelease, host: str) -> omaha.Offer:
     return omaha.Offer(
         version=release.version, codebase=f"http://{host}/{release.board}/{release.version}/", packages=release.packages
     )

@@ -15,7 +15,7 @@ _TOGETHER = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class UpdateRequest:
     """An Omaha request: its body, the client's name for this server, and the client's own address."""
 
     data: bytes
@@ -24,7 +24,7 @@ class Asked:
 
 
 Answer = bytes | Exception
-AnswerAll = Callable[[Sequence[Asked]], Sequence[Answer]]
+AnswerAll = Callable[[Sequence[UpdateRequest]], Sequence[Answer]]
 
 
 class Desk:
@@ -32,9 +32,9 @@ class Desk:
 
     def __init__(self, answer_all: AnswerAll) -> None:
         self._answer_all = answer_all
-        self._waiting: asyncio.Queue[tuple[Asked, asyncio.Future[bytes]]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[tuple[UpdateRequest, asyncio.Future[bytes]]] = asyncio.Queue()
 
-    async def answer(self, asked: Asked) -> bytes:
+    async def answer(self, asked: UpdateRequest) -> bytes:
         """Return the answer to a request. Raises the error of a refused one."""
         promise: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait((asked, promise))
@@ -42,7 +42,7 @@ class Desk:
 
     async def work(self) -> None:
         """Answer requests until cancelled. This uses at most half of the time."""
-        batch: list[tuple[Asked, asyncio.Future[bytes]]] = []
+        batch: list[tuple[UpdateRequest, asyncio.Future[bytes]]] = []
         try:
             while True:
                 batch = [await self._waiting.get()]
@@ -57,7 +57,7 @@ class Desk:
             for _, promise in batch:
                 promise.cancel()
 
-    async def _answer_batch(self, batch: Sequence[tuple[Asked, asyncio.Future[bytes]]]) -> None:
+    async def _answer_batch(self, batch: Sequence[tuple[UpdateRequest, asyncio.Future[bytes]]]) -> None:
         asked_all = [asked for asked, _ in batch]
         answers = await asyncio.get_running_loop().run_in_executor(None, self._answer_all, asked_all)
         for (_, promise), answer in zip(batch, answers, strict=True):

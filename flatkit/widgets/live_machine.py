@@ -18,7 +18,7 @@ from flatkit.widgets import display, machine_info
 from flatkit.widgets.display import Twin
 from flatkit.widgets.job import Job, message_of, not_in_time
 from flatkit.widgets.machine_card import MachineCard
-from flatkit.widgets.machine_commands import COMMAND_TIMEOUT, Backend, MachineCommands
+from flatkit.widgets.machine_commands import COMMAND_TIMEOUT, MachineCommands, MachineDependencies
 from flatkit.widgets.panel import Panel
 from flatkit.widgets.progress import WorkProgress, keep_drawn
 from flatkit.widgets.results import Note, Times
@@ -31,7 +31,7 @@ _Work = Callable[[threading.Event], None]
 class LiveMachine(MachineCommands, Twin):
     """A machine by its name. `await m` waits for the job under way, and raises the error that it failed with."""
 
-    def __init__(self, name: str, backend: Backend | None = None) -> None:
+    def __init__(self, name: str, backend: MachineDependencies | None = None) -> None:
         super().__init__(name, backend)
         self._lock = threading.RLock()
         self._awaited_in: int | None = None

@@ -24,7 +24,7 @@ CONSOLE_LINES = 60
 _LOOK_TIMEOUT = 20.0
 
 
-class MachineState(PanelState):
+class MachineCardState(PanelState):
     """The state of the page. `tab` is the open tab."""
 
     inside: InsideState | None
@@ -54,7 +54,7 @@ class MachineCard(Card):
         self._looker = Looker(lambda last: guest_state.look(self._ask, last), self._take_inside)
         self._meter = Looker(lambda _: machine_info.look(self._ask), self._take_usage)
 
-    def state(self) -> MachineState:
+    def state(self) -> MachineCardState:
         """Return the panel, what is inside, and the console's last lines."""
         panel = self._panel or self._shown()
         if self.refusal and not panel.error:

@@ -25,7 +25,7 @@ _PAGE_PAUSE = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Backend:
+class MachineDependencies:
     """The functions that a machine is made with; tests replace them."""
 
     boot: Callable[..., Upped] = api.boot
@@ -36,8 +36,8 @@ class Backend:
 class MachineCommands:
     """A machine by its name. `_job` is the work under way."""
 
-    def __init__(self, name: str, backend: Backend | None = None) -> None:
-        self._backend = backend or Backend()
+    def __init__(self, name: str, backend: MachineDependencies | None = None) -> None:
+        self._backend = backend or MachineDependencies()
         self._machine = self._backend.machine(name)
         self._job: Job | None = None
         self._progress = WorkProgress()

@@ -78,7 +78,7 @@ class Stage:
     """Answers as the recording does, for the commands of the demo."""
 
     image = "lab test"
-    timeline = api.Timeline()
+    timeline = api.PhaseTimes()
     machines: tuple[Any, ...] = ()
 
     def __init__(self, outputs: list[str]) -> None:

@@ -29,7 +29,7 @@ from flatkit.demos.recording import Recorder
 from flatkit.errors import FlatkitError
 from flatkit.host import Examination, Health, HostCheck
 from flatkit.images import catalogue, store
-from flatkit.images.catalogue import Feed, Release
+from flatkit.images.catalogue import Feed, ReleaseInfo
 from flatkit.images.lab import build
 from flatkit.images.releases import Channel, Version
 from flatkit.machines import MachineState
@@ -182,7 +182,7 @@ def test_console(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
 
 
 def test_images(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    release = filled(Release, version=Version(1, 2, 3),
+    release = filled(ReleaseInfo, version=Version(1, 2, 3),
                      channel=Channel.STABLE, software=(("kernel", ATTACK),))  # fmt: skip
     feed = filled(Feed, channel=Channel.STABLE, releases=(release,), current=release.version, seen=time.time())
     left = tmp_path / NAME

@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 
 from flatkit.events import Said, Tape
-from flatkit.images.mirrors import Patience
+from flatkit.images.mirrors import Timeouts
 from flatkit.images.releases import find_wanted
 
 # Large enough for several pieces and parts, small enough for a test: the bytes are the same in each run.
 DATA = random.Random(1).randbytes(3_000_000)
 SOFTWARE = {"kernel": "6.12.102", "systemd": "257", "docker": "28.0.4", "ignition": "2.24.0"}
-QUICK = Patience(timeout=5, stall=0.2, slowest=4096, tries=3, backoff=0)
+QUICK = Timeouts(timeout=5, stall=0.2, slowest=4096, tries=3, backoff=0)
 
 STABLE = find_wanted("stable")
 

@@ -133,7 +133,7 @@ def test_list_offline_says_how_old_everything_is(site, fetcher, capsys, monkeypa
     long_ago = 1_700_000_000
     os.utime(store.flatcar_dir() / "stable/releases-stable.json", (long_ago, long_ago))
     monkeypatch.setenv("FLATKIT_RELEASE_SERVER", "http://127.0.0.1:1/{channel}")
-    monkeypatch.setattr("flatkit.images.mirrors.Patience.wait", lambda *_: None)
+    monkeypatch.setattr("flatkit.images.mirrors.Timeouts.wait", lambda *_: None)
     capsys.readouterr()
     assert main(["images", "list", "--channel", "stable"]) == 0
     out = capsys.readouterr().out

@@ -15,7 +15,7 @@ from flatcar_parts import DATA, QUICK, STABLE, said
 from flatkit.errors import FetchError, HostError, ImageError
 from flatkit.events import Observer, Progressed, Tape
 from flatkit.images import store
-from flatkit.images.download import Download, Progress, say_seconds
+from flatkit.images.download import Download, DownloadProgress, say_seconds
 from flatkit.images.fetch import Fetcher
 from flatkit.images.mirrors import fetch_small
 from flatkit.images.releases import Board, find_wanted
@@ -303,7 +303,7 @@ def test_a_small_file_that_ends_early(site):
 
 def test_rate_and_time_left():
     tape = Tape()
-    progress = Progress(tape, "fetch", total=100_000_000)
+    progress = DownloadProgress(tape, "fetch", total=100_000_000)
     for second in range(6):
         progress.move(second * 10_000_000, now=1000.0 + second)
     assert tape.events[-1].note == "10.0 MB/s, 5 s left"

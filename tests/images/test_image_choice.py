@@ -87,7 +87,7 @@ def test_auto_takes_one_from_a_mirror(site, built_lab, tmp_path, monkeypatch, ta
 
 def test_auto_goes_on_without_a_mirror_that_does_not_answer(site, built_lab, monkeypatch, tape):
     monkeypatch.setenv("FLATKIT_MIRROR", "http://127.0.0.1:1")
-    monkeypatch.setattr("flatkit.images.mirrors.Patience.wait", lambda *_: None)
+    monkeypatch.setattr("flatkit.images.mirrors.Timeouts.wait", lambda *_: None)
     assert find_image("auto", observer=tape).kind is ImageKind.LAB
     assert "nothing listens there" in said(tape)
 

@@ -73,8 +73,8 @@ def test_apt_sees_what_is_there_and_none_of_its_demands():
 
 def test_listed_packages():
     assert debs.parse_uris(URIS) == (
-        debs.Package(name="libsubid5", version="1:4.17.4-2", architecture="amd64", size=222488),
-        debs.Package(name="tree", version="2.2.1-1", architecture="amd64", size=59392),
+        debs.DebPackage(name="libsubid5", version="1:4.17.4-2", architecture="amd64", size=222488),
+        debs.DebPackage(name="tree", version="2.2.1-1", architecture="amd64", size=59392),
     )
     assert debs.parse_uris("") == ()
 

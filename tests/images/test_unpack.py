@@ -21,9 +21,9 @@ from flatkit.images.mirrors import PACK_FOLDER, find_mirror
 from flatkit.images.pack_manifest import (
     MANIFEST,
     SUMS,
-    Manifest,
     PackedFile,
     PackedImage,
+    PackManifest,
     manifest_as_text,
     parse_manifest,
     sums_as_text,
@@ -45,7 +45,7 @@ def qcow2(path: Path, *, backing: str = "") -> None:
 
 
 def write_manifest(pack: Path, files: list[PackedFile], images: list[PackedImage]) -> None:
-    manifest = Manifest(made="now", flatkit="0", files=tuple(files), images=tuple(images))
+    manifest = PackManifest(made="now", flatkit="0", files=tuple(files), images=tuple(images))
     (pack / MANIFEST).write_text(manifest_as_text(manifest))
     (pack / SUMS).write_text(sums_as_text(manifest))
 

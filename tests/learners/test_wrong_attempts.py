@@ -10,7 +10,7 @@ from flatkit.lessons import LESSONS, get_task
 from flatkit.lessons.exercise import Exercise, Write
 from flatkit.lessons.session import judge
 from flatkit.lessons.workspace import FolderBench
-from flatkit.testing.bench import Said
+from flatkit.testing.bench import Reply
 
 HASH = "2367049e469bd3a0403cca631fc2602e5aacaf51c7619b11326b96669589dfc2"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIwq2Be0bPqb9Ko6nLZ6k4bOWl9TCJkfrDXNZ7JXbq0X grace@example"
@@ -152,11 +152,11 @@ MACHINES = [
     ("03-digest", [f"verity.usrhash={HASH}\n--given--\n{HASH}\n"], "and more besides"),
     ("03-digest", [f"{HASH[:-4]}\n--given--\n{HASH}\n"], "60 digits"),
     ("03-digest", [f"{'0' * 64}\n--given--\n{HASH}\n"], "another hash"),
-    ("03-command", [Said("", 1)], "no file of that name"),
-    ("03-command", [Said("-rw-r--r-- /opt/bin/hello\n", 1)], "may not be executed"),
-    ("03-command", [Said("-rwxr-xr-x /home/core/hello\n", 1)], "not in a folder that $PATH names"),
+    ("03-command", [Reply("", 1)], "no file of that name"),
+    ("03-command", [Reply("-rw-r--r-- /opt/bin/hello\n", 1)], "may not be executed"),
+    ("03-command", [Reply("-rwxr-xr-x /home/core/hello\n", 1)], "not in a folder that $PATH names"),
     ("03-command", ["/opt/bin/hello\n"], "says nothing"),
-    ("03-command", [Said("/opt/bin/hello\nhi\n", 3)], "ends with status 3"),
+    ("03-command", [Reply("/opt/bin/hello\nhi\n", 3)], "ends with status 3"),
     ("04-next", [CGPT.format(2, 1, 0, 1)], "USR-A has priority 2 and runs"),
     ("04-next", [CGPT.format(2, 2, 0, 1)], "of two equal ones the first"),
     ("04-next", [CGPT.format(1, 2, 0, 0)], "neither tries left nor successful=1"),
@@ -169,13 +169,13 @@ MACHINES = [
     ("06-folder", [NONE, "folder\nprogram\n"], "has no usr/lib/extension-release.d/extension-release.hi"),
     ("06-folder", [NONE, "folder\nrelease\nprogram\n"], "neither ID=_any nor the ID"),
     ("06-folder", [NONE, "folder\nrelease\nfits\nprogram\n"], "was not merged since"),
-    ("06-folder", [MERGED, Said("", 126)], "its mode lacks x"),
-    ("06-folder", [MERGED, Said("", 127)], "there is no /usr/bin/hi in it"),
+    ("06-folder", [MERGED, Reply("", 126)], "its mode lacks x"),
+    ("06-folder", [MERGED, Reply("", 127)], "there is no /usr/bin/hi in it"),
     ("06-folder", [MERGED, ""], "says nothing"),
-    ("07-image", [Said("", 1)], "docker knows no image"),
-    ("07-image", [Said("flatkit/mine:latest\n", 1)], "one named flatkit/mine:latest"),
-    ("07-image", [Said("permission denied while trying to connect\n", 1)], "may not be asked by this user"),
-    ("09-visit", [Said("", 1)], "visits in the book: none"),
+    ("07-image", [Reply("", 1)], "docker knows no image"),
+    ("07-image", [Reply("flatkit/mine:latest\n", 1)], "one named flatkit/mine:latest"),
+    ("07-image", [Reply("permission denied while trying to connect\n", 1)], "may not be asked by this user"),
+    ("09-visit", [Reply("", 1)], "visits in the book: none"),
     ("09-visit", ["110.2.0: first\n110.2.0: again\n"], "visits in the book: first, again"),
     ("09-visit", ["110.2.0: favicon.ico\n"], "visits in the book: favicon.ico"),
 ]
@@ -184,14 +184,14 @@ MACHINES = [
 class Answers:
     """A machine that gives these answers, one after the other."""
 
-    def __init__(self, answers: list[str | Said]) -> None:
-        self._left = [answer if isinstance(answer, Said) else Said(answer) for answer in answers]
+    def __init__(self, answers: list[str | Reply]) -> None:
+        self._left = [answer if isinstance(answer, Reply) else Reply(answer) for answer in answers]
 
-    def run(self, command: str) -> Said:
+    def run(self, command: str) -> Reply:
         return self._left.pop(0)
 
 
-def judged(name: str, attempt: str | list[str | Said], folder: Path) -> str:
+def judged(name: str, attempt: str | list[str | Reply], folder: Path) -> str:
     exercise = get_task(name)
     assert isinstance(exercise, Exercise)
     bench = FolderBench(folder, None if isinstance(attempt, str) else Answers(attempt))
@@ -210,7 +210,7 @@ ATTEMPTS = [*CONFIGS, *MACHINES]
 @pytest.mark.parametrize(
     ("name", "attempt", "said"), ATTEMPTS, ids=[f"{name}-{n}" for n, (name, _, _) in enumerate(ATTEMPTS)]
 )
-def test_a_mistake_is_named(name: str, attempt: str | list[str | Said], said: str, tmp_path: Path) -> None:
+def test_a_mistake_is_named(name: str, attempt: str | list[str | Reply], said: str, tmp_path: Path) -> None:
     assert said in judged(name, attempt, tmp_path)
 
 

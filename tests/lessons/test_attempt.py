@@ -14,7 +14,7 @@ from flatkit.lessons.progress import Progress
 from flatkit.lessons.quiz import QuizAttempt
 from flatkit.lessons.session import Attempt
 from flatkit.lessons.workspace import FolderBench
-from flatkit.testing.bench import PretendedMachine, Said
+from flatkit.testing.bench import PretendedMachine, Reply
 
 NAME = get_task("00-name")
 HELLO = get_task("00-hello")
@@ -22,7 +22,7 @@ QUIZ = get_task("00-recap")
 assert isinstance(NAME, Exercise)
 assert isinstance(HELLO, Exercise)
 assert isinstance(QUIZ, Quiz)
-ANSWERS = {WHERE: (Said("none\n"), Said("text\nhi\n"))}
+ANSWERS = {WHERE: (Reply("none\n"), Reply("text\nhi\n"))}
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from flatkit.lessons.exercise import Exercise, Finding, Quiz, Remove, Type, Writ
 from flatkit.lessons.prover import prove, quiz_faults
 from flatkit.lessons.session import judge
 from flatkit.lessons.workspace import FolderBench
-from flatkit.testing.bench import PretendedMachine, Said
+from flatkit.testing.bench import PretendedMachine, Reply
 
 EXERCISES = [exercise for lesson in LESSONS.values() for exercise in lesson.exercises]
 QUIZZES = [quiz for lesson in LESSONS.values() for quiz in lesson.quizzes]
@@ -47,45 +47,45 @@ CONF = "GROUP={}\nSERVER=http://10.0.2.2:8000/v1/update/\nREBOOT_STRATEGY=off\nM
 # What the machine answers to the questions of each exercise that is about one: before it is solved, and after.
 MACHINES = {
     "00-hello": {
-        HELLO: (Said("none\n"), Said("text\nhi\n")),
-        "ls -A /home/core": (Said(".bashrc\n"), Said(".bashrc\nhello\n")),
+        HELLO: (Reply("none\n"), Reply("text\nhi\n")),
+        "ls -A /home/core": (Reply(".bashrc\n"), Reply(".bashrc\nhello\n")),
     },
     "01-note": {
-        NOTE: (Said("none\n"), Said("ada\n")),
-        "sudo ls -A /home/ada": (Said(".ssh\n"), Said(".ssh\nnote\n")),
+        NOTE: (Reply("none\n"), Reply("ada\n")),
+        "sudo ls -A /home/ada": (Reply(".ssh\n"), Reply(".ssh\nnote\n")),
     },
     "03-digest": {
-        DIGEST: (Said(f"--given--\n{HASH}\n"), Said(f"{HASH}\n--given--\n{HASH}\n")),
-        "ls -A /home/core": (Said(".bashrc\n"), Said(".bashrc\ndigest\n")),
+        DIGEST: (Reply(f"--given--\n{HASH}\n"), Reply(f"{HASH}\n--given--\n{HASH}\n")),
+        "ls -A /home/core": (Reply(".bashrc\n"), Reply(".bashrc\ndigest\n")),
     },
     "03-command": {
-        COMMAND: (Said("", 1), Said("/opt/bin/hello\nhi\n")),
-        "ls -A /opt/bin": (Said(""), Said("hello\n")),
+        COMMAND: (Reply("", 1), Reply("/opt/bin/hello\nhi\n")),
+        "ls -A /opt/bin": (Reply(""), Reply("hello\n")),
     },
     "04-next": {
-        'rootdev -s /usr; sudo cgpt show "$(rootdev -s -d /usr)"': (Said(CGPT.format(2, 1)), Said(CGPT.format(1, 2))),
+        'rootdev -s /usr; sudo cgpt show "$(rootdev -s -d /usr)"': (Reply(CGPT.format(2, 1)), Reply(CGPT.format(1, 2))),
         'sudo cgpt show "$(rootdev -s -d /usr)" | grep priority=': (
-            Said("Attr: priority=2 tries=0 successful=1\nAttr: priority=1 tries=0 successful=1\n"),
-            Said("Attr: priority=1 tries=0 successful=1\nAttr: priority=2 tries=0 successful=1\n"),
+            Reply("Attr: priority=2 tries=0 successful=1\nAttr: priority=1 tries=0 successful=1\n"),
+            Reply("Attr: priority=1 tries=0 successful=1\nAttr: priority=2 tries=0 successful=1\n"),
         ),
     },
-    "05-follow": {"cat /etc/flatcar/update.conf": (Said(CONF.format("beta")), Said(CONF.format("alpha")))},
+    "05-follow": {"cat /etc/flatcar/update.conf": (Reply(CONF.format("beta")), Reply(CONF.format("alpha")))},
     "06-folder": {
         "systemd-sysext status --json=short": (
-            Said('[{"hierarchy":"/opt","extensions":"none"},{"hierarchy":"/usr","extensions":"none"}]\n'),
-            Said('[{"hierarchy":"/opt","extensions":"none"},{"hierarchy":"/usr","extensions":["hi"]}]\n'),
+            Reply('[{"hierarchy":"/opt","extensions":"none"},{"hierarchy":"/usr","extensions":"none"}]\n'),
+            Reply('[{"hierarchy":"/opt","extensions":"none"},{"hierarchy":"/usr","extensions":["hi"]}]\n'),
         ),
-        PARTS: (Said(""), Said("folder\nrelease\nfits\nprogram\n")),
-        "/usr/bin/hi": (Said("bash: line 1: /usr/bin/hi: No such file or directory\n", 127), Said("hi there\n")),
-        "ls -A /var/lib/extensions": (Said(""), Said("hi\n")),
+        PARTS: (Reply(""), Reply("folder\nrelease\nfits\nprogram\n")),
+        "/usr/bin/hi": (Reply("bash: line 1: /usr/bin/hi: No such file or directory\n", 127), Reply("hi there\n")),
+        "ls -A /var/lib/extensions": (Reply(""), Reply("hi\n")),
     },
     "07-image": {
-        IMAGE: (Said("redis:7\n", 1), Said("flatkit/mine:1\n")),
-        "docker images --quiet flatkit/mine": (Said(""), Said("2f9a1c0d3b4e\n")),
+        IMAGE: (Reply("redis:7\n", 1), Reply("flatkit/mine:1\n")),
+        "docker images --quiet flatkit/mine": (Reply(""), Reply("2f9a1c0d3b4e\n")),
     },
     "09-visit": {
-        "cat /var/lib/book/visits": (Said("110.2.0: first\n"), Said("110.2.0: first\n120.1.0: ada\n")),
-        "cat /var/lib/book/visits 2>/dev/null": (Said(""), Said("120.1.0: ada\n")),
+        "cat /var/lib/book/visits": (Reply("110.2.0: first\n"), Reply("110.2.0: first\n120.1.0: ada\n")),
+        "cat /var/lib/book/visits 2>/dev/null": (Reply(""), Reply("120.1.0: ada\n")),
     },
 }
 

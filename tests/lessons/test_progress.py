@@ -11,7 +11,7 @@ import pytest
 
 from flatkit.errors import HostError
 from flatkit.lessons.exercise import State
-from flatkit.lessons.progress import Progress, Record
+from flatkit.lessons.progress import Progress, TaskRecord
 
 
 @pytest.fixture
@@ -20,10 +20,10 @@ def file(tmp_path: Path) -> Path:
 
 
 def test_it_is_there_again_later(file: Path) -> None:
-    record = Record(state=State.WRONG, is_set_up=True, start="none", hints=1, answers=(1, None))
+    record = TaskRecord(state=State.WRONG, is_set_up=True, start="none", hints=1, answers=(1, None))
     Progress(file).change("01-user", lambda _: record)
     assert Progress(file).get("01-user") == record
-    assert Progress(file).get("02-script") == Record()
+    assert Progress(file).get("02-script") == TaskRecord()
     assert set(Progress(file).all()) == {"01-user"}
 
 
@@ -43,7 +43,7 @@ def test_a_broken_file_is_kept_aside(file: Path, text: str | bytes) -> None:
     assert file.with_name("progress.json.broken-1").read_bytes() == data
     Progress(file).change("a", lambda record: replace(record, hints=1))
     file.write_bytes(data)
-    assert Progress(file).get("a") == Record()
+    assert Progress(file).get("a") == TaskRecord()
     assert file.with_name("progress.json.broken-2").read_bytes() == data
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from flatkit.machines.usage import advise, disk_full, saying_disk_full
 
 from flatkit import api
 from flatkit.cli import main
@@ -24,7 +25,6 @@ from flatkit.machines.hypervisor import load_binding
 from flatkit.machines.sizes import parse_disk, parse_memory
 from flatkit.machines.states import DomainState, Status
 from flatkit.machines.store import owner_id
-from flatkit.machines.usage import advise, disk_full, saying_disk_full
 from flatkit.testing.hypervisor import TEST_URI, FakeHypervisor
 
 

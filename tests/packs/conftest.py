@@ -11,7 +11,7 @@ import pytest
 from room_parts import PAYLOAD, MakeWheel
 
 from flatkit.events import Observer
-from flatkit.images.pack_manifest import Manifest, PackedImage, PackedRelease
+from flatkit.images.pack_manifest import PackedImage, PackedRelease, PackManifest
 from flatkit.packs.builder import PackBuilder
 from flatkit.packs.wheels import as_index
 
@@ -39,10 +39,10 @@ def make_wheel() -> MakeWheel:
 
 
 @pytest.fixture
-def pack_in(make_wheel: MakeWheel, tmp_path: Path) -> Callable[[Path], Manifest]:
+def pack_in(make_wheel: MakeWheel, tmp_path: Path) -> Callable[[Path], PackManifest]:
     """A function that fills a folder with a small pack: an image, a release for lab machines, an extension, two wheels."""
 
-    def fill(folder: Path) -> Manifest:
+    def fill(folder: Path) -> PackManifest:
         builder = PackBuilder(folder, observer=Observer())
         (tmp_path / "payload").write_bytes(PAYLOAD)
         for name in ("disk.qcow2", "image.json"):
@@ -67,7 +67,7 @@ def pack_in(make_wheel: MakeWheel, tmp_path: Path) -> Callable[[Path], Manifest]
 
 
 @pytest.fixture
-def pack(pack_in: Callable[[Path], Manifest], tmp_path: Path) -> Path:
+def pack(pack_in: Callable[[Path], PackManifest], tmp_path: Path) -> Path:
     """A small pack."""
     pack_in(tmp_path / "pack")
     return tmp_path / "pack"

@@ -20,10 +20,10 @@ from flatkit.images.pack_manifest import (
     MANIFEST_MAX,
     PACK_SIZE_MAX,
     SUMS,
-    Manifest,
     PackedFile,
     PackedImage,
     PackedRelease,
+    PackManifest,
     left_out,
     manifest_as_text,
     parse_manifest,
@@ -38,7 +38,7 @@ FILE = st.builds(
 )  # fmt: skip
 WORDS = st.text("aB3 .:-é字😀\u200d", max_size=50)
 MANIFESTS = st.builds(
-    Manifest,
+    PackManifest,
     made=WORDS, flatkit=WORDS, pythons=st.lists(st.sampled_from(["3.11", "3.9"]), max_size=2).map(tuple),
     left_out=st.lists(st.text().map(left_out), max_size=2).map(tuple),
     files=st.lists(FILE, max_size=2, unique_by=lambda file: file.path).map(tuple),
@@ -48,13 +48,13 @@ MANIFESTS = st.builds(
 
 
 @given(MANIFESTS)
-def test_a_manifest_comes_back_as_it_was(manifest: Manifest) -> None:
+def test_a_manifest_comes_back_as_it_was(manifest: PackManifest) -> None:
     assert parse_manifest(manifest_as_text(manifest)) == manifest
 
 
 def with_file(path: str) -> str:
     file = PackedFile(path=path, size=1, sha256="0" * 64, sha1="0" * 40)
-    return manifest_as_text(Manifest(made="", flatkit="", files=(file,)))
+    return manifest_as_text(PackManifest(made="", flatkit="", files=(file,)))
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         tmp_path.chmod(0o755)
 
 
-def test_a_manifest_says_when_and_by_what(pack_in: Callable[[Path], Manifest], tmp_path: Path) -> None:
+def test_a_manifest_says_when_and_by_what(pack_in: Callable[[Path], PackManifest], tmp_path: Path) -> None:
     manifest = pack_in(tmp_path / "p")
     values = json.loads((tmp_path / "p" / MANIFEST).read_text())
     assert values["format"] == 1
@@ -144,7 +144,7 @@ def test_a_manifest_says_when_and_by_what(pack_in: Callable[[Path], Manifest], t
     assert manifest.size == sum(file.size for file in manifest.files)
 
 
-WHOLE = Manifest(
+WHOLE = PackManifest(
     made="now", flatkit="0.1.0", pythons=("3.12",),
     images=(PackedImage(name="lab", version="1.2.3", folder="lab/x", files=("disk",)),),
     releases=(PackedRelease(channel="beta", version="1.2.3", board="amd64-usr", files=("u.gz",), for_lab=True),),
@@ -244,12 +244,12 @@ def test_a_field_that_is_missing_is_named(place: str) -> None:
 def test_paths_that_meet_on_some_file_system_are_refused(paths: tuple[str, ...], says: str) -> None:
     files = tuple(PackedFile(path=path, size=1, sha256="0" * 64, sha1="0" * 40) for path in paths)
     with pytest.raises(ImageError, match=re.escape(says)):
-        parse_manifest(manifest_as_text(Manifest(made="", flatkit="", files=files)))
+        parse_manifest(manifest_as_text(PackManifest(made="", flatkit="", files=files)))
 
 
 def test_a_manifest_is_bounded() -> None:
     files = tuple(PackedFile(path=f"a/{n}", size=1, sha256="0" * 64, sha1="0" * 40) for n in range(FILES_MAX + 1))
-    text = manifest_as_text(Manifest(made="", flatkit="", files=files)).replace("\n", "")
+    text = manifest_as_text(PackManifest(made="", flatkit="", files=files)).replace("\n", "")
     assert len(text) < MANIFEST_MAX
     with pytest.raises(ImageError, match=r"files has 20001 entries; expected at most 20000"):
         parse_manifest(text)
@@ -257,7 +257,7 @@ def test_a_manifest_is_bounded() -> None:
         parse_manifest(" " * (MANIFEST_MAX + 1))
     large = (replace(files[0], size=PACK_SIZE_MAX), replace(files[1], size=1))
     with pytest.raises(ImageError, match=f"its files have {PACK_SIZE_MAX + 1} bytes"):
-        parse_manifest(manifest_as_text(Manifest(made="", flatkit="", files=large)))
+        parse_manifest(manifest_as_text(PackManifest(made="", flatkit="", files=large)))
 
 
 def test_what_could_not_be_packed_is_said_in_one_line(tmp_path: Path) -> None:

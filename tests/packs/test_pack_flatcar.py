@@ -13,7 +13,7 @@ from flatkit import web
 from flatkit.errors import FetchError, ImageError, UsageError
 from flatkit.events import Observer
 from flatkit.images.fetch import Fetcher
-from flatkit.images.pack_manifest import Manifest
+from flatkit.images.pack_manifest import PackManifest
 from flatkit.images.releases import Board, Version, find_wanted
 from flatkit.images.signing import find_trust
 from flatkit.packs.check import check
@@ -56,7 +56,7 @@ def internet(tmp_path: Path, signing_key: SigningKey, monkeypatch: pytest.Monkey
         yield updates
 
 
-def pack_of(folder: Path, *flatcar: str, opt_in: tuple[str, ...] = ()) -> Manifest:
+def pack_of(folder: Path, *flatcar: str, opt_in: tuple[str, ...] = ()) -> PackManifest:
     wishes = Wishes(lab=(), flatcar=flatcar, opt_in=opt_in, extensions=(), containers=False, pythons=())
     return pack(folder, wishes)
 

@@ -23,8 +23,8 @@ from flatkit.events import Observer
 from flatkit.images.pack_manifest import (
     MANIFEST,
     SUMS,
-    Manifest,
     PackedFile,
+    PackManifest,
     manifest_as_text,
     parse_manifest,
     sums_as_text,
@@ -187,7 +187,7 @@ def test_packing_into_a_pack_with_a_link_touches_nothing_outside(pack: Path, out
     assert untouched(outside)
 
 
-def pack_nothing(folder: Path) -> Manifest:
+def pack_nothing(folder: Path) -> PackManifest:
     builder = PackBuilder(folder, observer=Observer())
     for inside in ("course/pictures/a", "course/b", "wheels/c", "extensions/d", "lab/e"):
         builder.text(inside, "x")

@@ -16,9 +16,9 @@ from flatkit.packs.builder import PackBuilder
 from flatkit.packs.serve import Address, Instructions, parse_address, reachable_url, serving
 from flatkit.packs.wheels import as_index
 from flatkit.updates.channels import Channels
-from flatkit.updates.model import Release
+from flatkit.updates.model import PublishedRelease
 from flatkit.updates.omaha import FLATCAR_APPID, AppRequest
-from flatkit.updates.request_batches import Asked
+from flatkit.updates.request_batches import UpdateRequest
 from flatkit.updates.server import UpdateServer
 
 FREE = Address(port=0)
@@ -29,7 +29,7 @@ LAB = AppRequest(
 
 def offered(channels: Channels, track: str = "beta") -> str:
     found = channels.answer(AppRequest(**{**LAB.__dict__, "track": track}))
-    return found.version if isinstance(found, Release) else ""
+    return found.version if isinstance(found, PublishedRelease) else ""
 
 
 def test_everything_of_a_pack_is_served_at_its_own_path(pack: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_lab_machine_is_offered_the_packs_release(pack: Path) -> None:
             '<request protocol="3.0" updaterversion="flatcar-lab-110.2.0"><app appid="{e96281a6-d1af-4bde-9a0a-97b76e56dc57}" '
             'version="110.2.0" track="beta" machineid="m" board="amd64-usr"><updatecheck/></app></request>'
         )
-        (said,) = server.answer_together([Asked(data=check.encode(), host=server.url.removeprefix("http://"))])
+        (said,) = server.answer_together([UpdateRequest(data=check.encode(), host=server.url.removeprefix("http://"))])
         assert isinstance(said, bytes)
         answer = ET.fromstring(said)
         url = answer.find(".//url").get("codebase") + answer.find(".//package").get("name")
@@ -100,7 +100,7 @@ def test_a_promotion_outlives_the_server_and_an_old_packs_release_does_not(pack:
         Channels(store=store).promote("alpha", to="beta")  # as a notebook does it
         assert offered(server.channels) == "130.0.0"
     Channels(store=store).publish(
-        "stable", Release(version="99.0.0", packages=())
+        "stable", PublishedRelease(version="99.0.0", packages=())
     )  # of a pack that is not served any more
     with serving(pack, FREE, store=store) as (server, _):
         assert offered(server.channels) == "130.0.0"

@@ -14,7 +14,7 @@ import yaml
 
 from flatkit.butane.ignition.config import check_ignition
 from flatkit.errors import UsageError
-from flatkit.platforms import PLATFORMS, Fit, Kind, Limit, Payload, get_platform, hand_over
+from flatkit.platforms import PLATFORMS, Fit, Payload, PlatformKind, SizeLimit, get_platform, hand_over
 from flatkit.platforms.handover import NOT_RUN, fit_of, pointer_to, shortened
 
 SMALL = Payload(file="web.bu", ignition='{"ignition":{"version":"3.3.0"}}')
@@ -85,11 +85,11 @@ def test_everything_is_filled_in_and_nothing_pretends(name: str, payload: Payloa
 
 
 def test_the_table_names_what_the_talk_and_the_guides_name() -> None:
-    kinds = {kind: {name for name, platform in PLATFORMS.items() if platform.kind is kind} for kind in Kind}
-    assert {"aws", "azure", "gcp", "openstack", "hetzner"} <= kinds[Kind.CLOUD]
-    assert {"vmware", "virtualbox", "libvirt", "qemu", "hyperv", "kubevirt", "proxmox"} == kinds[Kind.VIRTUAL]
-    assert {"pxe", "disk"} == kinds[Kind.METAL]
-    assert {"terraform", "go", "capi"} == kinds[Kind.TOOL]
+    kinds = {kind: {name for name, platform in PLATFORMS.items() if platform.kind is kind} for kind in PlatformKind}
+    assert {"aws", "azure", "gcp", "openstack", "hetzner"} <= kinds[PlatformKind.CLOUD]
+    assert {"vmware", "virtualbox", "libvirt", "qemu", "hyperv", "kubevirt", "proxmox"} == kinds[PlatformKind.VIRTUAL]
+    assert {"pxe", "disk"} == kinds[PlatformKind.METAL]
+    assert {"terraform", "go", "capi"} == kinds[PlatformKind.TOOL]
     names = [name for platform in PLATFORMS.values() for name in (platform.name, *platform.aliases)]
     assert len(names) == len(set(names))
 
@@ -105,7 +105,7 @@ def test_only_documented_limits_are_called_verified() -> None:
     [(None, 10**9, Fit.NO_LIMIT), (100, 99, Fit.FITS), (100, 100, Fit.FITS), (100, 101, Fit.TOO_BIG)],
 )
 def test_fits(limit: int | None, size: int, fit: Fit) -> None:
-    assert fit_of(None if limit is None else Limit(size=limit, is_verified=True), size) is fit
+    assert fit_of(None if limit is None else SizeLimit(size=limit, is_verified=True), size) is fit
 
 
 def test_size_counts_bytes_and_not_letters() -> None:
@@ -131,7 +131,7 @@ def test_packed_is_offered_where_the_platform_unpacks_it() -> None:
     packed = [piece for piece in hand_over(get_platform("vmware"), BIG).pieces if "packed" in piece.title]
     data = re.findall(r'data = "([^"]+)"', packed[0].text)[0]
     assert gzip.decompress(base64.b64decode(data)).decode() == BIG.ignition
-    limited = replace(get_platform("vmware"), limit=Limit(size=BIG.size - 1, is_verified=True))
+    limited = replace(get_platform("vmware"), limit=SizeLimit(size=BIG.size - 1, is_verified=True))
     assert next(offer.title for offer in hand_over(limited, BIG).offers) == "guestinfo, packed"
     assert not [piece for piece in hand_over(get_platform("vmware"), SMALL).pieces if "packed" in piece.title]
     assert BIG.packed == BIG.packed

@@ -18,7 +18,7 @@ from flatkit.images import find_image
 from flatkit.images.from_pack import unpack_lab_image
 from flatkit.images.lab import recipe
 from flatkit.images.lab.build import find_lab_image
-from flatkit.images.pack_manifest import MANIFEST, SUMS, Manifest, PackedImage, manifest_as_text, sums_as_text
+from flatkit.images.pack_manifest import MANIFEST, SUMS, PackedImage, PackManifest, manifest_as_text, sums_as_text
 from flatkit.machines.disks import check_images, disk_commands, make_disks
 from flatkit.machines.domain import DomainFiles
 from flatkit.machines.spec import MachineSpec
@@ -271,7 +271,7 @@ def make_pack(pack: Path, disks: dict[str, bytes]) -> None:
         (pack / inside / "disk.qcow2").write_bytes(disks[release.name])
         files += [measure(pack, f"{inside}/{name}") for name in FILES]
         images.append(PackedImage(name=release.name, version=release.version, folder=inside, files=FILES))
-    manifest = Manifest(made="now", flatkit="0", files=tuple(files), images=tuple(images))
+    manifest = PackManifest(made="now", flatkit="0", files=tuple(files), images=tuple(images))
     (pack / MANIFEST).write_text(manifest_as_text(manifest))
     (pack / SUMS).write_text(sums_as_text(manifest))
 

@@ -36,7 +36,7 @@ from forging import (
 from flatkit.errors import ImageError
 from flatkit.images import keyring, signing
 from flatkit.images.keyring import KeyFinder
-from flatkit.images.mirrors import KEY_FILE, Patience, Source
+from flatkit.images.mirrors import KEY_FILE, Source, Timeouts
 from flatkit.images.releases import Channel
 from flatkit.images.signing import AlteredFile, Trust, UnknownKey, UnusableKey, load_key
 from flatkit.images.store import flatcar_dir
@@ -298,7 +298,7 @@ def finder(tmp_path: Path, key: bytes = GOOD) -> KeyFinder:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / KEY_FILE).write_bytes(key)
     source = Source(name="mirror", base=str(tmp_path / "mirror/{channel}"))
-    return KeyFinder(channel=Channel.STABLE, sources=[source], patience=Patience(timeout=5, tries=1))
+    return KeyFinder(channel=Channel.STABLE, sources=[source], patience=Timeouts(timeout=5, tries=1))
 
 
 BAD_COPIES = {

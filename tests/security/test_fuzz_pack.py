@@ -17,10 +17,10 @@ from flatkit.errors import FetchError, FlatkitError, HostError, ImageError
 from flatkit.images.pack_manifest import (
     MANIFEST,
     SUMS,
-    Manifest,
     PackedFile,
     PackedImage,
     PackedRelease,
+    PackManifest,
     is_path,
     manifest_as_text,
     parse_manifest,
@@ -31,7 +31,7 @@ from flatkit.packs.check import check
 from flatkit.packs.wheelfile import is_wheel_name, parse_wheel
 from flatkit.packs.wheels import as_index, close_over
 from flatkit.updates.channels import Channels
-from flatkit.updates.model import Book, Group, MachineSeen, Release, SeenEvent, book_as_json, parse_book
+from flatkit.updates.model import Book, Group, MachineSeen, PublishedRelease, SeenEvent, book_as_json, parse_book
 from flatkit.updates.omaha import Package, UpdateEvent
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ VALUES = st.recursive(
 
 WHOLE = json.loads(
     manifest_as_text(
-        Manifest(
+        PackManifest(
             made="now", flatkit="0.1.0", pythons=("3.12",), left_out=("x",),
             images=(PackedImage(name="lab", version="1.2.3", folder="lab/x", files=("disk",)),),
             releases=(PackedRelease(channel="beta", version="1.2.3", board="amd64-usr", files=("u.gz",)),),
@@ -56,8 +56,8 @@ PACKAGE = Package(name="u.gz", size=1, sha1="00", sha256="00")
 EVENT = SeenEvent(at=1.0, version="1.2.3", event=UpdateEvent(type=3, result=2))
 STATE = book_as_json(
     Book(
-        offers={"amd64-usr": {"beta": Release(version="1.2.3", packages=(PACKAGE,))}},
-        known={"amd64-usr": {"1.2.3": Release(version="1.2.3", packages=(PACKAGE,))}},
+        offers={"amd64-usr": {"beta": PublishedRelease(version="1.2.3", packages=(PACKAGE,))}},
+        known={"amd64-usr": {"1.2.3": PublishedRelease(version="1.2.3", packages=(PACKAGE,))}},
         groups={"g": Group(name="g", channel="beta")},
         machines={
             "m": MachineSeen(
@@ -142,7 +142,7 @@ def test_any_sums(data: bytes, kept: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "a").write_text("a")
-        manifest = Manifest(made="now", flatkit="0", files=(measure(folder, "a"),))
+        manifest = PackManifest(made="now", flatkit="0", files=(measure(folder, "a"),))
         (folder / MANIFEST).write_text(manifest_as_text(manifest))
         right = sums_as_text(manifest).encode()
         written = right[:kept] + data

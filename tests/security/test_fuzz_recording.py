@@ -25,7 +25,7 @@ from flatkit.demos.replay import replay
 from flatkit.errors import Cancelled, InputError
 from flatkit.events import Event, Observer, Said, StepEnded, StepOutput, StepStarted
 from flatkit.lessons.exercise import Choice, Question, Quiz, State
-from flatkit.lessons.progress import Progress, Record, remembered
+from flatkit.lessons.progress import Progress, TaskRecord, remembered
 from flatkit.lessons.quiz import QuizAttempt
 from flatkit.lessons.workspace import FolderBench
 from flatkit.widgets import drafts, player_state
@@ -341,9 +341,9 @@ def test_what_is_good_in_a_broken_file_goes_on(tmp_path: Path) -> None:
     file = tmp_path / "progress.json"
     text = '{"format": 1, "tasks": {"good": {"state": "passed"}, "bad": {"state": "flying"}, "worse": [1]}}'
     file.write_text(text)
-    assert Progress(file).all() == {"good": Record(state=State.PASSED)}
+    assert Progress(file).all() == {"good": TaskRecord(state=State.PASSED)}
     assert (tmp_path / "progress.json.broken-1").read_text() == text
-    assert Progress(file).all() == {"good": Record(state=State.PASSED)}
+    assert Progress(file).all() == {"good": TaskRecord(state=State.PASSED)}
     assert not (tmp_path / "progress.json.broken-2").exists()
 
 
@@ -374,7 +374,7 @@ BAD_RECORDS = [
 def test_a_record_of_wrong_types_begins_again(tmp_path: Path, record: str) -> None:
     file = tmp_path / "progress.json"
     file.write_text(f'{{"format": 1, "tasks": {{"a": {record}}}}}')
-    assert Progress(file).get("a") == Record()
+    assert Progress(file).get("a") == TaskRecord()
     assert (tmp_path / "progress.json.broken-1").exists()
 
 
@@ -385,7 +385,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     for make in (lambda: file.symlink_to(other), lambda: file.symlink_to("/dev/zero"), lambda: file.symlink_to(tmp_path / "none"),
                  file.mkdir, lambda: os.mkfifo(file)):  # fmt: skip
         make()
-        assert Progress(file).get("a") == Record()
+        assert Progress(file).get("a") == TaskRecord()
         Progress(file).change("a", lambda record: replace(record, hints=1))
         assert Progress(file).get("a").hints == 1
         assert other.read_text() == "precious"

@@ -20,11 +20,11 @@ from flatkit.images.cache import KEPT_FREE
 from flatkit.images.download import Download, PartRecord
 from flatkit.images.fetch import Fetcher
 from flatkit.images.lab.tree import debian_mirror
-from flatkit.images.mirrors import Patience, fetch_small, find_mirror, release_server
+from flatkit.images.mirrors import Timeouts, fetch_small, find_mirror, release_server
 from flatkit.images.releases import Board, find_wanted
 from flatkit.packs.flatcar import update_server
 
-ONCE = Patience(tries=1, timeout=5)
+ONCE = Timeouts(tries=1, timeout=5)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_a_mirror_of_special_files_is_refused_in_words(tmp_path: Path, monkeypat
     monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FLATKIT_MIRROR", str(tmp_path / "pack"))
     monkeypatch.setenv("FLATKIT_RELEASE_SERVER", "http://127.0.0.1:1/{channel}")
-    fetcher = Fetcher(board=Board.AMD64, patience=Patience(tries=1))
+    fetcher = Fetcher(board=Board.AMD64, patience=Timeouts(tries=1))
     with pytest.raises(FlatkitError):
         fetcher.fetch(find_wanted("stable"))
 

@@ -20,11 +20,11 @@ from flatkit import web
 from flatkit.errors import Cancelled, FetchError
 from flatkit.events import Observer
 from flatkit.images.download import Download
-from flatkit.images.mirrors import Patience, fetch_small, with_tries
+from flatkit.images.mirrors import Timeouts, fetch_small, with_tries
 
 # Far more than any of these needs, and far less than for ever.
 SOON = 20.0
-HURRIED = Patience(timeout=5, small=0.5, tries=3, backoff=0, stall=0.3)
+HURRIED = Timeouts(timeout=5, small=0.5, tries=3, backoff=0, stall=0.3)
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def test_tries_share_the_deadline() -> None:
         asked.append(connection)
         connection.sendall(b"HTTP/1.1 503 Wait\r\nContent-Length: 0\r\n\r\n")
 
-    patience = Patience(small=0.0, tries=3, backoff=0)
+    patience = Timeouts(small=0.0, tries=3, backoff=0)
     with HostileServer(behave) as server, pytest.raises(FetchError):
         fetch_small(server.url, patience=patience)
     assert len(asked) <= 1
@@ -66,7 +66,7 @@ def test_tries_share_the_deadline() -> None:
 
 @pytest.mark.parametrize("part", DRIPS)
 def test_a_large_file_that_brings_next_to_nothing_is_given_up(part: str, tmp_path: Path) -> None:
-    patience = Patience(timeout=0.4, stall=0.3, tries=2, backoff=0, slowest=4096)
+    patience = Timeouts(timeout=0.4, stall=0.3, tries=2, backoff=0, slowest=4096)
     with HostileServer(DRIPS[part]) as server, ends_soon():
         with pytest.raises(FetchError, match=r"too slow|took too long") as caught:
             Download(server.url, tmp_path / "x.part", observer=Observer(), patience=patience).run()
@@ -83,7 +83,7 @@ def test_a_slow_line_that_moves_on_brings_the_file(tmp_path: Path) -> None:
             connection.sendall(data[at : at + 2000])
             server.over.wait(0.05)
 
-    patience = Patience(timeout=0.4, stall=0.4, slowest=2000, tries=1)
+    patience = Timeouts(timeout=0.4, stall=0.4, slowest=2000, tries=1)
     with HostileServer(behave) as server:
         done = Download(server.url, tmp_path / "x.part", observer=Observer(), patience=patience).run()
     assert done.part.read_bytes() == data
@@ -125,7 +125,7 @@ def stuck(state: str, patch: pytest.MonkeyPatch) -> Iterator[tuple[str, HostileS
 @pytest.mark.parametrize("size", ["small", "large"])
 def test_cancel_ends_any_wait(state: str, size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cancel = threading.Event()
-    patience = Patience(timeout=300, small=300, stall=300)
+    patience = Timeouts(timeout=300, small=300, stall=300)
 
     def fetch(url: str) -> None:
         if size == "small":
@@ -149,7 +149,7 @@ def test_cancel_ends_the_pause_between_two_tries() -> None:
         raise FetchError("no", passing=True)
 
     with ends_soon(), pytest.raises(Cancelled):
-        with_tries(fail, patience=Patience(backoff=300), cancel=cancel)
+        with_tries(fail, patience=Timeouts(backoff=300), cancel=cancel)
 
 
 SMALL = "from flatkit.images.mirrors import fetch_small; fetch_small({url!r})"

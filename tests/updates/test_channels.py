@@ -20,9 +20,9 @@ from flatkit.updates.model import (
     Book,
     Group,
     MachineSeen,
-    MachineState,
-    Release,
+    PublishedRelease,
     SeenEvent,
+    UpdateState,
     book_as_json,
     parse_book,
     version_key,
@@ -32,8 +32,8 @@ from flatkit.updates.omaha import FLATCAR_APPID, AppRequest, Package, Refusal, U
 PACKAGE = Package(name="update.bin", size=1, sha1="00" * 20, sha256="00" * 32)
 
 
-def release(version: str, *, allow_downgrade: bool = False) -> Release:
-    return Release(version=version, packages=(PACKAGE,), allow_downgrade=allow_downgrade)
+def release(version: str, *, allow_downgrade: bool = False) -> PublishedRelease:
+    return PublishedRelease(version=version, packages=(PACKAGE,), allow_downgrade=allow_downgrade)
 
 
 def check(version: str, *events: UpdateEvent, track: str = "stable", machine: str = "m1") -> AppRequest:
@@ -119,12 +119,12 @@ def test_the_life_of_an_update_as_the_server_sees_it() -> None:
     say(tell("1.0.0", 3, 1))
     say(check("1.0.1", UpdateEvent(type=3, result=2, previous_version="1.0.0")))
     assert states == [
-        MachineState.CURRENT,
-        MachineState.OFFERED,
-        MachineState.DOWNLOADING,
-        MachineState.DOWNLOADED,
-        MachineState.INSTALLED,
-        MachineState.CURRENT,
+        UpdateState.CURRENT,
+        UpdateState.OFFERED,
+        UpdateState.DOWNLOADING,
+        UpdateState.DOWNLOADED,
+        UpdateState.INSTALLED,
+        UpdateState.CURRENT,
     ]
     (machine,) = channels.machines
     assert (machine.version, machine.channel, machine.checks, machine.offered) == ("1.0.1", "stable", 3, "")
@@ -142,15 +142,15 @@ def test_a_failure_and_a_rollback_stay_visible_until_the_next_offer() -> None:
     channels.publish("stable", release("1.0.1"))
     channels.answer(check("1.0.0"))
     channels.answer(tell("1.0.0", 3, 0, code=10))
-    assert channels.machines[0].state is MachineState.FAILED
+    assert channels.machines[0].state is UpdateState.FAILED
     channels.withdraw("stable")
     channels.answer(check("1.0.0", UpdateEvent(type=3, result=0, error_code=44)))
-    assert channels.machines[0].state is MachineState.ROLLED_BACK
+    assert channels.machines[0].state is UpdateState.ROLLED_BACK
     channels.answer(check("1.0.0"))
-    assert channels.machines[0].state is MachineState.ROLLED_BACK
+    assert channels.machines[0].state is UpdateState.ROLLED_BACK
     channels.publish("stable", release("1.0.2"))
     channels.answer(check("1.0.0"))
-    assert channels.machines[0].state is MachineState.OFFERED
+    assert channels.machines[0].state is UpdateState.OFFERED
     assert channels.machines[0].offered == "1.0.2"
 
 
@@ -261,7 +261,7 @@ def test_the_state_outlives_the_process_and_is_shared(tmp_path: Path) -> None:
     assert store.stat().st_mode & 0o777 == 0o600
     notebook = Channels(store=store)
     assert notebook.machines == served.machines
-    assert notebook.machines[0].state is MachineState.OFFERED
+    assert notebook.machines[0].state is UpdateState.OFFERED
     assert notebook.groups == served.groups
     notebook.promote("beta", to="stable")
     assert served.answer(check("110.2.0", machine="m2")) == release("120.1.0")
@@ -363,13 +363,13 @@ def test_a_state_of_a_newer_or_older_flatkit_is_read(tmp_path: Path) -> None:
     machine = {"machine_id": "m", **TIMES, "state": "dreaming", "mood": {"x": [1]}, "alias": "web"}
     store.write_text(json.dumps({"format": 1, "machines": {"m": machine}, "weather": []}))
     channels = Channels(store=store)
-    assert [(found.name, found.state) for found in channels.machines] == [("web", MachineState.CURRENT)]
+    assert [(found.name, found.state) for found in channels.machines] == [("web", UpdateState.CURRENT)]
     assert channels.groups == channels.releases == {}
 
 
 def test_a_release_without_files_is_not_offered(tmp_path: Path) -> None:
     store = tmp_path / "channels.json"
-    Channels(store=store).publish("beta", Release(version="9.9.9", packages=()))
+    Channels(store=store).publish("beta", PublishedRelease(version="9.9.9", packages=()))
     assert Channels(store=store).answer(check("1.0.0", track="beta")) is None
 
 
@@ -427,7 +427,7 @@ EVENT = st.builds(UpdateEvent, type=CODE, result=CODE, error_code=CODE, previous
 SEEN = st.builds(
     MachineSeen,
     machine_id=st.text(), version=st.text(), channel=st.text(), group=st.text(), alias=st.text(),
-    first_seen=st.floats(0, 1e10), last_seen=st.floats(0, 1e10), state=st.sampled_from(MachineState),
+    first_seen=st.floats(0, 1e10), last_seen=st.floats(0, 1e10), state=st.sampled_from(UpdateState),
     events=st.lists(
         st.builds(SeenEvent, at=st.floats(0, 1e10), version=st.text(), event=EVENT), max_size=3
     ).map(tuple),

@@ -18,7 +18,7 @@ import pytest
 from flatkit.errors import HostError, InputError, UsageError
 from flatkit.testing.updates import Fault, FaultyServer
 from flatkit.updates.connection_limits import Limits
-from flatkit.updates.model import MachineState
+from flatkit.updates.model import UpdateState
 from flatkit.updates.server import UpdateServer
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
@@ -168,7 +168,7 @@ def test_a_machine_is_offered_the_channels_version_by_the_name_that_it_used(serv
     assert check.find("manifest/packages/package").get("size") == str(len(PAYLOAD))
     (machine,) = server.machines
     assert machine.machine_id == "0123456789abcdef0123456789abcdef"
-    assert (machine.offered, machine.state) == ("4593.2.5", MachineState.OFFERED)
+    assert (machine.offered, machine.state) == ("4593.2.5", UpdateState.OFFERED)
 
 
 def test_the_url_of_an_offer_leads_to_its_payload(server: FaultyServer) -> None:

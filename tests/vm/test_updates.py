@@ -21,7 +21,7 @@ from flatkit.images.lab import recipe
 from flatkit.machines import Machine
 from flatkit.testing.updates import Fault, FaultyServer
 from flatkit.updates import keys
-from flatkit.updates.model import MachineState
+from flatkit.updates.model import UpdateState
 from flatkit.updates.payload import FILE_NAME
 from flatkit.updates.slots import USR_GUIDS
 from flatkit.updates.status import Operation, UpdateStatus, parse_status
@@ -161,7 +161,7 @@ def test_a_wrong_payload_is_refused(
     assert says in lab.ask_for_update(machine, channel=channel)
     assert (lab.bits(machine), lab.boot_files(machine, "a")) == before
     assert lab.status(machine).operation is Operation.IDLE
-    assert server.machines[-1].state is MachineState.FAILED
+    assert server.machines[-1].state is UpdateState.FAILED
 
 
 def watched(said: str) -> list[UpdateStatus]:

@@ -15,7 +15,7 @@ from flatkit.machines import Machine
 from flatkit.run import run
 from flatkit.testing.updates import FaultyServer
 from flatkit.updates.http_app import Body
-from flatkit.updates.model import MachineState
+from flatkit.updates.model import UpdateState
 from flatkit.updates.payload import FILE_NAME
 from flatkit.updates.status import Operation
 
@@ -97,7 +97,7 @@ def test_the_unfinished_release_goes_back_by_itself(machine: Machine, server: Lo
     said = ask(machine, "sudo journalctl -u update-engine -o cat")
     assert f"Rollback detected, still running {lab.STABLE} after update." in said
     lab.wait_until_good(machine)
-    assert server.machines[-1].state is MachineState.ROLLED_BACK
+    assert server.machines[-1].state is UpdateState.ROLLED_BACK
 
 
 def change(machine: Machine, label: str, pattern: str) -> None:

@@ -19,7 +19,7 @@ from flatkit.testing.guest import FakeGuest
 from flatkit.testing.hypervisor import FakeHypervisor
 from flatkit.widgets import check_card, drafts, editor, live_machine, player
 from flatkit.widgets.live_machine import LiveMachine
-from flatkit.widgets.machine_commands import Backend
+from flatkit.widgets.machine_commands import MachineDependencies
 
 
 @pytest.fixture
@@ -63,7 +63,9 @@ def server() -> Web:
 
 
 @pytest.fixture
-def backend(hypervisor: FakeHypervisor, tmp_path: Path, server: Web, monkeypatch: pytest.MonkeyPatch) -> Backend:
+def backend(
+    hypervisor: FakeHypervisor, tmp_path: Path, server: Web, monkeypatch: pytest.MonkeyPatch
+) -> MachineDependencies:
     """The real verbs, on a pretended hypervisor; `fk.up` uses it as well."""
     disk = tmp_path / "image.raw"
     disk.write_bytes(b"\0" * 1024 * 1024)
@@ -78,7 +80,7 @@ def backend(hypervisor: FakeHypervisor, tmp_path: Path, server: Web, monkeypatch
         machine.up(spec, observer=observer, cancel=cancel, accelerator=Accelerator.TCG, made_by=wish.made_by)
         return Upped(machine=machine)
 
-    made = Backend(boot=boot, machine=lambda name: Machine(name, hypervisor=hypervisor), get=server.get)
+    made = MachineDependencies(boot=boot, machine=lambda name: Machine(name, hypervisor=hypervisor), get=server.get)
     get = live_machine.get
     monkeypatch.setattr(live_machine, "get", lambda name: get(name, lambda name: LiveMachine(name, made)))
     return made

@@ -11,7 +11,7 @@ import flatkit as fk
 from flatkit.lessons import get_task
 from flatkit.lessons.course.start import HELLO
 from flatkit.lessons.exercise import Exercise
-from flatkit.testing.bench import PretendedMachine, Said
+from flatkit.testing.bench import PretendedMachine, Reply
 from flatkit.testing.front import FakeFront
 from flatkit.widgets.check_card import CheckCard, QuizCard
 
@@ -56,7 +56,7 @@ def test_the_buttons_do_it(folder: Path) -> None:
 def test_it_looks_at_the_machine_that_it_is_given(folder: Path) -> None:
     exercise = get_task("00-hello")
     assert isinstance(exercise, Exercise)
-    machine = PretendedMachine(exercise, {HELLO: (Said("none\n"), Said("text\nhi\n"))})
+    machine = PretendedMachine(exercise, {HELLO: (Reply("none\n"), Reply("text\nhi\n"))})
     assert "was given none" in str(fk.check("00-hello").standing.finding)  # type: ignore[union-attr]
     assert "there is no /home/core/hello" in repr(fk.check("00-hello", machine))
     machine.run("echo hi > /home/core/hello")

@@ -77,7 +77,7 @@ export interface InsideState {
 }
 
 /** The state of the page. `tab` is the open tab. */
-export interface MachineState {
+export interface MachineCardState {
   name: string;
   state: string;
   mark: string;

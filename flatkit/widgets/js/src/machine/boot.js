@@ -35,7 +35,7 @@ export function makeBoot(pane) {
   );
   const list = h("ol", { class: "fk-phases" });
   pane.append(empty, list);
-  /** @param {import("../state").MachineState} state */
+  /** @param {import("../state").MachineCardState} state */
   return ({ phases }) => {
     empty.hidden = phases.length > 0;
     const longest = Math.max(1, ...phases.map(({ seconds }) => seconds));

@@ -3,7 +3,7 @@
 import { makeButton } from "../lib/card.js";
 import { h, keep, say, sayOrHide } from "../lib/dom.js";
 
-/** @typedef {import("../state").MachineState} MachineState */
+/** @typedef {import("../state").MachineCardState} MachineCardState */
 
 /** @type {Record<string, { text: string, title: string, asks?: string }>} */
 const VERBS = {
@@ -24,7 +24,7 @@ const VERBS = {
   terminal: { text: "Terminal", title: "Type on the machine, logged in" },
 };
 
-/** @param {MachineState} state */
+/** @param {MachineCardState} state */
 function kindOf({ error, state, busy }) {
   if (error || state === "failed") return "bad";
   if (busy) return "warn";
@@ -47,7 +47,7 @@ export function makeHead(act) {
   const said = h("div", { class: "fk-said" });
   const line = h("div", { class: "fk-state", role: "status", "aria-live": "polite" }, mark, name, " ", headline, badge);
 
-  /** @param {MachineState} state */
+  /** @param {MachineCardState} state */
   const draw = (state) => {
     say(mark, state.mark);
     say(name, state.name);

@@ -9,7 +9,7 @@ import { makeLayers } from "./layers.js";
 import { makeConsole, makeFacts } from "./pages.js";
 import { makeSlots } from "./slots.js";
 
-/** @typedef {import("../state").MachineState} MachineState */
+/** @typedef {import("../state").MachineCardState} MachineCardState */
 
 const LOOK_MS = 2000;
 
@@ -22,7 +22,7 @@ const PAGES = [
 ];
 
 export default {
-  /** @param {{ model: import("../lib/card.js").Model<MachineState>, el: HTMLElement }} view */
+  /** @param {{ model: import("../lib/card.js").Model<MachineCardState>, el: HTMLElement }} view */
   render({ model, el }) {
     const root = makeRoot(el, model, "machine");
     const act = actOn(model);

@@ -53,7 +53,7 @@ export function makeLayers(pane) {
   const list = h("ol", { class: "fk-layers", "aria-label": "the layers of /usr, the merged view first" });
   const change = h("p", { role: "status", "aria-live": "polite" });
   pane.append(intro, list, change);
-  /** @param {import("../state").MachineState} state */
+  /** @param {import("../state").MachineCardState} state */
   return ({ inside }) => {
     say(intro, inside?.version ? KNOWN : UNKNOWN);
     keep(list, inside?.version ? rowsOf(inside) : [], {

@@ -12,7 +12,7 @@ export function makeFacts(pane) {
   );
   const list = h("dl", { class: "fk-facts" });
   pane.append(empty, list);
-  /** @param {import("../state").MachineState} state */
+  /** @param {import("../state").MachineCardState} state */
   return ({ facts, usage }) => {
     empty.hidden = facts.length > 0;
     keep(list, [...facts, ...usage], {
@@ -31,6 +31,6 @@ export function makeConsole(pane) {
   const label = "the machine's console, last lines";
   const text = h("pre", { tabindex: "0", role: "log", "aria-label": label, "aria-live": "off" });
   pane.append(text);
-  /** @param {import("../state").MachineState} state */
+  /** @param {import("../state").MachineCardState} state */
   return ({ console }) => sayAndFollow(text, console.join("\n") || "(nothing yet)");
 }

@@ -53,7 +53,7 @@ export function makeSlots(pane) {
   const progress = h("progress", { max: "1", "aria-label": "the update's progress" });
   const verity = h("p", { class: "fk-dim fk-verity" });
   pane.append(story, pointer, list, doing, progress, verity);
-  /** @param {import("../state").MachineState} state */
+  /** @param {import("../state").MachineCardState} state */
   return ({ inside }) => {
     const slots = inside?.slots ?? [];
     say(
