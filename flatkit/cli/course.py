@@ -1,10 +1,11 @@
-"""`flatkit course`: opens the course in JupyterLab, from the checkout or from the learner's own folder."""
+"""`flatkit course`: opens the course in JupyterLab, from the checkout or the learner's own folder; its words, its people."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from flatkit import paths
@@ -15,6 +16,11 @@ from flatkit.untrusted import printable
 
 
 def run(argv: list[str]) -> int:
+    """Run the command that the first word names."""
+    return {"community": _community, "course": _course, "glossary": _glossary}[argv[0]](argv[1:])
+
+
+def _course(argv: list[str]) -> int:
     """Copy the notebooks where needed, and replace this process by JupyterLab."""
     parser = argparse.ArgumentParser(prog="flatkit course", description="Open the course in JupyterLab.")
     parser.add_argument(
@@ -23,7 +29,7 @@ def run(argv: list[str]) -> int:
     parser.add_argument("--copy-only", action="store_true", help="copy the notebooks, and open nothing")
     parser.add_argument("--no-browser", action="store_true")
     parser.add_argument("--port", type=int)
-    options = parser.parse_args(argv[1:])
+    options = parser.parse_args(argv)
     folder = find_folder(options.folder)
     first = min(folder.glob("*.ipynb"), default=None)
     if first is None:
@@ -75,3 +81,29 @@ def _copy_missing(origin: Path, target: Path) -> None:
             _copy_missing(path, copy)
         elif not copy.exists():
             write_atomic(copy, path.read_bytes())
+
+
+def _glossary(argv: list[str]) -> int:
+    """Print one term, or all of them."""
+    from flatkit.lessons.glossary import get_term, glossary
+
+    parser = argparse.ArgumentParser(
+        prog="flatkit glossary", description="The course's words, one plain sentence each."
+    )
+    parser.add_argument("word", nargs="*")
+    options = parser.parse_args(argv)
+    terms = (get_term(" ".join(options.word)),) if options.word else glossary()
+    for term in terms:
+        print(term)
+    return 0
+
+
+def _community(argv: list[str]) -> int:
+    """Print links and dates."""
+    from flatkit.lessons.community import as_text
+
+    argparse.ArgumentParser(
+        prog="flatkit community", description="Where Flatcar's people are, and when they meet."
+    ).parse_args(argv)
+    print(as_text(datetime.now(UTC)))
+    return 0

@@ -164,7 +164,7 @@ def _stand_in(demo: Demo, observer: Observer) -> Recording | None:
 
 
 def _replay(recording: Recording, observer: Observer, *, speed: float, start: int = 1) -> _Played:
-    from flatkit.demos.replay import replay
+    from flatkit.demos.recording import replay
 
     result = replay(recording, observer, speed=speed, start=start)
     return _Played(result=result, recorded=recording.banner)

@@ -1,4 +1,4 @@
-"""`flatkit ssh`, `list`, `console`, `stop`, `unplug`, `down`: commands for existing machines."""
+"""Commands for existing machines: `ssh`, `list`, `console`, `stop`, `unplug`, `down`, `checkpoint`, `rewind`, `clean`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from flatkit.cli.show import print_json
+from flatkit.cli.show import Json, fail_json, observer_for, print_json
 from flatkit.errors import FlatkitError, MachineError, MachineNotFound
 from flatkit.run import become
-from flatkit.untrusted import printable
+from flatkit.untrusted import printable, shell_word
 
 # Maximum length of a line printed by a guest, in characters.
 _LONGEST_LINE = 4000
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 def run(argv: list[str]) -> int:
     """Run the command that the first word names."""
-    verbs = {"ssh": _ssh, "list": _list, "console": _console, "stop": _stop, "unplug": _unplug, "down": _down}
+    verbs = {
+        "checkpoint": _checkpoint, "clean": _clean, "console": _console, "down": _down, "list": _list, "rewind": _rewind,
+        "ssh": _ssh, "stop": _stop, "unplug": _unplug,
+    }  # fmt: skip
     return verbs[argv[0]](argv[1:])
 
 
@@ -166,3 +169,96 @@ def _down(argv: list[str]) -> int:
         print(f"flatkit: {printable(trouble)}", file=sys.stderr)
     print(f'the machine "{name}" is {"not wholly " if troubles else ""}gone')
     return 1 if troubles else 0
+
+
+def _checkpoint(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="flatkit checkpoint",
+        description="Save a running machine, memory and disk, under a name; it stands still for a second or two.",
+        epilog='The first boot saves one by itself: "fresh". flatkit list shows them; flatkit down removes them.',
+    )
+    parser.add_argument("name", help="the machine")
+    parser.add_argument("checkpoint", help="the checkpoint's name, for example before-update")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    options = parser.parse_args(argv)
+    from flatkit.machines import get_machine
+
+    observer = observer_for(as_json=options.json)
+    try:
+        saved = get_machine(options.name).checkpoint(options.checkpoint, observer=observer)
+    except FlatkitError as error:
+        if isinstance(observer, Json):
+            return fail_json(observer, error)
+        raise
+    if isinstance(observer, Json):
+        observer.result(ok=True, name=options.name, checkpoint=saved.name, bytes=saved.bytes, created=saved.created)
+    else:
+        print(f"flatkit rewind {options.name} --to {printable(saved.name)}   brings the machine back to here")
+    return 0
+
+
+def _rewind(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="flatkit rewind",
+        description="Bring a machine back to a checkpoint, memory and disk, whether it runs or not.",
+        epilog="A machine that has no checkpoint boots again from its image.",
+    )
+    parser.add_argument("name", help="the machine")
+    parser.add_argument("--to", metavar="CHECKPOINT", help='which one (default: "fresh", which the first boot saves)')
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    options = parser.parse_args(argv)
+    from flatkit.machines import get_machine
+
+    observer = observer_for(as_json=options.json)
+    try:
+        rewound = get_machine(options.name).rewind(to=options.to, observer=observer)
+    except FlatkitError as error:
+        if isinstance(observer, Json):
+            return fail_json(observer, error)
+        raise
+    if isinstance(observer, Json):
+        observer.result(ok=True, name=options.name, **asdict(rewound))
+    else:
+        print(f'The machine "{options.name}" is {printable(rewound)}.')
+    return 0
+
+
+def _clean(argv: list[str]) -> int:
+    """List, ask, remove."""
+    parser = argparse.ArgumentParser(
+        prog="flatkit clean",
+        description="List and remove everything that flatkit made: machines, with disks and consoles.",
+        epilog="WHO is terminal, notebook, demo, exercise, or a name of one, such as 04-updates.ipynb. The list shows them.",
+    )
+    parser.add_argument("--made-by", metavar="WHO", help="only what this notebook, demo or terminal made")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    options = parser.parse_args(argv)
+    from flatkit.machines import find_machines, remove_machines
+
+    there = find_machines()
+    machines = [info for info in there if options.made_by is None or info.made_by.matches(options.made_by)]
+    if not machines:
+        print(_nothing(options.made_by, [str(info.made_by) for info in there]))
+        return 0
+    for line in table(machines):
+        print(line)
+    if not options.yes:
+        if not sys.stdin.isatty():
+            only = f" --made-by {shell_word(options.made_by)}" if options.made_by else ""
+            print(f"these would be removed; flatkit clean{only} --yes removes them")
+            return 0
+        if input("Remove all of these? [y/N] ").strip().lower() not in {"y", "yes"}:
+            print("nothing was removed; flatkit clean --made-by WHO takes some of them, flatkit down NAME takes one")
+            return 0
+    troubles = remove_machines(machines)
+    for trouble in troubles:
+        print(f"flatkit: {printable(trouble)}", file=sys.stderr)
+    print(f"{len(machines)} removed" if not troubles else "not everything could be removed")
+    return 1 if troubles else 0
+
+
+def _nothing(made_by: str | None, others: list[str]) -> str:
+    if not others or made_by is None:
+        return "nothing to clean: flatkit has no machines here"
+    known = ", ".join(printable(other) for other in dict.fromkeys(others))
+    return f'nothing to clean: "{printable(made_by)}" made no machine that is here; machines are here by: {known}'

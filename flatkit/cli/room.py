@@ -1,4 +1,4 @@
-"""`flatkit room`: everything a room needs without the Internet."""
+"""`flatkit room`: everything a room needs without the Internet. `flatkit channels`: what its update server offers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ _LOOK_SECONDS = 0.5
 
 
 def run(argv: list[str]) -> int:
-    """Run `pack`, `check`, `serve` or `group`."""
+    """Run `channels`, or the `pack`, `check`, `serve` or `group` of `room`."""
+    if argv[0] == "channels":
+        return _channels(argv[1:])
     options = _parser().parse_args(argv[1:])
     actions = {"pack": _pack, "check": _check, "serve": _serve, "group": _group}
     observer = observer_for(as_json=options.json)
@@ -241,3 +243,31 @@ def _watch(server: UpdateServer, *, as_json: bool) -> NoReturn:
                 print(f"{machine}  {group}  runs {version}  {state}", flush=True)
         told = {found.machine_id: (found.state, found.version) for found in machines}
         time.sleep(_LOOK_SECONDS)  # between two looks at the table
+
+
+def _channels(argv: list[str]) -> int:
+    """Show the table, or run `promote`."""
+    parser = argparse.ArgumentParser(
+        prog="flatkit channels", description="Who runs which version of which channel, as the update server saw it."
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    commands = parser.add_subparsers(dest="command")
+    about = "let a channel offer what another one offers"
+    promote = commands.add_parser("promote", help=about, description=f"{about[0].upper()}{about[1:]}.")
+    promote.add_argument("channel", metavar="FROM")
+    promote.add_argument("--to", required=True, metavar="CHANNEL")
+    options = parser.parse_args(argv)
+    from flatkit.packs.serve import open_channels
+
+    channels = open_channels()
+    if options.command == "promote":
+        release = channels.promote(options.channel, to=options.to)
+        print(f"{printable(options.to)} offers {printable(release.version)} from now on")
+    elif options.json:
+        for seen in channels.machines:
+            print_json(event="machine", **{**asdict(seen), "state": str(seen.state)})
+        offers = {name: release.version for name, release in channels.releases.items()}
+        print_json(event="result", ok=True, channels=offers)
+    else:
+        print(channels)
+    return 0

@@ -1,7 +1,7 @@
 """Records a demo's run as an asciicast v2 file, compressed with gzip, and reads it back.
 
 Every asciicast player shows the terminal's text and a marker at each step. flatkit's own events are in the header,
-under a key that players skip. They replay a run through the same observers (replay.py). Format:
+under a key that players skip. They replay a run through the same observers, with its times. Format:
 https://docs.asciinema.org/manual/asciicast/v2/
 """
 
@@ -10,18 +10,20 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import threading
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, TextIO, TypeVar
 
 from flatkit import paths
-from flatkit.errors import InputError
-from flatkit.events import Event, Observer, StepEnded, StepOutput, StepStarted
+from flatkit.demos.runner import DemoResult, StepResult
+from flatkit.errors import Cancelled, InputError
+from flatkit.events import Event, Observer, Said, StepEnded, StepOutput, StepStarted
 from flatkit.files import read_regular, save
 from flatkit.untrusted import parse_json, shell_word
 
@@ -251,3 +253,40 @@ def get_recording(demo: str, place: Path | None = None) -> Recording:
             hint=f"flatkit demo run {shell_word(recording.demo)} --replay {shell_word(path)}",
         )
     return recording
+
+
+# Longest pause of a replay, in seconds; even a slow boot reports something every second.
+_LONGEST_PAUSE = 120.0
+
+
+def replay(
+    recording: Recording,
+    observer: Observer,
+    *,
+    speed: float = 1.0,
+    start: int = 1,
+    cancel: threading.Event | None = None,
+) -> DemoResult:
+    """Send the recorded events to the observer, `speed` times as fast (0: without pauses), from step `start` on.
+
+    An observer may pause the replay, as it may pause a real run. Pauses are cut to two minutes. Raises Cancelled.
+    """
+    stop = cancel or threading.Event()
+    observer.notify(Said(text=recording.banner))
+    started: StepStarted | None = None
+    results: list[StepResult] = []
+    total, before = 0, None
+    for at, event in recording.events:
+        if isinstance(event, StepStarted):
+            started, total = event, event.total
+        if started is None or started.number < start:
+            continue
+        pause = 0.0 if before is None else min(max(0.0, at - before), _LONGEST_PAUSE)
+        if speed > 0 and stop.wait(min(pause / speed, threading.TIMEOUT_MAX)):
+            raise Cancelled("the recording was stopped")
+        before = at
+        observer.notify(replace(event, at=time.monotonic()))
+        if isinstance(event, StepEnded) and started.number == event.number:
+            results.append(StepResult(title=started.title, command=started.command, ok=event.ok, found=event.found,
+                                      seconds=event.seconds))  # fmt: skip
+    return DemoResult(demo=recording.demo, steps=tuple(results), total=max(0, total - start + 1))

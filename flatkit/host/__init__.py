@@ -21,11 +21,10 @@ from flatkit.host.check import Health as Health
 from flatkit.host.check import HostCheck as HostCheck
 from flatkit.host.check import split_hint
 from flatkit.host.jupyter import check_jupyter
-from flatkit.host.other import check_other_host
 from flatkit.host.software import check_image, check_programs, check_trust
 from flatkit.host.space import check_disk, check_folders, check_memory, check_ports
 from flatkit.host.system import System, check_clock, check_processor, check_system, find_system
-from flatkit.host.virtual import check_accelerator, check_libvirt, check_rights
+from flatkit.host.virtual import check_accelerator, check_libvirt, check_other_host, check_rights
 from flatkit.host.virtual import find_obstacle as find_obstacle
 from flatkit.machines.remote import check_uri, is_remote
 

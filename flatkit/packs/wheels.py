@@ -18,7 +18,7 @@ from urllib.parse import quote
 from flatkit import paths
 from flatkit.errors import CommandFailed, FetchError, MissingDependency
 from flatkit.events import Observer, Said
-from flatkit.packs.wheelfile import Wheel, read_wheel
+from flatkit.packs.wheelfile import Wheel, read_wheel, rebuild_wheel
 from flatkit.run import run
 from flatkit.untrusted import printable, shell_word
 
@@ -62,8 +62,6 @@ def build_own(folder: Path) -> Path:
         if checkout:
             wheel = _built(str(checkout.parent), Path(work))
         else:
-            from flatkit.packs.rebuild_wheel import rebuild_wheel
-
             wheel = rebuild_wheel("flatkit", Path(work))
         for old in folder.glob("flatkit-*.whl"):
             old.unlink()

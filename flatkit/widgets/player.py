@@ -12,8 +12,7 @@ from typing import Any, Self
 
 from flatkit import api, host
 from flatkit.demos import get_demo
-from flatkit.demos.recording import Recording, find_recording, get_recording
-from flatkit.demos.replay import replay
+from flatkit.demos.recording import Recording, find_recording, get_recording, replay
 from flatkit.demos.runner import DemoResult, Stage, play
 from flatkit.errors import FlatkitError, MachineError, UsageError, WaitTimeout
 from flatkit.events import Said

@@ -14,8 +14,7 @@ import pytest
 from flatkit import api, host
 from flatkit.cli import main
 from flatkit.demos import DEMOS
-from flatkit.demos.recording import find_recording, read_recording
-from flatkit.demos.replay import replay
+from flatkit.demos.recording import find_recording, read_recording, replay
 from flatkit.events import Observer
 from flatkit.steps import Boot
 

@@ -15,8 +15,7 @@ import pytest
 
 from flatkit.cli.show import Terminal
 from flatkit.demos import DEMOS
-from flatkit.demos.recording import Recorder, find_event, find_recording, get_recording, read_recording
-from flatkit.demos.replay import replay
+from flatkit.demos.recording import Recorder, find_event, find_recording, get_recording, read_recording, replay
 from flatkit.demos.runner import play
 from flatkit.errors import Cancelled, InputError
 from flatkit.events import ConsoleLine, Event, Observer, Said, StepEnded, StepStarted, Tape, phase

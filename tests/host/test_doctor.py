@@ -15,11 +15,10 @@ from flatkit.cli import main
 from flatkit.errors import HostError, MissingDependency
 from flatkit.host import Examination, Health, HostCheck, examine
 from flatkit.host.jupyter import WANTED, check_jupyter
-from flatkit.host.other import judge
 from flatkit.host.software import check_trust
 from flatkit.host.space import check_disk, check_folders, check_memory, existing, find_closed
 from flatkit.host.system import System, check_clock, check_processor, check_system, find_system, is_remote
-from flatkit.host.virtual import check_accelerator, check_libvirt, check_rights
+from flatkit.host.virtual import check_accelerator, check_libvirt, check_rights, judge
 from flatkit.machines import Acceleration, Accelerator, Hypervisor
 from flatkit.machines import accelerator as accelerator_module
 from flatkit.machines.spec import Arch

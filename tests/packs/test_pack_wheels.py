@@ -12,8 +12,7 @@ from room_parts import MakeWheel
 from flatkit.errors import CommandFailed, FetchError
 from flatkit.events import Observer
 from flatkit.packs import wheels
-from flatkit.packs.rebuild_wheel import rebuild_wheel
-from flatkit.packs.wheelfile import read_wheel
+from flatkit.packs.wheelfile import read_wheel, rebuild_wheel
 from flatkit.packs.wheels import as_index, close_over, read_wheels
 
 HERE = ".".join(platform.python_version_tuple()[:2])
@@ -127,7 +126,7 @@ def test_a_wheel_is_made_again_of_what_is_installed(make_wheel: MakeWheel, tmp_p
         archive.writestr("little-1.0.dist-info/entry_points.txt", "[console_scripts]\nlittle = little:main\n")
     places = [tmp_path / "one", tmp_path / "two"]
     code = (
-        "import sys, pathlib; from flatkit.packs.rebuild_wheel import rebuild_wheel; "
+        "import sys, pathlib; from flatkit.packs.wheelfile import rebuild_wheel; "
         "print(rebuild_wheel('little', pathlib.Path(sys.argv[1])))"
     )
     package = Path(wheels.__file__).resolve().parents[2]

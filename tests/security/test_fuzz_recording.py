@@ -20,8 +20,7 @@ from hypothesis import strategies as st
 
 from flatkit.cli.show import Terminal
 from flatkit.demos import DEMOS, recording
-from flatkit.demos.recording import Recording, find_recording, read_recording
-from flatkit.demos.replay import replay
+from flatkit.demos.recording import Recording, find_recording, read_recording, replay
 from flatkit.errors import Cancelled, InputError
 from flatkit.events import Event, Observer, Said, StepEnded, StepOutput, StepStarted
 from flatkit.lessons.exercise import Choice, Question, Quiz, State

@@ -8,7 +8,7 @@ from typing import Any
 from flatkit.butane.machine.plan import Plan
 from flatkit.lessons.checks import boot_faults, find_file, find_text, find_unit, names_of, of_config, unit_values
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Write
-from flatkit.lessons.quizzes import quizzes_of
+from flatkit.lessons.quiz import quizzes_of
 
 _START = "variant: flatcar\nversion: 1.1.0\n"
 _SCRIPT = """\

@@ -6,7 +6,7 @@ from typing import Any
 
 from flatkit.lessons.checks import find_file, find_update_conf, of_config, on_machine
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
-from flatkit.lessons.quizzes import quizzes_of
+from flatkit.lessons.quiz import quizzes_of
 from flatkit.steps import Boot
 from flatkit.untrusted import lines_of
 from flatkit.updates.status import parse_update_conf

@@ -9,7 +9,7 @@ from typing import Any
 
 from flatkit.lessons.checks import find_file, names_of, of_config
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Write
-from flatkit.lessons.quizzes import quizzes_of
+from flatkit.lessons.quiz import quizzes_of
 
 _TEAM = (
     "ada",

@@ -6,7 +6,7 @@ import re
 
 from flatkit.lessons.checks import on_machine
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Type
-from flatkit.lessons.quizzes import quizzes_of
+from flatkit.lessons.quiz import quizzes_of
 from flatkit.steps import Boot
 from flatkit.untrusted import lines_of
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flatkit.lessons.checks import find_on_host, find_user, names_of, of_config
 from flatkit.lessons.exercise import Bench, Exercise, Finding, Lesson, Remove, Type, Write
-from flatkit.lessons.quizzes import quizzes_of
+from flatkit.lessons.quiz import quizzes_of
 from flatkit.steps import Boot
 from flatkit.untrusted import lines_of
 

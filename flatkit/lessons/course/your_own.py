@@ -7,7 +7,7 @@ from typing import Any
 
 from flatkit.lessons.checks import boot_faults, names_of, of_config, on_machine, unit_values
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
-from flatkit.lessons.quizzes import quizzes_of
+from flatkit.lessons.quiz import quizzes_of
 from flatkit.steps import Boot
 from flatkit.untrusted import lines_of
 
