@@ -248,7 +248,7 @@ def _rm(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
     from flatkit.images import store
     from flatkit.images.lab.build import remove_lab_images
     from flatkit.images.lab.packages import lab_dir
-    from flatkit.images.seen import forget_seen
+    from flatkit.images.signed import forget_seen
 
     freed = forgotten = 0
     for name in options.names:

@@ -23,14 +23,15 @@ from flatkit.images.download import Download, Downloaded, disk_trouble, say_seco
 from flatkit.images.keyring import KeyFinder
 from flatkit.images.mirrors import Source, Timeouts, fetch_small
 from flatkit.images.releases import Board, Channel, Version, Wanted, nearest_versions, parse_version_file
-from flatkit.images.seen import find_seen, note_seen
 from flatkit.images.signed import (
     DIGESTS_MAX,
     VERSION_FILE,
     VERSION_MAX,
     check_same_release,
     check_version,
+    find_seen,
     get_sha512,
+    note_seen,
 )
 from flatkit.images.signing import SIGNATURE_MAX, Signature, Trust, find_trust
 from flatkit.images.store import (

@@ -1,19 +1,27 @@
-"""The signed files of a release: the digest of its image, and its version.
+"""The signed files of a release: the digest of its image, and its version; the newest version that was verified here.
 
 Flatcar signs each file by itself, and no signed file names both an image and its version. So a server could offer an
 old image beside a newer version.txt, each with its genuine signature. Two checks limit this: the signed version.txt
 must have the number of the folder, and the image must not have been signed long before it. The first boot then compares
 the image's own version before anything else uses the machine (api/up.py).
+
+A release server that offers an older version than the newest one of a channel that was verified here is refused. That
+version is stored at the path of a release server's pointer (CHANNEL/BOARD/current/version.txt), so that a cache can serve
+as a mirror. `flatkit images rm seen` forgets all of them.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from pathlib import Path
 
 from flatkit.errors import ImageError
+from flatkit.files import read_regular, write_atomic
 from flatkit.images.keyring import KeyFinder
-from flatkit.images.releases import Version, parse_version_file
+from flatkit.images.releases import Board, Version, Wanted, parse_version_file
 from flatkit.images.signing import Signature, say_day
+from flatkit.images.store import flatcar_dir
 from flatkit.untrusted import lines_of, printable
 
 VERSION_FILE = "version.txt"
@@ -71,3 +79,29 @@ def check_same_release(number: Signature, image: Signature, version: Version) ->
             f"({say_day(number.made)}): an older release under another number is refused",
             hint="report it to the server's operator",
         )
+
+
+def find_seen(wanted: Wanted, board: Board) -> Version | None:
+    """Return the newest version seen here, None when there is none."""
+    with suppress(OSError):
+        return parse_version_file(read_regular(_file(wanted, board), limit=VERSION_MAX).decode(errors="replace"))
+    return None
+
+
+def note_seen(wanted: Wanted, board: Board, version: Version) -> None:
+    """Store a verified version. Raises OSError."""
+    path = _file(wanted, board)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, f"FLATCAR_VERSION={version}\n")
+
+
+def forget_seen() -> int:
+    """Forget the newest version of every channel; return the number of channels. Raises OSError."""
+    found = sorted(flatcar_dir().glob(f"*/*/current*/{VERSION_FILE}"))
+    for path in found:
+        path.unlink()
+    return len(found)
+
+
+def _file(wanted: Wanted, board: Board) -> Path:
+    return flatcar_dir() / str(wanted.channel) / str(board) / wanted.pointer / VERSION_FILE

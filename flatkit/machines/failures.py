@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from flatkit.machines.hearing import JUDGED, STAMP, heard
+from flatkit.machines.console import JUDGED, STAMP, heard
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from flatkit import paths
 from flatkit.errors import FlatkitError, InputError
 from flatkit.files import read_head, read_named, read_regular, save
-from flatkit.machines.hearing import STAMP
+from flatkit.machines.console import STAMP
 from flatkit.machines.spec import text_from
 from flatkit.machines.store import holding, make_folder
 from flatkit.untrusted import lines_of, parse_json

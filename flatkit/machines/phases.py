@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from flatkit.machines.hearing import STAMP, heard
+from flatkit.machines.console import STAMP, heard
 
 
 @dataclass(frozen=True, kw_only=True)

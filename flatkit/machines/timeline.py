@@ -6,8 +6,8 @@ import re
 import time
 
 from flatkit.events import Observer, PhaseEnded, PhaseStarted, Said
+from flatkit.machines.console import heard
 from flatkit.machines.failures import Failure, find_failure, find_restart
-from flatkit.machines.hearing import heard
 from flatkit.machines.phases import PHASES, RESTARTS, Phase, find_phase, order_of, remaining
 
 # Any kernel shows its slot: by its file's name, or by Flatcar's fixed GUIDs of USR-A and USR-B.
