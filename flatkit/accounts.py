@@ -80,6 +80,8 @@ class Obstacle:
         """Describe it in a sentence about the path `asked`, which may be the obstacle itself."""
         it = "it" if asked == self.path else f'"{self.path}"'
         if self.uid == my_uid():
+            if self.mode & 0o700 == 0o700:
+                return f"{it} is yours, and something else than its mode {self.mode:04o} refuses you"
             return f"{it} is yours, and its mode {self.mode:04o} refuses you"
         return f'{it} belongs to "{user_name(self.uid)}" (mode {self.mode:04o}), and you are "{my_name()}"'
 
@@ -89,13 +91,14 @@ class Obstacle:
         path = shlex.quote(str(self.path))
         if self.uid == my_uid():
             return f"chmod -R u+rwX {path}"
-        return f"sudo chown -R {shlex.quote(my_name())}: {path}"
+        return f"sudo chown -R {my_name() if my_name().isalnum() else my_uid()}: {path}"
 
 
 def find_obstacle(path: Path, *, write: bool = True) -> Obstacle | None:
     """Return the first file or folder on the way to `path` that refuses this user; None if nothing there does.
 
-    What does not exist yet needs a folder above it that can be written to.
+    What does not exist yet needs a folder above it that can be written to. A file system that is mounted read-only is no
+    matter of rights.
     """
     there = Path("/")
     for below in (*reversed(path.absolute().parents), path.absolute()):
@@ -108,6 +111,8 @@ def find_obstacle(path: Path, *, write: bool = True) -> Obstacle | None:
         there = below
         if stat.S_ISDIR(about.st_mode) and not _allows(below, os.X_OK):
             return _obstacle(below, about)
+    if write and os.statvfs(there).f_flag & os.ST_RDONLY:
+        write = False
     needed = os.R_OK | (os.W_OK if write else 0)
     return None if _allows(there, needed) else _obstacle(there, there.stat())
 

@@ -65,6 +65,8 @@ def _unusable(variable: str, value: str, why: str) -> HostError:
 def _way_out(variable: str, path: Path) -> str:
     """Return the command that leads to a folder of the user's own."""
     own = f"export {variable}=/some/folder"
+    if str(path) == "~":
+        return f"export HOME=/some/folder   (one of yours), or: {own}"
     for name in (variable, _XDG[variable]):
         if os.environ.get(name) and (name == variable or my_uid() != 0):
             return f"unset {name}   (a usual place is taken then), or: {own}"

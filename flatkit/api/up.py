@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flatkit import paths
 from flatkit.api.config import NO_CONFIG, Config, read_config
 from flatkit.api.spec import Wish, make_spec
 from flatkit.diskcontent import check_data_disk
@@ -120,6 +121,7 @@ def boot(
     HostError, ImageError, MachineError, Cancelled.
     """
     from flatkit.machines import Machine, MachineState, check_name, ports
+    from flatkit.machines.store import make_folder
 
     keeper = TimelineKeeper()
     watcher = Tee(observer or Observer(), keeper)
@@ -137,6 +139,7 @@ def boot(
     machine.place.check_names()
     if machine.state is MachineState.ABSENT:
         ports.check_free(wish.forwards)
+        make_folder(paths.machines_dir())
     for path in wish.disk_images:
         check_data_disk(path)
     with phase(watcher, "image", "Image: found or built"):

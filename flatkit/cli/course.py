@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flatkit import paths
+from flatkit.cli.options import whole_number
 from flatkit.errors import MissingDependency, UsageError
 from flatkit.files import write_atomic
 from flatkit.run import become
@@ -28,7 +29,7 @@ def _course(argv: list[str]) -> int:
     )
     parser.add_argument("--copy-only", action="store_true", help="copy the notebooks, and open nothing")
     parser.add_argument("--no-browser", action="store_true")
-    parser.add_argument("--port", type=int)
+    parser.add_argument("--port", type=whole_number)
     options = parser.parse_args(argv)
     folder = find_folder(options.folder)
     first = min(folder.glob("*.ipynb"), default=None)

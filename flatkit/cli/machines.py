@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from flatkit.cli.options import whole_number
 from flatkit.cli.show import Json, fail_json, observer_for, print_json
 from flatkit.errors import FlatkitError, MachineError, MachineNotFound
 from flatkit.run import become
@@ -96,7 +97,7 @@ def _console(argv: list[str]) -> int:
         prog="flatkit console", description="What a machine's serial console has shown, from its first byte on."
     )
     parser.add_argument("name")
-    parser.add_argument("--lines", type=int, default=0, help="only the last so many")
+    parser.add_argument("--lines", type=whole_number, default=0, help="only the last so many")
     parser.add_argument("--follow", action="store_true", help="go on with what comes; Ctrl-C ends it")
     options = parser.parse_args(argv)
     from flatkit.machines import Machine

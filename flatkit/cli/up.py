@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flatkit.cli.options import whole_number
 from flatkit.cli.show import Json, fail_json, observer_for
 from flatkit.diskfile import is_file
 from flatkit.errors import FlatkitError, UsageError
@@ -43,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         help="forward a TCP port; host port 0: a free one",
     )
     result.add_argument(
-        "--ssh-port", "-p", type=int, metavar="PORT", help="the host port for SSH (default: a free one)"
+        "--ssh-port", "-p", type=whole_number, metavar="PORT", help="the host port for SSH (default: a free one)"
     )
     result.add_argument("--memory", "-M", metavar="SIZE", help="in MiB, or with a unit: 2048, 512M, 1.5G")
     result.add_argument(

@@ -81,6 +81,9 @@ def _guarded(name: str, check: Callable[[], HostCheck]) -> HostCheck:
     except FlatkitError as error:
         fix, note = split_hint(error.hint)
         return HostCheck(name=name, state=Health.FAIL, found=error.message, why=why, fix=fix, note=note)
+    except RuntimeError as error:  # pathlib's, for a user without a home
+        found = f"cannot be looked at: {error}"
+        return HostCheck(name=name, state=Health.FAIL, found=found, why=why, fix="export HOME=/some/folder")
     except OSError as error:
         path = Path(os.fsdecode(error.filename)) if error.filename is not None else None
         found = str(error) if path is None else f'"{path}": {why_refused(path, error)}'

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from flatkit import paths
 from flatkit.accounts import find_obstacle
+from flatkit.emulators import list_emulators
 from flatkit.host.check import Health, HostCheck, split_hint
 from flatkit.plain_names import forget, plain
 
@@ -25,15 +26,20 @@ def check_memory(free: int | None = None) -> HostCheck:
     one = _MACHINE_MIB + _QEMU_MIB + _JUPYTER_MIB
     two = one + _MACHINE_MIB + _QEMU_MIB
     state = Health.OK if free >= two else Health.WARN if free >= one else Health.FAIL
+    machines = [emulator.domain for emulator in list_emulators() if emulator.domain.startswith("flatkit-")]
+    name = machines[0].split("-", 2)[-1] if machines else ""
     return HostCheck(
         name="memory", state=state, found=f"{free} MiB free; the course wants {one} for one machine, {two} for two",
         why=f"each machine takes {_MACHINE_MIB} MiB and QEMU {_QEMU_MIB}, Jupyter some {_JUPYTER_MIB}",
-        fix="flatkit stop NAME", note="flatkit list shows your machines; closing other programs helps as well.",
+        fix=f"flatkit stop {name}" if name else "",
+        note="Closing other programs helps: ps -eo rss,comm --sort=-rss | head shows the largest.",
     )  # fmt: skip
 
 
 def check_disk(*, has_image: bool, free: dict[Path, int] | None = None) -> HostCheck:
     """Check that the image and the machines' disks fit. `free` gives MiB by folder, for tests."""
+    from flatkit.usage import advise
+
     cache, state_dir = existing(paths.cache_dir()), existing(paths.state_dir())
     known = free or {folder: shutil.disk_usage(folder).free // 2**20 for folder in (cache, state_dir)}
     image = 0 if has_image else _IMAGE_MIB + _BUILD_MIB
@@ -49,7 +55,7 @@ def check_disk(*, has_image: bool, free: dict[Path, int] | None = None) -> HostC
     return HostCheck(
         name="disk", state=state, found="; ".join(found), why="an image, and what each machine writes, are stored there",
         fix="export FLATKIT_CACHE=/larger/cache FLATKIT_STATE=/larger/state",
-        note="Or make room: flatkit clean removes machines, flatkit images rm an image.",
+        note=f"Or make room: {advise(state_dir)}." if state is not Health.OK else "",
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from flatkit.emulators import list_emulators
+from flatkit.emulators import find_emulator, list_emulators
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.machines import ports
@@ -150,6 +150,19 @@ def find_machines(hypervisor: Hypervisor | None = None) -> list[MachineInfo]:
                 record = folder.find()
             except RecordBroken as error:
                 result.append(_broken(folder, error))
+                continue
+            runner = find_emulator(record.domain, folder=folder.path) if record else None
+            if runner:
+                words = f"its QEMU runs (process {runner.pid}), and libvirt cannot be asked about it"
+                result.append(
+                    MachineInfo(
+                        name=folder.name,
+                        state=MachineState.ELSEWHERE,
+                        cause=words,
+                        cure="flatkit doctor",
+                        folder=folder.path,
+                    )
+                )
                 continue
             result.append(
                 MachineInfo(

@@ -80,8 +80,8 @@ def _runtime_of(environment: dict[str, str]) -> Path:
         return Path(given)
     if cache := environment.get("XDG_CACHE_HOME"):
         return Path(cache)
-    home = environment.get("HOME")
-    return (Path(home) if home else Path("~").expanduser()) / ".cache"
+    # PTH111: a user without a home has "~", where nothing is.
+    return Path(environment.get("HOME") or os.path.expanduser("~"), ".cache")  # noqa: PTH111
 
 
 def find_session(domain: str, pid: int, *, known: str = "", proc: Path = Path("/proc")) -> Daemon | None:
@@ -99,10 +99,9 @@ def find_session(domain: str, pid: int, *, known: str = "", proc: Path = Path("/
 def _candidates(proc: Path) -> Iterator[Path]:
     """Yield the runtime directories of the user's own daemons, then the usual ones."""
     for path in proc.glob("[0-9]*/comm"):
-        with suppress(OSError, RuntimeError):
+        with suppress(OSError):
             if path.read_text().strip() in _DAEMONS and path.parent.stat().st_uid == my_uid():
                 words = (path.parent / "environ").read_bytes().decode(errors="surrogateescape").split("\0")
                 yield _runtime_of(dict(word.split("=", 1) for word in words if "=" in word))
     yield Path(f"/run/user/{my_uid()}")
-    with suppress(RuntimeError):
-        yield _runtime_of({"HOME": os.environ.get("HOME", "")})
+    yield _runtime_of({"HOME": os.environ.get("HOME", "")})

@@ -45,7 +45,10 @@ def unreachable(uri: str, said: str) -> HostError:
     low = said.lower()
     is_refusal = "permission denied" in low or "polkit" in low or "authentication" in low
     what = f'libvirt at "{uri}" {"refuses you" if is_refusal else "cannot be reached"}'
-    if "polkit" in low or "authentication" in low:
+    if "user record" in low:
+        words = f"the user ID {my_uid()} has no entry in this host's user database, and libvirt refuses such a user"
+        hint = f"sudo useradd --uid {my_uid()} NAME   (or run flatkit as a user who has a name)"
+    elif "polkit" in low or "authentication" in low:
         words, hint = _of_polkit(uri)
     elif (path and "user runtime directory" in low) or (path and path.is_relative_to(runtime_folder())):
         words, hint = _of_runtime_folder(path, low)
@@ -110,8 +113,8 @@ def _of_home(runtime: Path) -> tuple[str, str]:
     home, own = os.environ.get("HOME", ""), home_of(my_uid())
     if own and home and Path(home) != own:
         return f'HOME is "{home}", and the home of "{my_name()}" is "{own}"', f"export HOME={shlex.quote(str(own))}"
-    if not Path(home or "~").expanduser().is_dir():
-        words = f'"{my_name()}" has no home: "{home or Path("~").expanduser()}" does not exist'
+    if not runtime.parent.is_dir():
+        words = f'"{my_name()}" has no home: "{runtime.parent}" does not exist'
         return words, f"export HOME=/tmp/{my_name()}; mkdir -m 700 $HOME   (or another folder of yours)"
     obstacle = find_obstacle(runtime)
     if obstacle:

@@ -55,6 +55,22 @@ def test_the_scripts_letters(asked, tmp_path):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("up", "--ssh-port", "22x"), ("console", "web", "--lines", "-1"), ("sysext", "serve", ".", "--port", "1G")],
+)
+def test_numbers_that_are_none_are_refused_in_words(words, capsys):
+    assert main(list(words)) == 2
+    told = capsys.readouterr().err
+    assert "is not a whole number; expected digits alone, such as 8080" in told or "expected one argument" in told
+    assert "invalid int value" not in told
+
+
+def test_memory_and_disks_in_units(asked):
+    _, wish = asked("--memory", "1.5GiB", "--disk", "2G", "--disk", "1T")
+    assert (wish.memory_mib, wish.disks_gib) == (1536, (2, 1024))
+
+
 def test_the_scripts_letter_for_the_config(asked, capsys):
     assert asked("-i", "web.ign") == asked("web.ign")
     assert main(["up", "web.bu", "-i", "web.ign"]) == 2

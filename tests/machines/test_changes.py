@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flatkit.machines.usage import advise, disk_full, saying_disk_full
 
 from flatkit import api
 from flatkit.cli import main
@@ -26,6 +25,7 @@ from flatkit.machines.sizes import parse_disk, parse_memory
 from flatkit.machines.states import DomainState, Status
 from flatkit.machines.store import owner_id
 from flatkit.testing.hypervisor import TEST_URI, FakeHypervisor
+from flatkit.usage import advise, disk_full, saying_disk_full
 
 
 class Guest:

@@ -13,12 +13,13 @@ import pytest
 
 from flatkit.cli import main
 from flatkit.emulators import find_emulator, is_disk_open, list_emulators
-from flatkit.errors import MachineError
+from flatkit.errors import HostError, MachineError
 from flatkit.images.lab.cache_gc import remove_superseded
 from flatkit.machines import Accelerator, Forward, Hypervisor, Machine, MachineSpec, MachineState, list_machines
-from flatkit.machines.cleanup import find_users
+from flatkit.machines.cleanup import find_machines, find_users, remove_machines
 from flatkit.machines.daemon import Daemon, daemon_of, find_session
 from flatkit.machines.domain import domain_name
+from flatkit.machines.processes import kill_process
 from flatkit.machines.records import Life, Record
 from flatkit.machines.states import DomainState, Status
 from flatkit.machines.store import Folder, owner_id
@@ -132,6 +133,34 @@ def test_a_qemu_without_a_folder_is_listed(hypervisor: FakeHypervisor) -> None:
         (info,) = list_machines(hypervisor)
         assert (info.name, info.state) == ("lost", MachineState.ELSEWHERE)
     assert list_machines(hypervisor) == []
+
+
+def test_clean_calls_nothing_a_leftover_while_libvirt_cannot_be_asked(
+    web: Machine, hypervisor: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_owner: str) -> None:
+        raise HostError("libvirt is away")
+
+    domain = web.record.domain
+    hypervisor.destroy(domain)
+    monkeypatch.setattr(hypervisor, "owned", refuse)
+    with people.pretended_qemu("-name", f"guest={domain},x") as pid:
+        (info,) = find_machines(hypervisor)
+        assert info.state is MachineState.ELSEWHERE
+        assert info.cause == f"its QEMU runs (process {pid}), and libvirt cannot be asked about it"
+        assert "left as it is" in remove_machines([info], hypervisor=hypervisor)[0]
+    (info,) = find_machines(hypervisor)
+    assert info.state is MachineState.LEFTOVER
+
+
+def test_unplug_pulls_the_plug_of_a_qemu_under_another_daemon(web: Machine, hypervisor: FakeHypervisor) -> None:
+    hypervisor.destroy(web.record.domain)
+    with people.pretended_qemu("-name", f"guest={web.record.domain},x") as pid:
+        assert kill_process(web.record.domain)
+        assert os.waitpid(pid, os.WNOHANG)[0] in {0, pid}
+        assert find_emulator(web.record.domain) is None
+    web.unplug()
+    assert web.state is MachineState.STOPPED
 
 
 def test_a_disk_that_a_qemu_out_of_sight_has_open_is_kept(web: Machine, hypervisor: FakeHypervisor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,8 @@ def build_payload(observer: Observer | None = None, *, release: recipe.Release) 
     """Return the update payload of a release, made from its image. Raises as `build_lab_image`."""
     watcher = observer or Observer()
     image = build_lab_image(watcher, release=release)
+    if image.payload.exists() and not os.access(image.folder, os.W_OK):
+        return image.payload  # another user's cache: its lock and its marks are that user's
     with building(watcher, needed_mib=0 if image.payload.exists() else NEEDED_MIB) as folder:
         cache_gc.note_payload(image.folder)
         if not image.payload.exists():
