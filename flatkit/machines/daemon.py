@@ -29,8 +29,9 @@ class Daemon:
 
     @property
     def host(self) -> str:
-        """The other host of its URI; "" for this host."""
-        return urlsplit(self.uri).netloc
+        """The other host of its URI, with the port if there is one; "" for this host. Raises ValueError for a bad port."""
+        parts = urlsplit(self.uri)
+        return f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
 
     @property
     def is_session(self) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from flatkit import paths
 from flatkit.accounts import REFUSALS, why_refused
@@ -172,12 +171,13 @@ def _daemon(values: object) -> Daemon:
     if not isinstance(values, dict):
         return UNKNOWN
     uri, runtime = text_from(values, "uri", ""), text_from(values, "runtime", "")
+    found = Daemon(uri=uri, runtime=runtime)
     try:
-        urlsplit(uri)
+        _ = found.host
     except ValueError:
         return UNKNOWN
     is_plain = all(text == printable(text, limit=_SHOWN_MAX) for text in (uri, runtime))
-    return Daemon(uri=uri, runtime=runtime) if is_plain else UNKNOWN
+    return found if is_plain else UNKNOWN
 
 
 def _object(values: dict[str, Any], key: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import struct
 from collections.abc import Iterator
@@ -282,6 +283,28 @@ def test_where_a_session_daemon_has_its_socket(
     assert daemon_of("qemu:///system").runtime == daemon_of("qemu+ssh://far/session").runtime == ""
     monkeypatch.setattr("flatkit.machines.daemon.my_uid", lambda: 0)
     assert daemon_of("qemu:///session").leads_to(daemon_of("qemu:///system"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("qemu+ssh://ada@far/session", "qemu+ssh://far/session?no_verify=1", True),
+        ("qemu+ssh://far:2201/session", "qemu+ssh://far:2202/session", False),
+        ("qemu+ssh://far/session", "qemu:///session", False),
+    ],
+)
+def test_which_uris_lead_to_one_host(one: str, other: str, same: bool) -> None:
+    assert (Daemon(uri=one).host == Daemon(uri=other).host) is same
+
+
+@pytest.mark.parametrize(
+    "daemon", [None, 3, {}, {"uri": "qemu+ssh://far:x/session"}, {"uri": "qemu:///\x1b[2J", "runtime": "/x"}]
+)
+def test_a_daemon_in_a_record_that_is_none_counts_as_unknown(state: Path, daemon: object) -> None:
+    store_machine(state, Daemon(uri="qemu:///session"))
+    file = state / "machines/web/machine.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "daemon": daemon}))
+    assert Folder(path=file.parent).get().daemon == Daemon()
 
 
 # Images under a running QEMU
