@@ -28,10 +28,10 @@ FLATCAR_LABELS = ("EFI-SYSTEM", "USR-A", "USR-B", "OEM", "ROOT")
 
 # Files that are no disks, whatever follows: offset, magic number, what it is.
 _FILES = (
-    (0, b"\x7fELF", "a program"), (0, b"MZ", "a program of Windows or UEFI, or a kernel"), (0, b"%PDF", "a PDF"),
+    (514, b"HdrS", "a kernel"), (0, b"\x7fELF", "a program"), (0, b"MZ", "a program of Windows or UEFI"), (0, b"%PDF", "a PDF"),
     (0, b"\x89PNG", "a picture"), (0, b"\xff\xd8\xff", "a picture"), (0, b"GIF8", "a picture"), (0, b"!<arch>\n", "a package"),
     (0, b"\xed\xab\xee\xdb", "a package"), (0, b"070701", "an initrd (cpio)"), (0, b"070702", "an initrd (cpio)"),
-    (257, b"ustar", "a tar archive"), (514, b"HdrS", "a kernel"), (0, b"SQLite format 3", "a database"),
+    (257, b"ustar", "a tar archive"), (0, b"SQLite format 3", "a database"),
     (0, b"\x3a\xff\x26\xed", "an Android sparse image"), (0, b"CrAU", "an update payload"),
 )  # fmt: skip
 # File systems without a partition table: they can be further disks, but nothing boots from them.
@@ -173,8 +173,8 @@ def _name_file(head: bytes, size: int) -> str:
     if size == 0:
         return "empty"
     for at, magic, name in _FILES:
-        # Boot sectors of some disks begin with "MZ" too; such disks have a partition table.
-        if head[at:].startswith(magic) and head[510:512] != b"\x55\xaa":
+        # Boot sectors of some disks begin with "MZ" too; a kernel has a boot sector's end.
+        if head[at:].startswith(magic) and (head[510:512] != b"\x55\xaa" or magic != b"MZ"):
             return name
     if text := _text_of(head):
         first = next((line.strip() for line in lines_of(text) if line.strip()), "")

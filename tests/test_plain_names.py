@@ -50,6 +50,7 @@ def test_a_domain_names_its_files_so_that_libvirt_finds_them(character: str, tmp
     spec = MachineSpec(name="web", disk=folder / "img", ignition='{"ignition": {}}')
     place = Backend(Folder(path=folder))
     tag = Tag(owner="0123abcd", name="web", folder=str(folder))
+    place.check_names()
     files = place.files(spec)
     domain = ET.fromstring(build_domain(spec, tag=tag, accelerator=Accelerator.TCG, files=files, forwards=()))
     entry = domain.find("sysinfo/entry")
@@ -172,6 +173,11 @@ def test_a_folder_of_links_that_is_not_ours(
     monkeypatch.setattr("flatkit.api.up.find_image", lambda *_, **__: pytest.fail("an image was looked for"))
     with pytest.raises(HostError, match="cannot be used"):
         api.boot(None, api.Wish(name="web"))
+
+
+def test_a_machine_that_is_not_made_leaves_no_link(tmp_path: Path, links: Path) -> None:
+    Backend(Folder(path=tmp_path / "a,b" / "web")).check_names()
+    assert not links.exists()
 
 
 @pytest.mark.parametrize("name", ["a,b&c", "plain"])

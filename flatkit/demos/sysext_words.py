@@ -11,7 +11,7 @@ import re
 from flatkit.untrusted import lines_of, printable
 
 _NAME = (
-    "its extension-release has not the file's name, or is missing: NAME.raw must have "
+    "it has no extension-release for its file's name: NAME.raw must contain "
     "usr/lib/extension-release.d/extension-release.NAME"
 )
 # What is said -> what it means. The first one that fits counts; `{}` are the parts in parentheses.

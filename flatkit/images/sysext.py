@@ -129,7 +129,9 @@ def _check(recipe: Recipe) -> None:
         raise UsageError(f'the extension "{recipe.name}" would be empty; expected a package at least', hint=hint)
     for path, data in recipe.files.items():
         sysext_layout.check_path(path)
-        sysext_layout.check_program(path, data.encode() if isinstance(data, str) else data)
+        raw = data.encode() if isinstance(data, str) else data
+        sysext_layout.check_program(path, raw)
+        sysext_layout.check_unit_file(path, raw)
     for package in (*recipe.packages, *recipe.without):
         debs.check_package(package)
     # Each of them becomes part of a line in a file that systemd reads.

@@ -7,6 +7,7 @@ all that the link leads to. Sources: systemd-sysext(8), os-release(5); flatcar/s
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -101,6 +102,15 @@ def check_units(wanted: Iterable[str], paths: Iterable[str]) -> None:
         raise InputError(
             f'the unit "{printable(unit)}" is not in the extension; {found}; expected a file /{UNIT_FOLDER}/{printable(unit)}',
             hint=f"--file /{UNIT_FOLDER}/{printable(unit)}={printable(unit)}",
+        )
+
+
+def check_unit_file(path: str, data: bytes) -> None:
+    """Raise InputError for a file in the place of a unit that is none."""
+    if find_units([path.lstrip("/")]) and (b"\0" in data or not re.search(rb"^\s*\[[A-Z]", data, re.MULTILINE)):
+        raise InputError(
+            f'"{printable(path)}" is in the place of a unit, and has no section; expected one such as [Service]',
+            hint="man systemd.unit   (and for a program: --file /usr/bin/NAME=FILE)",
         )
 
 

@@ -32,6 +32,8 @@ class Backend:
     def check_names(self) -> None:
         """Make sure that the machine's folder has, or gets, a name that libvirt takes. Raises HostError."""
         plain(self.folder.path)
+        if not self.folder.exists():
+            forget(self.folder.path)
 
     # Images
 

@@ -10,9 +10,9 @@ from flatkit.demos.sysext_words import explain_words
 SYSTEM = 'ID=flatcar\nID_LIKE="coreos"\nVERSION_ID=4593.2.5\nSYSEXT_LEVEL=1.0\n'
 # what systemd-sysext or systemd-dissect says, what is said about it
 SAID = [
-    ("Failed to read metadata for image k3s-v1.29.2: No medium found", "NAME.raw must have usr/lib/extension-release.d"),
-    ("Failed to mount dissected image: No medium found", "its extension-release has not the file's name"),
-    ("cat: /x/usr/lib/extension-release.d/extension-release.hi: No such file or directory", "not the file's name"),
+    ("Failed to read metadata for image k3s-v1.29.2: No medium found", "NAME.raw must contain usr/lib/extension-release.d"),
+    ("Failed to mount dissected image: No medium found", "no extension-release for its file's name"),
+    ("cat: /x/usr/lib/extension-release.d/extension-release.hi: No such file or directory", "for its file's name"),
     ("Extension 'wrong' is for OS 'debian', but deployed on top of 'flatcar'.", 'ID "debian", this system is "flatcar"'),
     ("Extension 'x' is for sysext API level '9', but running on sysext API level '1'.", 'SYSEXT_LEVEL "9", this system has'),
     ("Extension 'x' is for OS version '1', but deployed on top of '2'", 'it is for VERSION_ID "1", this system has "2"'),
@@ -41,7 +41,7 @@ LAYERS = [
     ("wrong.raw", "ID=debian", 'wrong: it is for ID "debian", this system is "flatcar"'),
     ("core.raw", "ID=coreos", 'core: it is for ID "coreos", this system is "flatcar"; only systemd 258'),
     ("tree-2.raw", f"{_FAILED} Failed to open 'extension-release.tree-2': No such file or directory",
-     "tree-2: its extension-release has not the file's name, or is missing"),
+     "tree-2: it has no extension-release for its file's name"),
     ("half.raw", f"{_FAILED} Failed to dissect image 'half.raw': No data available", "half: it is no image that can be read"),
     ("odd.raw", f"{_FAILED} some other \x1b trouble", 'odd: it cannot be read: "some other \\x1b trouble"'),
     ("odd.raw", f"{_FAILED} ", 'odd: it cannot be read: ""'),

@@ -35,6 +35,8 @@ REFUSED = [
     ("a template", "--file /usr/lib/systemd/system/x@.service=u --unit x@.service", "is a template"),
     ("a unit of another name", "--file /usr/lib/systemd/system/y.service=u --unit x.service", "its units are: y.service"),
     ("a unit in another folder", "--file /usr/lib/systemd/x.service=u --unit x.service", 'it is at "/usr/lib/systemd/x.service"'),
+    ("a program as a unit", "--file /usr/lib/systemd/system/x.service=arm", "is a program for aarch64"),
+    ("a text as a unit", "--file /usr/lib/systemd/system/x.service=f", "is in the place of a unit, and has no section"),
     ("a user's unit", "--file /usr/lib/systemd/user/x.service=u --unit x.service", "it is at"),
     ("/etc", "--file /etc/x.conf=f", "Butane (storage: files: - path: /etc/x.conf); or --file /usr/share/NAME/x.conf=FILE"),
     ("a unit below /etc", "--file /etc/systemd/system/x.service=u", "stays the machine's own"),
