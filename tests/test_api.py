@@ -157,6 +157,28 @@ def test_clevis_is_refused_for_releases_without_it(tmp_path: Path, version: str,
     assert "boot Flatcar 3913 or newer" in caught.value.hint
 
 
+QUADLET = """\
+variant: flatcar
+version: 1.2.0-experimental
+systemd: {quadlets: [{name: web.container, rootful: true, contents: "[Container]"}]}
+"""
+WITH_PODMAN = QUADLET + "storage: {files: [{path: /etc/flatcar/enabled-sysext.conf, contents: {inline: podman}}]}\n"
+
+
+@pytest.mark.parametrize(("text", "warns"), [(QUADLET, True), (WITH_PODMAN, False)])
+def test_a_quadlet_on_an_image_without_podman_is_told_before_boot(tmp_path: Path, text: str, warns: bool) -> None:
+    tape = Tape()
+    image = Image(
+        kind=ImageKind.LAB, label="x", version="1", disk=tmp_path, disk_format="qcow2", why="", ignition_spec=(3, 3, 0)
+    )
+    made = api.make_spec(api.parse_config(text, name="web.bu"), image, api.Wish(name="web"), tape)
+    assert json.loads(made.ignition)["ignition"]["version"] == "3.3.0"
+    said = " ".join(event.text for event in tape.events if isinstance(event, Said))
+    assert ('"/etc/containers/systemd/web.container" is a quadlet' in said) is warns
+    assert "1.2.0-experimental is experimental" in said
+    assert "handed over as Ignition 3.3.0" in said
+
+
 def test_what_the_lab_image_can_do_is_not_refused(tmp_path: Path) -> None:
     image = Image(
         kind=ImageKind.LAB, label="x", version="1", disk=tmp_path, disk_format="qcow2", why="", ignition_spec=(3, 3, 0)

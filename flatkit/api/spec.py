@@ -105,9 +105,20 @@ def _foresee(config: Config, wish: Wish) -> Iterator[str]:
         yield f"SSH {listens}, not on port 22: flatkit connects to port 22 alone, so it cannot log in to this machine"
     if "quiet" in config.ignition.get("kernelArguments", {}).get("shouldExist", ()):
         yield 'the kernel argument "quiet" silences the console, where flatkit sees how far a boot is, and the host key of SSH'
+    if quadlet := _find_quadlet(config):
+        yield f'"{quadlet}" is a quadlet, which podman turns into a unit; the image has no podman until an extension brings it'
     if config.name and not wish.public_keys and not allows_login(config.ignition):
         key = "your key" if wish.key_file else "flatkit's own key"
         yield f"it lets nobody log in: no SSH key, no password. Here {key} is added; anywhere else put one of yours in"
+
+
+def _find_quadlet(config: Config) -> str:
+    """Return the first quadlet's path, "" when there is none, or when the config adds podman itself."""
+    storage = config.ignition.get("storage", {})
+    paths = [str(node.get("path", "")) for kind in ("files", "links") for node in storage.get(kind, ())]
+    if any("podman" in path or path.endswith("/enabled-sysext.conf") for path in paths):
+        return ""
+    return next((path for path in paths if path.startswith("/etc/containers/systemd/")), "")
 
 
 def _public_key(wish: Wish) -> str:
