@@ -66,6 +66,10 @@ def test_a_failed_boot_that_the_config_is_not_to_blame_for_stays_as_it_is() -> N
             "config: SSH listens on 2222, not on port 22: flatkit connects to port 22 alone",
         ),
         (
+            "storage:\n  files:\n    - path: /usr/local/a\n      contents: {inline: a}\n",
+            'config: Flatcar: "/usr" is the read-only image: Ignition cannot write /usr/local/a',
+        ),
+        (
             "kernel_arguments:\n  should_exist: [quiet]\n",
             'config: the kernel argument "quiet" silences the console',
         ),

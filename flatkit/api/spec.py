@@ -93,12 +93,19 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
 def _foresee(config: Config, wish: Wish) -> Iterator[str]:
     """Yield warnings, before the boot, about settings that will lock users, or flatkit, out of the machine."""
     from flatkit.butane.access import allows_login, find_lockouts, port_of, ssh_ports
+    from flatkit.butane.advice import FATAL, find_hints
+    from flatkit.butane.machine.plan import Plan
     from flatkit.butane.provenance import location_of
 
     for lockout in find_lockouts(config.ignition):
         place = location_of(lockout.path, provenance=config.provenance, text=config.text)
         where = f"line {place.line}" if place.line else place.json_path
         yield f"nobody will be able to log in: {lockout.words} ({where})"
+    for one in find_hints(Plan(config.ignition)):
+        if one.message.code in FATAL:
+            place = location_of(one.path, provenance=config.provenance, text=config.text)
+            where = f"line {place.line}" if place.line else place.json_path
+            yield f"Flatcar: {one.message(**one.values)} ({where})"
     ports = ssh_ports(config.ignition)
     if "22" not in {port_of(port) for port in ports}:
         listens = f"listens on {' and '.join(ports)}" if ports else "listens on no port"

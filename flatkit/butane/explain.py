@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from flatkit.butane.advice import find_hints
+from flatkit.butane.advice import FATAL, find_hints
 from flatkit.butane.explain_disks import explain_disks
 from flatkit.butane.explain_files import explain_files
 from flatkit.butane.explain_units import explain_units
@@ -98,11 +98,7 @@ def explain_text(translation: Translation) -> str:
     return "\n".join(out) + "\n"
 
 
-# Advice that is reported in the sentence about its item: what makes the boot fail, and what makes the item useless.
-_FATAL = frozenset((
-    "path-read-only", "path-kernel", "overwrite-needed", "group-undefined", "group-hidden", "group-exists", "user-group-exists",
-    "user-nameless", "not-gzip", "merge-not-ignition",
-))  # fmt: skip
+# Advice that is reported in the sentence about its item, beside what makes the boot fail: the item is useless.
 _TOLD = frozenset((
     "path-volatile", "path-partition", "keys-unreadable", "network-suffix", "network-section", "script-crlf", "kernel-grub",
     "link-dangling", "sysext-file", "sysext-unknown", "unit-as-file", "device-undefined", "unit-no-service", "service-user",
@@ -115,7 +111,7 @@ def _problems(plan: Plan) -> dict[Path, tuple[str, str]]:
     found: dict[Path, tuple[str, str]] = {}
     for one in find_hints(plan):
         code, item = one.message.code, _item(one.path)
-        if code in _FATAL | _TOLD and (item not in found or (code in _FATAL and found[item][0] not in _FATAL)):
+        if code in FATAL | _TOLD and (item not in found or (code in FATAL and found[item][0] not in FATAL)):
             found[item] = (code, _as_sentence(str(one.message(**one.values) if one.values else one.message())))
     return found
 
@@ -134,7 +130,7 @@ def _with_problem(one: Told, problems: dict[Path, tuple[str, str]]) -> Told:
     code, words = problems.get(_item(one.path) if one.path else (), ("", ""))
     if not code:
         return one
-    if code in _FATAL:
+    if code in FATAL:
         return replace(one, text=f"{one.failure} {words}" if one.failure else words, fails=True, reason="")
     return replace(one, text=f"{one.text} {words}")
 

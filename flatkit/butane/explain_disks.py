@@ -8,6 +8,7 @@ from typing import Any
 from flatkit.butane.advice.disks import mounts_later
 from flatkit.butane.machine.plan import Plan
 from flatkit.butane.machine.told import Told, count
+from flatkit.butane.machine.unit_verdict import escape_path
 from flatkit.butane.transpile import Translation
 
 
@@ -50,7 +51,9 @@ def _filesystem(plan: Plan, filesystem: dict[str, Any]) -> str:
     else:
         made = f"The device {device} gets {'an' if what[0] in 'aeiox' else 'a'} {what} unless a fitting one is there"
     path = filesystem.get("path")
-    if not path or kind == "swap":
+    if kind == "swap":
+        return f"{made}{'' if f'{escape_path(device)}.swap' in plan.unit_texts else ', but no unit here uses it'}."
+    if not path:
         return f"{made}."
     later = _later(plan, path, filesystem)
     return f"{made}; files below {path} are written onto it{later}."

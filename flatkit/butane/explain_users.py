@@ -23,6 +23,9 @@ def explain_users(plan: Plan, _: Translation) -> Iterator[Told]:
         failure = f"The user {user['name']} cannot be {verb}." if user["name"] else ""
         yield Told(text=_user(user, plan), path=("passwd", "users", at), failure=failure)
 
+    if "core" not in {user["name"] for user in plan.users} and login_of({"name": "core"}, plan).possible:
+        yield Told(text="The user core, which Flatcar has already, may log in with a key file.", path=("passwd",))
+
 
 def _user(user: dict[str, Any], plan: Plan) -> str:
     name = str(user["name"])

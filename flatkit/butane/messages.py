@@ -382,7 +382,7 @@ KEY_READABLE = _M("key-readable", "this is a private key, and with mode {mode} e
     "Write mode: 0600{owner}.")
 MODE_ODD = _M("mode-odd", "the mode {mode} ({letters}) lets others do what the owner may not", "{fix}")
 SCRIPT_CRLF = _M("script-crlf",
-    "the script's lines end as on Windows (CR LF): the kernel looks for a program \"{program}\\r\"",
+    "the script's lines end as on Windows (CR LF), so its first line asks for \"{program}\\r\"",
     "Save it with Unix line ends (LF).")
 HOME_PARENTS = _M("home-parents", "{path} will belong to root: Ignition makes missing directories as root",
     "List it below storage.directories, with user: {{name: {user}}} and group: {{name: {user}}}.")

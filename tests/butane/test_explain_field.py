@@ -76,7 +76,11 @@ CASES = (
     Case(name="43b-dropin-execstart-only", codes=("unit-second-start",), says=("systemd refuses it",), never=(BOOT,)),
     Case(name="43c-drop-in-in-unit-contents", codes=("unit-replaced",), says=("in place of the image's own",)),
     Case(name="44b-crlf", says=("/opt/bin/run.sh is written",), never=("Windows",)),
-    Case(name="44e-local-crlf", codes=("script-crlf",), says=("end as on Windows",)),
+    Case(
+        name="44e-local-crlf",
+        codes=("script-crlf",),
+        says=('end as on Windows (CR LF), so its first line asks for "/bin/bash\\r"',),
+    ),
     Case(name="47-fs-no-mount-unit", codes=("not-mounted",), says=("nothing mounts it there after this boot",)),
     Case(name="49b-gzip-plain", codes=("not-gzip",), says=("cannot be written", FAILS), never=("unpacked",)),
     Case(

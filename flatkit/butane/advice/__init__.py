@@ -28,6 +28,11 @@ from flatkit.report import Entry
 _PARTS = (advise_accounts, advise_disks, advise_files, advise_resources, advise_units, advise_system)
 _COMMENT = re.compile(r"(?:^|\s)#\s*flatkit:\s*ignore\s+([a-z0-9-]+(?:[\s,]+[a-z0-9-]+)*)\s*$")
 ENVIRONMENT = "FLATKIT_IGNORE_ADVICE"
+# Codes of what makes the first boot fail on Flatcar.
+FATAL = frozenset((
+    "path-read-only", "path-kernel", "overwrite-needed", "group-undefined", "group-hidden", "group-exists", "user-group-exists",
+    "user-nameless", "not-gzip", "merge-not-ignition",
+))  # fmt: skip
 
 
 def advise(translation: Translation) -> Iterator[Entry]:

@@ -89,7 +89,7 @@ def _contents(node: Node) -> Iterator[Hint]:
     data = data_of(contents) or b""
     first = data.split(b"\n", 1)[0]
     if first.startswith(b"#!") and first.endswith(b"\r"):
-        program = first[2:].strip().split(b" ")[0].decode(errors="replace")
+        program = (first[2:].split() or [b""])[-1].decode(errors="replace")
         yield hint(messages.SCRIPT_CRLF, (*node.json_path, "contents"), program=program)
     mode = node.item.get("mode", 0o644)
     is_key = _PRIVATE.search(data) is not None
