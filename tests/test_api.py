@@ -53,6 +53,14 @@ def test_a_failed_boot_that_the_config_is_not_to_blame_for_stays_as_it_is() -> N
     assert up._with_place(error, Console("lab-root"), config) is error
 
 
+def test_a_null_of_an_ignition_config_is_read_as_absent() -> None:
+    text = '{"ignition": {"version": "3.3.0"}, "passwd": {"users": null}, "storage": {"files": null}, "systemd": null}'
+    image = Image(kind=ImageKind.FLATCAR, label="x", disk=Path("/d"), disk_format="raw", why="")
+    tape = Tape()
+    api.make_spec(api.parse_config(text, name="a.ign"), image, api.Wish(name="a"), tape)
+    assert any("lets nobody log in" in event.text for event in tape.events if isinstance(event, Said))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -88,12 +88,13 @@ def _renamed(name: str, suffix: str) -> str:
 
 def _from_ignition(document: Document, text: str, name: str) -> Config:
     from flatkit.butane.ignition.config import check_ignition
+    from flatkit.butane.machine.plan import without_nulls
 
     ignition, report = check_ignition(document)
     if ignition is None or report.is_fatal:
         details = "\n".join(filter(None, (str(report), *(entry.teach for entry in report))))
         raise ConfigFaults(f'the Ignition config "{name}" cannot be used', report=report, details=details)
-    return Config(name=name, text=text, ignition=ignition, warnings=tuple(map(str, report)))
+    return Config(name=name, text=text, ignition=without_nulls(ignition), warnings=tuple(map(str, report)))
 
 
 def _from_butane(document: Document, text: str, name: str, files_dir: Path | None) -> Config:

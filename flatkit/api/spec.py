@@ -97,24 +97,25 @@ def _foresee(config: Config, wish: Wish) -> Iterator[str]:
     from flatkit.butane.machine.plan import Plan
     from flatkit.butane.provenance import location_of
 
-    for lockout in find_lockouts(config.ignition):
+    ignition = config.ignition
+    for lockout in find_lockouts(ignition):
         place = location_of(lockout.path, provenance=config.provenance, text=config.text)
         where = f"line {place.line}" if place.line else place.json_path
         yield f"nobody will be able to log in: {lockout.words} ({where})"
-    for one in find_hints(Plan(config.ignition)):
+    for one in find_hints(Plan(ignition)):
         if one.message.code in FATAL:
             place = location_of(one.path, provenance=config.provenance, text=config.text)
             where = f"line {place.line}" if place.line else place.json_path
             yield f"Flatcar: {one.message(**one.values)} ({where})"
-    ports = ssh_ports(config.ignition)
+    ports = ssh_ports(ignition)
     if "22" not in {port_of(port) for port in ports}:
         listens = f"listens on {' and '.join(ports)}" if ports else "listens on no port"
         yield f"SSH {listens}, not on port 22: flatkit connects to port 22 alone, so it cannot log in to this machine"
-    if "quiet" in config.ignition.get("kernelArguments", {}).get("shouldExist", ()):
+    if "quiet" in ignition.get("kernelArguments", {}).get("shouldExist", ()):
         yield 'the kernel argument "quiet" silences the console, where flatkit sees how far a boot is, and the host key of SSH'
     if quadlet := _find_quadlet(config):
         yield f'"{quadlet}" is a quadlet, which podman turns into a unit; the image has no podman until an extension brings it'
-    if config.name and not wish.public_keys and not allows_login(config.ignition):
+    if config.name and not wish.public_keys and not allows_login(ignition):
         key = "your key" if wish.key_file else "flatkit's own key"
         yield f"it lets nobody log in: no SSH key, no password. Here {key} is added; anywhere else put one of yours in"
 

@@ -41,6 +41,13 @@ def text_of(resource: dict[str, Any]) -> str | None:
     return None if data is None else data.decode(errors="replace")
 
 
+def without_nulls(value: Any) -> Any:
+    """Return some JSON without the keys that are null, which Ignition reads as absent; Butane writes none."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
 @dataclass(frozen=True, kw_only=True)
 class Node:
     """A file, directory or link of the config, and its path in the Ignition JSON."""
