@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from flatkit.butane.messages import Wording
 from flatkit.butane.source.node import Node, Path, nearest_node
+from flatkit.butane.wording import Wording
 from flatkit.report import Entry, Kind, Report, Span
 
 

@@ -9,18 +9,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from flatkit.butane import messages
+from flatkit.butane import advice_messages, messages
 from flatkit.butane.access import KEY_TYPES, allows_login, is_public_key
 from flatkit.butane.advice import advise, without_ignored
 from flatkit.butane.diagnostics import entry_of, path_text
 from flatkit.butane.faults import advise_fault, encoding_notes
 from flatkit.butane.further import all_faults
-from flatkit.butane.messages import Message
 from flatkit.butane.ownkeys import find_public_key
 from flatkit.butane.quickfix import Trials, login_fixes
 from flatkit.butane.source.node import SCALAR, SEQUENCE, Node, Path, find_node
 from flatkit.butane.templates import template_notes
 from flatkit.butane.transpile import Translation
+from flatkit.butane.wording import Message
 from flatkit.report import Entry, Kind, Report
 from flatkit.untrusted import lines_of
 
@@ -66,7 +66,7 @@ def _key_notes(node: Node, path: Path) -> Iterator[Entry]:
     elif text.strip() and not any(word.startswith(KEY_TYPES) for word in text.split()):
         yield _warning(messages.NOT_A_KEY, path, node)
     elif not all(is_public_key(line) for line in lines_of(text) if line.strip() and not line.strip().startswith("#")):
-        yield _warning(messages.KEY_INVALID, path, node)
+        yield _warning(advice_messages.KEY_INVALID, path, node)
 
 
 def _password_notes(user: dict[str, Any], at: int, translation: Translation) -> Iterator[Entry]:

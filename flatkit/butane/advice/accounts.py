@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flatkit.butane import messages
+from flatkit.butane import advice_messages
 from flatkit.butane.access import NO_LOGIN_SHELLS, find_unreadable_keys
 from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.machine import image
@@ -20,20 +20,20 @@ def advise_accounts(plan: Plan) -> Iterator[Hint]:
     for at, group in enumerate(plan.groups):
         name = str(group.get("name"))
         if name in image.hidden_groups() and group.get("shouldExist") is not False:
-            yield hint(messages.GROUP_EXISTS, ("passwd", "groups", at, "name"), group=name)
+            yield hint(advice_messages.GROUP_EXISTS, ("passwd", "groups", at, "name"), group=name)
     # useradd makes a group for each user, in the order of the list.
     own: set[str] = set()
     for at, user in enumerate(plan.users):
         if user.get("shouldExist") is False:
             continue
         if not user.get("name"):
-            yield hint(messages.USER_NAMELESS, ("passwd", "users", at))
+            yield hint(advice_messages.USER_NAMELESS, ("passwd", "users", at))
             continue
         if _gets_group(user):
             own.add(str(user.get("name")))
         yield from _user(user, ("passwd", "users", at), defined, own)
     for node, owner, mode in find_unreadable_keys(plan):
-        yield hint(messages.KEYS_UNREADABLE, (*node.json_path, "path"), user=owner, mode=f"{mode:04o}")
+        yield hint(advice_messages.KEYS_UNREADABLE, (*node.json_path, "path"), user=owner, mode=f"{mode:04o}")
 
 
 def _gets_group(user: dict[str, Any]) -> bool:
@@ -43,7 +43,7 @@ def _gets_group(user: dict[str, Any]) -> bool:
 def _user(user: dict[str, Any], path: Path, defined: set[str], own: set[str]) -> Iterator[Hint]:
     name = str(user.get("name"))
     if _gets_group(user) and name in defined | image.groups():
-        yield hint(messages.USER_GROUP_EXISTS, (*path, "name"), name=name)
+        yield hint(advice_messages.USER_GROUP_EXISTS, (*path, "name"), name=name)
     for number, group in enumerate(user.get("groups", ())):
         yield from _group(str(group), name, (*path, "groups", number), defined | own)
     if user.get("primaryGroup"):
@@ -57,9 +57,9 @@ def _group(group: str, user: str, path: Path, known: set[str]) -> Iterator[Hint]
     if not group or group in known or group in image.groups() or group.isdigit():
         return
     if group in image.hidden_groups():
-        yield hint(messages.GROUP_HIDDEN, path, group=group, user=user)
+        yield hint(advice_messages.GROUP_HIDDEN, path, group=group, user=user)
     else:
-        yield hint(messages.GROUP_UNDEFINED, path, group=group)
+        yield hint(advice_messages.GROUP_UNDEFINED, path, group=group)
 
 
 def _replaced(groups: list[str], path: Path) -> Iterator[Hint]:
@@ -67,13 +67,13 @@ def _replaced(groups: list[str], path: Path) -> Iterator[Hint]:
     if lost:
         found = [str(group) for group in groups if group not in image.hidden_groups()]
         everything = ", ".join(dict.fromkeys((*image.groups_of_core(), *found)))
-        yield hint(messages.GROUPS_REPLACED, path, Kind.INFO, lost=" and ".join(lost), all=everything)
+        yield hint(advice_messages.GROUPS_REPLACED, path, Kind.INFO, lost=" and ".join(lost), all=everything)
 
 
 def _shell(user: dict[str, Any], name: str, path: Path) -> Iterator[Hint]:
     shell = str(user.get("shell") or "")
     ways = [words for key, words in (("sshAuthorizedKeys", "keys"), ("passwordHash", "password")) if user.get(key)]
     if shell.endswith(NO_LOGIN_SHELLS) and ways:
-        yield hint(messages.NO_LOGIN_SHELL, path, shell=shell, user=name, ways=" and ".join(ways))
+        yield hint(advice_messages.NO_LOGIN_SHELL, path, shell=shell, user=name, ways=" and ".join(ways))
     elif image.lacks_shell(shell):
-        yield hint(messages.SHELL_MISSING, path, shell=shell, user=name)
+        yield hint(advice_messages.SHELL_MISSING, path, shell=shell, user=name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from flatkit.butane import messages
+from flatkit.butane import advice_messages
 from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.machine.plan import Plan
 from flatkit.butane.machine.unit_verdict import escape_path
@@ -22,7 +22,7 @@ def advise_disks(plan: Plan) -> Iterator[Hint]:
         skipped = filesystem.get("label") == "ROOT" or filesystem.get("format") == "swap"
         if path and path not in _MOUNTED and not skipped and not mounts_later(plan, path) and plan.is_whole:
             values = {"device": str(filesystem.get("device", "")), "path": path, "unit": unit}
-            yield hint(messages.NOT_MOUNTED, ("storage", "filesystems", at, "path"), **values)
+            yield hint(advice_messages.NOT_MOUNTED, ("storage", "filesystems", at, "path"), **values)
     yield from _devices(plan)
 
 
@@ -64,4 +64,4 @@ def _devices(plan: Plan) -> Iterator[Hint]:
         close = difflib.get_close_matches(device.rpartition("/")[2], names, n=1, cutoff=0.75)
         if close or family is made:
             fix = f"Is {names[close[0]]} meant?" if close else f"It makes {' and '.join(sorted(known))}."
-            yield hint(messages.DEVICE_UNDEFINED, path, device=device, fix=fix)
+            yield hint(advice_messages.DEVICE_UNDEFINED, path, device=device, fix=fix)

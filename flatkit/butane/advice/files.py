@@ -8,17 +8,17 @@ import stat
 from collections.abc import Iterator
 from typing import Any
 
-from flatkit.butane import messages
+from flatkit.butane import advice_messages
 from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.machine import image
 from flatkit.butane.machine.plan import Node, Plan, data_of
 from flatkit.report import Kind
 
 _MESSAGES = {
-    "read-only": messages.PATH_READ_ONLY,
-    "kernel": messages.PATH_KERNEL,
-    "volatile": messages.PATH_VOLATILE,
-    "partition": messages.PATH_PARTITION,
+    "read-only": advice_messages.PATH_READ_ONLY,
+    "kernel": advice_messages.PATH_KERNEL,
+    "volatile": advice_messages.PATH_VOLATILE,
+    "partition": advice_messages.PATH_PARTITION,
 }
 # Where nothing of the image is, so that a link's target must come from the config.
 _EMPTY = ("/opt/", "/srv/", "/home/", "/root/", "/mnt/", "/media/")
@@ -58,9 +58,11 @@ def _existing(node: Node) -> Iterator[Hint]:
         return
     better = f", or better, write {known.instead}" if known.instead else ""
     if not node.item.get("overwrite"):
-        yield hint(messages.OVERWRITE_NEEDED, (*node.json_path, "path"), path=node.path, better=better)
+        yield hint(advice_messages.OVERWRITE_NEEDED, (*node.json_path, "path"), path=node.path, better=better)
     elif known.instead:
-        yield hint(messages.DROPIN_BETTER, (*node.json_path, "path"), Kind.INFO, path=node.path, instead=known.instead)
+        yield hint(
+            advice_messages.DROPIN_BETTER, (*node.json_path, "path"), Kind.INFO, path=node.path, instead=known.instead
+        )
 
 
 def _mode(node: Node) -> Iterator[Hint]:
@@ -78,7 +80,7 @@ def _mode(node: Node) -> Iterator[Hint]:
     )
     kind = stat.S_IFDIR if node.kind == "directories" else stat.S_IFREG
     letters = stat.filemode(kind | mode)
-    yield hint(messages.MODE_ODD, (*node.json_path, "mode"), mode=f"{mode:04o}", letters=letters, fix=fix)
+    yield hint(advice_messages.MODE_ODD, (*node.json_path, "mode"), mode=f"{mode:04o}", letters=letters, fix=fix)
 
 
 def _contents(node: Node) -> Iterator[Hint]:
@@ -90,7 +92,7 @@ def _contents(node: Node) -> Iterator[Hint]:
     first = data.split(b"\n", 1)[0]
     if first.startswith(b"#!") and first.endswith(b"\r"):
         program = (first[2:].split() or [b""])[-1].decode(errors="replace")
-        yield hint(messages.SCRIPT_CRLF, (*node.json_path, "contents"), program=program)
+        yield hint(advice_messages.SCRIPT_CRLF, (*node.json_path, "contents"), program=program)
     mode = node.item.get("mode", 0o644)
     is_key = _PRIVATE.search(data) is not None
     if (is_key or _WIREGUARD.search(data)) and mode & 0o004:
@@ -102,7 +104,7 @@ def _contents(node: Node) -> Iterator[Hint]:
             else ""
         )
         where = "mode" if "mode" in node.item else "path"
-        yield hint(messages.KEY_READABLE, (*node.json_path, where), mode=f"{mode:04o}", owner=owner)
+        yield hint(advice_messages.KEY_READABLE, (*node.json_path, where), mode=f"{mode:04o}", owner=owner)
 
 
 def _homes(plan: Plan) -> Iterator[Hint]:
@@ -127,10 +129,10 @@ def _homes(plan: Plan) -> Iterator[Hint]:
                 and posixpath.basename(folder) != ".ssh"
                 and not plan.is_on_filesystem(folder)
             ):
-                yield hint(messages.HOME_PARENTS, (*node.json_path, "path"), path=folder, user=owner)
+                yield hint(advice_messages.HOME_PARENTS, (*node.json_path, "path"), path=folder, user=owner)
             folder = posixpath.dirname(folder)
         if node.kind != "links" and not node.item.get("user") and "/.ssh/" not in node.path + "/":
-            yield hint(messages.HOME_OWNER, (*node.json_path, "path"), Kind.INFO, user=owner)
+            yield hint(advice_messages.HOME_OWNER, (*node.json_path, "path"), Kind.INFO, user=owner)
 
 
 def _dangling(plan: Plan) -> Iterator[Hint]:
@@ -154,4 +156,4 @@ def _dangling(plan: Plan) -> Iterator[Hint]:
         if not siblings and plan.has_extension and whole.startswith("/opt/") and not whole.endswith(".raw"):
             continue
         fix = f"Is {siblings[0]} meant?" if siblings else "Write the file, too, or correct the target."
-        yield hint(messages.LINK_DANGLING, (*node.json_path, "target"), target=whole, fix=fix)
+        yield hint(advice_messages.LINK_DANGLING, (*node.json_path, "target"), target=whole, fix=fix)

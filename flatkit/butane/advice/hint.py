@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from flatkit.butane.messages import Message
 from flatkit.butane.source.node import Path
+from flatkit.butane.wording import Message
 from flatkit.report import Kind
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flatkit.butane import messages
+from flatkit.butane import advice_messages
 from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.dataurl import decode_data_url
 from flatkit.butane.machine.plan import Plan
@@ -19,7 +19,7 @@ def advise_resources(plan: Plan) -> Iterator[Hint]:
     """Yield the contents that Ignition has to unpack and that are not packed."""
     for path, resource in resources(plan):
         if is_falsely_packed(resource):
-            yield hint(messages.NOT_GZIP, (*path, "compression"))
+            yield hint(advice_messages.NOT_GZIP, (*path, "compression"))
 
 
 def is_falsely_packed(resource: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from flatkit.butane import messages
+from flatkit.butane import advice_messages
 from flatkit.butane.access import port_of, ssh_ports
 from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.detect import Format, detect_format
@@ -33,7 +33,9 @@ def advise_system(plan: Plan) -> Iterator[Hint]:
     for at, argument in enumerate(plan.ignition.get("kernelArguments", {}).get("shouldExist", ())):
         if match := re.match(r"\s*(?:set\s+)?linux_(?:append|console)\s*=\s*(.*)", argument):
             words = re.sub(r"[\"']|\$\{?linux_\w+\}?", "", match[1]).strip() or "nothing else"
-            yield hint(messages.KERNEL_GRUB, ("kernelArguments", "shouldExist", at), argument=argument, words=words)
+            yield hint(
+                advice_messages.KERNEL_GRUB, ("kernelArguments", "shouldExist", at), argument=argument, words=words
+            )
     yield from _merged(plan)
 
 
@@ -44,14 +46,16 @@ def _network(node: Node) -> Iterator[Hint]:
     suffix = posixpath.splitext(name)[1]
     section = _NEEDED.get(suffix)
     if section is None:
-        yield hint(messages.NETWORK_SUFFIX, (*node.json_path, "path"), path=node.path)
+        yield hint(advice_messages.NETWORK_SUFFIX, (*node.json_path, "path"), path=node.path)
         return
     text = text_of(node.item.get("contents", {})) if node.item.get("contents", {}).get("source") else None
     if text and not any(item.section == section for item in parse(text).assignments):
         fix = (
             "Write for example [Match] and Name=eth0." if section == "Match" else "Write [NetDev] with Name= and Kind=."
         )
-        yield hint(messages.NETWORK_SECTION, (*node.json_path, "contents"), suffix=suffix, section=section, fix=fix)
+        yield hint(
+            advice_messages.NETWORK_SECTION, (*node.json_path, "contents"), suffix=suffix, section=section, fix=fix
+        )
 
 
 def _ssh(plan: Plan) -> Iterator[Hint]:
@@ -60,7 +64,7 @@ def _ssh(plan: Plan) -> Iterator[Hint]:
     others = [port for port in ports if port != "22"]
     at = next((at for at, unit in enumerate(plan.units) if unit.get("name") == "sshd.socket"), None)
     if others and "22" in ports and at is not None:
-        yield hint(messages.SSH_PORT_BOTH, ("systemd", "units", at), Kind.INFO, ports=" and ".join(others))
+        yield hint(advice_messages.SSH_PORT_BOTH, ("systemd", "units", at), Kind.INFO, ports=" and ".join(others))
 
 
 def _extensions(plan: Plan) -> Iterator[Hint]:
@@ -75,7 +79,7 @@ def _extensions(plan: Plan) -> Iterator[Hint]:
             continue
         if not name.endswith(".raw"):
             if node.kind == "files":
-                yield hint(messages.SYSEXT_FILE, (*node.json_path, "path"), path=node.path)
+                yield hint(advice_messages.SYSEXT_FILE, (*node.json_path, "path"), path=node.path)
             continue
         yield from _extension_name(node, name.removesuffix(".raw"), source)
 
@@ -85,7 +89,7 @@ def _extension_name(node: Node, name: str, source: str) -> Iterator[Hint]:
     origin = "" if source.startswith("data:") else posixpath.basename(source.partition("?")[0])
     inside = _bare(origin.removesuffix(".raw")) if origin.endswith(".raw") else _bare(name)
     if inside and name != inside and not (name == origin.removesuffix(".raw") and _bare(name) == name):
-        yield hint(messages.SYSEXT_NAME, (*node.json_path, "path"), Kind.INFO, inside=inside, name=name)
+        yield hint(advice_messages.SYSEXT_NAME, (*node.json_path, "path"), Kind.INFO, inside=inside, name=name)
 
 
 def _bare(name: str) -> str:
@@ -111,7 +115,7 @@ def _enabled(node: Node) -> Iterator[Hint]:
             fix = f"Write {bare}: flatcar-{bare} is its name on the machine."
         elif close:
             fix = f"Did you mean {close[0]}?"
-        yield hint(messages.SYSEXT_UNKNOWN, (*node.json_path, "contents"), name=name, line=str(number), fix=fix)
+        yield hint(advice_messages.SYSEXT_UNKNOWN, (*node.json_path, "contents"), name=name, line=str(number), fix=fix)
 
 
 def _merged(plan: Plan) -> Iterator[Hint]:
@@ -135,4 +139,4 @@ def _merged(plan: Plan) -> Iterator[Hint]:
         if found is None or found is Format.IGNITION or (found is Format.UNKNOWN and not (data or b"").strip()):
             continue
         words = "not Ignition" if found is Format.UNKNOWN else str(found)
-        yield hint(messages.MERGE_NOT_IGNITION, (*path, "source"), format=words, name=name)
+        yield hint(advice_messages.MERGE_NOT_IGNITION, (*path, "source"), format=words, name=name)
