@@ -91,6 +91,14 @@ def test_there_and_back_again(machine, no_machines_left, capsys, monkeypatch):
     assert other.rewind().checkpoint == "fresh"
     assert clock_error(other) < 3
 
+    # Paused from outside, as by `virsh suspend`, with a clock that is behind: told, and resumed by `up`.
+    ask(other, "sudo date -s '-2 hours'")
+    Hypervisor()._on(record.domain, "suspend", lambda found: found.suspend())
+    assert other.state is MachineState.PAUSED
+    assert main(["up", "--name", "back"]) == 0
+    assert "is paused (it was paused from outside): it goes on" in "".join(capsys.readouterr())
+    assert clock_error(other) < 3
+
     # Listed with sizes, for people and for programs; gone with the machine.
     assert main(["list"]) == 0
     assert "checkpoints: fresh (" in capsys.readouterr().out
