@@ -61,22 +61,27 @@ def _behind_header(translation: Translation) -> tuple[Entry, ...]:
 def _behind_types(translation: Translation, misfits: tuple[Entry, ...]) -> tuple[Entry, ...]:
     root, schema = translation.root, translation.schema or get_schema()
     assert root is not None
-    left_out: list[Path] = []
-    for entry in misfits:
-        span = entry.span
-        go = entry.values.get("type", "")
-        places = misfits_at(root, schema, span.line, span.column, go) if span else []
+    left_out: set[str] = set()
+    owners: set[str] = set()
+    # An alias that is used often has its fault as often, at one place.
+    spots = {(entry.span.line, entry.span.column, entry.values.get("type", "")) for entry in misfits if entry.span}
+    for line, column, go in spots:
+        places = misfits_at(root, schema, line, column, go)
         if not places:
             return ()
-        left_out += (place.path for place in places)
-    return tuple(entry for entry in check_rest(translation) if not any(_may_be_due(entry, path) for path in left_out))
+        left_out |= {path_text(place.path) for place in places}
+        owners |= {path_text(_owner(place.path)) for place in places}
+    return tuple(entry for entry in check_rest(translation) if not _may_be_due(entry, left_out, owners))
 
 
-def _may_be_due(entry: Entry, left_out: Path) -> bool:
-    """True if an entry is about the left-out value, or an error of the file, unit or user that it belongs to."""
-    below = left_out
-    if entry.kind is Kind.ERROR:
-        numbers = [at for at, part in enumerate(left_out) if isinstance(part, int)]
-        below = left_out[: numbers[-1] + 1] if numbers else left_out
-    stem = path_text(below)
-    return entry.path == stem or entry.path.startswith(stem + ".") or entry.path[2:] in _BELOW_HEADER
+def _owner(path: Path) -> Path:
+    """The file, unit or user that a value belongs to; the value itself where there is none."""
+    numbers = [at for at, part in enumerate(path) if isinstance(part, int)]
+    return path[: numbers[-1] + 1] if numbers else path
+
+
+def _may_be_due(entry: Entry, left_out: set[str], owners: set[str]) -> bool:
+    """True if an entry is about a left-out value, or an error of what the value belongs to."""
+    parts = entry.path.split(".")
+    stems = {".".join(parts[: at + 1]) for at in range(len(parts))}
+    return bool(stems & (owners if entry.kind is Kind.ERROR else left_out)) or entry.path[2:] in _BELOW_HEADER

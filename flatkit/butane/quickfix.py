@@ -43,7 +43,9 @@ class Trials:
 
     def __init__(self, translation: Translation) -> None:
         self.translation = translation
-        self.left = _BUDGET
+        # To look for an edit also takes its time.
+        self.cost = len(translation.text) // 50
+        self.left = -1 if _ODD_BREAKS.search(translation.text) else _BUDGET
 
     @cached_property
     def before(self) -> Counter[Fault]:
@@ -92,9 +94,10 @@ def _fault(entry: Entry) -> Fault:
 def quick_fixes(code: str, entry: Entry, translation: Translation, trials: Trials | None = None) -> tuple[Edit, ...]:
     """Return the edits that fix the entry, tried out; () when there is no simple one."""
     suggest = _SUGGESTIONS.get(code)
-    if suggest is None or _ODD_BREAKS.search(translation.text):
-        return ()
     trials = trials or Trials(translation)
+    if suggest is None or trials.left < 0:
+        return ()
+    trials.left -= trials.cost
     good = (edit for edit in _safely(suggest(entry, translation)) if trials.is_good(edit, entry))
     # A key has one meaning; a text may be contents or the name of a file.
     return tuple(islice(good, 1) if code == messages.UNUSED_KEY.code else good)

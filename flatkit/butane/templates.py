@@ -16,16 +16,19 @@ from flatkit.report import Entry, Kind
 
 _GO_WORDS = "range|if|else|end|with|template|define|block|include|toYaml|printf|index|quote|default"
 _TERRAFORM, _SHELL = "Terraform", "the shell or envsubst"
-# (what fills it in, what it looks like), the certain ones first.
+# (what fills it in, what it looks like), the certain ones first. Bounded, so that a hostile text takes no time.
 _KINDS = (
-    ("ERB", re.compile(r"<%[-=#]?.*?%>")),
-    ("Jinja (Ansible, Salt)", re.compile(r"\{%[-+]?.*?%\}|\{#.*?#\}")),
-    ("Go's templates (Helm, consul-template)", re.compile(rf"\{{\{{-?\s*(?:[.$]|(?:{_GO_WORDS})\b).*?\}}\}}")),
-    ("Jinja (Ansible, Salt)", re.compile(r"\{\{.*?\}\}")),
-    (_TERRAFORM, re.compile(r"%\{\s*(?:for|if|else|endfor|endif)\b[^}]*\}")),
-    (_TERRAFORM, re.compile(r"\$\{[^{}]*[.(\[][^{}]*\}")),
-    (f"{_TERRAFORM}, {_SHELL}", re.compile(r"\$\{[A-Za-z_]\w*\}")),
-)  # fmt: skip
+    ("ERB", re.compile(r"<%[^%\n]{1,200}%>")),
+    ("Jinja (Ansible, Salt)", re.compile(r"\{%[^%\n]{1,200}%\}|\{#[^#\n]{1,200}#\}")),
+    (
+        "Go's templates (Helm, consul-template)",
+        re.compile(rf"\{{\{{-?\s{{0,9}}(?:[.$]|(?:{_GO_WORDS})\b)[^{{}}\n]{{0,200}}\}}\}}"),
+    ),
+    ("Jinja (Ansible, Salt)", re.compile(r"\{\{[^{}\n]{1,200}\}\}")),
+    (_TERRAFORM, re.compile(r"%\{\s{0,9}(?:for|if|else|endfor|endif)\b[^}\n]{0,200}\}")),
+    (_TERRAFORM, re.compile(r"\$\{[^{}.(\[\n]{0,100}[.(\[][^{}\n]{0,200}\}")),
+    (f"{_TERRAFORM}, {_SHELL}", re.compile(r"\$\{[A-Za-z_]\w{0,100}\}")),
+)
 _WHOLE = (
     (_SHELL, re.compile(r"\$[A-Za-z_]\w*|\$\(.+\)|`.+`|\$\{[A-Za-z_]\w*[:#%/^,-].*\}")),
     ("a script", re.compile(r"@@?[A-Z_]+@@?|__[A-Z][A-Z0-9_]*__|%[A-Z_]+%")),

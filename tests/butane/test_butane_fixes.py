@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flatkit.butane import Translation, translate
+from flatkit.butane import Translation, quickfix, translate
 from flatkit.butane.further import all_faults
 from flatkit.butane.lint import lint
 from flatkit.butane.quickfix import apply_edit
@@ -107,3 +107,26 @@ def test_broken_texts(fuzz: object, seed: int) -> None:
     rng = random.Random(seed)
     text = fuzz.mutate(rng.choice(CORPUS).encode(), rng).decode("utf-8", "replace")  # type: ignore[attr-defined]
     check_all_fixes(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "storage: {files: [&f {path: a, mode: x}" + ", *f" * 3000 + "]}\n",
+        "storage: {links: [" + ", ".join(f"{{path: l{number}}}" for number in range(2000)) + "]}\n",
+        "".join(f"k{number}: v\n" for number in range(3000)),
+        "x: " + "{{ x " * 10_000 + "\n",
+        "inline: |\nb c\n" * 3000,
+    ],
+    ids=["aliases", "paths", "keys", "braces", "blocks"],
+)
+def test_only_so_much_is_tried_for_one_report(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    tried = []
+    monkeypatch.setattr(quickfix, "translate", lambda edited, **_: tried.append(edited) or translate(edited))
+    lint(translate("variant: flatcar\nversion: 1.1.0\n" + text))
+    assert sum(map(len, tried)) <= 60_000 + 70_000
+
+
+def test_no_edit_where_lines_are_counted_otherwise() -> None:
+    text = "variant: flatcar\nversion: 1.1.0\n# a\x85# b\nstorage: {files: [{path: /a, mode: 644}]}\n"
+    assert [edit for entry in lint(translate(text)) for edit in entry.edits] == []
