@@ -94,6 +94,8 @@ def _enabled(plan: Plan, name: str) -> str:
     state = image.unit_state(name)
     if state is UnitState.STATIC and not plan.unit(name).installs:
         return "enabling does nothing, since the image's unit has no [Install] section"
+    if state is UnitState.KNOWN:
+        return "it starts when what wants it is started"
     return _boot(plan, name) + (" if the image has it" if state is UnitState.UNKNOWN else "")
 
 

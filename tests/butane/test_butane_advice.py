@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -456,7 +457,9 @@ def test_the_tables_agree() -> None:
         for row in rows if isinstance(rows, list) else [rows] if isinstance(rows, dict) else []:
             assert row["source"], name
     units = data["units"]
-    assert not set(units["install"]) & set(units["static"])
+    for one, other in combinations(("install", "static", "known"), 2):
+        assert not set(units[one]) & set(units[other])
+    assert set(units["starts"]) <= set(units["install"])
     assert not image.groups() & image.hidden_groups()
     assert set(image.groups_of_core()) <= image.groups()
     assert image.unit_state("docker.socket") is UnitState.STARTS

@@ -156,6 +156,7 @@ def test_an_example_reads_well_aloud(path: Path) -> None:
         ("{name: sshd@.service, enabled: true}", "so nothing starts without an instance"),
         ("{name: boot.mount, enabled: true}", "enabling does nothing, since the image's unit has no [Install] section"),
         ("{name: mine.timer, enabled: true}", "if the image has it"),
+        ("{name: reboot.target, enabled: true}", "it starts when what wants it is started."),
         (
             "{name: a.timer, enabled: true, contents: '[Timer]\n\n  OnCalendar=daily\n\n  YZ'}",
             "it starts a.service (OnCalendar=daily)",

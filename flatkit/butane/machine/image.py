@@ -24,7 +24,9 @@ class UnitState(str, Enum):
 
     UNKNOWN = "unknown"
     STATIC = "static"
-    INSTALLABLE = "installable"
+    # It can be enabled, but what wants it then is not part of every boot.
+    KNOWN = "known"
+    INSTALLABLE = "install"
     STARTS = "starts"
 
 
@@ -108,12 +110,8 @@ def unit_state(name: str) -> UnitState:
     """Return what the image does with a unit; an instance is what its template is."""
     units = _data()["units"]
     for one in (name, template_of(name)):
-        for state, key in (
-            (UnitState.STARTS, "starts"),
-            (UnitState.INSTALLABLE, "install"),
-            (UnitState.STATIC, "static"),
-        ):
-            if one and one in units[key]:
+        for state in (UnitState.STARTS, UnitState.INSTALLABLE, UnitState.STATIC, UnitState.KNOWN):
+            if one and one in units[state.value]:
                 return state
     return UnitState.UNKNOWN
 
