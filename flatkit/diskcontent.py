@@ -26,7 +26,7 @@ _ENTRIES_MAX = 128
 # Flatcar's boot loader looks for these by their labels.
 FLATCAR_LABELS = ("EFI-SYSTEM", "USR-A", "USR-B", "OEM", "ROOT")
 
-# Files that are no disks, whatever follows: offset, magic number, what it is.
+# Files that are not disks, whatever follows: offset, magic number, what it is.
 _FILES = (
     (514, b"HdrS", "a kernel"), (0, b"\x7fELF", "a program"), (0, b"MZ", "a program of Windows or UEFI"), (0, b"%PDF", "a PDF"),
     (0, b"\x89PNG", "a picture"), (0, b"\xff\xd8\xff", "a picture"), (0, b"GIF8", "a picture"), (0, b"!<arch>\n", "a package"),

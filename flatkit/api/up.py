@@ -101,7 +101,7 @@ class Upped:
 
     @property
     def words(self) -> str:
-        """What the machine runs, as it says itself, and what it was made from if that differs."""
+        """The version that the machine reports, and what it was made from if that differs."""
         label = self.machine.spec.label
         if not self.version or self.version in label.replace(":", " ").split():
             return label

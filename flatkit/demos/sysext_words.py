@@ -14,7 +14,7 @@ _NAME = (
     "it has no extension-release for its file's name: NAME.raw must contain "
     "usr/lib/extension-release.d/extension-release.NAME"
 )
-# What is said -> what it means. The first one that fits counts; `{}` are the parts in parentheses.
+# The words of systemd-sysext -> their meaning. The first one that fits counts; `{}` are the parts in parentheses.
 _WORDS = (
     (r"No medium found", f'{_NAME} (systemd says "No medium found")'),
     (r"extension-release\.\S*.*No such file or directory", f'{_NAME} (systemd-sysext then says "No medium found")'),
@@ -27,7 +27,7 @@ _WORDS = (
     (r"No suitable extensions found", "every extension was left out: SYSTEMD_LOG_LEVEL=debug systemd-sysext refresh says why"),
     (r"Required key not available|Key was rejected|signature", "it is signed with a key that this system does not know"),
     (r"suitable partition|No data available|not a valid|Package not installed|Wrong medium type|superblock|fstype|Not a tty",
-     "it is no image that can be read: half a download, or another file (flatkit sysext build makes one)"),
+     "it is not an image that can be read: half a download, or another file (flatkit sysext build makes one)"),
     (r"Device or resource busy|Resource busy", "something below /usr or /opt is mounted or in use: unmount it, then refresh"),
     (r"already merged", "extensions are merged already: systemd-sysext refresh takes changes over"),
     (r"Read-only file system", "a merged extension covers this folder, read-only: systemd-sysext unmerge, write, merge"),

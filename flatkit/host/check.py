@@ -43,7 +43,7 @@ _LOOKS = ("flatkit list", "ip -brief", "ls ", "ps ", "ss ", "virsh ")
 
 
 def split_hint(hint: str) -> tuple[str, str]:
-    """Split an error's hint into its fix and what else it says. A command that only looks changes nothing: it is no fix."""
+    """Split an error's hint into its fix and what else it says. A command that only looks changes nothing, so it is not a fix."""
     if hint.startswith(_LOOKS):
         return "", f"To look: {hint}"
     fix, _, rest = hint.partition("   ")

@@ -209,7 +209,7 @@ def _ask_systemd(image: Path, name: str) -> None:
     except (FlatkitError, ValueError, AttributeError):
         return
     if uses is False:
-        raise _bad(name, "systemd-dissect says that it is no system extension", said.stdout)
+        raise _bad(name, "systemd-dissect says that it is not a system extension", said.stdout)
 
 
 def _bad(name: str, why: str, details: str = "") -> ImageError:

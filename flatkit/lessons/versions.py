@@ -21,7 +21,7 @@ TAG = "fact-"
 
 
 class Answer(str, Enum):
-    """What a machine's answer means for a statement."""
+    """Verdict on a statement after a machine's answer."""
 
     RIGHT = "as stated"
     STALE = "stale"

@@ -1,4 +1,4 @@
-"""Who made a machine: the session (a notebook, a terminal, a Python program), and the demo or exercise in it.
+"""The creator of a machine: the session (a notebook, a terminal, a Python program), and the demo or exercise in it.
 
 A machine's record stores this, so that a session's clean-up removes what that session made and nothing else.
 """

@@ -134,7 +134,7 @@ class Handle:
 
     @property
     def elsewhere(self) -> Elsewhere | None:
-        """Where the machine runs, if this flatkit's libvirt does not see it; None otherwise."""
+        """The place where the machine runs, if this flatkit's libvirt does not see it; None otherwise."""
         record = self.folder.peek()
         domain = record.domain if record else domain_name(owner_id(), self.name)
         return find_elsewhere(self.folder, domain, record, self.hypervisor)
@@ -265,7 +265,7 @@ def paused(record: Record, status: Status, hypervisor: Hypervisor) -> MachineErr
     """Return the error for a paused machine, with the way to continue."""
     name = record.spec.name
     if record.life is Life.READY:
-        hint = f"flatkit up --name {name}   (it then goes on, with its clock set)"
+        hint = f"flatkit up --name {name}   (it then continues, with its clock set)"
     else:
         hint = f"virsh -c {hypervisor.uri} resume {record.domain}, or: flatkit down {name}"
     return MachineError(f'the machine "{name}" is paused: {status.reason or "why is not known"}', hint=hint)

@@ -288,8 +288,8 @@ class Machine(Handle):
 
     def set_clock(self, *, observer: Observer | None = None) -> None:
         """Set the guest's clock from this host's, and report by how much it was behind. Raises MachineError, WaitTimeout."""
-        mended = mend(self.connection())
-        words = f'the machine "{self.name}": {clock_words(mended.behind)}'
+        renewed = mend(self.connection())
+        words = f'the machine "{self.name}": {clock_words(renewed.behind)}'
         (observer or Observer()).notify(Said(text=words))
 
     def _is_running(self, record: Record) -> bool:

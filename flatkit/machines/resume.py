@@ -72,7 +72,7 @@ class Rewound:
 
     @property
     def clock(self) -> str:
-        """What was done to the guest's clock, in words."""
+        """The change of the guest's clock, in words."""
         return clock_words(self.behind)
 
 

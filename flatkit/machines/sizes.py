@@ -14,7 +14,7 @@ _MIB_MAX = 2**31 - 1
 
 
 def find_mib(text: str, *, unit: str = "m") -> float | None:
-    """Return a size in MiB; None for a text that is no size. `unit` (k, m, g, t) is that of a bare number."""
+    """Return a size in MiB; None for a text that is not a size. `unit` (k, m, g, t) is that of a bare number."""
     found = _SIZE.fullmatch(text.strip(" "))
     return float(found[1]) * _MIB[(found[2] or unit).lower()] if found else None
 

@@ -24,7 +24,7 @@ _ENDING = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Elsewhere:
-    """Where a machine runs: `words` as a clause, `way` the next command. `is_reachable`: its ports are on this host."""
+    """The place where a machine runs: `words` as a clause, `way` the next command. `is_reachable`: its ports are on this host."""
 
     words: str
     way: str

@@ -42,7 +42,7 @@ LAYERS = [
     ("core.raw", "ID=coreos", 'core: it is for ID "coreos", this system is "flatcar"; only systemd 258'),
     ("tree-2.raw", f"{_FAILED} Failed to open 'extension-release.tree-2': No such file or directory",
      "tree-2: it has no extension-release for its file's name"),
-    ("half.raw", f"{_FAILED} Failed to dissect image 'half.raw': No data available", "half: it is no image that can be read"),
+    ("half.raw", f"{_FAILED} Failed to dissect image 'half.raw': No data available", "half: it is not an image that can be read"),
     ("odd.raw", f"{_FAILED} some other \x1b trouble", 'odd: it cannot be read: "some other \\x1b trouble"'),
     ("odd.raw", f"{_FAILED} ", 'odd: it cannot be read: ""'),
 ]  # fmt: skip

@@ -84,7 +84,7 @@ def test_a_paused_machine_is_told_as_paused_and_resumed_by_up(
     assert main(["ssh", "web"]) == 1
     told = capsys.readouterr().err
     assert 'the machine "web" is paused: it was paused from outside' in told
-    assert "Next: flatkit up --name web   (it then goes on, with its clock set)" in told
+    assert "Next: flatkit up --name web   (it then continues, with its clock set)" in told
     assert main(["up", "--name", "web"]) == 0
     told = "".join(capsys.readouterr())
     assert 'the machine "web" is paused (it was paused from outside): it goes on' in told

@@ -12,7 +12,7 @@ _SPAN = re.compile(rf"(\s*[0-9]+(\.[0-9]*)?\s*({_UNITS_OF_TIME})?)+\s*|infinity"
 
 
 def is_span(value: str) -> bool:
-    """Return False for what is no span of time, such as 5min or 1h 30m."""
+    """Return True for a span of time, such as 5min or 1h 30m."""
     return _SPAN.fullmatch(value) is not None
 
 
@@ -31,7 +31,7 @@ _CALENDAR = re.compile(
 
 
 def is_calendar(value: str) -> bool:
-    """Return False for what is no calendar event of systemd.time(7)."""
+    """Return True for a calendar event of systemd.time(7)."""
     first = value.split(None, 1)[0].lower() if value.strip() else ""
     if first in _WORDS or value.startswith("@"):
         return True
