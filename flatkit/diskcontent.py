@@ -45,7 +45,7 @@ _HINT = "flatkit images fetch stable, then: flatkit up --image stable   (flatkit
 
 
 @dataclass(frozen=True, kw_only=True)
-class Partition:
+class GptPartition:
     """An entry of a GPT; start and size in bytes."""
 
     label: str
@@ -54,7 +54,7 @@ class Partition:
     size: int
 
 
-def parse_gpt(start: bytes) -> tuple[Partition, ...] | None:
+def parse_gpt(start: bytes) -> tuple[GptPartition, ...] | None:
     """Parse the partitions in a disk's first sectors; None without a GPT."""
     if start[SECTOR : SECTOR + 8] != b"EFI PART" or len(start) < TABLE_BYTES:
         return None
@@ -67,7 +67,7 @@ def parse_gpt(start: bytes) -> tuple[Partition, ...] | None:
         first, last = struct.unpack_from("<QQ", entry, 32)
         label = entry[56:128].decode("utf-16-le", "replace").split("\0")[0]
         found.append(
-            Partition(label=label, type_guid=entry[:16], start=first * SECTOR, size=(last - first + 1) * SECTOR)
+            GptPartition(label=label, type_guid=entry[:16], start=first * SECTOR, size=(last - first + 1) * SECTOR)
         )
     return tuple(found)
 

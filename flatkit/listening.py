@@ -17,7 +17,7 @@ _SIOCGIFFLAGS, _IFF_UP = 0x8913, 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
+class BindRefusal:
     """The reason why a port cannot be listened on, and the command that opens the way; "" where it is not known.
 
     `is_taken` is True where a program holds the port. `is_of_port` is True where another port may do: taken, or too low.
@@ -29,7 +29,7 @@ class Refusal:
     is_taken: bool = False
 
 
-def try_port(port: int, address: str = "127.0.0.1") -> Refusal | None:
+def try_port(port: int, address: str = "127.0.0.1") -> BindRefusal | None:
     """Bind the port for a moment, and return why no server could be reached there; None if it is free."""
     if refusal := find_loopback_fault(address):
         return refusal
@@ -43,50 +43,52 @@ def try_port(port: int, address: str = "127.0.0.1") -> Refusal | None:
     return None
 
 
-def explain_bind(error: OSError | OverflowError, address: str, port: int) -> Refusal:
+def explain_bind(error: OSError | OverflowError, address: str, port: int) -> BindRefusal:
     """Return what an error of socket, bind or listen means on this host."""
     if isinstance(error, OverflowError):
-        return Refusal(words=f'"{port}" is not a port; expected a number from 0 to 65535', is_of_port=True)
+        return BindRefusal(words=f'"{port}" is not a port; expected a number from 0 to 65535', is_of_port=True)
     said = error.strerror or str(error)
     if error.errno == errno.EADDRINUSE:
         holder = find_holder(port)
         who = f"{holder} holds it" if holder else "another program holds it, which the system does not name to you"
         words = f"{who} ({said})"
-        return Refusal(words=words, is_of_port=True, is_taken=True)
+        return BindRefusal(words=words, is_of_port=True, is_taken=True)
     if error.errno in {errno.EACCES, errno.EPERM}:
         lowest = lowest_free_port()
         if 0 < port < lowest:
-            return Refusal(
+            return BindRefusal(
                 words=f"ports below {lowest} are for root on this host ({said})",
                 cure=f"take a port from {lowest} on",
                 is_of_port=True,
             )
-        return Refusal(words=f"the system refuses it to you ({said}), and port {port} is not one of root's; "
+        return BindRefusal(words=f"the system refuses it to you ({said}), and port {port} is not one of root's; "
                        "a security policy or a container may forbid to listen")  # fmt: skip
     if error.errno == errno.EADDRNOTAVAIL:
         if _is_loopback(address):
             kept = "" if ":" in address else "/8"
-            return Refusal(
+            return BindRefusal(
                 words=f'this host has no address "{address}": its loopback device lo lacks it ({said})',
                 cure=f"sudo ip address add {address}{kept} dev lo",
             )
-        return Refusal(
+        return BindRefusal(
             words=f'this host has no address "{address}" ({said})', cure="ip -brief address   shows those it has"
         )
     if error.errno in {errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT}:
         kind = "IPv6" if ":" in address else "IPv4"
-        return Refusal(words=f"this host has no {kind} ({said})", cure="take an address of the other kind")
+        return BindRefusal(words=f"this host has no {kind} ({said})", cure="take an address of the other kind")
     if error.errno in {errno.EMFILE, errno.ENFILE}:
-        return Refusal(words=f"too many files are open ({said})", cure="ulimit -n 4096   (before you start it again)")
-    return Refusal(words=f'listening on "{address}", port {port}, was tried, and the system answered: {said}')
+        return BindRefusal(
+            words=f"too many files are open ({said})", cure="ulimit -n 4096   (before you start it again)"
+        )
+    return BindRefusal(words=f'listening on "{address}", port {port}, was tried, and the system answered: {said}')
 
 
-def find_loopback_fault(address: str) -> Refusal | None:
+def find_loopback_fault(address: str) -> BindRefusal | None:
     """Return the fault of a loopback address whose device is off; None for any other address."""
     if not _is_loopback(address) or is_loopback_up():
         return None
     words = f'no connection to "{address}" can arrive: the loopback device lo of this host is down'
-    return Refusal(words=words, cure="sudo ip link set lo up")
+    return BindRefusal(words=words, cure="sudo ip link set lo up")
 
 
 def _is_loopback(address: str) -> bool:

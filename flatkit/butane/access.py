@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from flatkit.butane.machine import image
-from flatkit.butane.machine.plan import Node, Plan, text_of
+from flatkit.butane.machine.plan import Plan, StorageNode, text_of
 from flatkit.butane.machine.unit_file import parse
 from flatkit.butane.source.node import Path
 from flatkit.untrusted import lines_of
@@ -119,19 +119,19 @@ def _has_keys(item: dict[str, Any]) -> bool:
     return False
 
 
-def _is_unreadable(node: Node, user: dict[str, Any], plan: Plan) -> bool:
+def _is_unreadable(node: StorageNode, user: dict[str, Any], plan: Plan) -> bool:
     """sshd reads a key file as the user: one of root's, in a mode for root alone, is closed to it."""
     folder = plan.by_path.get(posixpath.dirname(node.path))
     return _is_closed(node, user, 0o004, 0o644) or (folder is not None and _is_closed(folder, user, 0o001, 0o755))
 
 
-def _is_closed(node: Node, user: dict[str, Any], bit: int, default: int) -> bool:
+def _is_closed(node: StorageNode, user: dict[str, Any], bit: int, default: int) -> bool:
     owner = node.item.get("user", {})
     is_roots = (owner.get("name") or owner.get("id") or 0) in (0, "root")
     return user.get("name") != "root" and is_roots and not node.item.get("mode", default) & bit
 
 
-def find_unreadable_keys(plan: Plan) -> Iterator[tuple[Node, str, int]]:
+def find_unreadable_keys(plan: Plan) -> Iterator[tuple[StorageNode, str, int]]:
     """Yield key files that their user cannot read: the file, the user, the mode."""
     for user in _accounts(plan.ignition, plan.users):
         node = plan.by_path.get(_key_path(_KEY_FILES[0], user))

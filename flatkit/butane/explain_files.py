@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flatkit.butane.machine.plan import Node, Plan
+from flatkit.butane.machine.plan import Plan, StorageNode
 from flatkit.butane.machine.told import Told, count, source_in_words
 from flatkit.butane.source.node import Path
 from flatkit.butane.transpile import Translation
@@ -51,7 +51,7 @@ def _owner(item: dict[str, Any]) -> str:
     return f" and {' and '.join(found)}" if found else ""
 
 
-def _file(node: Node, subject: str) -> str:
+def _file(node: StorageNode, subject: str) -> str:
     item = node.item
     pieces = item.get("append", ())
     contents = item.get("contents", {})
@@ -65,7 +65,7 @@ def _file(node: Node, subject: str) -> str:
     return f"{subject} is {verb} ({source_in_words(contents)}), {how}{added}."
 
 
-def _file_reason(node: Node, translation: Translation) -> str:
+def _file_reason(node: StorageNode, translation: Translation) -> str:
     reason = _tree_reason(node.json_path, translation)
     source = node.item.get("contents", {}).get("source", "")
     origin = translation.provenance.to_yaml((*node.json_path, "contents", "source"))

@@ -20,8 +20,8 @@ REFERENCE = re.compile(r"\[fact: ([a-z0-9-]+)\]")
 TAG = "fact-"
 
 
-class Answer(str, Enum):
-    """Verdict on a statement after a machine's answer."""
+class FactVerdict(str, Enum):
+    """FactVerdict on a statement after a machine's answer."""
 
     RIGHT = "as stated"
     STALE = "stale"
@@ -55,13 +55,13 @@ class VersionFact:
         """Tell whether the statement holds for releases of this major version."""
         return (self.since is None or major >= self.since) and (self.until is None or major < self.until)
 
-    def judge(self, answer: str, *, major: int) -> Answer:
+    def judge(self, answer: str, *, major: int) -> FactVerdict:
         """Compare a machine's answer with the statement."""
         text = answer.strip()
         if not re.search(self.reads, text):
-            return Answer.UNREADABLE
+            return FactVerdict.UNREADABLE
         agrees = bool(re.search(self.expect, text)) == self.holds_on(major)
-        return Answer.RIGHT if agrees else Answer.STALE
+        return FactVerdict.RIGHT if agrees else FactVerdict.STALE
 
     def __str__(self) -> str:
         span = f"from {self.since}" if self.since else "since when is open"

@@ -20,7 +20,7 @@ from flatkit.errors import UsageError
 from flatkit.events import Observer
 from flatkit.images.image import Image, ImageKind
 from flatkit.images.releases import Channel, find_wanted
-from flatkit.lessons.versions import Answer, get_version_fact, version_facts
+from flatkit.lessons.versions import FactVerdict, get_version_fact, version_facts
 from flatkit.machines import find_machines
 from flatkit.steps import Boot, Demo, Fact, Step, Where, says
 from flatkit.testing.flatcar_site import FlatcarSite
@@ -317,7 +317,7 @@ def test_the_statements_are_right_on_the_releases_that_they_are_about(identity: 
     said["systemctl --version | head -n 1"] = ANSWERS["refresh-may-skip"][column]
     asked = list(ask_statements(lambda command: said[command] + "\n", identity))
     assert {each.fact.name for each in asked} == set(ANSWERS)
-    assert {each.fact.name: each.answer for each in asked if each.answer is not Answer.RIGHT} == {}
+    assert {each.fact.name: each.answer for each in asked if each.answer is not FactVerdict.RIGHT} == {}
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -331,7 +331,7 @@ def test_a_stale_statement_fails_the_run_and_is_named(name: str) -> None:
     run = run_on("flatcar 4820.0.0")
     assert run.ok
     run.statements.append(Asked(fact=fact, said=said, answer=fact.judge(said, major=4820)))
-    assert run.statements[0].answer is Answer.STALE
+    assert run.statements[0].answer is FactVerdict.STALE
     assert not run.ok
     assert f'| **stale**: "{said}" |' in write_report(run, (), date="2026-11-29")
     lab = run_on("flatcar-lab 110.2.0")
@@ -342,9 +342,9 @@ def test_a_stale_statement_fails_the_run_and_is_named(name: str) -> None:
 
 def test_no_answer_is_not_stale() -> None:
     fact = get_version_fact("butane-on-machine")
-    assert fact.judge("", major=4820) is Answer.UNREADABLE
-    assert fact.judge("Ignition 2.26.0", major=4820) is Answer.STALE
-    assert fact.judge("Ignition 2.27.0", major=4790) is Answer.STALE
+    assert fact.judge("", major=4820) is FactVerdict.UNREADABLE
+    assert fact.judge("Ignition 2.26.0", major=4820) is FactVerdict.STALE
+    assert fact.judge("Ignition 2.27.0", major=4790) is FactVerdict.STALE
     assert [major_of(text) for text in ("flatcar 4820.0.0", "flatcar 4799.0.0+nightly-1", "flatcar", "")] == [
         4820, 4799, None, None,
     ]  # fmt: skip

@@ -22,7 +22,7 @@ from flatkit.demos.runner import DemoResult, play
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.images import Image
-from flatkit.lessons.versions import Answer
+from flatkit.lessons.versions import FactVerdict
 from flatkit.machines import Machine
 from flatkit.run import run
 from flatkit.steps import Boot, Demo, Where
@@ -98,7 +98,7 @@ class Run:
         """True when everything that was tried went as expected."""
         tried = [*self.host, *(each for played in self.demos for each in played.typed)]
         went = all(each.ok for each in tried) and all(played.result.ok for played in self.demos)
-        went = went and not any(each.answer is Answer.STALE for each in self.statements if self.is_flatcar)
+        went = went and not any(each.answer is FactVerdict.STALE for each in self.statements if self.is_flatcar)
         return went and bool(self.captured) and not any(each.faults for each in self.captured)
 
     @property

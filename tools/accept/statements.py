@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from flatkit.lessons.versions import Answer, VersionFact, version_facts
+from flatkit.lessons.versions import FactVerdict, VersionFact, version_facts
 from flatkit.untrusted import printable
 
 _SHOWN_MAX = 120
@@ -18,14 +18,14 @@ class Asked:
 
     fact: VersionFact
     said: str
-    answer: Answer
+    answer: FactVerdict
 
     def words(self, *, counts: bool) -> str:
         """The result as the report has it; an answer of a machine that is not Flatcar does not count."""
         said = printable(" ".join(self.said.split()), limit=_SHOWN_MAX)
         if not counts:
             return f'not counted: "{said}"'
-        return f'**{self.answer}**: "{said}"' if self.answer is Answer.STALE else str(self.answer)
+        return f'**{self.answer}**: "{said}"' if self.answer is FactVerdict.STALE else str(self.answer)
 
 
 def major_of(identity: str) -> int | None:

@@ -11,7 +11,7 @@ from typing import Any
 from flatkit.butane import advice_messages
 from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.machine import image
-from flatkit.butane.machine.plan import Node, Plan, data_of
+from flatkit.butane.machine.plan import Plan, StorageNode, data_of
 from flatkit.report import Kind
 
 _MESSAGES = {
@@ -42,7 +42,7 @@ def advise_files(plan: Plan) -> Iterator[Hint]:
     yield from _dangling(plan)
 
 
-def _place(plan: Plan, node: Node) -> Iterator[Hint]:
+def _place(plan: Plan, node: StorageNode) -> Iterator[Hint]:
     place = image.place_of(node.path)
     if place is None or plan.is_on_filesystem(node.path):
         return
@@ -52,7 +52,7 @@ def _place(plan: Plan, node: Node) -> Iterator[Hint]:
     yield hint(_MESSAGES[place.kind], (*node.json_path, "path"), **values)
 
 
-def _existing(node: Node) -> Iterator[Hint]:
+def _existing(node: StorageNode) -> Iterator[Hint]:
     known = image.existing_file(node.path)
     if known is None or "contents" not in node.item or not node.item["contents"].get("source"):
         return
@@ -65,7 +65,7 @@ def _existing(node: Node) -> Iterator[Hint]:
         )
 
 
-def _mode(node: Node) -> Iterator[Hint]:
+def _mode(node: StorageNode) -> Iterator[Hint]:
     mode = node.item.get("mode")
     if mode is None:
         return
@@ -83,7 +83,7 @@ def _mode(node: Node) -> Iterator[Hint]:
     yield hint(advice_messages.MODE_ODD, (*node.json_path, "mode"), mode=f"{mode:04o}", letters=letters, fix=fix)
 
 
-def _contents(node: Node) -> Iterator[Hint]:
+def _contents(node: StorageNode) -> Iterator[Hint]:
     contents: dict[str, Any] = node.item.get("contents", {})
     source = str(contents.get("source") or "")
     if not source.startswith("data:") or len(source) > _BIG:

@@ -13,7 +13,7 @@ from flatkit.butane.access import port_of, ssh_ports
 from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.detect import Format, detect_format
 from flatkit.butane.machine import image
-from flatkit.butane.machine.plan import EXTENSION_DIRS, Node, Plan, data_of, text_of
+from flatkit.butane.machine.plan import EXTENSION_DIRS, Plan, StorageNode, data_of, text_of
 from flatkit.butane.machine.unit_file import parse
 from flatkit.butane.source.node import Path
 from flatkit.report import Kind
@@ -39,7 +39,7 @@ def advise_system(plan: Plan) -> Iterator[Hint]:
     yield from _merged(plan)
 
 
-def _network(node: Node) -> Iterator[Hint]:
+def _network(node: StorageNode) -> Iterator[Hint]:
     folder, name = posixpath.split(node.path)
     if folder not in _NETWORK_DIRS:
         return
@@ -84,7 +84,7 @@ def _extensions(plan: Plan) -> Iterator[Hint]:
         yield from _extension_name(node, name.removesuffix(".raw"), source)
 
 
-def _extension_name(node: Node, name: str, source: str) -> Iterator[Hint]:
+def _extension_name(node: StorageNode, name: str, source: str) -> Iterator[Hint]:
     """The name inside of an image is the file's, as its makers named it, without version and architecture."""
     origin = "" if source.startswith("data:") else posixpath.basename(source.partition("?")[0])
     inside = _bare(origin.removesuffix(".raw")) if origin.endswith(".raw") else _bare(name)
@@ -99,7 +99,7 @@ def _bare(name: str) -> str:
     return name
 
 
-def _enabled(node: Node) -> Iterator[Hint]:
+def _enabled(node: StorageNode) -> Iterator[Hint]:
     text = text_of(node.item.get("contents", {})) or ""
     names = [one.name for one in image.sysexts()]
     for number, line in enumerate(lines_of(text), start=1):

@@ -31,7 +31,7 @@ class UnitState(str, Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class ImagePath:
     """A path whose files do not stay or cannot be written, and what to use instead.
 
     `kind` is read-only, kernel, volatile or partition.
@@ -122,11 +122,11 @@ def is_oneshot(name: str) -> bool:
 
 
 @cache
-def _places() -> tuple[Place, ...]:
-    return tuple(Place(**row) for row in _data()["paths"])
+def _places() -> tuple[ImagePath, ...]:
+    return tuple(ImagePath(**row) for row in _data()["paths"])
 
 
-def place_of(path: str) -> Place | None:
+def place_of(path: str) -> ImagePath | None:
     """Return the place that a path is in, if it is a special one."""
     return next((place for place in _places() if path == place.path or path.startswith(place.path + "/")), None)
 

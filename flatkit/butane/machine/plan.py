@@ -12,7 +12,7 @@ from flatkit.butane.dataurl import decode_data_url
 from flatkit.butane.machine import image
 from flatkit.butane.machine.image import UnitState
 from flatkit.butane.machine.unit_file import Unit, is_unit_list, template_of, unit_of, unit_type
-from flatkit.butane.machine.unit_verdict import Refusal, refusal
+from flatkit.butane.machine.unit_verdict import UnitRefusal, refusal
 from flatkit.butane.source.node import Path
 
 SYSTEMD_DIR = "/etc/systemd/system/"
@@ -49,7 +49,7 @@ def without_nulls(value: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Node:
+class StorageNode:
     """A file, directory or link of the config, and its path in the Ignition JSON."""
 
     kind: str
@@ -77,20 +77,20 @@ class Plan:
         self.is_whole = not config.get("merge") and not config.get("replace", {}).get("source")
 
     @cached_property
-    def nodes(self) -> tuple[Node, ...]:
+    def nodes(self) -> tuple[StorageNode, ...]:
         """All directories, files and links, in the order in which Ignition makes them."""
         return tuple(
-            Node(kind=kind, item=item, json_path=("storage", kind, at))
+            StorageNode(kind=kind, item=item, json_path=("storage", kind, at))
             for kind in ("directories", "files", "links")
             for at, item in enumerate(self.storage.get(kind, ()))
         )
 
     @cached_property
-    def by_path(self) -> dict[str, Node]:
+    def by_path(self) -> dict[str, StorageNode]:
         """The nodes by path."""
         return {node.path: node for node in self.nodes}
 
-    def files(self) -> Iterator[Node]:
+    def files(self) -> Iterator[StorageNode]:
         """Yield the files."""
         return (node for node in self.nodes if node.kind == "files")
 
@@ -157,7 +157,7 @@ class Plan:
         """Return True if the config writes the unit, or the image is known to have it."""
         return self.is_written(name) or image.unit_state(name) is not UnitState.UNKNOWN
 
-    def refusal(self, name: str) -> Refusal | None:
+    def refusal(self, name: str) -> UnitRefusal | None:
         """Return why systemd will refuse a unit that the config writes."""
         return refusal(self.unit(name)) if self.is_written(name) else None
 

@@ -31,7 +31,7 @@ _NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Refusal:
+class UnitRefusal:
     """The reason, in words, with the value in quotes; `code` tells kinds of reasons apart, `name` is a name that fits."""
 
     code: str
@@ -57,16 +57,16 @@ def unescape_path(stem: str) -> str:
     return "/" + raw.strip("/")
 
 
-def refusal(unit: Unit) -> Refusal | None:
+def refusal(unit: Unit) -> UnitRefusal | None:
     """Return why systemd refuses the unit, None if it loads it."""
     settled = settle(unit)
-    if isinstance(settled, Refusal):
+    if isinstance(settled, UnitRefusal):
         return settled
     check = _CHECKS.get(unit.kind)
     return check(settled) if check else None
 
 
-def settle(unit: Unit) -> Unit | Refusal:
+def settle(unit: Unit) -> Unit | UnitRefusal:
     """Return the unit without what systemd ignores. A fatal line refuses the unit; in a drop-in it ends the drop-in."""
     texts = []
     for number, text in enumerate(unit.texts):
@@ -81,28 +81,28 @@ def settle(unit: Unit) -> Unit | Refusal:
                 kept.append(item)
         if text.broken_line and number == 0:
             words = f"line {text.broken_line} begins a section and does not end with ]"
-            return Refusal(code="syntax", words=words, fix="Write the section's name in brackets: [Service].")
+            return UnitRefusal(code="syntax", words=words, fix="Write the section's name in brackets: [Service].")
         texts.append(replace(text, assignments=tuple(kept)))
     return replace(unit, texts=tuple(texts))
 
 
-def _fatal(item: Assignment) -> Refusal | None:
+def _fatal(item: Assignment) -> UnitRefusal | None:
     key, value = item.key, item.value
     if not value or "%" in value.split()[0]:
         return None
     if key in _EXEC and (words := _command_fault(value)):
         fix = "Write the whole path of the program, for example /usr/bin/docker."
-        return Refusal(code="command", words=f"{key}= {words}", fix=fix)
+        return UnitRefusal(code="command", words=f"{key}= {words}", fix=fix)
     if (key == "WorkingDirectory" and not value.startswith(("/", "~", "-"))) or (
         key in _FATAL_PATHS and not value.startswith("/")
     ):
         words = f'{key}= "{value}" is not an absolute path'
-        return Refusal(code="not-absolute", words=words, fix="Write a path that starts with /.")
+        return UnitRefusal(code="not-absolute", words=words, fix="Write a path that starts with /.")
     names = value.split() if key == "SupplementaryGroups" else [value] if key in ("User", "Group") else []
     for name in names:
         if re.search(r"[:/]|^-|^\.\.?$", name):
             words = f'{key}= "{name}" is not the name of an account'
-            return Refusal(code="account", words=words, fix="Write the name of one account.")
+            return UnitRefusal(code="account", words=words, fix="Write the name of one account.")
     return None
 
 
@@ -179,11 +179,11 @@ def _given(unit: Unit, key: str) -> list[str]:
     ]
 
 
-def _service(unit: Unit) -> Refusal | None:
+def _service(unit: Unit) -> UnitRefusal | None:
     return _start_commands(unit) or _contradiction(unit)
 
 
-def _start_commands(unit: Unit) -> Refusal | None:
+def _start_commands(unit: Unit) -> UnitRefusal | None:
     starts, stops = unit.values("Service", "ExecStart"), unit.values("Service", "ExecStop")
     action = _ACTIONS.fullmatch(unit.last("Unit", "SuccessAction")) is not None
     kind = _service_type(unit, bool(starts))
@@ -194,17 +194,17 @@ def _start_commands(unit: Unit) -> Refusal | None:
     if not starts and not action and not _is_yes(unit.last("Service", "RemainAfterExit")):
         return _no_start(unit)
     if len(starts) + sum(len(_split_commands(start)) - 1 for start in starts) > 1 and kind != "oneshot":
-        return Refusal(code="two-starts", words="it has more than one ExecStart=, and only Type=oneshot may",
+        return UnitRefusal(code="two-starts", words="it has more than one ExecStart=, and only Type=oneshot may",
                        fix="In a drop-in write an empty ExecStart= first: it takes back the one before.")  # fmt: skip
     return None
 
 
-def _no_start(unit: Unit) -> Refusal:
+def _no_start(unit: Unit) -> UnitRefusal:
     wrong = [name for text in unit.texts for name, _ in text.sections if name not in ("Unit", "Service", "Install")]
     fix = "Write ExecStart= with the command in the section [Service]."
     if wrong:
         fix = f"[{wrong[0]}] is not a section of a service: the command belongs into [Service]."
-    return Refusal(code="no-start", words="a service needs ExecStart= in [Service]", fix=fix)
+    return UnitRefusal(code="no-start", words="a service needs ExecStart= in [Service]", fix=fix)
 
 
 def _service_type(unit: Unit, starts: bool) -> str:
@@ -220,38 +220,40 @@ def _is_yes(value: str) -> bool:
     return value.lower() in _YES
 
 
-def _contradiction(unit: Unit) -> Refusal | None:
+def _contradiction(unit: Unit) -> UnitRefusal | None:
     kind = _service_type(unit, bool(unit.values("Service", "ExecStart")))
     restart = unit.last("Service", "Restart")
     if kind == "oneshot" and restart in ("always", "on-success"):
-        return Refusal(code="restart", words=f'Restart={restart} is not allowed with Type=oneshot',
+        return UnitRefusal(code="restart", words=f'Restart={restart} is not allowed with Type=oneshot',
                        fix="Write Restart=on-failure, or another Type=.")  # fmt: skip
     if kind == "oneshot" and unit.last("Service", "ExitType") == "cgroup":
-        return Refusal(code="exit-type", words="ExitType=cgroup is not allowed with Type=oneshot", fix="Leave it out.")
+        return UnitRefusal(
+            code="exit-type", words="ExitType=cgroup is not allowed with Type=oneshot", fix="Leave it out."
+        )
     if kind == "oneshot" and unit.values("Service", "RestartForceExitStatus"):
-        return Refusal(code="restart", words="RestartForceExitStatus= is not allowed with Type=oneshot",
+        return UnitRefusal(code="restart", words="RestartForceExitStatus= is not allowed with Type=oneshot",
                        fix="Leave it out, or write another Type=.")  # fmt: skip
     if unit.last("Service", "PAMName") and unit.last("Service", "KillMode") in ("process", "none"):
-        return Refusal(code="kill-mode", words="PAMName= needs KillMode=control-group or mixed",
+        return UnitRefusal(code="kill-mode", words="PAMName= needs KillMode=control-group or mixed",
                        fix="Leave KillMode= out.")  # fmt: skip
     if kind == "dbus" and not unit.last("Service", "BusName"):
-        return Refusal(code="bus-name", words="Type=dbus needs BusName=", fix="Write BusName=, or another Type=.")
+        return UnitRefusal(code="bus-name", words="Type=dbus needs BusName=", fix="Write BusName=, or another Type=.")
     return None
 
 
-def _socket(unit: Unit) -> Refusal | None:
+def _socket(unit: Unit) -> UnitRefusal | None:
     listens = [key for key, value in unit.pool("Socket", _LISTEN) if _is_address(key, value)]
     if not listens:
-        return Refusal(code="no-listen", words="a socket needs ListenStream= or another Listen...= in [Socket]",
+        return UnitRefusal(code="no-listen", words="a socket needs ListenStream= or another Listen...= in [Socket]",
                        fix="Write ListenStream= with a port or a path.")  # fmt: skip
     accepts = _is_yes(unit.last("Socket", "Accept"))
     if accepts and not set(listens) <= {"ListenStream", "ListenSequentialPacket"}:
-        return Refusal(code="accept-listen", words="Accept=yes needs a listener that accepts connections",
+        return UnitRefusal(code="accept-listen", words="Accept=yes needs a listener that accepts connections",
                        fix="Write ListenStream= alone, or leave Accept= out.")  # fmt: skip
     if accepts and unit.last("Socket", "MaxConnections") == "0":
-        return Refusal(code="max-connections", words="MaxConnections=0 lets nobody connect", fix="Leave it out.")
+        return UnitRefusal(code="max-connections", words="MaxConnections=0 lets nobody connect", fix="Leave it out.")
     if accepts and unit.last("Socket", "Service"):
-        return Refusal(code="accept-service", words="Accept=yes starts the template, so Service= is not allowed",
+        return UnitRefusal(code="accept-service", words="Accept=yes starts the template, so Service= is not allowed",
                        fix="Leave Service= out, and name the service like the socket, with @.")  # fmt: skip
     return None
 
@@ -271,7 +273,7 @@ def _is_address(key: str, value: str) -> bool:
     return port.isascii() and port.isdigit() and 0 < int(port) < 65536
 
 
-def _mount(unit: Unit) -> Refusal | None:
+def _mount(unit: Unit) -> UnitRefusal | None:
     where = _path_value(unit, "Mount", "Where")
     if where and _fits(unit, where, "mount") is not None:
         return _fits(unit, where, "mount")
@@ -279,19 +281,19 @@ def _mount(unit: Unit) -> Refusal | None:
         part for part in (where or unescape_path(unit.name.removesuffix(".mount"))).split("/") if part
     )
     if clean in _API_PATHS or clean.startswith(_API_BELOW):
-        return Refusal(code="api-path", words=f'"{clean}" belongs to the kernel and systemd',
+        return UnitRefusal(code="api-path", words=f'"{clean}" belongs to the kernel and systemd',
                        fix="Mount it somewhere else.")  # fmt: skip
     if not unit.last("Mount", "What"):
-        return Refusal(code="no-what", words="a mount needs What= in [Mount]", fix="Write What= with the device.")
+        return UnitRefusal(code="no-what", words="a mount needs What= in [Mount]", fix="Write What= with the device.")
     return None
 
 
-def _automount(unit: Unit) -> Refusal | None:
+def _automount(unit: Unit) -> UnitRefusal | None:
     where = _path_value(unit, "Automount", "Where")
     return _fits(unit, where, "automount") if where else None
 
 
-def _swap(unit: Unit) -> Refusal | None:
+def _swap(unit: Unit) -> UnitRefusal | None:
     what = _path_value(unit, "Swap", "What")
     return _fits(unit, what, "swap") if what else None
 
@@ -309,43 +311,43 @@ def _path_value(unit: Unit, section: str, key: str) -> str:
     return good
 
 
-def _fits(unit: Unit, path: str, kind: str) -> Refusal | None:
+def _fits(unit: Unit, path: str, kind: str) -> UnitRefusal | None:
     if "%" in path:
         return None
     name = f"{escape_path(path)}.{kind}"
     if unit.name == name:
         return None
     key = "What" if kind == "swap" else "Where"
-    return Refusal(code="name", words=f'{key}={path} and the name "{unit.name}" do not match', name=name,
+    return UnitRefusal(code="name", words=f'{key}={path} and the name "{unit.name}" do not match', name=name,
                    fix=f"Name the unit {name}: systemd derives the name from the path.")  # fmt: skip
 
 
-def _timer(unit: Unit) -> Refusal | None:
+def _timer(unit: Unit) -> UnitRefusal | None:
     times = unit.pool("Timer", (*_TIMES, "OnCalendar"))
     good = any(is_calendar(value) if key == "OnCalendar" else is_span(value) for key, value in times)
     changes = any(_is_yes(unit.last("Timer", key)) for key in ("OnClockChange", "OnTimezoneChange"))
     if good or changes:
         return None
-    return Refusal(code="no-time", words="a timer needs OnCalendar=, OnBootSec= or another On...= that systemd can read",
+    return UnitRefusal(code="no-time", words="a timer needs OnCalendar=, OnBootSec= or another On...= that systemd can read",
                    fix="Write for example OnCalendar=daily in [Timer].")  # fmt: skip
 
 
-def _path(unit: Unit) -> Refusal | None:
+def _path(unit: Unit) -> UnitRefusal | None:
     if any(value.startswith(("/", "%")) for _, value in unit.pool("Path", _PATHS)):
         return None
-    return Refusal(code="no-path", words="a path unit needs PathExists=, PathChanged= or the like in [Path]",
+    return UnitRefusal(code="no-path", words="a path unit needs PathExists=, PathChanged= or the like in [Path]",
                    fix="Write PathChanged= with an absolute path.")  # fmt: skip
 
 
-def _slice(unit: Unit) -> Refusal | None:
+def _slice(unit: Unit) -> UnitRefusal | None:
     stem = unit.name.removesuffix(".slice")
     if stem != "-" and (stem.startswith("-") or stem.endswith("-") or "--" in stem):
-        return Refusal(code="slice-name", words=f'"{unit.name}" is not the name of a slice',
+        return UnitRefusal(code="slice-name", words=f'"{unit.name}" is not the name of a slice',
                        fix="Single dashes separate a slice from the slices it is in.")  # fmt: skip
     return None
 
 
-_CHECKS: dict[str, Callable[[Unit], Refusal | None]] = {
+_CHECKS: dict[str, Callable[[Unit], UnitRefusal | None]] = {
     "service": _service, "socket": _socket, "mount": _mount, "automount": _automount, "swap": _swap, "timer": _timer,
     "path": _path, "slice": _slice,
 }  # fmt: skip
