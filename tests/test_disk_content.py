@@ -132,7 +132,7 @@ def test_a_folder_as_an_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main(["up", "--name", "never", "--image", str(tmp_path)]) == ImageError.exit_status
     assert "is a folder; expected a disk image" in capsys.readouterr().err
     assert main(["up", "--name", "never", "--disk", str(tmp_path)]) == 2
-    assert "is no file; expected a size in GB" in capsys.readouterr().err
+    assert "is not a file; expected a size in GB" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 129, 2**32 - 1])

@@ -18,7 +18,7 @@ from flatkit.butane.machine import image
 from flatkit.butane.machine.plan import Plan, StorageNode, text_of
 from flatkit.butane.machine.unit_file import parse
 from flatkit.butane.source.node import Path
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import is_number, lines_of
 
 NO_LOGIN_SHELLS = ("/nologin", "/false")
 KEY_TYPES = ("ssh-", "ecdsa-", "sk-ssh-", "sk-ecdsa-")
@@ -231,4 +231,4 @@ def ssh_ports(ignition: dict[str, Any]) -> tuple[str, ...]:
 def port_of(address: str) -> str:
     """Return the port of a ListenStream= value, "" if it is none."""
     port = address.strip().rpartition(":")[2]
-    return port if port.isdigit() else ""
+    return port if is_number(port) else ""

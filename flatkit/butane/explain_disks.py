@@ -10,6 +10,7 @@ from flatkit.butane.machine.plan import Plan
 from flatkit.butane.machine.told import Told, count
 from flatkit.butane.machine.unit_verdict import escape_path
 from flatkit.butane.transpile import Translation
+from flatkit.untrusted import is_number
 
 
 def explain_disks(plan: Plan, _: Translation) -> Iterator[Told]:
@@ -21,7 +22,7 @@ def explain_disks(plan: Plan, _: Translation) -> Iterator[Told]:
         yield Told(text=text, path=("storage", "disks", at))
     for at, raid in enumerate(storage.get("raid", ())):
         level = str(raid.get("level") or "")
-        named = f"raid{level}" if level.isdigit() else level
+        named = f"raid{level}" if is_number(level) else level
         devices = count(len(raid.get("devices", ())), "device")
         text = f"{devices.capitalize()} become the array /dev/md/{raid['name']} ({named})."
         yield Told(text=text, path=("storage", "raid", at))

@@ -87,7 +87,7 @@ def test_a_paused_machine_is_told_as_paused_and_resumed_by_up(
     assert "Next: flatkit up --name web   (it then continues, with its clock set)" in told
     assert main(["up", "--name", "web"]) == 0
     told = "".join(capsys.readouterr())
-    assert 'the machine "web" is paused (it was paused from outside): it goes on' in told
+    assert 'the machine "web" is paused (it was paused from outside): it is resumed' in told
     assert 'the machine "web" runs again; its clock was put forward by 312 s' in told
     for word in ("another one", "exists already", "anew"):
         assert word not in told
@@ -100,7 +100,7 @@ def test_up_with_the_machines_own_config_resumes_it_too(web: Machine, spec: Mach
     tape = Tape()
     web.up(spec, observer=tape)
     assert web.booted.was_running
-    assert "it goes on" in said(tape)
+    assert "it is resumed" in said(tape)
 
 
 def test_a_machine_that_a_full_disk_paused_is_not_resumed_before_there_is_room(

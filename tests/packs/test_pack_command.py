@@ -18,7 +18,7 @@ from flatkit.cli import main
 from flatkit.cli.room import _watch
 from flatkit.errors import HostError
 from flatkit.updates.channels import Channels
-from flatkit.updates.model import MachineSeen, Release
+from flatkit.updates.model import MachineSeen, PublishedRelease
 
 NOTHING = ("--lab", "none", "--extensions", "none", "--containers", "none", "--python", "none")
 CHECK = (
@@ -167,7 +167,7 @@ def test_groups_are_made_changed_and_removed(
 ) -> None:
     monkeypatch.setenv("FLATKIT_ROOM_STATE", str(tmp_path / "channels.json"))
     channels = Channels(store=tmp_path / "channels.json")
-    channels.publish("beta", Release(version="120.1.0", packages=()))
+    channels.publish("beta", PublishedRelease(version="120.1.0", packages=()))
 
     def group(*words: str) -> dict[str, object] | None:
         assert main(["room", "group", *words, "--json"]) == 0

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from flatkit.updates.channels import Channels
-from flatkit.updates.model import MachineState, Release
+from flatkit.updates.model import PublishedRelease, UpdateState
 from flatkit.updates.omaha import Package, parse_request
 from flatkit.updates.repository import Site
-from flatkit.updates.request_batches import Asked
+from flatkit.updates.request_batches import UpdateRequest
 
 RECORD = (Path(__file__).resolve().parent / "golden/update_engine-0.4.10-conversation.txt").read_text()
 EXCHANGES = [
@@ -44,14 +44,14 @@ STABLE = (
 @pytest.fixture
 def site() -> Site:
     channels = Channels()
-    channels.publish("beta", Release(version="4000.1.0", packages=(BETA,)))
-    channels.publish("stable", Release(version="4593.2.5", packages=STABLE))
+    channels.publish("beta", PublishedRelease(version="4000.1.0", packages=(BETA,)))
+    channels.publish("stable", PublishedRelease(version="4593.2.5", packages=STABLE))
     channels.set_group("paused", channel="stable", paused=True)
     return Site(channels=channels)
 
 
 def ask(site: Site, data: bytes) -> bytes:
-    (answer,) = site.answer_together([Asked(data=data, host=HOST)])
+    (answer,) = site.answer_together([UpdateRequest(data=data, host=HOST)])
     assert isinstance(answer, bytes)
     return answer
 
@@ -87,8 +87,8 @@ def test_the_table_of_machines_follows_the_real_engine(site: Site) -> None:
 def test_a_machine_that_failed_is_shown_so_while_it_asks_again_for_the_same_version(site: Site) -> None:
     offered, started, failed = EXCHANGES[5][0], EXCHANGES[6][0], EXCHANGES[7][0]
     for asked, state in (
-        (offered, MachineState.OFFERED), (started, MachineState.DOWNLOADING), (failed, MachineState.FAILED),
-        (offered, MachineState.FAILED), (offered, MachineState.FAILED), (started, MachineState.DOWNLOADING),
+        (offered, UpdateState.OFFERED), (started, UpdateState.DOWNLOADING), (failed, UpdateState.FAILED),
+        (offered, UpdateState.FAILED), (offered, UpdateState.FAILED), (started, UpdateState.DOWNLOADING),
     ):  # fmt: skip
         ask(site, asked)
         assert site.channels.machines[0].state is state
@@ -102,10 +102,10 @@ def test_a_rollback_comes_with_a_check_and_stays(site: Site) -> None:
     )
     for asked in (offered, rolled_back, offered):
         ask(site, asked)
-    assert site.channels.machines[0].state is MachineState.ROLLED_BACK
+    assert site.channels.machines[0].state is UpdateState.ROLLED_BACK
     newer = offered.replace(b' version="110.2.0"', b' version="4000.1.0"')
     ask(site, newer)
-    assert site.channels.machines[0].state is MachineState.CURRENT
+    assert site.channels.machines[0].state is UpdateState.CURRENT
 
 
 def event(code: str, *, kind: str = "3", result: str = "0") -> bytes:
@@ -136,7 +136,7 @@ def test_error_codes_are_read_without_their_flags(site: Site, sent: str, code: i
 
 @pytest.mark.parametrize("sent", ["x", "1.0", "9223372036854775808", "1" * 30, "٣", "0x1", "1 2"])
 def test_codes_that_nebraska_cannot_read_are_refused(site: Site, sent: str) -> None:
-    (answer,) = site.answer_together([Asked(data=event(sent), host=HOST)])
+    (answer,) = site.answer_together([UpdateRequest(data=event(sent), host=HOST)])
     assert isinstance(answer, Exception)
     assert site.channels.machines == ()
 

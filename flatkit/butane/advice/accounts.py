@@ -12,6 +12,7 @@ from flatkit.butane.machine import image
 from flatkit.butane.machine.plan import Plan
 from flatkit.butane.source.node import Path
 from flatkit.report import Kind
+from flatkit.untrusted import is_number
 
 
 def advise_accounts(plan: Plan) -> Iterator[Hint]:
@@ -54,7 +55,7 @@ def _user(user: dict[str, Any], path: Path, defined: set[str], own: set[str]) ->
 
 
 def _group(group: str, user: str, path: Path, known: set[str]) -> Iterator[Hint]:
-    if not group or group in known or group in image.groups() or group.isdigit():
+    if not group or group in known or group in image.groups() or is_number(group):
         return
     if group in image.hidden_groups():
         yield hint(advice_messages.GROUP_HIDDEN, path, group=group, user=user)

@@ -23,6 +23,7 @@ from flatkit.butane.machine.unit_file import (
 from flatkit.butane.machine.unit_verdict import bad_unit_names
 from flatkit.butane.source.node import Path
 from flatkit.report import Kind
+from flatkit.untrusted import is_number
 
 _PREFIXES = "@:+!|-"
 
@@ -160,7 +161,7 @@ def _account(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
     """Yield the user of a service that nobody defines."""
     unit = plan.unit(name)
     user = unit.last("Service", "User")
-    if not user or user.isdigit() or "%" in user or not plan.knows_all or unit.last("Service", "DynamicUser"):
+    if not user or is_number(user) or "%" in user or not plan.knows_all or unit.last("Service", "DynamicUser"):
         return
     made = {str(one.get("name")) for one in plan.users} | image.users()
     if user not in made and not any(node.path.startswith("/etc/sysusers.d/") for node in plan.nodes):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from flatkit.butane.machine.times import is_calendar, is_span
 from flatkit.butane.machine.unit_file import Assignment, Unit, is_template, template_of
+from flatkit.untrusted import is_number
 
 _EXEC = ("ExecStart", "ExecStop", "ExecStartPre", "ExecStartPost", "ExecStopPost", "ExecReload", "ExecCondition")
 _WITH_COMMANDS = frozenset(("service", "socket", "mount", "swap"))
@@ -270,7 +271,7 @@ def _is_address(key: str, value: str) -> bool:
         port = match[2]
     elif match := re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3}):([0-9]+)", value):
         port = match[2] if all(int(part) < 256 for part in match[1].split(".")) else ""
-    return port.isascii() and port.isdigit() and 0 < int(port) < 65536
+    return is_number(port) and 0 < int(port) < 65536
 
 
 def _mount(unit: Unit) -> UnitRefusal | None:
