@@ -93,10 +93,13 @@ def test_the_unfinished_release_goes_back_by_itself(machine: Machine, server: Lo
     machine.wait_for_boot(since=since)
     assert lab.version(machine) == lab.STABLE
     assert lab.boot_files(machine, "a") == kept
+    lab.wait_until_good(machine)
+    # The rollback is reported with the next check; the channel of the broken release would stage it again.
+    lab.settings(machine, REBOOT_STRATEGY="off", GROUP="stable")
+    ask(machine, "update_engine_client -check_for_update")
     lab.wait_for(machine, "sudo journalctl -u update-engine -o cat | grep -q Rollback")
     said = ask(machine, "sudo journalctl -u update-engine -o cat")
     assert f"Rollback detected, still running {lab.STABLE} after update." in said
-    lab.wait_until_good(machine)
     assert server.machines[-1].state is UpdateState.ROLLED_BACK
 
 
@@ -133,7 +136,7 @@ def test_to_a_version_of_ones_own_choice_and_back_by_hand(machine: Machine) -> N
     assert "Done, please make sure to reboot" in done.stdout
     assert "SERVER=disabled" in ask(machine, "cat /etc/flatcar/update.conf")
     assert lab.bits(machine) == [(1, 0, 1), (2, 1, 0)]
-    assert "still waiting for a reboot" in machine.run(f"sudo flatcar-update -V {lab.BETA}").stderr
+    assert "wasn't applied yet" in machine.run(f"sudo flatcar-update -V {lab.BETA}").stderr
     lab.reboot(machine)
     assert lab.version(machine) == lab.BETA
     lab.wait_until_good(machine)
