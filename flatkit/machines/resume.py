@@ -33,8 +33,8 @@ _STATE_EVERY = 0.5
 _ROOM_MIB = 64
 
 # 0x5207 is RNDRESEEDCRNG (linux/random.h): the seed that was written above takes effect now, not within a minute.
-_MEND = """sudo -n sh -c '
-date +was=%s.%N
+# The login shell tells the time itself if it is bash: each process costs an emulated machine some 50 ms.
+_MEND = """echo was=${{EPOCHREALTIME:-$(date +%s.%N)}}; sudo -n sh -c '
 date -u -s @{now:.3f} >/dev/null && echo clock=set
 echo {seed} >/dev/urandom && echo seed=written
 socat -u OPEN:/dev/null OPEN:/dev/urandom,ioctl-void=0x5207 && echo seed=used'"""
@@ -68,7 +68,7 @@ class Rewound:
     def __str__(self) -> str:
         if not self.checkpoint:
             return f"booted again, {self.seconds:.1f} s"
-        return f'back at "{self.checkpoint}" after {self.ready_seconds:.1f} s; {self.clock}'
+        return f'back at "{self.checkpoint}" after {self.seconds:.1f} s; {self.clock}'
 
     @property
     def clock(self) -> str:
@@ -126,9 +126,12 @@ def mend(connection: Connection, *, timeout: float = 60.0) -> Mended:
     connection.open(timeout=timeout)
     now = time.time()
     said = connection.run(_MEND.format(now=now, seed=secrets.token_hex(32)), timeout=timeout).stdout
-    was = re.search(r"^was=(\d+\.\d+)$", said, re.MULTILINE)
+    # bash writes the locale's decimal point.
+    was = re.search(r"^was=(\d+[.,]\d+)$", said, re.MULTILINE)
     is_set = was is not None and "clock=set" in said
-    return Mended(behind=now - float(was[1]) if was and is_set else None, reseeded="seed=used" in said)
+    return Mended(
+        behind=now - float(was[1].replace(",", ".")) if was and is_set else None, reseeded="seed=used" in said
+    )
 
 
 def reach_again(

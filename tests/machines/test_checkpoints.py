@@ -230,11 +230,17 @@ def test_a_description_gets_the_ports_of_today() -> None:
     ("rewound", "said"),
     [
         (
-            Rewound(checkpoint="a", ready_seconds=0.94, behind=34.2),
+            Rewound(checkpoint="a", ready_seconds=0.1, seconds=0.94, behind=34.2),
             'back at "a" after 0.9 s; its clock was put forward by 34 s',
         ),
-        (Rewound(checkpoint="a", ready_seconds=2.0, behind=0.3), 'back at "a" after 2.0 s; its clock is right'),
-        (Rewound(checkpoint="a", ready_seconds=2.0), 'back at "a" after 2.0 s; its clock could not be set'),
+        (
+            Rewound(checkpoint="a", ready_seconds=0.1, seconds=2.0, behind=0.3),
+            'back at "a" after 2.0 s; its clock is right',
+        ),
+        (
+            Rewound(checkpoint="a", ready_seconds=0.1, seconds=2.0),
+            'back at "a" after 2.0 s; its clock could not be set',
+        ),
         (Rewound(seconds=18.04), "booted again, 18.0 s"),
     ],
 )
