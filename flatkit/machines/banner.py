@@ -67,7 +67,7 @@ class BannerProbe:
 
     The banner is still unread on that socket. `knock_port` leads to a guest port where nothing listens; it is None if
     there is no such forward. A guest that drops packets instead of refusing them is tried every `blind_spacing`
-    seconds.
+    seconds. A guest whose network is not up yet is tried too, and starts an sshd for each of these tries later.
     """
 
     def __init__(
@@ -81,7 +81,8 @@ class BannerProbe:
     ) -> None:
         self._tries = _Tries(port)
         self._knocks = _Tries(knock_port) if knock_port else None
-        self._knock_spacing, self._blind_spacing, self._patience = knock_spacing, blind_spacing, patience
+        self._knock_spacing, self._patience = knock_spacing, patience
+        self.blind_spacing = blind_spacing
         self._began = 0.0
         self._not_before = 0.0
 
@@ -132,7 +133,7 @@ class BannerProbe:
             self._knocks.drop_older(1.0)
             if now - self._knocks.last >= self._knock_spacing:
                 self._knocks.begin()
-            if now - max(self._began, self._tries.last) >= self._blind_spacing:
+            if now - max(self._began, self._tries.last) >= self.blind_spacing:
                 self._tries.begin()
         elif not self._tries.open and now >= self._not_before:
             self._tries.begin()

@@ -94,7 +94,8 @@ def wait_for_banner(
     """Wait for a connection whose server has sent its banner, still unread. Raises BootFailed, WaitTimeout, Cancelled."""
     deadline = time.monotonic() + timeout
     next_look = time.monotonic() + _STATE_EVERY
-    with BannerProbe(port) as probe:
+    # A guest that takes its time must not start one sshd after the other.
+    with BannerProbe(port, patience=timeout / 6) as probe:
         while True:
             check_cancel(cancel)
             if connection := probe.poll(_LOOK_EVERY):
