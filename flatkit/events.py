@@ -53,13 +53,22 @@ class PhaseStarted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseEnded(Event):
-    """A phase is over, after `seconds`; `line` is the console's last line in it."""
+    """A phase is over, after `seconds`; `line` is the console's last line in it.
+
+    `template` is the time at which the template that contains the phase was made, in ISO 8601; "" if it ran just now.
+    """
 
     phase: str
     title: str
     seconds: float
     ok: bool = True
     line: str = ""
+    template: str = ""
+
+    @property
+    def origin(self) -> str:
+        """Note for the user about a phase that comes from a template; "" if it ran just now."""
+        return f"from the template made at {self.template[:16].replace('T', ' ')}" if self.template else ""
 
 
 @dataclass(frozen=True, kw_only=True)

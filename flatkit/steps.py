@@ -39,6 +39,7 @@ class Boot:
     again: bool = False
     channel: str = ""
     after: str = ""
+    cold: bool = False
 
     @property
     def command(self) -> str:

@@ -112,7 +112,14 @@ class LocalStage:
         _remove_earlier(Machine(boot.machine))
         forwards = tuple(Forward(host=0, guest=port) for port in boot.guest_ports)
         image = self._image_of(boot.channel, observer) if boot.channel else self._image
-        wish = Wish(name=boot.machine, image=image, forwards=forwards, keep_fresh=self._reuse, made_by=self._made_by)
+        wish = Wish(
+            name=boot.machine,
+            image=image,
+            forwards=forwards,
+            keep_fresh=self._reuse,
+            made_by=self._made_by,
+            cold=boot.cold,
+        )
         upped = boot_machine(self._configs / boot.config, wish, observer=observer, cancel=self._cancel)
         self._made[boot] = self._named[boot.machine] = upped.machine
         self.servers.lend([upped.machine])

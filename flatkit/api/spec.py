@@ -30,7 +30,8 @@ class Wish:
     """A user's options for a machine beside its config; memory in MiB, disks in GiB. `image` is a name or an Image.
 
     `key_file` is a private key to log in with instead of flatkit's; `public_keys` are further lines of authorized_keys
-    for core. `keep_fresh` saves the checkpoint `fresh` after the first boot, if the disk has room for it.
+    for core. `keep_fresh` saves the checkpoint `fresh` after the first boot, if the disk has room for it. A
+    `cold` machine boots from its firmware on, though a template would fit.
     `made_by` is stored with the machine, and makes no difference between two wishes.
     """
 
@@ -45,6 +46,7 @@ class Wish:
     firmware: Firmware | None = None
     keep_fresh: bool = True
     made_by: Creator = field(default=UNKNOWN_CREATOR, compare=False)
+    cold: bool = False
 
 
 def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> MachineSpec:

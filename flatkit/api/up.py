@@ -146,7 +146,7 @@ def boot(
         image = wish.image if isinstance(wish.image, Image) else find_image(wish.image, observer=watcher, cancel=cancel)
     spec = make_spec(read, image, wish, watcher)
     try:
-        machine.up(spec, observer=watcher, cancel=cancel, made_by=wish.made_by)
+        machine.up(spec, observer=watcher, cancel=cancel, made_by=wish.made_by, cold=wish.cold)
     except BootFailed as error:
         raise _with_place(error, machine, read) from None
     if wish.keep_fresh and machine.booted.is_first:

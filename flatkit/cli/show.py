@@ -153,7 +153,7 @@ class Terminal(Observer):
 
     def on_phase_ended(self, event: PhaseEnded) -> None:
         """Print the phase as a line."""
-        seconds = paint(f"{event.seconds:.1f} s", DIM, self._screen)
+        seconds = paint(_text(event.origin) or f"{event.seconds:.1f} s", DIM, self._screen)
         self._line("  ", *self._mark(event.ok), f" {_text(event.title)} ", *seconds)
         self._phase = self._waiting = None
 

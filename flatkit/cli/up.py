@@ -65,6 +65,11 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--firmware", choices=("bios", "uefi"), help="what starts the disk's boot loader (default: bios)"
     )
+    result.add_argument(
+        "--cold",
+        action="store_true",
+        help="boot from the firmware on, even if a template could be continued (FLATKIT_TEMPLATES=1)",
+    )
     result.add_argument("--verbose", action="store_true", help="show the whole console")
     result.add_argument("--json", action="store_true", help="one JSON object a line")
     return result
@@ -98,6 +103,7 @@ def run(argv: list[str]) -> int:
             public_keys=public_keys,
             firmware=Firmware(options.firmware) if options.firmware else None,
             made_by=Creator(session=terminal_session()),
+            cold=options.cold,
         )
         upped = api.boot(options.config, wish, observer=observer)
     except FlatkitError as error:

@@ -34,7 +34,7 @@ PROVISION = Demo(
             title="Boot a machine with it",
             why="The image is the same for everybody and is never changed. What makes this machine yours is the config, "
             "applied once, on the first boot, before any service starts.",
-            boot=Boot(config="web.bu", machine="demo-provision", guest_ports=(80,)),
+            boot=Boot(config="web.bu", machine="demo-provision", guest_ports=(80,), cold=True),
             where=Where.HOST,
             check=says("ready"),
             hint="flatkit console demo-provision   shows how far the boot came",

@@ -21,7 +21,7 @@ from flatkit.files import hash_file, open_below, read_regular
 from flatkit.images.cache import locked, make_folder, work_folder
 from flatkit.images.download import Download
 from flatkit.images.lab import recipe
-from flatkit.images.lab.build import find_lab_image
+from flatkit.images.lab.build import find_lab_image, open_folder
 from flatkit.images.lab.packages import lab_dir
 from flatkit.images.mirrors import PACK_FOLDER, Source, fetch_small, find_mirror
 from flatkit.images.pack_manifest import (
@@ -172,7 +172,7 @@ def _unpack(
         _adopt(result / _DISK, base=None if release == recipe.STABLE else folder / _folder_name(recipe.STABLE) / _DISK)
         for path in result.iterdir():
             path.chmod(0o444)
-        result.chmod(0o755)
+        open_folder(result)
         result.rename(folder / _folder_name(release))
 
 

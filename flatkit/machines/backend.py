@@ -25,6 +25,8 @@ class Backend:
 
     # Address where QEMU listens for the forwarded ports.
     address = "127.0.0.1"
+    # True if first boots may continue templates of this host's cache.
+    has_templates = True
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder

@@ -23,11 +23,15 @@ _LONGEST = 86400.0
 
 @dataclass(frozen=True, kw_only=True)
 class BootKind:
-    """Properties that a boot's length depends on: the image's label, the accelerator, and first or later boot."""
+    """Properties that a boot's length depends on: the image's label, the accelerator, and first or later boot.
+
+    A warm boot continues a template.
+    """
 
     image: str = ""
     accelerator: Accelerator = Accelerator.KVM
     is_first: bool = True
+    is_warm: bool = False
 
     @property
     def is_emulated(self) -> bool:
@@ -35,7 +39,8 @@ class BootKind:
         return self.accelerator is not Accelerator.KVM
 
     def __str__(self) -> str:
-        return f"{self.image or 'unnamed'}, {self.accelerator}, {'first boot' if self.is_first else 'later boot'}"
+        which = f"{'first' if self.is_first else 'later'} boot{' from a template' if self.is_warm else ''}"
+        return f"{self.image or 'unnamed'}, {self.accelerator}, {which}"
 
 
 def recall(kind: BootKind) -> dict[str, float]:

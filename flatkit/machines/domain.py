@@ -18,6 +18,8 @@ METADATA_URI = "urn:flatkit:machine:1"
 QEMU_URI = "http://libvirt.org/schemas/domain/qemu/1.0"
 # Key under which Flatcar's Ignition looks for its config (platform "qemu").
 FW_CFG_NAME = "opt/org.flatcar-linux/config"
+# With this key, the lab image's initrd waits before it reads the config (images/lab/files/initrd/init).
+FW_CFG_TEMPLATE = "opt/flatkit/template"
 
 # Size of QEMU's cache of translated code under emulation. QEMU's default of 1 GiB makes a restart slow. While code of
 # the previous boot is cached, each write to that code's memory costs a search (QEMU 7.2: half a minute in all).
@@ -88,10 +90,12 @@ def build_domain(
     forwards: Sequence[Forward],
     uuid: str = "",
     address: str = "127.0.0.1",
+    as_template: bool = False,
 ) -> str:
     """Build the domain XML of a machine.
 
-    `forwards` are the resolved ones, including SSH. `address` is where QEMU listens.
+    `forwards` are the resolved ones, including SSH. `address` is where QEMU listens. A machine `as_template` gets the
+    key that makes it wait in place of its config.
     """
     domain = ET.Element("domain", {"type": accelerator.domain_type})
     _text(domain, "name", domain_name(tag.owner, tag.name))
@@ -101,7 +105,10 @@ def build_domain(
     ET.SubElement(domain, "metadata").append(tag.element())
     _text(domain, "memory", str(spec.memory_mib), unit="MiB")
     _text(domain, "vcpu", str(spec.cpus))
-    if files.ignition:
+    if as_template:
+        sysinfo = ET.SubElement(domain, "sysinfo", {"type": "fwcfg"})
+        _text(sysinfo, "entry", "wait", name=FW_CFG_TEMPLATE)
+    elif files.ignition:
         # libvirt labels this file for QEMU (DAC, AppArmor, SELinux). It would not do so for `qemu:commandline`.
         sysinfo = ET.SubElement(domain, "sysinfo", {"type": "fwcfg"})
         ET.SubElement(sysinfo, "entry", {"name": FW_CFG_NAME, "file": str(files.ignition)})
@@ -212,6 +219,22 @@ _USER_NETWORK = "user,id=flatkit"
 def _user_network(forwards: Sequence[Forward], address: str) -> str:
     rules = (f",hostfwd=tcp:{address}:{forward.host}-:{forward.guest}" for forward in forwards)
     return _USER_NETWORK + "".join(rules)
+
+
+def snapshot_of(domain_xml: str, name: str) -> str:
+    """Return the XML of a snapshot with memory that is inside a domain's disks already, for libvirt to register."""
+    domain = ET.fromstring(domain_xml)  # noqa: S314  (libvirt's own answer)
+    snapshot = ET.Element("domainsnapshot")
+    _text(snapshot, "name", name)
+    _text(snapshot, "state", "running")
+    # When it was made decides nothing, but libvirt requires it.
+    _text(snapshot, "creationTime", "0")
+    ET.SubElement(snapshot, "memory", {"snapshot": "internal"})
+    disks = ET.SubElement(snapshot, "disks")
+    for target in domain.findall("devices/disk/target"):
+        ET.SubElement(disks, "disk", {"name": target.get("dev", ""), "snapshot": "internal"})
+    snapshot.append(domain)
+    return ET.tostring(snapshot, encoding="unicode")
 
 
 def without_parent(xml: str) -> str:

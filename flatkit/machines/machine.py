@@ -21,7 +21,8 @@ from flatkit.machines.creator import UNKNOWN_CREATOR, Creator
 from flatkit.machines.handle import Handle, MachineState, paused
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import HostKey, load_host_keys, save_host_keys
-from flatkit.machines.provision import Maker, PoweredOn, in_one_line, remove
+from flatkit.machines.power import PoweredOn
+from flatkit.machines.provision import Maker, in_one_line, remove
 from flatkit.machines.ready import Booting, Patience, Ready, ReadyWait
 from flatkit.machines.records import Life, Record
 from flatkit.machines.resume import Rewound, clock_words, mend, reach_again, wake
@@ -68,11 +69,12 @@ class Machine(Handle):
         patience: Patience | None = None,
         accelerator: Accelerator | None = None,
         made_by: Creator = UNKNOWN_CREATOR,
+        cold: bool = False,
     ) -> Machine:
         """Create the machine and wait until it is ready; start it if it is stopped, resume it if it is paused.
 
-        `spec` may be omitted for a machine that exists. `accelerator` skips the KVM trial.
-        `made_by` is stored with a new machine. Raises MachineError for a
+        `spec` may be omitted for a machine that exists. `accelerator` skips the KVM trial. A first boot continues a
+        template if one fits, unless it is `cold`. `made_by` is stored with a new machine. Raises MachineError for a
         name that another machine has, HostError if this host cannot run it, BootFailed, WaitTimeout, Cancelled.
         """
         watcher = observer or Observer()
@@ -94,7 +96,7 @@ class Machine(Handle):
             with turn(watcher, cancel):
                 if record is None:
                     assert spec is not None
-                    started = maker.make(spec, accelerator, made_by)
+                    started = maker.make(spec, accelerator, made_by, cold=cold)
                 else:
                     started = maker.restart(record)
                 self._await_ready(started, watcher, cancel, patience or Patience())
@@ -318,7 +320,13 @@ class Machine(Handle):
             attend=lambda: self.place.open_line(record.forwards),
             offset=started.console_offset,
             known_keys=load_host_keys(self.folder.hostkeys) if known_keys is None else known_keys,
-            kind=BootKind(image=record.spec.label, accelerator=record.accelerator, is_first=record.life is Life.MAKING),
+            kind=BootKind(
+                image=record.spec.label,
+                accelerator=record.accelerator,
+                is_first=record.life is Life.MAKING,
+                is_warm=bool(started.template),
+            ),
+            template=started.template,
             patience=patience,
         )
         is_new = record.life is Life.MAKING
@@ -339,9 +347,9 @@ class Machine(Handle):
             if isinstance(error, Cancelled):
                 observer.notify(Said(text=f'cancelled; the machine "{self.name}" is off'))
             raise
-        self._take_over(record, ready, observer)
+        self._take_over(record, ready, observer, lead=started.lead)
 
-    def _take_over(self, record: Record, ready: Ready, observer: Observer) -> None:
+    def _take_over(self, record: Record, ready: Ready, observer: Observer, *, lead: float) -> None:
         save_host_keys(self.folder.hostkeys, ready.host_keys)
         if ready.host_keys != ():
             # The next login writes it again from the server's key, which may be new.
@@ -349,11 +357,10 @@ class Machine(Handle):
         is_first = record.life is Life.MAKING
         record = self.folder.update(record, life=Life.READY)
         self.connection().adopt(ready.connection)
-        self.booted = Booted(seconds=ready.seconds, phases=ready.phases, is_first=is_first)
+        seconds = lead + ready.seconds
+        self.booted = Booted(seconds=seconds, phases=ready.phases, is_first=is_first)
         port = ports.ssh_port(record.forwards)
-        observer.notify(
-            Said(text=f'the machine "{self.name}" is ready after {ready.seconds:.1f} s (ssh on port {port})')
-        )
+        observer.notify(Said(text=f'the machine "{self.name}" is ready after {seconds:.1f} s (ssh on port {port})'))
 
     def _ask_to_power_off(self) -> None:
         """Power off over SSH: not every guest reacts to its power button."""

@@ -9,14 +9,13 @@ import logging
 import shutil
 import threading
 import uuid
-from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from flatkit import paths
 from flatkit.accounts import why_refused
-from flatkit.errors import FlatkitError, MachineError, MissingDependency
+from flatkit.errors import FlatkitError, MissingDependency
 from flatkit.events import Observer, Said, phase
 from flatkit.machines import ports
 from flatkit.machines.backend import Backend
@@ -24,30 +23,21 @@ from flatkit.machines.checkpoints import Checkpoint, Shelf
 from flatkit.machines.creator import UNKNOWN_CREATOR, Creator
 from flatkit.machines.daemon import daemon_of
 from flatkit.machines.disks import check_room
-from flatkit.machines.domain import Tag, build_domain, domain_name
+from flatkit.machines.domain import domain_name
+from flatkit.machines.first_boot import FirstBoot
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import save_host_keys
-from flatkit.machines.libvirt_errors import is_kvm_refused
+from flatkit.machines.power import Power, PoweredOn
 from flatkit.machines.records import Life, Record, RecordBroken, RecordNewer
 from flatkit.machines.remote_backend import say_where
 from flatkit.machines.scheduler import admission, room_left
-from flatkit.machines.spec import Accelerator, Forward, MachineSpec
+from flatkit.machines.spec import Accelerator, MachineSpec
 from flatkit.machines.store import Folder, make_folder, owner_id, taken_ports
 from flatkit.machines.whereabouts import refuse_elsewhere
 from flatkit.usage import saying_disk_full
 from flatkit.waiting import check_cancel
 
 log = logging.getLogger(__name__)
-
-_PORT_TRIES = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class PoweredOn:
-    """A machine that was powered on; the console output of this boot begins at `console_offset`."""
-
-    record: Record
-    console_offset: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +51,17 @@ class Maker:
     cancel: threading.Event | None = None
 
     def make(
-        self, spec: MachineSpec, accelerator: Accelerator | None = None, made_by: Creator = UNKNOWN_CREATOR
+        self,
+        spec: MachineSpec,
+        accelerator: Accelerator | None = None,
+        made_by: Creator = UNKNOWN_CREATOR,
+        *,
+        cold: bool = False,
     ) -> PoweredOn:
-        """Create the machine and power it on. Raises HostError, ImageError, MachineError, Cancelled."""
+        """Create the machine and start its first boot, from the firmware on if `cold`.
+
+        Raises HostError, ImageError, MachineError, Cancelled.
+        """
         self.hypervisor.connect()
         if self.hypervisor.remote:
             say_where(self.hypervisor.remote, self.observer)
@@ -82,7 +80,7 @@ class Maker:
             self.folder.save(record)
             self.place.make(spec)
             check_cancel(self.cancel)
-            started = self._power_on(record)
+            started = self._first_boot.start(record, cold=cold)
             undo.pop_all()
         return started
 
@@ -95,7 +93,7 @@ class Maker:
             phase(self.observer, "create", "Starting the machine"),
         ):
             self._check_room(record.spec)
-            return self._power_on(self._with_free_ports(record))
+            return self._power.on(self._power.with_free_ports(record))
 
     def remake(self, record: Record) -> PoweredOn:
         """Delete the machine's disks, re-create them from its image, and power it on for a first boot."""
@@ -116,7 +114,7 @@ class Maker:
             self._check_room(record.spec)
             refuse_elsewhere(self.folder, record.domain, record, self.hypervisor)
             self.place.make_disks_anew(record.spec)
-            return self._power_on(self._with_free_ports(record))
+            return self._first_boot.start(self._power.with_free_ports(record))
 
     def bring_back(self, record: Record, checkpoint: Checkpoint) -> Record:
         """Restore the machine to a checkpoint: in place if it runs, else by starting it there. Raises MachineError."""
@@ -127,13 +125,21 @@ class Maker:
             self.place.prepare(record.spec, self.observer, self.cancel)
             with admission(self.cancel):
                 self._check_room(record.spec)
-                record = self._power_on(
-                    self._with_free_ports(record), lambda record: shelf.revert(record, checkpoint)
+                record = self._power.on(
+                    self._power.with_free_ports(record), lambda record: shelf.revert(record, checkpoint)
                 ).record
         save_host_keys(self.folder.hostkeys, checkpoint.host_keys)
         # The next login writes it again: the server may have had another key meanwhile.
         self.folder.known_hosts.unlink(missing_ok=True)
         return self.folder.update(record, life=Life.READY, cause="")
+
+    @property
+    def _power(self) -> Power:
+        return Power(folder=self.folder, hypervisor=self.hypervisor, place=self.place, observer=self.observer)
+
+    @property
+    def _first_boot(self) -> FirstBoot:
+        return FirstBoot(power=self._power, observer=self.observer, cancel=self.cancel)
 
     def _choose(self, spec: MachineSpec) -> Accelerator:
         chosen = self.place.choose(spec)
@@ -154,82 +160,6 @@ class Maker:
             made_by=made_by,
             daemon=daemon_of(self.hypervisor.uri),
         )
-
-    def _power_on(self, record: Record, start: Callable[[Record], None] | None = None) -> PoweredOn:
-        """Define and start the domain.
-
-        A port that was taken at the last moment is replaced if flatkit had chosen it.
-        """
-        refuse_elsewhere(self.folder, record.domain, record, self.hypervisor)
-        daemon = daemon_of(self.hypervisor.uri)
-        if record.daemon != daemon:
-            record = self.folder.update(record, daemon=daemon)
-        offset = self.place.prepare_console()
-        self.place.close_files(record.spec, self.hypervisor.qemu_owner())
-        for _ in range(_PORT_TRIES):
-            self._define(record)
-            try:
-                self.place.open_line(record.forwards)
-                if start:
-                    start(record)
-                else:
-                    self.hypervisor.start(record.domain)
-            except MachineError as error:
-                record = self._mend(record, error)
-            else:
-                return PoweredOn(record=record, console_offset=offset)
-        raise MachineError(f'no port could be kept for the machine "{self.folder.name}"', hint="flatkit up again")
-
-    def _mend(self, record: Record, error: MachineError) -> Record:
-        """Return a changed record that makes another try worthwhile. Raises the error if there is none."""
-        port = ports.parse_refused_port(error)
-        if port is not None:
-            return self._with_other_port(record, port)
-        if record.accelerator is Accelerator.KVM and is_kvm_refused(f"{error.message}\n{error.details}"):
-            self.observer.notify(Said(text=f"KVM is refused here, so the machine is emulated: {error.message}"))
-            return self.folder.update(record, accelerator=Accelerator.TCG)
-        raise error
-
-    def _with_free_ports(self, record: Record) -> Record:
-        ours = _chosen_by_us(record)
-        taken = taken_ports()
-        result = []
-        for forward in record.forwards:
-            if not ports.is_free(forward.host):
-                if forward not in ours:
-                    raise ports.port_taken(forward)
-                forward = replace(forward, host=ports.find_free_port(taken))
-                taken.add(forward.host)
-            result.append(forward)
-        return self.folder.update(record, forwards=tuple(result))
-
-    def _with_other_port(self, record: Record, port: int) -> Record:
-        lost = next((forward for forward in record.forwards if forward.host == port), None)
-        if lost is None or lost not in _chosen_by_us(record):
-            raise ports.port_taken(lost or Forward(host=port, guest=22))
-        other = replace(lost, host=ports.find_free_port(taken_ports() | {port}))
-        forwards = tuple(other if forward is lost else forward for forward in record.forwards)
-        return self.folder.update(record, forwards=forwards)
-
-    def _define(self, record: Record) -> None:
-        tag = Tag(
-            owner=owner_id(),
-            name=self.folder.name,
-            label=record.spec.label,
-            folder=str(self.folder.path),
-            ports=" ".join(str(forward) for forward in record.forwards),
-            created=record.created,
-        )
-        xml = build_domain(
-            self.place.seen(record.spec),
-            tag=tag,
-            accelerator=record.accelerator,
-            files=self.place.files(record.spec),
-            forwards=record.forwards,
-            uuid=record.uuid,
-            address=self.place.address,
-        )
-        self.hypervisor.define(xml)
 
 
 def remove(place: Backend, hypervisor: Hypervisor) -> list[str]:
@@ -280,9 +210,3 @@ def _read(folder: Folder) -> Record | None:
         raise
     except RecordBroken:
         return None
-
-
-def _chosen_by_us(record: Record) -> set[Forward]:
-    """Return the forwards whose host port the user left to flatkit."""
-    fixed = {forward.host for forward in record.spec.forwards if forward.host}
-    return {forward for forward in record.forwards if forward.host not in fixed}

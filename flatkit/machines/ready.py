@@ -69,7 +69,7 @@ class Booting:
     """A machine that has just been started, to wait for. `activity` returns the guest's usage so far.
 
     `attend` makes sure that ports and console of a machine on another host still arrive here, since the tunnel can be
-    cut.
+    cut. `template` is when the machine's template was made, "" without one.
     """
 
     name: str
@@ -81,6 +81,7 @@ class Booting:
     attend: Callable[[], None] = lambda: None
     offset: int = 0
     known_keys: tuple[HostKey, ...] = ()
+    template: str = ""
     kind: BootKind = field(default_factory=BootKind)
     patience: Patience = field(default_factory=Patience)
 
@@ -103,7 +104,13 @@ class ReadyWait:
         self._observer = observer
         self._cancel = cancel
         kind = booting.kind
-        self._timeline = Timeline(observer, emulated=kind.is_emulated, first=kind.is_first, usual=recall(kind))
+        self._timeline = Timeline(
+            observer,
+            emulated=kind.is_emulated,
+            first=kind.is_first,
+            usual=recall(kind),
+            template=booting.template,
+        )
         self._reader = ConsoleReader(booting.console, offset=booting.offset)
         self._shown: list[HostKey] = []
         self._began = self._answered = self._told = time.monotonic()

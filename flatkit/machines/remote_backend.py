@@ -90,6 +90,7 @@ class RemoteBackend(Backend):
     """Files, console and ports of one machine on another host."""
 
     address = THERE
+    has_templates = False
 
     def __init__(self, folder: Folder, host: RemoteHost) -> None:
         super().__init__(folder)

@@ -9,6 +9,7 @@ from flatkit.events import Observer, PhaseEnded, PhaseStarted, Said
 from flatkit.machines.console import heard
 from flatkit.machines.failures import Failure, find_failure, find_restart
 from flatkit.machines.phases import PHASES, RESTARTS, Phase, find_phase, order_of, remaining
+from flatkit.machines.templates import CONTINUED
 
 # Any kernel shows its slot: by its file's name, or by Flatcar's fixed GUIDs of USR-A and USR-B.
 _COMMAND_LINE = "ommand line: "
@@ -27,17 +28,24 @@ class Timeline:
     A phase ends where the next one begins. If a boot begins again (a panic, a fallback to the other slot), the timeline
     begins again too. `failure` is the failure that the current boot has shown. `failed_boots` counts the boots that
     showed one. `will_restart` is set once the machine has announced a restart, `restart_delay` is its delay in seconds.
-    `symptom` is the last problem that a boot may survive.
+    `symptom` is the last problem that a boot may survive. Phases before the line CONTINUED belong to the `template`.
     """
 
     def __init__(
-        self, observer: Observer, *, emulated: bool = False, first: bool = True, usual: dict[str, float] | None = None
+        self,
+        observer: Observer,
+        *,
+        emulated: bool = False,
+        first: bool = True,
+        usual: dict[str, float] | None = None,
+        template: str = "",
     ) -> None:
         self._observer = observer
         self._emulated, self._first, self._usual = emulated, first, usual or {}
         self._phase: Phase | None = None
         self._began = 0.0
         self._is_over = False
+        self._template = self._begun_in = template
         self._stamp = self._steps_back = 0
         self.failure: Failure | None = None
         self.symptom: Failure | None = None
@@ -78,6 +86,8 @@ class Timeline:
 
     def feed(self, text: str, at: float) -> None:
         """Process a line of the console."""
+        if self._template and CONTINUED in text:
+            self._template = ""
         phase = find_phase(text, here=self.phase)
         if phase is None and self._clock_went_back(text):
             phase = next(known for known in PHASES if known.name == "kernel")
@@ -106,9 +116,10 @@ class Timeline:
             self.spent[self._phase.name] = self.spent.get(self._phase.name, 0.0) + seconds
             self._observer.notify(
                 PhaseEnded(
-                    phase=self._phase.name, title=self._phase.title, seconds=seconds, ok=ok, at=now, line=self.last_line
+                    phase=self._phase.name, title=self._phase.title, seconds=seconds, ok=ok, at=now,
+                    line=self.last_line, template=self._begun_in,
                 )
-            )
+            )  # fmt: skip
         self._phase = None
 
     def _judge(self, text: str) -> None:
@@ -155,6 +166,7 @@ class Timeline:
     def _begin(self, phase: Phase, at: float) -> None:
         self._end(at=at)
         self._phase, self._began, self._is_over = phase, at, False
+        self._begun_in = self._template
         if phase.name in RESTARTS:
             self._stamp = self._steps_back = 0
         self._observer.notify(

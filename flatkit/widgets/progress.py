@@ -112,7 +112,7 @@ class WorkProgress(Observer):
         self._waiting = None
         if self._depth == 0 and self._rows:
             line = event.line[:LONGEST_LINE]
-            self._rows[-1] = replace(self._rows[-1], seconds=event.seconds, ok=event.ok, note="", line=line)
+            self._rows[-1] = replace(self._rows[-1], seconds=event.seconds, ok=event.ok, note=event.origin, line=line)
 
     def on_progressed(self, event: Progressed) -> None:
         """Set the note of the row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -176,6 +177,15 @@ def tell_boot(observer: Observer) -> None:
     observer.notify(Waiting(**waiting, elapsed=3.0, remaining=4.0, quiet=0.0, at=103.0))
     observer.notify(Waiting(**waiting, elapsed=20.0, remaining=1.5, quiet=17.0, at=120.0))
     observer.notify(PhaseEnded(phase="units", title="Units", seconds=21.0, line="Started sshd", at=121.0))
+
+
+def test_a_phase_of_a_template_is_shown_with_its_origin(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = io.StringIO()
+    Terminal(stream).notify(
+        PhaseEnded(phase="kernel", title="Kernel", seconds=0.0, template="2026-01-02T03:04:05+00:00")
+    )
+    assert stream.getvalue() == "  ✓ Kernel from the template made at 2026-01-02 03:04\n"
 
 
 def test_a_boot_on_a_terminal_has_a_live_line(monkeypatch):

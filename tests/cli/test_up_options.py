@@ -77,6 +77,11 @@ def test_the_scripts_letter_for_the_config(asked, capsys):
     assert 'two configs, "web.bu" and "web.ign"' in capsys.readouterr().err
 
 
+def test_a_cold_boot_is_asked_for(asked):
+    assert asked("web.bu", "--cold")[1] == api.Wish(name="web", cold=True)
+    assert not asked("web.bu")[1].cold
+
+
 def test_a_disk_that_is_neither_size_nor_file(capsys):
     assert main(["up", "--disk", "/no/such.img"]) == 2
     assert "a size in GB, or the path of a disk image" in capsys.readouterr().err

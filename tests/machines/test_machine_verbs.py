@@ -33,6 +33,7 @@ from flatkit.machines import (
 )
 from flatkit.machines import backend as place_module
 from flatkit.machines import disks as disks_module
+from flatkit.machines import power as power_module
 from flatkit.machines import provision as making_module
 from flatkit.machines.disks import Room
 from flatkit.machines.domain import domain_name
@@ -323,7 +324,7 @@ def test_an_error_at_any_point_of_making_undoes_everything(
     def fail(*_args: object, **_more: object) -> None:
         raise OSError(28, "No space left on device")
 
-    module = making_module if hasattr(making_module, point) else place_module
+    module = next(one for one in (making_module, power_module, place_module) if hasattr(one, point))
     monkeypatch.setattr(module, point, fail)
     with pytest.raises(HostError, match="is full") as caught:
         Machine("web", hypervisor=hypervisor).up(spec, accelerator=Accelerator.TCG)

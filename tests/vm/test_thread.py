@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -170,20 +171,41 @@ def test_config_that_ignition_cannot_apply(lab_image, no_machines_left, file_ser
     assert main(["down", "broken"]) == 0
 
 
-def test_two_machines_at_once_share_nothing(lab_image, no_machines_left):
+# What makes a machine itself, one a line; the last is a moment's randomness.
+IDENTITY = (
+    "cat /etc/machine-id /proc/sys/kernel/random/boot_id; sudo cat /sys/class/dmi/id/product_uuid; "
+    "cat /etc/ssh/ssh_host_ed25519_key.pub; cat /sys/class/net/e*/address; head -c 16 /dev/urandom | base64"
+)
+
+
+def test_two_machines_at_once_share_nothing(lab_image, no_machines_left, monkeypatch):
+    """Both continue one template: the first of them makes it, if the image has none yet."""
+    monkeypatch.setenv("FLATKIT_TEMPLATES", "1")
     wishes = [api.Wish(name=name, forwards=(Forward(host=0, guest=80),)) for name in ("one", "two")]
     results: dict[str, api.Upped] = {}
-    threads = [
-        threading.Thread(target=lambda wish=wish: results.update({wish.name: api.boot(None, wish)})) for wish in wishes
-    ]
+    tapes = {wish.name: Tape() for wish in wishes}
+
+    def boot(wish: api.Wish) -> None:
+        results[wish.name] = api.boot(None, wish, observer=tapes[wish.name])
+
+    threads = [threading.Thread(target=boot, args=(wish,)) for wish in wishes]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(300)
     assert set(results) == {"one", "two"}
-    facts = "cat /etc/machine-id; sudo cat /etc/ssh/ssh_host_ed25519_key.pub"
-    said = {name: upped.machine.run(facts).check().stdout for name, upped in results.items()}
-    assert said["one"] != said["two"]
+    templates = {
+        event.phase: event.template for tape in tapes.values() for event in tape.events if isinstance(event, PhaseEnded)
+    }
+    assert templates["kernel"]
+    assert not templates["ignition-files"]
+    said = {name: upped.machine.run(IDENTITY).check().stdout.splitlines() for name, upped in results.items()}
+    assert len(said["one"]) == len(said["two"]) == 6
+    assert not set(said["one"]) & set(said["two"])
+    for name, upped in results.items():
+        assert said[name][2] == upped.machine.record.uuid
+        before = time.time()
+        assert before - 3 < float(upped.machine.run("date +%s.%N").stdout) < time.time() + 3
     ports = [forward.host for upped in results.values() for forward in upped.machine.forwards]
     assert len(set(ports)) == len(ports) == 4
     assert Path(results["one"].machine.spec.disk) == Path(results["two"].machine.spec.disk) == lab_image.disk

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flatkit.errors import Cancelled, MachineError
-from flatkit.events import ConsoleLine, PhaseEnded, Progressed, Said, phase
+from flatkit.events import ConsoleLine, PhaseEnded, PhaseStarted, Progressed, Said, phase
 from flatkit.widgets.job import Job
 from flatkit.widgets.progress import CONSOLE_LINES, LONGEST_LINE, WorkProgress, keep_drawn
 
@@ -110,6 +110,13 @@ def test_a_cancelled_image_build_is_stopped_by_its_next_word() -> None:
     progress.notify(PhaseEnded(phase="kernel", title="Kernel", seconds=1))
     progress.notify(Said(text="cancelled"))
     assert progress.said[-1] == "cancelled"
+
+
+def test_a_phase_of_a_template_has_a_note() -> None:
+    progress = WorkProgress()
+    progress.notify(PhaseStarted(phase="kernel", title="Kernel"))
+    progress.notify(PhaseEnded(phase="kernel", title="Kernel", seconds=0, template="2026-01-02T03:04:05+00:00"))
+    assert [row.note for row in progress.phases] == ["from the template made at 2026-01-02 03:04"]
 
 
 def test_a_flood_is_drawn_at_most_ten_times_a_second() -> None:

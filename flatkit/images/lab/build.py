@@ -181,7 +181,14 @@ def _build(work: Path, release: recipe.Release, observer: Observer, base: Path |
         if base and _same(path, base.with_name(path.name)):
             path.unlink()
             path.hardlink_to(base.with_name(path.name))
-    result.chmod(0o755)
+    open_folder(result)
+
+
+def open_folder(image: Path) -> None:
+    """Let everyone enter a complete image's folder. Its folder `templates` says that it can be saved as one."""
+    (image / "templates").mkdir()
+    for folder in (image, image / "templates"):
+        folder.chmod(0o755)
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -93,6 +93,15 @@ def _programs(usr: Path, root: Path, names: tuple[str, ...]) -> None:
             _install(library.resolve(), root / library.relative_to(usr.parent))
 
 
+def _warm(usr: Path) -> list[str]:
+    """Return the files that a template reads into its memory, sorted."""
+    tree = usr.parent
+    programs = [tree / name for name in recipe.WARM_PROGRAMS]
+    found = {*programs, *(library for program in programs for library in libraries(usr, program))}
+    found |= {path for pattern in recipe.WARM_FILES for path in tree.glob(pattern) if path.is_file()}
+    return sorted(str(path.relative_to(tree)) for path in found)
+
+
 def _modules(usr: Path, root: Path, wanted: tuple[str, ...]) -> None:
     """Copy the modules, uncompressed, with a file that lists them in load order."""
     folder = next((usr / "lib/modules").iterdir())
@@ -111,6 +120,7 @@ def build(usr: Path, image: UsrImage, *, salt: str, work: Path, target: Path) ->
     _skeleton(usr, root, "init")
     _install(recipe.files() / "initrd/udhcpc.sh", root / "etc/udhcpc.sh", executable=True)
     (root / "etc/usr-verity").write_text(f"{image.hash_offset // 4096} {salt} {image.uuid.replace('-', '')}\n")
+    (root / "etc/warm").write_text("".join(f"/{name}\n" for name in _warm(usr)))
     _programs(usr, root, recipe.INITRD_PROGRAMS)
     _modules(usr, root, recipe.INITRD_MODULES)
     archive(root, target)
