@@ -17,7 +17,7 @@ from own_host import own_host
 
 from flatkit.errors import MachineError
 from flatkit.machines import Hypervisor, MachineState, get_machine
-from flatkit.machines import provision as making_module
+from flatkit.machines import power as power_module
 from flatkit.machines.disks import ROOM_MIB
 
 pytestmark = pytest.mark.vm
@@ -75,14 +75,14 @@ def test_two_ups_of_one_name_at_once_then_one_fault_after_the_other(clean, tmp_p
     hypervisor.close()
     assert machine.state is MachineState.STOPPED
     with ExitStack() as thief, monkeypatch.context() as patch:
-        build, taken = making_module.build_domain, []
+        build, taken = power_module.build_domain, []
 
         def steal(*words, **more):
             if not taken:
                 taken.append(thief.enter_context(socket.create_server(("127.0.0.1", port))))
             return build(*words, **more)
 
-        patch.setattr(making_module, "build_domain", steal)
+        patch.setattr(power_module, "build_domain", steal)
         machine.up()
         assert taken
     assert machine.host_port(22) != port

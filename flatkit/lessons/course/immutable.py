@@ -15,7 +15,7 @@ _GIVEN = r"sed -n 's/.*verity.usrhash=\([0-9a-f]*\).*/\1/p' /proc/cmdline"
 DIGEST = f"cat /home/core/digest 2>/dev/null; echo {_CUT}; {_GIVEN}"
 # As at a login, so that the machine's own PATH applies.
 COMMAND = """bash -lc 'if type -P hello; then hello; else
-sudo find /opt /home/core /var/lib /etc /root -maxdepth 3 -name hello -type f -printf "%M %p\\n"; false; fi'"""
+find /opt /home/core /var/lib /etc -maxdepth 3 -name hello -type f -printf "%M %p\\n" 2>/dev/null; false; fi'"""
 _MACHINE = Boot(config="sealed.bu", machine="sealed")
 
 

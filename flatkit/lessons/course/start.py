@@ -24,13 +24,13 @@ storage:
 
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 _NAME_MAX = 64
-# What is at the place, and below it the text, or files of a similar name elsewhere.
+# What is at the place, and below it the text, or files of a similar name elsewhere. No sudo: its first use leaves a file there.
 HELLO = """\
 f=/home/core/hello
 if [ -d $f ]; then echo folder
 elif grep -q '[^[:space:]]' $f 2>/dev/null; then echo text; head -c 200 $f
 elif [ -e $f ]; then echo empty
-else echo none; sudo find / /home /home/core /root /tmp -maxdepth 1 -type f -iname 'hello*' | head -n 3; fi"""
+else echo none; find / /home /home/core /tmp -maxdepth 1 -type f -iname 'hello*' 2>/dev/null | head -n 3; fi"""
 
 
 def _is_named(ignition: dict[str, Any]) -> Finding:
