@@ -151,6 +151,13 @@ def _cache_dir() -> Path:
     return _folder("FLATKIT_CACHE", for_root="/var/cache/flatkit", xdg=_XDG["FLATKIT_CACHE"], fallback=".cache")
 
 
+def make_cache_dir() -> Path:
+    """Return the cache folder, created if necessary; other users may read what root's contains. Raises HostError, OSError."""
+    folder = cache_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def state_dir() -> Path:
     """Return the folder of machines, keys and progress (FLATKIT_STATE). Reads and writes there report an unusable folder."""
     return _folder("FLATKIT_STATE", for_root="/var/lib/flatkit", xdg=_XDG["FLATKIT_STATE"], fallback=".local/state")

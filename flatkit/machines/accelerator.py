@@ -22,7 +22,6 @@ from flatkit.errors import MissingDependency, WaitTimeout
 from flatkit.files import hash_file, read_regular, save
 from flatkit.machines.disk_kernel import kernel_of
 from flatkit.machines.spec import Accelerator, Arch, MachineSpec
-from flatkit.machines.store import make_folder
 from flatkit.run import run
 from flatkit.untrusted import parse_json
 
@@ -179,7 +178,7 @@ def _remember(version: str, kernel: Path, *, works: bool) -> None:
     known = _known()
     with suppress(OSError):  # without a writable cache, each choice only costs another trial
         known.setdefault(_situation(version), {})[_identity(kernel)] = works
-        make_folder(paths.cache_dir())
+        paths.make_cache_dir()
         save(_memory(), json.dumps(known, indent=2) + "\n")
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from flatkit import paths
 from flatkit.files import read_regular, save
 from flatkit.machines.spec import Accelerator
-from flatkit.machines.store import make_folder
 from flatkit.untrusted import parse_json
 
 # Weight of the newest boot against all earlier ones.
@@ -57,7 +56,7 @@ def remember(kind: BootKind, spent: Mapping[str, float]) -> None:
         name: round(before.get(name, seconds) * (1 - _WEIGHT) + seconds * _WEIGHT, 3) for name, seconds in spent.items()
     }
     with suppress(OSError):
-        make_folder(paths.cache_dir())
+        paths.make_cache_dir()
         save(_memory(), json.dumps(known, indent=2) + "\n")
 
 

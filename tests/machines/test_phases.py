@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from pathlib import Path
 
 import pytest
@@ -208,3 +209,13 @@ def test_a_cache_that_cannot_be_written_does_no_harm(cache: Path) -> None:
     (cache / "boot-times.json").mkdir()
     remember(BootKind(), {"kernel": 1.0})
     assert recall(BootKind()) == {}
+
+
+def test_the_cache_that_is_made_on_the_way_can_be_read_by_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root's cache is shared: another user boots from the image in it."""
+    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
+    remember(BootKind(image="lab", accelerator=Accelerator.TCG, is_first=True), {"kernel": 1.0})
+    assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) & 0o755 == 0o755
+    assert recall(BootKind(image="lab", accelerator=Accelerator.TCG, is_first=True)) == {"kernel": 1.0}

@@ -96,7 +96,7 @@ def test_there_and_back_again(machine, no_machines_left, capsys, monkeypatch):
     Hypervisor()._on(record.domain, "suspend", lambda found: found.suspend())
     assert other.state is MachineState.PAUSED
     assert main(["up", "--name", "back"]) == 0
-    assert "is paused (it was paused from outside): it goes on" in "".join(capsys.readouterr())
+    assert "is paused (it was paused from outside): it is resumed" in "".join(capsys.readouterr())
     assert clock_error(other) < 3
 
     # Listed with sizes, for people and for programs; gone with the machine.
