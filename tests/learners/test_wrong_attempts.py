@@ -159,7 +159,6 @@ MACHINES = [
     ("03-command", [Reply("/opt/bin/hello\nhi\n", 3)], "ends with status 3"),
     ("04-next", [CGPT.format(2, 1, 0, 1)], "USR-A has priority 2 and runs"),
     ("04-next", [CGPT.format(2, 2, 0, 1)], "of two equal ones the first"),
-    ("04-next", [CGPT.format(1, 2, 0, 0)], "neither tries left nor successful=1"),
     ("04-next", [CGPT.format(0, 0, 0, 1)], "no slot may boot"),
     ("05-follow", ["GROUP=beta\nSERVER=http://10.0.2.2/\n"], 'GROUP is "beta"'),
     ("05-follow", ["GROUP=alpha\n"], "the line SERVER= is gone"),

@@ -15,6 +15,7 @@ from flatkit.lessons.course.immutable import COMMAND, DIGEST, is_command, is_dig
 from flatkit.lessons.course.provision import NOTE
 from flatkit.lessons.course.start import HELLO
 from flatkit.lessons.course.sysext import PARTS
+from flatkit.lessons.course.updates import FIRST
 from flatkit.lessons.exercise import Exercise, Finding, Quiz, Remove, Type, Write
 from flatkit.lessons.prover import prove, quiz_faults
 from flatkit.lessons.session import judge
@@ -64,10 +65,7 @@ MACHINES = {
     },
     "04-next": {
         'rootdev -s /usr; sudo cgpt show "$(rootdev -s -d /usr)"': (Reply(CGPT.format(2, 1)), Reply(CGPT.format(1, 2))),
-        'sudo cgpt show "$(rootdev -s -d /usr)" | grep priority=': (
-            Reply("Attr: priority=2 tries=0 successful=1\nAttr: priority=1 tries=0 successful=1\n"),
-            Reply("Attr: priority=1 tries=0 successful=1\nAttr: priority=2 tries=0 successful=1\n"),
-        ),
+        FIRST: (Reply("3\n"), Reply("4\n")),
     },
     "05-follow": {"cat /etc/flatcar/update.conf": (Reply(CONF.format("beta")), Reply(CONF.format("alpha")))},
     "06-folder": {

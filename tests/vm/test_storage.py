@@ -108,7 +108,7 @@ def test_disks_luks_kernel_arguments_and_a_merge_hold_over_two_boots(lab_image, 
         words = ask("cat /proc/cmdline").split()
         assert {"flatkit.mark=7", "audit=0"} <= set(words)
         assert "flatcar.autologin" not in words
-        assert 'set linux_append="flatkit.mark=7 audit=0"' in ask("cat /oem/grub.cfg")
+        assert 'set linux_append="$linux_append flatkit.mark=7 audit=0"' in ask("cat /oem/grub.cfg")
         assert ask("cat /etc/from-base; echo; cat /etc/motto").split("\n") == ["merged", "the base's"]
         assert ask("id ada") == "uid=1234(ada) gid=1700(pilots) groups=1700(pilots),233(docker)"
         assert ask("systemctl --failed --no-legend") == ""
