@@ -29,7 +29,10 @@ _SOLVED = _WINDOW.replace(
 )
 _WINDOW_KEYS = tuple(f"{prefix}REBOOT_WINDOW_{what}" for prefix in ("LOCKSMITHD_", "") for what in ("START", "LENGTH"))
 # The number of the slot with the highest priority; the priorities themselves are set by each prioritize.
-FIRST = 'for i in 3 4; do echo "$(sudo cgpt show -i $i -P "$(rootdev -s -d /usr)") $i"; done | sort -rn | head -n 1 | cut -d " " -f 2'
+FIRST = (
+    'for i in 3 4; do echo "$(sudo cgpt show -i $i -P "$(rootdev -s -d /usr)") $i"; done | '
+    'sort -rn | head -n 1 | cut -d " " -f 2'
+)
 
 
 def _prefers_the_other(text: str, status: int) -> Finding:  # noqa: ARG001  (a table that is none says so itself)
