@@ -11,12 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from flatkit.butane.advice import FATAL, find_hints
-from flatkit.butane.explain_disks import explain_disks
-from flatkit.butane.explain_files import explain_files
+from flatkit.butane.explain_items import Told, explain_disks, explain_files, explain_users, source_in_words
 from flatkit.butane.explain_units import explain_units
-from flatkit.butane.explain_users import explain_users
 from flatkit.butane.machine.plan import Plan
-from flatkit.butane.machine.told import Told, source_in_words
 from flatkit.butane.source.node import Path
 from flatkit.butane.transpile import Translation
 from flatkit.report import Span

@@ -7,10 +7,10 @@ from typing import Any
 
 from flatkit.butane.access import ssh_ports
 from flatkit.butane.advice.units import second_start
+from flatkit.butane.explain_items import Told, count, listed
 from flatkit.butane.machine import image
 from flatkit.butane.machine.image import UnitState
 from flatkit.butane.machine.plan import BOOT_TARGETS, Plan
-from flatkit.butane.machine.told import Told, count, listed
 from flatkit.butane.machine.unit_file import is_template, unit_type
 from flatkit.butane.transpile import Translation
 

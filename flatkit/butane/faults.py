@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from flatkit.butane import messages
 from flatkit.butane.detect import Format, detect_format
-from flatkit.butane.encodings import encoding_of, encoding_words
+from flatkit.butane.fixes.foreignkeys import IGNITION_2, PASTED, foreign_words
+from flatkit.butane.fixes.plain import fallen_out
 from flatkit.butane.fixes.values import NETWORK_FORMATS, is_remote
-from flatkit.butane.foreign import IGNITION_2, PASTED, foreign_words
 from flatkit.butane.places import Place, home_of, misfits_at, node_at, path_of, struct_at, type_named
 from flatkit.butane.quickfix import Trials, quick_fixes
 from flatkit.butane.schema import FieldType, Shape, Struct, get_schema
+from flatkit.butane.source.document import encoding_of, encoding_words
 from flatkit.butane.source.node import MAPPING, SCALAR, SEQUENCE, Node, find_node
-from flatkit.butane.source.textblocks import fallen_out
 from flatkit.butane.templates import template_at_fault, template_in, template_words
 from flatkit.butane.translate import escape_path
 from flatkit.butane.transpile import Translation

@@ -1,12 +1,16 @@
 """A report with advice, quick fixes, and warnings about what Butane accepts without a word.
 
-Butane's own messages stay as they are. `flatkit butane` uses none of this, `flatkit explain` and the editor do.
+Butane's own messages stay as they are. `flatkit butane` uses none of this, `flatkit explain` and the editor do. The reasons
+behind faults, for learners who ask why, are in reasons.json.
 """
 
 from __future__ import annotations
 
+import functools
+import json
+import pathlib
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flatkit.butane import advice_messages, messages
@@ -14,15 +18,26 @@ from flatkit.butane.access import KEY_TYPES, allows_login, is_public_key
 from flatkit.butane.advice import advise, without_ignored
 from flatkit.butane.diagnostics import entry_of, path_text
 from flatkit.butane.faults import advise_fault, encoding_notes
-from flatkit.butane.further import all_faults
 from flatkit.butane.ownkeys import find_public_key
 from flatkit.butane.quickfix import Trials, login_fixes
+from flatkit.butane.schema import get_schema
 from flatkit.butane.source.node import SCALAR, SEQUENCE, Node, Path, find_node
 from flatkit.butane.templates import template_notes
-from flatkit.butane.transpile import Translation
+from flatkit.butane.transpile import Translation, all_faults
 from flatkit.butane.wording import Message
 from flatkit.report import Entry, Kind, Report
 from flatkit.untrusted import lines_of
+
+_FILE = pathlib.Path(__file__).with_name("reasons.json")
+_PAGES = {
+    "ignition": ("Ignition's reference", "https://coreos.github.io/ignition/configuration-v3_4/"),
+    "systemd": (
+        "systemd's manual on units",
+        "https://www.freedesktop.org/software/systemd/man/latest/systemd.unit.html",
+    ),
+    "yaml": ("YAML's specification", "https://yaml.org/spec/1.2.2/"),
+    "ssh": ("Flatcar's page on users", "https://www.flatcar.org/docs/latest/setup/customization/adding-users/"),
+}
 
 
 def lint(translation: Translation, *, ignore: Iterable[str] = ()) -> Report:
@@ -88,3 +103,24 @@ def _no_way_in(translation: Translation, trials: Trials) -> Entry:
     key = find_public_key()
     teach = messages.NO_WAY_IN.advice if key else f"{messages.NO_WAY_IN.advice} {messages.NO_KEY_FOUND}"
     return replace(entry, teach=teach, edits=login_fixes(translation, key, trials) if key else ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """A sentence, "" if none is known, and the title and address of a page."""
+
+    why: str
+    page: str
+    link: str
+
+
+@functools.cache
+def _table() -> dict[str, tuple[str, str]]:
+    return {code: (why, page) for code, (why, page) in json.loads(_FILE.read_text(encoding="utf-8")).items()}
+
+
+def reason_for(code: str, version: str = "1.1.0") -> Reason:
+    """Return the reason for an entry's code; for one that has none, the page of Butane's reference of that version."""
+    why, page = _table().get(code, ("", "reference"))
+    title, link = _PAGES.get(page) or ("Butane's reference", get_schema(version).reference)
+    return Reason(why=why, page=title, link=link)

@@ -12,10 +12,9 @@ from flatkit.butane.dataurl import data_url
 from flatkit.butane.diagnostics import Diagnostics
 from flatkit.butane.localfiles import LocalFault, LocalFiles
 from flatkit.butane.provenance import Origin
-from flatkit.butane.quadlets import QuadletWriter
 from flatkit.butane.schema import Schema, Shape, Struct, camel
 from flatkit.butane.source.node import Path
-from flatkit.butane.trees import TreeCopier
+from flatkit.butane.trees import QuadletWriter, TreeCopier
 
 _STRUCT, _LIST = Shape.STRUCT, Shape.LIST
 

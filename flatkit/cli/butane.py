@@ -196,8 +196,7 @@ def run(argv: list[str]) -> int:
 
 
 def _print_schema(version: str) -> int:
-    from flatkit.butane.jsonschema import json_schema
-    from flatkit.butane.schema import VERSIONS
+    from flatkit.butane.schema import VERSIONS, json_schema
 
     if version not in VERSIONS:
         write(sys.stderr, f'there is no schema of version "{version}"; expected one of {", ".join(VERSIONS)}\n')

@@ -13,13 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from flatkit.butane.advice.accounts import advise_accounts
-from flatkit.butane.advice.disks import advise_disks
-from flatkit.butane.advice.files import advise_files
-from flatkit.butane.advice.hint import Hint
-from flatkit.butane.advice.resources import advise_resources
+from flatkit.butane.advice.storage import advise_disks, advise_files, advise_resources
 from flatkit.butane.advice.system import advise_system
 from flatkit.butane.advice.units import advise_units
-from flatkit.butane.diagnostics import entry_of, path_text
+from flatkit.butane.diagnostics import Hint, entry_of, path_text
 from flatkit.butane.machine.plan import Plan
 from flatkit.butane.source.node import MAPPING
 from flatkit.butane.transpile import Translation

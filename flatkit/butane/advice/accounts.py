@@ -7,7 +7,7 @@ from typing import Any
 
 from flatkit.butane import advice_messages
 from flatkit.butane.access import NO_LOGIN_SHELLS, find_unreadable_keys
-from flatkit.butane.advice.hint import Hint, hint
+from flatkit.butane.diagnostics import Hint, hint
 from flatkit.butane.machine import image
 from flatkit.butane.machine.plan import Plan
 from flatkit.butane.source.node import Path

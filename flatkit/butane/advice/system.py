@@ -10,8 +10,8 @@ from typing import Any
 
 from flatkit.butane import advice_messages
 from flatkit.butane.access import port_of, ssh_ports
-from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.detect import Format, detect_format
+from flatkit.butane.diagnostics import Hint, hint
 from flatkit.butane.machine import image
 from flatkit.butane.machine.plan import EXTENSION_DIRS, Plan, StorageNode, data_of, text_of
 from flatkit.butane.machine.unit_file import parse

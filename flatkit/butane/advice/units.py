@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator
 
 from flatkit.butane import advice_messages
-from flatkit.butane.advice.hint import Hint, hint
+from flatkit.butane.diagnostics import Hint, hint
 from flatkit.butane.machine import image
 from flatkit.butane.machine.image import UnitState
 from flatkit.butane.machine.plan import SYSTEMD_DIR, Plan

@@ -11,8 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from flatkit.butane.machine.times import is_calendar, is_span
-from flatkit.butane.machine.unit_file import Assignment, Unit, is_template, template_of
+from flatkit.butane.machine.unit_file import Assignment, Unit, is_calendar, is_span, is_template, template_of
 from flatkit.untrusted import is_number
 
 _EXEC = ("ExecStart", "ExecStop", "ExecStartPre", "ExecStartPost", "ExecStopPost", "ExecReload", "ExecCondition")

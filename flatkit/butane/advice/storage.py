@@ -1,7 +1,8 @@
-"""Advice on files, directories and links: where they cannot be, and what they hold."""
+"""Advice on files, directories, links and disks: where they cannot be, what they contain, and what nothing mounts."""
 
 from __future__ import annotations
 
+import difflib
 import posixpath
 import re
 import stat
@@ -9,11 +10,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from flatkit.butane import advice_messages
-from flatkit.butane.advice.hint import Hint, hint
+from flatkit.butane.dataurl import decode_data_url
+from flatkit.butane.diagnostics import Hint, hint
 from flatkit.butane.machine import image
 from flatkit.butane.machine.plan import Plan, StorageNode, data_of
+from flatkit.butane.machine.unit_verdict import escape_path
+from flatkit.butane.source.node import Path
 from flatkit.report import Kind
 
+# The image mounts these by itself.
+_MOUNTED = ("/", "/usr", "/oem", "/usr/share/oem", "/boot")
+# How every gzip file begins, in base64: the usual case, without decoding it.
+_PACKED = "data:;base64,H4sI"
 _MESSAGES = {
     "read-only": advice_messages.PATH_READ_ONLY,
     "kernel": advice_messages.PATH_KERNEL,
@@ -157,3 +165,90 @@ def _dangling(plan: Plan) -> Iterator[Hint]:
             continue
         fix = f"Is {siblings[0]} meant?" if siblings else "Write the file, too, or correct the target."
         yield hint(advice_messages.LINK_DANGLING, (*node.json_path, "target"), target=whole, fix=fix)
+
+
+def advise_resources(plan: Plan) -> Iterator[Hint]:
+    """Yield the contents that Ignition has to unpack and that are not packed."""
+    for path, resource in resources(plan):
+        if is_falsely_packed(resource):
+            yield hint(advice_messages.NOT_GZIP, (*path, "compression"))
+
+
+def is_falsely_packed(resource: dict[str, Any]) -> bool:
+    """Return True for contents in the config itself with compression: gzip that are not gzip.
+
+    Ignition fails on them (internal/resource/url.go, gzip.NewReader).
+    """
+    if resource.get("compression") != "gzip":
+        return False
+    source = str(resource.get("source") or "")
+    if source.startswith(_PACKED):
+        return False
+    data = decode_data_url(source)
+    return data is not None and not data.startswith(b"\x1f\x8b")
+
+
+def resources(plan: Plan) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield each resource of the config with its path."""
+    for node in plan.files():
+        if "contents" in node.item:
+            yield (*node.json_path, "contents"), node.item["contents"]
+        for at, piece in enumerate(node.item.get("append", ())):
+            yield (*node.json_path, "append", at), piece
+    config = plan.ignition.get("ignition", {}).get("config", {})
+    for at, merged in enumerate(config.get("merge", ())):
+        yield ("ignition", "config", "merge", at), merged
+    if config.get("replace"):
+        yield ("ignition", "config", "replace"), config["replace"]
+
+
+def advise_disks(plan: Plan) -> Iterator[Hint]:
+    """Yield the advice."""
+    for at, filesystem in enumerate(plan.storage.get("filesystems", ())):
+        path, unit = str(filesystem.get("path") or ""), f"{escape_path(str(filesystem.get('path') or ''))}.mount"
+        skipped = filesystem.get("label") == "ROOT" or filesystem.get("format") == "swap"
+        if path and path not in _MOUNTED and not skipped and not mounts_later(plan, path) and plan.is_whole:
+            values = {"device": str(filesystem.get("device", "")), "path": path, "unit": unit}
+            yield hint(advice_messages.NOT_MOUNTED, ("storage", "filesystems", at, "path"), **values)
+    yield from _devices(plan)
+
+
+def mounts_later(plan: Plan, path: str) -> bool:
+    """Return True if something of the config may mount a path at every boot: a unit, fstab, or a script that names it."""
+    stem = escape_path(path)
+    if any(name in plan.unit_texts for name in (f"{stem}.mount", f"{stem}.automount")) or "/etc/fstab" in plan.by_path:
+        return True
+    texts = (f"{contents} {dropins}" for contents, dropins in plan.unit_texts.values())
+    return any("mount" in text and path in text for text in texts)
+
+
+def _devices(plan: Plan) -> Iterator[Hint]:
+    """Arrays and encrypted devices exist only by the config, or from before; a name that is nearly one of its own is not."""
+    storage = plan.storage
+    made = {f"/dev/md/{raid.get('name')}" for raid in storage.get("raid", ())}
+    made |= {f"/dev/mapper/{luks.get('name')}" for luks in storage.get("luks", ())}
+    labels = {
+        f"/dev/disk/by-partlabel/{part.get('label')}"
+        for disk in storage.get("disks", ())
+        for part in disk.get("partitions", ())
+    }
+    used: list[tuple[Path, str]] = [
+        (("storage", kind, at, "device"), str(item.get("device") or ""))
+        for kind in ("filesystems", "luks")
+        for at, item in enumerate(storage.get(kind, ()))
+    ]
+    used += [
+        (("storage", "raid", at, "devices", number), str(device))
+        for at, raid in enumerate(storage.get("raid", ()))
+        for number, device in enumerate(raid.get("devices", ()))
+    ]
+    for path, device in used:
+        family = made if device.startswith(("/dev/md/", "/dev/mapper/")) else labels
+        known = [name for name in family if name.rpartition("/")[0] == device.rpartition("/")[0]]
+        if device in family or not known or not plan.is_whole:
+            continue
+        names = {name.rpartition("/")[2]: name for name in known}
+        close = difflib.get_close_matches(device.rpartition("/")[2], names, n=1, cutoff=0.75)
+        if close or family is made:
+            fix = f"Is {names[close[0]]} meant?" if close else f"It makes {' and '.join(sorted(known))}."
+            yield hint(advice_messages.DEVICE_UNDEFINED, path, device=device, fix=fix)
