@@ -16,14 +16,12 @@ from pathlib import Path
 from flatkit import paths
 from flatkit.accounts import why_refused
 from flatkit.errors import FlatkitError, HostError
-from flatkit.host.check import Examination as Examination
-from flatkit.host.check import Health as Health
-from flatkit.host.check import HostCheck as HostCheck
-from flatkit.host.check import split_hint
-from flatkit.host.jupyter import check_jupyter
-from flatkit.host.software import check_image, check_programs, check_trust
+from flatkit.host.software import check_image, check_jupyter, check_programs, check_trust
 from flatkit.host.space import check_disk, check_folders, check_memory, check_ports
-from flatkit.host.system import System, check_clock, check_processor, check_system, find_system
+from flatkit.host.system import Examination as Examination
+from flatkit.host.system import Health as Health
+from flatkit.host.system import HostCheck as HostCheck
+from flatkit.host.system import System, check_clock, check_processor, check_system, find_system, split_hint
 from flatkit.host.virtual import check_accelerator, check_libvirt, check_other_host, check_rights
 from flatkit.host.virtual import find_obstacle as find_obstacle
 from flatkit.machines.remote import check_uri, is_remote

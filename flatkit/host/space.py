@@ -10,7 +10,7 @@ from pathlib import Path
 from flatkit import paths
 from flatkit.accounts import find_obstacle
 from flatkit.emulators import list_emulators
-from flatkit.host.check import Health, HostCheck, split_hint
+from flatkit.host.system import Health, HostCheck, split_hint
 from flatkit.plain_names import forget, plain
 
 # A machine of the course, and JupyterLab with a kernel beside it.

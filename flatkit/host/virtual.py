@@ -7,8 +7,7 @@ from pathlib import Path
 
 from flatkit.accounts import my_name
 from flatkit.errors import HostError, MissingDependency
-from flatkit.host.check import Health, HostCheck, split_hint
-from flatkit.host.system import System
+from flatkit.host.system import Health, HostCheck, System, split_hint
 
 _LIBVIRT_WHY = "it starts and stops the machines"
 

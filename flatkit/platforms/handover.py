@@ -1,11 +1,12 @@
 """The hand-over of one config to one platform: what to type, filled in; whether it fits; and what to do when it does not.
 
-Nothing here is carried out, and nothing claims to have been.
+The platforms are data, in platforms.yaml. Nothing here is carried out, and nothing claims to have been.
 """
 
 from __future__ import annotations
 
 import base64
+import difflib
 import gzip
 import hashlib
 import json
@@ -13,16 +14,67 @@ import re
 import shlex
 from dataclasses import dataclass, replace
 from enum import Enum
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
-from flatkit.platforms.platform import Piece, Platform, SizeLimit
+from flatkit.errors import UsageError
 from flatkit.untrusted import lines_of
 
 # Hyper-V keeps about 1 KiB in one value (Flatcar's guide).
 _KVP_VALUE = 1024
 _LONGEST_SHOWN = 120
 NOT_RUN = "Shown, not run: flatkit has not tried this on the platform."
+
+
+class PlatformKind(str, Enum):
+    """The kind of a platform."""
+
+    CLOUD = "cloud"
+    VIRTUAL = "virtualization"
+    METAL = "bare metal"
+    TOOL = "tool"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeLimit:
+    """The largest config that a platform accepts, in bytes of the Ignition text; `is_verified` when a document says so."""
+
+    size: int
+    is_verified: bool
+
+    def __str__(self) -> str:
+        return f"{self.size} bytes{'' if self.is_verified else ' (unverified)'}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """Something to type or to write. In `text`, words between two @ are filled in (handover.py).
+
+    `is_verified` False: from the tool's own manual or from memory, not seen in a guide of Flatcar's.
+    """
+
+    title: str
+    text: str
+    is_verified: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Platform:
+    """A platform. `provider` is what `flatcar.oem.id` says there; `packed` the piece that hands over gzip, if one does."""
+
+    name: str
+    title: str
+    kind: PlatformKind
+    how: str
+    pieces: tuple[Piece, ...]
+    provider: str = ""
+    aliases: tuple[str, ...] = ()
+    limit: SizeLimit | None = None
+    packed: Piece | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,3 +227,49 @@ def shortened(text: str) -> str:
         lambda found: f"{found[0][:_LONGEST_SHOWN]}... ({len(found[0])} characters)",
         text,
     )
+
+
+def load_platforms() -> dict[str, Platform]:
+    """Return all platforms of platforms.yaml by name, in the order of the file."""
+    import yaml
+
+    text = Path(__file__).with_name("platforms.yaml").read_text(encoding="utf-8")
+    rows: dict[str, dict[str, Any]] = yaml.load(text, Loader=yaml.CSafeLoader)
+    return {name: _platform(name, row) for name, row in rows.items()}
+
+
+def _platform(name: str, row: dict[str, Any]) -> Platform:
+    limit, packed = row.get("limit"), row.get("packed")
+    return Platform(
+        name=name,
+        title=row["title"],
+        kind=PlatformKind(row["kind"]),
+        how=row["how"],
+        pieces=tuple(map(_piece, row["pieces"])),
+        provider=row.get("provider", ""),
+        aliases=tuple(row.get("aliases", ())),
+        limit=SizeLimit(size=limit["size"], is_verified=limit["verified"]) if limit else None,
+        packed=_piece(packed) if packed else None,
+        notes=tuple(row.get("notes", ())),
+    )
+
+
+def _piece(row: dict[str, Any]) -> Piece:
+    return Piece(title=row["title"], text=row["text"], is_verified=row.get("verified", True))
+
+
+PLATFORMS = load_platforms()
+
+
+def get_platform(name: str) -> Platform:
+    """The platform of that name, or of a name that people use for it. Raises UsageError."""
+    wanted = name.strip().lower()
+    for platform in PLATFORMS.values():
+        if wanted in {platform.name, *platform.aliases}:
+            return platform
+    gone = {"equinix": "its provider switched its servers off in June 2026", "packet": "see equinix",
+            "rackspace": "Flatcar dropped it in May 2026"}  # fmt: skip
+    near = difflib.get_close_matches(wanted, [*PLATFORMS, *(a for p in PLATFORMS.values() for a in p.aliases)], n=1)
+    meant = f'; did you mean "{near[0]}"?' if near else f"; expected one of {', '.join(PLATFORMS)}"
+    why = f": {gone[wanted]}" if wanted in gone else meant
+    raise UsageError(f'there is no platform "{name}"{why}', hint="flatkit everywhere   (lists them)")

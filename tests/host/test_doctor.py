@@ -14,8 +14,7 @@ from flatkit import host
 from flatkit.cli import main
 from flatkit.errors import HostError, MissingDependency
 from flatkit.host import Examination, Health, HostCheck, examine
-from flatkit.host.jupyter import WANTED, check_jupyter
-from flatkit.host.software import check_trust
+from flatkit.host.software import WANTED, check_jupyter, check_trust
 from flatkit.host.space import check_disk, check_folders, check_memory, existing, find_closed
 from flatkit.host.system import System, check_clock, check_processor, check_system, find_system, is_remote
 from flatkit.host.virtual import check_accelerator, check_libvirt, check_rights, judge

@@ -19,8 +19,7 @@ import pytest
 from flatkit.accounts import my_name
 from flatkit.errors import HostError
 from flatkit.host import examine
-from flatkit.host.check import Health, split_hint
-from flatkit.host.system import System
+from flatkit.host.system import Health, System, split_hint
 from flatkit.listening import explain_bind, try_port
 from flatkit.machines import accelerator as accelerator_module
 from flatkit.machines import ports
