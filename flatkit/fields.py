@@ -1,14 +1,20 @@
-"""Fields of a JSON object from outside, read one by one. Each fault is a ValueError that names the field and its value.
+"""JSON from outside: the fields of an object, read one by one, or a whole dataclass by its types; and a dataclass as JSON.
 
-`bool` is not a number here, unlike in Python, and a text is not a list of characters.
+Each fault is a ValueError that names the field and its value. `bool` is not a number here, unlike in Python, and a text is
+not a list of characters.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
 import re
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping
+from enum import Enum
+from pathlib import Path
+from types import NoneType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from flatkit.untrusted import printable
 
@@ -23,10 +29,11 @@ class Fields:
     """An object of a JSON document; `where` names it in messages, as "files[3]".
 
     A field with a `default` may be missing. `end` refuses fields that were never read; without it they are ignored.
+    `limit` is the longest text of a dataclass's fields, and `strict` ends each object that `build` reads.
     """
 
-    def __init__(self, value: Any, where: str = "") -> None:
-        self.where = where
+    def __init__(self, value: Any, where: str = "", *, limit: int = TEXT_MAX, strict: bool = False) -> None:
+        self.where, self._limit, self._strict = where, limit, strict
         if not isinstance(value, dict):
             raise self._fault("", value, "an object")
         self._values = value
@@ -66,24 +73,15 @@ class Fields:
 
     def number(self, name: str, *, least: int = 0, most: int = NUMBER_MAX, default: int | None = None) -> int:
         """Return a whole number from `least` to `most`."""
-        value = self._take(name, default)
-        if type(value) is not int or not least <= value <= most:
-            raise self._fault(name, value, f"a whole number from {least} to {most}")
-        return value
+        return self._number(name, self._take(name, default), least=least, most=most)
 
     def real(self, name: str, *, default: float | None = None) -> float:
         """Return a finite number."""
-        value = self._take(name, default)
-        if type(value) not in {int, float} or abs(value) > NUMBER_MAX or not math.isfinite(value):
-            raise self._fault(name, value, "a finite number")
-        return float(value)
+        return self._real(name, self._take(name, default))
 
     def flag(self, name: str, *, default: bool | None = None) -> bool:
         """Return true or false."""
-        value = self._take(name, default)
-        if not isinstance(value, bool):
-            raise self._fault(name, value, "true or false")
-        return value
+        return self._flag(name, self._take(name, default))
 
     def objects(
         self, name: str, build: Callable[[Fields], _T], *, most: int = LIST_MAX, default: list[Any] | None = None
@@ -100,6 +98,40 @@ class Fields:
         """Return the result of `build` for each object in an object of objects; empty where the field is missing."""
         found = Fields(self._take(name, {}), self._place(name))
         return {key: found.inner(key, build) for key in found.names()}
+
+    def build(self, kind: type[_T]) -> _T:
+        """Return a dataclass: each of its fields by its type, those with a default may be missing.
+
+        A field's metadata are further arguments of `text` or `number`, as in `field(metadata={"most": 10})`.
+        """
+        found = {}
+        for name, hint, is_needed, rule in _fields_of(kind):
+            if is_needed or name in self._values:
+                found[name] = self._typed(name, self._take(name, None), hint, rule)
+        if self._strict:
+            self.end()
+        return kind(**found)
+
+    def _typed(self, name: str, value: Any, hint: Any, rule: Mapping[str, Any]) -> Any:
+        arguments = get_args(hint)
+        if NoneType in arguments:
+            return None if value is None else self._typed(name, value, arguments[0], rule)
+        if get_origin(hint) is tuple:
+            items = enumerate(self._checked_list(name, value, LIST_MAX))
+            return tuple(self._typed(f"{name}[{number}]", item, arguments[0], rule) for number, item in items)
+        if dataclasses.is_dataclass(hint):
+            return Fields(value, self._place(name), limit=self._limit, strict=self._strict).build(hint)
+        if hint is int:
+            return self._number(name, value, **rule)
+        if hint in (float, bool):
+            return self._real(name, value) if hint is float else self._flag(name, value)
+        text = self._text(name, value, **{"form": None, "expected": "", "limit": self._limit, **rule})
+        if "\0" in text:
+            raise self._fault(name, value, "a text without NUL characters")
+        try:
+            return hint(text)
+        except ValueError:
+            raise self._fault(name, value, " or ".join(map(str, hint))) from None
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all fields."""
@@ -123,7 +155,9 @@ class Fields:
         return value
 
     def _list(self, name: str, most: int, default: list[Any] | None = None) -> list[Any]:
-        value = self._take(name, default)
+        return self._checked_list(name, self._take(name, default), most)
+
+    def _checked_list(self, name: str, value: Any, most: int) -> list[Any]:
         if not isinstance(value, list):
             raise self._fault(name, value, "a list")
         if len(value) > most:
@@ -137,6 +171,21 @@ class Fields:
             raise ValueError(f"{self._place(name)} has {len(value)} characters; expected at most {limit}")
         if form and not form.fullmatch(value):
             raise self._fault(name, value, expected)
+        return value
+
+    def _number(self, name: str, value: Any, *, least: int = 0, most: int = NUMBER_MAX) -> int:
+        if type(value) is not int or not least <= value <= most:
+            raise self._fault(name, value, f"a whole number from {least} to {most}")
+        return value
+
+    def _real(self, name: str, value: Any) -> float:
+        if type(value) not in {int, float} or abs(value) > NUMBER_MAX or not math.isfinite(value):
+            raise self._fault(name, value, "a finite number")
+        return float(value)
+
+    def _flag(self, name: str, value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self._fault(name, value, "true or false")
         return value
 
     def _printed(self, name: str, value: Any, limit: int) -> str:
@@ -162,3 +211,24 @@ def _shown(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return names[value]
     return printable(value, limit=_SHOWN) if abs(value) < NUMBER_MAX * 1000 else "a number out of range"
+
+
+@functools.cache
+def _fields_of(kind: Any) -> tuple[tuple[str, Any, bool, Mapping[str, Any]], ...]:
+    """Return a dataclass's fields: name, type, whether it must be given, and the rule for its value."""
+    hints, missing = get_type_hints(kind), dataclasses.MISSING
+    return tuple(
+        (one.name, hints[one.name], one.default is missing and one.default_factory is missing, one.metadata)
+        for one in dataclasses.fields(kind)
+    )
+
+
+def to_json(value: Any) -> Any:
+    """Return a dataclass, or anything of them, enums, paths, lists and objects, as JSON-ready values; `build` reads them back."""
+    if dataclasses.is_dataclass(value):
+        return {name: to_json(getattr(value, name)) for name, *_ in _fields_of(type(value))}
+    if isinstance(value, dict):
+        return {key: to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(item) for item in value]
+    return value.value if isinstance(value, Enum) else str(value) if isinstance(value, Path) else value

@@ -16,7 +16,7 @@ import pytest
 from flatkit.cli import main
 from flatkit.diskcontent import check_boot_disk, check_data_disk, parse_gpt
 from flatkit.errors import ImageError
-from flatkit.testing.disks import FLATCAR, partitioned, qcow2_header
+from tests.disk_headers import FLATCAR, partitioned, qcow2_header
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body>no</body></html>\n"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from flatkit.images.keyring import KeyFinder
 from flatkit.images.releases import Channel
-from flatkit.images.verify import verify_file
+from flatkit.images.signed import verify_file
 from flatkit.testing.flatcar_site import IMAGE, FlatcarSite
 from flatkit.testing.signing import SigningKey
 

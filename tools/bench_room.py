@@ -24,7 +24,7 @@ from pathlib import Path
 from flatkit.events import Observer
 from flatkit.images.pack_manifest import PackedRelease
 from flatkit.packs.builder import PackBuilder
-from flatkit.testing import attacks
+from tests import attacks
 
 NAME = "amd64-usr/1.0.0/flatcar_production_update.gz"
 MOST_TIMES_NGINX = 1.5

@@ -211,7 +211,7 @@ def _verify(options: argparse.Namespace, observer: Observer) -> dict[str, Any]:
     from flatkit.images import mirrors
     from flatkit.images.keyring import KeyFinder
     from flatkit.images.releases import Channel
-    from flatkit.images.verify import verify_cached, verify_file
+    from flatkit.images.signed import verify_cached, verify_file
 
     sources = mirrors.list_sources()
     done = []

@@ -24,9 +24,6 @@ def parse_link(text: str) -> str:
     return found[1] if found else ""
 
 
-LINK = Fact(name="link", ask="readlink /etc/extensions/greet.raw", parse=parse_link)
-
-
 def _is_refused(value: Any) -> Verdict:
     name, system = value
     ok = (name, system) == ("wrong", "debian")

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from flatkit.errors import HostError, MachineError, UsageError
+from flatkit.fields import NUMBER_MAX, Fields, to_json
 from flatkit.files import read_regular, save
 from flatkit.machines.backend import Backend
 from flatkit.machines.disks import ROOM_MIB
 from flatkit.machines.domain import with_forwards, without_parent
 from flatkit.machines.hypervisor import Hypervisor
-from flatkit.machines.keys import HostKey, host_keys_from, load_host_keys
+from flatkit.machines.keys import HostKey, load_host_keys
 from flatkit.machines.records import Record
-from flatkit.machines.spec import text_from
 from flatkit.machines.store import Folder, make_folder
 from flatkit.paths import machines_dir
 from flatkit.untrusted import parse_json, printable, shell_word
@@ -39,7 +39,7 @@ class Checkpoint:
     """A saved state. `bytes` is the size of its memory inside the disk, `created` a time in ISO 8601."""
 
     name: str
-    created: str
+    created: str = ""
     bytes: int
     host_keys: tuple[HostKey, ...]
     xml: str
@@ -80,15 +80,11 @@ def _read(path: Path) -> Checkpoint | None:
         values = parse_json(read_regular(path, limit=_DESCRIPTION_MAX))
         if not isinstance(values, dict):
             return None
-        size = values.get("bytes", 0)
-        return Checkpoint(
-            name=path.stem,
-            created=printable(text_from(values, "created", "")),
-            bytes=size if isinstance(size, int) and 0 <= size < 2**63 else 0,
-            host_keys=host_keys_from(values.get("host_keys")),
-            xml=text_from(values, "xml"),
-        )
-    except (OSError, ValueError, TypeError):
+        size = values.get("bytes")
+        values |= {"name": path.stem, "bytes": size if type(size) is int and 0 <= size <= NUMBER_MAX else 0}
+        found = Fields(values, limit=_DESCRIPTION_MAX).build(Checkpoint)
+        return replace(found, created=printable(found.created))
+    except (OSError, ValueError):
         return None
 
 
@@ -183,7 +179,7 @@ class Shelf:
 
 
 def _as_json(checkpoint: Checkpoint) -> str:
-    return json.dumps(asdict(checkpoint), indent=2) + "\n"
+    return json.dumps(to_json(checkpoint), indent=2) + "\n"
 
 
 def _needed_mib(record: Record) -> int:

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
 
-from flatkit.machines.spec import text_from
 from flatkit.untrusted import printable
 
 # jupyter_server sets it for each kernel: the path of the notebook. Programs that a cell starts inherit it.
@@ -50,23 +47,14 @@ class Creator:
         known = {kind, name, PurePath(name).name, self.session_name, self.task, task_kind, task_name, str(self)}
         return bool(words) and words in known
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values; `creator_from` reads them back."""
-        return {"session": self.session, "task": self.task}
+    @property
+    def cleaned(self) -> Creator:
+        """The same as a record contains it, without characters that a terminal or JSON would refuse."""
+        return Creator(session=_name(self.session), task=_name(self.task))
 
 
 # The default, and what older records have.
 UNKNOWN_CREATOR = Creator()
-
-
-def creator_from(values: Mapping[str, Any]) -> Creator:
-    """Read the creator from a record's values; an older record has none. Raises TypeError."""
-    found = values.get("made_by")
-    if found is None:
-        return UNKNOWN_CREATOR
-    if not isinstance(found, Mapping):
-        raise TypeError('"made_by" is not an object')
-    return Creator(session=_name(text_from(found, "session", "")), task=_name(text_from(found, "task", "")))
 
 
 def notebook_session(path: str = "") -> str:

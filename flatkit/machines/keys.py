@@ -18,9 +18,9 @@ from pathlib import Path
 
 from flatkit import paths
 from flatkit.errors import FlatkitError, InputError
+from flatkit.fields import Fields, to_json
 from flatkit.files import read_head, read_named, read_regular, save
 from flatkit.machines.console import STAMP
-from flatkit.machines.spec import text_from
 from flatkit.machines.store import holding, make_folder
 from flatkit.untrusted import lines_of, parse_json
 
@@ -104,24 +104,15 @@ def algorithms_for(keys: Iterable[HostKey]) -> tuple[str, ...]:
 def load_host_keys(path: Path) -> tuple[HostKey, ...]:
     """Load the pinned host keys; empty if there are none, or none that can be read."""
     try:
-        return host_keys_from(parse_json(read_regular(path, limit=_KEYS_MAX)))
-    except (OSError, ValueError, TypeError):
+        found = {"keys": parse_json(read_regular(path, limit=_KEYS_MAX))}
+        return Fields(found).objects("keys", lambda entry: entry.build(HostKey))
+    except (OSError, ValueError):
         return ()
-
-
-def host_keys_from(values: object) -> tuple[HostKey, ...]:
-    """Read the host keys from JSON values. Raises TypeError."""
-    if not isinstance(values, list) or not all(isinstance(entry, dict) for entry in values):
-        raise TypeError("expected a list of host keys")
-    return tuple(
-        HostKey(fingerprint=text_from(entry, "fingerprint"), kind=text_from(entry, "kind")) for entry in values
-    )
 
 
 def save_host_keys(path: Path, keys: Iterable[HostKey]) -> None:
     """Pin these host keys."""
-    entries = [{"fingerprint": key.fingerprint, "kind": key.kind} for key in keys]
-    save(path, json.dumps(entries, indent=2) + "\n", mode=0o600)
+    save(path, json.dumps(to_json(list(keys)), indent=2) + "\n", mode=0o600)
 
 
 def read_key_file(path: Path) -> tuple[Path | None, tuple[str, ...]]:

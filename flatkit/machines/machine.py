@@ -381,7 +381,7 @@ class Machine(Handle):
 
 def _difference(new: MachineSpec, old: MachineSpec) -> str:
     """Name the fields that differ, in words."""
-    before, after = old.as_dict(), new.as_dict()
+    before, after = vars(old), vars(new)
     names = [key for key in after if after[key] != before.get(key)]
     words = {"ignition": "config", "disk": "image", "boot": "image", "label": "image", "memory_mib": "memory"}
     return "other " + ", ".join(dict.fromkeys(words.get(name, name) for name in names))

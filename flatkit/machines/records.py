@@ -7,7 +7,7 @@ newer than this flatkit's, raises an error of a separate type. It is never a sig
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from typing import Any
 from flatkit import paths
 from flatkit.accounts import REFUSALS, why_refused
 from flatkit.errors import InputError, MachineError
+from flatkit.fields import Fields, to_json
 from flatkit.files import read_regular
-from flatkit.machines.creator import UNKNOWN_CREATOR, Creator, creator_from
+from flatkit.machines.creator import UNKNOWN_CREATOR, Creator
 from flatkit.machines.daemon import UNKNOWN, Daemon
-from flatkit.machines.spec import Accelerator, Forward, MachineSpec, forwards_from, spec_from_dict, text_from
+from flatkit.machines.spec import Accelerator, Forward, MachineSpec
 from flatkit.untrusted import parse_json, printable
 
 FORMAT = 1
@@ -27,6 +28,8 @@ _RECORD_MAX = 1024 * 1024
 _IGNITION_MAX = 64 * 1024 * 1024
 _SHOWN_MAX = 2000
 _UUID = re.compile(r"[0-9A-Za-z-]{0,64}")
+# What an older record does not say. Without a life a machine counts as ready, because a machine in creation may be removed.
+_OLDER = {"uuid": "", "domain": "", "accelerator": "tcg", "forwards": [], "created": "", "life": "ready"}
 _OWNER = re.compile(r"[0-9a-z]{1,8}")
 
 
@@ -54,7 +57,7 @@ class Record:
     """Metadata of a machine. `forwards` are the actual ones, including SSH; `daemon` is the libvirt that last started it."""
 
     spec: MachineSpec
-    uuid: str
+    uuid: str = field(metadata={"form": _UUID, "expected": 'letters, digits and "-"'})
     domain: str
     accelerator: Accelerator
     forwards: tuple[Forward, ...]
@@ -66,22 +69,12 @@ class Record:
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON-ready values, without the Ignition text: that is in a separate file."""
-        spec = self.spec.as_dict()
-        del spec["ignition"]
-        return {
-            "format": FORMAT,
-            "spec": spec,
-            "uuid": self.uuid,
-            "domain": self.domain,
-            "accelerator": self.accelerator.value,
-            "forwards": [{"host": forward.host, "guest": forward.guest} for forward in self.forwards],
-            "created": self.created,
-            "life": self.life.value,
-            "cause": self.cause,
-            "made_by": self.made_by.as_dict(),
-            # Records of an earlier flatkit name none.
-            **({"daemon": asdict(self.daemon)} if self.daemon.uri else {}),
-        }
+        values = {"format": FORMAT, **to_json(self)}
+        del values["spec"]["ignition"]
+        # Records of an earlier flatkit name none.
+        if not self.daemon.uri:
+            del values["daemon"]
+        return values
 
 
 def read_record(path: Path, ignition: Path) -> Record | None:
@@ -137,31 +130,22 @@ def _record_from(values: object, *, name: str, ignition: str) -> Record:
     version = values.get("format", FORMAT)
     if type(version) is not int or version < 1:  # nobody knows what such a record means
         raise ValueError(f'"format" is "{printable(version)}", expected a number from 1 to {FORMAT}')
-    spec = spec_from_dict({**_object(values, "spec"), "ignition": ignition})
-    if spec.name != name:
-        raise ValueError(f'it is the record of a machine "{spec.name}"')
-    domain = text_from(values, "domain", "")
+    spec = {**_given(_object(values, "spec")), "ignition": ignition}
+    found = {**_OLDER, **_given(values), "spec": spec, "daemon": {}}
+    record = Fields(found, limit=_IGNITION_MAX).build(Record)
+    if record.spec.name != name:
+        raise ValueError(f'it is the record of a machine "{record.spec.name}"')
     # The domain is stopped and removed by this name, so it must belong to flatkit and to this machine.
-    owner = domain.removeprefix("flatkit-").removesuffix(f"-{name}")
-    if not _OWNER.fullmatch(owner) or domain != f"flatkit-{owner}-{name}":
-        raise ValueError(f'"domain" is "{printable(domain)}", expected "flatkit-...-{name}"')
-    forwards = forwards_from(values)
-    if all(forward.guest != 22 for forward in forwards):
+    owner = record.domain.removeprefix("flatkit-").removesuffix(f"-{name}")
+    if not _OWNER.fullmatch(owner) or record.domain != f"flatkit-{owner}-{name}":
+        raise ValueError(f'"domain" is "{printable(record.domain)}", expected "flatkit-...-{name}"')
+    if all(forward.guest != 22 for forward in record.forwards):
         raise ValueError('"forwards" names no port for SSH')
-    uuid = text_from(values, "uuid", "")
-    if not _UUID.fullmatch(uuid):
-        raise ValueError(f'"uuid" is "{printable(uuid)}"')
-    return Record(
-        spec=spec,
-        uuid=uuid,
-        domain=domain,
-        accelerator=Accelerator(text_from(values, "accelerator", Accelerator.TCG.value)),
-        forwards=forwards,
-        created=printable(text_from(values, "created", "")),
-        # Without this key a machine counts as ready, because a machine in creation may be removed.
-        life=Life(text_from(values, "life", Life.READY.value)),
-        cause=printable(text_from(values, "cause", ""), limit=_SHOWN_MAX),
-        made_by=creator_from(values),
+    return replace(
+        record,
+        created=printable(record.created),
+        cause=printable(record.cause, limit=_SHOWN_MAX),
+        made_by=record.made_by.cleaned,
         daemon=_daemon(values.get("daemon")),
     )
 
@@ -170,14 +154,18 @@ def _daemon(values: object) -> Daemon:
     """Read the daemon. Commands that a user may copy name it, so a text with hidden characters counts as unknown."""
     if not isinstance(values, dict):
         return UNKNOWN
-    uri, runtime = text_from(values, "uri", ""), text_from(values, "runtime", "")
-    found = Daemon(uri=uri, runtime=runtime)
+    found = Fields(_given(values), "daemon", limit=_RECORD_MAX).build(Daemon)
     try:
         _ = found.host
     except ValueError:
         return UNKNOWN
-    is_plain = all(text == printable(text, limit=_SHOWN_MAX) for text in (uri, runtime))
+    is_plain = all(text == printable(text, limit=_SHOWN_MAX) for text in (found.uri, found.runtime))
     return found if is_plain else UNKNOWN
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is null: it counts as missing."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _object(values: dict[str, Any], key: str) -> dict[str, Any]:

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from flatkit.errors import HostError, InputError, UsageError
 from flatkit.untrusted import escape_hidden, parse_json, printable
@@ -25,6 +23,7 @@ _IGNITION_MAX = 64 * 1024 * 1024
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 # The PCI bus has this many slots for them (domain.py).
 MOST_EXTRA_DISKS = 8
+_WHOLE = {"most": 2**31 - 1}
 
 
 class Firmware(str, Enum):
@@ -196,12 +195,12 @@ class MachineSpec:
     disk: Path
     disk_format: str = "raw"
     boot: DirectBoot | None = None
-    memory_mib: int = 1024
-    cpus: int = 2
+    memory_mib: int = field(default=1024, metadata=_WHOLE)
+    cpus: int = field(default=2, metadata=_WHOLE)
     arch: Arch = Arch.X86_64
     forwards: tuple[Forward, ...] = ()
-    extra_disks_gib: tuple[int, ...] = ()
-    disk_gib: int | None = None
+    extra_disks_gib: tuple[int, ...] = field(default=(), metadata=_WHOLE)
+    disk_gib: int | None = field(default=None, metadata=_WHOLE)
     ignition: str = ""
     label: str = ""
     ssh_user: str = "core"
@@ -251,93 +250,3 @@ class MachineSpec:
     def extra_disks(self) -> int:
         """Number of disks besides the first one."""
         return len(self.extra_disks_gib) + len(self.extra_images)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values; `spec_from_dict` reads them back."""
-        values = asdict(self)
-        values["disk"] = str(self.disk)
-        values["arch"] = self.arch.value
-        values["key_file"] = str(self.key_file) if self.key_file else None
-        values["extra_images"] = [str(path) for path in self.extra_images]
-        values["firmware"] = self.firmware.value if self.firmware else None
-        if self.boot:
-            values["boot"] = {
-                "kernel": str(self.boot.kernel),
-                "initrd": str(self.boot.initrd),
-                "cmdline": self.boot.cmdline,
-            }
-        return values
-
-
-def spec_from_dict(values: Mapping[str, Any]) -> MachineSpec:
-    """Build a spec from the values that `as_dict` wrote, in this version or another.
-
-    A missing optional key has its default, and an unknown key is ignored. Raises ValueError or TypeError for anything
-    else.
-    """
-    boot = values.get("boot")
-    if boot is not None and not isinstance(boot, Mapping):
-        raise TypeError('"boot" is not an object')
-    key_file, firmware = text_from(values, "key_file", ""), text_from(values, "firmware", "")
-    return MachineSpec(
-        name=text_from(values, "name"),
-        disk=Path(text_from(values, "disk")),
-        disk_format=text_from(values, "disk_format", "raw"),
-        boot=_boot(boot) if boot else None,
-        memory_mib=_whole(values.get("memory_mib", 1024), "memory_mib"),
-        cpus=_whole(values.get("cpus", 2), "cpus"),
-        arch=Arch(text_from(values, "arch", Arch.X86_64.value)),
-        forwards=forwards_from(values),
-        extra_disks_gib=tuple(_whole(gib, "extra_disks_gib") for gib in _list(values, "extra_disks_gib")),
-        disk_gib=None if values.get("disk_gib") is None else _whole(values["disk_gib"], "disk_gib"),
-        ignition=text_from(values, "ignition", ""),
-        label=text_from(values, "label", ""),
-        ssh_user=text_from(values, "ssh_user", "core"),
-        key_file=Path(key_file) if key_file else None,
-        firmware=Firmware(firmware) if firmware else None,
-        extra_images=tuple(Path(_text(path, "extra_images")) for path in _list(values, "extra_images")),
-    )
-
-
-def _boot(values: Mapping[str, Any]) -> DirectBoot:
-    return DirectBoot(
-        kernel=Path(text_from(values, "kernel")),
-        initrd=Path(text_from(values, "initrd")),
-        cmdline=text_from(values, "cmdline"),
-    )
-
-
-def forwards_from(values: Mapping[str, Any]) -> tuple[Forward, ...]:
-    """Read the forwards from JSON values. Raises ValueError or TypeError."""
-    found = _list(values, "forwards")
-    if not all(isinstance(forward, Mapping) for forward in found):
-        raise TypeError('"forwards" has an entry that is not an object')
-    return tuple(
-        Forward(host=_whole(forward.get("host"), "host"), guest=_whole(forward.get("guest"), "guest"))
-        for forward in found
-    )
-
-
-def text_from(values: Mapping[str, Any], key: str, default: str | None = None) -> str:
-    """Return the text at a key of JSON values, or the default if the key is missing or null. Raises TypeError."""
-    found = values.get(key)
-    return default if found is None and default is not None else _text(found, key)
-
-
-def _text(value: object, key: str) -> str:
-    if not isinstance(value, str) or "\0" in value:
-        raise TypeError(f'"{key}" is not a text')
-    return value
-
-
-def _whole(value: object, key: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not -(2**31) < value < 2**31:
-        raise TypeError(f'"{key}" is not a whole number')
-    return value
-
-
-def _list(values: Mapping[str, Any], key: str) -> list[Any]:
-    found = values.get(key)
-    if found is not None and not isinstance(found, list):
-        raise TypeError(f'"{key}" is not a list')
-    return found or []

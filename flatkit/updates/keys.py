@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flatkit.errors import ImageError
-from flatkit.files import read_regular, write_atomic
+from flatkit.files import read_regular
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -18,36 +18,6 @@ if TYPE_CHECKING:
 SIGNATURE_SIZE = 256
 _BITS = SIGNATURE_SIZE * 8
 _PEM_MAX = 1024 * 1024
-
-
-def make_key(private_path: Path, public_path: Path) -> None:
-    """Make a key pair, unless there is a private key already; the public file is always written to match it.
-
-    Raises ImageError for an unusable private key.
-    """
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    if not private_path.exists():
-        made = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
-        private_pem = made.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        _write(private_path, private_pem, mode=0o600)
-    public_pem = (
-        read_private_key(private_path)
-        .public_key()
-        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    )
-    if not public_path.is_file() or public_path.read_bytes() != public_pem:
-        _write(public_path, public_pem, mode=0o644)
-
-
-def _write(path: Path, data: bytes, *, mode: int) -> None:
-    try:
-        write_atomic(path, data, mode=mode)
-    except OSError as error:
-        raise ImageError(f'the key "{path}" could not be written: {error.strerror}') from None
 
 
 def read_private_key(path: Path) -> RSAPrivateKey:

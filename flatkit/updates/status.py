@@ -12,8 +12,6 @@ from enum import Enum
 from flatkit.errors import MachineError
 from flatkit.untrusted import lines_of, printable
 
-PUBLIC_SERVER = "https://public.update.flatcar-linux.net/v1/update/"
-
 _KEYS = ("LAST_CHECKED_TIME", "PROGRESS", "CURRENT_OP", "NEW_VERSION", "NEW_SIZE")
 
 

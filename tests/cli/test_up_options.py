@@ -14,7 +14,7 @@ from flatkit.errors import InputError
 from flatkit.events import Observer
 from flatkit.images import find_image
 from flatkit.machines import Firmware, Forward, read_key_file, workshop_key
-from flatkit.testing.disks import partitioned
+from tests.disk_headers import partitioned
 
 PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0example0example0example0example0exampl you@example"
 OTHER = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQCexample0example0example0example0example0 other@example"

@@ -20,9 +20,8 @@ from flatkit.images.keyring import KeyFinder
 from flatkit.images.mirrors import KEY_FILE, Source, find_mirror
 from flatkit.images.openpgp import Certificate
 from flatkit.images.releases import Board, Channel, Version, find_wanted
-from flatkit.images.signed import get_sha512
+from flatkit.images.signed import get_sha512, verify_cached, verify_file
 from flatkit.images.signing import find_trust
-from flatkit.images.verify import verify_cached, verify_file
 from flatkit.testing.flatcar_site import IMAGE
 from flatkit.testing.signing import SigningKey
 

@@ -13,7 +13,7 @@ from flatkit.images import ImageKind, find_image
 from flatkit.images.lab.build import LabImage
 from flatkit.images.releases import find_wanted
 from flatkit.run import run
-from flatkit.testing.disks import partitioned
+from tests.disk_headers import partitioned
 
 
 @pytest.mark.parametrize(("name", "format_"), [("x.img", "qcow2"), ("x.bin", "raw")])

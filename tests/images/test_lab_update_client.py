@@ -15,8 +15,9 @@ import pytest
 from lab_client import PARTS, SCRIPTS, USR, shell
 
 from flatkit.testing.updates import Fault, FaultyServer
-from flatkit.updates import keys, omaha
+from flatkit.updates import omaha
 from flatkit.updates.payload import make_payload
+from tests.payload_keys import make_key
 
 pytestmark = pytest.mark.skipif(
     any(shutil.which(tool) is None for tool in ("bash", "openssl", "curl")) and not os.environ.get("CI"),
@@ -101,7 +102,7 @@ def test_an_answer_that_cannot_be_used_is_named(tmp_path: Path, change: tuple[st
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
     """A small payload, its key pair beside it."""
-    keys.make_key(tmp_path / "key.pem", tmp_path / "key.pub")
+    make_key(tmp_path / "key.pem", tmp_path / "key.pub")
     (tmp_path / "part").write_bytes(bytes(64) + b"0" * 64 + os.urandom(300_000))
     make_payload(
         tmp_path / "made.bin", version="120.1.0", usr=tmp_path / "part", kernel=tmp_path / "part",
@@ -143,7 +144,7 @@ def test_a_truncated_payload_is_refused(tmp_path: Path, made: Path, size: int) -
 def test_a_payload_of_another_version_or_key_is_refused(tmp_path: Path, made: Path) -> None:
     assert "and 120.1.1 was offered" in check(tmp_path, made.read_bytes(), offered="120.1.1")
     (tmp_path / "key.pem").unlink()
-    keys.make_key(tmp_path / "key.pem", tmp_path / "key.pub")
+    make_key(tmp_path / "key.pem", tmp_path / "key.pub")
     assert check(tmp_path, made.read_bytes()).startswith("1 18 ")
 
 

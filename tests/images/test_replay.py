@@ -13,9 +13,8 @@ from flatkit.errors import ImageError
 from flatkit.images import store
 from flatkit.images.keyring import KeyFinder
 from flatkit.images.releases import Board, Channel, Version, find_wanted
-from flatkit.images.signed import find_seen, note_seen
+from flatkit.images.signed import find_seen, note_seen, verify_cached
 from flatkit.images.signing import find_trust
-from flatkit.images.verify import verify_cached
 from flatkit.testing.flatcar_site import IMAGE
 from flatkit.testing.signing import SigningKey
 

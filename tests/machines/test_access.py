@@ -23,7 +23,7 @@ from flatkit.machines.remote_backend import RemoteBackend
 from flatkit.machines.spec import Accelerator
 from flatkit.machines.store import Folder, folder_of, make_folder
 from flatkit.testing.hypervisor import FakeHypervisor
-from flatkit.testing.users import NOBODY, open_parents, seen_by
+from tests.other_users import NOBODY, open_parents, seen_by
 
 QEMU = Owner(uid=64055, gid=64056)
 IS_ROOT = os.geteuid() == 0

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from flatkit.cli import main
+from flatkit.fields import Fields, to_json
 from flatkit.machines.cleanup import MachineInfo
-from flatkit.machines.creator import Creator, creator_from, notebook_session, terminal_session
+from flatkit.machines.creator import Creator, notebook_session, terminal_session
 from flatkit.machines.handle import MachineState
 
 NOTEBOOK = Creator(session="notebook:/course/04-updates.ipynb")
@@ -49,7 +50,7 @@ def test_a_creator_is_found_by_its_names(words: str, found: set[Creator]) -> Non
 @pytest.mark.parametrize("creator", ALL, ids=str)
 def test_what_is_shown_names_the_same_creator(creator: Creator) -> None:
     assert creator.matches(str(creator))
-    assert creator_from(json.loads(json.dumps({"made_by": creator.as_dict()}))) == creator
+    assert Fields(json.loads(json.dumps(to_json(creator)))).build(Creator).cleaned == creator
 
 
 @pytest.mark.parametrize(
@@ -59,8 +60,8 @@ def test_any_name_of_a_notebook_can_be_stored_and_is_found_again(path: str, monk
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     session = notebook_session(path)
     assert session.isprintable()
-    text = json.dumps({"made_by": Creator(session=session).as_dict()})
-    assert creator_from(json.loads(text)).session == session == notebook_session(path)
+    text = json.dumps(to_json(Creator(session=session)))
+    assert Fields(json.loads(text), limit=len(text)).build(Creator).cleaned.session == session == notebook_session(path)
 
 
 def test_sessions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from flatkit.errors import ImageError, UsageError
+from flatkit.fields import Fields, to_json
 from flatkit.machines.disks import check_images, make_disks, measure_image
 from flatkit.machines.domain import DomainFiles
-from flatkit.machines.spec import Arch, Firmware, MachineSpec, spec_from_dict
+from flatkit.machines.spec import Arch, Firmware, MachineSpec
 
 GIB = 2**30
 
@@ -63,10 +64,10 @@ def test_a_disk_image_that_is_not_there(tmp_path):
 
 def test_firmware_and_images_survive_json_and_old_records_have_none():
     spec = MachineSpec(name="x", disk=Path("/d"), firmware=Firmware.UEFI, extra_images=(Path("/e"),))
-    values = json.loads(json.dumps(spec.as_dict()))
-    assert spec_from_dict(values) == spec
+    values = json.loads(json.dumps(to_json(spec)))
+    assert Fields(values).build(MachineSpec) == spec
     del values["firmware"], values["extra_images"]
-    assert spec_from_dict(values) == MachineSpec(name="x", disk=Path("/d"))
+    assert Fields(values).build(MachineSpec) == MachineSpec(name="x", disk=Path("/d"))
 
 
 def test_there_is_no_bios_on_arm():

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from flatkit.errors import HostError, InputError, UsageError
+from flatkit.fields import Fields, to_json
 from flatkit.machines.spec import (
     Arch,
     DirectBoot,
@@ -17,7 +18,6 @@ from flatkit.machines.spec import (
     MachineSpec,
     check_name,
     parse_forward,
-    spec_from_dict,
 )
 
 
@@ -87,7 +87,7 @@ def test_values_that_no_machine_can_have(change: dict[str, Any], error: type[Exc
     ids=["least", "most"],
 )
 def test_a_spec_survives_json(spec: MachineSpec) -> None:
-    assert spec_from_dict(json.loads(json.dumps(spec.as_dict()))) == spec
+    assert Fields(json.loads(json.dumps(to_json(spec)))).build(MachineSpec) == spec
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from flatkit.testing import attacks
-from flatkit.testing.attacks import Target, attacking
 from flatkit.updates.channels import Channels
 from flatkit.updates.machine_registry import MACHINES_MAX
 from flatkit.updates.omaha import FLATCAR_APPID, AppRequest
+from tests import attacks
+from tests.attacks import Target, attacking
 
 DATA = bytes(range(256)) * 16 * 1024  # 4 MiB
 SEATS = 30

@@ -24,7 +24,7 @@ from flatkit.machines.domain import DomainFiles
 from flatkit.machines.spec import MachineSpec
 from flatkit.packs.builder import measure
 from flatkit.paths import cache_dir
-from flatkit.testing.disks import partitioned, qcow2_header
+from tests.disk_headers import partitioned, qcow2_header
 
 PACKAGE = Path(__file__).resolve().parents[2] / "flatkit"
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from flatkit import diskfile, web
 from flatkit.errors import FetchError, FlatkitError, ImageError, UsageError
-from flatkit.testing.disks import qcow2_header
 from flatkit.untrusted import printable
 from flatkit.web.address import check_address, check_place, find_parts, follow
 from flatkit.web.exchange import Exchange
+from tests.disk_headers import qcow2_header
 
 QUICKLY = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 MANY = settings(QUICKLY, max_examples=400)

@@ -15,11 +15,10 @@ from pathlib import Path
 import pytest
 
 from flatkit.updates import http_app, machine_registry
-from flatkit.updates.channels import Channels
+from flatkit.updates.channels import Channels, Store
 from flatkit.updates.connection_limits import Crowd, Limits, Visit, origin_of
 from flatkit.updates.omaha import FLATCAR_APPID, AppRequest, UpdateEvent
 from flatkit.updates.server import UpdateServer
-from flatkit.updates.store import Store
 
 BIG = 32 * 1024 * 1024
 HEAD = b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n"

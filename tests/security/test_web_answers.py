@@ -22,7 +22,7 @@ from flatkit.images.fetch import Fetcher
 from flatkit.images.lab.tree import debian_mirror
 from flatkit.images.mirrors import Timeouts, fetch_small, find_mirror, release_server
 from flatkit.images.releases import Board, find_wanted
-from flatkit.packs.flatcar import update_server
+from flatkit.packs.pack import update_server
 
 ONCE = Timeouts(tries=1, timeout=5)
 

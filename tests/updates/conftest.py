@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flatkit.updates.keys import make_key
 from flatkit.updates.payload import make_payload
+from tests.payload_keys import make_key
 
 ROOT_HASH = "0123456789abcdef" * 4
 

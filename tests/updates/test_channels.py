@@ -378,7 +378,7 @@ def test_a_state_that_could_not_be_read_again_is_not_written(tmp_path: Path, mon
     channels = Channels(store=store)
     channels.publish("beta", release("1.2.3"))
     before = store.read_text()
-    monkeypatch.setattr("flatkit.updates.store.STATE_MAX", len(before) + 100)
+    monkeypatch.setattr("flatkit.updates.channels.STATE_MAX", len(before) + 100)
     with pytest.raises(HostError, match="expected at most"):
         channels.publish("x" * 32, release("1.2.4"))
     assert store.read_text() == before

@@ -11,8 +11,9 @@ import pytest
 
 from flatkit.errors import ImageError
 from flatkit.run import run
-from flatkit.updates.keys import make_key, read_private_key, read_public_key
+from flatkit.updates.keys import read_private_key, read_public_key
 from flatkit.updates.payload import make_payload, parse_manifest, read_manifest, verify
+from tests.payload_keys import make_key
 
 ROOT_HASH = "0123456789abcdef" * 4
 MIB = 1024 * 1024

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import slot_model
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,25 +60,25 @@ def pair(a: tuple[int, int, int], b: tuple[int, int, int]) -> tuple[Slot, Slot]:
 
 def test_the_state_walk_of_an_update() -> None:
     """Fresh, staged, booted, good: the triples that Flatcar's machines show."""
-    now = slots.booted(pair((1, 0, 1), (0, 0, 0)))
+    now = slot_model.booted(pair((1, 0, 1), (0, 0, 0)))
     assert [(s.bits, s.running, s.next) for s in now] == [((1, 0, 1), True, True), ((0, 0, 0), False, False)]
-    now = slots.staged(now, label="USR-B")
+    now = slot_model.staged(now, label="USR-B")
     assert [(s.bits, s.running, s.next) for s in now] == [((1, 0, 1), True, False), ((2, 1, 0), False, True)]
-    now = slots.booted(now)
+    now = slot_model.booted(now)
     assert [(s.bits, s.running, s.next) for s in now] == [((1, 0, 1), False, True), ((2, 0, 0), True, False)]
-    good = slots.marked_good(now, label="USR-B")
+    good = slot_model.marked_good(now, label="USR-B")
     assert [(s.bits, s.running, s.next) for s in good] == [((1, 0, 1), False, False), ((2, 0, 1), True, True)]
-    back = slots.booted(now)  # never marked good: the next boot is the rollback
+    back = slot_model.booted(now)  # never marked good: the next boot is the rollback
     assert [(s.bits, s.running, s.next) for s in back] == [((1, 0, 1), True, True), ((2, 0, 0), False, False)]
 
 
 def test_an_update_after_an_update_goes_to_the_other_slot_and_ranks_highest() -> None:
-    now = slots.staged(pair((1, 0, 1), (2, 0, 1)), label="USR-A")
+    now = slot_model.staged(pair((1, 0, 1), (2, 0, 1)), label="USR-A")
     assert [s.bits for s in now] == [(2, 1, 0), (1, 0, 1)]
 
 
 def test_a_rollback_by_hand_is_one_change_of_priority() -> None:
-    assert [s.bits for s in slots.prioritized(pair((1, 0, 1), (2, 0, 1)), label="USR-A")] == [(2, 0, 1), (1, 0, 1)]
+    assert [s.bits for s in slot_model.prioritized(pair((1, 0, 1), (2, 0, 1)), label="USR-A")] == [(2, 0, 1), (1, 0, 1)]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_the_choice(a: tuple[int, int, int], b: tuple[int, int, int], chosen: st
 
 @given(two_slots)
 def test_a_boot_takes_one_try_of_its_choice_and_nothing_else(before: tuple[Slot, Slot]) -> None:
-    chosen, after = slots.next_slot(before), slots.booted(before)
+    chosen, after = slots.next_slot(before), slot_model.booted(before)
     for old, new in zip(before, after, strict=True):
         took = old is chosen and old.tries > 0
         assert new.bits == (old.priority, old.tries - took, int(old.successful))
@@ -111,40 +112,40 @@ def test_a_boot_takes_one_try_of_its_choice_and_nothing_else(before: tuple[Slot,
 def test_booting_again_and_again_comes_to_rest_on_a_good_slot_or_on_none(before: tuple[Slot, Slot]) -> None:
     now: tuple[Slot, ...] = before
     for _ in range(31):  # at most 15 tries each
-        now = slots.booted(now)
+        now = slot_model.booted(now)
     chosen = slots.next_slot(now)
-    assert slots.booted(now) == now
+    assert slot_model.booted(now) == now
     assert (chosen is None) == (not any(s.successful and s.priority > 0 for s in before))
     assert chosen is None or chosen.successful
 
 
 @given(two_slots)
 def test_a_staged_slot_is_the_next_one_once(before: tuple[Slot, Slot]) -> None:
-    first = slots.staged(before, label="USR-B")
+    first = slot_model.staged(before, label="USR-B")
     assert first[1].bits[1:] == (1, 0)
     assert first[1].next
-    after = slots.booted(first)
+    after = slot_model.booted(first)
     assert after[1].running
     assert not after[1].bootable
-    assert slots.staged(after, label="USR-B")[1].bits == first[1].bits
+    assert slot_model.staged(after, label="USR-B")[1].bits == first[1].bits
 
 
 @given(two_slots, st.sampled_from(["USR-A", "USR-B"]))
 def test_prioritize_changes_priorities_only_and_keeps_zero(before: tuple[Slot, Slot], label: str) -> None:
-    after = slots.prioritized(before, label=label)
+    after = slot_model.prioritized(before, label=label)
     top = next(s for s in after if s.label == label)
     for old, new in zip(before, after, strict=True):
         assert (old.tries, old.successful) == (new.tries, new.successful)
         if new is not top:
             assert new.priority < top.priority <= 2
             assert (new.priority == 0) == (old.priority == 0)
-    assert [s.bits for s in slots.prioritized(after, label=label)] == [s.bits for s in after]
+    assert [s.bits for s in slot_model.prioritized(after, label=label)] == [s.bits for s in after]
 
 
 @given(some_slots, words)
 def test_a_word_holds_a_slot_and_keeps_its_other_bits(slot: Slot, other: int) -> None:
-    word = slots.attribute_word(priority=slot.priority, tries=slot.tries, successful=slot.successful, other=other)
-    assert slots.slot_of_word("X", word=word) == slot
+    word = slot_model.attribute_word(priority=slot.priority, tries=slot.tries, successful=slot.successful, other=other)
+    assert slot_model.slot_of_word("X", word=word) == slot
     untouched = ~(0x1FF << 48)
     assert word & untouched == other & untouched
     assert 0 <= word < 2**64
@@ -153,21 +154,21 @@ def test_a_word_holds_a_slot_and_keeps_its_other_bits(slot: Slot, other: int) ->
 @given(words)
 def test_sfdisk_text_and_word_say_the_same(word: int) -> None:
     word &= 0xFFFF << 48 | 0b111
-    assert slots.parse_sfdisk_attributes(slots.sfdisk_attributes(word)) == word
+    assert slot_model.parse_sfdisk_attributes(slot_model.sfdisk_attributes(word)) == word
 
 
 def test_known_words_and_texts() -> None:
-    assert slots.attribute_word(priority=1, tries=0, successful=True) == 0x0101_0000_0000_0000
-    assert slots.attribute_word(priority=2, tries=1, successful=False) == 0x0012_0000_0000_0000
-    assert slots.sfdisk_attributes(0x0101_0000_0000_0000) == "GUID:48,56"
-    assert slots.sfdisk_attributes(0b100) == "LegacyBIOSBootable"
-    assert slots.sfdisk_attributes(0) == ""
-    assert slots.parse_sfdisk_attributes('"RequiredPartition GUID:49,52"') == 0x0012_0000_0000_0001
-    assert slots.parse_sfdisk_attributes("") == 0
+    assert slot_model.attribute_word(priority=1, tries=0, successful=True) == 0x0101_0000_0000_0000
+    assert slot_model.attribute_word(priority=2, tries=1, successful=False) == 0x0012_0000_0000_0000
+    assert slot_model.sfdisk_attributes(0x0101_0000_0000_0000) == "GUID:48,56"
+    assert slot_model.sfdisk_attributes(0b100) == "LegacyBIOSBootable"
+    assert slot_model.sfdisk_attributes(0) == ""
+    assert slot_model.parse_sfdisk_attributes('"RequiredPartition GUID:49,52"') == 0x0012_0000_0000_0001
+    assert slot_model.parse_sfdisk_attributes("") == 0
     for row in recipe.PARTITIONS:
         if row.label == "USR-A":
-            word = slots.parse_sfdisk_attributes(row.attributes)
-            assert slots.slot_of_word(row.label, word=word).bits == (1, 0, 1)
+            word = slot_model.parse_sfdisk_attributes(row.attributes)
+            assert slot_model.slot_of_word(row.label, word=word).bits == (1, 0, 1)
         if row.label in slots.USR_GUIDS:
             assert (row.type_guid, row.guid) == (slots.USR_TYPE, slots.USR_GUIDS[row.label])
 
@@ -175,15 +176,15 @@ def test_known_words_and_texts() -> None:
 @pytest.mark.parametrize("text", ["GUID:64", "GUID:x", "Bootable", "GUID:²", "-1"])
 def test_attributes_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a GPT attribute"):
-        slots.parse_sfdisk_attributes(text)
+        slot_model.parse_sfdisk_attributes(text)
 
 
 @pytest.mark.parametrize("value", [-1, 16])
 def test_numbers_that_do_not_fit_are_refused(value: int) -> None:
     with pytest.raises(ValueError, match=f'priority is "{value}", expected 0 to 15'):
-        slots.attribute_word(priority=value, tries=0, successful=False)
+        slot_model.attribute_word(priority=value, tries=0, successful=False)
     with pytest.raises(ValueError, match=f'tries is "{value}", expected 0 to 15'):
-        slots.attribute_word(priority=0, tries=value, successful=False)
+        slot_model.attribute_word(priority=0, tries=value, successful=False)
 
 
 @pytest.mark.parametrize(

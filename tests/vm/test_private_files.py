@@ -14,7 +14,7 @@ import pytest
 
 from flatkit import api, plain_names
 from flatkit.machines import Machine
-from flatkit.testing.users import NOBODY, open_parents, seen_by
+from tests.other_users import NOBODY, open_parents, seen_by
 
 pytestmark = [
     pytest.mark.vm,

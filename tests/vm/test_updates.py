@@ -20,11 +20,11 @@ from flatkit.events import Said, Tape
 from flatkit.images.lab import recipe
 from flatkit.machines import Machine
 from flatkit.testing.updates import Fault, FaultyServer
-from flatkit.updates import keys
 from flatkit.updates.model import UpdateState
 from flatkit.updates.payload import FILE_NAME
 from flatkit.updates.slots import USR_GUIDS
 from flatkit.updates.status import Operation, UpdateStatus, parse_status
+from tests.payload_keys import make_key
 from tests.real_tools import Answer, blocks, cgpt_calls
 
 pytestmark = pytest.mark.vm
@@ -48,7 +48,7 @@ def machine(server: FaultyServer) -> Iterator[Machine]:
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with payloads that must be refused: foreign, truncated, flipped."""
     folder = tmp_path_factory.mktemp("payloads")
-    keys.make_key(folder / "foreign.pem", folder / "foreign.pub")
+    make_key(folder / "foreign.pem", folder / "foreign.pub")
     lab.small_payload(folder / "foreign.bin", version="121.1.0", key=folder / "foreign.pem")
     whole = lab.small_payload(folder / "whole.bin", version="121.1.0", key=recipe.payload_key()).read_bytes()
     (folder / "flipped.bin").write_bytes(whole[:300_000] + bytes([whole[300_000] ^ 1]) + whole[300_001:])

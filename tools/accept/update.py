@@ -11,7 +11,7 @@ from flatkit.images.fetch import Fetcher
 from flatkit.images.mirrors import release_server
 from flatkit.images.releases import Channel, Wanted, host_board
 from flatkit.packs.builder import PackBuilder
-from flatkit.packs.flatcar import fetch_payload
+from flatkit.packs.pack import fetch_payload
 from flatkit.updates.server import UpdateServer
 
 # What is newer than what (facts: majors start in alpha, and go on to beta, stable and LTS).

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from flatkit.butane.machine.unit_file import Assignment, Unit, is_calendar, is_span, is_template, template_of
+from flatkit.butane.machine.unit_file import Assignment, Unit, is_calendar, is_span
 from flatkit.untrusted import is_number
 
 _EXEC = ("ExecStart", "ExecStop", "ExecStartPre", "ExecStartPost", "ExecStopPost", "ExecReload", "ExecCondition")
@@ -362,8 +362,3 @@ def bad_unit_names(value: str) -> tuple[str, ...]:
         for word in value.split()
         if "%" not in word and not (unit_type(word) and _NAME.fullmatch(word) and len(word) < 256)
     )
-
-
-def needs_instance(unit: Unit) -> bool:
-    """Return True for a template, which starts only as an instance."""
-    return is_template(unit.name) and not template_of(unit.name)

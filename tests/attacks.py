@@ -73,7 +73,7 @@ async def drip_body(target: Target) -> None:
 async def read_nothing(target: Target) -> None:
     """Ask for a large file many times over and read nothing of it."""
     async with target.connect() as (reader, writer):
-        reader._transport.pause_reading()  # type: ignore[attr-defined]  # noqa: SLF001
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
         while True:
             writer.write(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % target.path.encode() * 500)
             await writer.drain()
