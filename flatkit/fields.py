@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from flatkit.untrusted import printable
 
@@ -75,37 +75,30 @@ class Fields:
         """Return a whole number from `least` to `most`."""
         return self._number(name, self._take(name, default), least=least, most=most)
 
-    def real(self, name: str, *, default: float | None = None) -> float:
-        """Return a finite number."""
-        return self._real(name, self._take(name, default))
-
-    def flag(self, name: str, *, default: bool | None = None) -> bool:
-        """Return true or false."""
-        return self._flag(name, self._take(name, default))
-
     def objects(
         self, name: str, build: Callable[[Fields], _T], *, most: int = LIST_MAX, default: list[Any] | None = None
     ) -> tuple[_T, ...]:
         """Return the results of `build` for each object in a list."""
         values = self._list(name, most, default)
-        return tuple(build(Fields(value, self._place(f"{name}[{n}]"))) for n, value in enumerate(values))
+        return tuple(build(self._inner(f"{name}[{n}]", value)) for n, value in enumerate(values))
 
     def inner(self, name: str, build: Callable[[Fields], _T]) -> _T:
         """Return the result of `build` for an object."""
-        return build(Fields(self._take(name, None), self._place(printable(name, limit=_SHOWN))))
+        return build(self._inner(printable(name, limit=_SHOWN), self._take(name, None)))
 
     def table(self, name: str, build: Callable[[Fields], _T]) -> dict[str, _T]:
         """Return the result of `build` for each object in an object of objects; empty where the field is missing."""
-        found = Fields(self._take(name, {}), self._place(name))
+        found = self._inner(name, self._take(name, {}))
         return {key: found.inner(key, build) for key in found.names()}
 
     def build(self, kind: type[_T]) -> _T:
         """Return a dataclass: each of its fields by its type, those with a default may be missing.
 
-        A field's metadata are further arguments of `text` or `number`, as in `field(metadata={"most": 10})`.
+        A field's metadata are further arguments of `text` or `number`, as in `field(metadata={"most": 10})`; `items` bounds
+        a list.
         """
         found = {}
-        for name, hint, is_needed, rule in _fields_of(kind):
+        for name, hint, is_needed, rule in _fields_of(cast("Any", kind)):
             if is_needed or name in self._values:
                 found[name] = self._typed(name, self._take(name, None), hint, rule)
         if self._strict:
@@ -117,17 +110,16 @@ class Fields:
         if NoneType in arguments:
             return None if value is None else self._typed(name, value, arguments[0], rule)
         if get_origin(hint) is tuple:
-            items = enumerate(self._checked_list(name, value, LIST_MAX))
+            items = enumerate(self._checked_list(name, value, rule.get("items", LIST_MAX)))
+            rule = {key: bound for key, bound in rule.items() if key != "items"}
             return tuple(self._typed(f"{name}[{number}]", item, arguments[0], rule) for number, item in items)
         if dataclasses.is_dataclass(hint):
-            return Fields(value, self._place(name), limit=self._limit, strict=self._strict).build(hint)
+            return self._inner(name, value).build(cast("type[Any]", hint))
         if hint is int:
             return self._number(name, value, **rule)
         if hint in (float, bool):
             return self._real(name, value) if hint is float else self._flag(name, value)
         text = self._text(name, value, **{"form": None, "expected": "", "limit": self._limit, **rule})
-        if "\0" in text:
-            raise self._fault(name, value, "a text without NUL characters")
         try:
             return hint(text)
         except ValueError:
@@ -143,9 +135,8 @@ class Fields:
             name = min(self._left)
             raise ValueError(f"{self._place(printable(name, limit=_SHOWN))} is not a known field")
 
-    def fault(self, name: str, expected: str) -> ValueError:
-        """Return the error for a field with an unexpected value."""
-        return self._fault(name, self._values.get(name), expected)
+    def _inner(self, name: str, value: Any) -> Fields:
+        return Fields(value, self._place(name), limit=self._limit, strict=self._strict)
 
     def _take(self, name: str, default: Any) -> Any:
         self._left.discard(name)
@@ -226,7 +217,7 @@ def _fields_of(kind: Any) -> tuple[tuple[str, Any, bool, Mapping[str, Any]], ...
 def to_json(value: Any) -> Any:
     """Return a dataclass, or anything of them, enums, paths, lists and objects, as JSON-ready values; `build` reads them back."""
     if dataclasses.is_dataclass(value):
-        return {name: to_json(getattr(value, name)) for name, *_ in _fields_of(type(value))}
+        return {name: to_json(getattr(value, name)) for name, *_ in _fields_of(cast("Any", type(value)))}
     if isinstance(value, dict):
         return {key: to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from flatkit.butane.messages import Message, Wording
 from flatkit.butane.source.node import Node, Path, nearest_node
-from flatkit.butane.wording import Message, Wording
 from flatkit.report import Entry, Kind, Report, Span
 
 

@@ -73,7 +73,7 @@ def _words(entry: Entry, translation: Translation, edits: tuple[Edit, ...]) -> s
     if code == "yaml-encoding":
         return encoding_words(translation.document.data) or advice
     if code == "yaml-tab":
-        return messages.TABS_ADVICE
+        return advice
     if code.startswith("yaml-") or code in ("unknown-anchor", "duplicate-key"):
         return _yaml_words(entry, translation) or advice
     if code in ("path-relative", "path-missing", "path-not-simple", "filesystem", "filesystem-device"):

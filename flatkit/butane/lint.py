@@ -13,21 +13,26 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flatkit.butane import advice_messages, messages
+from flatkit.butane import messages
 from flatkit.butane.access import KEY_TYPES, allows_login, is_public_key
 from flatkit.butane.advice import advise, without_ignored
 from flatkit.butane.diagnostics import entry_of, path_text
 from flatkit.butane.faults import advise_fault, encoding_notes
+from flatkit.butane.messages import Message
 from flatkit.butane.ownkeys import find_public_key
 from flatkit.butane.quickfix import Trials, login_fixes
 from flatkit.butane.schema import get_schema
 from flatkit.butane.source.node import SCALAR, SEQUENCE, Node, Path, find_node
 from flatkit.butane.templates import template_notes
 from flatkit.butane.transpile import Translation, all_faults
-from flatkit.butane.wording import Message
 from flatkit.report import Entry, Kind, Report
 from flatkit.untrusted import lines_of
 
+# Said in place of an edit where the user has no key.
+_NO_KEY_FOUND = (
+    "No public key of yours was found in ~/.ssh or in an SSH agent: `ssh-keygen -t ed25519` makes one, and "
+    "~/.ssh/id_ed25519.pub then contains the line to write."
+)
 _FILE = pathlib.Path(__file__).with_name("reasons.json")
 _PAGES = {
     "ignition": ("Ignition's reference", "https://coreos.github.io/ignition/configuration-v3_4/"),
@@ -81,7 +86,7 @@ def _key_notes(node: Node, path: Path) -> Iterator[Entry]:
     elif text.strip() and not any(word.startswith(KEY_TYPES) for word in text.split()):
         yield _warning(messages.NOT_A_KEY, path, node)
     elif not all(is_public_key(line) for line in lines_of(text) if line.strip() and not line.strip().startswith("#")):
-        yield _warning(advice_messages.KEY_INVALID, path, node)
+        yield _warning(messages.KEY_INVALID, path, node)
 
 
 def _password_notes(user: dict[str, Any], at: int, translation: Translation) -> Iterator[Entry]:
@@ -101,7 +106,7 @@ def _no_way_in(translation: Translation, trials: Trials) -> Entry:
     span = translation.root.span if translation.root is not None else None
     entry = entry_of(messages.NO_WAY_IN(), kind=Kind.INFO, path="$", span=span)
     key = find_public_key()
-    teach = messages.NO_WAY_IN.advice if key else f"{messages.NO_WAY_IN.advice} {messages.NO_KEY_FOUND}"
+    teach = messages.NO_WAY_IN.advice if key else f"{messages.NO_WAY_IN.advice} {_NO_KEY_FOUND}"
     return replace(entry, teach=teach, edits=login_fixes(translation, key, trials) if key else ())
 
 

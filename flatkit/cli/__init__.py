@@ -137,7 +137,7 @@ def _call(module: str, words: list[str]) -> int:
     except SystemExit as error:  # argparse: 0 after --help, 2 for wrong usage
         return error.code if isinstance(error.code, int) else 2
     except Exception as error:  # noqa: BLE001  (the last resort: nobody is shown a traceback)
-        from flatkit.cli.fault import report_fault
+        from flatkit.cli.show import report_fault
 
         return report_fault(error, words)
     return status

@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import math
 import os
+import platform
 import sys
 import time
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TextIO
 
+from flatkit import __version__, paths
 from flatkit.cli.screen import BOLD, CLEAR_LINE, DIM, GREEN, RED, Piece, paint, screen_of
-from flatkit.errors import FlatkitError
+from flatkit.errors import FlatkitError, HostError
 from flatkit.events import (
     ConsoleLine,
     Event,
@@ -24,8 +30,11 @@ from flatkit.events import (
     StepStarted,
     Waiting,
 )  # fmt: skip
-from flatkit.untrusted import lines_of, printable, printable_lines
+from flatkit.files import write_atomic
+from flatkit.untrusted import escape_hidden, lines_of, printable, printable_lines
 
+# An internal software error, as in sysexits.h.
+EXIT_STATUS = 70
 _SHOWN_LINES = 15
 _LONGEST_LINE = 200
 _LONGEST_TEXT = 2000
@@ -192,3 +201,42 @@ def _text(text: str) -> str:
 def observer_for(*, as_json: bool, verbose: bool = False, stream: TextIO | None = None) -> Observer:
     """Return an observer: JSON lines on standard output, or text on `stream` (default: standard error)."""
     return Json() if as_json else Terminal(stream, verbose=verbose)
+
+
+def report_fault(error: Exception, words: Sequence[str]) -> int:
+    """Print what happened and how to report it; return the exit status. FLATKIT_DEBUG=1 prints the traceback as well."""
+    trace = "".join(traceback.format_exception(error))
+    if os.environ.get("FLATKIT_DEBUG"):
+        sys.stderr.write(trace)
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        print_error(paths.refused(Path(os.fsdecode(error.filename)), error))
+        return HostError.exit_status
+    if isinstance(error, FileNotFoundError) and _is_folder_gone():
+        print_error(HostError("the current folder was removed; expected one that is there", hint="cd"))
+        return HostError.exit_status
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    kept = _keep(trace, words)
+    hint = f'report it, with the file "{kept}"' if kept else "FLATKIT_DEBUG=1 in the environment shows what to report"
+    print_error(FlatkitError(f"this is a fault in flatkit, not in what you typed: {said}", hint=hint))
+    return EXIT_STATUS
+
+
+def _is_folder_gone() -> bool:
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def _keep(trace: str, words: Sequence[str]) -> Path | None:
+    """Save the traceback to a file; return None where that is impossible."""
+    about = (
+        f"flatkit {__version__}, Python {platform.python_version()}, {platform.platform()}\nflatkit {' '.join(words)}\n"
+    )
+    with suppress(OSError):  # also for a FLATKIT_STATE that is refused
+        file = paths.state_dir() / "last-fault.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, escape_hidden(f"{about}\n{trace}"), mode=0o600)
+        return file
+    return None

@@ -15,13 +15,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from flatkit import web
 from flatkit.errors import Cancelled, FetchError, FlatkitError, HostError, ImageError
 from flatkit.events import Observer, Progressed, Said
+from flatkit.fields import Fields, to_json
 from flatkit.files import open_regular, read_regular
 from flatkit.images.cache import KEPT_FREE, measure_spare
 from flatkit.images.mirrors import Timeouts, with_tries
@@ -42,10 +43,6 @@ class PartRecord:
     url: str
     etag: str = ""
     size: int = 0
-
-    def __post_init__(self) -> None:
-        if not (isinstance(self.url, str) and isinstance(self.etag, str) and isinstance(self.size, int)):
-            raise TypeError("values of other types")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +179,8 @@ class Download:
 
     def _read_record(self) -> PartRecord | None:
         try:
-            return PartRecord(**parse_json(read_regular(self._record_file, limit=_RECORD_LIMIT)))
+            values = parse_json(read_regular(self._record_file, limit=_RECORD_LIMIT))
+            return Fields(values, limit=_RECORD_LIMIT, strict=True).build(PartRecord)
         except (OSError, ValueError, TypeError):
             return None
 
@@ -244,7 +242,7 @@ class Download:
                 f"needed: {missing // 10**6} MB for the file, and {KEPT_FREE // 10**6} MB that stay free",
                 hint="flatkit images list   (then flatkit images rm NAME, or set FLATKIT_CACHE to a larger disk)",
             )
-        self._record_file.write_text(json.dumps(asdict(record)) + "\n")
+        self._record_file.write_text(json.dumps(to_json(record)) + "\n")
         if not self._announced:
             self._announced = True
             self._on_size(self._have, record.size)

@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from flatkit.errors import ImageError
-from flatkit.fields import TEXT_MAX, Fields
+from flatkit.fields import TEXT_MAX, Fields, to_json
 from flatkit.images.releases import Board
 from flatkit.untrusted import parse_json, printable
 
@@ -33,38 +34,47 @@ FORMAT = 1
 MANIFEST_MAX = 8 * 1024 * 1024
 FILES_MAX = 20_000
 PACK_SIZE_MAX = 100 * 10**9
-_PATH_MAX, _DEPTH_MAX = 400, 8
+_PATH_MAX = 400
 # A part begins with a letter, digit or "_". So it is never hidden, an option of a program, or "..".
 _PART = r"[0-9A-Za-z_][0-9A-Za-z._+@!~-]{0,199}"
-_PATH = re.compile(rf"{_PART}(/{_PART})*")
-_NAME = re.compile(_PART)
-_LABEL = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
-_VERSION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){2}([+-][0-9A-Za-z.-]{1,64})?")
+_PATH = re.compile(rf"{_PART}(/{_PART}){{0,7}}")
 _PYTHON = re.compile(r"3\.[0-9]{1,2}")
-_SHA256, _SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
-_BOARD = re.compile("|".join(re.escape(str(board)) for board in Board))
 PATH_SAID = 'a path of at most 8 names, each of letters, digits and "._+@!~-", beginning with a letter or digit'
 _NAME_SAID = 'a file name of letters, digits and "._+@!~-", beginning with a letter or digit'
+
+
+def _form(pattern: str, expected: str, **rule: int) -> dict[str, Any]:
+    """Return the form of a field, for `Fields.build`."""
+    return {"form": re.compile(pattern), "expected": expected, **rule}
+
+
+_IS_PATH = _form(_PATH.pattern, PATH_SAID, limit=_PATH_MAX)
+_IS_LABEL = _form(r"[a-z0-9][a-z0-9-]{0,31}", 'lower-case letters, digits and "-"')
+_IS_VERSION = _form(r"[0-9]{1,9}(\.[0-9]{1,9}){2}([+-][0-9A-Za-z.-]{1,64})?", 'a version such as "4593.2.5"')
+_IS_BOARD = _form("|".join(re.escape(str(board)) for board in Board), " or ".join(map(str, Board)))
+_ARE_NAMES = _form(_PART, _NAME_SAID, items=1000)
+_IS_SHA256 = _form(r"[0-9a-f]{64}", "64 lower-case hex digits")
+_IS_SHA1 = _form(r"[0-9a-f]{40}", "40 lower-case hex digits")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PackedFile:
     """A file of a pack; digests in hex."""
 
-    path: str
-    size: int
-    sha256: str
-    sha1: str
+    path: str = field(metadata=_IS_PATH)
+    size: int = field(metadata={"most": PACK_SIZE_MAX})
+    sha256: str = field(metadata=_IS_SHA256)
+    sha1: str = field(metadata=_IS_SHA1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PackedRelease:
     """A version that machines can update to: its file names below BOARD/VERSION/, the payload first."""
 
-    channel: str
-    version: str
-    board: str
-    files: tuple[str, ...]
+    channel: str = field(metadata=_IS_LABEL)
+    version: str = field(metadata=_IS_VERSION)
+    board: str = field(metadata=_IS_BOARD)
+    files: tuple[str, ...] = field(metadata=_ARE_NAMES)
     for_lab: bool = False
 
 
@@ -72,10 +82,10 @@ class PackedRelease:
 class PackedImage:
     """An image that machines can boot: `name` is lab, lab-beta, stable, ...; `folder` is its folder in the pack."""
 
-    name: str
-    version: str
-    folder: str
-    files: tuple[str, ...]
+    name: str = field(metadata=_IS_LABEL)
+    version: str = field(metadata=_IS_VERSION)
+    folder: str = field(metadata=_IS_PATH)
+    files: tuple[str, ...] = field(metadata=_ARE_NAMES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +119,7 @@ class PackManifest:
 
 def manifest_as_text(manifest: PackManifest) -> str:
     """Return the manifest as JSON."""
-    return json.dumps({"format": FORMAT, **asdict(manifest)}, indent=1) + "\n"
+    return json.dumps({"format": FORMAT, **to_json(manifest)}, indent=1) + "\n"
 
 
 def sums_as_text(manifest: PackManifest) -> str:
@@ -120,7 +130,7 @@ def sums_as_text(manifest: PackManifest) -> str:
 def parse_manifest(text: str | bytes) -> PackManifest:
     """Parse a manifest. Raises ImageError, which names the invalid field and the expected value."""
     try:
-        manifest = _manifest(Fields(parse_json(text, limit=MANIFEST_MAX)))
+        manifest = _manifest(Fields(parse_json(text, limit=MANIFEST_MAX), strict=True))
         _check_paths(manifest)
     except ValueError as error:
         raise ImageError(
@@ -131,7 +141,7 @@ def parse_manifest(text: str | bytes) -> PackManifest:
 
 def is_path(text: str) -> bool:
     """Tell whether a text is a valid path in a pack."""
-    return len(text) <= _PATH_MAX and text.count("/") < _DEPTH_MAX and _PATH.fullmatch(text) is not None
+    return len(text) <= _PATH_MAX and _PATH.fullmatch(text) is not None
 
 
 def left_out(text: str) -> str:
@@ -148,68 +158,22 @@ def _manifest(fields: Fields) -> PackManifest:
         made=fields.printed("made", limit=100),
         flatkit=fields.printed("flatkit", limit=100),
         pythons=fields.texts("pythons", form=_PYTHON, expected='a version of Python such as "3.12"', most=10),
-        images=fields.objects("images", _image, most=1000),
-        releases=fields.objects("releases", _release, most=1000),
+        images=fields.objects("images", lambda one: one.build(PackedImage), most=1000),
+        releases=fields.objects("releases", lambda one: one.build(PackedRelease), most=1000),
         left_out=fields.all_printed("left_out", most=1000),
-        files=fields.objects("files", _file, most=FILES_MAX),
+        files=fields.objects("files", lambda one: one.build(PackedFile), most=FILES_MAX),
     )
     fields.end()
+    for kind, lists in (
+        ("images", [image.files for image in manifest.images]),
+        ("releases", [release.files for release in manifest.releases]),
+    ):
+        for number, names in enumerate(lists):
+            if not names or len(set(names)) != len(names):
+                raise ValueError(f"{kind}[{number}].files has no name, or a name twice")
     if manifest.size > PACK_SIZE_MAX:
         raise ValueError(f"its files have {manifest.size} bytes; expected at most {PACK_SIZE_MAX}")
     return manifest
-
-
-def _file(fields: Fields) -> PackedFile:
-    file = PackedFile(
-        path=_path(fields, "path"),
-        size=fields.number("size", most=PACK_SIZE_MAX),
-        sha256=fields.text("sha256", form=_SHA256, expected="64 lower-case hex digits"),
-        sha1=fields.text("sha1", form=_SHA1, expected="40 lower-case hex digits"),
-    )
-    fields.end()
-    return file
-
-
-def _image(fields: Fields) -> PackedImage:
-    image = PackedImage(
-        name=_label(fields, "name"), version=_version(fields), folder=_path(fields, "folder"), files=_names(fields)
-    )
-    fields.end()
-    return image
-
-
-def _release(fields: Fields) -> PackedRelease:
-    release = PackedRelease(
-        channel=_label(fields, "channel"),
-        version=_version(fields),
-        board=fields.text("board", form=_BOARD, expected=" or ".join(str(board) for board in Board)),
-        files=_names(fields),
-        for_lab=fields.flag("for_lab", default=False),
-    )
-    fields.end()
-    return release
-
-
-def _path(fields: Fields, name: str) -> str:
-    path = fields.text(name)
-    if not is_path(path):
-        raise fields.fault(name, PATH_SAID)
-    return path
-
-
-def _label(fields: Fields, name: str) -> str:
-    return fields.text(name, form=_LABEL, expected='lower-case letters, digits and "-"')
-
-
-def _version(fields: Fields) -> str:
-    return fields.text("version", form=_VERSION, expected='a version such as "4593.2.5"')
-
-
-def _names(fields: Fields) -> tuple[str, ...]:
-    names = fields.texts("files", form=_NAME, expected=_NAME_SAID, most=1000)
-    if not names or len(set(names)) != len(names):
-        raise ValueError(f"{fields.where}.files has no name, or a name twice")
-    return names
 
 
 def _check_paths(manifest: PackManifest) -> None:

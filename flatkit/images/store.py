@@ -11,9 +11,10 @@ import re
 import shutil
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from flatkit.fields import Fields, to_json
 from flatkit.files import read_regular, write_atomic
 from flatkit.images.releases import Board, Channel, Version, Wanted, find_version
 from flatkit.images.signing import Trust
@@ -32,7 +33,7 @@ class ImageRecord:
 
     file: str
     size: int
-    changed_ns: int
+    changed_ns: int = field(metadata={"most": 2**63 - 1})
     sha512: str
     trust: str
     subkey: str
@@ -108,24 +109,15 @@ def read_image(folder: Path) -> CachedImage | None:
 
 def parse_record(text: str | bytes) -> ImageRecord:
     """Parse an image's record. Raises ValueError for anything that `write_record` would not write."""
-    values = parse_json(text)
-    kinds: dict[str, type] = {"size": int, "changed_ns": int, "signed": int, "fetched": float}
-    names = [field.name for field in fields(ImageRecord)]
-    if not isinstance(values, dict) or sorted(values) != sorted(names):
-        raise ValueError(f"expected an object with {', '.join(names)}")
-    for name, value in values.items():
-        kind = kinds.get(name, str)
-        is_kind = type(value) is kind or (kind is float and type(value) is int)
-        if not is_kind or (kind is not str and not 0 <= value < 2**63):
-            raise ValueError(f'"{name}" is not a value of the kind {kind.__name__}')
-    if values["file"] in {"", ".", ".."} or "/" in values["file"] or "\0" in values["file"]:
+    record = Fields(parse_json(text), limit=_SMALL_MAX, strict=True).build(ImageRecord)
+    if record.file in {"", ".", ".."} or "/" in record.file:
         raise ValueError('"file" is not the name of a file')
-    return ImageRecord(**values)
+    return record
 
 
 def write_record(folder: Path, record: ImageRecord) -> None:
     """Write the record of a verified image, whole or not at all."""
-    write_atomic(folder / _RECORD, json.dumps(asdict(record), indent=1) + "\n")
+    write_atomic(folder / _RECORD, json.dumps(to_json(record), indent=1) + "\n")
 
 
 def list_cached(*, board: Board | None = None) -> list[CachedImage]:

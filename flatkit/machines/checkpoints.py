@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from flatkit.machines.domain import with_forwards, without_parent
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import HostKey, load_host_keys
 from flatkit.machines.records import Record
+from flatkit.machines.spec import PLAIN_TEXT
 from flatkit.machines.store import Folder, make_folder
 from flatkit.paths import machines_dir
 from flatkit.untrusted import parse_json, printable, shell_word
@@ -42,7 +43,7 @@ class Checkpoint:
     created: str = ""
     bytes: int
     host_keys: tuple[HostKey, ...]
-    xml: str
+    xml: str = field(metadata=PLAIN_TEXT)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.bytes / 1e6:.0f} MB)"

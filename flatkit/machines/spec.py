@@ -24,6 +24,8 @@ _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 # The PCI bus has this many slots for them (domain.py).
 MOST_EXTRA_DISKS = 8
 _WHOLE = {"most": 2**31 - 1}
+# What libvirt and QEMU get as a text of C.
+PLAIN_TEXT = {"form": re.compile(r"[^\0]*"), "expected": "a text without NUL characters"}
 
 
 class Firmware(str, Enum):
@@ -115,7 +117,7 @@ class DirectBoot:
 
     kernel: Path
     initrd: Path
-    cmdline: str
+    cmdline: str = field(metadata=PLAIN_TEXT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +204,7 @@ class MachineSpec:
     extra_disks_gib: tuple[int, ...] = field(default=(), metadata=_WHOLE)
     disk_gib: int | None = field(default=None, metadata=_WHOLE)
     ignition: str = ""
-    label: str = ""
+    label: str = field(default="", metadata=PLAIN_TEXT)
     ssh_user: str = "core"
     key_file: Path | None = None
     firmware: Firmware | None = None

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import MISSING, asdict, dataclass, field, replace
-from dataclasses import fields as dataclass_fields
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, TypeVar
 
-from flatkit.fields import Fields
+from flatkit.fields import Fields, to_json
 from flatkit.untrusted import printable
 from flatkit.updates.omaha import BOARDS, REQUEST_LIMIT, Package, UpdateEvent
 
-_HEX = re.compile("([0-9a-f]{2})*")
 _T = TypeVar("_T")
 
 
@@ -26,6 +24,11 @@ class UpdateState(str, Enum):
     INSTALLED = "installed, waits for a reboot"
     FAILED = "failed"
     ROLLED_BACK = "rolled back"
+
+    @classmethod
+    def _missing_(cls, _: object) -> UpdateState:
+        # A newer flatkit may know more states; the machine's next request reports its state again.
+        return cls.CURRENT
 
     def __str__(self) -> str:
         return self.value
@@ -126,8 +129,8 @@ def version_key(version: str) -> tuple[int, int, int]:
 
 def book_as_json(book: Book) -> dict[str, Any]:
     """Return the book as plain values."""
-    # asdict makes slow deep copies, and there may be thousands of machines and events.
-    rest = asdict(replace(book, machines={}))
+    # There may be thousands of machines and events, and those are plain values already.
+    rest = to_json(replace(book, machines={}))
     return {"format": 1, **rest, "machines": {name: _plain(machine) for name, machine in book.machines.items()}}
 
 
@@ -141,8 +144,11 @@ def parse_book(data: Any) -> Book:
     return Book(
         offers=fields.table("offers", _offers),
         known=fields.table("known", lambda found: _named(_releases(found), "version")),
-        groups=_named(fields.table("groups", _group), "name"),
-        machines=_named(fields.table("machines", _machine), "machine_id"),
+        groups=_named(fields.table("groups", lambda found: found.build(Group)), "name"),
+        # A machine's texts are what it sent.
+        machines=_named(
+            Fields(data, limit=REQUEST_LIMIT).table("machines", lambda found: found.build(MachineSeen)), "machine_id"
+        ),
     )
 
 
@@ -160,72 +166,9 @@ def _plain(machine: MachineSeen) -> dict[str, Any]:
 
 
 def _releases(fields: Fields) -> dict[str, PublishedRelease]:
-    return {name: fields.inner(name, _release) for name in fields.names()}
+    return {name: fields.inner(name, lambda found: found.build(PublishedRelease)) for name in fields.names()}
 
 
 def _offers(fields: Fields) -> dict[str, PublishedRelease]:
     """Return the releases that have files: only those can be offered."""
     return {channel: release for channel, release in _releases(fields).items() if release.packages}
-
-
-def _release(fields: Fields) -> PublishedRelease:
-    return PublishedRelease(
-        version=fields.text("version"),
-        packages=fields.objects("packages", _package),
-        allow_downgrade=fields.flag("allow_downgrade", default=False),
-        board=fields.text("board", default=BOARDS[0]),
-        for_lab=fields.flag("for_lab", default=False),
-    )
-
-
-def _package(fields: Fields) -> Package:
-    return Package(
-        name=fields.text("name"),
-        size=fields.number("size"),
-        sha1=fields.text("sha1", form=_HEX, expected="hex digits"),
-        sha256=fields.text("sha256", form=_HEX, expected="hex digits"),
-    )
-
-
-def _group(fields: Fields) -> Group:
-    return Group(
-        name=fields.text("name"),
-        channel=fields.text("channel"),
-        version=fields.text("version", default=""),
-        paused=fields.flag("paused", default=False),
-    )
-
-
-def _machine(fields: Fields) -> MachineSeen:
-    state = fields.text("state", default="")
-    texts = {
-        field.name: fields.text(field.name, default=None if field.default is MISSING else "", limit=REQUEST_LIMIT)
-        for field in dataclass_fields(MachineSeen)
-        if field.type == "str"
-    }
-    return MachineSeen(
-        **texts,
-        first_seen=fields.real("first_seen"),
-        last_seen=fields.real("last_seen"),
-        checks=fields.number("checks", default=0),
-        # A newer flatkit may know more states; the machine's next request reports its state again.
-        state=UpdateState(state) if state in set(UpdateState) else UpdateState.CURRENT,
-        events=fields.objects("events", _event, default=[]),
-    )
-
-
-def _event(fields: Fields) -> SeenEvent:
-    return SeenEvent(
-        at=fields.real("at"),
-        version=fields.text("version", limit=REQUEST_LIMIT),
-        event=fields.inner("event", _update_event),
-    )
-
-
-def _update_event(fields: Fields) -> UpdateEvent:
-    return UpdateEvent(
-        type=fields.number("type"),
-        result=fields.number("result"),
-        error_code=fields.number("error_code", default=0),
-        previous_version=fields.text("previous_version", default="", limit=REQUEST_LIMIT),
-    )

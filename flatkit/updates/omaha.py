@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ _FORMS = {
     "oem": re.compile(r"[0-9A-Za-z._-]*"),
 }
 _XML_SPACE = " \t\r\n"
+_HEX = {"form": re.compile("([0-9a-f]{2})*"), "expected": "hex digits"}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # Groups that old machines name by their identifier: four for amd64, four for arm64.
@@ -165,8 +166,8 @@ class Package:
 
     name: str
     size: int
-    sha1: str
-    sha256: str
+    sha1: str = field(metadata=_HEX)
+    sha256: str = field(metadata=_HEX)
 
 
 @dataclass(frozen=True, kw_only=True)

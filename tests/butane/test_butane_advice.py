@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flatkit.butane import advice_messages, messages, translate
+from flatkit.butane import messages, translate
 from flatkit.butane.advice import ENVIRONMENT
 from flatkit.butane.lint import lint
 from flatkit.butane.machine import image
@@ -378,7 +378,7 @@ def test_a_kind_is_named_and_its_cure_is_not(code: str, wrong: str, right: str) 
 
 def test_each_piece_of_advice_has_a_case() -> None:
     """The messages of advice are those that have a kind here."""
-    mine = {message.code for message in advice_messages.CATALOGUE}
+    mine = {message.code for message in messages.ADVICE_CATALOGUE}
     assert mine - {kind[0] for kind in KINDS} == {"unit-unused"}
     assert len(mine) > 40
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flatkit.api import parse_config, read_config
-from flatkit.butane import advice_messages
+from flatkit.butane import messages
 from flatkit.butane.detect import FOREIGN, Format, detect_format
 from flatkit.butane.fixes.foreignkeys import FOREIGN_KEYS, PASTED
 from flatkit.butane.lint import reason_for
@@ -105,5 +105,5 @@ def test_each_reason_is_of_a_message() -> None:
         assert reason_for(code).link.startswith("https://")
     assert reason_for("none at all").why == ""
     # Advice says in its message why it is given.
-    of_butane = codes - {message.code for message in advice_messages.CATALOGUE}
+    of_butane = codes - {message.code for message in messages.ADVICE_CATALOGUE}
     assert sum(bool(reason_for(code).why) for code in of_butane) > 0.7 * len(of_butane)

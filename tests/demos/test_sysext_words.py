@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flatkit.demos.facts import _CUT, _FAILED, find_refusal, parse_layers
-from flatkit.demos.sysext_words import explain_words
+from flatkit.demos.facts import _CUT, _FAILED, explain_words, find_refusal, parse_layers
 
 SYSTEM = 'ID=flatcar\nID_LIKE="coreos"\nVERSION_ID=4593.2.5\nSYSEXT_LEVEL=1.0\n'
 # what systemd-sysext or systemd-dissect says, what is said about it

@@ -12,9 +12,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from flatkit.butane.advice.accounts import advise_accounts
 from flatkit.butane.advice.storage import advise_disks, advise_files, advise_resources
-from flatkit.butane.advice.system import advise_system
+from flatkit.butane.advice.system import advise_accounts, advise_system
 from flatkit.butane.advice.units import advise_units
 from flatkit.butane.diagnostics import Hint, entry_of, path_text
 from flatkit.butane.machine.plan import Plan

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from typing import Any
 
-from flatkit.butane import advice_messages
+from flatkit.butane import messages
 from flatkit.butane.dataurl import decode_data_url
 from flatkit.butane.diagnostics import Hint, hint
 from flatkit.butane.machine import image
@@ -23,10 +23,10 @@ _MOUNTED = ("/", "/usr", "/oem", "/usr/share/oem", "/boot")
 # How every gzip file begins, in base64: the usual case, without decoding it.
 _PACKED = "data:;base64,H4sI"
 _MESSAGES = {
-    "read-only": advice_messages.PATH_READ_ONLY,
-    "kernel": advice_messages.PATH_KERNEL,
-    "volatile": advice_messages.PATH_VOLATILE,
-    "partition": advice_messages.PATH_PARTITION,
+    "read-only": messages.PATH_READ_ONLY,
+    "kernel": messages.PATH_KERNEL,
+    "volatile": messages.PATH_VOLATILE,
+    "partition": messages.PATH_PARTITION,
 }
 # Where nothing of the image is, so that a link's target must come from the config.
 _EMPTY = ("/opt/", "/srv/", "/home/", "/root/", "/mnt/", "/media/")
@@ -66,11 +66,9 @@ def _existing(node: StorageNode) -> Iterator[Hint]:
         return
     better = f", or better, write {known.instead}" if known.instead else ""
     if not node.item.get("overwrite"):
-        yield hint(advice_messages.OVERWRITE_NEEDED, (*node.json_path, "path"), path=node.path, better=better)
+        yield hint(messages.OVERWRITE_NEEDED, (*node.json_path, "path"), path=node.path, better=better)
     elif known.instead:
-        yield hint(
-            advice_messages.DROPIN_BETTER, (*node.json_path, "path"), Kind.INFO, path=node.path, instead=known.instead
-        )
+        yield hint(messages.DROPIN_BETTER, (*node.json_path, "path"), Kind.INFO, path=node.path, instead=known.instead)
 
 
 def _mode(node: StorageNode) -> Iterator[Hint]:
@@ -88,7 +86,7 @@ def _mode(node: StorageNode) -> Iterator[Hint]:
     )
     kind = stat.S_IFDIR if node.kind == "directories" else stat.S_IFREG
     letters = stat.filemode(kind | mode)
-    yield hint(advice_messages.MODE_ODD, (*node.json_path, "mode"), mode=f"{mode:04o}", letters=letters, fix=fix)
+    yield hint(messages.MODE_ODD, (*node.json_path, "mode"), mode=f"{mode:04o}", letters=letters, fix=fix)
 
 
 def _contents(node: StorageNode) -> Iterator[Hint]:
@@ -100,7 +98,7 @@ def _contents(node: StorageNode) -> Iterator[Hint]:
     first = data.split(b"\n", 1)[0]
     if first.startswith(b"#!") and first.endswith(b"\r"):
         program = (first[2:].split() or [b""])[-1].decode(errors="replace")
-        yield hint(advice_messages.SCRIPT_CRLF, (*node.json_path, "contents"), program=program)
+        yield hint(messages.SCRIPT_CRLF, (*node.json_path, "contents"), program=program)
     mode = node.item.get("mode", 0o644)
     is_key = _PRIVATE.search(data) is not None
     if (is_key or _WIREGUARD.search(data)) and mode & 0o004:
@@ -112,7 +110,7 @@ def _contents(node: StorageNode) -> Iterator[Hint]:
             else ""
         )
         where = "mode" if "mode" in node.item else "path"
-        yield hint(advice_messages.KEY_READABLE, (*node.json_path, where), mode=f"{mode:04o}", owner=owner)
+        yield hint(messages.KEY_READABLE, (*node.json_path, where), mode=f"{mode:04o}", owner=owner)
 
 
 def _homes(plan: Plan) -> Iterator[Hint]:
@@ -137,10 +135,10 @@ def _homes(plan: Plan) -> Iterator[Hint]:
                 and posixpath.basename(folder) != ".ssh"
                 and not plan.is_on_filesystem(folder)
             ):
-                yield hint(advice_messages.HOME_PARENTS, (*node.json_path, "path"), path=folder, user=owner)
+                yield hint(messages.HOME_PARENTS, (*node.json_path, "path"), path=folder, user=owner)
             folder = posixpath.dirname(folder)
         if node.kind != "links" and not node.item.get("user") and "/.ssh/" not in node.path + "/":
-            yield hint(advice_messages.HOME_OWNER, (*node.json_path, "path"), Kind.INFO, user=owner)
+            yield hint(messages.HOME_OWNER, (*node.json_path, "path"), Kind.INFO, user=owner)
 
 
 def _dangling(plan: Plan) -> Iterator[Hint]:
@@ -164,14 +162,14 @@ def _dangling(plan: Plan) -> Iterator[Hint]:
         if not siblings and plan.has_extension and whole.startswith("/opt/") and not whole.endswith(".raw"):
             continue
         fix = f"Is {siblings[0]} meant?" if siblings else "Write the file, too, or correct the target."
-        yield hint(advice_messages.LINK_DANGLING, (*node.json_path, "target"), target=whole, fix=fix)
+        yield hint(messages.LINK_DANGLING, (*node.json_path, "target"), target=whole, fix=fix)
 
 
 def advise_resources(plan: Plan) -> Iterator[Hint]:
     """Yield the contents that Ignition has to unpack and that are not packed."""
     for path, resource in resources(plan):
         if is_falsely_packed(resource):
-            yield hint(advice_messages.NOT_GZIP, (*path, "compression"))
+            yield hint(messages.NOT_GZIP, (*path, "compression"))
 
 
 def is_falsely_packed(resource: dict[str, Any]) -> bool:
@@ -209,7 +207,7 @@ def advise_disks(plan: Plan) -> Iterator[Hint]:
         skipped = filesystem.get("label") == "ROOT" or filesystem.get("format") == "swap"
         if path and path not in _MOUNTED and not skipped and not mounts_later(plan, path) and plan.is_whole:
             values = {"device": str(filesystem.get("device", "")), "path": path, "unit": unit}
-            yield hint(advice_messages.NOT_MOUNTED, ("storage", "filesystems", at, "path"), **values)
+            yield hint(messages.NOT_MOUNTED, ("storage", "filesystems", at, "path"), **values)
     yield from _devices(plan)
 
 
@@ -251,4 +249,4 @@ def _devices(plan: Plan) -> Iterator[Hint]:
         close = difflib.get_close_matches(device.rpartition("/")[2], names, n=1, cutoff=0.75)
         if close or family is made:
             fix = f"Is {names[close[0]]} meant?" if close else f"It makes {' and '.join(sorted(known))}."
-            yield hint(advice_messages.DEVICE_UNDEFINED, path, device=device, fix=fix)
+            yield hint(messages.DEVICE_UNDEFINED, path, device=device, fix=fix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from flatkit.butane import advice_messages
+from flatkit.butane import messages
 from flatkit.butane.diagnostics import Hint, hint
 from flatkit.butane.machine import image
 from flatkit.butane.machine.image import UnitState
@@ -42,7 +42,7 @@ def advise_units(plan: Plan) -> Iterator[Hint]:
         second = second_start(plan, name, unit.get("dropins", ()))
         if second is not None:
             kind = Kind.INFO if image.unit_state(name) is UnitState.UNKNOWN else Kind.WARNING
-            yield hint(advice_messages.UNIT_SECOND_START, (*path, "dropins", second, "contents"), kind, unit=name)
+            yield hint(messages.UNIT_SECOND_START, (*path, "dropins", second, "contents"), kind, unit=name)
         yield from _start(plan, name, path, unit.get("enabled"))
         yield from _account(plan, name, (*path, "contents") if contents else path)
         yield from _programs(plan, name, (*path, "contents") if contents else path)
@@ -54,10 +54,10 @@ def _verdict(plan: Plan, name: str, path: Path, contents: str) -> Iterator[Hint]
     if found is None:
         return
     if image.unit_state(name) is not UnitState.UNKNOWN and found.code in ("no-start", "no-listen", "no-time"):
-        yield hint(advice_messages.UNIT_REPLACED, (*path, "contents"), unit=name, reason=found.words)
+        yield hint(messages.UNIT_REPLACED, (*path, "contents"), unit=name, reason=found.words)
         return
     where = (*path, "name") if found.code == "name" else (*path, "contents")
-    yield hint(advice_messages.UNIT_REFUSED, where, unit=name, reason=found.words, fix=found.fix)
+    yield hint(messages.UNIT_REFUSED, where, unit=name, reason=found.words, fix=found.fix)
 
 
 def _text(name: str, text: str, path: Path) -> Iterator[Hint]:
@@ -71,7 +71,7 @@ def _text(name: str, text: str, path: Path) -> Iterator[Hint]:
         if section not in known and not section.startswith("X-"):
             better = _close(section, known)
             fix = f"Did you mean [{better}]?" if better else f"A {kind} has the sections [{'], ['.join(known)}]."
-            yield hint(advice_messages.UNIT_SECTION, path, unit=name, section=section, fix=fix)
+            yield hint(messages.UNIT_SECTION, path, unit=name, section=section, fix=fix)
     for item in parsed.assignments:
         if item.section in known:
             yield from _assignment(name, item, known, path)
@@ -83,7 +83,7 @@ def _assignment(name: str, item: Assignment, known: tuple[str, ...], path: Path)
         for word in bad_unit_names(item.value):
             fix = "Separate the names with spaces, without commas." if "," in word or ";" in word else (
                 f"Write the whole name, for example {word}.service.")  # fmt: skip
-            yield hint(advice_messages.UNIT_LIST, path, unit=name, key=item.key, word=word, fix=fix)
+            yield hint(messages.UNIT_LIST, path, unit=name, key=item.key, word=word, fix=fix)
     if not keys or item.key in keys or item.key.startswith("X-"):
         return
     elsewhere = [section for section in known if item.key in keys_of(section)]
@@ -91,7 +91,7 @@ def _assignment(name: str, item: Assignment, known: tuple[str, ...], path: Path)
     # A key that resembles nothing may be new in a later systemd.
     fix = f"It belongs into the section [{elsewhere[0]}]." if elsewhere else f"Did you mean {close}=?" if close else ""
     if fix:
-        yield hint(advice_messages.UNIT_KEY, path, unit=name, key=item.key, section=item.section, fix=fix)
+        yield hint(messages.UNIT_KEY, path, unit=name, key=item.key, section=item.section, fix=fix)
 
 
 def _close(word: str, known: tuple[str, ...] | frozenset[str]) -> str:
@@ -123,11 +123,11 @@ def _start(plan: Plan, name: str, path: Path, enabled: bool | None) -> Iterator[
     state = image.unit_state(name)
     if enabled and not written:
         if state is UnitState.UNKNOWN and plan.knows_all:
-            yield hint(advice_messages.UNIT_UNKNOWN, (*path, "name"), Kind.INFO, unit=name)
+            yield hint(messages.UNIT_UNKNOWN, (*path, "name"), Kind.INFO, unit=name)
         elif state is UnitState.STATIC and not plan.unit(name).installs:
-            yield hint(advice_messages.UNIT_STATIC, (*path, "enabled"), Kind.INFO, unit=name)
+            yield hint(messages.UNIT_STATIC, (*path, "enabled"), Kind.INFO, unit=name)
     if written and enabled is None and _is_never_started(plan, name) and unit_type(name) not in ("target", "slice"):
-        message = advice_messages.UNIT_NOT_ENABLED if plan.unit(name).installs else advice_messages.UNIT_UNUSED
+        message = messages.UNIT_NOT_ENABLED if plan.unit(name).installs else messages.UNIT_UNUSED
         yield hint(message, (*path, "name"), Kind.INFO, unit=name)
     if written and enabled:
         yield from _service_of(plan, name, path)
@@ -154,7 +154,7 @@ def _service_of(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
     setting = "Service= in [Socket]" if kind == "socket" else f"Unit= in [{kind.capitalize()}]"
     if kind == "automount":
         setting = "the mount of the same name"
-    yield hint(advice_messages.UNIT_NO_SERVICE, (*path, "contents"), unit=name, service=service, setting=setting)
+    yield hint(messages.UNIT_NO_SERVICE, (*path, "contents"), unit=name, service=service, setting=setting)
 
 
 def _account(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
@@ -165,7 +165,7 @@ def _account(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
         return
     made = {str(one.get("name")) for one in plan.users} | image.users()
     if user not in made and not any(node.path.startswith("/etc/sysusers.d/") for node in plan.nodes):
-        yield hint(advice_messages.SERVICE_USER, path, unit=name, user=user)
+        yield hint(messages.SERVICE_USER, path, unit=name, user=user)
 
 
 def _programs(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
@@ -187,18 +187,16 @@ def _program(plan: Plan, name: str, program: str, path: Path) -> Iterator[Hint]:
     if node is not None and node.kind == "files":
         mode = node.item.get("mode", 0o644)
         if not mode & 0o111:
-            yield hint(
-                advice_messages.PROGRAM_NOT_EXECUTABLE, node.json_path, unit=name, program=program, mode=f"{mode:04o}"
-            )
+            yield hint(messages.PROGRAM_NOT_EXECUTABLE, node.json_path, unit=name, program=program, mode=f"{mode:04o}")
         return
     moved = image.moved_program(program)
     if not plan.knows_all:
         return
     if moved is not None:
-        yield hint(advice_messages.PROGRAM_MISSING, path, unit=name, program=program, instead=moved.instead)
+        yield hint(messages.PROGRAM_MISSING, path, unit=name, program=program, instead=moved.instead)
     elif program.startswith("/usr/local/"):
         instead = "a file below /opt/bin, or an extension"
-        yield hint(advice_messages.PROGRAM_MISSING, path, unit=name, program=program, instead=instead)
+        yield hint(messages.PROGRAM_MISSING, path, unit=name, program=program, instead=instead)
 
 
 def _files(plan: Plan) -> Iterator[Hint]:
@@ -210,8 +208,6 @@ def _files(plan: Plan) -> Iterator[Hint]:
             continue
         found = plan.refusal(name)
         if found is not None:
-            yield hint(
-                advice_messages.UNIT_REFUSED, (*node.json_path, "path"), unit=name, reason=found.words, fix=found.fix
-            )
+            yield hint(messages.UNIT_REFUSED, (*node.json_path, "path"), unit=name, reason=found.words, fix=found.fix)
         if name not in enabled and plan.unit(name).installs and _is_never_started(plan, name):
-            yield hint(advice_messages.UNIT_AS_FILE, (*node.json_path, "path"), unit=name)
+            yield hint(messages.UNIT_AS_FILE, (*node.json_path, "path"), unit=name)
