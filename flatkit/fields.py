@@ -97,15 +97,29 @@ class Fields:
         A field's metadata are further arguments of `text` or `number`, as in `field(metadata={"most": 10})`; `items` bounds
         a list.
         """
-        found = {}
+        values, found = self._values, {}
         for name, hint, is_needed, rule in _fields_of(cast("Any", kind)):
-            if is_needed or name in self._values:
-                found[name] = self._typed(name, self._take(name, None), hint, rule)
+            if name in values:
+                found[name] = self._typed(name, values[name], hint, rule)
+            elif is_needed:
+                raise ValueError(f"{self._place(name)} is missing")
         if self._strict:
+            self._left -= found.keys()
             self.end()
         return kind(**found)
 
     def _typed(self, name: str, value: Any, hint: Any, rule: Mapping[str, Any]) -> Any:
+        # The common types first: a server's state has tens of thousands of fields.
+        if hint is str:
+            return self._checked(name, value, rule)
+        if hint is int:
+            return self._number(name, value, **rule)
+        if hint is float:
+            return self._real(name, value)
+        if hint is bool:
+            return self._flag(name, value)
+        if dataclasses.is_dataclass(hint):
+            return self._inner(name, value).build(cast("type[Any]", hint))
         arguments = get_args(hint)
         if NoneType in arguments:
             return None if value is None else self._typed(name, value, arguments[0], rule)
@@ -113,17 +127,14 @@ class Fields:
             items = enumerate(self._checked_list(name, value, rule.get("items", LIST_MAX)))
             rule = {key: bound for key, bound in rule.items() if key != "items"}
             return tuple(self._typed(f"{name}[{number}]", item, arguments[0], rule) for number, item in items)
-        if dataclasses.is_dataclass(hint):
-            return self._inner(name, value).build(cast("type[Any]", hint))
-        if hint is int:
-            return self._number(name, value, **rule)
-        if hint in (float, bool):
-            return self._real(name, value) if hint is float else self._flag(name, value)
-        text = self._text(name, value, **{"form": None, "expected": "", "limit": self._limit, **rule})
         try:
-            return hint(text)
+            return hint(self._checked(name, value, rule))
         except ValueError:
             raise self._fault(name, value, " or ".join(map(str, hint))) from None
+
+    def _checked(self, name: str, value: Any, rule: Mapping[str, Any]) -> str:
+        limit = rule.get("limit", self._limit)
+        return self._text(name, value, form=rule.get("form"), expected=rule.get("expected", ""), limit=limit)
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all fields."""
