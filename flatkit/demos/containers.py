@@ -27,7 +27,7 @@ def _extension(name: str, why: str) -> tuple[Step, Step]:
         Step(
             title="Merge it",
             why="The machine runs on, and so does the container: the extensions are merged into /usr again.",
-            command="sudo systemd-sysext refresh",
+            command="sudo systemctl restart systemd-sysext && systemd-sysext status",
             check=has(name),
             hint="sudo SYSTEMD_LOG_LEVEL=debug systemd-sysext refresh   says why one was left out",
             fact=MERGED,
