@@ -104,10 +104,10 @@ partition_option() {
     partition=$((number & 0xffffffff))
 }
 
-# parse_guid TEXT: sets `guid` to its 32 digits as the disk has them.
+# parse_guid TEXT: sets `guid` to its 32 digits as the disk has them. As scanf(3) reads them: what follows is not looked at.
 parse_guid() {
-    local h='[0-9A-Fa-f]' part parts
-    if ! [[ $1 =~ ^($h{1,8})-($h{1,4})-($h{1,4})-($h{2})($h{1,2})-($h{2})($h{2})($h{2})($h{2})($h{2})($h{1,2}) ]]; then
+    local s='[[:space:]]*' h='[0-9A-Fa-f]' part parts
+    if ! [[ $1 =~ ^$s($h{1,8})-$s($h{1,4})-$s($h{1,4})-$s($h{2})$s($h{1,2})-$s($h{2})$s($h{2})$s($h{2})$s($h{2})$s($h{2})$s($h{1,2}) ]]; then
         echo FAILED
         return 1
     fi

@@ -145,7 +145,10 @@ resize_options=d:m:
 resize() {
     local least=$((2 * 1024 * 1024)) device folder index last each begin old_end room
     take() {
-        [ "$1" != m ] || { number_option m "$2"; least=$((number & 0xffffffff)); }
+        case $1 in
+            m) number_option m "$2"; least=$((number & 0xffffffff)) ;;
+            d) mistakes=$((mistakes + 1)) ;; # read and refused without a word
+        esac
     }
     parse $resize_options "$@"
     [ $mistakes = 0 ] || end_with_usage

@@ -73,7 +73,7 @@ free_entry() {
 
 # edit_entry INDEX: the values of `add`.
 edit_entry() {
-    local entry
+    local entry random=''
     if [ "$raw" ]; then
         hex_of "$raw" 16
         primary[$1]=${primary[$1]:0:96}$hex${primary[$1]:112}
@@ -93,7 +93,7 @@ edit_entry() {
             return 1
         elif [ ! "$new_uuid" ]; then
             parse_guid "$(</proc/sys/kernel/random/uuid)"
-            new_uuid=$guid
+            random=$guid
         fi
     fi
     if [ "$begin" ]; then
@@ -105,7 +105,7 @@ edit_entry() {
         hex_of $((value + size - 1)) 16
         entry=${entry:0:80}$hex${entry:96}
     fi
-    entry=${new_type:-${entry:0:32}}${new_uuid:-${entry:32:32}}${entry:64}
+    entry=${new_type:-${entry:0:32}}${new_uuid:-${random:-${entry:32:32}}}${entry:64}
     if [ "$labelled" ]; then
         utf16_of "$new_label" || { error "The label cannot be converted to UTF16."$'\n'; return 1; }
         entry=${entry:0:112}$hex
