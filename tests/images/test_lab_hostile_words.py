@@ -434,7 +434,7 @@ def test_ignitions_own_words_are_not_its_status(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ['http://h/"; reboot; x="', "http://h/a b", "http://h/$(x)", "http://h/`x`", "h/x", "-K", "http://h/\n"]
+    "url", ['http://h/"; reboot; x="', "http://h/a b", "http://h/$(x)", "http://h/`x`", "http://h/\n"]
 )
 def test_flatcar_reset_takes_no_url_that_grub_cfg_cannot_hold(url: str) -> None:
     done = subprocess.run(

@@ -279,3 +279,73 @@ def test_an_update_that_failed_looks_like_none(tmp_path: Path, operation: str, l
     done = subprocess.run(["bash", "-c", text, "client", "-update"], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, five)
     assert done.stderr.splitlines()[-1].endswith(f"update_engine_client.cc:{last}")
+
+
+# Calls that nobody recorded: what they come to is read in the sources of locksmith and gflags
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("-version -nosuch", 2, "flag provided but not defined: -nosuch\nUsage of locksmithctl:"),
+        ("-version=false status", 1, "Error initializing etcd client: no etcd endpoints"),
+        ("-debug=x status", 2, 'invalid boolean value "x" for -debug: parse error\nUsage of locksmithctl:'),
+        ("---debug", 2, "bad flag syntax: ---debug\nUsage of locksmithctl:"),
+        ("-endpoint", 2, "flag needs an argument: -endpoint\n"),
+        ("-endpoint 'http://a:1, http://b:2' lock", 1, "Error initializing etcd client: no etcd endpoints available, tried: http://a:1,http://b:2\n"),
+        ("-etcd-certfile /nosuch status", 1, "Error initializing etcd client: open /nosuch: no such file or directory\n"),
+    ],
+)  # fmt: skip
+def test_flags_of_locksmithctl_are_read_as_go_does(words: str, status: int, said: str) -> None:
+    done = subprocess.run(
+        ["bash", USR / "bin/locksmithctl", *shlex.split(words)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("-v=1", 0, "update_engine_client.cc:270] Done.\n"),
+        ("-v 1 -logtostderr=false", 0, "update_engine_client.cc:270] Done.\n"),
+        ("-v", 1, "ERROR: flag 'v' is missing its argument\n"),
+        ("-v=x", 1, "ERROR: illegal value 'x' specified for int32 flag 'v'\n"),
+        ("-nolog_prefix -nosuch", 1, "ERROR: unknown command line flag 'nosuch'\n"),
+    ],
+)
+def test_the_client_takes_the_flags_of_its_libraries(words: str, status: int, said: str) -> None:
+    done = subprocess.run(
+        ["bash", USR / "bin/update_engine_client", *shlex.split(words)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.endswith(said)
+
+
+@pytest.mark.parametrize("words", ["-F x -U ''", "-U x -F ''", "-U http://x -F c.ign"])
+def test_a_reset_has_a_file_or_an_address(words: str) -> None:
+    done = subprocess.run(
+        ["bash", USR / "bin/flatcar-reset", *shlex.split(words)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: Can't specify both Ignition URL and Ignition file at the same time\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        ("/ -s=1", 1, "rootdev: option '-s' doesn't allow an argument\nrootdev [OPTIONS] [PATH]"),
+        ("/ /tmp -x", 1, "rootdev: unrecognized option '-x'\nrootdev [OPTIONS] [PATH]"),
+        ("-x / /tmp", 1, "rootdev: unrecognized option '-x'\nToo many free arguments: 1\nrootdev [OPTIONS] [PATH]"),
+        ("--block=/nosuch /", 1, "unable to find match\n"),
+        ("-i --block=/nosuch /", 0, "unable to find match\n"),
+        ("--maj=5x --block=/nosuch /proc", 1, "unable to find match\n"),
+        ("-", 1, "rootdev: Cannot stat(-): No such file or directory\n"),
+    ],
+)
+def test_rootdev_reads_its_words_as_getopt_does(tmp_path: Path, words: str, status: int, said: str) -> None:
+    done = subprocess.run(
+        ["bash", USR / "bin/rootdev", *shlex.split(words)], capture_output=True, text=True, timeout=60, cwd=tmp_path
+    )
+    assert (done.returncode, done.stdout) == (status, "")
+    assert done.stderr.startswith(said)
