@@ -10,10 +10,12 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import lab_updates as lab
 import pytest
+import real_calls as real
 from lab_updates import ask
 
 from flatkit.events import Said, Tape
@@ -149,6 +151,53 @@ def test_cgpt_and_rootdev_answer_as_flatcars_own(
     with capsys.disabled():
         print(f"\ncgpt agrees in {share:.0%} of {len(cgpt)} calls, rootdev in {share_rootdev:.0%} of {len(rootdev)}")
     assert min(share, share_rootdev) >= 0.98, differ
+
+
+def test_the_first_check_comes_after_two_to_twelve_minutes(machine: Machine) -> None:
+    said = ask(machine, "sudo journalctl -b -u update-engine -o cat | grep -m 1 '^Next update check in'")
+    found = re.fullmatch(r"Next update check in (\d+)m(\d+)s", said)
+    assert found
+    assert 120 <= int(found[1]) * 60 + int(found[2]) <= 720
+
+
+# Which settings of update.conf make the client's recorded outcomes.
+OUTCOMES = {
+    "noupdate": "s#GROUP=.*#GROUP=stable#",
+    "unknown-group": "s#GROUP=.*#GROUP=nosuch#",
+    "paused": "s#GROUP=.*#GROUP=paused#",
+    "refused": "s#SERVER=.*#SERVER=http://127.0.0.1:9/v1/update/#",
+    "http404": "s#SERVER=\\(.*\\)/v1/update/#SERVER=\\1/nosuch/#",
+}
+
+
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.long)], ids=["every-third", "all"])
+def test_the_other_programs_answer_as_flatcars_own(
+    machine: Machine, server: FaultyServer, capsys: pytest.CaptureFixture[str], step: int
+) -> None:
+    """The recorded calls of locksmithctl, flatcar-update, flatcar-reset and the update client."""
+    ask(machine, "sudo cp -a /etc/flatcar/update.conf /var/kept.conf")
+    server.set_group("paused", channel="beta", paused=True)
+    tools = [real.locksmithctl(), real.flatcar_update(f"{server.guest_url}/nosuch"), real.flatcar_reset()]
+    tools = [replace(tool, calls=tool.calls[::step]) for tool in tools] + [real.update_engine_client()]
+    tools += [
+        replace(
+            real.update_engine_client((name,)),
+            before=f"sudo cp -a /var/kept.conf /etc/flatcar/update.conf; sudo sed -i '{change}' /etc/flatcar/update.conf",
+        )
+        for name, change in list(OUTCOMES.items())[:: step + 1]
+    ]
+    differ, counts = [], dict.fromkeys((tool.name for tool in tools), 0)
+    for tool in tools:
+        assert tool.calls
+        counts[tool.name] += len(tool.calls)
+        differ += real.differences(machine, tool)
+    ask(machine, "sudo cp -a /var/kept.conf /etc/flatcar/update.conf && sudo rm -rf /var/tmp/flatcar-update")
+    ask(machine, "sudo flatcar-reset --stop")
+    with capsys.disabled():
+        for name, count in counts.items():
+            wrong = sum(line.startswith(name) for line in differ)
+            print(f"\n{name} agrees in {count - wrong} of {count} calls", end="")
+    assert differ == []
 
 
 @pytest.mark.parametrize(
