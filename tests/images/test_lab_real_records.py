@@ -181,7 +181,7 @@ def test_locksmithd_starts_with_every_strategy_but_off(tmp_path: Path, strategy:
 def window(tmp_path: Path, now: str, **settings: str) -> tuple[int, str]:
     """Status and words of wait_for_window at that time (UTC), without waiting."""
     text = (USR / "lib/flatcar/locksmithd").read_text()
-    body = text[text.index("# seconds_of DURATION") : text.index("wait_for_window\ncase")]
+    body = text[text.index("no_window() {") : text.index("wait_for_window\ncase")]
     body = body.replace('while [ "$(date +%s)" -lt "$begin" ]', "while false")
     script = (
         'say() { echo "$2"; }\ndie() { echo "$1"; exit 1; }\n'
@@ -205,6 +205,8 @@ WINDOWS = [
     ("2026-11-30 00:30", "sun 23:00", "2h", ""),
     ("2026-11-30 12:00", "04:00", "30m", "Waiting for 16h0m0s to reboot."),
     ("2026-11-30 00:10", "23:30", "1h30m", ""),
+    ("2026-11-30 00:10", "23:30", "1.5h", ""),
+    ("2026-11-30 03:30", "04:00:00", "90m", "Waiting for 30m0s to reboot."),
 ]
 
 
@@ -222,7 +224,15 @@ def test_a_reboot_window_is_waited_for(tmp_path: Path, now: str, start: str, len
     [
         ({}, "No configured reboot window"),
         ({"REBOOT_WINDOW_START": "04:00"}, "Either both or neither"),
-        ({"REBOOT_WINDOW_START": "Sun 25:00", "REBOOT_WINDOW_LENGTH": "1h"}, "invalid time of day"),
+        ({"REBOOT_WINDOW_START": "Sun 25:00", "REBOOT_WINDOW_LENGTH": "1h"}, '"25:00": hour must be >= 0 and <= 23'),
+        ({"REBOOT_WINDOW_START": "04:60", "REBOOT_WINDOW_LENGTH": "1h"}, '"04:60": minute must be >= 0 and <= 59'),
+        ({"REBOOT_WINDOW_START": "Sun", "REBOOT_WINDOW_LENGTH": "1h"}, 'invalid time of day "Sun"'),
+        ({"REBOOT_WINDOW_START": "Sun 04:00 UTC", "REBOOT_WINDOW_LENGTH": "1h"}, "wrong number of fields"),
+        ({"REBOOT_WINDOW_START": "04:00", "REBOOT_WINDOW_LENGTH": "60"}, 'missing unit in duration "60"'),
+        ({"REBOOT_WINDOW_START": "04:00", "REBOOT_WINDOW_LENGTH": "1d"}, 'unknown unit "d" in duration "1d"'),
+        ({"REBOOT_WINDOW_START": "04:00", "REBOOT_WINDOW_LENGTH": "-1h"}, "duration cannot be negative"),
+        ({"REBOOT_WINDOW_START": "04:00", "REBOOT_WINDOW_LENGTH": "24h"}, "duration cannot exceed period"),
+        ({"REBOOT_WINDOW_START": "Sun 04:00", "REBOOT_WINDOW_LENGTH": "168h"}, "duration cannot exceed period"),
         ({"REBOOT_WINDOW_START": "Noday 04:00", "REBOOT_WINDOW_LENGTH": "1h"}, "invalid day of week"),
         ({"REBOOT_WINDOW_START": "04:00", "REBOOT_WINDOW_LENGTH": "a[$(touch x)]"}, "invalid duration"),
     ],
