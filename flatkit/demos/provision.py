@@ -53,7 +53,7 @@ PROVISION = Demo(
             why="Users and their keys come from the config as well. There is no password to forget and no first login to do.",
             command="id ada",
             check=says("(ada)"),
-            hint="cat /etc/.ignition-result.json   says whether a config was applied",
+            hint="sudo cat /etc/.ignition-result.json   says whether a config was applied",
         ),
         Step(
             title="Its service listens",

@@ -70,10 +70,8 @@ FRESH = (
         shows=r"/dev/mapper/usr +\w+ +ro\b", flatcar=r"/dev/mapper/usr +btrfs +ro\b",
     ),
     Capture(name="fresh-verity-table", command="sudo dmsetup table usr", shows=r" verity .*\bpanic_on_corruption\b"),
-    Capture(
-        name="fresh-etc", command="findmnt -no FSTYPE,OPTIONS /etc",
-        shows=r"^overlay +.*lowerdir=\S*/usr/share/flatcar/etc\b",
-    ),
+    # Whose overlay it is, Flatcar's own or a confext's, depends on the version: the statements etc-overlay and etc-confext ask.
+    Capture(name="fresh-etc", command="findmnt -no FSTYPE,OPTIONS /etc", shows=r"^overlay +\S*lowerdir="),
     Capture(
         name="fresh-core", command="id core", shows=r"^uid=500\(core\) gid=500\(core\)(?=.*\(sudo\))(?=.*\(docker\))"
     ),
