@@ -68,7 +68,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--cold",
         action="store_true",
-        help="boot from the firmware on, even if a template could be continued (FLATKIT_TEMPLATES=1)",
+        help="boot from the firmware on, not from a template (always: export FLATKIT_TEMPLATES=0)",
     )
     result.add_argument("--verbose", action="store_true", help="show the whole console")
     result.add_argument("--json", action="store_true", help="one JSON object a line")

@@ -82,7 +82,7 @@ class BannerProbe:
         self._tries = _Tries(port)
         self._knocks = _Tries(knock_port) if knock_port else None
         self._knock_spacing, self._patience = knock_spacing, patience
-        self.blind_spacing = blind_spacing
+        self._blind_spacing = blind_spacing
         self._began = 0.0
         self._not_before = 0.0
 
@@ -97,6 +97,11 @@ class BannerProbe:
         self._tries.close()
         if self._knocks:
             self._knocks.close()
+
+    def slow_down(self, seconds: float) -> None:
+        """Give a slow guest at least so much time between tries, and for each of them (within limits)."""
+        self._blind_spacing = max(self._blind_spacing, seconds)
+        self._patience = max(self._patience, min(seconds, _LONGEST_PATIENCE))
 
     @property
     def is_up(self) -> bool:
@@ -133,7 +138,7 @@ class BannerProbe:
             self._knocks.drop_older(1.0)
             if now - self._knocks.last >= self._knock_spacing:
                 self._knocks.begin()
-            if now - max(self._began, self._tries.last) >= self.blind_spacing:
+            if now - max(self._began, self._tries.last) >= self._blind_spacing:
                 self._tries.begin()
         elif not self._tries.open and now >= self._not_before:
             self._tries.begin()

@@ -26,7 +26,7 @@ from flatkit.waiting import check_cancel
 
 # Longest time until the guest prints the awaited line, in seconds with KVM.
 _TO_WAITING = 30.0
-_TO_CONTINUED = 15.0
+_TO_CONTINUED = 30.0
 _LOOK_EVERY = 0.02
 _STATE_EVERY = 0.25
 
@@ -61,10 +61,10 @@ class FirstBoot:
         offset = self.power.place.prepare_console()
         template = library.find()
         if template is None:
-            with library.locked(self.cancel):
+            with library.locked(self.cancel, waiting=self._say_waiting):
                 template = library.find()
                 if template is None:
-                    return self._continue(record, library, self._make(record, library, offset), offset)
+                    return self._become_template(record, library, offset)
         try:
             self._take(record, template)
         except (MachineError, FileNotFoundError):
@@ -73,14 +73,27 @@ class FirstBoot:
             raise
         return self._continue(record, library, template, offset)
 
+    def _say_waiting(self) -> None:
+        self.observer.notify(Said(text="another machine makes the template that this one continues: waiting for it"))
+
     # Make a template
+
+    def _become_template(self, record: Record, library: Library, offset: int) -> PoweredOn:
+        template = self._make(record, library, offset)
+        try:
+            return self._continue(record, library, template, offset)
+        except MachineError:
+            # It cannot have been torn: this host cannot continue a template, and the next machine need not try.
+            library.give_up()
+            raise
 
     def _make(self, record: Record, library: Library, offset: int) -> Template:
         """Boot until the guest waits for its config, and save it there: in this machine's disk, and in the library."""
         hypervisor, place = self.power.hypervisor, self.power.place
         check_saving_room(record, place.room().disk_mib)
         with phase(self.observer, "template", "Making a template, which the next first boots continue"):
-            self.power.on(record, as_template=True)
+            if self.power.on(record, as_template=True).record.accelerator is not record.accelerator:
+                raise MachineError("the accelerator refuses, and the template would be another machine's")
             self._await(record, WAITING, offset, _TO_WAITING)
             hypervisor.save_snapshot(record.domain, SNAPSHOT)
             hypervisor.kill(record.domain)

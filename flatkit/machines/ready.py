@@ -39,8 +39,6 @@ _STATE_EVERY = 0.25
 _TELL_EVERY = 1.0
 _ATTEND_EVERY = 3.0
 _SILENT_CONSOLE = 5.0
-# Least time between tries of an SSH server whose guest refuses no knock, in seconds.
-_BLIND_SPACING = 4.0
 _DAEMON_AWAY = 20.0
 # Length of the last check before a timeout, in seconds.
 _LAST_LOOK = 2.0
@@ -131,8 +129,8 @@ class ReadyWait:
                     self._take_lines()
                     if not self._may_probe():
                         self._pause()
-                        # What was slow so far has a slow network too.
-                        probe.blind_spacing = max(_BLIND_SPACING, (time.monotonic() - self._began) / 2)
+                        # What was slow so far has a slow network too, and takes its time to start an sshd.
+                        probe.slow_down((time.monotonic() - self._began) / 2)
                     elif connection := probe.poll(_LOOK_EVERY):
                         self._take_lines()
                         ok = True

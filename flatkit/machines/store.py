@@ -13,7 +13,7 @@ import os
 import shutil
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -221,12 +221,19 @@ def locked(name: str, *, wait: float = 5.0, cancel: threading.Event | None = Non
 
 
 @contextmanager
-def holding(path: Path, *, what: str, wait: float, cancel: threading.Event | None = None) -> Iterator[None]:
-    """Hold a lock file. Raises MachineError, HostError, Cancelled."""
+def holding(
+    path: Path,
+    *,
+    what: str,
+    wait: float,
+    cancel: threading.Event | None = None,
+    waiting: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """Hold a lock file; `waiting` is called once if somebody else holds it. Raises MachineError, HostError, Cancelled."""
     make_folder(path.parent)
     with ExitStack() as held:
         try:
-            held.enter_context(locks.locked(path, wait=wait, cancel=cancel, mode=0o600))
+            held.enter_context(locks.locked(path, wait=wait, cancel=cancel, mode=0o600, waiting=waiting))
         except TimeoutError:
             raise MachineError(
                 f"another flatkit is at work on {what}, and did not finish within {wait:g} s",

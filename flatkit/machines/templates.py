@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -45,6 +45,8 @@ _MOST = 3
 _CHUNK = 4 * 1024 * 1024
 _FACTS_MAX = 64 * 1024
 _CONSOLE_MAX = 4 * 1024 * 1024
+# Usual size of a template, in MiB: without that much room none is begun.
+_USUAL_MIB = 300
 # Longest wait for another flatkit that makes the same template, in seconds.
 _OTHER_MAKER = 300.0
 
@@ -101,9 +103,7 @@ class Library:
         """
         for leftover in self.folder.glob(".part-*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        free, needed = shutil.disk_usage(self.folder).free // 2**20, disk.stat().st_blocks // 2**11 + ROOM_MIB
-        if free < needed:
-            raise HostError(f"a template may need {needed} MiB of the cache's disk, and {free} MiB are free")
+        self._check_room(disk.stat().st_blocks // 2**11)
         work = Path(tempfile.mkdtemp(prefix=".part-", dir=self.folder))
         try:
             size, checksum = _copy(disk, work / "disk.qcow2")
@@ -125,17 +125,40 @@ class Library:
         """Remove the template, if it exists and is ours."""
         shutil.rmtree(self._path, ignore_errors=True)
 
+    def give_up(self) -> None:
+        """Make no more templates of this kind: a new one could not be continued on this host."""
+        self.discard()
+        with suppress(OSError):
+            self._given_up.touch()
+
     @contextmanager
-    def locked(self, cancel: threading.Event | None) -> Iterator[None]:
-        """Hold the lock for making a template of this image. Raises MachineError, HostError, Cancelled."""
+    def locked(self, cancel: threading.Event | None, *, waiting: Callable[[], None]) -> Iterator[None]:
+        """Hold the lock for making a template of this image; `waiting` is called once if another flatkit makes one.
+
+        Raises MachineError, HostError, Cancelled.
+        """
+        if self._given_up.exists():
+            raise MachineError(f'no template worked here earlier; to try again, remove "{self._given_up}"')
         if not os.access(self.folder, os.W_OK):
             raise HostError(f'nothing can be written to "{self.folder}"')
-        with holding(self.folder / ".lock", what="a template of the image", wait=_OTHER_MAKER, cancel=cancel):
+        # Before anything is booted for it.
+        self._check_room(_USUAL_MIB)
+        lock, what = self.folder / ".lock", "a template of the image"
+        with holding(lock, what=what, wait=_OTHER_MAKER, cancel=cancel, waiting=waiting):
             yield
 
     @property
     def _path(self) -> Path:
         return self.folder / self.key
+
+    @property
+    def _given_up(self) -> Path:
+        return self.folder / f"{self.key}.given-up"
+
+    def _check_room(self, size: int) -> None:
+        free, needed = shutil.disk_usage(self.folder).free // 2**20, size + ROOM_MIB
+        if free < needed:
+            raise HostError(f"a template may need {needed} MiB of the cache's disk, and {free} MiB are free")
 
     def _remove_unused(self) -> None:
         found = [path for path in self.folder.iterdir() if path.is_dir()]
@@ -144,8 +167,8 @@ class Library:
 
 
 def is_enabled() -> bool:
-    """Return True if first boots continue templates: `FLATKIT_TEMPLATES` is set, and not to 0."""
-    return os.environ.get("FLATKIT_TEMPLATES", "") not in {"", "0"}
+    """Return False if first boots must not continue templates: `FLATKIT_TEMPLATES` is 0."""
+    return os.environ.get("FLATKIT_TEMPLATES") != "0"
 
 
 def find_library(spec: MachineSpec, accelerator: Accelerator, *, versions: Sequence[str]) -> Library | None:

@@ -291,6 +291,22 @@ def test_a_slow_banner_is_not_asked_for_twice(slow: SlowServer) -> None:
     found.close()
 
 
+def test_a_slow_guest_starts_one_sshd_and_not_two(slow: SlowServer) -> None:
+    with BannerProbe(slow.port, patience=0.01) as probe:
+        probe.slow_down(60)
+        probe.poll(0.01)
+        server = slow.accept()
+        for _ in range(20):
+            probe.poll(0.01)
+        slow.listener.settimeout(0.0)
+        with pytest.raises(BlockingIOError):
+            slow.listener.accept()
+        server.sendall(b"SSH-2.0-Test\r\n")
+        found = poll_until(probe)
+    assert found
+    found.close()
+
+
 def test_a_server_that_hangs_up_is_tried_again(slow: SlowServer) -> None:
     with BannerProbe(slow.port) as probe:
         probe.poll(0.01)

@@ -60,7 +60,7 @@ class TemplateHypervisor(FakeHypervisor):
 @pytest.fixture
 def hypervisor(state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TemplateHypervisor]:
     pytest.importorskip("libvirt")
-    monkeypatch.setenv("FLATKIT_TEMPLATES", "1")
+    monkeypatch.delenv("FLATKIT_TEMPLATES", raising=False)
     fake = TemplateHypervisor()
     fake.connect()
     yield fake
@@ -213,14 +213,82 @@ def test_a_template_that_cannot_be_made_costs_seconds_only(
     assert not stored(spec)
 
 
+def test_without_room_for_a_template_nothing_is_booted_for_it(
+    hypervisor: TemplateHypervisor, spec: MachineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = shutil.disk_usage
+    monkeypatch.setattr(
+        templates.shutil,
+        "disk_usage",
+        lambda path: SimpleNamespace(free=2**28) if path == spec.disk.parent / "templates" else real(path),
+    )
+    _, tape = up(hypervisor, spec)
+    assert "template" not in origins(tape)
+    assert [text for text in said(tape) if "a template may need" in text and "256 MiB are free" in text]
+
+
+@pytest.mark.parametrize("fault", ["silent", "dies"])
+def test_a_host_that_cannot_continue_a_new_template_makes_no_more(
+    hypervisor: TemplateHypervisor, spec: MachineSpec, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_boot, "_TO_CONTINUED", 0.1)
+    hypervisor.continues, hypervisor.dies = False, fault == "dies"
+    for name in ("one", "two"):
+        machine, tape = up(hypervisor, spec, name)
+        assert machine.state is MachineState.RUNNING
+        assert sum("boots from its firmware on" in text for text in said(tape)) == 1
+    assert hypervisor.saved == 1
+    assert "template" not in origins(tape)
+    (mark,) = (spec.disk.parent / "templates").glob("*.given-up")
+    assert f'remove "{mark}"' in "".join(said(tape))
+    mark.unlink()
+    hypervisor.continues, hypervisor.dies = True, False
+    _, tape = up(hypervisor, spec, "three")
+    assert origins(tape)["kernel"]
+
+
+def test_a_template_of_long_ago_that_fails_is_made_again(
+    hypervisor: TemplateHypervisor, spec: MachineSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_boot, "_TO_CONTINUED", 0.1)
+    up(hypervisor, spec, "one")
+    hypervisor.continues = False
+    up(hypervisor, spec, "two")
+    hypervisor.continues = True
+    _, tape = up(hypervisor, spec, "three")
+    assert origins(tape)["template"] is False
+    assert origins(tape)["kernel"]
+    assert hypervisor.saved == 2
+
+
+@pytest.mark.parametrize("verb", ["save_snapshot", "redefine_snapshot", "revert"])
+def test_a_libvirt_that_restarts_in_between_costs_seconds_only(
+    hypervisor: TemplateHypervisor, spec: MachineSpec, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = HostError("libvirt went away")
+    with monkeypatch.context() as patch:
+        patch.setattr(hypervisor, verb, lambda *_: (_ for _ in ()).throw(away))
+        machine, tape = up(hypervisor, spec, "one")
+    assert machine.state is MachineState.RUNNING
+    assert [text for text in said(tape) if text.endswith("boots from its firmware on: libvirt went away")]
+    _, tape = up(hypervisor, spec, "two")
+    # It was nobody's fault: the next machine has its template.
+    assert origins(tape)["kernel"]
+
+
 def test_two_first_boots_at_once_make_one_template(hypervisor: TemplateHypervisor, spec: MachineSpec) -> None:
     names = ("one", "two", "three")
-    threads = [threading.Thread(target=up, args=(hypervisor, spec, name)) for name in names]
+    tapes = []
+    threads = [threading.Thread(target=lambda name=name: tapes.append(up(hypervisor, spec, name)[1])) for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
     assert hypervisor.saved == 1
+    # Who waits says so; who comes later finds it there.
+    waited = [tape for tape in tapes if any("waiting for it" in text for text in said(tape))]
+    assert all("template" not in origins(tape) for tape in waited)
+    assert sum("template" in origins(tape) for tape in tapes) == 1
     assert [Machine(name, hypervisor=hypervisor).state for name in names] == [MachineState.RUNNING] * 3
 
 
@@ -337,14 +405,10 @@ def test_a_snapshot_that_is_in_the_disks_already() -> None:
     )
 
 
-def test_without_the_variable_a_machine_boots_from_its_firmware_on(
+def test_the_variable_switches_templates_off(
     hypervisor: TemplateHypervisor, spec: MachineSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for value in ("", "0"):
+    for value, saved in (("0", 0), ("", 1)):
         monkeypatch.setenv("FLATKIT_TEMPLATES", value)
-        machine = Machine("web", hypervisor=hypervisor).up(spec, accelerator=Accelerator.TCG)
-        assert hypervisor.saved == 0
-        machine.down()
-    monkeypatch.delenv("FLATKIT_TEMPLATES")
-    Machine("web", hypervisor=hypervisor).up(spec, accelerator=Accelerator.TCG).down()
-    assert hypervisor.saved == 0
+        up(hypervisor, spec)[0].down()
+        assert hypervisor.saved == saved

@@ -25,6 +25,7 @@ CALL = (sys.executable, "-m", "flatkit")
 # that begins; "" is as soon as it says anything). Verbs besides `up` need a machine that is ready.
 KILLS = (
     ("up", "create"),
+    ("up", "continue"),
     ("up", "firmware"),
     ("up", "kernel"),
     ("up", "ignition-files"),
@@ -35,6 +36,8 @@ KILLS = (
     ("checkpoint", "checkpoint"),
     ("rewind", "rewind"),
 )
+# These take time only where no template is continued.
+COLD = ("firmware", "kernel")
 REMOVALS = (("up", "firmware"), ("up", "kernel"), ("up", "units"), ("up", "checkpoint"), ("rewind", "ssh"))
 
 
@@ -85,7 +88,8 @@ def words_for(verb: str) -> list[str]:
 @contextmanager
 def at(verb: str, phase: str) -> Iterator[subprocess.Popen[str]]:
     """The process of a verb at the moment when a phase begins."""
-    process = subprocess.Popen(words_for(verb), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    words = [*words_for(verb), *(["--cold"] if phase in COLD else [])]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None
         for line in process.stdout:

@@ -1,4 +1,4 @@
-"""Every point of the faults: the program killed at ten, the domain removed at five."""
+"""Every point of the faults: the program killed at eleven, the domain removed at five."""
 
 from __future__ import annotations
 

@@ -28,10 +28,7 @@ def config(number: int) -> api.Config:
     )
 
 
-def test_twenty_machines_of_one_template_share_nothing(
-    lab_image: object, no_machines_left: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FLATKIT_TEMPLATES", "1")
+def test_twenty_machines_of_one_template_share_nothing(lab_image: object, no_machines_left: object) -> None:
     seen: Counter[str] = Counter()
     made = set()
     for number in range(COUNT):

@@ -178,9 +178,8 @@ IDENTITY = (
 )
 
 
-def test_two_machines_at_once_share_nothing(lab_image, no_machines_left, monkeypatch):
+def test_two_machines_at_once_share_nothing(lab_image, no_machines_left):
     """Both continue one template: the first of them makes it, if the image has none yet."""
-    monkeypatch.setenv("FLATKIT_TEMPLATES", "1")
     wishes = [api.Wish(name=name, forwards=(Forward(host=0, guest=80),)) for name in ("one", "two")]
     results: dict[str, api.Upped] = {}
     tapes = {wish.name: Tape() for wish in wishes}
