@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -115,6 +116,8 @@ def load_tool() -> Callable[[str], ModuleType]:
         assert spec
         assert spec.loader
         module = importlib.util.module_from_spec(spec)
+        # A dataclass looks its module up there.
+        sys.modules[spec.name] = module
         spec.loader.exec_module(module)
         return module
 

@@ -28,6 +28,7 @@ from flatkit.machines.records import Life, Record
 from flatkit.machines.resume import Rewound, clock_words, mend, reach_again, wake
 from flatkit.machines.scheduler import turn
 from flatkit.machines.spec import Accelerator, MachineSpec
+from flatkit.machines.ssh import preload
 from flatkit.machines.states import DomainState, Status
 from flatkit.machines.store import locked
 from flatkit.machines.whereabouts import error_for, refuse_elsewhere
@@ -211,6 +212,8 @@ class Machine(Handle):
         return rewound
 
     def _rewind(self, to: str | None, watcher: Observer, cancel: threading.Event | None, patience: Patience) -> Rewound:
+        began = time.monotonic()
+        preload()
         with self._lock, locked(self.name, wait=_OTHER_BOOT, cancel=cancel):
             record = self.record
             refuse_elsewhere(self.folder, record.domain, record, self.hypervisor)
@@ -223,11 +226,9 @@ class Machine(Handle):
             if checkpoint is None or not has_disk:
                 why = "its disk is gone" if checkpoint else "it has no checkpoint"
                 watcher.notify(Said(text=f'the machine "{self.name}" boots again from its image: {why}'))
-                began = time.monotonic()
                 with turn(watcher, cancel):
                     self._await_ready(maker.remake(record), watcher, cancel, patience)
                 return Rewound(ready_seconds=time.monotonic() - began, seconds=time.monotonic() - began)
-            began = time.monotonic()
             with phase(watcher, "rewind", f'Going back to the checkpoint "{checkpoint.name}"'):
                 record = maker.bring_back(record, checkpoint)
             rewound = reach_again(self, record, checkpoint.name, began=began, observer=watcher, cancel=cancel)
@@ -330,6 +331,7 @@ class Machine(Handle):
             patience=patience,
         )
         is_new = record.life is Life.MAKING
+        preload()
         try:
             ready = ReadyWait(booting, observer=observer, cancel=cancel).wait()
         except (BootFailed, WaitTimeout) as error:

@@ -40,6 +40,7 @@ _LOG = "flatkit.machines.ssh.transport"
 _KEEP_ASKING = 3
 # While no server answers, check at this interval that one still can, in seconds.
 _LOOK_AGAIN = 2.0
+_IMPORTING = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,8 @@ class RunResult:
 
 def load_paramiko() -> ModuleType:
     """Import paramiko without the developer warnings and log messages of it and its libraries."""
-    with warnings.catch_warnings():
+    # Warning filters belong to the whole process: two threads must not change and restore them at once.
+    with _IMPORTING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import paramiko as module
     log = logging.getLogger(_LOG)
@@ -82,6 +84,11 @@ def load_paramiko() -> ModuleType:
         # Without a handler, Python prints a dropped connection's traceback. The raised error already reports it.
         log.addHandler(logging.NullHandler())
     return module
+
+
+def preload() -> None:
+    """Import paramiko in the background, which takes a third of a second, while a machine does its own work."""
+    threading.Thread(target=load_paramiko, daemon=True).start()
 
 
 class _HandshakeFailed(MachineError):
