@@ -1,6 +1,7 @@
-"""Write docs/boots.svg: boots phase by phase as stacked bars, from the figures in docs/boots.json, and print them as a table.
+"""Draw boots phase by phase as stacked bars, from the figures of the bench, and print them as a table.
 
-python tools/bench_machines.py --runs 5 --json docs/boots.json && python tools/draw_boots.py
+tools/bench_machines.py --boots --runs 5 --json docs/boots.json && tools/draw_boots.py    writes docs/boots.svg
+Another file of figures may be given; its picture is written beside it.
 """
 
 from __future__ import annotations
@@ -104,6 +105,7 @@ def table(figures: dict) -> str:
 
 
 if __name__ == "__main__":
-    measured = json.loads((Path(sys.argv[1]) if sys.argv[1:] else FIGURES).read_text())
-    PICTURE.write_text(draw(measured), encoding="utf-8")
+    file = Path(sys.argv[1]) if sys.argv[1:] else FIGURES
+    measured = json.loads(file.read_text())
+    file.with_suffix(".svg").write_text(draw(measured), encoding="utf-8")
     print(table(measured))
