@@ -211,6 +211,18 @@ def judge(times: Times) -> list[Row]:
     return rows
 
 
+def figures(times: Times) -> dict[str, object]:
+    """Return the measures so far, with the median of each phase of a boot: what tools/draw_boots.py reads."""
+    return {
+        "processors": os.cpu_count(),
+        "bare": median(times.of["bare qemu-system to the first SSH answer"]),
+        "boots": {
+            kind: {phase: median(spent) for phase, spent in phases.items()} for kind, phases in times.phases.items()
+        },
+        "measures": [{**asdict(row), "missed": row.missed} for row in judge(times)],
+    }
+
+
 def main() -> int:
     """Measure, print, return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -241,6 +253,9 @@ def main() -> int:
                     measure_returns(times, machine)
             seconds = bare_boot(image, record.accelerator, record.spec.ignition)
             times.add("bare qemu-system to the first SSH answer", seconds)
+            if options.json:
+                head = {"accelerator": record.accelerator.value, "image": image.badge, "runs": run + 1}
+                options.json.write_text(json.dumps({**head, **figures(times)}, indent=2) + "\n")
     finally:
         shutil.rmtree(state)
     rows = judge(times)
@@ -249,16 +264,6 @@ def main() -> int:
         print(row)
     missed = [row.name for row in rows if row.missed]
     print(f"MISSED: {', '.join(missed)}" if missed else "within the targets")
-    if options.json:
-        values = [{**asdict(row), "missed": row.missed} for row in rows]
-        head = {
-            "accelerator": record.accelerator.value, "processors": os.cpu_count(), "image": image.badge,
-            "runs": options.runs, "bare": median(times.of["bare qemu-system to the first SSH answer"]),
-            "boots": {
-                kind: {phase: median(spent) for phase, spent in phases.items()} for kind, phases in times.phases.items()
-            },
-        }  # fmt: skip
-        options.json.write_text(json.dumps({**head, "measures": values}, indent=2) + "\n")
     return 1 if missed and options.check else 0
 
 

@@ -140,7 +140,7 @@ class Library:
         if self._given_up.exists():
             raise MachineError(f'no template worked here earlier; to try again, remove "{self._given_up}"')
         if not os.access(self.folder, os.W_OK):
-            raise HostError(f'nothing can be written to "{self.folder}"')
+            raise HostError(f'there is none, and only the user who owns "{self.folder}" can make one, by a first boot')
         # Before anything is booted for it.
         self._check_room(_USUAL_MIB)
         lock, what = self.folder / ".lock", "a template of the image"
