@@ -142,6 +142,16 @@ class StepEnded(Event):
     seconds: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class FactSeen(Event):
+    """Answer to a question whose answer the demo's picture shows: `fact` is the question's name, `text` the raw answer."""
+
+    demo: str
+    number: int
+    fact: str
+    text: str
+
+
 class Observer:
     """Receives events. Each `on_...` does nothing here; override the ones you need, or `notify` for all."""
 
@@ -177,6 +187,9 @@ class Observer:
 
     def on_step_ended(self, event: StepEnded) -> None:
         """React to the result of a step's check."""
+
+    def on_fact_seen(self, event: FactSeen) -> None:
+        """React to an answer that the demo's picture shows."""
 
 
 class Tape(Observer):

@@ -55,11 +55,15 @@ class Boot:
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
-    """A question to a machine: `ask` is the command text, and `parse`, a pure function, turns its output into a value."""
+    """A question to a machine: `ask` is the command text, and `parse`, a pure function, turns its output into a value.
+
+    `where` is HOST for a question to flatkit on this host.
+    """
 
     name: str
     ask: str
     parse: Callable[[str], Any] = str.strip
+    where: Where = Where.GUEST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +117,8 @@ class Demo:
 
     `offers` are pairs of channel and release of the lab image, which the update server `{server}` offers when the demo
     begins. For Flatcar images it is a server with Flatcar's releases, started beforehand. `folder` contains the configs
-    of a demo that is not part of flatkit.
+    of a demo that is not part of flatkit. `draws` are the facts that its picture is drawn from (demos/diagram.py); they are
+    asked after each step.
     """
 
     name: str
@@ -121,11 +126,25 @@ class Demo:
     steps: tuple[Step, ...]
     offers: tuple[tuple[str, str], ...] = ()
     folder: Path | None = None
+    draws: tuple[Fact, ...] = ()
 
     @property
     def machines(self) -> tuple[str, ...]:
         """The names of the machines that it boots, each once."""
         return tuple(dict.fromkeys(step.boot.machine for step in self.steps if step.boot))
+
+
+_NEXT = "--flatkit-next--"
+
+
+def together(facts: tuple[Fact, ...]) -> str:
+    """Return one command for several questions: each connection to an emulated machine takes its time."""
+    return f"\necho; echo {_NEXT}\n".join(f"{{ {fact.ask}\n}} 2>/dev/null" for fact in facts)
+
+
+def answers(text: str) -> list[str]:
+    """Return the answers to a command of `together`, in the order of its questions."""
+    return [part.strip("\n") for part in text.split(_NEXT)]
 
 
 def says(expected: str) -> Callable[[Any], Verdict]:

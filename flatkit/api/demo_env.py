@@ -16,7 +16,7 @@ from flatkit.api.spec import Wish
 from flatkit.api.up import PhaseTimes
 from flatkit.api.up import boot as boot_machine
 from flatkit.errors import MachineError
-from flatkit.events import Event, Observer, Said, StepEnded, StepOutput, StepStarted
+from flatkit.events import Event, FactSeen, Observer, Said, StepEnded, StepOutput, StepStarted
 from flatkit.images import Image, ImageKind, find_image
 from flatkit.machines import UNKNOWN_CREATOR, Creator, Forward, Machine, MachineState
 from flatkit.run import run
@@ -306,7 +306,7 @@ class _OnlySays(Observer):
         """Forward the event."""
         if isinstance(event, StepStarted):
             event = Said(text=f"{event.demo} {event.number}/{event.total}: {event.title}")
-        if not isinstance(event, StepOutput | StepEnded):
+        if not isinstance(event, StepOutput | StepEnded | FactSeen):
             self._observer.notify(event)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from flatkit.demos import slots, update
 from flatkit.demos.facts import SLOTS, UPDATE
-from flatkit.steps import Demo, Step, Verdict, Where, says
+from flatkit.steps import Demo, Fact, Step, Verdict, Where, says
 from flatkit.untrusted import lines_of
 
 STABLE, CANARY = update.MACHINE, "demo-canary"
@@ -26,7 +26,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class ChannelTable:
     """Parse the output of `flatkit channels`: channel -> version, and machine -> its row."""
 
     offers: dict[str, str]
@@ -36,17 +36,20 @@ class Table:
         return "; ".join(f"{name} runs {row.version} ({row.state})" for name, row in self.machines.items()) or "nothing"
 
 
-def parse_channels(text: str) -> Table:
+def parse_channels(text: str) -> ChannelTable:
     """From the output of `flatkit channels`: two tables, columns two spaces or more apart."""
     first, _, second = text.strip().partition("\n\n")
     rows = [re.split(r"\s{2,}", line.strip()) for line in lines_of(first)[1:]]
     offers = {row[0]: row[1].split()[0] for row in rows if len(row) == 2}
     seen = [re.split(r"\s{2,}", line.strip()) for line in lines_of(second)[1:]]
     machines = {row[0]: Row(group=row[1], version=row[2], state=row[3]) for row in seen if len(row) == 5}
-    return Table(offers=offers, machines=machines)
+    return ChannelTable(offers=offers, machines=machines)
 
 
-def _sees(judge: Callable[[Table], bool], expected: str) -> Callable[[Any], Verdict]:
+OFFERED = Fact(name="channels", ask="flatkit channels", parse=parse_channels, where=Where.HOST)
+
+
+def _sees(judge: Callable[[ChannelTable], bool], expected: str) -> Callable[[Any], Verdict]:
     def check(text: Any) -> Verdict:
         table = parse_channels(str(text))
         ok = judge(table)
@@ -55,12 +58,12 @@ def _sees(judge: Callable[[Table], bool], expected: str) -> Callable[[Any], Verd
     return check
 
 
-def _is_ahead(table: Table) -> bool:
+def _is_ahead(table: ChannelTable) -> bool:
     rows = table.machines
     return {"stable", "canary"} <= rows.keys() and rows["canary"].version != rows["stable"].version
 
 
-def _is_caught(table: Table) -> bool:
+def _is_caught(table: ChannelTable) -> bool:
     """The canary went back to what stable offers."""
     canary = table.machines.get("canary")
     return bool(canary and canary.state == "rolled back" and canary.version == table.offers["stable"])
@@ -184,5 +187,6 @@ CHANNELS = Demo(
     name="channels",
     title="Channels, and a canary",
     offers=(("stable", "lab"), ("beta", "lab-beta"), ("alpha", "lab-broken")),
+    draws=(OFFERED,),
     steps=(*_BEGIN, *_PROMOTE, *(replace(step, lab_only=_NO_BROKEN) for step in _BROKEN), *_ARRIVE),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flatkit.demos.diagram import DRAWS_LAYERS
 from flatkit.demos.facts import MERGED, copied, has
 from flatkit.steps import Boot, Demo, Fact, Step, Where, is_equal, says
 
@@ -38,6 +39,7 @@ def _extension(name: str, why: str) -> tuple[Step, Step]:
 CONTAINERS = Demo(
     name="containers",
     title="Containers: what the machine is for",
+    draws=DRAWS_LAYERS,
     steps=(
         Step(
             title="A machine whose config names the container to run",

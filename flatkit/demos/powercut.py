@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flatkit.demos import slots, update
+from flatkit.demos.diagram import DRAWS_SLOTS
 from flatkit.demos.facts import SLOTS, UPDATE
 from flatkit.steps import Boot, Demo, Step, Verdict, Where, says
 
@@ -25,6 +26,7 @@ POWERCUT = Demo(
     name="powercut",
     title="The plug is pulled during an update",
     offers=update.OFFERS,
+    draws=DRAWS_SLOTS,
     steps=(
         slots.boots(
             title="A machine of the stable channel",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from flatkit.demos.diagram import DRAWS_DISK
 from flatkit.demos.facts import USR, is_read_only
 from flatkit.steps import Boot, Demo, Fact, Step, Verdict, Where, is_equal, says
 
@@ -20,6 +21,7 @@ def _is_ignition(text: Any) -> Verdict:
 PROVISION = Demo(
     name="provision",
     title="Provisioned, not installed",
+    draws=DRAWS_DISK,
     steps=(
         Step(
             title="From Butane to Ignition",

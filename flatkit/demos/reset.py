@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flatkit.demos.diagram import DRAWS_DISK
 from flatkit.steps import Boot, Demo, Fact, Step, Verdict, Where, is_equal, says
 
 _MACHINE = "demo-reset"
@@ -35,6 +36,7 @@ def _are_one(what: str) -> Any:
 RESET = Demo(
     name="reset",
     title="Reset: provision again",
+    draws=DRAWS_DISK,
     steps=(
         Step(
             title="Boot a machine",

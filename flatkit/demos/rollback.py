@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flatkit.demos import slots, update
+from flatkit.demos.diagram import DRAWS_SLOTS
 from flatkit.demos.facts import SLOTS
 from flatkit.demos.slots import CONF
 from flatkit.steps import Boot, Demo, Step, Verdict, Where, says
@@ -26,6 +27,7 @@ def _is_disabled(conf: object) -> Verdict:
 ROLLBACK = Demo(
     name="rollback",
     title="The way back: by hand, and by itself",
+    draws=DRAWS_SLOTS,
     steps=(
         Step(
             title="A machine that was updated",

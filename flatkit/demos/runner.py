@@ -6,13 +6,14 @@ A small protocol hides where the commands run, so that the notebook, the termina
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any, Protocol
 
 from flatkit.errors import FlatkitError
-from flatkit.events import Observer, Said, StepEnded, StepOutput, StepStarted
-from flatkit.steps import Boot, Demo, Step, Verdict, Where
+from flatkit.events import FactSeen, Observer, Said, StepEnded, StepOutput, StepStarted
+from flatkit.steps import Boot, Demo, Step, Verdict, Where, answers, together
 from flatkit.waiting import wait_until
 
 
@@ -106,10 +107,25 @@ def _play_step(demo: Demo, number: int, step: Step, stage: Stage, observer: Obse
     except FlatkitError as error:
         verdict = Verdict(ok=False, found=str(error))
     seconds = time.monotonic() - began
+    _look_for_picture(demo, number, step, stage, observer)
     hint = "" if verdict.ok else stage.fill(step.hint)
     ended = StepEnded(demo=demo.name, number=number, ok=verdict.ok, found=verdict.found, hint=hint, seconds=seconds)
     observer.notify(ended)
     return StepResult(title=step.title, command=command, ok=verdict.ok, found=verdict.found, seconds=seconds)
+
+
+def _look_for_picture(demo: Demo, number: int, step: Step, stage: Stage, observer: Observer) -> None:
+    """Ask for what the demo's picture shows. A machine that is off, or does not answer, leaves the picture as it was."""
+    is_at_machine = step.where is Where.GUEST or step.boot is not None
+    for where in Where:
+        facts = tuple(fact for fact in demo.draws if fact.where is where)
+        if not facts or (where is Where.GUEST and not is_at_machine):
+            continue
+        with suppress(FlatkitError):
+            command = together(facts)
+            text = stage.host(command) if where is Where.HOST else stage.guest(command, step.machine)
+            for fact, answer in zip(facts, answers(text), strict=False):
+                observer.notify(FactSeen(demo=demo.name, number=number, fact=fact.name, text=answer))
 
 
 def _carry_out(step: Step, command: str, stage: Stage, observer: Observer) -> str:

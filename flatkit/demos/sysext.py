@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from flatkit.demos.diagram import DRAWS_LAYERS
 from flatkit.demos.facts import MERGED, copied, has, lacks
 from flatkit.steps import Boot, Demo, Fact, Step, Verdict, Where, is_equal, says
 
@@ -189,4 +190,9 @@ _RENEWED = (
     ),
 )  # fmt: skip
 
-SYSEXT = Demo(name="sysext", title="System extensions: more, without installing", steps=(*_START, *_LIVE, *_RENEWED))
+SYSEXT = Demo(
+    name="sysext",
+    title="System extensions: more, without installing",
+    draws=DRAWS_LAYERS,
+    steps=(*_START, *_LIVE, *_RENEWED),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flatkit.demos import slots
+from flatkit.demos.diagram import DRAWS_SLOTS
 from flatkit.demos.facts import SLOTS
 from flatkit.steps import Demo, Step
 
@@ -14,6 +15,7 @@ UPDATE = Demo(
     name="update",
     title="An update, and the way back stays",
     offers=OFFERS,
+    draws=DRAWS_SLOTS,
     steps=(
         slots.boots(
             title="A machine of the stable channel",

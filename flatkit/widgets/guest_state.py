@@ -5,7 +5,7 @@ Only `look` asks the machine. A look also contains what changed since the one be
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
@@ -114,15 +114,19 @@ def look(run: Callable[[str], Any], before: Inside | None = None) -> Inside:
             troubles.append(error.message)
             return None
 
-    found = Inside(
-        version=ask(VERSION) or "",
-        slots=ask(SLOTS) or (),
-        update=ask(UPDATE),
-        verity=ask(VERITY) or "",
-        layers=ask(LAYERS) or (),
-        trouble="; ".join(troubles),
+    values = {fact.name: ask(fact) for fact in (VERSION, SLOTS, UPDATE, VERITY, LAYERS)}
+    return followed(replace(inside_of(values), trouble="; ".join(troubles)), before)
+
+
+def inside_of(values: Mapping[str, Any]) -> Inside:
+    """Return a look that was put together from the values of facts, by their names; what is missing is not known."""
+    return Inside(
+        version=values.get(VERSION.name) or "",
+        slots=values.get(SLOTS.name) or (),
+        update=values.get(UPDATE.name),
+        verity=values.get(VERITY.name) or "",
+        layers=values.get(LAYERS.name) or (),
     )
-    return followed(found, before)
 
 
 def followed(now: Inside, before: Inside | None) -> Inside:

@@ -105,12 +105,17 @@ class UrlState(TypedDict):
 
 
 class PhaseState(TypedDict):
-    """A phase of a boot. `about` is shown on request, once it is over."""
+    """A phase of a boot, with the seconds from the boot's start to its begin, its length so far, and its usual length here.
+
+    `about` is shown on request, once it is over; `usual` is 0 when it is unknown.
+    """
 
     key: str
     title: str
     mark: str
+    begins: float
     seconds: float
+    usual: float
     ok: bool
     open: bool
     note: str
@@ -150,11 +155,11 @@ def panel_state(panel: Panel) -> PanelState:
         "hint": panel.hint,
         "verbs": list(panel.verbs),
         "facts": fact_states(panel.facts),
-        "phases": [_phase(number, row, panel.now) for number, row in enumerate(panel.phases)],
+        "phases": [_phase(number, row, panel.phases[0].began, panel.now) for number, row in enumerate(panel.phases)],
     }
 
 
-def _phase(number: int, row: PhaseRow, now: float) -> PhaseState:
+def _phase(number: int, row: PhaseRow, start: float, now: float) -> PhaseState:
     is_open = row.seconds is None
     usual = f"usually about {row.typical:.0f} s" if row.typical >= 1 else ""
     doing = ". ".join(part.rstrip(".") for part in (row.note, usual, row.says) if part)
@@ -163,7 +168,9 @@ def _phase(number: int, row: PhaseRow, now: float) -> PhaseState:
         "key": f"{number} {row.name}",
         "title": row.title,
         "mark": row.mark,
+        "begins": round(max(0.0, row.began - start), 1),
         "seconds": round(row.elapsed(now), 1),
+        "usual": round(row.typical, 1),
         "ok": row.ok,
         "open": is_open,
         "note": doing if is_open else row.note,

@@ -260,6 +260,7 @@ class Player(Card):
             "running": self.is_running,
             "recordable": self.can_be_recorded,
             "last": played[-1] if played else 0,
+            "picture": self._progress.picture.state(),
             "steps": [player_state.step_state(step, boot) for step in self.steps],
         }
 
@@ -278,6 +279,8 @@ class Player(Card):
             lines += [f"      {line}" for line in lines_of(step.output.rstrip())[:_OUTPUT_LINES]]
             lines += [f"    {step.mark} {step.found}"] if step.found else []
             lines += [f"    Next: {step.hint}"] if step.hint else []
+        if picture := self._progress.picture.as_text():
+            lines += ["", picture]
         return "\n".join(lines)
 
     @property

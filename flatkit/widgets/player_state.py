@@ -17,10 +17,11 @@ from typing import Any, TypedDict
 
 from flatkit import paths
 from flatkit.errors import Cancelled
-from flatkit.events import StepEnded, StepOutput, StepStarted
+from flatkit.events import FactSeen, StepEnded, StepOutput, StepStarted
 from flatkit.files import read_regular, save
 from flatkit.steps import Demo
 from flatkit.untrusted import parse_json
+from flatkit.widgets.moving_picture import MovingPicture, PictureState
 from flatkit.widgets.progress import WorkProgress
 
 _LONGEST_OUTPUT = 4000
@@ -73,7 +74,7 @@ class StepState(TypedDict):
 
 
 class PlayerState(TypedDict):
-    """A demo for the page. `last` is the step that was played last, 0 without one."""
+    """A demo for the page. `last` is the step that was played last, 0 without one; `picture` is what the demo has changed."""
 
     name: str
     title: str
@@ -85,6 +86,7 @@ class PlayerState(TypedDict):
     running: bool
     recordable: bool
     last: int
+    picture: PictureState | None
     steps: list[StepState]
 
 
@@ -206,6 +208,7 @@ class PlayProgress(WorkProgress):
             for number, step in enumerate(demo.steps, start=1)
         ]
         self.steps[: len(kept)] = kept
+        self.picture = MovingPicture(demo)
         self._set(len(kept) + 1, state="next")
 
     def allow(self, number: int) -> None:
@@ -229,7 +232,9 @@ class PlayProgress(WorkProgress):
 
         A recording may have more steps than the demo: these are ignored.
         """
-        if isinstance(event, StepStarted | StepOutput | StepEnded) and not 1 <= event.number <= len(self.steps):
+        if isinstance(event, StepStarted | StepOutput | StepEnded | FactSeen) and not 1 <= event.number <= len(
+            self.steps
+        ):
             return
         if isinstance(event, StepStarted):
             self._set(event.number, state="next", command=event.command)
@@ -240,6 +245,9 @@ class PlayProgress(WorkProgress):
             self._set(event.number, state="running")
         elif isinstance(event, StepOutput):
             self._set(event.number, output=event.text[:_LONGEST_OUTPUT])
+        elif isinstance(event, FactSeen):
+            self.picture.see(event)
+            self.changed.set()
         elif isinstance(event, StepEnded):
             state = "ok" if event.ok else "failed"
             self._set(event.number, state=state, found=event.found, hint=event.hint, seconds=event.seconds)

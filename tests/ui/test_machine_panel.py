@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -23,12 +24,20 @@ from flatkit.widgets.panel import Panel, panel_state
 from flatkit.widgets.progress import PhaseRow
 
 ROWS = tuple(
-    PhaseRow(name=name, title=title, began=0.0, seconds=seconds, says=f"What {name} is for.", line=f"last of {name}")
-    for name, title, seconds in (
-        ("firmware", "Firmware and boot loader", 2.8),
-        ("slot", "Slot choice: which /usr, with which kernel", 2.4),
-        ("kernel", "Kernel", 1.5),
-        ("ignition", "Ignition: the config becomes files, users and units", 3.2),
+    PhaseRow(
+        name=name,
+        title=title,
+        began=began,
+        seconds=seconds,
+        typical=3.0,
+        says=f"What {name} is for.",
+        line=f"last of {name}",
+    )
+    for name, title, began, seconds in (
+        ("firmware", "Firmware and boot loader", 0.0, 2.8),
+        ("slot", "Slot choice: which /usr, with which kernel", 2.8, 1.4),
+        ("kernel", "Kernel", 4.2, 1.5),
+        ("ignition", "Ignition: the config becomes files, users and units", 5.7, 3.3),
     )
 )
 BOOTING = Panel(
@@ -201,3 +210,17 @@ def test_it_is_readable_in_every_theme(staged: Callable[[str], Stage], axe: str,
         keep_screenshot(shown.root, f"machine-{name}-{colours}")
     assert serious_faults(page, axe, "main") == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_boot_is_a_waterfall_compared_with_the_usual(stage: Stage) -> None:
+    Shown(stage, RUNNING)
+    bars = stage.page.locator(".fk-phases li").evaluate_all(
+        """rows => rows.map(row => [...row.querySelectorAll("i")].map(bar => {
+             const { left, right } = bar.getBoundingClientRect(); return [Math.round(left), Math.round(right)]; }))"""
+    )
+    assert len(bars) == 5
+    for (earlier, _), (later, _) in itertools.pairwise(bars):
+        assert abs(earlier[1] - later[0]) <= 3, "each begins where the one before ended"
+    firmware, slot = bars[0], bars[1]
+    assert firmware[1][1] > firmware[0][1], "it usually takes longer"
+    assert slot[1][0] == slot[0][0], "the usual length begins with the phase"

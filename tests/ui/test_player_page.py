@@ -33,7 +33,7 @@ def demo(*states: str, **more: Any) -> dict[str, Any]:
     return {
         "name": "update", "title": "A whole new system", "verdict": "1 of 3 steps played", "kind": "dim", "banner": "",
         "over": False, "working": False, "running": True, "recordable": True, "last": played[-1] if played else 0,
-        "steps": steps, **more,
+        "picture": None, "steps": steps, **more,
     }  # fmt: skip
 
 
@@ -123,3 +123,64 @@ def test_it_is_readable_in_every_theme(staged: Callable[[str], Stage], axe: str,
     expect(mounted.root.get_by_role("listitem")).to_have_count(3)
     keep_screenshot(mounted.root, f"player-{colours}")
     assert serious_faults(stage.page, axe, "main") == []
+
+
+def slot(label: str, **more: Any) -> dict[str, Any]:
+    return {
+        "label": label, "version": "", "priority": 0, "tries": 0, "successful": False, "running": False, "next": False,
+        "state": "empty", **more,
+    }  # fmt: skip
+
+
+def inside(**more: Any) -> dict[str, Any]:
+    return {
+        "version": "4593.1.0", "story": "USR-A runs, and the next boot takes it again.", "doing": "", "progress": None,
+        "verity": "", "trouble": "", "added": [], "removed": [], "layers": [],
+        "slots": [
+            slot("USR-A", version="4593.1.0", priority=1, successful=True, running=True, next=True, state="running, marked good"),
+            slot("USR-B"),
+        ], **more,
+    }  # fmt: skip
+
+
+NOTHING = {"story": "", "inside": None, "offers": [], "machines": [], "parts": []}
+
+
+def test_the_picture_moves_with_the_steps(stage: Stage, axe: str) -> None:
+    widget, _, _ = mount(stage, demo("next", "waiting", "waiting", picture=None))
+    picture = stage.page.get_by_role("group", name="what the demo has changed")
+    expect(picture).to_be_hidden()
+
+    widget.state = demo("ok", "next", "waiting", picture={**NOTHING, "kind": "slots", "inside": inside()})
+    expect(picture.get_by_role("group", name="USR-A: running, marked good")).to_contain_text("4593.1.0")
+    staged = slot(
+        "USR-B", version="4628.0.0", priority=2, tries=1, next=True, state="verified, takes over at the next boot"
+    )
+    two = [{**inside()["slots"][0], "next": False}, staged]
+    told = inside(slots=two, story="USR-A runs; the next boot takes USR-B, with one try.")
+    widget.state = demo("ok", "ok", "next", picture={**NOTHING, "kind": "slots", "inside": told})
+    expect(picture.get_by_role("group", name="USR-B: verified, takes over at the next boot")).to_contain_text("tries1")
+    expect(picture.get_by_role("status")).to_contain_text("the next boot takes USR-B, with one try")
+    keep_screenshot(stage.page, "player-slots")
+    assert serious_faults(stage.page, axe, ".fk-player") == []
+
+    rows = [{"name": "canary", "group": "beta", "version": "4628.0.0", "state": "rolled back"}]
+    offers = [["beta", "4593.1.0"], ["stable", "4593.1.0"]]
+    widget.state = demo(
+        "ok", "ok", "ok", over=True, picture={**NOTHING, "kind": "channels", "offers": offers, "machines": rows}
+    )
+    channels = picture.get_by_role("list", name="the channels, and the machines that follow them")
+    expect(channels.locator("> li").first).to_contain_text("canary runs 4628.0.0")
+    expect(channels.locator("> li").last).not_to_contain_text("canary")
+    expect(picture).not_to_contain_text("USR-A")
+
+    parts = [
+        {"label": "USR-A", "size": "512M", "role": "one of the two systems, read-only", "written": False},
+        {"label": "ROOT", "size": "5G", "role": "everything else: /etc, /var, /home", "written": True},
+    ]
+    widget.state = demo(
+        "ok", "ok", "ok", over=True, picture={**NOTHING, "kind": "disk", "parts": parts, "story": "Applied."}
+    )
+    expect(picture.get_by_role("list", name="the partitions of the disk")).to_contain_text("ROOT 5G")
+    keep_screenshot(stage.page, "player-disk")
+    assert serious_faults(stage.page, axe, ".fk-player") == []

@@ -12,12 +12,17 @@ export interface UrlState {
   about: string;
 }
 
-/** A phase of a boot. `about` is shown on request, once it is over. */
+/** A phase of a boot, with the seconds from the boot's start to its begin, its length so far, and its usual length here.
+
+    `about` is shown on request, once it is over; `usual` is 0 when it is unknown.
+     */
 export interface PhaseState {
   key: string;
   title: string;
   mark: string;
+  begins: number;
   seconds: number;
+  usual: number;
   ok: boolean;
   open: boolean;
   note: string;
@@ -97,6 +102,32 @@ export interface MachineCardState {
   tab: string;
 }
 
+/** A partition for the page. `written` marks the one that the config fills. */
+export interface DiskPartState {
+  label: string;
+  size: string;
+  role: string;
+  written: boolean;
+}
+
+/** A machine of the channels' picture: the channel that it follows, the version that it runs, and how it is. */
+export interface RolloutState {
+  name: string;
+  group: string;
+  version: string;
+  state: string;
+}
+
+/** The picture for the page. `kind` is slots, layers, channels or disk; `story` is the picture in one sentence. */
+export interface PictureState {
+  kind: string;
+  story: string;
+  inside: InsideState | null;
+  offers: string[][];
+  machines: RolloutState[];
+  parts: DiskPartState[];
+}
+
 /** A step for the page. `boot` is the progress of a boot inside it. */
 export interface StepState {
   number: number;
@@ -113,7 +144,7 @@ export interface StepState {
   boot: string;
 }
 
-/** A demo for the page. `last` is the step that was played last, 0 without one. */
+/** A demo for the page. `last` is the step that was played last, 0 without one; `picture` is what the demo has changed. */
 export interface PlayerState {
   name: string;
   title: string;
@@ -125,6 +156,7 @@ export interface PlayerState {
   running: boolean;
   recordable: boolean;
   last: number;
+  picture: PictureState | null;
   steps: StepState[];
 }
 

@@ -2,12 +2,12 @@
 // The machine panel: state, boot, slots, layers, facts and console of one machine, drawn in place.
 import { actOn, follow, makeRoot, stateOf } from "../lib/card.js";
 import { h } from "../lib/dom.js";
+import { makeLayers } from "../lib/layers.js";
+import { makeSlots } from "../lib/slots.js";
 import { Tabs } from "../lib/tabs.js";
 import { makeBoot } from "./boot.js";
 import { makeHead } from "./head.js";
-import { makeLayers } from "./layers.js";
 import { makeConsole, makeFacts } from "./pages.js";
-import { makeSlots } from "./slots.js";
 
 /** @typedef {import("../state").MachineCardState} MachineCardState */
 
@@ -31,7 +31,7 @@ export default {
       name,
       title,
       draw: make,
-      element: h("div", { class: `fk-pane fk-pane-${name}`, tabindex: "0" }),
+      element: h("div", { class: `fk-pane fk-pane-${name} fk-inside`, tabindex: "0" }),
     }));
     const draws = pages.map(({ draw, element }) => draw(element));
     // Another view of this machine may turn the page; an answer that only repeats the old tab does not.

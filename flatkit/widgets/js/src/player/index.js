@@ -4,6 +4,7 @@
 import { actOn, allow, follow, hasModifier, isAllowed, makeButton, makeRoot, makeVerbs, stateOf } from "../lib/card.js";
 import { h, keep, say, sayOrHide } from "../lib/dom.js";
 import { makeStage } from "../lib/stage.js";
+import { makePicture } from "./picture.js";
 import { drawStep, makeStep } from "./step.js";
 
 /** @typedef {import("../state").PlayerState} PlayerState */
@@ -56,12 +57,14 @@ export default {
     const title = h("b");
     const verdict = h("span");
     const banner = h("div", { class: "fk-recorded" });
+    const picture = makePicture();
     const list = h("ol", { class: "fk-steps" });
     const status = h("div", { class: "fk-title", role: "status", "aria-live": "polite" }, title, " ", verdict);
     const space = h("span", { class: "fk-space" });
     const bar = [...Object.values(buttons), space, explanations.button, stage.full];
     root.append(
       h("header", {}, status, banner),
+      picture.root,
       list,
       h("div", { class: "fk-verbs", role: "toolbar", "aria-label": "Play" }, ...bar),
     );
@@ -76,6 +79,7 @@ export default {
       say(title, demo.title);
       say(verdict, demo.verdict);
       verdict.className = `fk-${demo.kind}`;
+      picture.draw(demo.picture);
       sayOrHide(banner, demo.banner && `● ${demo.banner}`);
       keep(list, demo.steps, {
         key: ({ number }) => String(number),

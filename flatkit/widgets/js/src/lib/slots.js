@@ -1,6 +1,6 @@
 // @ts-check
 // The two slots of /usr, which one the next boot takes, and how far an update is.
-import { h, keep, say, sayOrHide } from "../lib/dom.js";
+import { h, keep, say, sayOrHide } from "./dom.js";
 
 /** @typedef {import("../state").SlotState} SlotState */
 
@@ -53,7 +53,7 @@ export function makeSlots(pane) {
   const progress = h("progress", { max: "1", "aria-label": "the update's progress" });
   const verity = h("p", { class: "fk-dim fk-verity" });
   pane.append(story, pointer, list, doing, progress, verity);
-  /** @param {import("../state").MachineCardState} state */
+  /** @param {{ inside: import("../state").InsideState | null }} state */
   return ({ inside }) => {
     const slots = inside?.slots ?? [];
     say(

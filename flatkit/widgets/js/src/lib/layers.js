@@ -1,6 +1,6 @@
 // @ts-check
 // The layers of /usr: the merged view on top, each system extension, and the image at the bottom.
-import { h, keep, say } from "../lib/dom.js";
+import { h, keep, say } from "./dom.js";
 
 /** @typedef {import("../state").InsideState} InsideState */
 /** @typedef {import("../state").LayerState} LayerState */
@@ -53,7 +53,7 @@ export function makeLayers(pane) {
   const list = h("ol", { class: "fk-layers", "aria-label": "the layers of /usr, the merged view first" });
   const change = h("p", { role: "status", "aria-live": "polite" });
   pane.append(intro, list, change);
-  /** @param {import("../state").MachineCardState} state */
+  /** @param {{ inside: import("../state").InsideState | null }} state */
   return ({ inside }) => {
     say(intro, inside?.version ? KNOWN : UNKNOWN);
     keep(list, inside?.version ? rowsOf(inside) : [], {
