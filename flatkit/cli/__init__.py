@@ -20,6 +20,7 @@ flatkit: write Butane, boot real machines, watch Flatcar's ideas happen
   flatkit doctor                what this host can do; each red line has one command that fixes it
   flatkit up [CONFIG]           boot a machine from a Butane (.bu) or Ignition (.ign) config
   flatkit ssh NAME [-- COMMAND] log in to a machine, or run a command there
+  flatkit join URL --seat NAME  report to the trainer's board; flatkit flag help, flatkit leave
   flatkit clean                 list everything that flatkit made, ask, and remove it
 
 Trainer:
@@ -34,6 +35,7 @@ Trainer:
   flatkit checkpoint NAME CHECKPOINT   save memory and disk under a name
   flatkit images list|fetch|verify|build-lab|rm   what can be booted, and Flatcar's channels
   flatkit room pack|check|serve DIR  what a room needs without the Internet
+  flatkit board [serve|export|hard]  how each seat of a room is doing
   flatkit channels [promote A --to B]   who runs which version, as the update server saw it
   flatkit container build FILE  a container image for a lesson, without a registry
   flatkit sysext build NAME     a system extension from Debian packages
@@ -51,6 +53,7 @@ Each command explains itself: flatkit COMMAND --help
 # command -> module of this package that has `run(argv) -> status`; a module with several commands looks at the first
 # word
 _COMMANDS = {
+    "board": "board",
     "butane": "butane",
     "channels": "room",
     "checkpoint": "machines",
@@ -64,8 +67,11 @@ _COMMANDS = {
     "down": "machines",
     "everywhere": "everywhere",
     "explain": "explain",
+    "flag": "board",
     "glossary": "course",
     "images": "images",
+    "join": "board",
+    "leave": "board",
     "lesson": "lesson",
     "list": "machines",
     "rewind": "machines",

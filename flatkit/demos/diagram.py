@@ -43,7 +43,7 @@ class Disk:
 
     @property
     def story(self) -> str:
-        """What the config did, in one sentence."""
+        """The sentence about when the config was applied."""
         if not self.provisioned:
             return "No config was applied to this disk."
         when = (

@@ -26,7 +26,8 @@ from flatkit.web.exchange import Exchange
 from flatkit.web.faults import FAULTS, captive, check_framing, fault, is_page, refusal, too_slow
 
 __all__ = [
-    "Response", "Stream", "captive", "check_address", "check_place", "get", "is_address", "is_page", "open_stream", "refusal",
+    "Response", "Stream", "captive", "check_address", "check_place", "get", "is_address", "is_page", "open_stream", "post",
+    "refusal",
 ]  # fmt: skip
 
 _CHUNK = 1024 * 1024
@@ -69,11 +70,41 @@ def get(
 
     Raises UsageError for anything but an http(s) URL, FetchError when no whole answer came in time, Cancelled.
     """
+    return _whole(url, {}, None, timeout=timeout, limit=limit, within=within, cancel=cancel)
+
+
+def post(
+    url: str,
+    body: bytes,
+    *,
+    headers: dict[str, str],
+    timeout: float = 10.0,
+    limit: int = 1024 * 1024,
+    within: float | None = None,
+    cancel: threading.Event | None = None,
+) -> Response:
+    """Send a body, and return the answer as `get` does. A redirect is the answer: a secret in `headers` goes nowhere else.
+
+    Raises UsageError for anything but an http(s) URL, FetchError when no whole answer came in time, Cancelled.
+    """
+    return _whole(url, headers, body, timeout=timeout, limit=limit, within=within, cancel=cancel)
+
+
+def _whole(
+    url: str,
+    headers: dict[str, str],
+    body: bytes | None,
+    *,
+    timeout: float,
+    limit: int,
+    within: float | None,
+    cancel: threading.Event | None,
+) -> Response:
     within = _HEAD_WAITS * timeout if within is None else within
     end = time.monotonic() + within
     data = bytearray()
     try:
-        with _open(url, {}, timeout=timeout, end=end, cancel=cancel) as stream:
+        with _open(url, headers, timeout=timeout, end=end, cancel=cancel, body=body) as stream:
             while len(data) < limit and (piece := stream.read(min(limit - len(data), _CHUNK), end=end)):
                 data += piece
             return _response(url, stream, bytes(data), limit)
@@ -153,15 +184,23 @@ def open_stream(
     return _open(url, headers, timeout=timeout, end=time.monotonic() + _HEAD_WAITS * timeout, cancel=cancel)
 
 
-def _open(url: str, headers: dict[str, str], *, timeout: float, end: float, cancel: threading.Event | None) -> Stream:
+def _open(
+    url: str,
+    headers: dict[str, str],
+    *,
+    timeout: float,
+    end: float,
+    cancel: threading.Event | None,
+    body: bytes | None = None,
+) -> Stream:
     check_proxy(check_address(url))
     line, here = Exchange(cancel), url
     try:
         for _ in range(_REDIRECTS + 1):
             asked = here
-            answer = line.do(lambda: _ask(line, asked, headers, timeout), end=end)  # noqa: B023  (done before the next round)
+            answer = line.do(lambda: _ask(line, asked, headers, timeout, body), end=end)  # noqa: B023  (done before the next round)
             location = answer.headers.get("location") if answer.status in {301, 302, 303, 307, 308} else None
-            if not location:
+            if not location or body is not None:
                 check_framing(url, answer.headers)
                 return Stream(url, answer, line=line, timeout=timeout, final_url=here)
             here = follow(url, here, location)
@@ -178,7 +217,7 @@ def _open(url: str, headers: dict[str, str], *, timeout: float, end: float, canc
         raise
 
 
-def _ask(line: Exchange, url: str, headers: dict[str, str], timeout: float) -> Any:
+def _ask(line: Exchange, url: str, headers: dict[str, str], timeout: float, body: bytes | None) -> Any:
     """Send one request without following redirects. Runs in the line's thread."""
     opener = urllib.request.OpenerDirector()
     # No handler for other schemes, whatever a proxy variable or a redirect contains.
@@ -186,7 +225,7 @@ def _ask(line: Exchange, url: str, headers: dict[str, str], timeout: float) -> A
     opener.add_handler(urllib.request.UnknownHandler())
     if check_address(url).hostname not in LOOPBACK:
         opener.add_handler(urllib.request.ProxyHandler())
-    request = urllib.request.Request(url, headers={"User-Agent": "flatkit", **headers})  # noqa: S310  (checked above)
+    request = urllib.request.Request(url, body, {"User-Agent": "flatkit", **headers})  # noqa: S310  (checked above)
     answer = opener.open(request, timeout=timeout)
     line.keep(answer)
     return answer

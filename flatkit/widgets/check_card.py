@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict
 
+from flatkit.board.sender import note
 from flatkit.errors import FlatkitError
 from flatkit.lessons import get_task
 from flatkit.lessons.exercise import Exercise, Quiz, State
@@ -101,11 +102,15 @@ class CheckCard(Card):
 
     def again(self) -> Self:
         """Check once more."""
-        return self._do(self._attempt.check)
+        self._do(self._attempt.check)
+        note("check", task=self.exercise.name, verdict=str(self.standing.state))
+        return self
 
     def hint(self) -> Self:
         """Show one more hint."""
-        return self._do(self._attempt.hint)
+        self._do(self._attempt.hint)
+        note("hint", task=self.exercise.name, number=len(self.standing.hints))
+        return self
 
     def solve(self) -> Self:
         """Apply the solution, and show how. Your text is kept beside it, as FILE~."""
@@ -197,6 +202,10 @@ class QuizCard(Card):
     def answer(self, number: int, choice: int | str) -> Self:
         """Answer question `number` (from 1) with a letter. Raises UsageError."""
         self._attempt.answer(number, choice)
+        chosen = self.standing.chosen(number - 1)
+        if chosen is not None:
+            place = self.quiz.questions[number - 1].choices.index(chosen)
+            note("quiz", task=self.quiz.name, question=number, choice=place, right=chosen.is_right)
         self.draw()
         return self
 

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 from flatkit import paths
 from flatkit.api import Config, TimelineKeeper, Wish
+from flatkit.board.sender import note
 from flatkit.errors import FlatkitError, MachineError
 from flatkit.events import Tee, phase
 from flatkit.widgets import display, machine_info
+from flatkit.widgets.board_notes import MachineNotes
 from flatkit.widgets.display import Twin
 from flatkit.widgets.job import Job, message_of, not_in_time
 from flatkit.widgets.machine_card import MachineCard
@@ -80,7 +83,7 @@ class LiveMachine(MachineCommands, Twin):
 
         def timed(cancel: threading.Event) -> None:
             keeper = TimelineKeeper()
-            work(Tee(self._progress, keeper), cancel)
+            work(Tee(self._progress, keeper, MachineNotes(self.name)), cancel)
             if not self._machine.booted.was_running:
                 self._times = Times(phases=tuple((title, seconds) for _, title, seconds in keeper.timeline.phases))
 
@@ -164,8 +167,15 @@ class LiveMachine(MachineCommands, Twin):
             self._progress = progress = WorkProgress(cancel=cancelled)
             self._job = job = Job(title, work, cancelled=cancelled)
             job.when_done(progress.changed.set)
+            job.when_done(self._note_state)
             keep_drawn(self.card.draw, progress.changed, lambda: not job.is_running)
         return self
+
+    def _note_state(self) -> None:
+        with suppress(FlatkitError):
+            record = self._machine.folder.peek()
+            label = record.spec.label if record else ""
+            note("machine", machine=self.name, state=str(self._machine.state), image=label)
 
     # Waiting
 

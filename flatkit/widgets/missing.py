@@ -18,7 +18,7 @@ from typing import Any
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.files import read_regular
 from flatkit.untrusted import lines_of, parse_json
-from flatkit.widgets import display, shell_cell
+from flatkit.widgets import board_notes, display, shell_cell
 
 # Of a notebook with all its outputs.
 _BYTES_MAX = 64 * 1024 * 1024
@@ -42,6 +42,7 @@ def register() -> None:
     with suppress(ValueError):  # it was not registered
         shell.events.unregister("pre_run_cell", _note_cell)
     shell.events.register("pre_run_cell", _note_cell)
+    board_notes.register()
 
 
 def _note_cell(info: Any) -> None:

@@ -1,0 +1,199 @@
+"""The board's store: each seat's events, once and in their order, in one SQLite file that survives a kill -9."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flatkit.board.events import SeatEvent, check_seat, parse_event
+from flatkit.errors import HostError, InputError, UsageError
+
+SEATS_MAX = 500
+_EVENTS_MAX = 20_000  # of one seat: ten days of work; a seat that sends more is not believed
+_TABLES = """
+create table if not exists seats(name text primary key, token text not null, joined real not null, note text not null default '');
+create table if not exists events(
+  seat text not null, journal text not null, n integer not null, at real not null, received real not null,
+  kind text not null, data text not null, primary key(seat, journal, n)) without rowid;
+create table if not exists journals(seat text not null, journal text not null, have integer not null, begun real not null,
+  primary key(seat, journal)) without rowid;
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """An event with its seat and the board's clock when it came (seconds since 1970)."""
+
+    seat: str
+    received: float
+    event: SeatEvent
+
+
+class Ledger:
+    """Thread-safe. `clock` is the board's: a seat's own clock may be wrong."""
+
+    def __init__(self, file: Path | str, *, clock: Callable[[], float] = time.time) -> None:
+        """Open or make the store. Raises HostError for a file that is no store, or cannot be written."""
+        self._clock = clock
+        self._lock = threading.RLock()
+        try:
+            if isinstance(file, Path):
+                file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                file.touch(mode=0o600)
+            self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+            self._db.execute("pragma journal_mode=wal")
+            self._db.execute("pragma synchronous=full")
+            self._db.executescript(_TABLES)
+        except (sqlite3.Error, OSError) as error:
+            raise HostError(
+                f'the board\'s store "{file}" cannot be used: {error}', hint=f"mv {file} {file}.old"
+            ) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    # Seats
+
+    def add_seat(self, name: str) -> str:
+        """Add a seat and return its secret. Raises InputError for a name that is taken or unusable, or when the room is full."""
+        check_seat(name)
+        token = secrets.token_urlsafe(32)
+        with self._lock:
+            if name in self.seats:
+                raise UsageError(
+                    f'the seat "{name}" is taken: it was joined from another account', hint="choose another name"
+                )
+            if len(self.seats) >= SEATS_MAX:
+                raise InputError(f"the room is full: it has {SEATS_MAX} seats")
+            self._db.execute(
+                "insert into seats(name, token, joined) values(?, ?, ?)", (name, _digest(token), self._clock())
+            )
+        return token
+
+    def find_seat(self, token: str) -> str | None:
+        """Return the name of the seat with this secret."""
+        with self._lock:
+            row = self._db.execute("select name from seats where token = ?", (_digest(token),)).fetchone()
+        return str(row[0]) if row else None
+
+    @property
+    def seats(self) -> dict[str, float]:
+        """Each seat's name, and when it joined."""
+        with self._lock:
+            return dict(self._db.execute("select name, joined from seats order by name").fetchall())
+
+    def remove_seat(self, name: str) -> None:
+        """Remove a seat with all that it sent."""
+        with self._lock, self._transaction():
+            for table in ("events", "journals"):
+                self._db.execute(f"delete from {table} where seat = ?", (name,))  # noqa: S608  (names of ours)
+            self._db.execute("delete from seats where name = ?", (name,))
+
+    def set_note(self, name: str, text: str) -> None:
+        """Keep what a helper says to a seat; the seat reads it with its next batch."""
+        with self._lock:
+            self._db.execute("update seats set note = ? where name = ?", (text, name))
+
+    def note_for(self, name: str) -> str:
+        """Return what a helper says to a seat; "" without it."""
+        with self._lock:
+            row = self._db.execute("select note from seats where name = ?", (name,)).fetchone()
+        return str(row[0]) if row else ""
+
+    # Events
+
+    def add(self, seat: str, journal: str, values: Sequence[Any]) -> tuple[int, list[Received]]:
+        """Store a batch of a seat's journal; return the last number stored, and what was new.
+
+        Events that are there already are ignored. A batch that leaves a gap is not stored: the answer tells the seat to
+        begin earlier. Raises InputError when an event is not usable, or the seat has sent too many.
+        """
+        events = [parse_event(value) for value in values]
+        now, fresh = self._clock(), []
+        with self._lock, self._transaction():
+            row = self._db.execute(
+                "select have from journals where seat = ? and journal = ?", (seat, journal)
+            ).fetchone()
+            have = first = int(row[0]) if row else 0
+            for event in events:
+                if event.number == have + 1:
+                    fresh.append(Received(seat=seat, received=now, event=event))
+                    have += 1
+            if have > first or row is None:
+                count = self._db.execute("select count(*) from events where seat = ?", (seat,)).fetchone()[0]
+                if count + len(fresh) > _EVENTS_MAX:
+                    raise InputError(f'the seat "{seat}" has sent {count} events; expected at most {_EVENTS_MAX}')
+                self._db.execute(
+                    "insert into journals values(?, ?, ?, ?) on conflict do update set have = excluded.have",
+                    (seat, journal, have, now),
+                )
+            self._db.executemany(
+                "insert into events values(?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        seat,
+                        journal,
+                        one.event.number,
+                        one.event.at,
+                        now,
+                        one.event.kind,
+                        json.dumps(dict(one.event.data)),
+                    )
+                    for one in fresh
+                ],
+            )
+        return have, fresh
+
+    def events(self, seat: str | None = None) -> Iterator[Received]:
+        """Yield the stored events: by journal in their order, journals in the order in which they began."""
+        where, values = ("where seat = ?", (seat,)) if seat is not None else ("", ())
+        query = (
+            "select seat, n, at, received, kind, data from events join journals using(seat, journal) "  # noqa: S608
+            f"{where} order by seat, begun, journal, n"
+        )
+        with self._lock:
+            rows = self._db.execute(query, values).fetchall()
+        for name, number, at, received, kind, data in rows:
+            event = SeatEvent(number=number, at=at, kind=kind, data=json.loads(data))
+            yield Received(seat=name, received=received, event=event)
+
+    def forget_before(self, time: float) -> int:
+        """Delete what came before this time (seconds since 1970); return how many events."""
+        with self._lock, self._transaction():
+            return int(self._db.execute("delete from events where received < ?", (time,)).rowcount)
+
+    def forget_all(self) -> None:
+        """Delete every seat and all that was sent."""
+        with self._lock, self._transaction():
+            for table in ("events", "journals", "seats"):
+                self._db.execute(f"delete from {table}")  # noqa: S608  (names of ours)
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._db)
+
+
+class _Transaction:
+    """All or nothing, and on disk when the block ends."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("begin immediate")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._db.execute("commit" if kind is None else "rollback")
+
+
+def _digest(token: str) -> str:
+    """Only a digest is kept: who reads the store cannot post as a seat."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,194 @@
+"""How each seat is doing, from its events. Pure: the status is computed when somebody looks, with the time given."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flatkit.board.ledger import Received
+
+# Seconds without an event after which a seat counts as away, then silent.
+AWAY, SILENT = 180.0, 900.0
+_RESULTS = 5
+_STUCK_AFTER = 3
+
+
+@dataclass
+class SeatRow:
+    """A seat at one moment. `results` are the last checks as (task, verdict); `failures` counts failed tries in a row."""
+
+    name: str
+    notebook: str = ""
+    step: int = 0
+    steps: int = 0
+    since: float = 0.0
+    seen: float = 0.0
+    results: list[tuple[str, str]] = field(default_factory=list)
+    failing: str = ""
+    failures: int = 0
+    machine: str = ""
+    flag: str = "none"
+    word: str = ""
+    flag_since: float = 0.0
+    furthest: dict[str, int] = field(default_factory=dict)
+    passed: set[str] = field(default_factory=set)
+
+    def take(self, received: Received) -> None:
+        """Take the seat's next event in."""
+        event, data = received.event, received.event.data
+        self.seen = max(self.seen, received.received)
+        if event.kind in {"opened", "step"}:
+            if data["notebook"] != self.notebook:
+                self.notebook, self.step, self.steps, self.since = data["notebook"], 0, 0, received.received
+            if event.kind == "step":
+                if data["step"] != self.step:
+                    self.since = received.received
+                self.step, self.steps = data["step"], data["steps"]
+                self.furthest[self.notebook] = max(self.furthest.get(self.notebook, 0), self.step)
+        elif event.kind == "check":
+            self._take_check(data["task"], data["verdict"])
+        elif event.kind == "machine":
+            self.machine = f"{data['machine']}: {data['state']}" + (f" ({data['image']})" if data["image"] else "")
+        elif event.kind == "boot":
+            self.machine = f"{data['machine']}: {data['result'] or data['phase']}"
+        elif event.kind == "flag":
+            self.flag, self.word, self.flag_since = data["flag"], data["word"], received.received
+
+    def _take_check(self, task: str, verdict: str) -> None:
+        self.results = [*self.results, (task, verdict)][-_RESULTS:]
+        if verdict == "passed":
+            self.passed.add(task)
+            self.failing, self.failures = "", 0
+        elif verdict == "wrong":
+            self.failures = self.failures + 1 if task == self.failing else 1
+            self.failing = task
+
+    @property
+    def is_stuck(self) -> bool:
+        """True if the same check failed three times in a row."""
+        return self.failures >= _STUCK_AFTER
+
+    def status(self, now: float) -> str:
+        """Return help, stuck, done, silent, away or active."""
+        if self.flag == "help":
+            return "help"
+        if self.is_stuck:
+            return "stuck"
+        if self.flag == "done":
+            return "done"
+        quiet = now - self.seen
+        return "silent" if quiet >= SILENT else "away" if quiet >= AWAY else "active"
+
+    def as_dict(self, now: float) -> dict[str, Any]:
+        """Return the row for the page and for `flatkit board`; times are in seconds before now."""
+        return {
+            "seat": self.name,
+            "status": self.status(now),
+            "where": f"{self.notebook} {self.step}/{self.steps}" if self.steps else self.notebook,
+            "here": round(max(0.0, now - self.since)) if self.since else 0,
+            "seen": round(max(0.0, now - self.seen)) if self.seen else 0,
+            "results": [{"task": task, "verdict": verdict} for task, verdict in self.results],
+            "failing": f"{self.failing} ×{self.failures}" if self.is_stuck else "",
+            "machine": self.machine,
+            "flag": self.flag,
+            "word": self.word,
+            "waiting": round(max(0.0, now - self.flag_since)) if self.flag == "help" else 0,
+        }
+
+
+_ORDER = {"help": 0, "stuck": 1, "silent": 2, "away": 3, "active": 4, "done": 5}
+
+
+class Overview:
+    """The room: a row a seat, and the answers to predictions and quizzes. Its memory does not grow with the events."""
+
+    def __init__(self, seats: Iterable[str] = ()) -> None:
+        self.rows: dict[str, SeatRow] = {name: SeatRow(name=name) for name in seats}
+        self._choices: dict[tuple[str, int], dict[str, int]] = {}
+
+    def add_seat(self, name: str) -> None:
+        """Add a seat that has sent nothing yet."""
+        self.rows.setdefault(name, SeatRow(name=name))
+
+    def remove_seat(self, name: str) -> None:
+        """Remove a seat, and what it chose."""
+        self.rows.pop(name, None)
+        for chosen in self._choices.values():
+            chosen.pop(name, None)
+
+    def take(self, received: Iterable[Received]) -> None:
+        """Take events in, each seat's in their order."""
+        for one in received:
+            self.add_seat(one.seat)
+            self.rows[one.seat].take(one)
+            if one.event.kind in {"prediction", "quiz"}:
+                question = (one.event.data["task"], one.event.data["question"])
+                self._choices.setdefault(question, {})[one.seat] = one.event.data["choice"]
+
+    def sorted_rows(self, now: float) -> list[dict[str, Any]]:
+        """Return the rows: who needs help first, the longest first; then who is stuck, then who is silent."""
+        rows = [row.as_dict(now) for row in self.rows.values()]
+        return sorted(rows, key=lambda row: (_ORDER[row["status"]], -row["waiting"], -row["here"], row["seat"]))
+
+    def as_dict(self, now: float) -> dict[str, Any]:
+        """Return all that a page draws."""
+        rows = self.sorted_rows(now)
+        return {
+            "rows": rows,
+            "counts": dict(Counter(row["status"] for row in rows)),
+            "notebooks": self.heat,
+            "questions": self.histograms,
+            "middle": self.middle,
+        }
+
+    @property
+    def heat(self) -> list[dict[str, Any]]:
+        """For each notebook the furthest step of each seat that opened it."""
+        names = sorted({notebook for row in self.rows.values() for notebook in row.furthest})
+        return [
+            {
+                "notebook": name,
+                "seats": {row.name: row.furthest[name] for row in self.rows.values() if name in row.furthest},
+            }
+            for name in names
+        ]
+
+    @property
+    def histograms(self) -> list[dict[str, Any]]:
+        """For each question how many seats chose which answer."""
+        return [
+            {"task": task, "question": number, "choices": dict(sorted(Counter(chosen.values()).items()))}
+            for (task, number), chosen in sorted(self._choices.items())
+            if chosen
+        ]
+
+    @property
+    def middle(self) -> dict[str, Any]:
+        """The place that half of the room has reached: its notebook, and its step there."""
+        places = sorted((row.notebook, row.step) for row in self.rows.values() if row.notebook)
+        if not places:
+            return {}
+        notebook, step = places[len(places) // 2 if len(places) % 2 else len(places) // 2 - 1]
+        return {"notebook": notebook, "step": step, "seats": len(places)}
+
+
+def tries(events: Iterable[Received]) -> list[Mapping[str, Any]]:
+    """What was hard: for each check the seats that tried, their tries and hints (median), and how many passed."""
+    found: dict[str, dict[str, Counter[str]]] = {}
+    for one in events:
+        if one.event.kind in {"check", "hint"}:
+            of_task = found.setdefault(one.event.data["task"], {}).setdefault(one.seat, Counter())
+            of_task[one.event.data.get("verdict", "hint")] += 1
+    return [
+        {
+            "task": task,
+            "seats": len(seats),
+            "passed": sum(1 for counts in seats.values() if counts["passed"]),
+            "tries": statistics.median(counts["wrong"] + min(1, counts["passed"]) for counts in seats.values()),
+            "hints": statistics.median(counts["hint"] for counts in seats.values()),
+        }
+        for task, seats in sorted(found.items())
+    ]

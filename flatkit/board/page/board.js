@@ -1,0 +1,121 @@
+// The board: draws what the stream sends. Everything is set as text, so nothing that a seat sends becomes part of the page.
+"use strict";
+const el = (id) => document.getElementById(id);
+const MARKS = { help: "◆ needs help", stuck: "▲ stuck", silent: "… silent", away: "… away", active: "● at work", done: "■ done" };
+const VERDICTS = { passed: "✓", wrong: "✗", waiting: "…", shown: "◇" };
+const make = (tag, text = "", name = "") => {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  if (name) made.className = name;
+  return made;
+};
+const span = (seconds) => (seconds < 60 ? "now" : seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`);
+const say = (node, text) => {
+  if (node.textContent !== text) node.textContent = text;
+};
+const rows = new Map();
+
+function rowOf(seat) {
+  let row = rows.get(seat);
+  if (!row) {
+    const root = make("tr");
+    const cells = Array.from({ length: 7 }, (_, at) => root.appendChild(make(at ? "td" : "th")));
+    cells[0].scope = "row";
+    cells[1].className = "state";
+    cells[4].className = "tries";
+    const button = make("button", "I am coming");
+    button.type = "button";
+    button.addEventListener("click", () => tell(seat, button.textContent === "I am coming" ? "a helper is coming" : ""));
+    cells[6].append(button);
+    row = { root, cells, button };
+    rows.set(seat, row);
+  }
+  return row;
+}
+
+async function tell(seat, text) {
+  const answer = await fetch(`seats/${encodeURIComponent(seat)}/note`, { method: "POST", body: JSON.stringify({ text }) });
+  if (answer.ok) say(rowOf(seat).button, text ? "Done" : "I am coming");
+}
+
+function drawRows(seats) {
+  const body = el("rows");
+  el("empty").hidden = seats.length > 0;
+  const there = new Set(seats.map(({ seat }) => seat));
+  for (const [seat, { root }] of rows)
+    if (!there.has(seat)) {
+      root.remove();
+      rows.delete(seat);
+    }
+  seats.forEach((one, at) => {
+    const { root, cells, button } = rowOf(one.seat);
+    root.className = one.status;
+    say(cells[0], one.seat);
+    say(cells[1], MARKS[one.status] + (one.flag === "help" ? ` ${span(one.waiting)}${one.word ? `: ${one.word}` : ""}` : ""));
+    say(cells[2], one.where || "–");
+    say(cells[3], one.where ? span(one.here) : "");
+    say(cells[4], one.results.map(({ verdict }) => VERDICTS[verdict] ?? "·").join("") + (one.failing ? ` ${one.failing}` : ""));
+    cells[4].setAttribute("aria-label", one.results.map(({ task, verdict }) => `${task} ${verdict}`).join(", ") || "none yet");
+    say(cells[5], one.machine);
+    button.setAttribute("aria-label", `${button.textContent}: ${one.seat}`);
+    if (body.children[at] !== root) body.insertBefore(root, body.children[at] ?? null);
+  });
+}
+
+function drawHeat(notebooks, all) {
+  el("heat").replaceChildren(
+    ...notebooks.map(({ notebook, seats }) => {
+      const line = make("div", "", "line");
+      const count = Object.keys(seats).length;
+      const bar = make("span", "", "bar");
+      bar.style.width = `${(60 * count) / Math.max(1, all)}%`;
+      const value = make("span");
+      value.append(bar, ` ${count} of ${all}`);
+      line.append(make("span", notebook), value);
+      return line;
+    }),
+  );
+}
+
+function drawQuestions(questions) {
+  el("questions").replaceChildren(
+    ...questions.flatMap(({ task, question, choices }) => [
+      make("p", `${task}, question ${question}`),
+      ...Object.entries(choices).map(([choice, count]) => {
+        const line = make("div", "", "line");
+        const bar = make("span", "", "bar");
+        bar.style.width = `${Math.min(60, 4 * count)}%`;
+        const value = make("span");
+        value.append(bar, ` ${count}`);
+        line.append(make("span", `answer ${String.fromCharCode(97 + Number(choice))}`), value);
+        return line;
+      }),
+    ]),
+  );
+}
+
+function draw({ rows: seats, counts, notebooks, questions, middle }) {
+  const said = Object.entries(MARKS).filter(([status]) => counts[status]);
+  say(el("counts"), said.map(([status, mark]) => `${mark}: ${counts[status]}`).join("   "));
+  say(el("middle"), middle.notebook ? `Half the room is at ${middle.notebook}, step ${middle.step}, or further.` : "");
+  drawRows(seats);
+  drawHeat(notebooks, seats.length);
+  drawQuestions(questions);
+}
+
+const turn = () => {
+  const isOn = document.body.classList.toggle("projector");
+  el("projector").setAttribute("aria-pressed", String(isOn));
+};
+el("projector").addEventListener("click", turn);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "p" && !event.ctrlKey && !event.metaKey && !event.altKey) turn();
+});
+const stream = new EventSource("stream");
+stream.addEventListener("message", ({ data }) => {
+  el("lost").hidden = true;
+  draw(JSON.parse(data));
+});
+stream.addEventListener("error", () => {
+  el("lost").hidden = false;
+});

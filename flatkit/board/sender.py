@@ -1,0 +1,173 @@
+"""Posts a seat's journal to its board, from the cursor on, in batches. A board that is away only delays it.
+
+The board answers with the last number that it has stored; only then the cursor moves. So nothing is lost, and what is
+sent twice is stored once.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from flatkit import web
+from flatkit.board.journal import Journal, Seat
+from flatkit.errors import FetchError, FlatkitError, InputError, UsageError
+from flatkit.untrusted import parse_json, printable
+
+BATCH = 100
+_PAUSE, _PAUSE_MAX = 1.0, 60.0
+_ANSWER_MAX = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardAnswer:
+    """The board's answer: `have` is the last number that it stored, `note` what a helper says to this seat."""
+
+    have: int
+    note: str = ""
+
+
+def ask_for_seat(url: str, name: str, password: str) -> str:
+    """Join the board at this address; return the seat's secret. Raises InputError when it is refused, FetchError."""
+    body = json.dumps({"seat": name, "password": password}).encode()
+    found = web.post(f"{url}/join", body, headers={"Content-Type": "application/json"}, limit=_ANSWER_MAX)
+    values = _object(found.data)
+    token, said = values.get("token"), values.get("error")
+    if found.ok and isinstance(token, str) and token:
+        return token
+    if not isinstance(said, str):
+        raise web.captive(url, found.final_url)
+    raise InputError(f'the board "{printable(url)}" said: {printable(said, limit=200)}', hint="flatkit join --help")
+
+
+def give_up_seat(seat: Seat) -> bool:
+    """Let the board delete the seat with all that it sent; return False when it does not answer."""
+    headers = {"Authorization": f"token {seat.token}"}
+    try:
+        # A board that does not know the seat has nothing of it.
+        return web.post(f"{seat.url}/leave", b"{}", headers=headers, limit=_ANSWER_MAX).status in {200, 403}
+    except FetchError:
+        return False
+
+
+def _object(data: bytes) -> Mapping[str, Any]:
+    try:
+        values = parse_json(data, limit=_ANSWER_MAX)
+    except ValueError:
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def post_events(seat: Seat, lines: list[str], *, cancel: threading.Event | None = None) -> BoardAnswer:
+    """Post a batch. Raises FetchError when no answer came, UsageError when the board refuses the seat."""
+    body = json.dumps({"journal": seat.journal, "events": [json.loads(line) for line in lines]}).encode()
+    headers = {"Content-Type": "application/json", "Authorization": f"token {seat.token}"}
+    found = web.post(f"{seat.url}/events", body, headers=headers, limit=_ANSWER_MAX, cancel=cancel)
+    if found.status in {401, 403}:
+        raise UsageError(
+            f'the board "{printable(seat.url)}" does not know this seat any more', hint=f"flatkit join {seat.url}"
+        )
+    if not found.ok:
+        raise web.refusal(seat.url, found.status)
+    values = _object(found.data)
+    have, note = values.get("have"), values.get("note", "")
+    if type(have) is not int or have < 0 or not isinstance(note, str):
+        raise web.captive(seat.url, found.final_url)
+    return BoardAnswer(have=have, note=printable(note, limit=200))
+
+
+class Sender:
+    """Sends what the journal has. `post` is replaced in tests; `heard` takes the board's notes."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        post: Callable[..., BoardAnswer] = post_events,
+        heard: Callable[[str], object] = lambda _: None,
+        pause: float = _PAUSE,
+    ) -> None:
+        self._journal, self._post, self._heard, self._pause = journal, post, heard, pause
+        self._stop, self._wake = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self._note = ""
+
+    def start(self) -> None:
+        """Send in a thread until `stop`; the thread never keeps a program alive."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="flatkit: board", daemon=True)
+            self._thread.start()
+
+    def wake(self) -> None:
+        """Send soon: something was noted."""
+        self._wake.set()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """End the thread."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def flush(self) -> int:
+        """Send all that the board lacks; return how many events. Raises FetchError, UsageError, OSError."""
+        seat, sent = self._journal.seat, 0
+        while seat is not None:
+            cursor = self._journal.cursor
+            batch = self._journal.after(cursor, most=BATCH)
+            answer = self._post(seat, [event.as_json() for event in batch], cancel=self._stop)
+            self._hear(answer)
+            self._journal.advance(answer.have)
+            # A board that lost its store, or has more than this journal, ends the round: the next one goes on.
+            moved = self._journal.cursor - cursor
+            sent += max(0, moved)
+            if len(batch) < BATCH or moved <= 0:
+                return sent
+        return sent
+
+    def _hear(self, answer: BoardAnswer) -> None:
+        if answer.note != self._note:
+            self._note = answer.note
+            self._heard(answer.note)
+
+    def _work(self) -> None:
+        pause = self._pause
+        while not self._stop.is_set():
+            self._wake.clear()
+            try:
+                self.flush()
+                pause = self._pause
+            except UsageError:
+                return  # the board has refused the seat: only a new `flatkit join` helps
+            except (FlatkitError, OSError):
+                pause = min(pause * 2, _PAUSE_MAX)
+            # All seats lose the network at once; they should not come back at once.
+            wait = pause * random.uniform(0.8, 1.2)  # noqa: S311  (no secret)
+            if pause > self._pause:
+                self._stop.wait(wait)
+            else:
+                self._wake.wait(max(wait, self._pause))
+                self._stop.wait(min(0.2, self._pause))  # several notes of a moment go in one batch
+
+
+_sender: Sender | None = None
+_guard = threading.Lock()
+
+
+def note(kind: str, **data: Any) -> None:
+    """Note what happened at this seat, and send it soon. Does nothing where no board was joined."""
+    global _sender  # noqa: PLW0603  (one sender a process)
+    with suppress(FlatkitError, OSError):
+        journal = Journal()
+        if journal.note(kind, **data) is None:
+            return
+        with _guard:
+            if _sender is None:
+                _sender = Sender(journal)
+                _sender.start()
+        _sender.wake()

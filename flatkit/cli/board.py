@@ -1,0 +1,250 @@
+"""`flatkit board`: how each seat of a room is doing. `flatkit join`, `leave` and `flag`: a seat's side of it."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import secrets
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from flatkit import paths, web
+from flatkit.board.events import FLAGS, WORD_MAX, check_seat
+from flatkit.board.journal import Journal
+from flatkit.board.ledger import Ledger
+from flatkit.board.overview import Overview, tries
+from flatkit.board.sender import Sender, ask_for_seat, give_up_seat
+from flatkit.cli.show import print_json
+from flatkit.errors import FetchError, UsageError
+from flatkit.untrusted import printable
+
+if TYPE_CHECKING:
+    from flatkit.board.server import BoardServer
+
+_HOUR = 3600.0
+_KEPT_HOURS = 48.0
+# Without letters that are mistaken for others when they are read off a wall.
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+def run(argv: list[str]) -> int:
+    """Run `board`, `join`, `leave` or `flag`."""
+    actions = {"join": _join, "leave": _leave, "flag": _flag, "board": _board}
+    return actions[argv[0]](argv[1:])
+
+
+# A seat
+
+
+def _join(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="flatkit join",
+        description="Report to a trainer's board where this seat is: notebook, step, checks, hints, machines. "
+        "Never the contents of files, or what commands print. flatkit leave ends it and deletes what was sent.",
+    )
+    parser.add_argument("url", metavar="URL", help="the board's address, as the trainer shows it")
+    parser.add_argument("--seat", required=True, metavar="NAME", help="the name of this seat on the board")
+    parser.add_argument("--password", metavar="P", help="the room's password (default: asked for)")
+    options = parser.parse_args(argv)
+    name, url = check_seat(options.seat), options.url.rstrip("/")
+    web.check_address(url)
+    password = options.password or os.environ.get("FLATKIT_ROOM_PASSWORD") or _asked()
+    Journal().join(url, name, ask_for_seat(url, name, password))
+    print(f'this seat is "{name}" on {url}: the trainer sees your notebook, step, checks, hints and machines')
+    print("  flatkit flag help     a helper comes to you;  flatkit leave     ends it, and deletes what was sent")
+    return 0
+
+
+def _asked() -> str:
+    if not sys.stdin.isatty():
+        raise UsageError("the room's password is missing", hint="flatkit join URL --seat NAME --password P")
+    import getpass
+
+    return getpass.getpass("the room's password: ")
+
+
+def _leave(argv: list[str]) -> int:
+    argparse.ArgumentParser(
+        prog="flatkit leave", description="Leave the board: nothing more is sent, and what was sent is deleted."
+    ).parse_args(argv)
+    journal = Journal()
+    seat = journal.seat
+    if seat is None:
+        print("this seat reports to no board")
+        return 0
+    deleted = give_up_seat(seat)
+    journal.leave()
+    print(f"this seat has left {seat.url}" + (": what was sent is deleted" if deleted else ""))
+    if not deleted:
+        print(f"  the board did not answer: ask the trainer for flatkit board forget --seat {seat.name}")
+    return 0
+
+
+def _flag(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="flatkit flag", description="Ask for help, say that you are done, or neither."
+    )
+    parser.add_argument("flag", choices=FLAGS)
+    parser.add_argument(
+        "word", nargs="*", metavar="WORD", help=f"a few words for the helper (at most {WORD_MAX} letters)"
+    )
+    options = parser.parse_args(argv)
+    journal = Journal()
+    if journal.note("flag", flag=options.flag, word=" ".join(options.word)) is None:
+        raise UsageError(
+            "this seat reports to no board, so nobody would see the flag", hint="flatkit join URL --seat NAME"
+        )
+    heard: list[str] = []
+    try:
+        Sender(journal, heard=heard.append).flush()
+    except FetchError:
+        print("the board does not answer now: the flag goes there as soon as it does (keep a notebook open)")
+        return 0
+    said = {
+        "help": "the trainer sees that you want help",
+        "done": "the trainer sees that you are done",
+        "none": "no flag",
+    }
+    print(heard[-1] if heard and options.flag == "help" else said[options.flag])
+    return 0
+
+
+# The board
+
+
+def _board(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="flatkit board", description="How each seat of a room is doing.")
+    commands = parser.add_subparsers(dest="command")
+    show = commands.add_parser("show", help="the seats as a table (without a command, too)")
+    show.add_argument("--json", action="store_true", help="one JSON object")
+    serve = commands.add_parser("serve", help="serve the board to seats and trainers, until Ctrl-C")
+    serve.add_argument("--listen", default="127.0.0.1", metavar="ADDR[:PORT]",
+                       help="where to listen (default: 127.0.0.1:8010, this host alone; 0.0.0.0 for the room)")  # fmt: skip
+    serve.add_argument("--keep", type=float, default=_KEPT_HOURS, metavar="HOURS",
+                       help=f"delete events that are older (default: {_KEPT_HOURS:.0f})")  # fmt: skip
+    export = commands.add_parser(
+        "export", help="what was sent, for other programs; seats have numbers instead of names"
+    )
+    export.add_argument("--format", choices=["jsonl", "csv"], default="jsonl")
+    export.add_argument("--names", action="store_true", help="the seats' names instead of numbers")
+    commands.add_parser("hard", help="what was hard: for each check the tries, the hints, and how many passed")
+    forget = commands.add_parser("forget", help="delete what was sent")
+    which = forget.add_mutually_exclusive_group(required=True)
+    which.add_argument("--seat", metavar="NAME", help="of this seat")
+    which.add_argument("--all", action="store_true", help="of every seat")
+    options = parser.parse_args(argv)
+    ledger = Ledger(paths.state_dir() / "room" / "board.sqlite")
+    try:
+        return {"serve": _serve, "export": _export, "hard": _hard, "forget": _forget}.get(options.command, _show)(
+            options, ledger
+        )
+    finally:
+        ledger.close()
+
+
+def _show(options: argparse.Namespace, ledger: Ledger) -> int:
+    overview, now = Overview(ledger.seats), time.time()
+    overview.take(ledger.events())
+    if getattr(options, "json", False):
+        print_json(**overview.as_dict(now))
+        return 0
+    rows = overview.sorted_rows(now)
+    if not rows:
+        print("no seat has joined; flatkit board serve opens a board")
+        return 0
+    print(f"{'SEAT':<16} {'STATE':<8} {'WHERE':<24} {'HERE':>6}  {'LAST CHECKS':<12} MACHINE")
+    for row in rows:
+        marks = "".join({"passed": "✓", "wrong": "✗", "shown": "◐"}.get(one["verdict"], "…") for one in row["results"])
+        word = f"  ({row['word']})" if row["word"] and row["status"] == "help" else ""
+        failing = f"  {row['failing']}" if row["failing"] else ""
+        print(f"{row['seat']:<16} {row['status']:<8} {row['where']:<24} {row['here'] // 60:>4} m  {marks:<12} "
+              f"{row['machine']}{word}{failing}")  # fmt: skip
+    return 0
+
+
+def _serve(options: argparse.Namespace, ledger: Ledger) -> int:
+    from flatkit.board.server import PORT, BoardServer, Passwords
+    from flatkit.packs.serve import find_own_address, parse_address
+
+    if options.keep <= 0:
+        raise UsageError(f'the hours to keep are "{options.keep}"; expected more than 0', hint="--keep 48")
+    address = parse_address(options.listen if ":" in options.listen else f"{options.listen}:{PORT}")
+    passwords = Passwords(
+        room=os.environ.get("FLATKIT_ROOM_PASSWORD") or _word(8),
+        trainer=os.environ.get("FLATKIT_TRAINER_PASSWORD") or _word(16),
+    )
+    ledger.forget_before(time.time() - options.keep * _HOUR)
+    server = BoardServer(ledger, passwords, host=address.host, port=address.port).start()
+    host = (find_own_address() or "127.0.0.1") if address.host == "0.0.0.0" else address.host  # noqa: S104  (compared)
+    print(f"the board: http://{host}:{server.port}/   trainers' password: {passwords.trainer}")
+    print(f"seats type: flatkit join http://{host}:{server.port} --seat NAME   room's password: {passwords.room}")
+    print("Ctrl-C ends it; what the seats send meanwhile waits there", flush=True)
+    _wait(server, ledger, options.keep)
+    return 0
+
+
+def _wait(server: BoardServer, ledger: Ledger, hours: float) -> None:
+    """Wait for Ctrl-C, and delete what has become too old."""
+    try:
+        while True:
+            time.sleep(60)
+            ledger.forget_before(time.time() - hours * _HOUR)
+    except KeyboardInterrupt:
+        print("\nthe board is closed; flatkit board shows it again, flatkit board forget --all deletes it")
+    finally:
+        server.stop()
+
+
+def _word(length: int) -> str:
+    return "".join(secrets.choice(_LETTERS) for _ in range(length))
+
+
+def _export(options: argparse.Namespace, ledger: Ledger) -> int:
+    numbers = {name: f"seat {number}" for number, name in enumerate(ledger.seats, start=1)}
+    rows = (
+        {
+            "seat": one.seat if options.names else numbers.get(one.seat, "seat 0"),
+            "received": round(one.received, 3),
+            "n": one.event.number,
+            "kind": one.event.kind,
+            # A learner's own words are personal, and a machine's name may be.
+            **{key: value for key, value in one.event.data.items() if options.names or key not in {"word", "machine"}},
+        }
+        for one in ledger.events()
+    )
+    if options.format == "jsonl":
+        for row in rows:
+            print_json(**row)
+        return 0
+    columns = ["seat", "received", "n", "kind"]
+    table = csv.writer(sys.stdout)
+    table.writerow([*columns, "data"])
+    for row in rows:
+        rest = " ".join(f"{key}={value}" for key, value in row.items() if key not in columns)
+        table.writerow([*(row[name] for name in columns), rest])
+    return 0
+
+
+def _hard(_: argparse.Namespace, ledger: Ledger) -> int:
+    rows = tries(ledger.events())
+    if not rows:
+        print("no check was tried yet")
+        return 0
+    print(f"{'CHECK':<20} {'SEATS':>5} {'PASSED':>6} {'TRIES':>5} {'HINTS':>5}   (tries and hints: the middle seat's)")
+    for row in sorted(rows, key=lambda row: (row["passed"] / row["seats"], -row["tries"])):
+        print(f"{row['task']:<20} {row['seats']:>5} {row['passed']:>6} {row['tries']:>5g} {row['hints']:>5g}")
+    return 0
+
+
+def _forget(options: argparse.Namespace, ledger: Ledger) -> int:
+    if options.all:
+        ledger.forget_all()
+        print("everything that the seats sent is deleted")
+        return 0
+    if options.seat not in ledger.seats:
+        raise UsageError(f'there is no seat "{printable(options.seat)}"', hint="flatkit board")
+    ledger.remove_seat(options.seat)
+    print(f'what the seat "{options.seat}" sent is deleted')
+    return 0

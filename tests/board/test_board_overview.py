@@ -1,0 +1,89 @@
+"""How a seat is doing, computed when somebody looks: who needs help first, then who is stuck, then who is silent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flatkit.board.events import make_event
+from flatkit.board.ledger import Received
+from flatkit.board.overview import AWAY, SILENT, Overview, tries
+
+
+def events(seat: str, *told: tuple[str, dict[str, Any]], at: float = 1000.0) -> list[Received]:
+    return [
+        Received(seat=seat, received=at + number, event=make_event(number, 1.0, kind, data))
+        for number, (kind, data) in enumerate(told, start=1)
+    ]
+
+
+def check(task: str, verdict: str) -> tuple[str, dict[str, Any]]:
+    return "check", {"task": task, "verdict": verdict}
+
+
+def flag(name: str, word: str = "") -> tuple[str, dict[str, Any]]:
+    return "flag", {"flag": name, "word": word}
+
+
+def step(notebook: str, number: int, count: int = 20) -> tuple[str, dict[str, Any]]:
+    return "step", {"notebook": notebook, "step": number, "steps": count}
+
+
+@pytest.mark.parametrize(
+    ("told", "quiet", "status"),
+    [
+        ([step("01-provision", 3)], 10, "active"),
+        ([step("01-provision", 3)], AWAY, "away"),
+        ([step("01-provision", 3)], SILENT, "silent"),
+        ([check("a", "wrong")] * 3, 10, "stuck"),
+        ([check("a", "wrong")] * 2 + [check("b", "wrong")], 10, "active"),
+        ([check("a", "wrong")] * 3 + [check("a", "passed")], 10, "active"),
+        ([check("a", "wrong")] * 3 + [flag("help")], 10, "help"),
+        ([flag("help"), flag("none")], 10, "active"),
+        ([flag("done")], SILENT, "done"),
+    ],
+)
+def test_status(told: list[tuple[str, dict[str, Any]]], quiet: float, status: str) -> None:
+    overview = Overview()
+    overview.take(events("ada", *told))
+    seen = overview.rows["ada"].seen
+    assert overview.rows["ada"].status(seen + quiet) == status
+
+
+def test_who_waits_for_help_longest_comes_first() -> None:
+    overview = Overview(["zoe"])
+    overview.take(events("late", step("01", 1), flag("help"), at=2000))
+    overview.take(events("early", step("01", 1), flag("help", "no boot"), at=1000))
+    overview.take(events("stuck", *[check("a", "wrong")] * 3, at=2000))
+    overview.take(events("good", step("02", 4), at=2090))
+    overview.take(events("quiet", step("02", 4), at=500))
+    rows = overview.sorted_rows(2100)
+    assert [row["seat"] for row in rows][:4] == ["early", "late", "stuck", "quiet"]
+    assert rows[0]["word"] == "no boot"
+    assert rows[0]["where"] == "01 1/20"
+    assert {row["seat"]: row["status"] for row in rows}["good"] == "active"
+
+
+def test_the_room_as_a_whole() -> None:
+    overview = Overview()
+    overview.take(events("a", step("01", 5), ("prediction", {"task": "03", "question": 1, "choice": 0})))
+    overview.take(events("b", step("02", 2), ("prediction", {"task": "03", "question": 1, "choice": 2})))
+    overview.take(events("c", step("02", 9), ("prediction", {"task": "03", "question": 1, "choice": 2})))
+    told = overview.as_dict(1005)
+    assert told["middle"] == {"notebook": "02", "step": 2, "seats": 3}
+    assert told["questions"] == [{"task": "03", "question": 1, "choices": {0: 1, 2: 2}}]
+    assert told["notebooks"][1] == {"notebook": "02", "seats": {"b": 2, "c": 9}}
+    overview.remove_seat("c")
+    assert overview.histograms == [{"task": "03", "question": 1, "choices": {0: 1, 2: 1}}]
+
+
+def test_what_was_hard() -> None:
+    told = [
+        *events("a", check("x", "wrong"), ("hint", {"task": "x", "number": 1}), check("x", "passed")),
+        *events("b", check("x", "passed"), check("y", "wrong")),
+    ]
+    assert tries(told) == [
+        {"task": "x", "seats": 2, "passed": 2, "tries": 1.5, "hints": 0.5},
+        {"task": "y", "seats": 1, "passed": 0, "tries": 1, "hints": 0},
+    ]

@@ -1,0 +1,174 @@
+"""Events are never lost: the network away, the board killed, a clock that jumps; stored once, and in their order."""
+
+from __future__ import annotations
+
+import resource
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from board_parts import join, joined, opened
+
+from flatkit.board.events import make_event
+from flatkit.board.journal import Journal, Seat
+from flatkit.board.ledger import Ledger
+from flatkit.board.sender import BoardAnswer, Sender, post_events
+from flatkit.errors import FetchError, FlatkitError, InputError, UsageError
+
+
+def note(journal: Journal, number: int) -> None:
+    assert journal.note("hint", task="03-remount", number=number) is not None
+
+
+def stored(file: Path, seat: str) -> list[int]:
+    ledger = Ledger(file)
+    try:
+        return [one.event.data["number"] for one in ledger.events(seat) if one.event.kind == "hint"]
+    finally:
+        ledger.close()
+
+
+def test_what_was_noted_while_the_board_was_away_arrives_in_order(tmp_path: Path) -> None:
+    file = tmp_path / "board.sqlite"
+    with opened(file) as board:
+        port = board.port
+        journal = joined(board, "ada", tmp_path / "seat")
+        note(journal, 0)
+        assert Sender(journal).flush() == 2
+    for number in range(1, 250):  # more than a batch
+        note(journal, number)
+    with pytest.raises(FetchError):
+        Sender(journal).flush()
+    with opened(file, port=port):
+        assert Sender(journal).flush() == 249
+        assert Sender(journal).flush() == 0
+    assert stored(file, "ada") == list(range(250))
+
+
+def test_an_answer_that_was_lost_stores_nothing_twice(tmp_path: Path) -> None:
+    file = tmp_path / "board.sqlite"
+    with opened(file) as board:
+        journal = joined(board, "ada", tmp_path / "seat")
+        for number in range(5):
+            note(journal, number)
+
+        def cut(seat: Seat, lines: list[str], **more: Any) -> BoardAnswer:
+            post_events(seat, lines, **more)
+            raise FetchError("the connection was cut before the answer came")
+
+        with pytest.raises(FetchError):
+            Sender(journal, post=cut).flush()
+        assert journal.cursor == 0
+        assert Sender(journal).flush() == 6
+    assert stored(file, "ada") == list(range(5))
+
+
+def test_a_thread_sends_by_itself_after_the_network_is_back(tmp_path: Path) -> None:
+    away, arrived = threading.Event(), threading.Event()
+    away.set()
+    sent: list[str] = []
+
+    def post(seat: Seat, lines: list[str], **_: Any) -> BoardAnswer:
+        if away.is_set():
+            raise FetchError("no route")
+        sent.extend(lines)
+        arrived.set()
+        return BoardAnswer(have=Journal(tmp_path).cursor + len(lines), note="a helper is coming")
+
+    journal = Journal(tmp_path)
+    journal.join("http://127.0.0.1:1", "ada", "secret")
+    heard: list[str] = []
+    sender = Sender(journal, post=post, heard=heard.append, pause=0.01)
+    sender.start()
+    note(journal, 1)
+    sender.wake()
+    away.clear()
+    assert arrived.wait(20)
+    sender.stop()
+    assert len(sent) == 2
+    assert heard == ["a helper is coming"]
+    assert journal.cursor == 2
+
+
+def test_a_seat_that_the_board_does_not_know_is_told(tmp_path: Path) -> None:
+    with opened(tmp_path / "board.sqlite") as board:
+        journal = joined(board, "ada", tmp_path / "seat")
+        board.ledger.remove_seat("ada")
+        note(journal, 1)
+        with pytest.raises(UsageError, match="does not know this seat any more"):
+            Sender(journal).flush()
+
+
+def test_a_ledger_takes_no_gap_and_says_what_it_has(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "board.sqlite")
+    ledger.add_seat("ada")
+    values = [make_event(number, 5.0, "joined", {}) for number in (1, 2, 3, 5)]
+    rows = [{"n": event.number, "at": event.at, "kind": event.kind} for event in values]
+    assert ledger.add("ada", "j1", rows)[0] == 3
+    assert ledger.add("ada", "j1", rows[3:])[0] == 3
+    assert ledger.add("ada", "j1", rows[:2])[0] == 3
+    assert ledger.add("ada", "j2", rows[:1])[0] == 1  # the account was made anew: another journal
+    assert [one.event.number for one in ledger.events("ada")] == [1, 2, 3, 1]
+    with pytest.raises(InputError):
+        ledger.add("ada", "j1", [{"n": 4, "at": 0, "kind": "unknown"}])
+    assert ledger.add("ada", "j1", [])[0] == 3
+    ledger.close()
+
+
+def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
+    (tmp_path / "board.sqlite").write_text("not a database, though long enough to be looked at" * 40)
+    with pytest.raises(FlatkitError, match="cannot be used"):
+        Ledger(tmp_path / "board.sqlite")
+
+
+def test_thirty_seats_through_cuts_and_a_killed_board(tmp_path: Path) -> None:
+    """Each seat notes 40 events while the board is opened and closed four times; the seats' clocks jump."""
+    file, seats, each = tmp_path / "board.sqlite", 30, 40
+    with opened(file) as board:
+        port = board.port
+        tokens = {f"seat-{number}": join(board, f"seat-{number}")[1] for number in range(seats)}
+        url = board.url
+    journals: dict[str, Journal] = {}
+    for number, (name, token) in enumerate(tokens.items()):
+        clock = iter([1000.0 * (1 + (step * (number + 1)) % 7) for step in range(each + 2)])
+        journals[name] = Journal(tmp_path / name, clock=lambda clock=clock: next(clock))
+        journals[name].join(url, name, token)
+    senders = [Sender(journal, pause=0.01) for journal in journals.values()]
+    for sender in senders:
+        sender.start()
+    for part in range(4):
+        with opened(file, port=port) as board:
+            for step in range(each // 4):
+                for journal in journals.values():
+                    note(journal, part * (each // 4) + step)
+            for sender in senders:
+                sender.wake()
+            del board
+    with opened(file, port=port) as board:
+        for journal in journals.values():
+            Sender(journal).flush()
+        rows = board.overview.as_dict(0.0)["rows"]
+        assert len(rows) == seats
+    for sender in senders:
+        sender.stop()
+    for name in journals:
+        assert stored(file, name) == list(range(each)), name
+
+
+def test_the_overviews_memory_does_not_grow_with_the_events(tmp_path: Path) -> None:
+    from flatkit.board.ledger import Received
+    from flatkit.board.overview import Overview
+
+    overview = Overview(["ada"])
+
+    def feed(count: int) -> None:
+        for number in range(1, count):
+            event = make_event(number, 1.0, "check", {"task": f"task-{number % 40}", "verdict": "wrong"})
+            overview.take([Received(seat="ada", received=float(number), event=event)])
+
+    feed(20_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    feed(60_000)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000, "kilobytes"
+    assert len(overview.rows["ada"].results) == 5

@@ -1,0 +1,228 @@
+"""The board over HTTP: seats post as themselves alone, trainers alone read, and nobody floods it or its page."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from board_parts import ROOM, TRAINER, ask, join, joined, login, opened
+
+from flatkit.board import server as board_server
+from flatkit.board.sender import Sender
+from flatkit.board.server import PAGE, BoardServer
+from flatkit.cli import main
+
+EVENT = {"n": 1, "at": 5, "kind": "joined"}
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(board_server, "_WRONG_COSTS", 0.01)
+    with opened(tmp_path / "board.sqlite") as made:
+        yield made
+
+
+def read_stream(board: BoardServer, cookie: str, seconds: float = 10.0) -> dict:
+    """The first state that the page gets."""
+    with socket.create_connection(("127.0.0.1", board.port), timeout=seconds) as line:
+        line.sendall(f"GET /stream HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\r\n".encode())
+        data = b""
+        until = time.monotonic() + seconds
+        while b"data: " not in data or not data.rstrip(b"\r\n").endswith(b"}"):
+            assert time.monotonic() < until, data
+            data += line.recv(65536)
+    return json.loads(re.search(rb"data: (\{.*\})", data)[1])
+
+
+def test_a_seat_joins_sends_and_is_seen_by_the_trainer(board: BoardServer, tmp_path: Path) -> None:
+    journal = joined(board, "ada", tmp_path / "seat")
+    journal.note("step", notebook="01-provision", step=3, steps=20)
+    journal.note("flag", flag="help", word="it hangs")
+    Sender(journal).flush()
+    (row,) = read_stream(board, login(board))["rows"]
+    assert (row["seat"], row["status"], row["where"], row["word"]) == ("ada", "help", "01-provision 3/20", "it hangs")
+
+    cookie = login(board)
+    assert ask(board, "POST", "/seats/ada/note", {"text": "a helper is coming"}, cookie=cookie)[0] == 200
+    heard: list[str] = []
+    Sender(journal, heard=heard.append).flush()
+    assert heard == ["a helper is coming"]
+
+
+def test_only_the_rooms_password_lets_a_seat_join_and_a_name_belongs_to_the_first(board: BoardServer) -> None:
+    assert join(board, "ada", password="guess") == (403, "")
+    assert join(board, "ada", password=TRAINER) == (403, "")
+    status, token = join(board, "ada")
+    assert status == 200
+    assert len(token) > 30
+    assert join(board, "ada") == (409, "")
+    assert join(board, "<script>") == (409, "")
+
+
+def test_a_participant_reads_nothing(board: BoardServer) -> None:
+    _, token = join(board, "ada")
+    assert login(board, ROOM) == ""
+    for path in ("/stream", "/events"):
+        assert ask(board, "GET", path, token=token)[0] in {403, 405}
+        assert ask(board, "GET", path, cookie=f"flatkit-board={token}")[0] in {403, 405}
+    assert b"Trainers' password" in ask(board, "GET", "/")[2]
+    assert ask(board, "POST", "/seats/ada/note", {"text": "x"}, token=token)[0] == 403
+    for path in ("/board.sqlite", "/../server.py", "/%2e%2e/server.py", "/board.js/../../server.py"):
+        assert ask(board, "GET", path)[0] in {400, 403, 404}, path
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "wrong" * 20])
+def test_nobody_posts_without_a_seats_secret(board: BoardServer, token: str) -> None:
+    join(board, "ada")
+    assert ask(board, "POST", "/events", {"journal": "j", "events": [EVENT]}, token=token)[0] == 403
+    assert ask(board, "POST", "/leave", {}, token=token)[0] == 403
+    assert list(board.ledger.events()) == []
+
+
+def test_a_seat_posts_as_itself_alone(board: BoardServer) -> None:
+    join(board, "ada")
+    _, token = join(board, "mallory")
+    assert ask(board, "POST", "/events", {"journal": "j", "events": [EVENT], "seat": "ada"}, token=token)[0] == 200
+    assert (
+        ask(board, "POST", "/events", {"journal": "j", "events": [{**EVENT, "n": 2, "seat": "ada"}]}, token=token)[0]
+        == 400
+    )
+    assert {one.seat for one in board.ledger.events()} == {"mallory"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"[]", b"{}", b'{"journal": "j"}', b'{"journal": "j", "events": {}}', b'{"journal": "../x", "events": []}',
+        b'{"journal": "j", "events": [{"n": "1"}]}', b"\xff\xfe", b'{"journal": ' + b"[" * 5000,
+        b'{"journal": "j", "events": [{"n": 1, "at": 1e400, "kind": "joined"}]}',
+    ],
+)  # fmt: skip
+def test_odd_bodies_are_refused_in_a_line(board: BoardServer, body: bytes) -> None:
+    _, token = join(board, "ada")
+    status, _, answer = ask(board, "POST", "/events", body, token=token)
+    assert status == 400
+    assert len(answer) < 500
+    assert b"Traceback" not in answer
+
+
+def test_floods_are_bounded(board: BoardServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, token = join(board, "ada")
+    many = [{"n": number, "at": 1, "kind": "joined"} for number in range(1, 300)]
+    assert ask(board, "POST", "/events", {"journal": "j", "events": many}, token=token)[0] == 413
+    with contextlib.suppress(ConnectionError):  # the rest of a body that is too long is not read
+        assert ask(board, "POST", "/events", b" " * 200_000, token=token)[0] in {400, 413}
+    monkeypatch.setattr("flatkit.board.ledger._EVENTS_MAX", 100)
+    assert ask(board, "POST", "/events", {"journal": "j", "events": many[:150]}, token=token)[0] == 400
+    assert ask(board, "POST", "/events", {"journal": "j", "events": many[:50]}, token=token)[0] == 200
+
+
+def test_unfinished_requests_do_not_keep_a_seat_out(board: BoardServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(board_server, "_FROM_ONE_ADDRESS", 40)
+    lines = []
+    try:
+        for _ in range(120):
+            line = socket.create_connection(("127.0.0.1", board.port), timeout=5)
+            line.sendall(b"POST /events HTTP/1.1\r\nHost: x\r\n")
+            lines.append(line)
+        with socket.create_connection(("127.0.0.1", board.port), timeout=20) as refused:
+            refused.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            with contextlib.suppress(ConnectionResetError):
+                assert refused.recv(100) == b"", "an address that holds too many is refused"
+    finally:
+        for line in lines:
+            line.close()
+    until = time.monotonic() + 20
+    while True:  # the board sees them go
+        try:
+            status, _ = join(board, "ada")
+            break
+        except OSError:
+            assert time.monotonic() < until
+    assert status == 200
+
+
+def test_guessing_passwords_ends(board: BoardServer) -> None:
+    statuses = [join(board, "ada", password=f"guess {number}")[0] for number in range(12)]
+    assert statuses[:10] == [403] * 10
+    assert statuses[10:] == [429] * 2
+    assert join(board, "ada")[0] == 429
+    assert login(board) == ""
+
+
+def test_what_a_seat_sends_never_becomes_part_of_the_page(board: BoardServer, tmp_path: Path) -> None:
+    journal = joined(board, "ada", tmp_path / "seat")
+    journal.note("flag", flag="help", word="<img src=x onerror=alert(1)>\x1b]0;x\x07")
+    Sender(journal).flush()
+    (row,) = read_stream(board, login(board))["rows"]
+    assert "\x1b" not in row["word"]
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write", (PAGE / "board.js").read_text())
+    headers = ask(board, "GET", "/")[1]
+    assert "default-src 'none'; script-src 'self'" in headers["content-security-policy"]
+    cookie = ask(board, "POST", "/login", f"password={TRAINER}".encode(), form=True)[1]["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Strict" in cookie
+
+
+def test_a_seat_that_leaves_is_deleted(board: BoardServer, tmp_path: Path) -> None:
+    journal = joined(board, "ada", tmp_path / "seat")
+    Sender(journal).flush()
+    seat = journal.seat
+    assert seat is not None
+    assert ask(board, "POST", "/leave", {}, token=seat.token)[0] == 200
+    assert list(board.ledger.events()) == []
+    assert board.ledger.seats == {}
+    assert board.overview.rows == {}
+
+
+# By the command line
+
+
+def test_a_learner_joins_asks_for_help_and_leaves(
+    board: BoardServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
+    assert main(["flag", "help"]) == 2
+    assert "reports to no board" in capsys.readouterr().err
+    assert main(["join", board.url, "--seat", "ada", "--password", "wrong"]) == 1
+    assert "the room's password is another one" in capsys.readouterr().err
+    assert main(["join", board.url, "--seat", "ada", "--password", ROOM]) == 0
+    assert main(["flag", "help", "it", "hangs"]) == 0
+    assert board.overview.rows["ada"].word == "it hangs"
+    assert main(["leave"]) == 0
+    assert "what was sent is deleted" in capsys.readouterr().out
+    assert board.ledger.seats == {}
+
+
+def test_the_boards_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
+    assert main(["board"]) == 0
+    assert "no seat has joined" in capsys.readouterr().out
+    with opened(tmp_path / "room" / "board.sqlite") as made:
+        journal = joined(made, "ada", tmp_path / "seat")
+        journal.note("check", task="03-remount", verdict="wrong")
+        journal.note("machine", machine="adas-own", state="running", image="lab")
+        Sender(journal).flush()
+    assert main(["board"]) == 0
+    table = capsys.readouterr().out
+    assert "ada" in table
+    assert "✗" in table
+    assert main(["board", "hard"]) == 0
+    assert "03-remount" in capsys.readouterr().out
+    assert main(["board", "export"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["kind"] for line in lines] == ["joined", "check", "machine"]
+    assert all(line["seat"] == "seat 1" for line in lines)
+    assert "adas-own" not in json.dumps(lines)
+    assert main(["board", "export", "--format", "csv", "--names"]) == 0
+    assert "ada," in capsys.readouterr().out
+    assert main(["board", "forget", "--seat", "bob"]) == 2
+    assert main(["board", "forget", "--seat", "ada"]) == 0
+    capsys.readouterr()
+    assert main(["board"]) == 0
+    assert "no seat has joined" in capsys.readouterr().out
