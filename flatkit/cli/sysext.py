@@ -69,7 +69,11 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         "sysext_level": options.level, "version_id": options.version_id, "version": options.version,
         "files": dict(_file(text) for text in options.file),
     }  # fmt: skip
-    base = Recipe(name=options.name) if options.package or options.file else recipe_for(options.name)
+    base = (
+        Recipe(name=options.name)
+        if options.package or options.file
+        else recipe_for(options.name, options.version or "")
+    )
     if options.machine:
         from flatkit.api.extensions import fitted
         from flatkit.machines import get_machine

@@ -199,11 +199,12 @@ def clean(*, everything: bool = False) -> Note:
     With `everything` the machines of your other notebooks, demos and terminals are removed as well.
     """
     from flatkit.machines import find_machines, remove_machines
-    from flatkit.widgets import channels_card, display, live_machine, player
+    from flatkit.widgets import channels_card, display, extension_server, live_machine, player
     from flatkit.widgets.results import Note
 
     player.stop_all()
     channels_card.stop()
+    extension_server.stop()
     session = display.session()
     for machine in live_machine.held():
         if everything or machine.is_made_in(session):

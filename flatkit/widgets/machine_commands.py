@@ -11,7 +11,7 @@ from flatkit import api, web
 from flatkit.api import Upped
 from flatkit.errors import FetchError, MachineError, MachineNotFound
 from flatkit.machines import Machine, RunResult, Shell
-from flatkit.widgets import cell_shell
+from flatkit.widgets import cell_shell, extension_server
 from flatkit.widgets.guest_state import Look, look
 from flatkit.widgets.job import Job
 from flatkit.widgets.progress import WorkProgress
@@ -189,25 +189,35 @@ class MachineCommands:
 
     # Files. Each note names the command that does the same in a terminal.
 
-    def build_extension(self, name: str, *, package: str = "", os_id: str = "") -> Note:
+    def build_extension(self, name: str, *, package: str = "", os_id: str = "", version: str = "") -> Note:
         """Build NAME.raw in this folder, an extension for the system that this machine runs; with `os_id` for another one.
 
-        It contains the package of its name, unless another is named. Raises MachineError, UsageError, InputError, ImageError.
+        It contains the package of its name, unless another is named. With `version` its file is named as in the
+        sysext-bakery: NAME-VERSION-x86-64.raw. Raises MachineError, UsageError, InputError, ImageError.
         """
         from flatkit.api.extensions import fitted
         from flatkit.images.lab.extensions import recipe_for
         from flatkit.images.sysext import build
 
         self.must_run()
-        recipe = fitted(replace(recipe_for(package or name), name=name), self._machine)
+        recipe = fitted(replace(recipe_for(package or name, version), name=name), self._machine)
         if os_id:
             recipe = replace(recipe, os_id=os_id)
-        target = Path(f"{name}.raw")
+        target = Path(f"{name}-{version}-x86-64.raw" if version else f"{name}.raw")
         built = build(recipe, target=target)
         options = f" --package {package}" if package else ""
         options += f" --id {os_id}" if os_id else f" --for {self.name}"
+        options += f" --version {version} -o {target}" if version else ""
         size = f"{target}: an extension for ID={recipe.os_id}, {built.size / 1e6:.1f} MB"
         return Note(lines=(size, f"in a terminal: flatkit sysext build {name}{options}"))
+
+    def serve_extensions(self, port: int = extension_server.PORT) -> Note:
+        """Offer each NAME-VERSION.raw of this folder to the machine's systemd-sysupdate, until `fk.clean()`.
+
+        Run it again after a new version was built. Raises MachineError, InputError, and HostError when the port is taken.
+        """
+        self.must_run()
+        return extension_server.serve(Path(), self._machine, port=port)
 
     def build_container(self, file: str | Path = "web.tar") -> Note:
         """Write a small container image to this folder: a web server and a page. Raises InputError, ImageError."""

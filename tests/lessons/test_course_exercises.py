@@ -12,6 +12,7 @@ from flatkit.errors import UsageError
 from flatkit.lessons import LESSONS, get_task
 from flatkit.lessons.course.containers import IMAGE
 from flatkit.lessons.course.immutable import COMMAND, DIGEST, is_command, is_digest
+from flatkit.lessons.course.kubernetes import TIMER
 from flatkit.lessons.course.provision import NOTE
 from flatkit.lessons.course.start import HELLO
 from flatkit.lessons.course.sysext import PARTS
@@ -80,6 +81,10 @@ MACHINES = {
     "07-image": {
         IMAGE: (Reply("redis:7\n", 1), Reply("flatkit/mine:1\n")),
         "docker images --quiet flatkit/mine": (Reply(""), Reply("2f9a1c0d3b4e\n")),
+    },
+    "11-hold": {
+        TIMER: (Reply("enabled\nactive\nindirect\n"), Reply("disabled\ninactive\nindirect\n")),
+        "systemctl is-enabled systemd-sysupdate.timer": (Reply("enabled\n"), Reply("disabled\n", 1)),
     },
     "09-visit": {
         "cat /var/lib/book/visits": (Reply("110.2.0: first\n"), Reply("110.2.0: first\n120.1.0: ada\n")),

@@ -196,8 +196,36 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         "quiz": ("1. What does an update replace?",),
         "clean": ("removed: book",),
     },
+    "10-take-home.ipynb": {
+        "home": ("✓ home.bu is saved: no faults",),
+        "explain": ("On the first boot, before anything else starts", "/etc/hostname"),
+        "ready-check": ("○ 10-ready  Ready for a real machine: not tried",),
+        "cloud": ("--user-data file://home.ign",),
+        "disk": ("flatcar-install -d /dev/sdX -C stable -i home.ign", "everything on that disk is lost"),
+        "dry-run": ("flatcar-install",),
+        "install-check": ("○ 10-install  The command for the disk: not tried",),
+        "quiz": ("1. Your config has no key",),
+    },
+    "11-kubernetes.ipynb": {
+        "butane": ("✓ kubernetes-node.bu is saved: no faults", "systemd-sysupdate.timer (starts on every boot)"),
+        "await": ("● node: running; ready after",),
+        "build-first": ("offered to node at http://10.0.2.2:8010/extensions:", "kubernetes/kubernetes-v1.35.4-x86-64.raw"),
+        "fetch-first": ("Kubernetes v1.35.4 (a stand-in, not Kubernetes)",),
+        "kubelet": ("active", "kubelet v1.35.4 runs"),
+        "build-next": ("kubernetes-v1.35.5-x86-64.raw", "kubernetes-v1.36.0-x86-64.raw"),
+        "stage": ("kubernetes-v1.35.5-x86-64.raw", "Kubernetes v1.35.4"),
+        "merge": ("Kubernetes v1.35.5", "kubelet v1.35.4 runs"),
+        "restart-kubelet": ("kubelet v1.35.5 runs",),
+        "kept": ("kubernetes-v1.35.4-x86-64.raw", "kubernetes-v1.35.5-x86-64.raw"),
+        "join": ("kubeadm join: this is a stand-in", "[status 1]"),
+        "timer": ("active", "enabled"),
+        "hold-check": ("○ 11-hold  No renewal tonight: not tried",),
+        "worker-check": ("○ 11-worker", "not tried"),
+        "quiz": ("1. systemd-sysupdate has fetched v1.35.5.",),
+        "clean": ("removed: node",),
+    },
 }
-BOOTS_NOTHING = {"02-butane.ipynb", "08-everywhere.ipynb"}
+BOOTS_NOTHING = {"02-butane.ipynb", "08-everywhere.ipynb", "10-take-home.ipynb"}
 NEVER = {"01-provision.ipynb": {"page-new": "nobody installed", "up-refused": "Traceback"}}
 
 

@@ -74,10 +74,55 @@ KNOWN = {
     "docker-compose": Recipe(name="docker-compose", packages=("docker-compose",), without=("docker.io", "docker-cli")),
 }
 
+# The shape of the sysext-bakery's extension (kubernetes.sysext/create.sh), and none of its programs.
+_KUBELET = """\
+#!/bin/sh
+# A stand-in made by flatkit for the lab image: it says its version and waits. It is not Kubernetes.
+[ "$1" = --version ] && echo "Kubernetes @VERSION@ (a stand-in, not Kubernetes)" && exit
+echo "kubelet @VERSION@ runs (a stand-in, not Kubernetes)"
+exec sleep infinity
+"""
+_KUBEADM = """\
+#!/bin/sh
+# A stand-in made by flatkit for the lab image.
+[ "$1" = version ] && echo "kubeadm @VERSION@ (a stand-in, not Kubernetes)" && exit
+echo "kubeadm $1: this is a stand-in, which makes no cluster and joins none; on Flatcar the real one does" >&2
+exit 1
+"""
+_KUBELET_UNIT = """\
+[Unit]
+Description=kubelet: the agent of a Kubernetes node (a stand-in)
 
-def recipe_for(name: str) -> Recipe:
+[Service]
+ExecStart=/usr/bin/kubelet
+Restart=always
+RestartSec=10
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def recipe_for(name: str, version: str = "") -> Recipe:
     """Return the recipe for a name: one of the course's, else the package of that name with its companions."""
-    return KNOWN.get(name) or with_companions(Recipe(name=name, packages=(name,)))
+    if name == "kubernetes":
+        return _kubernetes(version or "v1.35.4")
+    return replace(KNOWN.get(name) or with_companions(Recipe(name=name, packages=(name,))), version=version)
+
+
+def _kubernetes(version: str) -> Recipe:
+    """Return a stand-in for the bakery's Kubernetes of this version: its files and units, with programs that do nothing."""
+    programs = {"/usr/bin/kubelet": _KUBELET, "/usr/bin/kubeadm": _KUBEADM}
+    return Recipe(
+        name="kubernetes",
+        version=version,
+        files={
+            **{path: text.replace("@VERSION@", version) for path, text in programs.items()},
+            "/usr/lib/systemd/system/kubelet.service": _KUBELET_UNIT,
+            "/usr/local/share/kubernetes-version": f"{version}\n",
+        },
+        units=("kubelet.service",),
+    )
 
 
 def with_companions(recipe: Recipe) -> Recipe:

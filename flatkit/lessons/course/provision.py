@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
+from flatkit.butane.access import is_public_key
 from flatkit.lessons.checks import find_on_host, find_user, names_of, of_config
 from flatkit.lessons.exercise import Bench, Exercise, Finding, Lesson, Remove, Type, Write
 from flatkit.lessons.quiz import quizzes_of
@@ -46,17 +46,6 @@ def _grace_can_log_in(ignition: dict[str, Any]) -> Finding:
             "a whole line such as: ssh-ed25519 AAAA... grace@example",
         )
     return Finding(ok=keys > 0 and not bad, found=found, expected=expected, look=look)
-
-
-def is_public_key(line: str) -> bool:
-    """Return whether a line is an OpenSSH public key whose data is of the type that it names."""
-    kind, _, rest = line.strip().partition(" ")
-    try:
-        data = base64.b64decode(rest.split(" ")[0].encode(), validate=True)
-    except ValueError:
-        return False
-    size = int.from_bytes(data[:4])
-    return bool(kind) and data[4 : 4 + size] == kind.encode() and len(data) > 4 + size
 
 
 def is_adas_note(bench: Bench) -> Finding:
