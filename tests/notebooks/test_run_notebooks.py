@@ -115,6 +115,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         "refresh-tree": ("tree v",),
         "layers-tree": ("tree: merged",),
         "readonly": ("/dev/mapper/usr ro", "sysext ro", "Read-only file system", "[status 1]"),
+        "inside-tree": ("/usr/bin/tree", "ID=flatcar-lab"),
         "build-wrong": ("wrong.raw is on bare now: /var/lib/extensions/wrong.raw",),
         "refuse": ("Extension 'wrong' is for OS 'debian'", "[status 1]"),
         "remove": ("no tree",),
