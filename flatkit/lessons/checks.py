@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from flatkit.butane import translate
+from flatkit.butane import Translation, translate
 from flatkit.butane.dataurl import decode_data_url
+from flatkit.butane.lint import lint
+from flatkit.butane.messages import UNUSED_KEY, WRONG_TYPE
+from flatkit.butane.source.node import MAPPING
 from flatkit.lessons.exercise import Bench, Check, Finding
 from flatkit.report import Kind
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import lines_of, printable
 from flatkit.updates.status import UpdateConf, parse_update_conf
 
 # Targets that each boot reaches, of systemd's bootup(7).
@@ -43,14 +47,47 @@ def of_config(file: str, decide: Callable[[dict[str, Any]], Finding]) -> Check:
             )  # fmt: skip
         done = translate(text, files_dir=bench.folder, name=file)
         if done.ignition is None:
-            errors = [str(entry) for entry in done.report if entry.kind is Kind.ERROR]
-            return Finding(
-                ok=False, found=f'"{file}" has a fault: {errors[0] if errors else done.failure}',
-                expected="a config without faults", look=f"flatkit butane --check {file}",
-            )  # fmt: skip
-        return decide(done.ignition)
+            return _fault(file, text, done)
+        finding = decide(done.ignition)
+        unused = "" if finding.ok else _unused(done)
+        return replace(finding, found=f"{finding.found}{unused}") if unused else finding
 
     return check
+
+
+def _fault(file: str, text: str, done: Translation) -> Finding:
+    """Return the first error in the words of the editor: the line, what is wrong, and what to write instead."""
+    error = next((entry for entry in lint(done) if entry.kind is Kind.ERROR), None)
+    if error is None:
+        return Finding(ok=False, found=f'"{file}" has a fault: {done.failure}', expected="a config without faults",
+                       look=f"flatkit butane --check {file}")  # fmt: skip
+    where = f" in line {error.span.line}" if error.span else ""
+    advice, _, _ = error.teach.partition("\n")
+    words, expected = error.message, advice or "a config without faults"
+    if done.root is not None and done.root.kind != MAPPING:
+        first = next(line for line in lines_of(text) if line.strip() and not line.startswith("#"))
+        return Finding(
+            ok=False, found=f'"{file}" is not a config: it begins with "{printable(first.strip()[:40])}"',
+            expected="variant: flatcar and version: 1.0.0 first; a command for the machine belongs in a cell with %%on m",
+            look=f'fk.editor("{file}")',
+        )  # fmt: skip
+    if error.code == WRONG_TYPE.code and advice:  # the message itself names types of Go
+        words, expected = advice, "a config without faults"
+    return Finding(
+        ok=False,
+        found=f'"{file}" has a fault{where}: {words}',
+        expected=expected,
+        look=f'fk.editor("{file}") marks the place',
+    )  # fmt: skip
+
+
+def _unused(done: Translation) -> str:
+    """Return a sentence about the first key that Butane does not use, "" if there is none."""
+    entry = next((entry for entry in done.report if entry.code == UNUSED_KEY.code), None)
+    if entry is None:
+        return ""
+    where = f"line {entry.span.line}" if entry.span else "the config"
+    return f"; {where} has a key that Butane does not know there: {printable(entry.path.rpartition('.')[2])}"
 
 
 def on_machine(command: str, decide: Callable[[str, int], Finding]) -> Check:
@@ -134,6 +171,15 @@ def boot_faults(unit: dict[str, Any]) -> list[str]:
     elif not _REACHED & set(wanted):
         faults.append(f"WantedBy={wanted[0]}, which no boot reaches")
     return faults
+
+
+def odd_update_lines(ignition: dict[str, Any]) -> str:
+    """Return a sentence about the first line of update.conf that is not NAME=value, "" if there is none."""
+    file = find_file(ignition, "/etc/flatcar/update.conf")
+    for line in lines_of(find_text(file) or "") if file else ():
+        if ":" in line and "=" not in line and not line.lstrip().startswith("#"):
+            return f'; "{line.strip()[:40]}" is not read: a line of update.conf is NAME=value'
+    return ""
 
 
 def find_update_conf(ignition: dict[str, Any]) -> UpdateConf | None:

@@ -5,43 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from attempts import BIG, CGPT, CONF, HASH, HEAD, KEY, MERGED, NONE, SERVICE, WANTED, Answers, file, text_of, unit, user
 
 from flatkit.lessons import LESSONS, get_task
 from flatkit.lessons.exercise import Exercise, Write
 from flatkit.lessons.session import judge
 from flatkit.lessons.workspace import FolderBench
 from flatkit.testing.bench import Reply
-
-HASH = "2367049e469bd3a0403cca631fc2602e5aacaf51c7619b11326b96669589dfc2"
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIwq2Be0bPqb9Ko6nLZ6k4bOWl9TCJkfrDXNZ7JXbq0X grace@example"
-BIG = next(act.text for act in get_task("08-small").setup if isinstance(act, Write))  # type: ignore[union-attr]
-HEAD = "variant: flatcar\nversion: 1.0.0\n"
-CONF = "/etc/flatcar/update.conf"
-
-
-def file(path: str, *lines: str, mode: str = "", overwrite: bool = False) -> str:
-    """A config with one file."""
-    extra = (f"      mode: {mode}\n" if mode else "") + ("      overwrite: true\n" if overwrite else "")
-    text = "".join(f"          {line}\n" for line in lines)
-    inline = f"      contents:\n        inline: |\n{text}" if lines else ""
-    return f"{HEAD}storage:\n  files:\n    - path: {path}\n{extra}{inline}"
-
-
-def unit(name: str, *lines: str, enabled: bool = True) -> str:
-    """A config with one unit."""
-    text = "".join(f"        {line}\n" for line in lines)
-    on = "      enabled: true\n" if enabled else ""
-    return f"{HEAD}systemd:\n  units:\n    - name: {name}\n{on}      contents: |\n{text}"
-
-
-def user(name: str, *keys: str, more: str = "") -> str:
-    """A config with one user."""
-    listed = "      ssh_authorized_keys:\n" + "".join(f"        - {key}\n" for key in keys) if keys else ""
-    return f"{HEAD}passwd:\n  users:\n    - name: {name}\n{more}{listed}"
-
-
-SERVICE = ("[Unit]", "Requires=docker.service", "After=docker.service", "[Service]", "Restart=always")
-WANTED = ("[Install]", "WantedBy=multi-user.target")
 
 # Exercise, the learner's file, words of the answer.
 CONFIGS = [
@@ -121,21 +91,17 @@ CONFIGS = [
         unit("a.service", "[Service]", "StateDirectory=a", "ExecStart=/bin/sh -c 'date >/var/lib/b/x'", *WANTED),
         "the command writes elsewhere",
     ),
+    ("10-ready", text_of("10-ready"), "no user has an SSH key"),
+    ("10-ready", text_of("10-ready", solved=True).replace("reboot", "off"), "updates would be written, and never booted"),
+    ("10-ready", user("core", "~/.ssh/id_ed25519.pub"), "not its file's name"),
+    ("10-ready", user("core", KEY), "the only key is the course's"),
+    ("10-install", "sudo flatcar-install -d /dev/sdb1 -C stable -i home.ign\n", "is a partition"),
+    ("10-install", "sudo flatcar-install -d /dev/sdb -C stable -i home.bu\n", "home.bu is Butane"),
+    ("10-install", "sudo flatcar-install -d /dev/sdb -C stable\n", "-i is missing"),
+    ("11-worker", text_of("11-worker"), "also takes the next minor version"),
+    ("11-worker", text_of("11-worker", solved=True).replace("=!/etc", "=/etc"), "without ! joins only"),
+    ("11-worker", text_of("11-worker", solved=True).replace("mask: true", "enabled: false"), "is not masked"),
 ]  # fmt: skip
-
-CGPT = """\
-/dev/vda3
-      270336     1048576       3  Label: "USR-A"
-                                  Type: Alias for flatcar-rootfs
-                                  UUID: 7130C94A-213A-4E5A-8E26-6CCE9662F132
-                                  Attr: priority={} tries=0 successful=1
-     1318912     1048576       4  Label: "USR-B"
-                                  Type: Alias for flatcar-rootfs
-                                  UUID: E03DD35C-7C2D-4A47-B3FE-27F15780A57C
-                                  Attr: priority={} tries={} successful={}
-"""
-NONE = '[{"hierarchy":"/usr","extensions":"none"}]\n'
-MERGED = '[{"hierarchy":"/usr","extensions":["hi"]}]\n'
 
 # Exercise, what the machine answers to each question of the check in turn, words of the answer.
 MACHINES = [
@@ -177,17 +143,11 @@ MACHINES = [
     ("09-visit", [Reply("", 1)], "visits in the book: none"),
     ("09-visit", ["110.2.0: first\n110.2.0: again\n"], "visits in the book: first, again"),
     ("09-visit", ["110.2.0: favicon.ico\n"], "visits in the book: favicon.ico"),
+    ("11-hold", ["enabled\ninactive\nindirect\n"], "the next boot starts it again"),
+    ("11-hold", ["disabled\nactive\nindirect\n"], "until the next boot it still starts the service"),
+    ("11-hold", ["enabled\nactive\nmasked\n"], "its service is masked"),
+    ("11-hold", ["masked-runtime\ninactive\nindirect\n"], "masked until the next boot alone"),
 ]
-
-
-class Answers:
-    """A machine that gives these answers, one after the other."""
-
-    def __init__(self, answers: list[str | Reply]) -> None:
-        self._left = [answer if isinstance(answer, Reply) else Reply(answer) for answer in answers]
-
-    def run(self, command: str) -> Reply:
-        return self._left.pop(0)
 
 
 def judged(name: str, attempt: str | list[str | Reply], folder: Path) -> str:

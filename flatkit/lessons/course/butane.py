@@ -49,7 +49,8 @@ def _is_a_script(ignition: dict[str, Any]) -> Finding:
     look = "flatkit explain greet.bu"
     if file is None:
         files = names_of(ignition.get("storage", {}).get("files"), "path")
-        return Finding(ok=False, found=f"files in your config: {files}", expected=expected, look=look)
+        in_usr = "; /usr is the image, where a config cannot write" if "/usr/" in files else ""
+        return Finding(ok=False, found=f"files in your config: {files}{in_usr}", expected=expected, look=look)
     mode, text = file.get("mode"), find_text(file) or ""
     shown = f"{mode:04o}" if isinstance(mode, int) else "not given, so 0644"
     first, _, rest = text.partition("\n")
@@ -62,6 +63,8 @@ def _is_a_script(ignition: dict[str, Any]) -> Finding:
         found = "the lines end as on Windows (CRLF), and the machine looks for an interpreter of that odd name"
     elif runs and first.startswith("#!") and not is_program:
         found = f'the first line is "{first[:40]}", and no shell of the machine is named so'
+    elif runs and not is_program:
+        found += ": the very first line has to be #!/bin/bash"
     elif runs and is_program and not rest.strip():
         found = "/opt/bin/greet has its first line, and no command below it"
         is_program = False

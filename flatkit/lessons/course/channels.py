@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flatkit.lessons.checks import find_file, find_update_conf, of_config, on_machine
+from flatkit.lessons.checks import find_file, find_update_conf, odd_update_lines, of_config, on_machine
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
 from flatkit.lessons.quiz import quizzes_of
 from flatkit.steps import Boot
@@ -48,6 +48,13 @@ def _is_canary(ignition: dict[str, Any]) -> Finding:
     found = (
         f'it follows "{group}", and is listed as "{alias}"' if conf else "your config has no /etc/flatcar/update.conf"
     )
+    if conf and group.lower() not in {"stable", "beta", "alpha", "lts", ""}:
+        found += f'; there is no channel "{group}"'
+    elif group != group.lower():
+        found += f"; channels are written in small letters: {group.lower()}"
+    if "ALIAS" in (conf.values if conf else {}):
+        found += "; no machine reads ALIAS=: the name of that line is MACHINE_ALIAS"
+    found += odd_update_lines(ignition)
     ok, expected = group in {"beta", "alpha"} and bool(alias), "a channel before stable, and an alias of your choice"
     if ok and not (find_file(ignition, "/etc/flatcar/update.conf") or {}).get("overwrite"):
         ok, found = False, f"{found}, and overwrite: true is gone"

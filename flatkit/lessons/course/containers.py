@@ -65,6 +65,11 @@ def _runs_redis(ignition: dict[str, Any]) -> Finding:
     found = f"cache.service is without {', '.join(missing)}" if missing else "cache.service runs redis on every boot"
     expected = "a unit like site.service, which runs redis:7"
     values = unit_values(text)
+    started, restart = values.get(("Service", "ExecStart"), []), values.get(("Service", "Restart"), [])
+    if missing and started and _NEEDS[0][0] in missing:
+        found += f"; it has ExecStart={started[-1][:60]}"
+    elif missing and restart and "Restart=always" in missing:
+        found += f"; it has Restart={restart[-1]}"
     words = [word for line in values.get(("Service", "ExecStart"), ()) for word in line.split()]
     before = words[words.index("run") + 1 :] if "run" in words else []
     options = set(before[: next((at for at, word in enumerate(before) if "redis" in word), len(before))])

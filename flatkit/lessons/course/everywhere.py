@@ -53,13 +53,16 @@ def _fits(ignition: dict[str, Any]) -> Finding:
     size = len(json.dumps(ignition, separators=(",", ":")).encode())
     merged = [part.get("source") for part in ignition.get("ignition", {}).get("config", {}).get("merge", ())]
     from_network = [source for source in merged if source and not source.startswith("data:")]
+    plain = [source for source in from_network if not source.startswith("https:")]
     found = f"{size} bytes of Ignition; merged from the network: {', '.join(from_network) or 'nothing'}"
-    ok = size <= _VIRTUALBOX and bool(from_network)
+    ok = size <= _VIRTUALBOX and bool(from_network) and not plain
     replaced = ignition.get("ignition", {}).get("config", {}).get("replace", {}).get("source")
     if replaced and not from_network:
         found = "replace: throws this config away and takes the other one alone"
     elif merged and not from_network:
         found = f"{size} bytes of Ignition; the other config is merged from a local file, so it is inside this one"
+    elif plain:
+        found = f"{plain[0][:60]} is not an https address: anybody between could hand over other keys"
     elif from_network and not ok:
         found += "; the keys are still in this config too"
     return Finding(

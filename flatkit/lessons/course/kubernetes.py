@@ -109,8 +109,11 @@ def _pattern_faults(ignition: dict[str, Any]) -> list[str]:
     pattern = next(iter(unit_values(find_text(files[0]) or "").get(("Source", "MatchPattern"), ())), "")
     if re.fullmatch(r"kubernetes-v1\.\d+\.@v(-%a|-x86-64|-arm64)?\.raw", pattern):
         return []
-    return [f'MatchPattern={pattern or "nothing"} also takes the next minor version' if "@v" in pattern and "v1." not in pattern
-            else f'MatchPattern={pattern or "nothing"} fits no file such as kubernetes-v1.35.4-x86-64.raw']  # fmt: skip
+    if pattern and "@v" not in pattern:
+        return [f"MatchPattern={pattern} has no @v, the part that may change"]
+    if re.fullmatch(r"kubernetes-v?@v(-%a|-x86-64|-arm64)?\.raw", pattern):
+        return [f"MatchPattern={pattern} also takes the next minor version"]
+    return [f"MatchPattern={pattern or 'nothing'} fits no file such as kubernetes-v1.35.4-x86-64.raw"]
 
 
 def _unit_faults(ignition: dict[str, Any]) -> list[str]:

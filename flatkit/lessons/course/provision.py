@@ -42,9 +42,11 @@ def _grace_can_log_in(ignition: dict[str, Any]) -> Finding:
     bad = [key for key in (user or {}).get("sshAuthorizedKeys", ()) if not is_public_key(key)]
     if bad:
         found, expected = (
-            f'"{bad[0][:40]}" is not a public key',
+            f'"{bad[0].strip()[:40]}" is not a public key',
             "a whole line such as: ssh-ed25519 AAAA... grace@example",
         )
+    if any("PRIVATE KEY" in key for key in bad):
+        found = "that is a private key, which must never leave your computer: the public one ends with .pub"
     return Finding(ok=keys > 0 and not bad, found=found, expected=expected, look=look)
 
 

@@ -43,7 +43,9 @@ def _opts_in(ignition: dict[str, Any]) -> Finding:
     lines = [line.strip() for line in lines_of(find_text(file) or "")]
     names = [line for line in lines if line and not line.startswith("#")]
     found = f"{_CONF} names: {', '.join(names) or 'nothing'}"
-    if any(name != "podman" and "podman" in name for name in names):
+    if "podman" not in names and "podman" in [name.lower() for name in names]:
+        found += "; the names are written in small letters"
+    elif any(name != "podman" and "podman" in name for name in names):
         found += "; expected the bare name, without a version or .raw, each on its own line"
     return Finding(ok="podman" in names, found=found, expected=expected, look=look)
 

@@ -130,16 +130,14 @@ def _install_fault(lines: list[str]) -> str:
     if not line:
         return f'install.sh has "{lines[0].strip()[:40]}"' if lines else "install.sh has no command yet"
     try:
-        words = shlex.split(line, comments=True)
-        given, rest = getopt.getopt(words[_at(words) + 1 :], _OPTIONS)
+        words = [word for word in shlex.split(line, comments=True) if word != "sudo"]
+        given, rest = getopt.getopt(words[1:], _OPTIONS)
     except (ValueError, getopt.GetoptError) as error:
         return f"the line cannot be read: {error}"
+    if PurePath(words[0]).name != "flatcar-install":
+        return f'the command is "{words[0]}", and flatcar-install only a word behind it'
     options = {name.lstrip("-"): value for name, value in given}
     return _option_fault(options) or (f'"{rest[0]}" belongs to no option' if rest else "")
-
-
-def _at(words: list[str]) -> int:
-    return next((at for at, word in enumerate(words) if PurePath(word).name == "flatcar-install"), len(words))
 
 
 def _option_fault(options: dict[str, str]) -> str:
@@ -151,6 +149,8 @@ def _option_fault(options: dict[str, str]) -> str:
     if not disk:
         what = "-s takes the smallest free disk, which may be another one" if "s" in options else "-d is missing"
         return f"{what}: the disk is {_DISK}"
+    if not disk.startswith("/"):
+        return f"-d {disk}: a disk is named by its path, such as /dev/sdX"
     if disk != _DISK:
         return (
             f"{disk} is a partition, and it takes whole disks" if disk.startswith(_DISK) else f"{disk} is another disk"

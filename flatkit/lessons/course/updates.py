@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from flatkit.lessons.checks import find_file, find_update_conf, of_config, on_machine
+from flatkit.lessons.checks import find_file, find_update_conf, odd_update_lines, of_config, on_machine
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
 from flatkit.lessons.quiz import quizzes_of
 from flatkit.steps import Boot
@@ -53,6 +54,21 @@ def _prefers_the_other(text: str, status: int) -> Finding:  # noqa: ARG001  (a t
     return Finding(ok=False, found=found, expected=expected, look="m.slots")
 
 
+def _window_faults(strategy: str, start: str, length: str) -> list[str]:
+    """Return what is wrong with each setting; locksmithd reads a day of three letters in any case, and an hour such as 4."""
+    faults = [] if strategy == "reboot" else [f'the strategy "{strategy}" lets it never restart by itself']
+    day = re.match(r"\s*([A-Za-z]+)", start)
+    if day and day[1].lower() not in {"sun", "mon", "tue", "wed", "thu", "fri", "sat"}:
+        faults.append(f'locksmithd knows no day "{day[1]}": it takes three letters, such as Thu')
+    elif start and not day:
+        faults.append("without a day the window is open every day")
+    elif start and not re.fullmatch(r"(?i)sun 0?4:00", start):
+        faults.append(f'"{start}" is another time than Sunday at 04:00')
+    if length and length not in {"1h", "60m", "1h0m", "3600s"}:
+        faults.append(f'the length "{length}" is not one hour (1h)')
+    return faults or ([] if start and length else ["a window needs a start and a length"])
+
+
 def _has_a_window(ignition: dict[str, Any]) -> Finding:
     conf = find_update_conf(ignition)
     expected = "REBOOT_STRATEGY=reboot, and a window on Sunday at 04:00 that is 1h long"
@@ -61,11 +77,14 @@ def _has_a_window(ignition: dict[str, Any]) -> Finding:
                        look="flatkit explain window.bu")  # fmt: skip
     start = conf.values.get("LOCKSMITHD_REBOOT_WINDOW_START") or conf.values.get("REBOOT_WINDOW_START", "")
     length = conf.values.get("LOCKSMITHD_REBOOT_WINDOW_LENGTH") or conf.values.get("REBOOT_WINDOW_LENGTH", "")
-    ok = conf.reboot_strategy == "reboot" and start == "Sun 04:00" and length in {"1h", "60m", "1h0m", "3600s"}
+    faults = _window_faults(conf.reboot_strategy, start, length)
+    ok = not faults
     found = f'strategy "{conf.reboot_strategy}", window from "{start}", "{length}" long'
+    found += "".join(f"; {fault}" for fault in faults)
     odd = [key for key in conf.values if "WINDOW" in key and key not in _WINDOW_KEYS]
     if odd:
         found += f"; locksmithd reads no {odd[0]}"
+    found += odd_update_lines(ignition)
     if ok and not (find_file(ignition, "/etc/flatcar/update.conf") or {}).get("overwrite"):
         ok, found = False, "the settings are right, and overwrite: true is gone"
         expected = "overwrite: true, since the image has that file already and Ignition replaces no file without it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePath
 from typing import Any
 
 from flatkit.lessons.checks import boot_faults, names_of, of_config, on_machine, unit_values
@@ -76,11 +77,22 @@ def _missing_in(unit: dict[str, Any]) -> list[str]:
         lacks.append("a [Service] section with ExecStart= is missing")
     if not folders:
         lacks.append("StateDirectory= is missing")
+    elif folders[0].startswith("/"):
+        lacks.append(
+            f"StateDirectory={folders[0]}: it takes the name of a folder in /var/lib, such as {PurePath(folders[0]).name}"
+        )
     elif "/var/lib/" in commands and not any(
         f"/var/lib/{name}" in commands for line in folders for name in line.split()
     ):
         lacks.append(f"StateDirectory={folders[0]} makes /var/lib/{folders[0]}, and the command writes elsewhere")
-    return lacks + (["it writes to /usr"] if re.search(r"(>|tee( -a)?)\s*/usr/", text) else [])
+    for place, why in (
+        ("/usr", "which is read-only"),
+        ("/run", "which is empty after a restart"),
+        ("/tmp", "which is emptied"),  # noqa: S108  (looked for, not used)
+    ):
+        if re.search(rf"(>|tee( -a)?)\s*{place}/", text):
+            lacks.append(f"it writes to {place}, {why}")
+    return lacks
 
 
 YOUR_OWN = Lesson(
