@@ -14,7 +14,7 @@ from flatkit.lessons.workspace import FolderBench
 from flatkit.testing.bench import Reply
 
 # Exercise, the learner's file, words of the answer.
-CONFIGS = [
+CONFIGS: list[tuple[str, str | list[str | Reply], str]] = [
     ("00-name", HEAD, "files in your config: none"),
     ("00-name", file("/etc/hostname", "my machine"), '"my machine" is not a valid host name'),
     ("00-name", file("/etc/hostname", "under_score"), '"under_score" is not a valid host name'),
@@ -104,7 +104,7 @@ CONFIGS = [
 ]  # fmt: skip
 
 # Exercise, what the machine answers to each question of the check in turn, words of the answer.
-MACHINES = [
+MACHINES: list[tuple[str, str | list[str | Reply], str]] = [
     ("00-hello", ["none\n"], "there is no /home/core/hello"),
     ("00-hello", ["empty\n"], "/home/core/hello is empty"),
     ("00-hello", ["folder\n"], "is a folder"),
