@@ -20,6 +20,7 @@ from flatkit.widgets import (
     moving_picture,
     panel,
     player_state,
+    prediction_card,
     terminal,
 )
 
@@ -33,6 +34,7 @@ MODULES = (
     moving_picture,
     player_state,
     check_card,
+    prediction_card,
     terminal,
     channels_card,
     info_cards,

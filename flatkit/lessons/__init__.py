@@ -1,4 +1,4 @@
-"""Exercises and quizzes: setup, check, hint, solve, cleanup, and the learner's progress on disk."""
+"""Exercises, quizzes and predictions: setup, check, hint, solve, cleanup, and the learner's progress on disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from flatkit import plugins
 from flatkit.errors import InputError, UsageError
 from flatkit.lessons.course import COURSE
-from flatkit.lessons.exercise import Act, Exercise, Lesson, Quiz, Write
+from flatkit.lessons.exercise import Act, Exercise, Lesson, Prediction, Quiz, Write
 
 LESSONS: dict[str, Lesson] = {lesson.name: lesson for lesson in COURSE}
 
@@ -46,10 +46,10 @@ def _one_text(file: str, does: Iterable[tuple[Act, ...]]) -> str | None:
     return texts.pop() if len(texts) == 1 else None
 
 
-def get_task(name: str) -> Exercise | Quiz:
-    """Return the exercise or quiz of that name; FOLDER/NAME is one of a lesson by its path. Raises UsageError, InputError."""
+def get_task(name: str) -> Exercise | Quiz | Prediction:
+    """Return the exercise, quiz or prediction of that name; FOLDER/NAME is one of a lesson by its path. Raises UsageError, InputError."""
     for lesson in COURSE:
-        for task in lesson.tasks:
+        for task in (*lesson.tasks, *lesson.predictions):
             if task.name == name:
                 return task
     asked = plugins.split_task(name)
@@ -58,7 +58,7 @@ def get_task(name: str) -> Exercise | Quiz:
         lessons = tuple(filter(None, [_load(folder)]))
     else:
         lessons = find_lessons()
-    tasks = {task.name: task for lesson in lessons for task in lesson.tasks}
+    tasks = {task.name: task for lesson in lessons for task in (*lesson.tasks, *lesson.predictions)}
     if name not in tasks:
         near = difflib.get_close_matches(name, tasks, n=1)
         meant = f'; did you mean "{near[0]}"?' if near else f"; expected one of {', '.join(tasks)}"

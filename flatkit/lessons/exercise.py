@@ -1,4 +1,4 @@
-"""Exercises and quizzes as plain data: the task, and its setup, check, hints, solution and cleanup.
+"""Exercises, quizzes and predictions as plain data: the task, and its setup, check, hints, solution and cleanup.
 
 A check looks at the result, in the learner's config or on the machine, never at clicks. Setup, solve and cleanup are
 tuples of acts, so that every action can be shown. They run on a Bench: the notebook's folder and machine, a fake one in
@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+from flatkit.lessons.hints import Hint
 from flatkit.steps import Boot
 
 
@@ -161,7 +162,7 @@ class Exercise:
     title: str
     task: str
     check: Check
-    hints: tuple[str, ...]
+    hints: tuple[Hint, ...]
     solve: tuple[Act, ...]
     setup: tuple[Act, ...] = ()
     cleanup: tuple[Act, ...] = ()
@@ -203,6 +204,22 @@ class Quiz:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """A question to commit to before a cell shows the answer; nothing is graded. `why` of a choice is told afterwards.
+
+    `cell` is a line of the cell that shows the answer, and `happened` is the answer in a sentence. `fails`: the cell ends
+    with an error of flatkit, on purpose.
+    """
+
+    name: str
+    ask: str
+    choices: tuple[Choice, ...]
+    cell: str
+    happened: str
+    fails: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Lesson:
     """The tasks of one notebook: `name` is the notebook's, without its file extension."""
 
@@ -210,8 +227,9 @@ class Lesson:
     title: str
     exercises: tuple[Exercise, ...] = ()
     quizzes: tuple[Quiz, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
 
     @property
     def tasks(self) -> tuple[Exercise | Quiz, ...]:
-        """All of them."""
+        """The exercises and quizzes: what can be passed."""
         return (*self.exercises, *self.quizzes)

@@ -53,6 +53,14 @@ class QuizStanding:
         return "\n".join(lines)
 
 
+def parse_choice(choice: object, most: int, *, hint: str) -> int:
+    """Return the number of a choice, from 0, by its letter or number. Raises UsageError with that hint."""
+    at = "abcdef".find(choice.lower()) if isinstance(choice, str) and len(choice) == 1 else choice
+    if type(at) is not int or not 0 <= at < most:
+        raise UsageError(f'"{choice}" is not an answer; expected a to {"abcdef"[most - 1]}', hint=hint)
+    return at
+
+
 class QuizAttempt:
     """A quiz with the learner's progress."""
 
@@ -72,17 +80,12 @@ class QuizAttempt:
 
     def answer(self, number: int, choice: int | str) -> QuizStanding:
         """Answer a question, counted from 1, with a choice: its letter, or its number from 0. Raises UsageError."""
-        at = "abcdef".find(choice.lower()) if isinstance(choice, str) and len(choice) == 1 else choice
         questions = self.quiz.questions
         if not 1 <= number <= len(questions):
             raise UsageError(
                 f'"{number}" is not a question; expected 1 to {len(questions)}', hint='card.answer(1, "a")'
             )
-        most = len(questions[number - 1].choices)
-        if not isinstance(at, int) or not 0 <= at < most:
-            raise UsageError(
-                f'"{choice}" is not an answer; expected a to {"abcdef"[most - 1]}', hint='card.answer(1, "a")'
-            )
+        at = parse_choice(choice, len(questions[number - 1].choices), hint='card.answer(1, "a")')
         answers = list(self.standing.answers)
         answers[number - 1] = at
         new = QuizStanding(quiz=self.quiz, answers=tuple(answers))
@@ -110,5 +113,11 @@ def quizzes_of(lesson: str) -> tuple[Quiz, ...]:
 
 
 def _question(row: dict[str, Any]) -> Question:
-    choices = (Choice(text=each["text"], why=each["why"], is_right=each.get("right", False)) for each in row["choices"])
-    return Question(ask=row["ask"], choices=tuple(choices))
+    return Question(ask=row["ask"], choices=choices_of(row))
+
+
+def choices_of(row: dict[str, Any]) -> tuple[Choice, ...]:
+    """Return the choices of a question in JSON."""
+    return tuple(
+        Choice(text=each["text"], why=each["why"], is_right=each.get("right", False)) for each in row["choices"]
+    )

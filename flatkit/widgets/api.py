@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from flatkit.widgets.info_cards import Chooser, CommunityCard, DoctorCard
     from flatkit.widgets.live_machine import LiveMachine
     from flatkit.widgets.player import Player
+    from flatkit.widgets.prediction_card import PredictionCard
     from flatkit.widgets.results import Note
 
 
@@ -183,8 +184,8 @@ def channels() -> ChannelsCard:
     return get_card()
 
 
-def check(name: str, machine: Any = None) -> CheckCard | QuizCard:
-    """Check an exercise, on a machine if it needs one; or ask the questions of a quiz. Raises UsageError.
+def check(name: str, machine: Any = None) -> CheckCard | QuizCard | PredictionCard:
+    """Check an exercise, on a machine if it needs one; or ask the questions of a quiz, or a prediction. Raises UsageError.
 
     The card reports what was found and what was expected; its buttons check again, give hints and show the solution.
     """

@@ -13,13 +13,14 @@ from typing import Any, Literal, Self, TypedDict
 from flatkit.board.sender import note
 from flatkit.errors import FlatkitError
 from flatkit.lessons import get_task
-from flatkit.lessons.exercise import Exercise, Quiz, State
+from flatkit.lessons.exercise import Exercise, Prediction, Quiz, State
 from flatkit.lessons.quiz import QuizAttempt, QuizStanding
 from flatkit.lessons.session import Attempt, Standing
 from flatkit.lessons.workspace import FolderBench, Guest
 from flatkit.widgets.card import Card
 from flatkit.widgets.editor import look_again
 from flatkit.widgets.job import Job, not_in_time
+from flatkit.widgets.prediction_card import PredictionCard, get_prediction
 
 
 class DoneState(TypedDict):
@@ -247,11 +248,13 @@ _cards: dict[tuple[Path, str], CheckCard] = {}
 _guard = threading.Lock()
 
 
-def get_card(name: str, guest: Any = None) -> CheckCard | QuizCard:
-    """Return the card of that exercise, checked again, or of that quiz; one card per folder and name. Raises UsageError."""
+def get_card(name: str, guest: Any = None) -> CheckCard | QuizCard | PredictionCard:
+    """Return the card of that exercise, checked again, or of that quiz or prediction; one card per folder and name. Raises UsageError."""
     task = get_task(name)
     if isinstance(task, Quiz):
         return QuizCard(task, name)
+    if isinstance(task, Prediction):
+        return get_prediction(task)
     with _guard:
         card = _cards.setdefault((Path.cwd(), name), CheckCard(task))
     card.use(guest)

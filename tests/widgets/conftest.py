@@ -17,7 +17,7 @@ from flatkit.images.image import Image, ImageKind
 from flatkit.machines import Accelerator, Machine
 from flatkit.testing.guest import FakeGuest
 from flatkit.testing.hypervisor import FakeHypervisor
-from flatkit.widgets import check_card, drafts, editor, live_machine, player
+from flatkit.widgets import check_card, drafts, editor, live_machine, player, prediction_card
 from flatkit.widgets.live_machine import LiveMachine
 from flatkit.widgets.machine_commands import MachineDependencies
 
@@ -40,6 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     player._players.clear()
     drafts._written.clear()
     check_card._cards.clear()
+    prediction_card._cards.clear()
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flatkit.lessons.course.butane import BUTANE
 from flatkit.lessons.course.channels import CHANNELS
 from flatkit.lessons.course.containers import CONTAINERS
@@ -14,7 +16,9 @@ from flatkit.lessons.course.sysext import SYSEXT
 from flatkit.lessons.course.take_home import TAKE_HOME
 from flatkit.lessons.course.updates import UPDATES
 from flatkit.lessons.course.your_own import YOUR_OWN
+from flatkit.lessons.prediction import predictions_of
 
-COURSE = (
+_LESSONS = (
     START, PROVISION, BUTANE, IMMUTABLE, UPDATES, CHANNELS, SYSEXT, CONTAINERS, EVERYWHERE, YOUR_OWN, TAKE_HOME, KUBERNETES,
 )  # fmt: skip
+COURSE = tuple(replace(lesson, predictions=predictions_of(lesson.name)) for lesson in _LESSONS)

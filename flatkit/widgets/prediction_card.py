@@ -1,0 +1,150 @@
+"""`fk.check("03-predict-read")`: a question to commit to, before the cell below it shows the answer.
+
+A cell that shows an unanswered question ends as an error without a traceback, so that Run All stops there. When the cell
+that shows the answer has run, the guess is put beside what happened: on the card, and below that cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Self, TypedDict
+
+from flatkit.errors import FlatkitError, UsageError
+from flatkit.lessons.exercise import Prediction
+from flatkit.lessons.prediction import Guess, Guessing
+from flatkit.widgets import display
+from flatkit.widgets.card import Card
+
+_WHY = "Nothing is graded. A guess of your own makes the answer stay in your mind, whether it was right or wrong."
+_KEPT = "Your guess is kept. Now run the next cell; until then you may change it."
+_WAITS = "The notebook waits here: choose an answer above, then run the next cell."
+
+
+class PredictionState(TypedDict):
+    """A prediction for the page. `seen`: what happens was shown, and the guess stays."""
+
+    kind: Literal["prediction"]
+    name: str
+    title: str
+    state: str
+    mark: str
+    ask: str
+    choices: list[str]
+    chosen: int | None
+    seen: bool
+    right: bool
+    comparison: list[str]
+    note: str
+
+
+class Unanswered(UsageError):
+    """A prediction was shown and not answered."""
+
+
+class PredictionCard(Card):
+    """A prediction. `choose("a")`, `see()` and `again()` do what its buttons do."""
+
+    bundle = "task"
+
+    def __init__(self, prediction: Prediction) -> None:
+        super().__init__()
+        self.prediction = prediction
+        self._guessing = Guessing(prediction)
+
+    @property
+    def guess(self) -> Guess:
+        """The learner's guess."""
+        return self._guessing.guess
+
+    def choose(self, choice: int | str) -> Self:
+        """Commit to an answer, by its letter. Raises UsageError."""
+        return self._do(lambda: self._guessing.choose(choice))
+
+    def see(self) -> Self:
+        """Show what happens beside the guess."""
+        return self._do(self._guessing.see)
+
+    def again(self) -> Self:
+        """Forget the guess, and ask again."""
+        return self._do(self._guessing.forget)
+
+    def _do(self, work: Callable[[], object]) -> Self:
+        work()
+        self.draw()
+        return self
+
+    def verbs(self) -> Mapping[str, Callable[..., object]]:
+        """Return what the buttons do."""
+        return {"choose": self.choose, "see": self.see, "again": self.again}
+
+    def state(self) -> PredictionState:
+        """Return the question, the guess and, once it was seen, what happened."""
+        guess = self.guess
+        note = "" if guess.is_seen else _WHY if guess.choice is None else _KEPT
+        return {
+            "kind": "prediction",
+            "name": self.prediction.name,
+            "title": "Predict",
+            "state": "seen" if guess.is_seen else "not chosen yet" if guess.choice is None else "chosen",
+            "mark": "●" if guess.is_seen else "○" if guess.choice is None else "◐",
+            "ask": self.prediction.ask,
+            "choices": [choice.text for choice in self.prediction.choices],
+            "chosen": guess.at,
+            "seen": guess.is_seen,
+            "right": bool(guess.choice and guess.choice.is_right),
+            "comparison": list(guess.comparison),
+            "note": str(self.refusal) if self.refusal else note,
+        }
+
+    def as_text(self) -> str:
+        """Return the text of the card."""
+        state = self.state()
+        how = "" if self.guess.choice else f'\nanswer with: fk.check("{self.prediction.name}").choose("a")'
+        return "\n".join([str(self.guess), *([state["note"]] if state["note"] else [])]) + how
+
+    def display(self) -> None:
+        """Show the card below this cell, once."""
+        super().display()
+        _shown_here.add(self.prediction.name)
+
+    def after_cell(self, source: str, error: BaseException | None) -> None:
+        """Below the cell that shows the answer, put the guess beside it. `error` is what that cell ended with."""
+        has_run = error is None or (self.prediction.fails and isinstance(error, FlatkitError))
+        if self.prediction.cell not in source or not has_run or self.guess.choice is None:
+            return
+        self.see()
+        display.publish_text("\n".join(self.guess.comparison))
+
+
+# Those of this kernel, and the names of those that the running cell shows.
+_cards: dict[str, PredictionCard] = {}
+_shown_here: set[str] = set()
+
+
+def get_prediction(prediction: Prediction) -> PredictionCard:
+    """Return the card of a prediction, one per name."""
+    _register()
+    return _cards.setdefault(prediction.name, PredictionCard(prediction))
+
+
+def after_cell(result: Any) -> None:
+    """Show answers, and stop Run All at a question that has none. IPython calls this after each cell."""
+    error = result.error_before_exec or result.error_in_exec
+    here = [card for card in _cards.values() if card.prediction.name in _shown_here]
+    _shown_here.clear()
+    open_ones = [card for card in here if card.guess.choice is None]
+    if open_ones and error is None:
+        display.publish_text(_WAITS)
+        # Jupyter drops the cells in its queue after an error. Set here, it has no traceback.
+        result.error_in_exec = Unanswered(f'"{open_ones[0].prediction.name}" is not answered yet', hint=_WAITS)
+        return
+    for card in _cards.values():
+        if card not in here:
+            card.after_cell(result.info.raw_cell or "", error)
+
+
+def _register() -> None:
+    """Call after_cell after each cell of this notebook."""
+    shell = display.get_shell()
+    if shell is not None and after_cell not in shell.events.callbacks["post_run_cell"]:
+        shell.events.register("post_run_cell", after_cell)
