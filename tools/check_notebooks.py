@@ -119,7 +119,8 @@ def shape_faults(cells: list[Cell]) -> Iterator[str]:
             yield f'the heading "{text}" skips a level; a screen reader reads levels as structure'
     run = 0
     for number, cell in enumerate(cells, 1):
-        run = run + 1 if cell["cell_type"] == "code" else 0
+        # A prediction is a question to the reader: it counts as text.
+        run = run + 1 if is_code(cell) and "predict" not in tags_of(cell) else 0
         if run == MAX_CODE_RUN + 1:
             yield f"cell {number}: more than {MAX_CODE_RUN} code cells in a row; say what to notice between them"
     yield from ending_faults(cells)
@@ -146,20 +147,27 @@ def checked(cells: list[Cell]) -> list[str]:
     return [name for cell in cells if is_code(cell) for name in CHECK_CALL.findall(source_of(cell))]
 
 
+def is_exercise(name: str) -> bool:
+    """True unless `fk.check` asks a quiz or a prediction by this name."""
+    return not name.endswith("-recap") and re.search(r"-predict(-|$)", name) is None
+
+
 def rhythm_faults(cells: list[Cell]) -> Iterator[str]:
     """Check that learners predict, fail on purpose, and practise: each at least once, exercises at least twice."""
     predicted = [at for at, cell in enumerate(cells) if "predict" in tags_of(cell)]
     if not predicted:
         yield 'nothing to predict; expected a cell tagged "predict" that asks what will happen, and code after it'
-    if any(not any(is_code(cell) for cell in cells[at + 1 : at + 3]) for at in predicted):
+    if any(
+        not any(is_code(cell) and "predict" not in tags_of(cell) for cell in cells[at + 1 : at + 3]) for at in predicted
+    ):
         yield 'a "predict" cell is not followed by the code that shows what happens'
     if not any("taught-failure" in tags_of(cell) for cell in cells if is_code(cell)):
         yield 'nothing fails on purpose; expected a code cell tagged "taught-failure", with its real message'
-    exercises = [name for name in checked(cells) if not name.endswith("-recap")]
+    exercises = [name for name in checked(cells) if is_exercise(name)]
     if len(set(exercises)) < MIN_EXERCISES:
         yield f"{len(set(exercises))} exercises with a check; expected {MIN_EXERCISES} or more calls of fk.check"
     for at, cell in enumerate(cells):
-        names = [name for name in CHECK_CALL.findall(source_of(cell)) if not name.endswith("-recap")]
+        names = [name for name in CHECK_CALL.findall(source_of(cell)) if is_exercise(name)]
         blank = any("exercise" in tags_of(before) for before in cells[max(0, at - 2) : at])
         if is_code(cell) and names and not blank:
             yield f'the exercise "{names[0]}" has no cell to work in; expected one tagged "exercise" before its check'

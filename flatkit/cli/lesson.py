@@ -75,12 +75,16 @@ def _list(wanted: str | None, *, as_json: bool) -> int:
 def _do(verb: str, name: str, machine: str | None) -> int:
     from flatkit.errors import UsageError
     from flatkit.lessons import get_task
-    from flatkit.lessons.exercise import Exercise, State
+    from flatkit.lessons.exercise import Exercise, Prediction, State
     from flatkit.lessons.quiz import QuizAttempt
     from flatkit.lessons.session import Attempt
     from flatkit.lessons.workspace import FolderBench
 
     task = get_task(name)
+    if isinstance(task, Prediction):
+        raise UsageError(
+            f'"{name}" is a prediction; expected an exercise', hint=f'fk.check("{name}")   in the notebook'
+        )
     if not isinstance(task, Exercise):
         if verb != "check":
             raise UsageError(
@@ -101,19 +105,23 @@ def _do(verb: str, name: str, machine: str | None) -> int:
 
 def _prove(name: str, image: str) -> int:
     from flatkit.lessons import get_task
-    from flatkit.lessons.exercise import Exercise
-    from flatkit.lessons.prover import quiz_faults
+    from flatkit.lessons.exercise import Exercise, Prediction
+    from flatkit.lessons.prover import prediction_faults, quiz_faults
 
     chosen: list[Exercise] = []
     faults: list[str] = []
     if name != "all" and not _is_lesson(name):
         task = get_task(name)
         chosen = [task] if isinstance(task, Exercise) else []
-        faults = [] if isinstance(task, Exercise) else list(quiz_faults(task))
+        if isinstance(task, Prediction):
+            faults = list(prediction_faults(task))
+        elif not isinstance(task, Exercise):
+            faults = list(quiz_faults(task))
     else:
         for lesson in _lessons(None if name == "all" else name):
             chosen += lesson.exercises
             faults += [fault for quiz in lesson.quizzes for fault in quiz_faults(quiz)]
+            faults += [fault for one in lesson.predictions for fault in prediction_faults(one)]
     proofs = [_prove_one(exercise, image) for exercise in chosen]
     for fault in faults:
         print(f"✗ {printable(fault)}")

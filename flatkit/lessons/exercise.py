@@ -205,7 +205,7 @@ class Quiz:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """A question to commit to before a cell shows the answer; nothing is graded. `why` of a choice is told afterwards.
+    """A question to commit to before a cell shows the answer; nothing is graded. A choice's `why` is shown afterwards.
 
     `cell` is a line of the cell that shows the answer, and `happened` is the answer in a sentence. `fails`: the cell ends
     with an error of flatkit, on purpose.

@@ -52,7 +52,8 @@ class Lines:
     @property
     def ask(self) -> str:
         """The task in words."""
-        more = f" {len(self.odd)} of them {'does' if len(self.odd) == 1 else 'do'} not belong." if self.odd else ""
+        count = len(self.odd)
+        more = f" {count} line{' does' if count == 1 else 's do'} not belong." if count else ""
         return f"These are the lines of {self.file}, in disorder. Put them in order.{more}"
 
     def __str__(self) -> str:

@@ -18,23 +18,27 @@ class Verdict:
     is_right: bool = False
 
 
-class _TextBench:
-    """A folder in which the file has this text; nothing is written."""
+class TextBench:
+    """A folder in which one file has this text; nothing is written."""
 
     def __init__(self, file: str, text: str) -> None:
         self.folder = Path.cwd()
         self._file, self._text = file, text
 
     def read(self, file: str) -> str | None:
+        """Return the text, for its file."""
         return self._text if file == self._file else None
 
     def write(self, file: str, text: str) -> None:
+        """Do nothing."""
         del file, text
 
     def remove(self, file: str) -> None:
+        """Do nothing."""
         del file
 
     def run(self, command: str) -> Answer:
+        """Raise MachineError."""
         raise MachineError(f'"{command}" needs a machine; lines in order are only read')
 
 
@@ -68,8 +72,8 @@ def judge_order(exercise: Exercise, lines: Lines, placed: tuple[int, ...]) -> Ve
         if piece >= needed:
             return Verdict(said=f'✗ "{pieces[piece].strip()}" does not belong: {lines.odd[piece - needed].why}')
     texts = [pieces[piece] for piece in placed]
-    if texts == list(lines.lines) or exercise.check(_TextBench(lines.file, text_of(lines, placed))).ok:
+    if texts == list(lines.lines) or exercise.check(TextBench(lines.file, text_of(lines, placed))).ok:
         return Verdict(said=f"✓ these lines are a config that passes: now have them in {lines.file}", is_right=True)
     at = next(at for at, (text, wanted) in enumerate(zip(texts, lines.lines, strict=True)) if text != wanted)
-    where = f"after {texts[at - 1].strip()}" if at else "first"
-    return Verdict(said=f"✗ not yet: the first {at} are right; another line than {texts[at].strip()} comes {where}")
+    where = f'after "{texts[at - 1].strip()}"' if at else "first"
+    return Verdict(said=f'✗ not yet: look at line {at + 1}. Another line than "{texts[at].strip()}" comes {where}')

@@ -6,10 +6,13 @@ is solved teaches nothing. One whose solution does not pass is worse.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flatkit.errors import FlatkitError
-from flatkit.lessons.exercise import Bench, Exercise, Quiz
+from flatkit.lessons.exercise import Bench, Exercise, Prediction, Quiz
+from flatkit.lessons.hints import Lines
+from flatkit.lessons.ordering import TextBench, find_lines, text_of
 from flatkit.lessons.session import do_all, judge
 
 
@@ -78,7 +81,17 @@ def shape_faults(exercise: Exercise) -> tuple[str, ...]:
         faults.append("no solve; expected what really does it")
     if exercise.machine and not exercise.traces:
         faults.append("no traces; expected commands that show what it leaves on its machine")
+    lines = find_lines(exercise)
+    if lines is not None:
+        faults += _lines_faults(exercise, lines)
     return tuple(faults)
+
+
+def _lines_faults(exercise: Exercise, lines: Lines) -> Iterator[str]:
+    right = tuple(range(len(lines.lines)))
+    if not exercise.check(TextBench(lines.file, text_of(lines, right))).ok:
+        yield f"the lines of {lines.file} in their order do not pass the check"
+    yield from (f'the odd line "{odd.line.strip()}" is not explained' for odd in lines.odd if not odd.why)
 
 
 def quiz_faults(quiz: Quiz) -> tuple[str, ...]:
@@ -88,4 +101,15 @@ def quiz_faults(quiz: Quiz) -> tuple[str, ...]:
         if sum(choice.is_right for choice in question.choices) != 1 or len(question.choices) < 2:
             faults.append(f'{quiz.name}: "{question.ask}" needs two answers or more, and exactly one right one')
         faults += [f'{quiz.name}: "{choice.text}" is not explained' for choice in question.choices if not choice.why]
+    return tuple(faults)
+
+
+def prediction_faults(prediction: Prediction) -> tuple[str, ...]:
+    """Find the faults of a prediction: two to four answers, one right, each with its sentence."""
+    choices = prediction.choices
+    faults = [f'{prediction.name}: "{choice.text}" has no sentence' for choice in choices if not choice.why]
+    if sum(choice.is_right for choice in choices) != 1 or not 2 <= len(choices) <= 4:
+        faults.append(f"{prediction.name}: expected two to four answers, and exactly one right one")
+    if not prediction.cell or not prediction.happened:
+        faults.append(f"{prediction.name}: expected the line of the cell that shows the answer, and what happens")
     return tuple(faults)

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from flatkit.errors import FlatkitError
+from flatkit.errors import FlatkitError, UsageError
 from flatkit.lessons.exercise import Act, Bench, Exercise, Finding, State
+from flatkit.lessons.hints import Hint, Lines
+from flatkit.lessons.ordering import find_lines, judge_order, parse_placed, text_of
 from flatkit.lessons.progress import Progress, TaskRecord, remembered
 from flatkit.untrusted import lines_of
 from flatkit.waiting import wait_until
@@ -23,14 +25,18 @@ class Done:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """Current state of an exercise: the contents of its card and of the text version."""
+    """Current state of an exercise: the contents of its card and of the text version.
+
+    `placed`: the lines that the learner has put in order, by the numbers of their pieces.
+    """
 
     exercise: Exercise
     state: State = State.NOT_TRIED
     finding: Finding | None = None
-    hints: tuple[str, ...] = ()
+    hints: tuple[Hint, ...] = ()
     done: tuple[Done, ...] = ()
     note: str = ""
+    placed: tuple[int, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -41,7 +47,8 @@ class Standing:
         lines = [self.headline, self.exercise.task]
         if self.finding and (self.state is not State.NOT_TRIED or self.note):
             lines += [f"  {line}" for line in lines_of(str(self.finding))]
-        lines += [f"  hint {number}: {hint}" for number, hint in enumerate(self.hints, start=1)]
+        for number, hint in enumerate(self.hints, start=1):
+            lines += [f"  {line}" for line in lines_of(f"hint {number}: {hint}")]
         for done in self.done:
             lines += [f"  {done.line}", *(f"    {line}" for line in lines_of(done.output.rstrip()))]
         left = len(self.exercise.hints) - len(self.hints)
@@ -112,6 +119,27 @@ class Attempt:
         most = len(self.exercise.hints)
         return self._keep(lambda record: replace(record, hints=min(record.hints + 1, most)), self._standing.finding)
 
+    def place(self, placed: object) -> Standing:
+        """Put lines in this order: numbers of pieces. Raises UsageError."""
+        order = parse_placed(self._lines, placed)
+        return self._keep(lambda record: replace(record, answers=order), self._standing.finding)
+
+    def write_lines(self) -> Standing:
+        """Write the lines that are in order into their file, and check. Raises UsageError for a wrong order."""
+        lines, placed = self._lines, self._standing.placed
+        verdict = judge_order(self.exercise, lines, placed)
+        if not verdict.is_right:
+            raise UsageError(f"the lines are not in order: {verdict.said}", hint="move them, then try again")
+        self.bench.write(lines.file, text_of(lines, placed))
+        return self.check()
+
+    @property
+    def _lines(self) -> Lines:
+        lines = find_lines(self.exercise)
+        if lines is None:
+            raise UsageError(f'"{self.exercise.name}" has no lines to put in order')
+        return lines
+
     def solve(self, say: Callable[[Standing], None] = lambda _: None) -> Standing:
         """Solve the exercise for real, show each act, and check. A backup of the learner's text is kept as FILE~."""
         done: list[Done] = []
@@ -143,9 +171,12 @@ class Attempt:
         return self._standing
 
     def _stand(self, record: TaskRecord, finding: Finding | None) -> Standing:
+        lines, placed = find_lines(self.exercise), tuple(one for one in record.answers if one is not None)
+        fits = lines is not None and set(placed) <= set(range(len(lines.pieces)))
         return Standing(
-            exercise=self.exercise, state=record.state, finding=finding, hints=self.exercise.hints[: record.hints]
-        )
+            exercise=self.exercise, state=record.state, finding=finding, hints=self.exercise.hints[: record.hints],
+            placed=placed if fits else (),
+        )  # fmt: skip
 
 
 def state_of(finding: Finding, record: TaskRecord) -> State:

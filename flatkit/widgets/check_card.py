@@ -14,6 +14,8 @@ from flatkit.board.sender import note
 from flatkit.errors import FlatkitError
 from flatkit.lessons import get_task
 from flatkit.lessons.exercise import Exercise, Prediction, Quiz, State
+from flatkit.lessons.hints import Gaps, Hint, Lines
+from flatkit.lessons.ordering import judge_order
 from flatkit.lessons.quiz import QuizAttempt, QuizStanding
 from flatkit.lessons.session import Attempt, Standing
 from flatkit.lessons.workspace import FolderBench, Guest
@@ -30,6 +32,26 @@ class DoneState(TypedDict):
     output: str
 
 
+class LineState(TypedDict):
+    """A line to put in order."""
+
+    piece: int
+    text: str
+
+
+class HintState(TypedDict):
+    """A hint: words; a config with gaps in `code`; or the lines of `file`, with those that are `placed`, in order."""
+
+    kind: Literal["words", "gaps", "lines"]
+    text: str
+    code: str
+    file: str
+    lines: list[LineState]
+    placed: list[LineState]
+    said: str
+    right: bool
+
+
 class ExerciseState(TypedDict):
     """An exercise for the page. `left` is the number of hints that are not shown yet."""
 
@@ -40,7 +62,7 @@ class ExerciseState(TypedDict):
     mark: str
     task: str
     found: str
-    hints: list[str]
+    hints: list[HintState]
     left: int
     done: list[DoneState]
     notes: list[str]
@@ -117,6 +139,14 @@ class CheckCard(Card):
         """Apply the solution, and show how. Your text is kept beside it, as FILE~."""
         return self._do(lambda: self._attempt.solve(lambda _: self.draw()))
 
+    def place(self, placed: object) -> Self:
+        """Put the lines of the hint in this order: a list of the numbers of their pieces."""
+        return self._do(lambda: self._attempt.place(placed))
+
+    def write_lines(self) -> Self:
+        """Write the lines that are in order into their file. Your text is kept beside it, as FILE~."""
+        return self._do(self._attempt.write_lines)
+
     def start_over(self) -> Self:
         """Begin again. Your text is kept beside it, as FILE~."""
         return self._do(self._attempt.start_over)
@@ -133,9 +163,13 @@ class CheckCard(Card):
         return self
 
     def verbs(self) -> Mapping[str, Callable[..., object]]:
-        """Return what the buttons do, each in a job."""
-        verbs = {"check": self.again, "hint": self.hint, "solve": self.solve, "over": self.start_over}
-        return {name: lambda verb=verb: self._in_background(verb) for name, verb in verbs.items()}
+        """Return what the buttons do, each in a job. Lines are placed at once: nothing outside is asked."""
+        verbs = {
+            "check": self.again, "hint": self.hint, "solve": self.solve, "over": self.start_over,
+            "write": self.write_lines,
+        }  # fmt: skip
+        jobs = {name: lambda verb=verb: self._in_background(verb) for name, verb in verbs.items()}
+        return {**jobs, "place": self.place}
 
     def _in_background(self, verb: Callable[[], object]) -> None:
         with self._lock:
@@ -163,12 +197,27 @@ class CheckCard(Card):
             "mark": standing.state.mark,
             "task": self.exercise.task,
             "found": str(standing.finding) if tried else "",
-            "hints": list(standing.hints),
+            "hints": [self._hint_state(hint, standing.placed) for hint in standing.hints],
             "left": len(self.exercise.hints) - len(standing.hints),
             "done": [{"line": done.line, "output": done.output.rstrip()} for done in standing.done],
             "notes": [text for text in (standing.note, *self._refused) if text],
             "working": self.is_working,
         }
+
+    def _hint_state(self, hint: Hint, placed: tuple[int, ...]) -> HintState:
+        state: HintState = {
+            "kind": "words", "text": str(hint), "code": "", "file": "", "lines": [], "placed": [], "said": "",
+            "right": False,
+        }  # fmt: skip
+        if isinstance(hint, Gaps):
+            return {**state, "kind": "gaps", "text": hint.ask, "code": hint.code}
+        if isinstance(hint, Lines):
+            verdict = judge_order(self.exercise, hint, placed)
+            rest = [piece for piece in hint.shuffled if piece not in placed]
+            state |= {"kind": "lines", "text": hint.ask, "code": hint.given, "file": hint.file}
+            lines, chosen = ([_line_state(hint, piece) for piece in pieces] for pieces in (rest, placed))
+            return {**state, "lines": lines, "placed": chosen, "said": verdict.said, "right": verdict.is_right}
+        return state
 
     @property
     def _refused(self) -> list[str]:
@@ -177,6 +226,10 @@ class CheckCard(Card):
     def as_text(self) -> str:
         """Return the text of the card."""
         return "\n".join([str(self.standing), *self._refused])
+
+
+def _line_state(lines: Lines, piece: int) -> LineState:
+    return {"piece": piece, "text": lines.pieces[piece]}
 
 
 class QuizCard(Card):

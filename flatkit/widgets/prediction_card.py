@@ -135,8 +135,10 @@ def after_cell(result: Any) -> None:
     open_ones = [card for card in here if card.guess.choice is None]
     if open_ones and error is None:
         display.publish_text(_WAITS)
-        # Jupyter drops the cells in its queue after an error. Set here, it has no traceback.
-        result.error_in_exec = Unanswered(f'"{open_ones[0].prediction.name}" is not answered yet', hint=_WAITS)
+        # Jupyter drops the cells in its queue after an error. Set here, nothing of it is shown below the cell.
+        result.error_in_exec = waits = Unanswered(f'"{open_ones[0].prediction.name}" is not answered yet', hint=_WAITS)
+        # The kernel's reply has these lines: nbclient shows them.
+        display.get_shell()._last_traceback = waits._render_traceback_()
         return
     for card in _cards.values():
         if card not in here:

@@ -11,7 +11,10 @@ from typing import Any
 import nbformat
 import pytest
 from clicking import Clicker
+from nbclient.exceptions import CellExecutionError
 
+from flatkit.lessons import LESSONS
+from flatkit.lessons.prediction import Guessing
 from flatkit.machines import find_machines
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -296,7 +299,14 @@ def test_runs_with_the_oldest_kernel_that_is_supported(
     run_and_look(path, course, old_kernel)
 
 
+def guess_all(path: Path) -> None:
+    """Commit to the first answer of each prediction: with an open one the notebook would stop there."""
+    for prediction in LESSONS[path.stem].predictions:
+        Guessing(prediction).choose(0)
+
+
 def run_and_look(path: Path, course: Path, kernel: str) -> None:
+    guess_all(path)
     notebook = nbformat.read(course / path.name, as_version=4)
     client = Clicker(
         notebook,
@@ -321,6 +331,8 @@ def run_and_look(path: Path, course: Path, kernel: str) -> None:
     failed = {cell.id for cell in notebook.cells if any(o.output_type == "error" for o in cell.get("outputs", ()))}
     meant = {cell.id for cell in notebook.cells if "raises-exception" in cell.metadata.get("tags", ())}
     assert failed == meant
+    for prediction in LESSONS[path.stem].predictions:
+        assert sum(prediction.happened in text for text in cells.values()) >= 1, "the guess is compared"
 
 
 def click_through(client: Clicker) -> None:
@@ -335,6 +347,12 @@ def click_through(client: Clicker) -> None:
     for task, kind in zip(tasks, kinds, strict=True):
         if kind == "quiz":
             answer_all(client, task)
+            continue
+        if kind == "prediction":
+            client.say(task, verb="again")
+            client.wait_for(task, "state", lambda value: value["chosen"] is None)
+            client.say(task, verb="choose", choice=1)
+            client.wait_for(task, "state", lambda value: value["chosen"] == 1)
             continue
         for verb in ("hint", "check", "solve", "check"):
             client.say(task, verb=verb)
@@ -358,6 +376,22 @@ def answer_all(client: Clicker, quiz: str) -> None:
                 quiz, "state", lambda value, at=number, choice=choice: value["questions"][at]["chosen"] == choice
             )
             assert client.widget_state[quiz]["state"]["questions"][number]["said"]
+
+
+@quiet
+def test_an_open_prediction_stops_it(
+    course: Path, kernel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
+    sources = ("import flatkit as fk", 'fk.check("02-predict")', "reached = True")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    client = Clicker(notebook, kernel_name=kernel, timeout=60, resources={"metadata": {"path": str(course)}})
+    with pytest.raises(CellExecutionError, match="is not answered yet"):
+        client.execute()
+    asked = notebook.cells[1]
+    assert "The notebook waits here" in text_of(asked)
+    assert [output.output_type for output in asked.outputs] == ["display_data"] * len(asked.outputs), "no traceback"
+    assert notebook.cells[2].execution_count is None
 
 
 def test_the_config_of_the_first_lesson_is_the_example() -> None:

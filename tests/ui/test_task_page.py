@@ -13,7 +13,7 @@ from stage import Mounted, Stage
 pytest.importorskip("anywidget")
 
 import flatkit as fk
-from flatkit.widgets import check_card
+from flatkit.widgets import check_card, prediction_card
 
 
 @pytest.fixture(autouse=True)
@@ -23,6 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     check_card._cards.clear()
+    prediction_card._cards.clear()
 
 
 def mount(stage: Stage, name: str) -> Mounted:
@@ -81,6 +82,67 @@ def test_a_quiz_by_keys_and_on_a_stage(stage: Stage) -> None:
     expect(quiz.get_by_role("status").first).to_contain_text("✓ passed")
 
 
+def test_a_prediction_by_keys(stage: Stage) -> None:
+    mounted, page = mount(stage, "03-predict-read"), stage.page
+    card = mounted.root.get_by_role("region", name="prediction 03-predict-read")
+    choices = card.get_by_role("group", name="One byte of the disk").get_by_role("button")
+    expect(card).to_contain_text("Nothing is graded")
+    choices.first.focus()
+    page.keyboard.press("ArrowDown")
+    expect(choices.nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(choices.nth(1)).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("1")
+    expect(choices.first).to_have_attribute("aria-pressed", "true")
+    expect(choices.nth(1)).to_have_attribute("aria-pressed", "false")
+    expect(card).to_contain_text("Your guess is kept")
+    page.get_by_role("button", name="Show what happens").press("Enter")
+    expect(card).to_contain_text("You thought: The changed byte comes")
+    expect(card).to_contain_text("→ An ordinary disk would do that.")
+    page.keyboard.press("2")
+    expect(choices.nth(1)).to_have_attribute("aria-disabled", "true")
+    expect(choices.first).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Ask me again").click()
+    expect(card).to_contain_text("not chosen yet")
+
+
+def test_lines_are_put_in_order_by_keys_and_by_mouse(stage: Stage, folder: Path) -> None:
+    mounted, page = mount(stage, "02-script"), stage.page
+    for left in (3, 2, 1):
+        mounted.root.get_by_role("button", name=f"Hint ({left} left)").click()
+    hint = mounted.root.get_by_role("list", name="Hints")
+    rest, config = hint.get_by_role("list", name="Lines that are left"), hint.get_by_role("list", name="Your config")
+    lines = ["storage:", "files:", "- path: /opt/bin/greet", "contents:", "mode: 0755", "inline: |", "#!/bin/bash"]
+
+    def take(text: str) -> None:
+        rest.get_by_role("button", name=text, exact=True).press("Enter")
+        expect(config.get_by_role("button", name=text, exact=True)).to_be_focused()
+
+    for text in lines:
+        take(text)
+    expect(hint).to_contain_text("7 of 8 lines are placed")
+    take("mode: 755")
+    expect(hint).to_contain_text("means 01363")
+    page.keyboard.press("Enter")  # back again
+    expect(rest.get_by_role("button", name="mode: 755")).to_be_focused()
+    take("echo Hello from $(hostname)")
+    expect(hint).to_contain_text("not yet")
+    config.get_by_role("button", name="mode: 0755").focus()
+    page.keyboard.press("Alt+ArrowUp")
+    expect(config.get_by_role("button").nth(3)).to_have_text("      mode: 0755")
+    expect(config.get_by_role("button").nth(3)).to_be_focused()
+    expect(hint).to_contain_text("✓ these lines are a config that passes")
+    page.keyboard.press("ArrowUp")
+    expect(config.get_by_role("button").nth(2)).to_be_focused()
+    config.get_by_role("button").nth(7).drag_to(config.get_by_role("button").first)
+    expect(hint).to_contain_text("not yet")
+    config.get_by_role("button").first.drag_to(config.get_by_role("button").nth(7), target_position={"x": 20, "y": 22})
+    keep_screenshot(page, "lines")
+    hint.get_by_role("button", name="Write it to greet.bu").press("Enter")
+    expect(mounted.root.get_by_role("status").first).to_contain_text("✓ passed")
+    assert "mode: 0755" in (folder / "greet.bu").read_text()
+
+
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_they_are_readable_in_every_theme(staged: Callable[[str], Stage], axe: str, colours: str) -> None:
     stage = staged(colours)
@@ -91,6 +153,16 @@ def test_they_are_readable_in_every_theme(staged: Callable[[str], Stage], axe: s
     expect(exercise.root).to_contain_text("◐ shown")
     quiz.root.get_by_role("radio").first.click()
     expect(quiz.root).to_contain_text("✗ no: ")
+    order, guess = mount(stage, "02-script"), mount(stage, "00-predict")
+    gaps = mount(stage, "02-service")
+    for left in (3, 2, 1):
+        order.root.get_by_role("button", name=f"Hint ({left} left)").click()
+        gaps.root.get_by_role("button", name=f"Hint ({left} left)").click()
+    order.root.get_by_role("button", name="storage:").click()
+    guess.root.get_by_role("button", name="1  ").click()
+    guess.root.get_by_role("button", name="Show what happens").click()
+    expect(guess.root).to_contain_text("You thought: ")
+    stage.page.set_viewport_size({"width": 900, "height": 2200})
     keep_screenshot(stage.page, f"tasks-{colours}")
     assert serious_faults(stage.page, axe, "main") == []
     assert stage.page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -42,7 +42,7 @@ def test_the_buttons_do_it(folder: Path) -> None:
 
     assert card.page.state["state"] == "not tried"
     task = press("hint")
-    assert (len(task["hints"]), task["left"]) == (1, 1)
+    assert (len(task["hints"]), task["left"]) == (1, 2)
     task = press("solve")
     assert (task["state"], task["mark"], task["working"]) == ("shown", "◐", False)
     assert "#!/bin/bash" in str(task["done"])

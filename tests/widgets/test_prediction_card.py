@@ -36,7 +36,7 @@ def test_a_click_is_kept_and_may_be_changed_until_it_is_seen(folder: Path) -> No
     front.send({"verb": "again"})
     assert card.page.state["chosen"] is None
     front.send({"verb": "choose", "choice": 9})
-    assert 'expected a to c' in card.page.state["note"]
+    assert "expected a to c" in card.page.state["note"]
     with pytest.raises(UsageError, match="expected a to c"):
         card.choose("x")
 

@@ -8,6 +8,7 @@ from typing import Any
 from flatkit.butane.machine.plan import Plan
 from flatkit.lessons.checks import boot_faults, find_file, find_text, find_unit, names_of, of_config, unit_values
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Write
+from flatkit.lessons.hints import Gaps, Lines, Odd
 from flatkit.lessons.quiz import quizzes_of
 
 _START = "variant: flatcar\nversion: 1.1.0\n"
@@ -106,6 +107,13 @@ BUTANE = Lesson(
             hints=(
                 "It is a file below storage: files:, with path:, mode: and contents: inline:",
                 "mode: 0755 lets everybody run it. After inline: | the lines of the script follow, indented further.",
+                Lines(
+                    file="greet.bu", given=_START, lines=tuple(_SCRIPT.removeprefix(_START).splitlines()),
+                    odd=(
+                        Odd(line="      mode: 755", why="without the leading zero the number is decimal, and means 01363"),
+                        Odd(line="    - name: /opt/bin/greet", why="a file is named by its path; name: is for users and units"),
+                    ),
+                ),
             ),
             solve=(Write(file="greet.bu", text=_SCRIPT),),
             cleanup=(Remove(file="greet.bu"),),
@@ -120,6 +128,11 @@ BUTANE = Lesson(
                 ("Below systemd: units: comes - name: greet.service. enabled: true alone is not enough: the unit says itself "
                 "who wants it."),
                 "contents: | holds [Service] with ExecStart=/usr/bin/echo hello, and [Install] with WantedBy=multi-user.target",
+                Gaps(
+                    ask="Fill the four gaps: is it on, which section says what runs, what runs, and who wants it?",
+                    code=_SERVICE.replace("enabled: true", "enabled: ____").replace("[Service]", "[____]")
+                    .replace("/usr/bin/echo hello", "____").replace("WantedBy=multi-user.target", "WantedBy=____"),
+                ),
             ),
             solve=(Write(file="service.bu", text=_SERVICE),),
             cleanup=(Remove(file="service.bu"),),

@@ -7,16 +7,18 @@ from typing import Any
 
 from flatkit.lessons.checks import boot_faults, find_unit, names_of, of_config, on_machine, unit_values
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
+from flatkit.lessons.hints import Lines, Odd
 from flatkit.lessons.quiz import quizzes_of
 from flatkit.steps import Boot
 from flatkit.untrusted import lines_of
 
 _START = "variant: flatcar\nversion: 1.0.0\n"
-_SOLVED = """\
-variant: flatcar
-version: 1.0.0
-systemd:
+_GIVEN = f"""\
+{_START}systemd:
   units:
+"""
+_SOLVED = f"""\
+{_GIVEN}\
     - name: cache.service
       enabled: true
       contents: |
@@ -33,6 +35,7 @@ systemd:
         [Install]
         WantedBy=multi-user.target
 """
+_EXTRA = "StartPre="  # good to have; its line would make the order harder, and teach nothing more
 # The image's name; without it those of the images that there are.
 IMAGE = (
     "docker image inspect --format '{{index .RepoTags 0}}' flatkit/mine:1 2>/dev/null || "
@@ -131,6 +134,14 @@ CONTAINERS = Lesson(
             hints=(
                 "Copy site.service. It needs no path unit here: enabled: true and an [Install] section start it on every boot.",
                 "ExecStart=/usr/bin/docker run --name cache -p 6379:6379 redis:7",
+                Lines(
+                    file="cache.bu", given=_GIVEN,
+                    lines=tuple(line for line in lines_of(_SOLVED.removeprefix(_GIVEN)) if line and _EXTRA not in line),
+                    odd=(
+                        Odd(line="        ExecStart=/usr/bin/docker run -d --name cache redis:7",
+                            why="with -d the command ends at once, and systemd takes the service for ended"),
+                    ),
+                ),
             ),
             solve=(Write(file="cache.bu", text=_SOLVED),),
             cleanup=(Remove(file="cache.bu"),),

@@ -7,6 +7,7 @@ from typing import Any
 
 from flatkit.lessons.checks import find_file, find_text, names_of, of_config
 from flatkit.lessons.exercise import Bench, Exercise, Finding, Lesson, Remove, Type, Write
+from flatkit.lessons.hints import Lines, Odd
 from flatkit.lessons.quiz import quizzes_of
 from flatkit.steps import Boot
 from flatkit.untrusted import lines_of
@@ -120,6 +121,14 @@ SYSEXT = Lesson(
             hints=(
                 "It is a file like any other: below storage: stands files:, and there an entry with its path and its contents.",
                 f"- path: {_CONF}, below it contents:, below that inline: podman",
+                Lines(
+                    file="opt-in.bu", given=_START, lines=tuple(_SOLVED.removeprefix(_START).splitlines()),
+                    odd=(
+                        Odd(line="          podman.raw", why="the line is the bare name of the extension"),
+                        Odd(line="    - path: /var/lib/extensions/podman.raw", why="that would be the extension itself; "
+                        f"which ones are wanted is written in {_CONF}"),
+                    ),
+                ),
             ),
             solve=(Write(file="opt-in.bu", text=_SOLVED),),
             cleanup=(Remove(file="opt-in.bu"),),

@@ -7,6 +7,7 @@ from typing import Any
 
 from flatkit.lessons.checks import find_file, find_update_conf, odd_update_lines, of_config, on_machine
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
+from flatkit.lessons.hints import Gaps
 from flatkit.lessons.quiz import quizzes_of
 from flatkit.steps import Boot
 from flatkit.updates.slots import PRIORITIZE_OTHER, next_slot, parse_cgpt_show
@@ -119,6 +120,10 @@ UPDATES = Lesson(
             hints=(
                 "REBOOT_STRATEGY=reboot lets it restart. Lines LOCKSMITHD_REBOOT_WINDOW_START and _LENGTH say when.",
                 'LOCKSMITHD_REBOOT_WINDOW_START="Sun 04:00", and LOCKSMITHD_REBOOT_WINDOW_LENGTH=1h, each on its own line.',
+                Gaps(
+                    ask="Fill the three gaps: what it does after an update, when the window opens, and how long it is open.",
+                    code=_SOLVED.replace("STRATEGY=reboot", "STRATEGY=____").replace('"Sun 04:00"', "____").replace("1h", "____"),
+                ),
             ),
             solve=(Write(file="window.bu", text=_SOLVED),),
             cleanup=(Remove(file="window.bu"),),

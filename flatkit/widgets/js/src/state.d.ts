@@ -166,6 +166,24 @@ export interface DoneState {
   output: string;
 }
 
+/** A line to put in order. */
+export interface LineState {
+  piece: number;
+  text: string;
+}
+
+/** A hint: words; a config with gaps in `code`; or the lines of `file`, with those that are `placed`, in order. */
+export interface HintState {
+  kind: "words" | "gaps" | "lines";
+  text: string;
+  code: string;
+  file: string;
+  lines: LineState[];
+  placed: LineState[];
+  said: string;
+  right: boolean;
+}
+
 /** An exercise for the page. `left` is the number of hints that are not shown yet. */
 export interface ExerciseState {
   kind: "exercise";
@@ -175,7 +193,7 @@ export interface ExerciseState {
   mark: string;
   task: string;
   found: string;
-  hints: string[];
+  hints: HintState[];
   left: number;
   done: DoneState[];
   notes: string[];
@@ -199,6 +217,22 @@ export interface QuizState {
   state: string;
   mark: string;
   questions: QuestionState[];
+}
+
+/** A prediction for the page. `seen`: what happens was shown, and the guess stays. */
+export interface PredictionState {
+  kind: "prediction";
+  name: string;
+  title: string;
+  state: string;
+  mark: string;
+  ask: string;
+  choices: string[];
+  chosen: number | null;
+  seen: boolean;
+  right: boolean;
+  comparison: string[];
+  note: string;
 }
 
 /** The server's sessions and their commands; the console's is named SESSION_console. `gone`: no machine any more. */

@@ -1,6 +1,7 @@
 // @ts-check
 // An exercise: what to do, what was found, the hints shown so far, and what was done for the learner.
 import { h, keep, say } from "../lib/dom.js";
+import { makeHints } from "./hints.js";
 
 function makeDone() {
   const line = h("b");
@@ -8,10 +9,11 @@ function makeDone() {
   return { root: h("div", {}, h("div", { class: "fk-line" }, line), output), line, output };
 }
 
-export function makeExercise() {
+/** @param {import("../lib/card.js").Act} act */
+export function makeExercise(act) {
   const what = h("p");
   const found = h("div", { role: "status", "aria-live": "polite" });
-  const hints = h("ol", { "aria-label": "Hints" });
+  const hints = makeHints(act);
   const done = h("div");
   const notes = h("div", { class: "fk-dim" });
   /**
@@ -22,11 +24,7 @@ export function makeExercise() {
     say(what, task.task);
     say(found, task.found);
     found.className = `fk-found ${kind}`;
-    keep(hints, task.hints, {
-      key: (_, at) => String(at),
-      make: () => ({ root: h("li") }),
-      update: ({ root }, hint) => say(root, hint),
-    });
+    hints.draw(task.hints);
     keep(done, task.done, {
       key: (_, at) => String(at),
       make: makeDone,
@@ -39,5 +37,5 @@ export function makeExercise() {
     });
     say(notes, task.notes.join("\n"));
   };
-  return { parts: [what, found, hints, done, notes], draw };
+  return { parts: [what, found, hints.root, done, notes], draw };
 }

@@ -1,12 +1,14 @@
 // @ts-check
-// An exercise or a quiz: its state, its hints one by one, what was done; on the page, or in large type on a stage.
+// An exercise, a quiz or a prediction: its state, its hints one by one, what was done; on the page, or in large type on a stage.
 import { actOn, allow, follow, hasModifier, makeRoot, makeVerbs } from "../lib/card.js";
 import { h, say } from "../lib/dom.js";
 import { makeStage } from "../lib/stage.js";
 import { makeExercise } from "./exercise.js";
+import { makePrediction } from "./prediction.js";
 import { makeQuiz } from "./quiz.js";
 
-/** @typedef {import("../state").ExerciseState | import("../state").QuizState} TaskState */
+/** @typedef {import("../state").ExerciseState} ExerciseState */
+/** @typedef {ExerciseState | import("../state").QuizState | import("../state").PredictionState} TaskState */
 
 const VERBS = {
   check: { text: "Check again", title: "Look at the result once more" },
@@ -44,8 +46,9 @@ export default {
       body,
       h("div", { class: "fk-verbs", role: "toolbar", "aria-label": "This task" }, ...bar),
     );
-    const exercise = makeExercise();
+    const exercise = makeExercise(act);
     const quiz = makeQuiz(act);
+    const prediction = makePrediction(act);
 
     /** @param {TaskState} task */
     const draw = (task) => {
@@ -53,13 +56,11 @@ export default {
       say(title, `${task.name}  ${task.title}`);
       say(state, `${task.mark} ${task.state}`);
       state.className = kindOf(task.state);
-      for (const button of Object.values(verbs)) button.hidden = task.kind === "quiz";
-      const { parts } = task.kind === "quiz" ? quiz : exercise;
+      for (const button of Object.values(verbs)) button.hidden = task.kind !== "exercise";
+      const { parts } = { exercise, quiz, prediction }[task.kind];
       if (body.firstChild !== parts[0]) body.replaceChildren(...parts);
-      if (task.kind === "quiz") {
-        quiz.draw(task);
-        return;
-      }
+      if (task.kind === "quiz") return quiz.draw(task);
+      if (task.kind === "prediction") return prediction.draw(task);
       exercise.draw(task, kindOf(task.state));
       for (const button of Object.values(verbs)) allow(button, !task.working);
       say(verbs.check, task.working ? "Checking …" : "Check again");
