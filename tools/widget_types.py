@@ -21,6 +21,7 @@ from flatkit.widgets import (
     panel,
     player_state,
     prediction_card,
+    quiz_card,
     terminal,
 )
 
@@ -35,6 +36,7 @@ MODULES = (
     player_state,
     check_card,
     prediction_card,
+    quiz_card,
     terminal,
     channels_card,
     info_cards,

@@ -47,7 +47,7 @@ def _one_text(file: str, does: Iterable[tuple[Act, ...]]) -> str | None:
 
 
 def get_task(name: str) -> Exercise | Quiz | Prediction:
-    """Return the exercise, quiz or prediction of that name; FOLDER/NAME is one of a lesson by its path. Raises UsageError, InputError."""
+    """Return the exercise, quiz or prediction of that name; FOLDER/NAME: of a lesson by path. Raises UsageError, InputError."""
     for lesson in COURSE:
         for task in (*lesson.tasks, *lesson.predictions):
             if task.name == name:

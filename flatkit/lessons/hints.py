@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import hashlib
 from dataclasses import dataclass
 
 
@@ -45,9 +45,8 @@ class Lines:
     @property
     def shuffled(self) -> tuple[int, ...]:
         """The pieces in an order that says nothing, the same one each time."""
-        order = list(range(len(self.pieces)))
-        random.Random(self.file).shuffle(order)
-        return tuple(order)
+        numbers = range(len(self.pieces))
+        return tuple(sorted(numbers, key=lambda number: hashlib.sha256(f"{self.file} {number}".encode()).digest()))
 
     @property
     def ask(self) -> str:

@@ -12,12 +12,13 @@ from flatkit.errors import FlatkitError, InputError, MachineError, UsageError
 if TYPE_CHECKING:
     from flatkit.api import Config, Wish
     from flatkit.widgets.channels_card import ChannelsCard
-    from flatkit.widgets.check_card import CheckCard, QuizCard
+    from flatkit.widgets.check_card import CheckCard
     from flatkit.widgets.editor import Editor
     from flatkit.widgets.info_cards import Chooser, CommunityCard, DoctorCard
     from flatkit.widgets.live_machine import LiveMachine
     from flatkit.widgets.player import Player
     from flatkit.widgets.prediction_card import PredictionCard
+    from flatkit.widgets.quiz_card import QuizCard
     from flatkit.widgets.results import Note
 
 

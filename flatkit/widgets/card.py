@@ -22,6 +22,9 @@ from flatkit.untrusted import escape_hidden
 from flatkit.widgets import display
 from flatkit.widgets.display import Twin
 
+# What to do with a card whose kernel is gone, above the text that the notebook has stored.
+_WAKE = "Run this cell to wake it. Below is what it showed last."
+KEPT_ANSWERS = "Run this cell to wake it. Your answers are kept. Below is what it showed last."
 STATIC = Path(__file__).resolve().parent / "static"
 
 
@@ -70,12 +73,16 @@ class Card(Twin, ABC):
     quiet: ClassVar[frozenset[str]] = frozenset()
     # Whether the state has no text of machines and servers to show, and must reach the page as it is.
     is_raw: ClassVar[bool] = False
+    # What brings it back when its kernel is gone.
+    wake: ClassVar[str] = _WAKE
 
     def __init__(self) -> None:
         self.refusal: FlatkitError | None = None
         self._page: Page | None = None
         self._drawing = threading.RLock()
         self._shown_in: int | None = None
+        self._ident = uuid.uuid4().hex
+        self._stored = ""
 
     @abstractmethod
     def state(self) -> Mapping[str, Any]:
@@ -110,6 +117,25 @@ class Card(Twin, ABC):
         with self._drawing:
             if self._page is not None:
                 self._page.state = self._sent()
+                self._store_text()
+
+    @property
+    def is_moving(self) -> bool:
+        """True while it changes by itself, many times a second: its text is stored when it has settled."""
+        return False
+
+    def kept_text(self) -> str:
+        """Return the text to store in the notebook."""
+        return self.as_text()
+
+    def _store_text(self) -> None:
+        """Store the text of a card that is shown, if it has changed."""
+        if self._shown_in is None or self.is_moving:
+            return
+        text = self.kept_text()
+        if text != self._stored:
+            self._stored = text
+            display.keep(text, self.wake, self._ident, again=True)
 
     def hear(self, message: Any) -> None:
         """Do what the page asks for. Jupyter swallows exceptions in callbacks, so a refusal is shown on the card."""
@@ -138,7 +164,9 @@ class Card(Twin, ABC):
         """Show the card below this cell, once. Outside IPython nothing is shown."""
         if self.is_shown or display.get_shell() is None:
             return
-        self._shown_in = display.cell_number()
         widget = self.widget
         self.draw()
+        self._shown_in = display.cell_number()
         display.publish(widget, repr(self))
+        self._stored = self.kept_text()
+        display.keep(self._stored, self.wake, self._ident)

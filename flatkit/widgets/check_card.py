@@ -1,6 +1,6 @@
-"""`fk.check`: an exercise or a quiz as a card with its state, its hints and its solution.
+"""`fk.check`: an exercise as a card with its state, its hints and its solution; quizzes and predictions have their own.
 
-session.py and quiz.py do the work. A check opens SSH and translates, so the buttons work in a job and never block the page.
+session.py does the work. A check opens SSH and translates, so the buttons work in a job and never block the page.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from flatkit.lessons import get_task
 from flatkit.lessons.exercise import Exercise, Prediction, Quiz, State
 from flatkit.lessons.hints import Gaps, Hint, Lines
 from flatkit.lessons.ordering import judge_order
-from flatkit.lessons.quiz import QuizAttempt, QuizStanding
 from flatkit.lessons.session import Attempt, Standing
 from flatkit.lessons.workspace import FolderBench, Guest
-from flatkit.widgets.card import Card
+from flatkit.widgets.card import KEPT_ANSWERS, Card
 from flatkit.widgets.editor import look_again
 from flatkit.widgets.job import Job, not_in_time
 from flatkit.widgets.prediction_card import PredictionCard, get_prediction
+from flatkit.widgets.quiz_card import QuizCard
 
 
 class DoneState(TypedDict):
@@ -69,31 +69,11 @@ class ExerciseState(TypedDict):
     working: bool
 
 
-class QuestionState(TypedDict):
-    """A question for the page. `said` is the verdict on the chosen answer."""
-
-    ask: str
-    choices: list[str]
-    chosen: int | None
-    right: bool
-    said: str
-
-
-class QuizState(TypedDict):
-    """A quiz for the page."""
-
-    kind: Literal["quiz"]
-    name: str
-    title: str
-    state: str
-    mark: str
-    questions: list[QuestionState]
-
-
 class CheckCard(Card):
     """An exercise. `again()`, `hint()`, `solve()` and `start_over()` do what its buttons do; `ok`: it is passed."""
 
     bundle = "task"
+    wake = KEPT_ANSWERS
 
     def __init__(self, exercise: Exercise, guest: Guest | None = None, folder: Path | None = None) -> None:
         super().__init__()
@@ -117,6 +97,11 @@ class CheckCard(Card):
     def is_working(self) -> bool:
         """True if a button's work is under way."""
         return bool(self._job and self._job.is_running)
+
+    @property
+    def is_moving(self) -> bool:
+        """True if a button's work is under way."""
+        return self.is_working
 
     def use(self, guest: Guest | None) -> None:
         """Look at this machine from now on."""
@@ -232,77 +217,12 @@ def _line_state(lines: Lines, piece: int) -> LineState:
     return {"piece": piece, "text": lines.pieces[piece]}
 
 
-class QuizCard(Card):
-    """A quiz. `answer(1, "b")` does what a click does; each answer is explained."""
-
-    bundle = "task"
-
-    def __init__(self, quiz: Quiz, asked: str = "") -> None:
-        super().__init__()
-        self.quiz = quiz
-        self._asked = asked or quiz.name  # a quiz of another lesson is asked for by its path
-        self._attempt = QuizAttempt(quiz)
-
-    @property
-    def standing(self) -> QuizStanding:
-        """The quiz's current state."""
-        return self._attempt.standing
-
-    @property
-    def ok(self) -> bool:
-        """True if every answer is right."""
-        return self.standing.state is State.PASSED
-
-    def answer(self, number: int, choice: int | str) -> Self:
-        """Answer question `number` (from 1) with a letter. Raises UsageError."""
-        self._attempt.answer(number, choice)
-        chosen = self.standing.chosen(number - 1)
-        if chosen is not None:
-            place = self.quiz.questions[number - 1].choices.index(chosen)
-            note("quiz", task=self.quiz.name, question=number, choice=place, right=chosen.is_right)
-        self.draw()
-        return self
-
-    def verbs(self) -> Mapping[str, Callable[..., object]]:
-        """Return what a click on a choice does."""
-        return {"answer": self.answer}
-
-    def state(self) -> QuizState:
-        """Return the questions with the verdicts on their answers."""
-        standing = self.standing
-        questions: list[QuestionState] = []
-        for number, question in enumerate(self.quiz.questions):
-            choice = standing.chosen(number)
-            questions.append(
-                {
-                    "ask": question.ask,
-                    "choices": [one.text for one in question.choices],
-                    "chosen": standing.answers[number],
-                    "right": bool(choice and choice.is_right),
-                    "said": f"{'✓ right' if choice.is_right else '✗ no'}: {choice.why}" if choice else "",
-                }
-            )
-        return {
-            "kind": "quiz",
-            "name": self.quiz.name,
-            "title": self.quiz.title,
-            "state": str(self.refusal or standing.state),
-            "mark": "✗" if self.refusal else standing.state.mark,
-            "questions": questions,
-        }
-
-    def as_text(self) -> str:
-        """Return the text of the card."""
-        hint = "" if self.ok else '\nanswer with: card = fk.check("' + self._asked + '"); card.answer(1, "a")'
-        return str(self.standing) + hint
-
-
 _cards: dict[tuple[Path, str], CheckCard] = {}
 _guard = threading.Lock()
 
 
 def get_card(name: str, guest: Any = None) -> CheckCard | QuizCard | PredictionCard:
-    """Return the card of that exercise, checked again, or of that quiz or prediction; one card per folder and name. Raises UsageError."""
+    """Return the card of that exercise, checked again, or of that quiz or prediction. Raises UsageError."""
     task = get_task(name)
     if isinstance(task, Quiz):
         return QuizCard(task, name)

@@ -11,6 +11,9 @@ from flatkit.widgets import html
 # Of a text: a page that a machine served may be one long line, and a console has many.
 _LONGEST_LINE = 4000
 _LINES = 5000
+# Of a text that is stored beside a widget.
+_KEPT_COLUMNS = 200
+_KEPT_LINES = 60
 
 
 class Twin:
@@ -56,6 +59,19 @@ def publish(widget: Any, twin: str) -> None:
     # anywidget returns data and metadata, ipywidgets the data alone.
     data, metadata = made if isinstance(made, tuple) else (made, {})
     shell.display_pub.publish({**data, "text/plain": escape_hidden(twin)}, metadata)
+
+
+def keep(twin: str, wake: str, ident: str, *, again: bool = False) -> None:
+    """Store a widget's text below it, for a reader whose kernel is gone; JupyterLab hides it while the widget lives.
+
+    `wake` says what brings the widget back. With `again` the text that is stored as `ident` is replaced.
+    """
+    shell = get_shell()
+    if shell is not None:
+        text = printable_lines(twin, limit=_KEPT_COLUMNS, lines=_KEPT_LINES)
+        shell.display_pub.publish(
+            {"text/html": html.kept(text, wake)}, {}, transient={"display_id": ident}, update=again
+        )
 
 
 def publish_text(twin: str) -> None:

@@ -73,6 +73,10 @@ class Editor(Card):
         """Return the text of the card."""
         return repr(self.card)
 
+    def kept_text(self) -> str:
+        """Return the text to store: the file has the config, which may have changed since."""
+        return f'the editor of "{self.path}"; your text is in that file'
+
     # The text and its file
 
     def change(self, text: str) -> None:

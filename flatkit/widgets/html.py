@@ -43,6 +43,21 @@ def block(*parts: str, role: str = "") -> str:
     return f'{STYLE}<div class="fk"{spoken}>{"".join(parts)}</div>'
 
 
+# Hidden where it is not known whether the widget lives. JupyterLab shows an error in the place of a widget without a
+# kernel; the text takes that place.
+_KEPT = """<style>
+.fk-kept {display: none}
+.jp-OutputArea-child:not(:has(.fk-widget)) + .jp-OutputArea-child .fk-kept {display: block}
+.jp-OutputArea-child:has(.fk-widget) + .jp-OutputArea-child:has(.fk-kept) {display: none}
+.jp-OutputArea-child:not(:has(.fk-widget, .fk-kept)):has(+ .jp-OutputArea-child .fk-kept) {display: none}
+</style>"""
+
+
+def kept(twin: str, wake: str) -> str:
+    """Return the text of a widget that is seen when the widget is gone, and what brings it back."""
+    return f'{_KEPT}<div class="fk-kept">{block(line(text(wake, "line")), pre(twin))}</div>'
+
+
 def text(value: object, kind: str = "") -> str:
     """Return escaped text, in a span of the class `kind` if there is one (ok, bad, dim, badge, line)."""
     escaped = escape(value)

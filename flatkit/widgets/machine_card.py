@@ -78,6 +78,15 @@ class MachineCard(Card):
             self._box = _ipywidgets.VBox([self.page])
         return self._box
 
+    @property
+    def is_moving(self) -> bool:
+        """True while the machine boots, or does something else that takes time."""
+        return bool(self._panel and self._panel.is_busy)
+
+    def kept_text(self) -> str:
+        """Return the text to store: of the last look at the machine, which is not asked again."""
+        return (self._panel or self._shown()).as_text()
+
     def draw(self) -> None:
         """Look at the machine, and send what has changed."""
         with self._drawing:

@@ -101,6 +101,11 @@ class Player(Card):
         return self.is_running and any(step.state == "running" for step in self.steps)
 
     @property
+    def is_moving(self) -> bool:
+        """True if a step is being played now."""
+        return self.is_working
+
+    @property
     def can_be_recorded(self) -> bool:
         """True if there is a recording to continue with."""
         return self.recording is None and find_recording(self.demo.name) is not None

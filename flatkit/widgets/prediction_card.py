@@ -13,7 +13,7 @@ from flatkit.errors import FlatkitError, UsageError
 from flatkit.lessons.exercise import Prediction
 from flatkit.lessons.prediction import Guess, Guessing
 from flatkit.widgets import display
-from flatkit.widgets.card import Card
+from flatkit.widgets.card import KEPT_ANSWERS, Card
 
 _WHY = "Nothing is graded. A guess of your own makes the answer stay in your mind, whether it was right or wrong."
 _KEPT = "Your guess is kept. Now run the next cell; until then you may change it."
@@ -45,6 +45,7 @@ class PredictionCard(Card):
     """A prediction. `choose("a")`, `see()` and `again()` do what its buttons do."""
 
     bundle = "task"
+    wake = KEPT_ANSWERS
 
     def __init__(self, prediction: Prediction) -> None:
         super().__init__()
@@ -138,7 +139,7 @@ def after_cell(result: Any) -> None:
         # Jupyter drops the cells in its queue after an error. Set here, nothing of it is shown below the cell.
         result.error_in_exec = waits = Unanswered(f'"{open_ones[0].prediction.name}" is not answered yet', hint=_WAITS)
         # The kernel's reply has these lines: nbclient shows them.
-        display.get_shell()._last_traceback = waits._render_traceback_()
+        display.get_shell()._last_traceback = waits._render_traceback_()  # noqa: SLF001
         return
     for card in _cards.values():
         if card not in here:

@@ -46,9 +46,16 @@ class Shown:
 
     def __init__(self) -> None:
         self.bundles: list[dict[str, Any]] = []
+        self.kept: dict[str, str] = {}  # what is stored beside widgets
 
-    def publish(self, data: dict[str, Any], *_: Any, **__: Any) -> None:
-        self.bundles.append(data)
+    def publish(
+        self, data: dict[str, Any], *_: Any, transient: dict[str, str] | None = None, update: bool = False
+    ) -> None:
+        if transient is None:
+            self.bundles.append(data)
+            return
+        assert (transient["display_id"] in self.kept) == update
+        self.kept[transient["display_id"]] = data["text/html"]
 
     @property
     def texts(self) -> list[str]:

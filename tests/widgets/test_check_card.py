@@ -13,7 +13,8 @@ from flatkit.lessons.course.start import HELLO
 from flatkit.lessons.exercise import Exercise
 from flatkit.testing.bench import PretendedMachine, Reply
 from flatkit.testing.front import FakeFront
-from flatkit.widgets.check_card import CheckCard, QuizCard
+from flatkit.widgets.check_card import CheckCard
+from flatkit.widgets.quiz_card import QuizCard
 
 
 def test_the_card_checks_and_says(folder: Path) -> None:

@@ -200,6 +200,22 @@ export interface ExerciseState {
   working: boolean;
 }
 
+/** A prediction for the page. `seen`: what happens was shown, and the guess stays. */
+export interface PredictionState {
+  kind: "prediction";
+  name: string;
+  title: string;
+  state: string;
+  mark: string;
+  ask: string;
+  choices: string[];
+  chosen: number | null;
+  seen: boolean;
+  right: boolean;
+  comparison: string[];
+  note: string;
+}
+
 /** A question for the page. `said` is the verdict on the chosen answer. */
 export interface QuestionState {
   ask: string;
@@ -217,22 +233,6 @@ export interface QuizState {
   state: string;
   mark: string;
   questions: QuestionState[];
-}
-
-/** A prediction for the page. `seen`: what happens was shown, and the guess stays. */
-export interface PredictionState {
-  kind: "prediction";
-  name: string;
-  title: string;
-  state: string;
-  mark: string;
-  ask: string;
-  choices: string[];
-  chosen: number | null;
-  seen: boolean;
-  right: boolean;
-  comparison: string[];
-  note: string;
 }
 
 /** The server's sessions and their commands; the console's is named SESSION_console. `gone`: no machine any more. */
