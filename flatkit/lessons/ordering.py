@@ -11,7 +11,7 @@ from flatkit.lessons.hints import Lines
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class OrderVerdict:
     """Result of a look at the order."""
 
     said: str
@@ -63,17 +63,17 @@ def parse_placed(lines: Lines, placed: object) -> tuple[int, ...]:
     return tuple(numbers)
 
 
-def judge_order(exercise: Exercise, lines: Lines, placed: tuple[int, ...]) -> Verdict:
+def judge_order(exercise: Exercise, lines: Lines, placed: tuple[int, ...]) -> OrderVerdict:
     """Return the verdict on an order. One with too few lines gets their number, a wrong one its first unexpected line."""
     needed, pieces = len(lines.lines), lines.pieces
     if len(placed) < needed:
-        return Verdict(said=f"{len(placed)} of {needed} lines are placed")
+        return OrderVerdict(said=f"{len(placed)} of {needed} lines are placed")
     for piece in placed:
         if piece >= needed:
-            return Verdict(said=f'✗ "{pieces[piece].strip()}" does not belong: {lines.odd[piece - needed].why}')
+            return OrderVerdict(said=f'✗ "{pieces[piece].strip()}" does not belong: {lines.odd[piece - needed].why}')
     texts = [pieces[piece] for piece in placed]
     if texts == list(lines.lines) or exercise.check(TextBench(lines.file, text_of(lines, placed))).ok:
-        return Verdict(said=f"✓ these lines are a config that passes: now have them in {lines.file}", is_right=True)
+        return OrderVerdict(said=f"✓ these lines are a config that passes: now have them in {lines.file}", is_right=True)
     at = next(at for at, (text, wanted) in enumerate(zip(texts, lines.lines, strict=True)) if text != wanted)
     where = f'after "{texts[at - 1].strip()}"' if at else "first"
-    return Verdict(said=f'✗ not yet: look at line {at + 1}. Another line than "{texts[at].strip()}" comes {where}')
+    return OrderVerdict(said=f'✗ not yet: look at line {at + 1}. Another line than "{texts[at].strip()}" comes {where}')

@@ -74,9 +74,10 @@ def keep(twin: str, wake: str, ident: str, *, again: bool = False) -> None:
         )
 
 
-def publish_text(twin: str) -> None:
-    """Show a few lines below the cell."""
+def publish_text(twin: str, ident: str = "", *, again: bool = False) -> None:
+    """Show a few lines below the cell. With `again` the lines that are shown as `ident` are replaced."""
     shell = get_shell()
     if shell is not None:
         lines = "".join(html.line(html.text(line)) for line in lines_of(twin))
-        shell.display_pub.publish({"text/plain": escape_hidden(twin), "text/html": html.block(lines)})
+        more: dict[str, Any] = {"transient": {"display_id": ident}, "update": again} if ident else {}
+        shell.display_pub.publish({"text/plain": escape_hidden(twin), "text/html": html.block(lines)}, {}, **more)

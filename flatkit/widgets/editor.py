@@ -75,7 +75,7 @@ class Editor(Card):
 
     def kept_text(self) -> str:
         """Return the text to store: the file has the config, which may have changed since."""
-        return f'the editor of "{self.path}"; your text is in that file'
+        return f'the editor of "{self.path.name}"; your text is in that file'
 
     # The text and its file
 

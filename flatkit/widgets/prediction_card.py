@@ -6,6 +6,7 @@ that shows the answer has run, the guess is put beside what happened: on the car
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self, TypedDict
 
@@ -51,6 +52,7 @@ class PredictionCard(Card):
         super().__init__()
         self.prediction = prediction
         self._guessing = Guessing(prediction)
+        self._waits = ""
 
     @property
     def guess(self) -> Guess:
@@ -59,7 +61,15 @@ class PredictionCard(Card):
 
     def choose(self, choice: int | str) -> Self:
         """Commit to an answer, by its letter. Raises UsageError."""
-        return self._do(lambda: self._guessing.choose(choice))
+        self._do(lambda: self._guessing.choose(choice))
+        if self._waits:
+            display.publish_text("Now run the next cell.", self._waits, again=True)
+        return self
+
+    def wait(self) -> None:
+        """Say below the cell that the notebook waits, until an answer is chosen."""
+        self._waits = f"{self.prediction.name}-{uuid.uuid4().hex}"
+        display.publish_text(_WAITS, self._waits)
 
     def see(self) -> Self:
         """Show what happens beside the guess."""
@@ -135,7 +145,8 @@ def after_cell(result: Any) -> None:
     _shown_here.clear()
     open_ones = [card for card in here if card.guess.choice is None]
     if open_ones and error is None:
-        display.publish_text(_WAITS)
+        for card in open_ones:
+            card.wait()
         # Jupyter drops the cells in its queue after an error. Set here, nothing of it is shown below the cell.
         result.error_in_exec = waits = Unanswered(f'"{open_ones[0].prediction.name}" is not answered yet', hint=_WAITS)
         # The kernel's reply has these lines: nbclient shows them.

@@ -51,7 +51,7 @@ class Shown:
     def publish(
         self, data: dict[str, Any], *_: Any, transient: dict[str, str] | None = None, update: bool = False
     ) -> None:
-        if transient is None:
+        if transient is None or "text/plain" in data:
             self.bundles.append(data)
             return
         assert (transient["display_id"] in self.kept) == update

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+import flatkit as fk
 from flatkit.errors import MachineError
 from flatkit.testing.front import FakeFront
+from flatkit.widgets import html
 from flatkit.widgets.card import STATIC, Card, page_type
 
 
@@ -105,3 +107,28 @@ def test_every_bundle_has_a_page_of_its_own() -> None:
     ids = {name: page({}, print).get_state()["_anywidget_id"] for name, page in pages.items()}
     assert ids == {name: f"flatkit.widgets.card.{name.title()}Page" for name in names}, "a style sheet each"
     assert all(page_type(name) is page for name, page in pages.items())
+
+
+def test_the_text_of_a_shown_card_is_stored_and_kept_up_to_date(shell: Any) -> None:
+    shell.run_cell('card = fk.check("00-recap")\ncard').raise_error()
+    (ident,) = shell.shown.kept
+    assert "Your answers are kept." in shell.shown.kept[ident]
+    assert "right:" not in shell.shown.kept[ident]
+    shell.user_ns["card"].answer(1, "b")
+    assert list(shell.shown.kept) == [ident], "replaced, not added"
+    assert "&gt; b  One image" in shell.shown.kept[ident]
+    shell.run_cell('fk.check("00-name")').raise_error()
+    assert len(shell.shown.kept) == 2
+    card = fk.check("00-name")
+    (other,) = set(shell.shown.kept) - {ident}
+    before = shell.shown.kept[other]
+    card.verbs()["hint"]()  # type: ignore[union-attr]
+    card.wait(10)  # type: ignore[union-attr]
+    assert shell.shown.kept[other] != before
+
+
+def test_a_stored_text_is_escaped_and_short() -> None:
+    text = html.kept("<script>x</script>\u202e", "<b>")
+    assert "<script>" not in text
+    assert "<b>" not in text
+    assert "\u202e" not in text

@@ -47,6 +47,8 @@ def test_an_open_question_stops_the_notebook(shell: Any) -> None:
     assert "is not answered yet" in str(result.error_in_exec)
     assert "The notebook waits here" in shell.shown.texts[-1]
     assert 'answer with: fk.check("03-predict-read").choose("a")' in shell.shown.texts[0]
+    get("03-predict-read").choose("a")
+    assert shell.shown.texts[-1] == "Now run the next cell.", "in the place of the line that it waits"
     run(shell, f'{ASK}.choose("b")').raise_error()
     run(shell, ASK).raise_error()
 

@@ -1,0 +1,85 @@
+"""The next day: a notebook is saved, its kernel ends, and it is opened again. Each card says what it showed, what wakes it."""
+
+from __future__ import annotations
+
+import nbformat
+import pytest
+from browser import keep_screenshot, serious_faults
+from lab import Lab
+from playwright.sync_api import BrowserContext, Page, expect
+
+CELLS = [
+    'import flatkit as fk\nfk.check("00-recap")',
+    'fk.check("00-predict")',
+    'fk.check("02-script")',
+    'fk.play("provision", recorded=True)',
+    'fk.editor("next-day.bu")',
+    "from flatkit.widgets import live_machine\nlive_machine.get('next-day')",
+    "fk.channels()",
+]
+KEPT = ".fk-kept"
+
+
+def reopen(lab: Lab, page: Page, name: str) -> None:
+    """End the kernel, and open the notebook as on another day."""
+    lab.end_kernels()
+    page.goto(lab.url(f"lab/tree/{name}?reset"))
+    expect(page.locator(".jp-Notebook:visible .jp-CodeCell").first).to_be_visible(timeout=60_000)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_cards_whose_kernel_is_gone(lab: Lab, context: BrowserContext, axe: str, theme: str) -> None:
+    with lab.open(context, CELLS, name="next-day.ipynb", theme=theme) as notebook:  # type: ignore[arg-type]
+        page = notebook.page
+        for number in range(len(CELLS)):
+            output = notebook.run(number)
+            expect(output.locator(".fk-widget")).to_be_visible()
+            expect(output.locator(KEPT)).to_be_hidden()
+        notebook.wait_until_idle()
+        quiz = notebook.cells.nth(0).locator(".jp-OutputArea")
+        quiz.get_by_role("group", name="1. ").get_by_role("radio").nth(1).click()
+        expect(quiz).to_contain_text("✓ right: ")
+        guess = notebook.cells.nth(1).locator(".jp-OutputArea")
+        guess.get_by_role("button", name="2  ").click()
+        expect(guess).to_contain_text("Your guess is kept")
+        notebook.wait_until_idle()
+        expect(guess.locator(KEPT)).to_contain_text("> b  It is gone until the next restart")
+        notebook.save()
+        stored = nbformat.read(lab.root / "next-day.ipynb", as_version=4)
+        assert "&gt; b  One image" in str(stored.cells[0].outputs)
+
+        reopen(lab, page, "next-day.ipynb")
+        for number in range(len(CELLS)):
+            output = notebook.cells.nth(number).locator(".jp-OutputArea").first
+            expect(output.locator(KEPT)).to_be_visible()
+            expect(output.locator(KEPT)).to_contain_text("Run this cell to wake it.")
+            expect(output.get_by_text("Error displaying widget")).to_be_hidden()
+        expect(quiz.locator(KEPT)).to_contain_text("Your answers are kept.")
+        expect(quiz.locator(KEPT)).to_contain_text("✓ right: ")
+        page.set_viewport_size({"width": 1280, "height": 3000})
+        keep_screenshot(page, f"next-day-{theme}")
+        assert serious_faults(page, axe, ".jp-OutputArea-output") == []
+
+        notebook.wait_until_ready()
+        quiz = notebook.run(0)
+        expect(quiz.get_by_role("group", name="1. ").get_by_role("radio").nth(1)).to_be_checked()
+        expect(quiz.locator(KEPT)).to_be_hidden()
+        guess = notebook.run(1)
+        expect(guess.get_by_role("button", name="2  ")).to_have_attribute("aria-pressed", "true")
+
+
+TERMINAL = (
+    "from flatkit.widgets.card import page_type\n"
+    "state = {'machine': 'm', 'session': 'flatkit_trusted', 'argv': ['sh'], 'consoleArgv': ['sh'], 'gone': False}\n"
+    "page_type('terminal')(state, print)"
+)
+
+
+def test_a_trusted_notebook_opens_a_terminal_without_a_question(lab: Lab, context: BrowserContext) -> None:
+    with lab.open(context, [TERMINAL], name="trusted.ipynb", is_trusted=True) as notebook:
+        output = notebook.run(0)
+        output.get_by_role("button", name="Open as a tab").click()
+        expect(notebook.page.get_by_role("tab", name="Terminal")).to_be_visible()
+        expect(notebook.page.get_by_role("dialog")).to_have_count(0)
+    for session in lab.ask("GET", "api/terminals"):
+        lab.ask("DELETE", f"api/terminals/{session['name']}")
