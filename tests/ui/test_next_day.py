@@ -75,11 +75,19 @@ TERMINAL = (
 )
 
 
-def test_a_trusted_notebook_opens_a_terminal_without_a_question(lab: Lab, context: BrowserContext) -> None:
-    with lab.open(context, [TERMINAL], name="trusted.ipynb", is_trusted=True) as notebook:
-        output = notebook.run(0)
-        output.get_by_role("button", name="Open as a tab").click()
-        expect(notebook.page.get_by_role("tab", name="Terminal")).to_be_visible()
-        expect(notebook.page.get_by_role("dialog")).to_have_count(0)
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_a_trusted_notebook_opens_a_terminal_without_a_question(
+    lab: Lab, context: BrowserContext, is_trusted: bool
+) -> None:
+    # A cell that was not run yet is what JupyterLab does not trust.
+    with lab.open(context, [TERMINAL, "1 + 1"], name="trusted.ipynb", is_trusted=is_trusted) as notebook:
+        page = notebook.page
+        notebook.run(0).get_by_role("button", name="Open as a tab").click()
+        question = page.get_by_role("dialog")
+        if not is_trusted:
+            expect(question).to_contain_text("This document is not trusted")
+            question.get_by_role("button", name="Run Once").click()
+        expect(page.get_by_role("tab", name="Terminal")).to_be_visible()
+        expect(question).to_have_count(0)
     for session in lab.ask("GET", "api/terminals"):
         lab.ask("DELETE", f"api/terminals/{session['name']}")
