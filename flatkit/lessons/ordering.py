@@ -73,7 +73,9 @@ def judge_order(exercise: Exercise, lines: Lines, placed: tuple[int, ...]) -> Or
             return OrderVerdict(said=f'✗ "{pieces[piece].strip()}" does not belong: {lines.odd[piece - needed].why}')
     texts = [pieces[piece] for piece in placed]
     if texts == list(lines.lines) or exercise.check(TextBench(lines.file, text_of(lines, placed))).ok:
-        return OrderVerdict(said=f"✓ these lines are a config that passes: now have them in {lines.file}", is_right=True)
+        return OrderVerdict(
+            said=f"✓ these lines are a config that passes: now have them in {lines.file}", is_right=True
+        )
     at = next(at for at, (text, wanted) in enumerate(zip(texts, lines.lines, strict=True)) if text != wanted)
     where = f'after "{texts[at - 1].strip()}"' if at else "first"
     return OrderVerdict(said=f'✗ not yet: look at line {at + 1}. Another line than "{texts[at].strip()}" comes {where}')

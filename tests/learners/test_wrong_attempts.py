@@ -66,6 +66,23 @@ CONFIGS: list[tuple[str, str | list[str | Reply], str]] = [
     ("07-unit", HEAD, "units in your config: none"),
     ("07-unit", unit("cache.service", *SERVICE, *WANTED), "without ExecStart=/usr/bin/docker run"),
     ("07-unit", unit("cache.service", *SERVICE, "ExecStart=/usr/bin/docker run -d redis:7", *WANTED), "docker run -d ends"),
+    ("07-unit", unit("cache.service", *SERVICE, "ExecStart=/usr/bin/docker run -dp 1:1 redis:7", *WANTED), "docker run -d ends"),
+    (
+        "07-unit",
+        unit("cache.service", *SERVICE, "ExecStart=/usr/bin/docker run redis:7", "Type=forking", *WANTED),
+        "Type=forking does not fit",
+    ),
+    (
+        "07-unit",
+        unit("cache.service", *SERVICE, "ExecStart=/usr/bin/docker run redis:7", "RemainAfterExit=yes", *WANTED),
+        "counts as running",
+    ),
+    (
+        "07-unit",
+        unit("cache.service", "[Service]", "After=docker.service", "Requires=docker.service", "Restart=always", *WANTED),
+        "Requires=docker.service in [Unit]",
+    ),
+    ("07-unit", unit("cache.service", *SERVICE, "ExecStart=/bin/sh -c 'docker run redis:7'", *WANTED), "without ExecStart="),
     ("07-unit", unit("cache.service", *SERVICE, "ExecStart=/usr/bin/docker run -it redis:7", *WANTED), "wants a terminal"),
     ("07-unit", unit("cache.service", *SERVICE, "ExecStart=/usr/bin/docker run redis", *WANTED), "and not redis:7"),
     (

@@ -180,7 +180,7 @@ TRIES = [
             "variant: flatcar\nversion: 1.0.0\nsystemd:\n  units:\n    - name: cache.service\n      contents: |\n"
             "        [Unit]\n        After=docker.service\n        [Service]\n        ExecStart=/usr/bin/docker run redis:7\n"
         ),
-        "is without Requires=docker.service, Restart=always, WantedBy=, enabled: true",
+        "is without Requires=docker.service in [Unit], Restart=always in [Service], WantedBy= in [Install], enabled: true",
     ),
     ("08-hash", "variant: flatcar\nversion: 1.0.0\n", "files in your config: none"),
     ("04-window", "variant: flatcar\nversion: 1.0.0\n", "no /etc/flatcar/update.conf"),

@@ -142,7 +142,9 @@ class Lab:
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(notebook, self.root / name)
         if is_trusted:
-            sign = "import sys, pathlib; from flatkit.lessons.trust import trust; assert trust(pathlib.Path(sys.argv[1]))"
+            sign = (
+                "import sys, pathlib; from flatkit.lessons.trust import trust; assert trust(pathlib.Path(sys.argv[1]))"
+            )
             subprocess.run([sys.executable, "-c", sign, name], cwd=self.root, env=self._environment(), check=True)
         page = context.new_page()
         page.emulate_media(color_scheme=theme)  # the course's settings follow it

@@ -90,7 +90,7 @@ def _starts_by_itself(ignition: dict[str, Any]) -> Finding:
     refused = Plan(ignition).refusal("greet.service")
     if not faults and refused is not None:
         faults = [f"systemd refuses it: {refused.words}"]
-    found = f"greet.service: {'; '.join(faults)}" if faults else "greet.service starts on every boot"
+    found = f"greet.service: {'; '.join(faults)}" if faults else "by its config greet.service starts on every boot"
     return Finding(ok=not faults, found=found, expected=expected, look=look)
 
 

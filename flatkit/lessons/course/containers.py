@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from flatkit.butane.machine.plan import Plan
 from flatkit.lessons.checks import boot_faults, find_unit, names_of, of_config, on_machine, unit_values
+from flatkit.lessons.docker_run import DockerRun, parse_docker_run
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
 from flatkit.lessons.hints import Lines, Odd
 from flatkit.lessons.quiz import quizzes_of
@@ -41,18 +42,17 @@ IMAGE = (
     "docker image inspect --format '{{index .RepoTags 0}}' flatkit/mine:1 2>/dev/null || "
     "{ docker images --format '{{.Repository}}:{{.Tag}}'; false; }"
 )
-# Required parts of the unit: words for the learner, and the form of the line.
+# Of the unit: section, key, a word that a value must have, and how a learner writes it.
 _NEEDS = (
-    ("ExecStart=/usr/bin/docker run ...", r"^ExecStart=/usr/bin/docker run .*redis"),
-    ("Requires=docker.service", r"^(Requires|BindsTo)=.*docker\.service"),
-    ("After=docker.service", r"^After=.*docker\.service"),
-    ("Restart=always", r"^Restart=always\s*$"),
-    ("WantedBy=", r"^WantedBy=\S"),
+    ("Unit", ("Requires", "BindsTo"), "docker.service", "Requires=docker.service"),
+    ("Unit", ("After",), "docker.service", "After=docker.service"),
+    ("Service", ("Restart",), "always", "Restart=always"),
 )
+_NAMES = frozenset(("redis:7", "library/redis:7"))
 
 
 def _runs_redis(ignition: dict[str, Any]) -> Finding:
-    look = "flatkit explain cache.bu"
+    look, expected = "flatkit explain cache.bu", "a unit like site.service, which runs redis:7"
     unit = find_unit(ignition, "cache.service")
     if unit is None:
         units = names_of(ignition.get("systemd", {}).get("units"), "name")
@@ -62,35 +62,52 @@ def _runs_redis(ignition: dict[str, Any]) -> Finding:
             expected="a unit cache.service that runs redis:7",
             look=look,
         )
-    text = unit.get("contents") or ""
-    missing = [words for words, line in _NEEDS if not re.search(line, text, flags=re.MULTILINE)]
-    missing += [] if unit.get("enabled") else ["enabled: true"]
-    found = f"cache.service is without {', '.join(missing)}" if missing else "cache.service runs redis on every boot"
-    expected = "a unit like site.service, which runs redis:7"
-    values = unit_values(text)
-    started, restart = values.get(("Service", "ExecStart"), []), values.get(("Service", "Restart"), [])
-    if missing and started and _NEEDS[0][0] in missing:
-        found += f"; it has ExecStart={started[-1][:60]}"
-    elif missing and restart and "Restart=always" in missing:
-        found += f"; it has Restart={restart[-1]}"
-    words = [word for line in values.get(("Service", "ExecStart"), ()) for word in line.split()]
-    before = words[words.index("run") + 1 :] if "run" in words else []
-    options = set(before[: next((at for at, word in enumerate(before) if "redis" in word), len(before))])
-    if not missing and options & {"-d", "--detach", "--detach=true", "-dit", "-itd", "-di", "-td"}:
-        missing, found = (
-            ["-d"],
-            "docker run -d ends at once, and Restart=always starts the next container, again and again",
+    values = unit_values(unit.get("contents") or "")
+    run = next(filter(None, map(parse_docker_run, values.get(("Service", "ExecStart"), ()))), None)
+    missing = [] if run else ["ExecStart=/usr/bin/docker run ... in [Service]"]
+    for section, keys, word, words in _NEEDS:
+        found_words = [one for key in keys for line in values.get((section, key), ()) for one in line.split()]
+        missing += [] if word in found_words else [f"{words} in [{section}]"]
+    if run is None or missing:
+        missing += [] if values.get(("Install", "WantedBy")) else ["WantedBy= in [Install]"]
+        missing += [] if unit.get("enabled") else ["enabled: true"]
+        found = f"cache.service is without {', '.join(missing)}"
+        for key, words in (("ExecStart", missing[:1]), ("Restart", missing)):
+            given = values.get(("Service", key), [])
+            if given and any(word.startswith(key) for word in words):
+                found += f"; it has {key}={given[-1][:60]}"
+        return Finding(ok=False, found=found, expected=expected, look=look)
+    fault, better = _fault_of(run, values)
+    if fault:
+        return Finding(ok=False, found=fault, expected=better, look=look)
+    faults = boot_faults(unit)
+    refused = Plan(ignition).refusal("cache.service")
+    if not faults and refused is not None:
+        faults = [f"systemd refuses it: {refused.words}"]
+    if faults:
+        return Finding(ok=False, found=f"cache.service: {'; '.join(faults)}", expected=expected, look=look)
+    found = "by its config cache.service starts on every boot, runs redis:7 in the foreground, and again when that ends"
+    return Finding(ok=True, found=found)
+
+
+def _fault_of(run: DockerRun, values: dict[tuple[str, str], list[str]]) -> tuple[str, str]:
+    """Return what keeps the unit from running its container, and what was expected; two empty texts without a fault."""
+    kind = (values.get(("Service", "Type")) or ["simple"])[-1]
+    if run.is_detached:
+        found = "docker run -d ends at once, and Restart=always starts the next container, again and again"
+        return found, "docker run without -d, so that the unit runs as long as its container"
+    if run.has_tty:
+        return "docker run -t wants a terminal, and a unit has none", "docker run without -t"
+    if run.image.removeprefix("docker.io/") not in _NAMES:
+        return (
+            f"it runs {run.image or 'no image'}, and not redis:7",
+            "the image redis:7, after the options of docker run",
         )
-        expected = "docker run without -d, so that the unit runs as long as its container"
-    elif not missing and options & {"-t", "-it", "-ti", "--tty", "-dit", "-itd"}:
-        missing, found = ["-t"], "docker run -t wants a terminal, and a unit has none"
-        expected = "docker run without -t"
-    elif not missing and (faults := boot_faults(unit)):
-        missing, found = faults, f"cache.service: {'; '.join(faults)}"
-    elif not missing and not re.search(r"\bredis:7\b", " ".join(words)):
-        image = next((word for word in words if "redis" in word), "another image")
-        missing, found = ["redis:7"], f"it runs {image}, and not redis:7"
-    return Finding(ok=not missing, found=found, expected=expected, look=look)
+    if kind not in {"simple", "exec"}:
+        return f"Type={kind} does not fit a command that stays in the foreground", "no Type=, or Type=exec"
+    if (values.get(("Service", "RemainAfterExit")) or ["no"])[-1].lower() in {"yes", "true", "on", "1"}:
+        return "with RemainAfterExit= the unit counts as running after its container has ended", "no RemainAfterExit="
+    return "", ""
 
 
 def _has_image(text: str, status: int) -> Finding:

@@ -62,7 +62,7 @@ def _is_a_good_service(ignition: dict[str, Any]) -> Finding:
     good = [name for name, lacks in missing.items() if not lacks]
     name, lacks = (good[0], []) if good else next(iter(missing.items()))
     if good:
-        found = f"{name} starts on every boot and has a folder below /var/lib"
+        found = f"by its config {name} starts on every boot, and has a folder below /var/lib"
         return Finding(ok=True, found=found)
     return Finding(ok=False, found=f"{name}: {'; '.join(lacks)}", expected=expected, look=look)
 

@@ -1,0 +1,92 @@
+"""A `docker run` command line as values: its image, and whether it stays in the foreground, as a unit needs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+# Options of docker run without a value, of its reference; all the others take one.
+_FLAGS = frozenset(
+    (
+        "detach", "tty", "interactive", "rm", "init", "privileged", "publish-all", "read-only", "no-healthcheck",
+        "oom-kill-disable", "quiet", "sig-proxy", "disable-content-trust", "use-api-socket", "help",
+    )
+)  # fmt: skip
+_LETTERS = {"d": "detach", "t": "tty", "i": "interactive", "P": "publish-all", "q": "quiet"}
+_FALSE = frozenset(("false", "0", "f", "F", "FALSE", "False"))
+# Of systemd.service(5), before the path of a command.
+_PREFIXES = "-:+!|"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerRun:
+    """What a command runs. `image` is "" when it names none."""
+
+    image: str
+    is_detached: bool = False
+    has_tty: bool = False
+
+
+def parse_docker_run(command: str) -> DockerRun | None:
+    """Return the docker run of a unit's command line, or None when it is another command."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # a quote that is not closed
+        words = command.split()
+    if not words or words[0].lstrip(_PREFIXES) not in {"/usr/bin/docker", "docker"}:
+        return None
+    rest = words[1:]
+    while rest and rest[0] not in {"run", "container"} and rest[0].startswith("-"):
+        rest = rest[1:]
+    if rest[:1] == ["container"]:
+        rest = rest[1:]
+    if rest[:1] != ["run"]:
+        return None
+    on = dict(_flags(rest[1:]))
+    return DockerRun(image=_image(rest[1:]), is_detached=on.get("detach", False), has_tty=on.get("tty", False))
+
+
+def _flags(words: list[str]) -> Iterator[tuple[str, bool]]:
+    """Yield each flag before the image and whether it is on."""
+    for word in _options(words):
+        if word.startswith("--"):
+            name, _, value = word[2:].partition("=")
+            if name in _FLAGS:
+                yield name, value not in _FALSE
+            continue
+        for letter in word[1:]:
+            if letter not in _LETTERS:
+                break  # it takes the rest as its value
+            yield _LETTERS[letter], word.partition("=")[2] not in _FALSE
+
+
+def _options(words: list[str]) -> list[str]:
+    return [word for word, is_option in _split(words) if is_option]
+
+
+def _image(words: list[str]) -> str:
+    return next((word for word, is_option in _split(words) if not is_option), "")
+
+
+def _split(words: list[str]) -> Iterator[tuple[str, bool]]:
+    """Yield the options, then the image; values of options are left out."""
+    left = iter(words)
+    for word in left:
+        if word == "--":
+            continue
+        if not word.startswith("-"):
+            yield word, False
+            return
+        yield word, True
+        if _takes_next(word):
+            next(left, None)
+
+
+def _takes_next(word: str) -> bool:
+    if "=" in word:
+        return False
+    if word.startswith("--"):
+        return word[2:] not in _FLAGS
+    # -dp 80:80 takes the next word, -p80:80 has its value.
+    return next((at == len(word) - 2 for at, letter in enumerate(word[1:]) if letter not in _LETTERS), False)

@@ -1,0 +1,33 @@
+"""docker run as values: options with and without values, in groups, and the image behind them."""
+
+from __future__ import annotations
+
+import pytest
+
+from flatkit.lessons.docker_run import DockerRun, parse_docker_run
+
+RUNS = [
+    ("/usr/bin/docker run redis:7", DockerRun(image="redis:7")),
+    ("-/usr/bin/docker run --name d -p 6379:6379 redis:7", DockerRun(image="redis:7")),
+    ("/usr/bin/docker container run --rm -d redis:7", DockerRun(image="redis:7", is_detached=True)),
+    ("/usr/bin/docker --debug run redis:7", DockerRun(image="redis:7")),
+    ("/usr/bin/docker run -dp 6379:6379 redis:7", DockerRun(image="redis:7", is_detached=True)),
+    ("/usr/bin/docker run -itd redis:7", DockerRun(image="redis:7", is_detached=True, has_tty=True)),
+    ("/usr/bin/docker run --detach=true redis:7", DockerRun(image="redis:7", is_detached=True)),
+    ("/usr/bin/docker run --detach=false --tty=0 redis:7", DockerRun(image="redis:7")),
+    ('/usr/bin/docker run --name "a -d" redis:7 -d -t', DockerRun(image="redis:7")),
+    ("/usr/bin/docker run -v/d:/t -ed=1 redis:7", DockerRun(image="redis:7")),
+    ("/usr/bin/docker run -p80:80 -- redis:7", DockerRun(image="redis:7")),
+    ("/usr/bin/docker run -d", DockerRun(image="", is_detached=True)),
+    ("/usr/bin/docker run 'redis", DockerRun(image="'redis")),
+    ("/usr/bin/docker start redis", None),
+    ("/bin/sh -c 'docker run -d redis:7'", None),
+    ("/usr/bin/dockerd run redis:7", None),
+    ("/usr/bin/docker", None),
+    ("", None),
+]
+
+
+@pytest.mark.parametrize(("command", "run"), RUNS)
+def test_a_command_line(command: str, run: DockerRun | None) -> None:
+    assert parse_docker_run(command) == run
