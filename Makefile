@@ -15,7 +15,7 @@ help: ## show this list
 setup: ## find or install what flatkit needs on this host; says each thing it does
 	@tools/setup.sh run
 
-workshop: setup ## open the course in JupyterLab
+workshop: setup ## open the course in JupyterLab, in a folder of your own (~/flatkit-course)
 	@"$(BIN)/flatkit" images build-lab
 	@exec "$(BIN)/flatkit" course
 

@@ -239,6 +239,8 @@ def cell_faults(cell: Cell) -> Iterator[str]:
     found = None if source.lstrip().startswith("%%") else PLACES_OF_ONE_HOST.search(source)
     if found:
         yield f'"{found[1]}" exists on one host only; expected a path relative to the course'
+    if "<abbr" in source:
+        yield "marks a term by hand; expected plain text: the terms are marked when the course is laid out"
     if found := FETCHED_WHEN_SHOWN.search(source):
         yield f'"{found[0]}" is fetched when shown; expected the picture in the package: a room may have no network'
     if is_code(cell):

@@ -1,4 +1,4 @@
-"""`flatkit course`: opens the course in JupyterLab, from the checkout or the learner's own folder; its words, its people."""
+"""`flatkit course`: opens the course in JupyterLab, in the learner's own folder; its words, its people."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from pathlib import Path
 from flatkit import paths
 from flatkit.cli.options import whole_number
 from flatkit.errors import MissingDependency, UsageError
-from flatkit.files import write_atomic
+from flatkit.lessons.layout import lay_out
 from flatkit.run import become
 from flatkit.untrusted import printable
+
+_FOLDER = "~/flatkit-course"
+_LINE_MAX = 4096
 
 
 def run(argv: list[str]) -> int:
@@ -22,12 +25,14 @@ def run(argv: list[str]) -> int:
 
 
 def _course(argv: list[str]) -> int:
-    """Copy the notebooks where needed, and replace this process by JupyterLab."""
-    parser = argparse.ArgumentParser(prog="flatkit course", description="Open the course in JupyterLab.")
-    parser.add_argument(
-        "--folder", type=Path, help="where to copy the notebooks (default: flatkit-course, from a checkout: its own)"
+    """Lay out the notebooks, and replace this process by JupyterLab."""
+    parser = argparse.ArgumentParser(
+        prog="flatkit course",
+        description="Open the course in JupyterLab, from a folder of your own. A newer flatkit brings its notebooks there; "
+        "one that you have changed stays, and the new one is laid beside it.",
     )
-    parser.add_argument("--copy-only", action="store_true", help="copy the notebooks, and open nothing")
+    parser.add_argument("--folder", type=Path, help=f"your folder (default: {_FOLDER})")
+    parser.add_argument("--copy-only", action="store_true", help="lay out the notebooks, and open nothing")
     parser.add_argument("--no-browser", action="store_true")
     parser.add_argument("--port", type=whole_number)
     options = parser.parse_args(argv)
@@ -50,38 +55,26 @@ def _course(argv: list[str]) -> int:
 
 
 def find_folder(wanted: Path | None) -> Path:
-    """Return the folder with the course: the checkout's own, or a copy that overwrites none of the learner's files."""
-    source = paths.source_notebooks()
-    if source and wanted is None:
-        return source
-    origin = source or paths.packaged_notebooks()
+    """Return the learner's folder with the course, brought up to date. Raises UsageError, MissingDependency."""
+    origin = paths.source_notebooks() or paths.packaged_notebooks()
     if not origin.is_dir():
         raise MissingDependency(
             "this flatkit was installed without its notebooks", hint="pip install --force-reinstall flatkit"
         )
-    target = (wanted or Path("flatkit-course")).expanduser().absolute()
+    target = wanted or Path(_FOLDER)
     try:
+        target = target.expanduser().absolute()
+        if target.is_dir() and target.samefile(origin):  # a maintainer's own notebooks
+            return target
         target.mkdir(parents=True, exist_ok=True)
-        _copy_missing(origin, target)
-    except OSError as error:
+        for line in lay_out(origin, target).lines:
+            print(printable(line, limit=_LINE_MAX))
+    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
         raise UsageError(
-            f'the course cannot be copied to "{target}": {error.strerror or error}; expected a folder of yours',
+            f'the course cannot be copied to "{target}": {getattr(error, "strerror", "") or error}; expected a folder of yours',
             hint="flatkit course --folder SOME-NEW-FOLDER",
         ) from None
     return target
-
-
-def _copy_missing(origin: Path, target: Path) -> None:
-    """Copy missing files. An existing link stays, and nothing is written through it. Raises OSError."""
-    for path in sorted(origin.iterdir()):
-        copy = target / path.name
-        if path.name == "__pycache__" or copy.is_symlink():
-            continue
-        if path.is_dir():
-            copy.mkdir(exist_ok=True)
-            _copy_missing(path, copy)
-        elif not copy.exists():
-            write_atomic(copy, path.read_bytes())
 
 
 def _glossary(argv: list[str]) -> int:

@@ -5,13 +5,16 @@ JSON, so that tools/check_notebooks.py can read the same data without flatkit.
 
 from __future__ import annotations
 
+import difflib
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from flatkit.errors import UsageError
 
+_NEAR = 3
 _FOLDER = Path(__file__).resolve().parent
 
 
@@ -51,13 +54,15 @@ def plan() -> tuple[Planned, ...]:
 
 
 def get_term(word: str) -> Term:
-    """Return the term of that word. Raises UsageError."""
-    import difflib
-
-    terms = {term.term.lower(): term for term in glossary()}
-    found = terms.get(word.strip().lower())
-    if found is None:
-        near = difflib.get_close_matches(word.strip().lower(), terms, n=1)
-        meant = f'; did you mean "{terms[near[0]].term}"?' if near else ""
-        raise UsageError(f'"{word}" is not in the glossary{meant}', hint="flatkit glossary")
-    return found
+    """Return the term of that word, in any case, in the plural, or as a part of one term only. Raises UsageError."""
+    asked = " ".join(word.lower().replace("-", " ").split())
+    terms = {term.term.lower().replace("-", " "): term for term in glossary()}
+    for form in (asked, asked.removesuffix("s"), re.sub("ies$", "y", asked)):
+        if form in terms:
+            return terms[form]
+    holding = [name for name in terms if f" {asked.removesuffix('s')} " in f" {name} "]
+    if len(holding) == 1:
+        return terms[holding[0]]
+    near = holding or difflib.get_close_matches(asked, terms, n=_NEAR)
+    nearest = f"; the nearest: {', '.join(terms[name].term for name in near)}" if near else ""
+    raise UsageError(f'"{word}" is not in the glossary{nearest}', hint="flatkit glossary   lists every word")

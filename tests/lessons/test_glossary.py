@@ -29,9 +29,17 @@ def test_each_term_is_one_plain_sentence() -> None:
 
 
 def test_a_term_is_found_or_the_nearest_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert get_term("SLOT").term == "slot"
-    with pytest.raises(UsageError, match='did you mean "Ignition"'):
+    for word in ("SLOT", "slots", " slot "):
+        assert get_term(word).term == "slot"
+    assert get_term("verity").term == "dm-verity"
+    assert get_term("dm verity").term == "dm-verity"
+    assert get_term("registries").term == "registry"
+    assert get_term("extension release").term == "extension-release"
+    with pytest.raises(UsageError, match="not in the glossary; the nearest: Ignition"):
         get_term("ignitoin")
+    for word in ("", "s", "zzzzzz"):
+        with pytest.raises(UsageError, match="is not in the glossary"):
+            get_term(word)
     assert main(["glossary", "root", "hash"]) == 0
     assert "root hash: A hash" in capsys.readouterr().out
     assert main(["glossary"]) == 0

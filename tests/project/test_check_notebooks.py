@@ -81,6 +81,7 @@ PLANTED = [
     (text("# Another title"), "more than one title"),
     (text("#### Deep"), "skips a level"),
     (text("Look: ![a](https://example.org/a.png)"), "is fetched when shown"),
+    (text('A <abbr title="x">slot</abbr>'), "marks a term by hand"),
     (text("<script src='https://example.org/x.js'></script>"), "is fetched when shown"),
     (text("Open /home/ann/web.bu"), "exists on one host only"),
     (text("  "), "empty"),

@@ -1,0 +1,142 @@
+"""Lays the course out in a learner's own folder, again after each update of flatkit, and overwrites nothing of theirs.
+
+<folder>/.flatkit-course.json has the hash of each file as flatkit laid it out. A file that still has this hash was not
+changed, and is replaced by a newer one. Beside a changed file the newer one is written as NAME.new.ipynb, once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flatkit.files import read_regular, save, write_atomic
+from flatkit.lessons.marks import mark_terms
+from flatkit.untrusted import parse_json
+
+_RECORD = ".flatkit-course.json"
+_FORMAT = 1
+# Of a file that a learner may have filled with outputs, in bytes.
+_BYTES_MAX = 256 * 1024 * 1024
+_RECORD_MAX = 1024 * 1024
+_TRIES = 1000
+
+
+@dataclass(kw_only=True)
+class LaidOut:
+    """The files that were written, by their path in the folder. `beside`: changed file -> name of the newer one."""
+
+    new: list[str] = field(default_factory=list)
+    updated: list[str] = field(default_factory=list)
+    beside: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What a learner should know: nothing on the first time, and nothing without an update."""
+        updated = f"updated, since you had not changed them: {', '.join(self.updated)}" if self.updated else ""
+        beside = (f"you have changed {file}: it stays; the new one is {new}" for file, new in self.beside.items())
+        return tuple(filter(None, (updated, *beside)))
+
+
+def lay_out(origin: Path, folder: Path) -> LaidOut:
+    """Bring the course of `origin` into the folder. An existing link stays, and nothing is written through it. Raises OSError."""
+    known = _read_record(folder)
+    before, done = dict(known), LaidOut()
+    for path in _files(origin, folder):
+        name = path.relative_to(origin).as_posix()
+        _lay(_content(path), folder, name, known, done)
+    if known != before:
+        save(folder / _RECORD, json.dumps({"format": _FORMAT, "files": dict(sorted(known.items()))}, indent=1) + "\n")
+    return done
+
+
+def _lay(data: bytes, folder: Path, name: str, known: dict[str, str], done: LaidOut) -> None:
+    target, digest = folder / name, _digest(data)
+    before = _read(target)
+    was, known[name] = known.get(name), digest
+    if before is None:
+        write_atomic(target, data)
+        done.new.append(name)
+    elif before == data or was == digest:
+        pass  # the newest, or changed by the learner since
+    elif _digest(before) == was:
+        write_atomic(target, data)
+        done.updated.append(name)
+    else:
+        fresh = _free_name(target, data)
+        write_atomic(fresh, data)
+        done.beside[name] = fresh.relative_to(folder).as_posix()
+        target = fresh
+    if target.suffix == ".ipynb" and _read(target) == data:
+        _trust(data)
+
+
+def _free_name(target: Path, data: bytes) -> Path:
+    """Return NAME.new.ipynb, or with a number where a learner's file has this name."""
+    for number in range(1, _TRIES):
+        path = target.with_name(f"{target.stem}.new{f'-{number}' if number > 1 else ''}{target.suffix}")
+        if not path.is_symlink() and _read(path) in {None, data}:
+            return path
+    raise FileExistsError(f"{_TRIES} newer versions are beside it")
+
+
+def _files(origin: Path, folder: Path) -> Iterator[Path]:
+    """Return the course's files, and make the folders that they need."""
+    for path in sorted(origin.iterdir()):
+        copy = folder / path.name
+        if path.name.startswith((".", "__")) or copy.is_symlink():
+            continue
+        if path.is_dir():
+            copy.mkdir(exist_ok=True)
+            yield from (path / file.name for file in _files(path, copy))
+        else:
+            yield path
+
+
+def _content(path: Path) -> bytes:
+    """Return a file as it is laid out: a notebook with its terms marked."""
+    data = path.read_bytes()
+    if path.suffix != ".ipynb":
+        return data
+    with suppress(ValueError, KeyError, TypeError, AttributeError):  # not a notebook
+        marked = mark_terms(json.loads(data))
+        return (json.dumps(marked, indent=1, ensure_ascii=False) + "\n").encode()
+    return data
+
+
+def _trust(data: bytes) -> None:
+    """Tell Jupyter that this notebook is no stranger's, so that it asks nothing. Without its database only that is lost."""
+    with suppress(Exception):
+        import nbformat
+        from nbformat.sign import NotebookNotary
+
+        notebook = nbformat.reads(data.decode(), as_version=4)
+        notary = NotebookNotary()
+        try:
+            notary.sign(notebook)
+        finally:
+            notary.store.close()
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return read_regular(path, limit=_BYTES_MAX)
+    except FileNotFoundError:
+        return None
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _read_record(folder: Path) -> dict[str, str]:
+    """Return name -> hash; nothing from a malformed record: then every file counts as changed."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        found: Any = parse_json(read_regular(folder / _RECORD, limit=_RECORD_MAX))
+        files = found["files"] if found["format"] == _FORMAT else {}
+        return {name: digest for name, digest in files.items() if isinstance(digest, str)}
+    return {}
