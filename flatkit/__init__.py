@@ -20,8 +20,10 @@ _NAMES: dict[str, str] = {
     "channels": "flatkit.widgets.api",
     "check": "flatkit.widgets.api",
     "clean": "flatkit.widgets.api",
+    "course": "flatkit.widgets.api",
     "doctor": "flatkit.widgets.api",
     "editor": "flatkit.widgets.api",
+    "glossary": "flatkit.widgets.api",
     "play": "flatkit.widgets.api",
     "up": "flatkit.widgets.api",
 }

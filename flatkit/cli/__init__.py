@@ -17,6 +17,7 @@ HELP = """\
 flatkit: write Butane, boot real machines, watch Flatcar's ideas happen
 
   flatkit course                open the course in JupyterLab
+  flatkit review                questions from before, after one, five and fourteen days
   flatkit doctor                what this host can do; each red line has one command that fixes it
   flatkit up [CONFIG]           boot a machine from a Butane (.bu) or Ignition (.ign) config
   flatkit ssh NAME [-- COMMAND] log in to a machine, or run a command there
@@ -75,6 +76,7 @@ _COMMANDS = {
     "lesson": "lesson",
     "list": "machines",
     "rewind": "machines",
+    "review": "review",
     "room": "room",
     "ssh": "machines",
     "stop": "machines",

@@ -36,7 +36,7 @@ class LaidOut:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What a learner should know: nothing on the first time, and nothing without an update."""
+        """Sentences for the learner: nothing on the first time, and nothing without an update."""
         updated = f"updated, since you had not changed them: {', '.join(self.updated)}" if self.updated else ""
         beside = (f"you have changed {file}: it stays; the new one is {new}" for file, new in self.beside.items())
         return tuple(filter(None, (updated, *beside)))
@@ -109,13 +109,15 @@ def _content(path: Path) -> bytes:
 
 
 def _trust(data: bytes) -> None:
-    """Tell Jupyter that this notebook is no stranger's, so that it asks nothing. Without its database only that is lost."""
+    """Sign the notebook, so that Jupyter asks nothing. Where it cannot be signed, only that is lost."""
     with suppress(Exception):
         import nbformat
-        from nbformat.sign import NotebookNotary
+        from nbformat import sign
 
-        notebook = nbformat.reads(data.decode(), as_version=4)
-        notary = NotebookNotary()
+        reads: Any = nbformat.reads  # without types
+        make_notary: Any = sign.NotebookNotary
+        notebook = reads(data.decode(), as_version=4)
+        notary = make_notary()
         try:
             notary.sign(notebook)
         finally:

@@ -9,7 +9,8 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,16 @@ _LOCK_SECONDS = 30
 _FORMAT = 1
 _BYTES_MAX = 16 * 1024 * 1024
 _HINTS_MAX = 1000
+_BOX_MAX = 100
 _START_MAX = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskRecord:
-    """Progress in one task. `start` is the check's result right after the setup; `answers` are a quiz's choices."""
+    """Progress in one task. `start` is the check's result right after the setup; `answers` are a quiz's choices.
+
+    `at` is when it was last changed, "" in records of older versions; `box` how well a question is known (review.py).
+    """
 
     state: State = State.NOT_TRIED
     is_set_up: bool = False
@@ -39,6 +44,16 @@ class TaskRecord:
     hints: int = 0
     is_solved_for: bool = False
     answers: tuple[int | None, ...] = ()
+    box: int = 0
+    at: str = field(default="", compare=False)
+
+    @property
+    def changed(self) -> datetime | None:
+        """The time of the last change; None in records of older versions."""
+        with suppress(ValueError):
+            found = datetime.fromisoformat(self.at)
+            return found if found.tzinfo else None
+        return None
 
     def as_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
@@ -56,11 +71,14 @@ def parse_record(values: Any) -> TaskRecord:
     answers = tuple(record.answers)
     if not all(answer is None or type(answer) is int for answer in answers) or not 0 <= record.hints <= _HINTS_MAX:
         raise ValueError("an answer or the number of hints is not usable")
+    if not 0 <= record.box <= _BOX_MAX:
+        raise ValueError("there is no such box")
     return replace(record, state=State(record.state), answers=answers)
 
 
 _TYPES: dict[str, Any] = {
     "state": str, "is_set_up": bool, "start": str, "hints": int, "is_solved_for": bool, "answers": list | tuple,
+    "box": int, "at": str,
 }  # fmt: skip
 
 
@@ -72,8 +90,9 @@ def remembered(finding: object) -> str:
 class Progress:
     """The progress of one learner, in one file. Safe for several processes."""
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.file = file or paths.state_dir() / "progress.json"
+        self._now = now
 
     def get(self, task: str) -> TaskRecord:
         """Return the progress in this task; a new record when there is none."""
@@ -88,7 +107,7 @@ class Progress:
         with self._locked():
             tasks = self._load()
             before = tasks.get(task, {})
-            record = change(parse_record(before))
+            record = replace(change(parse_record(before)), at=self._now().isoformat(timespec="seconds"))
             # Fields written by a later version stay.
             self._write({**tasks, task: {**before, **record.as_dict()}})
         return record

@@ -80,12 +80,7 @@ class QuizAttempt:
 
     def answer(self, number: int, choice: int | str) -> QuizStanding:
         """Answer a question, counted from 1, with a choice: its letter, or its number from 0. Raises UsageError."""
-        questions = self.quiz.questions
-        if not 1 <= number <= len(questions):
-            raise UsageError(
-                f'"{number}" is not a question; expected 1 to {len(questions)}', hint='card.answer(1, "a")'
-            )
-        at = parse_choice(choice, len(questions[number - 1].choices), hint='card.answer(1, "a")')
+        at = self.chosen(number, choice)
         answers = list(self.standing.answers)
         answers[number - 1] = at
         new = QuizStanding(quiz=self.quiz, answers=tuple(answers))
@@ -93,6 +88,15 @@ class QuizAttempt:
             self.quiz.name, lambda record: replace(record, is_set_up=True, state=new.state, answers=new.answers)
         )
         return new
+
+    def chosen(self, number: int, choice: int | str) -> int:
+        """Return the number of a choice, from 0. Raises UsageError for an unknown question or choice."""
+        questions = self.quiz.questions
+        if not 1 <= number <= len(questions):
+            raise UsageError(
+                f'"{number}" is not a question; expected 1 to {len(questions)}', hint='card.answer(1, "a")'
+            )
+        return parse_choice(choice, len(questions[number - 1].choices), hint='card.answer(1, "a")')
 
 
 _FILE = Path(__file__).resolve().parent / "quizzes.json"

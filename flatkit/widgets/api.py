@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from flatkit.api import Config, Wish
     from flatkit.widgets.channels_card import ChannelsCard
     from flatkit.widgets.check_card import CheckCard
+    from flatkit.widgets.course_card import CourseCard
     from flatkit.widgets.editor import Editor
-    from flatkit.widgets.info_cards import Chooser, CommunityCard, DoctorCard
+    from flatkit.widgets.info_cards import Chooser, CommunityCard, DoctorCard, TermCard
     from flatkit.widgets.live_machine import LiveMachine
     from flatkit.widgets.player import Player
     from flatkit.widgets.prediction_card import PredictionCard
@@ -185,11 +186,31 @@ def channels() -> ChannelsCard:
     return get_card()
 
 
-def check(name: str, machine: Any = None) -> CheckCard | QuizCard | PredictionCard:
+def course() -> CourseCard:
+    """Show the course as a path: what is done, where you were, what is next, the minutes left. Raises HostError."""
+    from flatkit.widgets.course_card import get_course
+
+    return get_course()
+
+
+def glossary(word: str) -> TermCard:
+    """Return a word of the course with its meaning in one sentence. Raises UsageError with the nearest words."""
+    from flatkit.lessons.glossary import get_term
+    from flatkit.widgets.info_cards import TermCard
+
+    return TermCard(term=get_term(word))
+
+
+def check(name: str, machine: Any = None) -> CheckCard | QuizCard | PredictionCard | Note:
     """Check an exercise, on a machine if it needs one; or ask the questions of a quiz, or a prediction. Raises UsageError.
 
     The card reports what was found and what was expected; its buttons check again, give hints and show the solution.
+    `fk.check("review")` asks up to five questions that you answered one, five or fourteen days ago.
     """
+    if name == "review":
+        from flatkit.widgets.review_card import get_review_card
+
+        return get_review_card()
     from flatkit.widgets.check_card import get_card
 
     return get_card(name, machine)

@@ -74,6 +74,13 @@ def keep(twin: str, wake: str, ident: str, *, again: bool = False) -> None:
         )
 
 
+def publish_html(body: str, twin: str) -> None:
+    """Show HTML of ours below the cell, with its text."""
+    shell = get_shell()
+    if shell is not None:
+        shell.display_pub.publish({"text/plain": escape_hidden(twin), "text/html": body})
+
+
 def publish_text(twin: str, ident: str = "", *, again: bool = False) -> None:
     """Show a few lines below the cell. With `again` the lines that are shown as `ident` are replaced."""
     shell = get_shell()

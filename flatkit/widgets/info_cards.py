@@ -1,4 +1,4 @@
-"""Cards that only inform: the host's checks, the community, and how a config is handed over on each platform."""
+"""Cards that only inform: the host's checks, a term, the community, and how a config is handed over on each platform."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Self, TypedDict
 from flatkit.api import Config
 from flatkit.host import Examination, HostCheck
 from flatkit.lessons import community
+from flatkit.lessons.glossary import Term
 from flatkit.platforms import PLATFORMS, Fit, Handover, Payload, get_platform, hand_over
 from flatkit.platforms.handover import NOT_RUN, shortened
 from flatkit.widgets import html
@@ -73,6 +74,21 @@ class CommunityCard(Twin):
         )
         last = html.line(html.text(community.CAUTION, "dim"))
         return html.block(f"<table>{links}</table><table>{meetings}</table>", last)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TermCard(Twin):
+    """A term of the glossary."""
+
+    term: Term
+
+    def as_text(self) -> str:
+        """Return the text of the card."""
+        return str(self.term)
+
+    def _repr_html_(self) -> str:
+        link = f' <a href="{html.escape(self.term.link)}">more</a>' if self.term.link else ""
+        return html.block(html.line(f"<b>{html.text(self.term.term)}</b>: {html.text(self.term.text)}{link}"))
 
 
 _MARKS = {Fit.TOO_BIG: "✗", Fit.FITS: "✓", Fit.NO_LIMIT: "·"}

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self, TypedDict
 
+from flatkit.board.sender import note
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.lessons.exercise import Prediction
 from flatkit.lessons.prediction import Guess, Guessing
@@ -62,6 +63,8 @@ class PredictionCard(Card):
     def choose(self, choice: int | str) -> Self:
         """Commit to an answer, by its letter. Raises UsageError."""
         self._do(lambda: self._guessing.choose(choice))
+        if self.guess.at is not None:
+            note("prediction", task=self.prediction.name, question=1, choice=self.guess.at)
         if self._waits:
             display.publish_text("Now run the next cell.", self._waits, again=True)
         return self
@@ -91,7 +94,7 @@ class PredictionCard(Card):
     def state(self) -> PredictionState:
         """Return the question, the guess and, once it was seen, what happened."""
         guess = self.guess
-        note = "" if guess.is_seen else _WHY if guess.choice is None else _KEPT
+        hint = "" if guess.is_seen else _WHY if guess.choice is None else _KEPT
         return {
             "kind": "prediction",
             "name": self.prediction.name,
@@ -104,7 +107,7 @@ class PredictionCard(Card):
             "seen": guess.is_seen,
             "right": bool(guess.choice and guess.choice.is_right),
             "comparison": list(guess.comparison),
-            "note": str(self.refusal) if self.refusal else note,
+            "note": str(self.refusal) if self.refusal else hint,
         }
 
     def as_text(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal, Self, TypedDict
 
+from flatkit.board.sender import note
 from flatkit.lessons.exercise import Quiz, State
 from flatkit.lessons.quiz import QuizAttempt, QuizStanding
 from flatkit.widgets.card import KEPT_ANSWERS, Card
@@ -37,11 +38,11 @@ class QuizCard(Card):
     bundle = "task"
     wake = KEPT_ANSWERS
 
-    def __init__(self, quiz: Quiz, asked: str = "") -> None:
+    def __init__(self, quiz: Quiz, asked: str = "", attempt: QuizAttempt | None = None) -> None:
         super().__init__()
         self.quiz = quiz
         self._asked = asked or quiz.name  # a quiz of another lesson is asked for by its path
-        self._attempt = QuizAttempt(quiz)
+        self._attempt = attempt or QuizAttempt(quiz)
 
     @property
     def standing(self) -> QuizStanding:
@@ -56,6 +57,10 @@ class QuizCard(Card):
     def answer(self, number: int, choice: int | str) -> Self:
         """Answer question `number` (from 1) with a letter. Raises UsageError."""
         self._attempt.answer(number, choice)
+        chosen = self.standing.chosen(number - 1)
+        if chosen is not None:
+            place = self.quiz.questions[number - 1].choices.index(chosen)
+            note("quiz", task=self.quiz.name, question=number, choice=place, right=chosen.is_right)
         self.draw()
         return self
 

@@ -18,7 +18,7 @@ from flatkit.widgets.player import Player
 
 
 def test_the_face_holds_exactly_these_names() -> None:
-    assert fk.__all__ == ["channels", "check", "clean", "doctor", "editor", "play", "up"]
+    assert fk.__all__ == ["channels", "check", "clean", "course", "doctor", "editor", "glossary", "play", "up"]
     assert fk.__all__ == sorted(fk.__all__)
     for name in fk.__all__:
         held = getattr(fk, name)
