@@ -148,8 +148,8 @@ def checked(cells: list[Cell]) -> list[str]:
 
 
 def is_exercise(name: str) -> bool:
-    """True unless `fk.check` asks a quiz or a prediction by this name."""
-    return not name.endswith("-recap") and re.search(r"-predict(-|$)", name) is None
+    """True unless `fk.check` asks a quiz, a prediction or the questions of earlier days by this name."""
+    return name != "review" and not name.endswith("-recap") and re.search(r"-predict(-|$)", name) is None
 
 
 def rhythm_faults(cells: list[Cell]) -> Iterator[str]:

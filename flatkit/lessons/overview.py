@@ -1,4 +1,4 @@
-"""Where a learner is in the course: what is done, where they were last, what is next, the minutes left. Pure.
+"""A learner's place in the course: what is done, the last notebook, the next one, the minutes left. Pure.
 
 A task is done when it is passed or was shown; a quiz when every question is answered, since each answer is explained.
 """

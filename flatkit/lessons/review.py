@@ -137,7 +137,7 @@ class ReviewAttempt(QuizAttempt):
 
     @property
     def right(self) -> tuple[bool, ...]:
-        """Whether the answer to each question is right; False without one."""
+        """The verdict on each answer; False without one."""
         pairs = zip(self.quiz.questions, self._answers, strict=True)
         return tuple(answer == question.right for question, answer in pairs)
 
@@ -165,7 +165,7 @@ def _with_place(asked: Asked) -> Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Review:
-    """What there is to review now. `attempt` is None when nothing is due; then `note` says why, and when."""
+    """The questions to review now. `attempt` is None when nothing is due; then `note` says why, and when."""
 
     attempt: ReviewAttempt | None
     note: str

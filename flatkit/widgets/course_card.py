@@ -35,7 +35,7 @@ class CourseCard(Twin):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What the card says below the picture, without what is next."""
+        """The sentences below the picture, without the next notebook."""
         cheer = ("✓ You have walked the core path: you can describe, boot, update and extend a machine.",)
         last = self.path.last
         is_news = last is not None and (last.name != self.path.here or last.name in self.saved)

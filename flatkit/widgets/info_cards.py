@@ -20,7 +20,7 @@ from flatkit.widgets.display import Twin
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class DoctorCard(Twin):
-    """The checks of this host as a table."""
+    """The checks of this host as a table, folded into one green line where machines can boot."""
 
     examination: Examination
 
@@ -35,8 +35,16 @@ class DoctorCard(Twin):
 
     def _repr_html_(self) -> str:
         rows = "".join(_check_row(check) for check in self.examination.checks)
-        last = html.line(html.text(self.examination.verdict, "ok" if self.ok else "bad"))
-        return html.block(f"<table>{rows}</table>", last)
+        verdict = html.text(self.examination.verdict, "ok" if self.ok else "bad")
+        if not self.ok:
+            return html.block(f"<table>{rows}</table>", html.line(verdict))
+        remarks = sum(str(check.state) != "ok" for check in self.examination.checks)
+        more = (
+            html.text(f" ({remarks} of {len(self.examination.checks)} checks have a remark)", "dim") if remarks else ""
+        )
+        return html.block(
+            f"<details><summary>{html.text('✓ ', 'ok')}{verdict}{more}</summary><table>{rows}</table></details>"
+        )
 
 
 def _check_row(check: HostCheck) -> str:
