@@ -146,6 +146,19 @@ class Lab:
                 "import sys, pathlib; from flatkit.lessons.trust import trust; assert trust(pathlib.Path(sys.argv[1]))"
             )
             subprocess.run([sys.executable, "-c", sign, name], cwd=self.root, env=self._environment(), check=True)
+        with self.show(context, name, app=app, theme=theme) as opened:
+            yield opened
+
+    @property
+    def data(self) -> Path:
+        """The folder of Jupyter's data, with the notebooks that it trusts."""
+        return self._home / "data"
+
+    @contextmanager
+    def show(
+        self, context: BrowserContext, name: str, *, app: str = "lab", theme: Literal["light", "dark"] = "light"
+    ) -> Iterator[Notebook]:
+        """Open a notebook that is there."""
         page = context.new_page()
         page.emulate_media(color_scheme=theme)  # the course's settings follow it
         page.goto(self.url(f"{app}/tree/{name}?reset" if app == "lab" else f"{app}/{name}"))
