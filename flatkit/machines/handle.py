@@ -176,7 +176,7 @@ class Handle:
         timeout: float | None = None,
         on_output: Callable[[str], None] | None = None,
     ) -> RunResult:
-        """Run a command line on the machine and return its result, whatever its status.
+        """Run a command line on the machine and return its result, whatever its status. `on_output`: as in Connection.run.
 
         Raises MachineNotFound, WaitTimeout, and MachineError if the connection fails.
         """

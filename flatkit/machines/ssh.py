@@ -203,6 +203,8 @@ class Connection:
     ) -> RunResult:
         """Run a command line with the user's shell on the machine, and return its result, whatever its status.
 
+        `on_output` gets each piece of output, and "" several times a second while none comes.
+
         Raises WaitTimeout after `timeout` seconds, MachineError if the connection fails. A command never runs twice. A
         connection that was dropped before the command began is opened again. A drop during the command is an error.
         """
@@ -395,5 +397,7 @@ def _collect(
         if timeout is not None and time.monotonic() - began > timeout:
             raise WaitTimeout(f'"{command}" did not end within {timeout:g} s', hint="give it a longer timeout")
         if not took:
+            if on_output:
+                on_output("")
             select.select([channel], [], [], 0.05)
     return "".join(parts["out"]), "".join(parts["err"])

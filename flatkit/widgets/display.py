@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from typing import Any
 
 from flatkit.untrusted import escape_hidden, lines_of, printable_lines
@@ -79,6 +80,17 @@ def publish_html(body: str, twin: str) -> None:
     shell = get_shell()
     if shell is not None:
         shell.display_pub.publish({"text/plain": escape_hidden(twin), "text/html": body})
+
+
+def publish_live(body: str, twin: str, ident: str = "") -> str:
+    """Show HTML of ours below the cell, or in the place of an earlier one. Return its name; "" where nothing can be replaced."""
+    shell = get_shell()
+    if shell is None or not hasattr(shell, "kernel"):  # a terminal would print each of them
+        return ""
+    name = ident or uuid.uuid4().hex
+    data = {"text/plain": escape_hidden(twin), "text/html": body}
+    shell.display_pub.publish(data, transient={"display_id": name}, update=bool(ident))
+    return name
 
 
 def publish_text(twin: str, ident: str = "", *, again: bool = False) -> None:

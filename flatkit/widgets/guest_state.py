@@ -27,6 +27,8 @@ _DOING = {
     Operation.NEED_REBOOT: "staged and verified: the next boot runs it",
     Operation.REPORTING_ERROR: "the update failed; nothing was changed",
 }
+# Operations during which the slot that does not run is overwritten.
+_WRITING = {Operation.DOWNLOADING, Operation.VERIFYING, Operation.FINALIZING}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +133,7 @@ def inside_of(values: Mapping[str, Any]) -> Inside:
 
 def followed(now: Inside, before: Inside | None) -> Inside:
     """Return the look with what the one before knew: versions of slots, and layers that were added or removed."""
-    versions = dict(before.versions) if before else {}
+    versions = _kept_versions(now, before) if before else {}
     here = now.running
     if here and now.version:
         versions[here.label] = now.version
@@ -148,6 +150,19 @@ def followed(now: Inside, before: Inside | None) -> Inside:
         # Until something else happens, the last change stays in sight.
         return replace(now, versions=versions, added=before.added, removed=before.removed)
     return replace(now, versions=versions, added=tuple(sorted(names - old)), removed=tuple(sorted(old - names)))
+
+
+def _kept_versions(now: Inside, before: Inside) -> dict[str, str]:
+    """Return the versions that the look before knew, but for a slot that was written since, or is being written."""
+    known = dict(before.versions)
+    tries = {slot.label: slot.tries for slot in before.slots}
+    for slot in now.slots:
+        is_written = now.update is not None and now.update.operation in _WRITING
+        # Only a new system gets tries; each boot on trial takes one away.
+        is_new = not slot.successful and slot.tries > tries.get(slot.label, slot.tries)
+        if not slot.running and (is_written or is_new):
+            known.pop(slot.label, None)
+    return known
 
 
 def _rolled_back(now: Inside, before: Inside | None) -> str:

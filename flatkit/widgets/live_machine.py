@@ -52,6 +52,7 @@ class LiveMachine(MachineCommands, Twin):
 
         def work(watcher: Tee, cancel: threading.Event) -> None:
             if fresh:
+                self.forget_changes(versions=True)
                 with phase(watcher, "remove", "Removing the old machine"):
                     self._machine.down()
             if config is None:
@@ -104,6 +105,7 @@ class LiveMachine(MachineCommands, Twin):
         self._machine.folder.get()
 
         def work(cancel: threading.Event) -> None:
+            self.forget_changes(versions=True)  # the other slot is what it was then
             self._outcome = str(self._machine.rewind(to=to, observer=self._progress, cancel=cancel))
 
         return self._begin("rewinding", work)
@@ -139,6 +141,7 @@ class LiveMachine(MachineCommands, Twin):
         """Show that the machine is gone, and drop its last boot."""
         with self._lock:
             self._machine.close()
+            self.forget_changes(versions=True)
             self._job, self._progress, self._times = None, WorkProgress(), Times()
         self.card.draw()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from flatkit.errors import FlatkitError
 from flatkit.widgets import guest_state, machine_info
 from flatkit.widgets.card import Card
 from flatkit.widgets.guest_state import Inside, InsideState
@@ -51,8 +52,8 @@ class MachineCard(Card):
         self._tab = "boot"
         self._terminal: TerminalCard | None = None
         self._box: Any = None
-        self._looker = Looker(lambda last: guest_state.look(self._ask, last), self._take_inside)
-        self._meter = Looker(lambda _: machine_info.look(self._ask), self._take_usage)
+        self._looker = Looker(lambda: machine.look_inside(timeout=_LOOK_TIMEOUT), self._take_inside)
+        self._meter = Looker(lambda: machine_info.look(self._ask), self._take_usage)
 
     def state(self) -> MachineCardState:
         """Return the panel, what is inside, and the console's last lines."""
@@ -100,10 +101,10 @@ class MachineCard(Card):
             self._console = panel.console[-CONSOLE_LINES:]
         if panel.is_busy:
             self.refusal = None
-            # What was seen inside may be out of date: after a rewind the other slot is what it was before.
-            self._looker.last = None
+            self._machine.forget_changes()
         if panel.state == "absent":
-            self._looker.last = self._inside = self._usage = None
+            self._machine.forget_changes(versions=True)
+            self._inside = self._usage = None
             # In this order: the page ends the session while it still shows the terminal.
             if self._terminal is not None:
                 self._terminal.close()
@@ -149,12 +150,11 @@ class MachineCard(Card):
 
 
 class Looker:
-    """Looks into a running machine, one look at a time, in a thread. `ask` maps the last answer to the next, for `take`."""
+    """Looks into a running machine, one look at a time, in a thread, and gives the answer to `take`."""
 
-    def __init__(self, ask: Callable[[Any], Any], take: Callable[[Any], None]) -> None:
+    def __init__(self, ask: Callable[[], Any], take: Callable[[Any], None]) -> None:
         self._ask, self._take = ask, take
         self._lock = threading.Lock()
-        self.last: Any = None
 
     def look(self) -> None:
         """Start a look, unless one is under way."""
@@ -163,7 +163,9 @@ class Looker:
 
     def _work(self) -> None:
         try:
-            self.last = self._ask(self.last)
+            found = self._ask()
+        except FlatkitError:  # it went off between two looks: the panel says so
+            return
         finally:
             self._lock.release()
-        self._take(self.last)
+        self._take(found)

@@ -11,9 +11,10 @@ from flatkit import api, web
 from flatkit.api import Upped
 from flatkit.errors import FetchError, MachineError, MachineNotFound
 from flatkit.machines import Machine, RunResult, Shell
-from flatkit.widgets import cell_shell, extension_server
-from flatkit.widgets.guest_state import Look, look
+from flatkit.widgets import cell_shell, extension_server, usual_times
+from flatkit.widgets.guest_state import Inside, Look, look
 from flatkit.widgets.job import Job
+from flatkit.widgets.live_output import live_output
 from flatkit.widgets.progress import WorkProgress
 from flatkit.widgets.results import Note, Ran, Times, Typed, WebPage
 
@@ -42,6 +43,8 @@ class MachineCommands:
         self._job: Job | None = None
         self._progress = WorkProgress()
         self._times = Times()
+        # The last look inside: it knows the version of a slot that does not run.
+        self.seen: Inside | None = None
 
     # Properties
 
@@ -98,12 +101,23 @@ class MachineCommands:
     @property
     def slots(self) -> Look:
         """USR-A and USR-B: their versions, which one runs, which one the next boot takes. Raises as `run`."""
-        return Look(part="slots", inside=look(self.ask))
+        return Look(part="slots", inside=self.look_inside())
 
     @property
     def extensions(self) -> Look:
         """The layers of `/usr`: the image, and each system extension above it. Raises as `run`."""
-        return Look(part="layers", inside=look(self.ask))
+        return Look(part="layers", inside=self.look_inside())
+
+    def look_inside(self, *, timeout: float = COMMAND_TIMEOUT) -> Inside:
+        """Ask the machine for its slots and layers, and remember the answer for the next look. Raises MachineError."""
+        self.must_run()
+        self.seen = look(lambda command: self.ask(command, timeout=timeout), self.seen)
+        return self.seen
+
+    def forget_changes(self, *, versions: bool = False) -> None:
+        """Forget what changed between looks, as after a restart; `versions`: also those of the slots, as after a rewind."""
+        if self.seen is not None:
+            self.seen = None if versions else Inside(versions=self.seen.versions)
 
     def url(self, port: int) -> str:
         """Return the address on this host that leads to a port of the machine. Raises MachineError without one."""
@@ -140,7 +154,8 @@ class MachineCommands:
 
         Raises MachineError when the machine is not ready, WaitTimeout.
         """
-        done = self.ask(command, timeout=timeout)
+        with live_output(usual_times.key_of(command, self.name)) as live:
+            done = self.ask(command, timeout=timeout, on_output=live.hear)
         return Ran(
             machine=self.name,
             user=self._machine.spec.ssh_user,
@@ -150,19 +165,24 @@ class MachineCommands:
             seconds=done.seconds,
         )
 
-    def ask(self, command: str, *, timeout: float = COMMAND_TIMEOUT) -> RunResult:
-        """As `run`, with the bare result, for answers that are not displayed."""
+    def ask(
+        self, command: str, *, timeout: float = COMMAND_TIMEOUT, on_output: Callable[[str], None] | None = None
+    ) -> RunResult:
+        """As `run`, with the bare result, for answers that are not displayed. `on_output` gets what comes meanwhile."""
         self.must_run()
-        return self._machine.run(command, timeout=timeout)
+        return self._machine.run(command, timeout=timeout, on_output=on_output)
 
     def type(self, lines: str, *, timeout: float = COMMAND_TIMEOUT) -> Typed:
         """Run several lines in one shell, as `%%on` does. Raises as `run`."""
-        mark = cell_shell.new_mark()
-        done = self.ask(cell_shell.command_for(lines, mark), timeout=timeout)
-        user = self._machine.spec.ssh_user
-        return Typed(
-            commands=cell_shell.parse_answer(str(done), mark, machine=self.name, user=user, status=done.status)
-        )
+        self.must_run()
+        mark, user = cell_shell.new_mark(), self._machine.spec.ssh_user
+
+        def read(said: str, status: int = 0) -> Typed:
+            return Typed(commands=cell_shell.parse_answer(said, mark, machine=self.name, user=user, status=status))
+
+        with live_output(usual_times.key_of(lines, self.name), lambda said: repr(read(said))) as live:
+            done = self.ask(cell_shell.command_for(lines, mark), timeout=timeout, on_output=live.hear)
+        return read(str(done), done.status)
 
     def page(self, port: int = 80, path: str = "", *, timeout: float = 15.0) -> WebPage:
         """Fetch a page that a port of the machine serves; wait up to `timeout` seconds for a first answer.

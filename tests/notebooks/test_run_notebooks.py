@@ -83,7 +83,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
             "NEW_VERSION=120.1.0",
             "version 120.1.0; it first asked as 110.2.0",
         ),
-        "slots-after": ("USR-A unknown version: the way back", "USR-B 120.1.0: running, marked good"),
+        "slots-after": ("USR-A 110.2.0: the way back", "USR-B 120.1.0: running, marked good"),
         "await-restart": ("● updates: running; ready after",),
         "version": ("110.2.0",),
         "bad-demo": ("The way back: by hand, and by itself (rollback): 7 steps",),

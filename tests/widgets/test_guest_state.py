@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flatkit.updates.slots import Slot
+from flatkit.updates.status import Operation, UpdateStatus
 from flatkit.widgets.guest_state import Inside, as_text, followed
 
 GOOD = Slot(label="USR-A", priority=1, successful=True, running=True, next=True)
@@ -64,3 +65,42 @@ def test_its_end_is_told_whatever_was_seen_of_it(seen: int, end: str, slots: tup
 def test_the_next_update_is_another_story() -> None:
     looks = course((UPDATE[1][0], UPDATE[1][1]), (GOOD, GIVEN_UP), (UPDATE[1][0], UPDATE[1][1]))
     assert [look.rolled_back for look in looks] == ["", "USR-B", ""]
+
+
+def status(operation: Operation, version: str = "0.0.0") -> UpdateStatus:
+    return UpdateStatus(last_checked=0, progress=0.5, operation=operation, new_version=version, new_size=0)
+
+
+def one(version: str, a: Slot, b: Slot, update: UpdateStatus | None = None) -> Inside:
+    return Inside(version=version, slots=(a, b), update=update)
+
+
+A_RUNS = Slot(label="USR-A", priority=1, successful=True, running=True, next=True)
+A_WAY_BACK = Slot(label="USR-A", priority=1, successful=True)
+B_RUNS = Slot(label="USR-B", priority=2, successful=True, running=True, next=True)
+B_STAGED = Slot(label="USR-B", priority=2, tries=1, next=True)
+B_EMPTY = Slot(label="USR-B")
+STAGED = status(Operation.NEED_REBOOT, "2")
+
+
+@pytest.mark.parametrize(
+    ("looks", "versions"),
+    [
+        ([one("1", A_RUNS, B_EMPTY)], {"USR-A": "1"}),
+        ([one("1", A_RUNS, B_EMPTY), one("2", A_WAY_BACK, B_RUNS)], {"USR-A": "1", "USR-B": "2"}),
+        ([one("1", A_RUNS, B_EMPTY), one("1", A_RUNS, B_STAGED, STAGED)], {"USR-A": "1", "USR-B": "2"}),
+        ([one("1", A_RUNS, B_STAGED, STAGED), one("1", A_RUNS, GIVEN_UP)], {"USR-A": "1", "USR-B": "2"}),
+        # Written again: what was there is gone.
+        ([one("2", A_WAY_BACK, B_RUNS), one("2", A_WAY_BACK, B_RUNS, status(Operation.DOWNLOADING))], {"USR-B": "2"}),
+        ([one("1", A_RUNS, B_STAGED, STAGED), one("1", A_RUNS, GIVEN_UP), one("1", A_RUNS, B_STAGED)], {"USR-A": "1"}),
+        ([one("1", A_RUNS, B_STAGED, STAGED), Inside(trouble="no answer")], {"USR-A": "1", "USR-B": "2"}),
+    ],
+)  # fmt: skip
+def test_a_version_that_was_known_is_kept_while_its_slot_is_not_written(
+    looks: list[Inside], versions: dict[str, str]
+) -> None:
+    found: Inside | None = None
+    for each in looks:
+        found = followed(each, found)
+    assert found
+    assert found.versions == versions

@@ -1,0 +1,71 @@
+"""A command that takes its time: below the cell, the machine's words so far, the seconds, and the usual time as a bar.
+
+Drawn by the cell's own thread, from what SSH reports; outputs of other threads may land below other cells.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from flatkit.untrusted import lines_of
+from flatkit.widgets import display, html, usual_times
+
+# A shorter command shows its result alone, in seconds.
+_PATIENCE = 2.0
+_GAP = 0.5
+_HEARD_MAX = 64 * 1024
+_LINES = 12
+_BAR_PX = 240
+
+
+class LiveOutput:
+    """Shows a running command. `read` turns what was heard into the lines to show."""
+
+    def __init__(
+        self, key: str, read: Callable[[str], str] = str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._key, self._read, self._clock = key, read, clock
+        self._usual = usual_times.recall(key)
+        self._began = self._drawn = clock()
+        self._heard = ""
+        self._ident = ""
+
+    def hear(self, piece: str) -> None:
+        """Take a piece of output in, "" while nothing comes; draw, if it takes longer."""
+        self._heard = (self._heard + piece)[-_HEARD_MAX:]
+        now = self._clock()
+        if now - self._began >= _PATIENCE and now - self._drawn >= _GAP:
+            self._drawn = now
+            elapsed = now - self._began
+            words = f"… {usual_times.in_words(elapsed, self._usual)}"
+            lines = "\n".join(lines_of(self._read(self._heard).rstrip())[-_LINES:])
+            parts = [html.pre(lines, "output so far")] if lines else []
+            share = usual_times.share(elapsed, self._usual)
+            bar = f'<span class="fk-bar" style="width:{round(_BAR_PX * share)}px"></span> ' if share else ""
+            self._show(html.block(*parts, html.line(bar, html.text(words))), "\n".join(filter(None, (lines, words))))
+
+    def end(self, *, ok: bool) -> None:
+        """Leave one line, if it was shown; remember how long it took if it came to its end."""
+        elapsed = self._clock() - self._began
+        if ok and elapsed >= _PATIENCE:
+            usual_times.remember(self._key, elapsed)
+        if self._ident:
+            words = f"it took {elapsed:.0f} s" if ok else f"it ended after {elapsed:.0f} s"
+            self._show(html.block(html.line(html.text(words, "dim"))), words)
+
+    def _show(self, body: str, twin: str) -> None:
+        self._ident = display.publish_live(body, twin, self._ident)
+
+
+@contextmanager
+def live_output(key: str, read: Callable[[str], str] = str) -> Iterator[LiveOutput]:
+    """Show a command while the block runs."""
+    live = LiveOutput(key, read)
+    ok = False
+    try:
+        yield live
+        ok = True
+    finally:
+        live.end(ok=ok)
