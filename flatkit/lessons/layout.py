@@ -16,6 +16,7 @@ from typing import Any
 
 from flatkit.files import read_regular, save, write_atomic
 from flatkit.lessons.marks import mark_terms
+from flatkit.lessons.trust import trust
 from flatkit.untrusted import parse_json
 
 _RECORD = ".flatkit-course.json"
@@ -72,7 +73,7 @@ def _lay(data: bytes, folder: Path, name: str, known: dict[str, str], done: Laid
         done.beside[name] = fresh.relative_to(folder).as_posix()
         target = fresh
     if target.suffix == ".ipynb" and _read(target) == data:
-        _trust(data)
+        trust(target)
 
 
 def _free_name(target: Path, data: bytes) -> Path:
@@ -106,22 +107,6 @@ def _content(path: Path) -> bytes:
         marked = mark_terms(json.loads(data))
         return (json.dumps(marked, indent=1, ensure_ascii=False) + "\n").encode()
     return data
-
-
-def _trust(data: bytes) -> None:
-    """Sign the notebook, so that Jupyter asks nothing. Where it cannot be signed, only that is lost."""
-    with suppress(Exception):
-        import nbformat
-        from nbformat import sign
-
-        reads: Any = nbformat.reads  # without types
-        make_notary: Any = sign.NotebookNotary
-        notebook = reads(data.decode(), as_version=4)
-        notary = make_notary()
-        try:
-            notary.sign(notebook)
-        finally:
-            notary.store.close()
 
 
 def _read(path: Path) -> bytes | None:

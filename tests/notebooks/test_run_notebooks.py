@@ -216,7 +216,10 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
     "11-kubernetes.ipynb": {
         "butane": ("✓ kubernetes-node.bu is saved: no faults", "systemd-sysupdate.timer (starts on every boot)"),
         "await": ("● node: running; ready after",),
-        "build-first": ("offered to node at http://10.0.2.2:8010/extensions:", "kubernetes/kubernetes-v1.35.4-x86-64.raw"),
+        "build-first": (
+            "offered to node at http://10.0.2.2:8010/extensions:",
+            "kubernetes/kubernetes-v1.35.4-x86-64.raw",
+        ),
         "fetch-first": ("Kubernetes v1.35.4 (a stand-in, not Kubernetes)",),
         "kubelet": ("active", "kubelet v1.35.4 runs"),
         "build-next": ("kubernetes-v1.35.5-x86-64.raw", "kubernetes-v1.36.0-x86-64.raw"),

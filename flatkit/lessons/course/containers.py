@@ -72,9 +72,9 @@ def _runs_redis(ignition: dict[str, Any]) -> Finding:
         missing += [] if values.get(("Install", "WantedBy")) else ["WantedBy= in [Install]"]
         missing += [] if unit.get("enabled") else ["enabled: true"]
         found = f"cache.service is without {', '.join(missing)}"
-        for key, words in (("ExecStart", missing[:1]), ("Restart", missing)):
+        for key in ("ExecStart", "Restart"):
             given = values.get(("Service", key), [])
-            if given and any(word.startswith(key) for word in words):
+            if given and any(line.startswith(key) for line in missing):
                 found += f"; it has {key}={given[-1][:60]}"
         return Finding(ok=False, found=found, expected=expected, look=look)
     fault, better = _fault_of(run, values)
