@@ -10,9 +10,9 @@ from typing import Any
 from flatkit.butane import messages
 from flatkit.butane.diagnostics import Diagnostics, path_text
 from flatkit.butane.ignition.config import check_embedded
+from flatkit.butane.quadlets import EXTENSIONS, template_of
 from flatkit.butane.schema import Schema, Shape, Struct
 from flatkit.butane.source.node import MAPPING, Node, Path
-from flatkit.butane.trees import EXTENSIONS, template_of
 
 _RESOURCE_KEYS = ("local", "inline", "source")
 

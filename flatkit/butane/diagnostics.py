@@ -1,13 +1,12 @@
-"""Diagnostics and advice before they have lines and columns: a message about a path. Diagnostics keep butane's order."""
+"""Diagnostics of a config before they have lines and columns: paths and messages, in butane's order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from flatkit.butane.messages import Message, Wording
 from flatkit.butane.source.node import Node, Path, nearest_node
+from flatkit.butane.wording import Wording
 from flatkit.report import Entry, Kind, Report, Span
 
 
@@ -35,24 +34,6 @@ class Diagnostics(list[Diagnostic]):
     def is_fatal(self) -> bool:
         """True if an error is among them."""
         return any(diagnostic.kind is Kind.ERROR for diagnostic in self)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hint:
-    """Advice. A WARNING is about what certainly fails or is ignored; INFO is about what is probably not meant.
-
-    `values` fill in the places of the message's text and of its advice.
-    """
-
-    message: Message
-    path: Path
-    values: dict[str, str] = field(default_factory=dict)
-    kind: Kind = Kind.WARNING
-
-
-def hint(message: Message, path: Path, kind: Kind = Kind.WARNING, /, **values: str) -> Hint:
-    """Return advice with its values."""
-    return Hint(message=message, path=path, kind=kind, values=values)
 
 
 def path_text(path: Path | None) -> str:

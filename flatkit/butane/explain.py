@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from flatkit.butane.advice import FATAL, find_hints
-from flatkit.butane.explain_items import Told, explain_disks, explain_files, explain_users, source_in_words
+from flatkit.butane.explain_disks import explain_disks
+from flatkit.butane.explain_files import explain_files
 from flatkit.butane.explain_units import explain_units
+from flatkit.butane.explain_users import explain_users
 from flatkit.butane.machine.plan import Plan
+from flatkit.butane.machine.told import Told, source_in_words
 from flatkit.butane.source.node import Path
 from flatkit.butane.transpile import Translation
 from flatkit.report import Span
@@ -52,6 +55,7 @@ _PARTS = {
 _FAILED = (
     "The boot fails there: the machine stops in the emergency shell, and nothing after that happens. Correct it first."
 )
+_BEGIN = "On the first boot, before anything else starts, Ignition {}:"
 _ONCE = "Ignition never runs again on this machine: to change the config, make a new machine."
 
 
@@ -80,17 +84,19 @@ def explain(translation: Translation) -> tuple[Sentence, ...]:
 def explain_text(translation: Translation) -> str:
     """Return the same as text for a terminal."""
     sentences = explain(translation)
-    out = ["On the first boot, before anything else starts:"]
+    out: list[str] = []
     for phase in PHASES:
         mine = [sentence for sentence in sentences if sentence.phase == phase]
         if mine:
-            out += ["", TITLES[phase] + ":"]
+            # The first of them begins the whole: "First" and "Then" count from there.
+            title = TITLES[phase] if out else TITLES[phase].removeprefix("First, ").removeprefix("Then ")
+            out += ["", f"{title}:"] if out else [_BEGIN.format(title.removeprefix("it ").removeprefix("Ignition "))]
             for sentence in mine:
                 out.append(f"  - {sentence.text}")
                 if sentence.reason:
                     out.append(f"      Why: {sentence.reason}")
     if not sentences:
-        out.append("  Nothing: the config is empty. The machine starts, but nobody can log in.")
+        out.append("The config is empty. The machine starts, but nobody can log in.")
     out += ["", _FAILED if any(sentence.fails for sentence in sentences) else _ONCE]
     return "\n".join(out) + "\n"
 
@@ -99,7 +105,8 @@ def explain_text(translation: Translation) -> str:
 _TOLD = frozenset((
     "path-volatile", "path-partition", "keys-unreadable", "network-suffix", "network-section", "script-crlf", "kernel-grub",
     "link-dangling", "sysext-file", "sysext-unknown", "unit-as-file", "device-undefined", "unit-no-service", "service-user",
-    "program-missing", "program-not-executable",
+    "program-missing", "program-not-executable", "service-group", "unit-builtin", "unit-terminal", "unit-detached", "swap-early",
+    "file-unread", "mount-read-only",
 ))  # fmt: skip
 
 
@@ -120,7 +127,10 @@ def _item(path: Path) -> Path:
 
 
 def _as_sentence(words: str) -> str:
-    return words[:1].upper() + words[1:] + "."
+    # The names of programs are written as they are.
+    return (
+        words if words.startswith(("systemd", "sshd ", "udev ", "sudo ", "mdadm ")) else words[:1].upper() + words[1:]
+    ) + "."
 
 
 def _with_problem(one: Told, problems: dict[Path, tuple[str, str]]) -> Told:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from flatkit.butane.access import ssh_ports
-from flatkit.butane.advice.units import second_start
-from flatkit.butane.explain_items import Told, count, listed
+from flatkit.butane.advice.units import second_start, unknown_starters
 from flatkit.butane.machine import image
 from flatkit.butane.machine.image import UnitState
 from flatkit.butane.machine.plan import BOOT_TARGETS, Plan
+from flatkit.butane.machine.told import Told, count, listed
 from flatkit.butane.machine.unit_file import is_template, unit_type
 from flatkit.butane.transpile import Translation
 
@@ -118,7 +118,10 @@ def _written(plan: Plan, name: str) -> str:
         return _boot(plan, name)
     if not wanted:
         return "it starts when its other name or what it installs is asked for"
-    return f"it starts whenever {listed(wanted)} does"
+    unknown = unknown_starters(plan, name)
+    if set(unknown) == set(wanted):
+        return f"nothing starts it: {listed(unknown)} is neither written here nor known in Flatcar's image"
+    return f"it starts whenever {listed([word for word in wanted if word not in unknown])} does"
 
 
 def _others(plan: Plan, name: str) -> str:

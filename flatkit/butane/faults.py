@@ -9,39 +9,20 @@ from dataclasses import replace
 
 from flatkit.butane import messages
 from flatkit.butane.detect import Format, detect_format
-from flatkit.butane.fixes.foreignkeys import IGNITION_2, PASTED, foreign_words
-from flatkit.butane.fixes.plain import fallen_out
+from flatkit.butane.encodings import encoding_of, encoding_words
 from flatkit.butane.fixes.values import NETWORK_FORMATS, is_remote
-from flatkit.butane.places import Place, home_of, misfits_at, node_at, path_of, struct_at, type_named
-from flatkit.butane.quickfix import Trials, quick_fixes
-from flatkit.butane.schema import FieldType, Shape, Struct, get_schema
-from flatkit.butane.source.document import encoding_of, encoding_words
-from flatkit.butane.source.node import MAPPING, SCALAR, SEQUENCE, Node, find_node
-from flatkit.butane.templates import template_at_fault, template_in, template_words
+from flatkit.butane.foreign import IGNITION_2, PASTED, foreign_words
+from flatkit.butane.places import home_of, path_of, struct_at
+from flatkit.butane.quickfix import Trials, quick_fixes, suggest_key
+from flatkit.butane.source.node import Node, find_node
+from flatkit.butane.source.textblocks import fallen_out
+from flatkit.butane.templates import template_at_fault, template_words
+from flatkit.butane.textwords import bare_block_words, unit_words
 from flatkit.butane.translate import escape_path
 from flatkit.butane.transpile import Translation
+from flatkit.butane.typewords import type_words
 from flatkit.report import Edit, Entry, Kind
 
-_FOUND = {MAPPING: "a mapping (key: value)", SEQUENCE: "a list", SCALAR: "a single value"}
-_STRUCTS = {
-    "Resource": "inline: (the text itself), local: (a file of yours) or source: (a URL)",
-    "NodeUser": "name: or id:",
-    "NodeGroup": "name: or id:",
-    "Verification": "hash:",
-    "HTTPHeader": "name: and value:",
-    "Tree": "local: and path:",
-}
-_NUMBERS = {
-    "mode": 'An octal number is wanted here, with a leading zero and without quotes: 0644, not "0644" and not rw-r--r--.',
-    "size_mib": "A number of MiB is wanted here, without a unit: 1024 is 1 GiB, and 0 is the rest of the disk.",
-    "start_mib": "A number of MiB is wanted here, without a unit: 1024 is 1 GiB, and 0 is the first free place.",
-    "uid": "A number is wanted here; the user's name goes below name:.",
-    "gid": "A number is wanted here; the group's name goes below name:.",
-    "id": "A number is wanted here; a name goes below name:.",
-    "number": "A number is wanted here: the partition's, from 1 on; its name goes below label:.",
-    "http_total": "A number of seconds is wanted here, without a unit.",
-    "http_response_headers": "A number of seconds is wanted here, without a unit.",
-}
 _NETWORK = "A network filesystem is not made by Ignition: take it out here, and write a mount unit."
 
 _NEXT = (
@@ -67,15 +48,21 @@ def _words(entry: Entry, translation: Translation, edits: tuple[Edit, ...]) -> s
     if code == messages.WRONG_TYPE.code:
         return type_words(entry, translation) or advice
     if code == messages.UNUSED_KEY.code:
-        return _key_words(entry, edits, advice)
+        return _key_words(entry, translation, edits, advice)
     if code == messages.NO_TRANSLATOR.code and entry.values.get("version", "").startswith("1.2.0"):
         return _NEXT if entry.values.get("variant") == "flatcar" else advice
     if code == "yaml-encoding":
         return encoding_words(translation.document.data) or advice
     if code == "yaml-tab":
-        return advice
+        return messages.TABS_ADVICE
     if code.startswith("yaml-") or code in ("unknown-anchor", "duplicate-key"):
         return _yaml_words(entry, translation) or advice
+    if code == messages.UNIT_CONTENTS.code and (words := unit_words(entry, translation)):
+        return words
+    if code == messages.MODE_SPECIAL.code and _has_odd_digit(entry, translation):
+        return (
+            "An octal number has the digits 0 to 7 only, so this is read as a decimal: write for example 0644 or 0755."
+        )
     if code in ("path-relative", "path-missing", "path-not-simple", "filesystem", "filesystem-device"):
         return _device_words(entry, translation) or advice
     node = find_node(translation.root, path_of(entry))
@@ -97,19 +84,48 @@ def _pasted(translation: Translation) -> str:
     return PASTED.get(format_, "")
 
 
-def _key_words(entry: Entry, edits: tuple[Edit, ...], advice: str) -> str:
+def _key_words(entry: Entry, translation: Translation, edits: tuple[Edit, ...], advice: str) -> str:
     key = entry.values["key"]
+    if key == "<<":
+        return "The merge works all the same: Butane's check of keys does not know <<. There is nothing to correct."
     struct = struct_at(path_of(entry)[: -1 - key.count(".")])
     says, example = foreign_words(struct.name if struct is not None else "", key)
+    if says and key == "remote":
+        says += _sum_words(entry, translation)
     if says:
         return f"{says}\n{example}" if example else says
     if not edits:
-        home = home_of(key)
-        return f"It belongs below {'.'.join(map(str, home))}. {advice}" if home else advice
+        home, close = home_of(key), suggest_key(key, struct) if struct is not None else ""
+        if close:
+            return f"Did you mean {close}? {advice}"
+        if home:
+            return f"It belongs below {'.'.join(map(str, home))}. {advice}"
+        return _anchor_words(entry, translation) or advice
     label = edits[0].label
     if label.startswith("write "):
         return f"Did you mean {label.removeprefix('write ')}? {advice}"
     return f"It is in the wrong place: {label}. {advice}"
+
+
+def _sum_words(entry: Entry, translation: Translation) -> str:
+    """The sum of a Container Linux Config's hash, if it has too few or too many digits."""
+    node: Node | None = find_node(translation.root, path_of(entry))
+    for key in ("verification", "hash"):
+        node = node.child(key) if node is not None else None
+    function, digest = (node.child(key) if node is not None else None for key in ("function", "sum"))
+    digits = {"sha256": 64, "sha512": 128}.get(function.value, 0) if function is not None else 0
+    if digest is None or not digits or len(digest.value) == digits:
+        return ""
+    return f" The sum here has {len(digest.value)} digits, and a {function.value if function else ''} has {digits}."
+
+
+def _anchor_words(entry: Entry, translation: Translation) -> str:
+    """A key of one's own that only carries an anchor for others."""
+    path = path_of(entry)
+    node = find_node(translation.root, path)
+    if node is None or not node.anchor or len(path) != 1:
+        return ""
+    return f"Butane ignores the key itself; its anchor &{node.anchor} works. There is nothing to correct."
 
 
 def _yaml_words(entry: Entry, translation: Translation) -> str:
@@ -121,7 +137,12 @@ def _yaml_words(entry: Entry, translation: Translation) -> str:
             f"The text below {found.key}: (line {found.opened}) has to be indented deeper than {found.key}: itself; {lines} not. "
             "Give all its lines the same indentation."
         )
-    return template_at_fault(translation.text, line)
+    return bare_block_words(translation.text, line) or template_at_fault(translation.text, line)
+
+
+def _has_odd_digit(entry: Entry, translation: Translation) -> bool:
+    node = find_node(translation.root, path_of(entry))
+    return node is not None and node.value.startswith("0") and bool(set(node.value) & set("89"))
 
 
 def _device_words(entry: Entry, translation: Translation) -> str:
@@ -182,90 +203,3 @@ def encoding_notes(translation: Translation) -> tuple[Entry, ...]:
             teach=encoding_words(translation.document.data),
         ),
     )
-
-
-def type_words(entry: Entry, translation: Translation) -> str:
-    """Say what is wanted at a type error, and what is there."""
-    root, schema = translation.root, translation.schema or get_schema()
-    if root is None or entry.span is None:
-        return ""
-    go, line, column = entry.values["type"], entry.span.line, entry.span.column
-    place = next(iter(misfits_at(root, schema, line, column, go)), None)
-    node = place.node if place is not None else node_at(root, line, column)
-    kind = place.kind if place is not None else type_named(go, schema)
-    if node is None or kind is None:
-        return ""
-    lines = translation.text.split("\n")
-    written = lines[node.line - 1] if 0 < node.line <= len(lines) else ""
-    if node.kind == MAPPING and node.flow and template_in(written):
-        return template_words(written) + ' In YAML "{" starts a mapping; a text that begins with it needs quotes.'
-    if node.kind == SCALAR and (template := template_words(node.value, whole=True)):
-        return f"{template} {_wanted(place, kind, node)}"
-    return _wanted(place, kind, node)
-
-
-def _wanted(place: Place | None, kind: FieldType, node: Node) -> str:
-    name = place.name if place is not None else ""
-    if kind.shape is Shape.LIST:
-        return _list_words(name, kind, node)
-    if kind.struct is not None:
-        return _mapping_words(name, place, kind.struct, node)
-    if kind.shape is Shape.TEXT:
-        return _text_words(name, place, node)
-    if kind.shape is Shape.NUMBER:
-        return _NUMBERS.get(name, "A whole number is wanted here, without quotes.")
-    return "true or false is wanted here, without quotes."
-
-
-def _list_words(name: str, kind: FieldType, node: Node) -> str:
-    found = _FOUND.get(node.kind, "something else")
-    words = f'A list is wanted here, and this is {found}: begin each entry with "- ".'
-    item = kind.item
-    if item is not None and item.struct is not None:
-        keys = [key for key in ("name", "path", "device", "local", "source", "inline") if key in item.struct.fields]
-        if item.struct.name == "Resource":
-            keys = ["inline"] if name == "append" else ["source"]
-        example = f"{name}:\n  - {keys[0] if keys else next(iter(item.struct.fields))}: ..."
-        if item.struct.name == "HTTPHeader":
-            example = f"{name}:\n  - name: Authorization\n    value: Bearer ..."
-        return f"{words}\n{example}"
-    value = node.value if node.kind == SCALAR and "\n" not in node.value and len(node.value) < 60 else "..."
-    return f"{words}\n{name}:\n  - {value}" if name else words
-
-
-def _mapping_words(name: str, place: Place | None, wanted: Struct, node: Node) -> str:
-    struct = wanted.name
-    keys = _STRUCTS.get(struct) or ", ".join(f"{key}:" for key in list(wanted.fields)[:4])
-    found = _FOUND.get(node.kind, "something else")
-    words = f"Keys are wanted here: {keys}."
-    if name:
-        words = f"Keys are wanted here, and this is {found}: write {keys} below it."
-    if place is not None and isinstance(place.path[-1], int) and struct == "Resource":
-        words = (
-            "Each entry has a key: write - source: (a URL), - local: (a file of yours) or - inline: (the text itself)."
-        )
-    elif place is not None and isinstance(place.path[-1], int):
-        key = next((key for key in ("name", "path", "device", "local", "number") if key in wanted.fields), "")
-        words = f"Each entry has keys, and this is {found}: begin it with - {key}: and write its other keys below."
-    elif node.kind == SEQUENCE and struct == "Resource":
-        words = f"No list is wanted here: take the dash away, and write {keys} below it."
-    if node.kind == SCALAR and node.value.strip().startswith("file:"):
-        words += " Ignition does not fetch file: URLs; local: embeds a file of your computer."
-    return words
-
-
-def _text_words(name: str, place: Place | None, node: Node) -> str:
-    owner = place.owner.name if place is not None and place.owner is not None else ""
-    if name == "contents" and owner in ("Unit", "Dropin"):
-        return (
-            "The text itself is wanted here: write contents: | and its lines indented below, without inline: or local:."
-        )
-    if name == "hash":
-        return "One text is wanted here, of the function and the digest: hash: sha512-... (128 digits)."
-    if name == "source":
-        return "The URL itself is wanted here: source: https://..."
-    if node.kind == SEQUENCE:
-        return "One text is wanted here, and this is a list: take the dash away."
-    if place is not None and isinstance(place.path[-1], int):
-        return 'A text is wanted here, and this is a mapping (key: value): a text with ": " in it needs quotes.'
-    return "A text is wanted here, and this is a mapping (key: value). Quote a text that has a colon or a brace in it."

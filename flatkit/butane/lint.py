@@ -1,48 +1,30 @@
 """A report with advice, quick fixes, and warnings about what Butane accepts without a word.
 
-Butane's own messages stay as they are. `flatkit butane` uses none of this, `flatkit explain` and the editor do. The reasons
-behind faults, for learners who ask why, are in reasons.json.
+Butane's own messages stay as they are. `flatkit butane` uses none of this, `flatkit explain` and the editor do.
 """
 
 from __future__ import annotations
 
-import functools
-import json
-import pathlib
+import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from flatkit.butane import messages
+from flatkit.butane import advice_messages, messages
 from flatkit.butane.access import KEY_TYPES, allows_login, is_public_key
 from flatkit.butane.advice import advise, without_ignored
 from flatkit.butane.diagnostics import entry_of, path_text
 from flatkit.butane.faults import advise_fault, encoding_notes
-from flatkit.butane.messages import Message
+from flatkit.butane.further import all_faults
 from flatkit.butane.ownkeys import find_public_key
 from flatkit.butane.quickfix import Trials, login_fixes
-from flatkit.butane.schema import get_schema
 from flatkit.butane.source.node import SCALAR, SEQUENCE, Node, Path, find_node
 from flatkit.butane.templates import template_notes
-from flatkit.butane.transpile import Translation, all_faults
-from flatkit.report import Entry, Kind, Report
+from flatkit.butane.textwords import is_folded
+from flatkit.butane.transpile import Translation
+from flatkit.butane.wording import Message
+from flatkit.report import Entry, Kind, Report, Span
 from flatkit.untrusted import lines_of
-
-# Said in place of an edit where the user has no key.
-_NO_KEY_FOUND = (
-    "No public key of yours was found in ~/.ssh or in an SSH agent: `ssh-keygen -t ed25519` makes one, and "
-    "~/.ssh/id_ed25519.pub then contains the line to write."
-)
-_FILE = pathlib.Path(__file__).with_name("reasons.json")
-_PAGES = {
-    "ignition": ("Ignition's reference", "https://coreos.github.io/ignition/configuration-v3_4/"),
-    "systemd": (
-        "systemd's manual on units",
-        "https://www.freedesktop.org/software/systemd/man/latest/systemd.unit.html",
-    ),
-    "yaml": ("YAML's specification", "https://yaml.org/spec/1.2.2/"),
-    "ssh": ("Flatcar's page on users", "https://www.flatcar.org/docs/latest/setup/customization/adding-users/"),
-}
 
 
 def lint(translation: Translation, *, ignore: Iterable[str] = ()) -> Report:
@@ -73,10 +55,37 @@ def _notes(translation: Translation, trials: Trials) -> Iterator[Entry]:
         keys = find_node(translation.root, path)
         for number, node in enumerate(keys.content if keys is not None and keys.kind == SEQUENCE else ()):
             if node.kind == SCALAR:
-                yield from _key_notes(node, (*path, number))
+                for note in _key_notes(node, (*path, number)):
+                    yield _with_own_key(note, user, number, translation, trials)
         yield from _password_notes(user, at, translation)
+    yield from _text_notes(translation)
     if translation.ok and not allows_login(translation.ignition or {}):
         yield _no_way_in(translation, trials)
+
+
+def _text_notes(translation: Translation) -> Iterator[Entry]:
+    """Scripts whose lines > joins, and what is behind the first document."""
+    for at, file in enumerate(translation.values.get("storage", {}).get("files", [])):
+        if str(file.get("contents", {}).get("inline") or "").startswith("#!"):
+            path: Path = ("storage", "files", at, "contents", "inline")
+            node = find_node(translation.root, path)
+            if node is not None and node.end_line - node.line > 2 and is_folded(node, translation.text):
+                yield _warning(advice_messages.SCRIPT_FOLDED, path, node)
+    root = translation.root
+    lines = translation.text.split("\n") if root is not None and not root.flow else []
+    behind = root.end_line - 1 if root is not None else 0
+    for number, line in enumerate(lines[behind:], start=behind + 1):
+        if re.match(r"---(\s|$)", line) and any(
+            one.strip() and not one.lstrip().startswith("#") for one in lines[number:]
+        ):
+            entry = entry_of(
+                advice_messages.DOCUMENTS(),
+                kind=Kind.WARNING,
+                path="$",
+                span=Span(line=number, column=1, end_line=number, end_column=4),
+            )
+            yield replace(entry, teach=advice_messages.DOCUMENTS.advice)
+            return
 
 
 def _key_notes(node: Node, path: Path) -> Iterator[Entry]:
@@ -86,7 +95,14 @@ def _key_notes(node: Node, path: Path) -> Iterator[Entry]:
     elif text.strip() and not any(word.startswith(KEY_TYPES) for word in text.split()):
         yield _warning(messages.NOT_A_KEY, path, node)
     elif not all(is_public_key(line) for line in lines_of(text) if line.strip() and not line.strip().startswith("#")):
-        yield _warning(messages.KEY_INVALID, path, node)
+        yield _warning(advice_messages.KEY_INVALID, path, node)
+
+
+def _with_own_key(note: Entry, user: dict[str, Any], number: int, translation: Translation, trials: Trials) -> Entry:
+    """Offer the learner's own key in place of core's only one that is not a key."""
+    keys = user.get("ssh_authorized_keys") or []
+    key = find_public_key() if user.get("name") == "core" and len(keys) == 1 and number == 0 else ""
+    return replace(note, edits=login_fixes(translation, key, trials)) if key else note
 
 
 def _password_notes(user: dict[str, Any], at: int, translation: Translation) -> Iterator[Entry]:
@@ -106,26 +122,5 @@ def _no_way_in(translation: Translation, trials: Trials) -> Entry:
     span = translation.root.span if translation.root is not None else None
     entry = entry_of(messages.NO_WAY_IN(), kind=Kind.INFO, path="$", span=span)
     key = find_public_key()
-    teach = messages.NO_WAY_IN.advice if key else f"{messages.NO_WAY_IN.advice} {_NO_KEY_FOUND}"
+    teach = messages.NO_WAY_IN.advice if key else f"{messages.NO_WAY_IN.advice} {messages.NO_KEY_FOUND}"
     return replace(entry, teach=teach, edits=login_fixes(translation, key, trials) if key else ())
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reason:
-    """A sentence, "" if none is known, and the title and address of a page."""
-
-    why: str
-    page: str
-    link: str
-
-
-@functools.cache
-def _table() -> dict[str, tuple[str, str]]:
-    return {code: (why, page) for code, (why, page) in json.loads(_FILE.read_text(encoding="utf-8")).items()}
-
-
-def reason_for(code: str, version: str = "1.1.0") -> Reason:
-    """Return the reason for an entry's code; for one that has none, the page of Butane's reference of that version."""
-    why, page = _table().get(code, ("", "reference"))
-    title, link = _PAGES.get(page) or ("Butane's reference", get_schema(version).reference)
-    return Reason(why=why, page=title, link=link)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flatkit.butane import messages
-from flatkit.butane.messages import Wording
+from flatkit.butane.wording import Wording
 
 # More than this no Ignition config can carry; it also stops a link to something endless.
 MAX_FILE = 512 * 1024 * 1024

@@ -34,10 +34,28 @@ class Provenance:
         self._origins = origins
         self._root = root
         self._schema = schema
+        # The items of a list that are not null, by the node's id: a list of 500 is asked about 500 times.
+        self._kept: dict[int, list[int]] = {}
 
     def to_yaml(self, json_path: Path) -> Path:
         """The YAML path of a value of the JSON, as the text has it."""
-        return _as_written(self._root, self._source(json_path))
+        return self._as_written(self._source(json_path))
+
+    def _as_written(self, path: Path) -> Path:
+        """Count the null items of lists, which the decoder drops."""
+        out: list[str | int] = []
+        node = self._root
+        for part in path:
+            if node is not None and node.kind == ALIAS:
+                node = node.target
+            if isinstance(part, int) and node is not None and node.kind == SEQUENCE:
+                kept = self._kept.get(id(node))
+                if kept is None:
+                    kept = self._kept[id(node)] = [at for at, item in enumerate(node.content) if not _is_null(item)]
+                part = kept[part] if part < len(kept) else part
+            out.append(part)
+            node = _child(node, part)
+        return tuple(out)
 
     def _source(self, json_path: Path) -> Path:
         """The same with Butane's indices, which do not count null items of lists."""
@@ -91,21 +109,6 @@ class Provenance:
     def leaves(self) -> Iterator[Path]:
         """The path of each value in the JSON but mappings and lists with something in them."""
         yield from (path for path, _ in leaves_of(self._ignition))
-
-
-def _as_written(root: Node | None, path: Path) -> Path:
-    """Count the null items of lists, which the decoder drops."""
-    out: list[str | int] = []
-    node = root
-    for part in path:
-        if node is not None and node.kind == ALIAS:
-            node = node.target
-        if isinstance(part, int) and node is not None and node.kind == SEQUENCE:
-            kept = [at for at, item in enumerate(node.content) if not _is_null(item)]
-            part = kept[part] if part < len(kept) else part
-        out.append(part)
-        node = _child(node, part)
-    return tuple(out)
 
 
 def _is_null(node: Node | None) -> bool:

@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from itertools import islice
 
-from flatkit.butane import messages
+from flatkit.butane import messages, textwords
 from flatkit.butane.access import allows_login
-from flatkit.butane.fixes import keys, plain, types
+from flatkit.butane.fixes import keys, login, plain, types
 from flatkit.butane.fixes.foreignkeys import ALIASES
 from flatkit.butane.fixes.keys import suggest_key
-from flatkit.butane.fixes.writing import Unwritable, Writer, Written, apply_edit, insert, quoted
+from flatkit.butane.fixes.writing import Unwritable, apply_edit
+from flatkit.butane.further import all_faults
 from flatkit.butane.schema import FieldType, Shape, get_schema
-from flatkit.butane.source.node import ALIAS, MAPPING, NULL, SCALAR, SEQUENCE, Node
-from flatkit.butane.transpile import Translation, all_faults, translate
+from flatkit.butane.source.node import ALIAS, SCALAR, SEQUENCE, Node
+from flatkit.butane.transpile import Translation, translate
 from flatkit.report import Edit, Entry, Kind, Span
 
 __all__ = ["ALIASES", "Trials", "apply_edit", "quick_fixes", "suggest_key"]
@@ -105,7 +106,7 @@ def quick_fixes(code: str, entry: Entry, translation: Translation, trials: Trial
 def login_fixes(translation: Translation, key: str, trials: Trials) -> tuple[Edit, ...]:
     """Return the edit that gives the user core this public key, tried out: then somebody can log in."""
     good = []
-    for edit in _safely(add_key(translation, key)):
+    for edit in _safely(login.add_key(translation, key)):
         after = trials.after(edit)
         if (
             after is not None
@@ -174,6 +175,10 @@ _SUGGESTIONS: dict[str, Callable[[Entry, Translation], Iterator[Edit]]] = {
     "yaml-start": plain.start,
     "yaml-colon": plain.fallen,
     "yaml-indent": plain.fallen,
+    "yaml-syntax": plain.start,
+    "filesystem": plain.filesystem,
+    "unit-contents": textwords.suggest_literal,
+    "proxy-scheme": plain.proxy,
     "yaml-missing-colon": plain.fallen,
     "yaml-unclosed": plain.fallen,
     "path-relative": plain.path,
@@ -183,61 +188,3 @@ _SUGGESTIONS: dict[str, Callable[[Entry, Translation], Iterator[Edit]]] = {
     "unit-extension": plain.unit_name,
     "dropin-extension": plain.dropin_name,
 }
-
-
-def add_key(translation: Translation, key: str) -> Iterator[Edit]:
-    """Yield the edit that gives core the key: in its own entry, as one more user, or in a new section. Raises Unwritable."""
-    root, writer = translation.root, Writer(translation.text)
-    if root is None or root.kind != MAPPING or not root.content:
-        return
-    keys: list[Written] = [quoted(key)]
-    user: dict[str, Written] = {"name": "core", "ssh_authorized_keys": keys}
-    section = root.child("passwd")
-    users = section.child("users") if section is not None and section.kind == MAPPING else None
-    core = _core(users)
-    label = "give core your public key"
-    if core is not None:
-        present = core.child("ssh_authorized_keys")
-        if present is None:
-            edit = writer.add_entry(core, "ssh_authorized_keys", keys)
-        elif (present.kind == SCALAR and present.tag == NULL) or (present.kind == SEQUENCE and not present.content):
-            edit = writer.replace_entry(core, "ssh_authorized_keys", {"ssh_authorized_keys": keys}, label)
-        else:
-            return
-    elif users is not None and users.kind == SEQUENCE and users.content:
-        if users.flow:
-            edit = insert(users.end_line, users.end_column - 1, f", {writer.flow(user)}", label)
-        else:
-            line, column = writer.end_of(users)
-            indent = users.column - 1
-            text = "\n" + " " * indent + "- " + writer.item(user, indent)
-            edit = insert(line, column, text, label)
-    elif users is not None:
-        return
-    elif section is not None:
-        edit = writer.add_entry(section, "users", [user])
-    elif root.flow:
-        edit = writer.add_entry(root, "passwd", {"users": [user]})
-    else:
-        yield _new_section(translation, key, label)
-        return
-    yield Edit(span=edit.span, text=edit.text, label=label)
-
-
-def _core(users: Node | None) -> Node | None:
-    """The entry of the user core, if it is written out here."""
-    for item in users.content if users is not None and users.kind == SEQUENCE else ():
-        name = item.child("name") if item.kind == MAPPING else None
-        if name is not None and name.value == "core":
-            return item
-    return None
-
-
-def _new_section(translation: Translation, key: str, label: str) -> Edit:
-    root, lines = translation.root, translation.text.split("\n")
-    assert root is not None
-    if any(line.startswith(("---", "...")) for line in lines[root.line - 1 :]):
-        raise Unwritable
-    lead = "" if translation.text.endswith("\n") else "\n"
-    text = f"{lead}passwd:\n  users:\n    - name: core\n      ssh_authorized_keys:\n        - {quoted(key)}\n"
-    return insert(len(lines), len(lines[-1]) + 1, text, label)

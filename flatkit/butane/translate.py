@@ -12,9 +12,10 @@ from flatkit.butane.dataurl import data_url
 from flatkit.butane.diagnostics import Diagnostics
 from flatkit.butane.localfiles import LocalFault, LocalFiles
 from flatkit.butane.provenance import Origin
+from flatkit.butane.quadlets import QuadletWriter
 from flatkit.butane.schema import Schema, Shape, Struct, camel
 from flatkit.butane.source.node import Path
-from flatkit.butane.trees import QuadletWriter, TreeCopier
+from flatkit.butane.trees import TreeCopier
 
 _STRUCT, _LIST = Shape.STRUCT, Shape.LIST
 

@@ -196,7 +196,8 @@ def run(argv: list[str]) -> int:
 
 
 def _print_schema(version: str) -> int:
-    from flatkit.butane.schema import VERSIONS, json_schema
+    from flatkit.butane.jsonschema import json_schema
+    from flatkit.butane.schema import VERSIONS
 
     if version not in VERSIONS:
         write(sys.stderr, f'there is no schema of version "{version}"; expected one of {", ".join(VERSIONS)}\n')

@@ -8,7 +8,7 @@ from typing import Literal, NotRequired, TypedDict
 
 from flatkit.butane import Translation
 from flatkit.butane.explain import PHASES, TITLES, explain
-from flatkit.butane.lint import reason_for
+from flatkit.butane.reasons import reason_for
 from flatkit.butane.schema import VERSIONS, Shape, Struct, get_schema, snake, struct_of
 from flatkit.butane.source.node import Path
 from flatkit.report import Entry, Kind, Report, Span

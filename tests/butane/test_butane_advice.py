@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flatkit.butane import messages, translate
+from flatkit.butane import advice_messages, messages, translate
 from flatkit.butane.advice import ENVIRONMENT
 from flatkit.butane.lint import lint
 from flatkit.butane.machine import image
@@ -370,7 +370,130 @@ def codes_of(text: str) -> list[str]:
     return [entry.code for entry in lint(done)]
 
 
-@pytest.mark.parametrize(("code", "wrong", "right"), KINDS, ids=[f"{at}-{kind[0]}" for at, kind in enumerate(KINDS)])
+def network(text: str, name: str = "10-lan.network") -> str:
+    body = textwrap.indent(text, " " * 10)
+    return (
+        CORE
+        + f"storage:\n  files:\n    - path: /etc/systemd/network/{name}\n      contents:\n        inline: |\n{body}\n"
+    )
+
+
+def command(line: str, kind: str = "oneshot") -> str:
+    return unit("app.service", f"[Service]\nType={kind}\nExecStart={line}\n[Install]\nWantedBy=multi-user.target\n")
+
+
+LAN = "[Match]\nName=eth0\n[Network]\n"
+SWAP = """systemd:
+  units:
+    - name: make-swap.service
+      contents: |
+        [Unit]
+        DefaultDependencies=no
+        [Service]
+        Type=oneshot
+        ExecStart=/usr/bin/fallocate -l 1G /var/swapfile
+        ExecStart=/usr/sbin/mkswap /var/swapfile
+    - name: var-swapfile.swap
+      enabled: true
+      contents: |
+        [Unit]
+        Requires=make-swap.service
+        {after}
+        [Swap]
+        What=/var/swapfile
+        [Install]
+        WantedBy=multi-user.target
+"""
+RAID = "storage: {{raid: [{{name: data, level: {}, devices: [/dev/vdb, /dev/vdc]}}]}}"
+
+FILESYSTEM = "storage: {{filesystems: [{{device: /dev/vdb1, format: ext4, path: {}, with_mount_unit: true}}]}}"
+
+SCRIPT = "storage:\n  files:\n    - path: /opt/a\n      contents:\n        inline: {}\n          #!/bin/sh\n          echo a\n"
+
+# More that people write, each with what is right beside it.
+MORE: tuple[tuple[str, str, str], ...] = (
+    ("user-name", users("- {name: Ada Lovelace}"), users("- {name: ada.lovelace}")),
+    ("user-name", users("- {name: '123'}"), users("- {name: a123}")),
+    ("user-name", "passwd: {groups: [{name: -ops}]}", "passwd: {groups: [{name: ops-1}]}"),
+    ("id-taken", users("- {name: ada, uid: 500}"), users("- {name: ada, uid: 1001}")),
+    ("id-taken", users("- {name: ada, uid: 1001}\n- {name: bob, uid: 1001}"), users("- {name: ada}\n- {name: bob}")),
+    ("id-taken", "passwd: {groups: [{name: ops, gid: 233}]}", "passwd: {groups: [{name: ops, gid: 1005}]}"),
+    ("unit-shell", command("/bin/echo a > /tmp/x"), command("/bin/sh -c 'echo a > /tmp/x'")),
+    ("unit-shell", command("/usr/bin/curl -sfL https://get.k3s.io | sh -"), command('/bin/bash -c "curl x | sh -"')),
+    ("unit-shell", command("/bin/true 2>/dev/null"), command("/usr/bin/docker run alpine sh -c 'ls 2>/dev/null'")),
+    ("unit-shell", command("/bin/mkdir /srv/$(hostname)"), command("/bin/sh -c 'mkdir /srv/$(hostname)'")),
+    ("unit-builtin", command("cd /opt"), command("/opt/bin/run")),
+    ("unit-builtin", command("export A=b"), command("-/opt/bin/export")),
+    ("unit-builtin", command("A=b /opt/bin/run"), command("/opt/bin/run A=b")),
+    ("unit-percent", command("/bin/sh -c 'date +%Y-%m-%d'"), command("/bin/sh -c 'date +%%Y-%%m-%%d'")),
+    ("unit-percent", command('/usr/bin/date "+%H"'), command("/usr/bin/update +%H")),
+    ("unit-terminal", command("docker run -it --rm nginx"), command("docker run --rm nginx sh -it")),
+    ("unit-terminal", command("docker run --name a -i -t nginx"), command("docker run -t -e -i=1 nginx")),
+    ("unit-detached", command("docker run -d nginx", "simple"), command("docker run -d nginx")),
+    ("unit-detached", command("docker run --rm -v /a:/b -dp 80:80 nginx", "exec"), command("docker run nginx -d", "exec")),
+    ("unit-detached", command("/usr/bin/docker compose up -d", "simple"), command("docker compose up", "simple")),
+    (
+        "unit-target",
+        unit("a.service", SERVICE.replace("multi-user", "multiuser")),
+        unit("a.service", SERVICE.replace("multi-user", "network-online")),
+    ),
+    ("unit-online", unit("a.service", f"[Unit]\nAfter=network-online.target\n{SERVICE}"), unit(
+        "a.service", f"[Unit]\nAfter=network-online.target\nWants=network-online.target\n{SERVICE}")),
+    ("unit-value", unit("a.service", f"{SERVICE}[Service]\nRestart=true"), unit("a.service", f"{SERVICE}[Service]\nRestart=no")),
+    ("unit-value", unit("a.service", f"{SERVICE}[Service]\nRemainAfterExit=si"), unit(
+        "a.service", f"{SERVICE}[Service]\nRemainAfterExit=True")),
+    ("unit-value", unit("a.service", f"{SERVICE}[Service]\nTimeoutStartSec=never"), unit(
+        "a.service", f"{SERVICE}[Service]\nTimeoutStartSec=1min 30s")),
+    ("unit-value", unit("a.service", f"{SERVICE}[Service]\nEnvironmentFile=etc/env"), unit(
+        "a.service", f"{SERVICE}[Service]\nEnvironmentFile=-/etc/env")),
+    ("unit-value", unit("a.service", f"{SERVICE}[Service]\nEnvironment=OPTS=--a --b"), unit(
+        "a.service", f"{SERVICE}[Service]\nEnvironment='OPTS=--a --b' B=\"c d\"")),
+    ("swap-early", SWAP.format(after="Description=Swap"), SWAP.format(after="After=make-swap.service")),
+    (
+        "mount-read-only",
+        unit("usr-local-data.mount", "[Mount]\nWhat=/dev/vdb1\nWhere=/usr/local/data"),
+        unit("srv-data.mount", "[Mount]\nWhat=/dev/vdb1\nWhere=/srv/data"),
+    ),
+    ("service-group", unit("a.service", f"{SERVICE}[Service]\nGroup=wheelz"), unit(
+        "a.service", f"{SERVICE}[Service]\nGroup=disk")),
+    ("network-key", network(LAN + "Netmask=255.255.255.0"), network(LAN + "DHCP=yes")),
+    ("network-key", network("[Match]\nName=eth0\nAddress=192.0.2.1/24"), network(LAN + "Address=192.0.2.1/24")),
+    ("network-key", network("[NetDev]\nName=br0\nType=bridge", "br0.netdev"), network(
+        "[NetDev]\nName=br0\nKind=bridge", "a.netdev")),
+    ("network-unknown", network(LAN + "[Adress]\nAddress=192.0.2.1/24"), network(LAN + "[Address]\nAddress=192.0.2.1/24")),
+    ("network-prefix", network(LAN + "Address=192.0.2.1"), network(LAN + "Address=192.0.2.1/32")),
+    ("network-value", network(LAN + "Address=192.0.2.300/24"), network(LAN + "Address=2001:db8::1/64")),
+    ("network-value", network(LAN + "Gateway=192.0.2.1/24"), network(LAN + "Gateway=_dhcp4")),
+    ("network-value", network(LAN + "DNS=192.0.2.1, 192.0.2.2"), network(LAN + "DNS=192.0.2.1 192.0.2.2")),
+    ("file-unread", files("path: /etc/sysctl.d/99-k8s, contents: {inline: a=1}"), files("path: /etc/sysctl.d/9.conf")),
+    ("file-unread", files("path: /etc/sudoers.d/ada.conf, mode: 0440"), files("path: /etc/sudoers.d/ada, mode: 0440")),
+    ("file-unread", files("path: /etc/cron.d/a"), files("path: /etc/cron.d2/a")),
+    ("file-unread", files("path: /etc/netplan/01.yaml"), files("path: /etc/netplan.yaml")),
+    ("setting-odd", files("path: /etc/flatcar/update.conf, overwrite: true, contents: {inline: REBOOT_STRATEGY=never}"), files(
+        "path: /etc/flatcar/update.conf, overwrite: true, contents: {inline: REBOOT_STRATEGY='off'}")),
+    ("not-json", files("path: /etc/docker/daemon.json, contents: {inline: '{\"a\": 1,}'}"), files(
+        "path: /etc/docker/daemon.json, contents: {inline: '{\"a\": 1}'}")),
+    (
+        "quadlet-podman",
+        files("path: /etc/containers/systemd/a.container"),
+        files(
+        "path: /etc/containers/systemd/a.container",
+            "path: /etc/flatcar/enabled-sysext.conf, contents: {inline: podman}"
+        ),
+    ),
+    ("script-folded", SCRIPT.format(">"), SCRIPT.format("|")),
+    ("script-escaped", files("path: /opt/a, contents: {inline: '#!/bin/sh\\necho a'}"), files(
+        "path: /opt/a, contents: {inline: \"#!/bin/sh\\necho a\"}")),
+    ("documents", CORE + "---\nstorage: {}\n", CORE + "---\n# the end\n"),
+    ("raid-small", RAID.format("raid6"), RAID.format("raid5")),
+    ("path-read-only", FILESYSTEM.format("/usr/local"), FILESYSTEM.format("/srv/local")),
+)  # fmt: skip
+
+
+ALL = (*KINDS, *MORE)
+
+
+@pytest.mark.parametrize(("code", "wrong", "right"), ALL, ids=[f"{at}-{kind[0]}" for at, kind in enumerate(ALL)])
 def test_a_kind_is_named_and_its_cure_is_not(code: str, wrong: str, right: str) -> None:
     assert code in codes_of(wrong)
     assert code not in codes_of(right)
@@ -378,13 +501,13 @@ def test_a_kind_is_named_and_its_cure_is_not(code: str, wrong: str, right: str) 
 
 def test_each_piece_of_advice_has_a_case() -> None:
     """The messages of advice are those that have a kind here."""
-    mine = {message.code for message in messages.ADVICE_CATALOGUE}
-    assert mine - {kind[0] for kind in KINDS} == {"unit-unused"}
+    mine = {message.code for message in advice_messages.CATALOGUE}
+    assert mine - {kind[0] for kind in ALL} == {"unit-unused"}
     assert len(mine) > 40
 
 
 def test_advice_stops_nothing_and_explains_itself() -> None:
-    for _, wrong, _ in KINDS:
+    for _, wrong, _ in ALL:
         done = translate(HEAD + wrong)
         own = [entry for entry in lint(done) if entry not in tuple(done.report)]
         assert all(entry.kind is not Kind.ERROR and entry.teach and entry.span for entry in own)

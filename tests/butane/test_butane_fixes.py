@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flatkit.butane import Translation, quickfix, translate
+from flatkit.butane.further import all_faults
 from flatkit.butane.lint import lint
 from flatkit.butane.quickfix import apply_edit
-from flatkit.butane.transpile import all_faults
 from flatkit.report import Kind
 
 ROOT = Path(__file__).resolve().parents[2]

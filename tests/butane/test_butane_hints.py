@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from flatkit.api import parse_config, read_config
-from flatkit.butane import messages
+from flatkit.butane import advice_messages
 from flatkit.butane.detect import FOREIGN, Format, detect_format
-from flatkit.butane.fixes.foreignkeys import FOREIGN_KEYS, PASTED
-from flatkit.butane.lint import reason_for
+from flatkit.butane.encodings import encoding_of
+from flatkit.butane.foreign import PASTED, foreign_keys
 from flatkit.butane.messages import CATALOGUE
+from flatkit.butane.reasons import reason_for
 from flatkit.butane.schema import get_schema
-from flatkit.butane.source.document import encoding_of
 from flatkit.errors import ConfigFaults, FlatkitError, InputError
 
 HEAD = "variant: flatcar\nversion: 1.1.0\n"
@@ -93,10 +93,10 @@ def test_latin_1_is_named() -> None:
 
 def test_foreign_keys_are_no_keys_of_butane() -> None:
     structs = get_schema().structs
-    for struct, keys in FOREIGN_KEYS.items():
+    for struct, key in foreign_keys():
         assert struct in structs
         # Each mapping has keys of its own; the version of Ignition is Butane's to write.
-        assert not keys.keys() & structs[struct].fields.keys()
+        assert key not in structs[struct].fields, (struct, key)
 
 
 def test_each_reason_is_of_a_message() -> None:
@@ -105,5 +105,5 @@ def test_each_reason_is_of_a_message() -> None:
         assert reason_for(code).link.startswith("https://")
     assert reason_for("none at all").why == ""
     # Advice says in its message why it is given.
-    of_butane = codes - {message.code for message in messages.ADVICE_CATALOGUE}
+    of_butane = codes - {message.code for message in advice_messages.CATALOGUE}
     assert sum(bool(reason_for(code).why) for code in of_butane) > 0.7 * len(of_butane)

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from flatkit.butane import translate
-from flatkit.butane.schema import VERSIONS, camel, get_schema, json_schema, snake
+from flatkit.butane.jsonschema import json_schema
+from flatkit.butane.schema import VERSIONS, camel, get_schema, snake
 from flatkit.cli import main
 
 

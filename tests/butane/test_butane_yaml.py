@@ -9,11 +9,11 @@ import time
 import pytest
 
 from flatkit.butane import translate
-from flatkit.butane.ignition.go_json import go_quote
 from flatkit.butane.source import compose as composing
 from flatkit.butane.source.compose import compose
 from flatkit.butane.source.document import MAX_BYTES, decode
 from flatkit.butane.source.node import YamlFault, find_node, resolve, resolve_tag
+from flatkit.butane.wording import go_quote
 from flatkit.errors import MissingDependency
 
 HEAD = "variant: flatcar\nversion: 1.1.0\n"

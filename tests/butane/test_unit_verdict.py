@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flatkit.butane.machine.calendar_events import is_calendar
 from flatkit.butane.machine.unit_file import keys_of, unit_of
 from flatkit.butane.machine.unit_verdict import escape_path, refusal, unescape_path
 from flatkit.run import run
@@ -30,6 +31,11 @@ START = "[Service]\nExecStart=/bin/true\n"
         ("a.service", START + "Type=oneshot\nRestart=always\n", "", "restart"),
         ("a.service", "[Service]\nExecStart=bin/true\n", "", "command"),
         ("a.service", "[Service]\nExecStart=true now\n", "", ""),
+        ("a.service", "[Service]\nExecStart=/bin/date +%F\n", "", "specifier"),
+        ("a.service", "[Service]\nExecStart=/bin/sh -c 'date +%%F; echo %H'\n", "", ""),
+        ("a.service", "[Service]\nExecStart=/usr/bin/curl http://x/a%20b\n", "", "specifier"),
+        ("a.service", START + "ExecStartPre=-/bin/echo %z\n", "", ""),
+        ("a.service", "[Service]\nExecStart=/bin/echo 100% %) %%\n", "", ""),
         ("a.service", "[Service]\nExecStart=/bin/sh \\\n  -c 'echo; true'\n", "", ""),
         ("a.service", START + "WorkingDirectory=srv\n", "", "not-absolute"),
         ("a.service", START + "User=core:core\n", "", "account"),
@@ -78,7 +84,9 @@ POOLS = {
         WorkingDirectory=x|WorkingDirectory=/x|WorkingDirectory=~|WorkingDirectory=-x|Environment=A=b|Environment=bad|
         ExecSart=/x|ExecStart=\"/bin/my prog\" x|ExecStart=/bin/a\\\\|ExecStart=$X y|ExecStart=+/bin/true|TimeoutSec=abc|
         # ExecStart=/bin/x|PIDFile=x|RestartForceExitStatus=1|KillMode=none|PAMName=x|ExitType=cgroup|RootDirectory=x|
-        ExecStart=/bin/echo it's|SupplementaryGroups=a b|SupplementaryGroups=a:b|EnvironmentFile=x""",
+        ExecStart=/bin/echo it's|SupplementaryGroups=a b|SupplementaryGroups=a:b|EnvironmentFile=x|
+        ExecStart=/bin/date +%F|ExecStart=/bin/date +%H%%F|ExecStart=/bin/curl http://x/a%20b|ExecStart=-/bin/echo %z|
+        ExecStart=/bin/true %i 100%|ExecStopPost=/bin/echo %Z|Description=%z""",
     "socket": """ListenStream=80|ListenStream=localhost:80|ListenStream=0|ListenStream=99999|ListenStream=/run/x|
         ListenStream=run/x|ListenStream=1.2.3.4:5|ListenStream=1.2.3.4|ListenStream=[::1]:4|ListenStream=|ListenFIFO=x|
         ListenDatagram=5|ListenFIFO=/x|Accept=yes|Accept=true|Service=a.service|ListenStream=@abc|ListenStream=80/tcp|
@@ -96,6 +104,49 @@ POOLS = {
     "slice": "CPUWeight=5|Bogus=1",
     "target": "X=1",
 }
+# More of them: prefixes, specifiers, quotes, addresses, times as people write them.
+MORE = {
+    "service": """ExecStart=!!/bin/true|ExecStart=:/bin/true $X|ExecStart=@/bin/true|ExecStart="/bin/true"|
+        ExecStart='/bin/true' a|ExecStart=/bin/tr\\x75e|ExecStart=;|ExecStart=/bin/true ;|
+        ExecStart=/bin/true; /bin/false|ExecStart=; /bin/true|Type=exec|Type=notify|Type=idle|RuntimeMaxSec=5|
+        WatchdogSec=5|ExecReload=x/y|ExecCondition=/bin/true|Sockets=a.socket|SuccessAction=reboot|User=1000|User=%i|
+        Group=a.b|DynamicUser=yes|StandardOutput=file:x|ExecStart=~/x|ExecStart=$HOME/x|ExecStart=/bin/a b "c|
+        ExecStart=/bin/a "b"c|ExecStart=/bin/a 'b' "c d" |BusName=a.b|BusName=|GuessMainPID=no|PIDFile=/run/x|
+        LimitNOFILE=x|ExecStart=/bin/sh -c "a; b"|ExecStart=/bin/sh -c a && b|ExecStart=/usr/bin/env bash -c 'x'|
+        WorkingDirectory=|WorkingDirectory=%h|WorkingDirectory=$HOME|RootDirectory=/x|RootImage=x|BindPaths=x|
+        ReadWritePaths=x|ProtectSystem=ja|Slice=x|Slice=a.slice|CapabilityBoundingSet=X|RestartSec=x|
+        ExecStart = /bin/true|execstart=/bin/true|ExecStart:/bin/true|OOMScoreAdjust=9999|UMask=999|CPUQuota=50|
+        MemoryMax=1G|ExecStart=/bin/echo "a\\"b"|ExecStart=/bin/echo \\'|ExecStart=/|ExecStart=//bin/true|
+        ExecStart=/bin/../bin/true|ExecStart=.|ExecStart=--|ExecStart=@@/bin/true|ExecStart=-+/bin/true|
+        ExecStart=+-bin/x|ExecStart=%h/x|ExecStart=/bin/%z|ExecStart=-/bin/%z|TimeoutStopSec=5m|
+        RestrictAddressFamilies=x|SystemCallFilter=x|PassEnvironment=a b|UnsetEnvironment=1|LoadCredential=x|
+        ImportCredential=x|Delegate=x""",
+    "socket": """ListenStream=vsock:2:3|ListenStream=vsock::1|ListenStream=::1|ListenStream=[::1]|ListenStream=/run/a b|
+        ListenStream=%t/x|ListenStream=0x50|ListenStream=eth0:80|ListenStream=[fe80::1%eth0]:80|ListenUSBFunction=/x|
+        ListenSpecial=/dev/x|ListenMessageQueue=x|ListenMessageQueue=/x|Accept=maybe|SocketUser=a b|ExecStartPre=x/y|
+        ListenSequentialPacket=/x|ListenSequentialPacket=5|Service=a.socket|BindIPv6Only=x|FileDescriptorName=a:b|
+        MaxConnections=x|ListenStream=080|ListenStream= 80|ListenStream=+80|ListenStream=80 81|Backlog=x""",
+    "mount": """What=%i|Where=%i|Options=%z|Type=|Where=/mnt/scratch/.|Where=/mnt/./scratch|What=/dev/my disk|TimeoutSec=x|
+        LazyUnmount=x|ExecStart=/x|DirectoryMode=9999|User=a:b|Where=/mnt/scr%atch""",
+    "timer": """OnCalendar=*-*-* *:*:00|OnCalendar=*-*-1/2 3:00|OnCalendar=*-02-30|OnCalendar=2026-13-01|OnCalendar=*-*~1|
+        OnCalendar=Mon-Fri 9:00|OnCalendar=monday|OnCalendar=Mo 9:00|OnCalendar=*:0/70|OnCalendar=1:60|
+        OnCalendar=10:00:00 Europe/Berlin|OnCalendar=10:00 Nowhere/City|OnCalendar=@1700000000|OnCalendar=@x|
+        OnCalendar=09:00..17:00|OnCalendar=*-*-* 9..17:00|OnCalendar=Sat,Sun|OnCalendar=weekly mon|OnCalendar=DAILY|
+        OnCalendar=hourly UTC|OnCalendar=00:00|OnCalendar=0|OnCalendar=5|OnCalendar=*-1,7-1|OnCalendar=1-1|
+        OnCalendar=26-1-1|OnCalendar=Mon *-*-1..7 18:00|OnCalendar=~1|OnCalendar=*:*|OnCalendar=*:*:*|
+        OnCalendar=0..5/2:00|OnCalendar=*-*-32|OnCalendar=*-*-0|OnCalendar=24:00|OnCalendar=23:59:60|OnBootSec=1.5h|
+        OnBootSec=5 min 3|OnBootSec=infinity|OnBootSec=1month|OnBootSec=1d12h|OnBootSec=5M|OnBootSec=5mins|
+        OnBootSec=1y2w|OnBootSec=+5|OnBootSec=5,5s|OnBootSec=.5s|OnBootSec=5m;|Unit=a.timer|Unit=a|Unit=a.service|
+        AccuracySec=x|OnBootSec=9999999999999999y|OnCalendar=Mon 2026-*-* 00:00|OnCalendar=2026/01/01|
+        OnCalendar=Wed..Mon 1:00|OnCalendar=Mon.. 1:00|OnCalendar=every 5min|OnCalendar=*/15|
+        OnCalendar=*-*-* 00/6:00:00|OnCalendar=00:00:00.5|OnCalendar=*-*-*T10:00|
+        OnCalendar=*-*-* 10:00:00 America/New_York""",
+    "path": """PathExists=%t/x|PathChanged=~/x|PathChanged=/x/../y|MakeDirectory=x|Unit=a.path|Unit=b.service|
+        DirectoryNotEmpty=|PathExists=""",
+    "automount": """Where=/mnt/./scratch|DirectoryMode=x|ExtraOptions=x|Where=""",
+    "swap": """What=/dev/disk/by-label/x|What=UUID=x|Options=x|TimeoutSec=x|What=%z|What=/var/./swapfile|What=/var/swapfile/|
+        Priority=x""",
+}
 NAMES = {
     "mount": ("mnt-scratch.mount", "scratch.mount", "mnt-my\\x2ddata.mount", "mnt-my-data.mount", "proc.mount"),
     "automount": ("mnt-scratch.automount", "scratch.automount", "mnt-my\\x2ddata.automount"),
@@ -109,7 +160,7 @@ def make_text(rng: random.Random, kind: str) -> str:
     unit = rng.choice(("After=a.service, b.service", "SuccessAction=reboot", "SuccessAction=none"))
     lines = ["[Unit]", unit] if rng.random() < 0.4 else []
     lines.append(rng.choice([f"[{head}]"] * 9 + [f"[{head.lower()}]", "[X-Foo]", f"[{head}]x", "[Service]"]))
-    pool = [line.strip() for line in POOLS[kind].split("|")]
+    pool = [line.strip() for line in f"{POOLS[kind]}|{MORE.get(kind, '')}".split("|") if line.strip()]
     lines += [rng.choice(pool) for _ in range(rng.randint(0, 4))]
     return "\n".join([*lines, "[Install]", "WantedBy=multi-user.target", ""])
 
@@ -146,6 +197,30 @@ def test_the_verdict_is_systemds(seed: int, tmp_path: Path) -> None:
         if refusal(unit_of(name, text, [("10-a.conf", dropin)] if dropin else []))
     }
     assert {name: units[name] for name in ours ^ refused} == {}
+
+
+CALENDARS = (
+    "daily", "weekly", "DAILY", "0", "5", "4am", "00:00", "24:00", "1:60", "23:59:60", "0:0:0/7.5", "*:0/15", "*:0/60",
+    "*/2:00", "*:*/5", "0/0:0", "10..9:00", "0..5/2:00", "@1700000000", "@x", "@daily", "*-*-1..31/5", "*-*-32",
+    "2026-13-01", "26-1-1", "*-02-30", "*~1", "*-*~40", "Mon", "Mo", "Wed..Mon", "Mon..Fri", "Sat,Sun", ",", "*-*-*T10:00",
+)  # fmt: skip
+
+
+@pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
+def test_calendar_events_are_systemds() -> None:
+    """Each word, each with a time behind it, and cron's own notation."""
+    assert ANALYZE is not None
+    texts = [
+        *CALENDARS,
+        *(f"{word} 10:00" for word in CALENDARS),
+        "*/5 * * * *",
+        "0 4 * * 1",
+        "Mon 10:00 UTC",
+        "weekly Mon",
+    ]
+    for text in texts:
+        said = run([ANALYZE, "calendar", text], check=False)
+        assert is_calendar(text) == (said.status == 0), text
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")

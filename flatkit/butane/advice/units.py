@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
-from flatkit.butane import messages
-from flatkit.butane.diagnostics import Hint, hint
+from flatkit.butane import advice_messages
+from flatkit.butane.advice.commands import PREFIXES, advise_commands
+from flatkit.butane.advice.hint import Hint, hint
+from flatkit.butane.advice.values import advise_value
 from flatkit.butane.machine import image
 from flatkit.butane.machine.image import UnitState
-from flatkit.butane.machine.plan import SYSTEMD_DIR, Plan
+from flatkit.butane.machine.plan import BOOT_TARGETS, SYSTEMD_DIR, Plan
 from flatkit.butane.machine.unit_file import (
     Assignment,
     is_template,
@@ -20,12 +22,10 @@ from flatkit.butane.machine.unit_file import (
     template_of,
     unit_type,
 )
-from flatkit.butane.machine.unit_verdict import bad_unit_names
+from flatkit.butane.machine.unit_verdict import bad_unit_names, unescape_path
 from flatkit.butane.source.node import Path
 from flatkit.report import Kind
 from flatkit.untrusted import is_number
-
-_PREFIXES = "@:+!|-"
 
 
 def advise_units(plan: Plan) -> Iterator[Hint]:
@@ -42,10 +42,14 @@ def advise_units(plan: Plan) -> Iterator[Hint]:
         second = second_start(plan, name, unit.get("dropins", ()))
         if second is not None:
             kind = Kind.INFO if image.unit_state(name) is UnitState.UNKNOWN else Kind.WARNING
-            yield hint(messages.UNIT_SECOND_START, (*path, "dropins", second, "contents"), kind, unit=name)
+            yield hint(advice_messages.UNIT_SECOND_START, (*path, "dropins", second, "contents"), kind, unit=name)
         yield from _start(plan, name, path, unit.get("enabled"))
         yield from _account(plan, name, (*path, "contents") if contents else path)
+        yield from _group(plan, name, (*path, "contents") if contents else path)
         yield from _programs(plan, name, (*path, "contents") if contents else path)
+        yield from advise_commands(plan, name, (*path, "contents") if contents else path)
+        yield from _targets(plan, name, (*path, "contents") if contents else path)
+        yield from _mount_point(plan, name, path)
     yield from _files(plan)
 
 
@@ -54,10 +58,10 @@ def _verdict(plan: Plan, name: str, path: Path, contents: str) -> Iterator[Hint]
     if found is None:
         return
     if image.unit_state(name) is not UnitState.UNKNOWN and found.code in ("no-start", "no-listen", "no-time"):
-        yield hint(messages.UNIT_REPLACED, (*path, "contents"), unit=name, reason=found.words)
+        yield hint(advice_messages.UNIT_REPLACED, (*path, "contents"), unit=name, reason=found.words)
         return
     where = (*path, "name") if found.code == "name" else (*path, "contents")
-    yield hint(messages.UNIT_REFUSED, where, unit=name, reason=found.words, fix=found.fix)
+    yield hint(advice_messages.UNIT_REFUSED, where, unit=name, reason=found.words, fix=found.fix)
 
 
 def _text(name: str, text: str, path: Path) -> Iterator[Hint]:
@@ -71,7 +75,7 @@ def _text(name: str, text: str, path: Path) -> Iterator[Hint]:
         if section not in known and not section.startswith("X-"):
             better = _close(section, known)
             fix = f"Did you mean [{better}]?" if better else f"A {kind} has the sections [{'], ['.join(known)}]."
-            yield hint(messages.UNIT_SECTION, path, unit=name, section=section, fix=fix)
+            yield hint(advice_messages.UNIT_SECTION, path, unit=name, section=section, fix=fix)
     for item in parsed.assignments:
         if item.section in known:
             yield from _assignment(name, item, known, path)
@@ -79,11 +83,12 @@ def _text(name: str, text: str, path: Path) -> Iterator[Hint]:
 
 def _assignment(name: str, item: Assignment, known: tuple[str, ...], path: Path) -> Iterator[Hint]:
     keys = keys_of(item.section)
+    yield from advise_value(name, item, path)
     if is_unit_list(item.section, item.key):
         for word in bad_unit_names(item.value):
             fix = "Separate the names with spaces, without commas." if "," in word or ";" in word else (
                 f"Write the whole name, for example {word}.service.")  # fmt: skip
-            yield hint(messages.UNIT_LIST, path, unit=name, key=item.key, word=word, fix=fix)
+            yield hint(advice_messages.UNIT_LIST, path, unit=name, key=item.key, word=word, fix=fix)
     if not keys or item.key in keys or item.key.startswith("X-"):
         return
     elsewhere = [section for section in known if item.key in keys_of(section)]
@@ -91,7 +96,7 @@ def _assignment(name: str, item: Assignment, known: tuple[str, ...], path: Path)
     # A key that resembles nothing may be new in a later systemd.
     fix = f"It belongs into the section [{elsewhere[0]}]." if elsewhere else f"Did you mean {close}=?" if close else ""
     if fix:
-        yield hint(messages.UNIT_KEY, path, unit=name, key=item.key, section=item.section, fix=fix)
+        yield hint(advice_messages.UNIT_KEY, path, unit=name, key=item.key, section=item.section, fix=fix)
 
 
 def _close(word: str, known: tuple[str, ...] | frozenset[str]) -> str:
@@ -123,11 +128,11 @@ def _start(plan: Plan, name: str, path: Path, enabled: bool | None) -> Iterator[
     state = image.unit_state(name)
     if enabled and not written:
         if state is UnitState.UNKNOWN and plan.knows_all:
-            yield hint(messages.UNIT_UNKNOWN, (*path, "name"), Kind.INFO, unit=name)
+            yield hint(advice_messages.UNIT_UNKNOWN, (*path, "name"), Kind.INFO, unit=name)
         elif state is UnitState.STATIC and not plan.unit(name).installs:
-            yield hint(messages.UNIT_STATIC, (*path, "enabled"), Kind.INFO, unit=name)
+            yield hint(advice_messages.UNIT_STATIC, (*path, "enabled"), Kind.INFO, unit=name)
     if written and enabled is None and _is_never_started(plan, name) and unit_type(name) not in ("target", "slice"):
-        message = messages.UNIT_NOT_ENABLED if plan.unit(name).installs else messages.UNIT_UNUSED
+        message = advice_messages.UNIT_NOT_ENABLED if plan.unit(name).installs else advice_messages.UNIT_UNUSED
         yield hint(message, (*path, "name"), Kind.INFO, unit=name)
     if written and enabled:
         yield from _service_of(plan, name, path)
@@ -154,7 +159,7 @@ def _service_of(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
     setting = "Service= in [Socket]" if kind == "socket" else f"Unit= in [{kind.capitalize()}]"
     if kind == "automount":
         setting = "the mount of the same name"
-    yield hint(messages.UNIT_NO_SERVICE, (*path, "contents"), unit=name, service=service, setting=setting)
+    yield hint(advice_messages.UNIT_NO_SERVICE, (*path, "contents"), unit=name, service=service, setting=setting)
 
 
 def _account(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
@@ -164,8 +169,56 @@ def _account(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
     if not user or is_number(user) or "%" in user or not plan.knows_all or unit.last("Service", "DynamicUser"):
         return
     made = {str(one.get("name")) for one in plan.users} | image.users()
-    if user not in made and not any(node.path.startswith("/etc/sysusers.d/") for node in plan.nodes):
-        yield hint(messages.SERVICE_USER, path, unit=name, user=user)
+    if user not in made and not _has_sysusers(plan):
+        yield hint(advice_messages.SERVICE_USER, path, unit=name, user=user)
+
+
+def _group(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
+    """Yield the group of a service that nobody defines."""
+    unit = plan.unit(name)
+    group = unit.last("Service", "Group")
+    if not group or is_number(group) or "%" in group or not plan.knows_all or unit.last("Service", "DynamicUser"):
+        return
+    made = {str(one.get("name")) for one in (*plan.users, *plan.groups)} | image.groups() | image.hidden_groups()
+    if group not in made and not _has_sysusers(plan):
+        yield hint(advice_messages.SERVICE_GROUP, path, unit=name, group=group)
+
+
+def _has_sysusers(plan: Plan) -> bool:
+    return any(node.path.startswith("/etc/sysusers.d/") for node in plan.nodes)
+
+
+def _targets(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
+    """Yield what a unit is to start with and nobody has, and an order that nothing brings about."""
+    unit = plan.unit(name)
+    for target in unknown_starters(plan, name):
+        close = difflib.get_close_matches(target, sorted(BOOT_TARGETS), n=1, cutoff=0.7)
+        fix = f"Did you mean {close[0]}?" if close else "WantedBy=multi-user.target starts it at every boot."
+        yield hint(advice_messages.UNIT_TARGET, path, unit=name, target=target, fix=fix)
+    online = "network-online.target"
+    is_ordered = online in unit.words("Unit", "After")
+    if is_ordered and plan.is_whole and plan.is_written(name) and online not in plan.referenced:
+        yield hint(advice_messages.UNIT_ONLINE, path, Kind.INFO, unit=name)
+
+
+def unknown_starters(plan: Plan, name: str) -> tuple[str, ...]:
+    """Return the units of WantedBy= and RequiredBy= that neither the config nor the image has."""
+    if not plan.knows_all:
+        return ()
+    words = [word for key in ("WantedBy", "RequiredBy") for word in plan.unit(name).words("Install", key)]
+    return tuple(word for word in words if unit_type(word) and "%" not in word and not plan.knows_unit(word)
+                 and word not in BOOT_TARGETS)  # fmt: skip
+
+
+def _mount_point(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
+    """Yield a mount whose folder cannot be made, since it is in the read-only image."""
+    if unit_type(name) != "mount" or not plan.is_written(name) or plan.refusal(name) is not None:
+        return
+    where = plan.unit(name).last("Mount", "Where") or unescape_path(name.removesuffix(".mount"))
+    place = image.place_of(where)
+    if place is not None and place.kind == "read-only" and where != place.path:
+        where_path = (*path, "contents")
+        yield hint(advice_messages.MOUNT_READ_ONLY, where_path, Kind.INFO, place=place.path, path=where, unit=name)
 
 
 def _programs(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
@@ -175,7 +228,7 @@ def _programs(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
     seen = set()
     for text in plan.unit(name).texts:
         for item in text.assignments:
-            words = item.value.lstrip(_PREFIXES).split()
+            words = item.value.lstrip(PREFIXES).split()
             if item.section != "Service" or not item.key.startswith("Exec") or not words or words[0] in seen:
                 continue
             seen.add(words[0])
@@ -187,16 +240,18 @@ def _program(plan: Plan, name: str, program: str, path: Path) -> Iterator[Hint]:
     if node is not None and node.kind == "files":
         mode = node.item.get("mode", 0o644)
         if not mode & 0o111:
-            yield hint(messages.PROGRAM_NOT_EXECUTABLE, node.json_path, unit=name, program=program, mode=f"{mode:04o}")
+            yield hint(
+                advice_messages.PROGRAM_NOT_EXECUTABLE, node.json_path, unit=name, program=program, mode=f"{mode:04o}"
+            )
         return
     moved = image.moved_program(program)
     if not plan.knows_all:
         return
     if moved is not None:
-        yield hint(messages.PROGRAM_MISSING, path, unit=name, program=program, instead=moved.instead)
+        yield hint(advice_messages.PROGRAM_MISSING, path, unit=name, program=program, instead=moved.instead)
     elif program.startswith("/usr/local/"):
         instead = "a file below /opt/bin, or an extension"
-        yield hint(messages.PROGRAM_MISSING, path, unit=name, program=program, instead=instead)
+        yield hint(advice_messages.PROGRAM_MISSING, path, unit=name, program=program, instead=instead)
 
 
 def _files(plan: Plan) -> Iterator[Hint]:
@@ -208,6 +263,8 @@ def _files(plan: Plan) -> Iterator[Hint]:
             continue
         found = plan.refusal(name)
         if found is not None:
-            yield hint(messages.UNIT_REFUSED, (*node.json_path, "path"), unit=name, reason=found.words, fix=found.fix)
+            yield hint(
+                advice_messages.UNIT_REFUSED, (*node.json_path, "path"), unit=name, reason=found.words, fix=found.fix
+            )
         if name not in enabled and plan.unit(name).installs and _is_never_started(plan, name):
-            yield hint(messages.UNIT_AS_FILE, (*node.json_path, "path"), unit=name)
+            yield hint(advice_messages.UNIT_AS_FILE, (*node.json_path, "path"), unit=name)

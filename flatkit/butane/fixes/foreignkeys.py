@@ -1,16 +1,10 @@
-"""Keys and formats of other tools: what they are called in Butane, those whose value changes too, and words about them. Pure.
-
-The tables are data, in foreign.json.
-"""
+"""Keys of other tools, by Butane's mapping: their names there, and those whose value changes too. Pure."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from flatkit.butane.check_source import octal_meant
-from flatkit.butane.detect import Format
 from flatkit.butane.fixes import values
 from flatkit.butane.fixes.types import hash_of
 from flatkit.butane.fixes.writing import Written, quoted
@@ -18,15 +12,40 @@ from flatkit.butane.schema import get_schema
 from flatkit.butane.source.node import BOOL, INT, MAPPING, NULL, SCALAR, SEQUENCE, Node
 from flatkit.untrusted import is_number
 
-_DATA = json.loads(Path(__file__).with_name("foreign.json").read_text(encoding="utf-8"))
-# What people write who come from cloud-config, Container Linux Config, Ansible or Ignition, by mapping.
-ALIASES: dict[str, dict[str, str]] = _DATA["aliases"]
-# What to say about a whole text of another format.
-PASTED: dict[Format, str] = {Format(name): words for name, words in _DATA["pasted"].items()}
-IGNITION_2: str = _DATA["ignition 2"]
-# By mapping and key of another tool: the sentence about it, and an example in Butane, which may be "".
-FOREIGN_KEYS: dict[str, dict[str, tuple[str, str]]] = _DATA["words"]
 Convert = Callable[[Node], Mapping[str, Written] | None]
+
+# What people write who come from cloud-config, Container Linux Config, Ansible or Ignition, by mapping.
+ALIASES: dict[str, dict[str, str]] = {
+    "File": {
+        "permissions": "mode", "perms": "mode", "chmod": "mode", "content": "contents", "owner": "user", "dest": "path",
+        "destination": "path", "filename": "path", "src": "contents",
+    },
+    "Directory": {"permissions": "mode", "perms": "mode", "owner": "user", "dest": "path"},
+    # Ansible's src is what the link leads to, dest is the link itself.
+    "Link": {"src": "target", "source": "target", "to": "target", "destination": "path", "dest": "path", "owner": "user"},
+    "Resource": {"content": "inline", "text": "inline", "url": "source", "file": "local", "remote": "source"},
+    "HTTPHeader": {"key": "name"},
+    "Proxy": {"http": "http_proxy", "https": "https_proxy", "noproxy": "no_proxy"},
+    "Unit": {"enable": "enabled", "content": "contents", "masked": "mask", "drop-ins": "dropins", "drop_ins": "dropins"},
+    "Dropin": {"content": "contents"},
+    "PasswdUser": {
+        "ssh_keys": "ssh_authorized_keys", "ssh-keys": "ssh_authorized_keys", "authorized_keys": "ssh_authorized_keys",
+        "ssh-authorized-keys": "ssh_authorized_keys", "password": "password_hash", "passwd": "password_hash",
+        "hashed_passwd": "password_hash", "home": "home_dir", "homedir": "home_dir", "username": "name", "id": "uid",
+        "group": "primary_group", "primary-group": "primary_group", "comment": "gecos",
+    },
+    "PasswdGroup": {"id": "gid"},
+    "Disk": {"path": "device", "wipe": "wipe_table"},
+    "Partition": {"name": "label", "size": "size_mib", "start": "start_mib", "num": "number", "id": "number"},
+    "Filesystem": {
+        "mount_point": "path", "mountpoint": "path", "type": "format", "fstype": "format", "mount": "with_mount_unit",
+        "wipe": "wipe_filesystem", "force": "wipe_filesystem",
+    },
+    "Storage": {"dirs": "directories", "symlinks": "links", "raids": "raid", "file": "files"},
+    "Systemd": {"services": "units", "unit": "units"},
+    "Passwd": {"user": "users", "group": "groups"},
+    "Config": {"kargs": "kernel_arguments", "kernelArguments": "kernel_arguments", "kernel_args": "kernel_arguments"},
+}  # fmt: skip
 
 
 def _octal(value: Node) -> Mapping[str, Written] | None:
@@ -166,9 +185,3 @@ CONVERSIONS: dict[tuple[str, str], Convert] = {
     ("Config", "kernel_args"): _kernel,
     ("Config", "kernelArguments"): _kernel,
 }
-
-
-def foreign_words(struct: str, key: str) -> tuple[str, str]:
-    """The sentence about a key of another tool and an example in Butane; both may be "". `struct` is the mapping's type."""
-    says, example = FOREIGN_KEYS.get(struct, {}).get(key, ("", ""))
-    return says, example

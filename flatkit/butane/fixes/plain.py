@@ -1,13 +1,9 @@
-"""Values that are nearly right, and the YAML around them: modes, paths, names, hashes, the header, indentation. Pure.
-
-Text that fell out of a block (`inline: |`) is found in YAML that cannot be read.
-"""
+"""Values that are nearly right, and the YAML around them: modes, paths, names, hashes, the header, indentation. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from flatkit.butane.check_source import octal_meant
 from flatkit.butane.detect import Format, detect_format
@@ -16,13 +12,12 @@ from flatkit.butane.fixes.writing import combined, insert, replace, scalar
 from flatkit.butane.localfiles import clean
 from flatkit.butane.places import path_of
 from flatkit.butane.source.node import MAPPING, Node, find_node
+from flatkit.butane.source.textblocks import fallen_out
+from flatkit.butane.textwords import suggest_bare_block
 from flatkit.butane.transpile import Translation
 from flatkit.report import Edit, Entry, Span
 from flatkit.untrusted import is_number
 
-_OPENS = re.compile(r"(?P<lead>\s*(?:- +)*)(?P<key>[\w.-]+) *: *[|>][-+0-9]*\s*(#.*)?\r?$", re.ASCII)
-# What may follow a block in a config of ours: keys in lower case, list items, comments, the ends of documents.
-_KEY = re.compile(r"\s*(- +)*(&\S+ +)?[a-z][a-z0-9_]* *:(\s|$)", re.ASCII)
 _HEADER = "variant: flatcar\nversion: 1.1.0\n"
 _SUFFIXES = {
     "Service": ".service", "Socket": ".socket", "Timer": ".timer", "Mount": ".mount", "Automount": ".automount",
@@ -104,7 +99,8 @@ def tab(entry: Entry, translation: Translation) -> Iterator[Edit]:
 
 
 def fallen(entry: Entry, translation: Translation) -> Iterator[Edit]:
-    """Indent the lines of a text that fell out of its block."""
+    """Indent the lines of a text that fell out of its block, or write | where it is missing."""
+    yield from suggest_bare_block(entry, translation)
     found = fallen_out(translation.text, entry.span.line if entry.span else 0)
     if found is not None:
         lines = translation.text.split("\n")[found.first - 1 : found.last]
@@ -121,7 +117,7 @@ def start(entry: Entry, translation: Translation) -> Iterator[Edit]:
         return
     lines = translation.text.split("\n")
     line = lines[entry.span.line - 1] if entry.span.line <= len(lines) else ""
-    match = re.match(r"(\s*(?:- )*(?:[\w-]+: +)?)([%@`][^#'\"]*[^#'\"\s])\s*$", line)
+    match = re.match(r"(\s*(?:- )*(?:[\w-]+: +)?)([%@`*&][^#'\"]*[^#'\"\s])\s*$", line)
     if match and "{%" not in line and not match[2].startswith("%{"):
         span = Span(
             line=entry.span.line, column=match.start(2) + 1, end_line=entry.span.line, end_column=match.end(2) + 1
@@ -200,68 +196,24 @@ def _named(node: Node, name: str) -> Edit:
     return replace(node, name, f"write {name}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class FallenOut:
-    """Lines `first` to `last` (from 1) belong to the block of `key` in line `opened`, whose text starts in column `indent`."""
-
-    key: str
-    opened: int
-    first: int
-    last: int
-    indent: int
-
-    def indented(self, lines: list[str]) -> list[str]:
-        """The lines, as far in as the block's text. Those that are already stay, the others keep their shape."""
-        filled = [_indent(line) for line in lines if line.strip()]
-        by = self.indent - min(filled)
-        are_some_right = max(filled) >= self.indent
-        return [
-            line if not line.strip() or (are_some_right and _indent(line) >= self.indent) else " " * by + line
-            for line in lines
-        ]
+_FORMATS = {"fat32": "vfat", "fat": "vfat", "fat16": "vfat", "linux-swap": "swap"}
 
 
-def fallen_out(text: str, line: int) -> FallenOut | None:
-    """The text that fell out of a block at or before this line (0: anywhere), or None. `line` is that of a YAML fault."""
-    lines = text.split("\n")
-    at = 0
-    while at < len(lines):
-        match = _OPENS.match(lines[at])
-        at += 1
-        if match is None:
-            continue
-        key_column = len(match["lead"])
-        inside = [number for number in range(at, _block_end(lines, at, key_column)) if lines[number].strip()]
-        opened, at = at, _block_end(lines, at, key_column)
-        while at < len(lines) and not lines[at].strip():
-            at += 1
-        first = at
-        while at < len(lines) and (not lines[at].strip() or _is_text(lines[at], has_begun=at > first or bool(inside))):
-            at += 1
-        last = at
-        while last > first and not lines[last - 1].strip():
-            last -= 1
-        if last > first and (not line or first + 1 <= line <= last + 2):
-            wanted = min((_indent(lines[number]) for number in inside), default=key_column + 2)
-            return FallenOut(key=match["key"], opened=opened, first=first + 1, last=last, indent=wanted)
-    return None
+def filesystem(entry: Entry, translation: Translation) -> Iterator[Edit]:
+    """A format in capitals, or by another name."""
+    node = find_node(translation.root, path_of(entry))
+    found = scalar(node)
+    if node is None or found is None or path_of(entry)[-1:] != ("format",):
+        return
+    lowered = found.value.lower()
+    better = _FORMATS.get(lowered, lowered)
+    if better != found.value:
+        yield replace(node, better, f"write {better}")
 
 
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip(" "))
-
-
-def _block_end(lines: list[str], at: int, key_column: int) -> int:
-    while at < len(lines) and (not lines[at].strip() or _indent(lines[at]) > key_column):
-        at += 1
-    return at
-
-
-def _is_text(line: str, *, has_begun: bool) -> bool:
-    """True for a line that does not look like the YAML of a config."""
-    bare = line.strip()
-    if bare.startswith("#"):
-        return (has_begun is False and bare.startswith("#!")) or (has_begun and not bare.startswith("# "))
-    if bare in ("---", "...") or bare.startswith(("- ", "{%", "{{", "<%", "%{")):
-        return False
-    return not _KEY.match(line)
+def proxy(entry: Entry, translation: Translation) -> Iterator[Edit]:
+    """A proxy without its scheme."""
+    node = find_node(translation.root, path_of(entry))
+    found = scalar(node)
+    if node is not None and found is not None and re.fullmatch(r"[A-Za-z0-9.-]+(:[0-9]+)?/?", found.value):
+        yield replace(node, f"http://{found.value}", f"write http://{found.value}")

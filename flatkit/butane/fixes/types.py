@@ -22,8 +22,6 @@ IDENTITY = {
     "Dropin": "name", "Disk": "device", "Filesystem": "device", "Raid": "name", "Luks": "name",
 }  # fmt: skip
 _NAME_IS_ENOUGH = ("PasswdUser", "PasswdGroup", "Directory")
-_COMMAS = frozenset(("groups", "mount_options", "no_proxy", "devices", "ssh_authorized_keys_local"))
-_LINES = frozenset(("ssh_authorized_keys", "groups", "should_exist", "should_not_exist", "options", "devices"))
 _SWITCHES = {
     "true": "true", "enabled": "true", "enable": "true", "started": "true", "present": "true", "1": "true",
     "false": "false", "disabled": "false", "disable": "false", "stopped": "false", "absent": "false", "0": "false",
@@ -68,15 +66,12 @@ def _as_list(name: str, kind: FieldType, node: Node) -> Iterator[Choice]:
 
 def _parts(name: str, node: Node) -> list[Written] | None:
     """The entries of a text where a list of texts is wanted; None if it is not certain where one ends."""
-    text = node.value.strip()
-    lines = [line.strip().removeprefix("- ") for line in text.split("\n") if line.strip()]
-    if len(lines) > 1:
-        return [quoted(line) for line in lines] if name in _LINES else None
-    if name in _COMMAS and "," in text:
-        return [quoted(part.strip()) for part in text.split(",") if part.strip()]
-    if " " in text and name != "ssh_authorized_keys":
+    parts = values.split_entries(name, node.value)
+    if not parts:
         return None
-    return [quoted(text)] if node.line != node.end_line else [node]
+    if len(parts) > 1 or node.line != node.end_line:
+        return [quoted(part) for part in parts]
+    return [node]
 
 
 def _mapping_as_list(struct: Struct, node: Node) -> list[Written]:

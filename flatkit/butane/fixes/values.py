@@ -145,6 +145,25 @@ def is_remote(device: str, kind: str) -> bool:
 
 def hash_text(text: str) -> str:
     """A digest with its function as Ignition writes it, "" if it is neither a sha256 nor a sha512."""
-    match = re.fullmatch(r"(?:sha-?(?:256|512)\s*[-:=]\s*)?([0-9a-fA-F]+)", text.strip(), re.IGNORECASE)
+    match = re.fullmatch(r"(?:sha-?(?:256|512)\s*[-:=]\s*)?([0-9a-fA-F]+)(?:\s+\*?\S+)?", text.strip(), re.IGNORECASE)
     function = {64: "sha256", 128: "sha512"}.get(len(match[1])) if match else None
     return f"{function}-{match[1].lower()}" if match and function else ""
+
+
+_COMMAS = frozenset(("groups", "mount_options", "no_proxy", "devices", "ssh_authorized_keys_local"))
+_LINES = frozenset(("ssh_authorized_keys", "groups", "should_exist", "should_not_exist", "options", "devices"))
+
+
+def split_entries(name: str, text: str) -> list[str]:
+    """Split a text where a list of texts is wanted; [] if it is not certain where an entry ends."""
+    text = text.strip()
+    lines = [line.strip().removeprefix("- ") for line in text.split("\n") if line.strip()]
+    if len(lines) > 1:
+        return lines if name in _LINES else []
+    if name in _COMMAS and "," in text:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if name == "options" and not set(text) & set("\"'\\"):
+        return text.split()
+    if " " in text and name != "ssh_authorized_keys":
+        return []
+    return [text] if text else []

@@ -13,10 +13,11 @@ from typing import Any
 from flatkit.butane import messages
 from flatkit.butane.detect import Format, detect_format
 from flatkit.butane.diagnostics import Diagnostic, Diagnostics, entry_of, to_report
+from flatkit.butane.encodings import encoding_of, encoding_words
 from flatkit.butane.ignition.go_json import JsonFault, load
 from flatkit.butane.ignition.validate import check_values, find_duplicates
 from flatkit.butane.schema import Field, Schema, Shape, Struct, get_schema
-from flatkit.butane.source.document import Document, encoding_of, encoding_words
+from flatkit.butane.source.document import Document
 from flatkit.butane.source.node import Path
 from flatkit.report import Report, Span
 

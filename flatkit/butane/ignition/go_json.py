@@ -1,4 +1,4 @@
-"""JSON and quoted texts as Go writes them, and JSON as Go reads it, with its complaints.
+"""JSON as Go writes and reads it: its escapes when writing, its complaints when reading.
 
 Why not json.loads for reading? It takes what Go refuses (NaN, lone surrogates pass), and people meet Go's words: Ignition
 prints them at boot.
@@ -16,9 +16,6 @@ _NEEDS_ESCAPE = re.compile("[<>&\u2028\u2029]")
 _BROKEN = re.compile("[\ud800-\udfff]")
 _SHORT = re.compile(r"\\(.)")
 _CONTROL = {"b": "\\u0008", "f": "\\u000c"}
-_QUOTED = {
-    "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\", '"': '\\"',
-}  # fmt: skip
 
 
 def dump(value: dict[str, Any], *, pretty: bool = False) -> str:
@@ -201,21 +198,3 @@ class _Reader:
             self.at += 6
             return chr(0x10000 + ((code - 0xD800) << 10) + int(low.group(1), 16) - 0xDC00)
         return "\ufffd"
-
-
-def go_quote(text: str) -> str:
-    """The text as strconv.Quote writes it."""
-    return '"' + "".join(_quoted(ch) for ch in text) + '"'
-
-
-def _quoted(ch: str) -> str:
-    if ch in _QUOTED:
-        return _QUOTED[ch]
-    if ch.isprintable():
-        return ch
-    code = ord(ch)
-    if 0xDC80 <= code <= 0xDCFF:
-        return f"\\x{code - 0xDC00:02x}"
-    if code < 0x80:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -11,8 +11,8 @@ from flatkit.butane.diagnostics import Diagnostics
 from flatkit.butane.ignition.go_json import JsonFault, load
 from flatkit.butane.ignition.urls import tang_fault
 from flatkit.butane.localfiles import clean
-from flatkit.butane.messages import Wording
 from flatkit.butane.source.node import Path
+from flatkit.butane.wording import Wording
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\Z", re.ASCII)
 _LABEL_LIMITS = {"ext4": 16, "btrfs": 256, "xfs": 12, "swap": 15, "vfat": 11}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flatkit.butane.ignition.go_json import go_quote
+from flatkit.butane.wording import go_quote
 
 _LINE_MAX = 2048
 _BUFFER = 4096

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from flatkit.butane import messages
 from flatkit.butane.dataurl import data_url_fault
-from flatkit.butane.messages import Wording
+from flatkit.butane.wording import Wording
 
 _PACKED = re.compile(r"data:;base64,(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?\Z", re.ASCII)
 

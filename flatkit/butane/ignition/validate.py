@@ -12,13 +12,12 @@ from typing import Any
 from flatkit.butane import messages
 from flatkit.butane.diagnostics import Diagnostics
 from flatkit.butane.ignition import storage
-from flatkit.butane.ignition.go_json import go_quote
 from flatkit.butane.ignition.units import UnitFault, has_install_option, parse_unit
 from flatkit.butane.ignition.urls import headers_fault, is_plain_http, proxy_fault, source_fault
 from flatkit.butane.localfiles import clean
-from flatkit.butane.messages import Wording
 from flatkit.butane.schema import Schema, walk
 from flatkit.butane.source.node import Path
+from flatkit.butane.wording import Wording, go_quote
 
 _UNIT_EXTENSION = re.compile(r"\.(service|socket|device|mount|automount|swap|target|path|timer|snapshot|slice|scope)\Z")
 _INSTANCE = re.compile(r"^(.+?)@(.+?)\.service$")

@@ -75,6 +75,27 @@ class Program:
     since: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """A folder of settings: its reader, and the endings of the names that it reads ("!." means no dot at all)."""
+
+    folder: str
+    name: str
+    endings: tuple[str, ...]
+    source: str
+
+    def reads(self, file: str) -> bool:
+        """Return True if the reader takes a file of this name."""
+        return "." not in file and not file.endswith("~") if self.endings == ("!.",) else file.endswith(self.endings)
+
+    @property
+    def fix(self) -> str:
+        """The cure, in words."""
+        if self.endings == ("!.",):
+            return "Write a name without a dot: sudo leaves out the others."
+        return f"The name must end in {' or '.join(self.endings)}."
+
+
 @cache
 def _data() -> dict[str, Any]:
     data: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
@@ -94,6 +115,16 @@ def groups() -> frozenset[str]:
 def hidden_groups() -> frozenset[str]:
     """Return the image's groups below /usr, which useradd and usermod do not find."""
     return frozenset(_data()["groups"]["in_usr"])
+
+
+def user_ids() -> dict[str, int]:
+    """Return the numbers of the users in /etc/passwd."""
+    return dict(_data()["users"]["ids"])
+
+
+def group_ids() -> dict[str, int]:
+    """Return the numbers of the groups in /etc/group."""
+    return dict(_data()["groups"]["ids"])
 
 
 def groups_of_core() -> tuple[str, ...]:
@@ -139,6 +170,27 @@ def _existing() -> dict[str, Existing]:
 def existing_file(path: str) -> Existing | None:
     """Return what is known about a file that the image has."""
     return _existing().get(path)
+
+
+@cache
+def _readers() -> dict[str, Reader]:
+    rows = _data()["readers"]
+    return {row["folder"]: Reader(**{**row, "endings": tuple(row["endings"])}) for row in rows}
+
+
+def reader_of(folder: str) -> Reader | None:
+    """Return what reads the files of a folder, if it goes by their names."""
+    return _readers().get(folder)
+
+
+@cache
+def _unread() -> tuple[Existing, ...]:
+    return tuple(Existing(**row) for row in _data()["unread"])
+
+
+def unread_file(path: str) -> Existing | None:
+    """Return what is known about a file of a program that the image does not have."""
+    return next((one for one in _unread() if path == one.path or path.startswith(one.path + "/")), None)
 
 
 @cache

@@ -11,8 +11,9 @@ from typing import Any
 from flatkit.butane.dataurl import decode_data_url
 from flatkit.butane.machine import image
 from flatkit.butane.machine.image import UnitState
+from flatkit.butane.machine.unit_commands import UnitRefusal
 from flatkit.butane.machine.unit_file import Unit, is_unit_list, template_of, unit_of, unit_type
-from flatkit.butane.machine.unit_verdict import UnitRefusal, refusal
+from flatkit.butane.machine.unit_verdict import refusal
 from flatkit.butane.source.node import Path
 
 SYSTEMD_DIR = "/etc/systemd/system/"

@@ -1,23 +1,17 @@
-"""A unit's text as systemd itself reads it: sections, assignments with their lines, times, and what it ignores.
+"""A unit's text as systemd itself reads it: sections, assignments with their lines, and what it ignores.
 
 `ignition/units.py` is another reader: it has the faults for which Butane refuses a unit. Source of the rules:
-systemd.syntax(7), systemd.time(7), and systemd's src/shared/conf-parser.c and calendarspec.c.
+systemd.syntax(7) and systemd's src/shared/conf-parser.c.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
-_UNITS_OF_TIME = (
-    "usec|us|μs|µs|msec|ms|seconds|second|sec|s|minutes|minute|min|months|month|M|m|hours|hour|hr|h|days|day|d|weeks|week|"
-    "w|years|year|y"
-)
-_SPAN = re.compile(rf"(\s*[0-9]+(\.[0-9]*)?\s*({_UNITS_OF_TIME})?)+\s*|infinity")
 TYPES = ("service", "socket", "mount", "automount", "swap", "timer", "path", "slice", "scope", "target", "device")
 _FILE = Path(__file__).with_name("unit_keys.json")
 
@@ -134,6 +128,10 @@ class Unit:
                 found.clear()
         return tuple(found)
 
+    def words(self, section: str, key: str) -> tuple[str, ...]:
+        """Return the words of a list that are separated by spaces, on one line or several."""
+        return tuple(word for value in self.values(section, key) for word in value.split())
+
     def last(self, section: str, key: str) -> str:
         """Return the value that counts of a setting that can be given once, "" if there is none."""
         return next((item.value for item in reversed(self._assignments(section, (key,)))), "")
@@ -177,42 +175,19 @@ def keys_of(section: str) -> frozenset[str]:
     return _keys()[0].get(section, frozenset())
 
 
+@cache
+def _kinds() -> dict[str, frozenset[str]]:
+    data = json.loads(_FILE.read_text(encoding="utf-8"))
+    return {kind: frozenset(keys) for kind, keys in data["kinds"].items()}
+
+
+def is_kind(kind: str, section: str, key: str) -> bool:
+    """Return True if systemd reads the value as a BOOLEAN, or as SECONDS."""
+    return f"{section}.{key}" in _kinds()[kind]
+
+
 def is_unit_list(section: str, key: str) -> bool:
     """Return True if the value is a list of unit names, separated by spaces."""
     return f"{section}.{key}" in _keys()[1] or (
         section == "Install" and key in ("WantedBy", "RequiredBy", "UpheldBy", "Also")
     )
-
-
-def is_span(value: str) -> bool:
-    """Return True for a span of time, such as 5min or 1h 30m."""
-    return _SPAN.fullmatch(value) is not None
-
-
-_WORDS = frozenset(("minutely", "hourly", "daily", "weekly", "monthly", "quarterly", "semi-annually", "semiannually",
-                    "bi-annually", "biannually", "yearly", "annually", "anually"))  # fmt: skip
-_DAY = r"(mon|monday|tue|tuesday|wed|wednesday|thu|thursday|fri|friday|sat|saturday|sun|sunday)"
-_DAYS = rf"{_DAY}((\.\.|-){_DAY})?(,{_DAY}((\.\.|-){_DAY})?)*,?"
-_NUMBERS = r"(\*|[0-9]+(\.\.[0-9]+)?(/[0-9]+)?(,[0-9]+(\.\.[0-9]+)?(/[0-9]+)?)*)(/[0-9]+)?"
-_DATE = rf"({_NUMBERS}-)?{_NUMBERS}[-~]{_NUMBERS}"
-_SECONDS = r"(\*|[0-9.]+(\.\.[0-9.]+)?(/[0-9.]+)?(,[0-9.]+(\.\.[0-9.]+)?(/[0-9.]+)?)*)(/[0-9.]+)?"
-_TIME = rf"{_NUMBERS}:{_NUMBERS}(:{_SECONDS})?"
-_CLOCK = re.compile(r"([0-9*./,]+):([0-9*./,]+)(?::([0-9*/,]+))?")
-_CALENDAR = re.compile(
-    rf"(({_DAYS})\s*)?(({_DATE})([ T]|$))?\s*({_TIME})?(\s+[A-Za-z][A-Za-z0-9_+/-]*)?", re.IGNORECASE
-)
-
-
-def is_calendar(value: str) -> bool:
-    """Return True for a calendar event of systemd.time(7)."""
-    first = value.split(None, 1)[0].lower() if value.strip() else ""
-    if first in _WORDS or value.startswith("@"):
-        return True
-    match = _CALENDAR.fullmatch(value.strip())
-    if match is None or not value.strip():
-        return False
-    # The largest number of each part of the time.
-    parts = [
-        [int(number) for number in re.findall(r"[0-9]+", part)] for part in _CLOCK.findall(value)[-1:] for part in part
-    ]
-    return all(max(numbers, default=0) <= limit for numbers, limit in zip(parts, (24, 60, 60), strict=False))

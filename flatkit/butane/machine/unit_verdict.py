@@ -9,9 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from flatkit.butane.machine.unit_file import Assignment, Unit, is_calendar, is_span
+from flatkit.butane.machine.calendar_events import is_calendar
+from flatkit.butane.machine.times import is_span
+from flatkit.butane.machine.unit_commands import (
+    UnitRefusal,
+    fatal_command,
+    is_ignored,
+    split_commands,
+    unknown_specifier,
+)
+from flatkit.butane.machine.unit_file import Assignment, Unit, is_template, template_of
 from flatkit.untrusted import is_number
 
 _EXEC = ("ExecStart", "ExecStop", "ExecStartPre", "ExecStartPost", "ExecStopPost", "ExecReload", "ExecCondition")
@@ -28,16 +37,6 @@ _API_PATHS = ("/proc", "/sys", "/dev", "/run", "/dev/pts", "/run/lock", "/sys/fs
 _API_BELOW = ("/sys/fs/cgroup/", "/dev/shm")  # noqa: S108 - a name to compare with, nothing is written there
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.")
 _NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+")
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnitRefusal:
-    """The reason, in words, with the value in quotes; `code` tells kinds of reasons apart, `name` is a name that fits."""
-
-    code: str
-    words: str
-    fix: str
-    name: str = ""
 
 
 def escape_path(path: str) -> str:
@@ -72,12 +71,13 @@ def settle(unit: Unit) -> Unit | UnitRefusal:
     for number, text in enumerate(unit.texts):
         kept = []
         for item in text.assignments:
+            item = _filled(item, unit.name)
             fault = _fatal(item) if unit.kind in _WITH_COMMANDS and item.section == unit.kind.capitalize() else None
             if fault is not None and number == 0:
                 return fault
             if fault is not None:
                 break
-            if not _is_ignored(item):
+            if not (item.value and item.key in _EXEC and is_ignored(item.value)):
                 kept.append(item)
         if text.broken_line and number == 0:
             words = f"line {text.broken_line} begins a section and does not end with ]"
@@ -86,13 +86,19 @@ def settle(unit: Unit) -> Unit | UnitRefusal:
     return replace(unit, texts=tuple(texts))
 
 
+def _filled(item: Assignment, name: str) -> Assignment:
+    """Fill in %i, which is empty in a unit that is no instance: an account of no name refuses the unit."""
+    if "@" in name or item.value not in ("%i", "%I"):
+        return item
+    return replace(item, value=":" if item.key in ("User", "Group") else "")
+
+
 def _fatal(item: Assignment) -> UnitRefusal | None:
     key, value = item.key, item.value
+    if key in _EXEC:
+        return fatal_command(key, value)
     if not value or "%" in value.split()[0]:
         return None
-    if key in _EXEC and (words := _command_fault(value)):
-        fix = "Write the whole path of the program, for example /usr/bin/docker."
-        return UnitRefusal(code="command", words=f"{key}= {words}", fix=fix)
     if (key == "WorkingDirectory" and not value.startswith(("/", "~", "-"))) or (
         key in _FATAL_PATHS and not value.startswith("/")
     ):
@@ -104,73 +110,6 @@ def _fatal(item: Assignment) -> UnitRefusal | None:
             words = f'{key}= "{name}" is not the name of an account'
             return UnitRefusal(code="account", words=words, fix="Write the name of one account.")
     return None
-
-
-def _is_ignored(item: Assignment) -> bool:
-    """True for a command that systemd leaves out with a warning, as it has a dash before it, or an open quote."""
-    return bool(item.value) and item.key in _EXEC and all(_is_skipped(part) for part in _split_commands(item.value))
-
-
-def _is_skipped(command: str) -> bool:
-    prefix, program, rest = _command(command)
-    if not program or _has_open_quote(rest):
-        return True
-    return "-" in prefix and bool(_program_fault(program))
-
-
-def _command(command: str) -> tuple[str, str, str]:
-    """Split a command into its prefix, its program, and all but the prefix."""
-    match = re.match(r"[@:+!|-]*", command)
-    prefix = match[0] if match else ""
-    rest = command[len(prefix) :]
-    quoted = re.match(r"""(["'])(.*?)\1""", rest)
-    return prefix, quoted[2] if quoted else rest.split(None, 1)[0] if rest.split() else "", rest
-
-
-def _command_fault(value: str) -> str:
-    """Return the fault of a command line, "" if it has none for which systemd refuses the unit."""
-    for command in _split_commands(value):
-        prefix, program, rest = _command(command)
-        if "-" in prefix:
-            continue
-        if not program:
-            return f'"{value}" names no program'
-        if _has_open_quote(rest):
-            return f'"{value}" opens a quote and does not close it'
-        if fault := _program_fault(program):
-            return fault
-    return ""
-
-
-def _program_fault(program: str) -> str:
-    if "\\" in re.sub(r"\\s|\\x[2-7][0-9A-Fa-f]", "", program):
-        return f'"{program}" has a character that the name of a program must not have'
-    if program.startswith("%") or "\\" in program:
-        return ""
-    if program.endswith("/") and program != "/":
-        return f'"{program}" is a directory'
-    if not program.startswith("/") and ("/" in program or program in (".", "..")):
-        return f'"{program}" is neither an absolute path nor the plain name of a program'
-    return ""
-
-
-def _split_commands(value: str) -> list[str]:
-    """Several commands of one line are separated by a semicolon that is a word of its own."""
-    return [part.strip() for part in re.split(r"\s;(?=\s|$)", value) if part.strip()]
-
-
-def _has_open_quote(text: str) -> bool:
-    quote, at = "", 0
-    while at < len(text):
-        ch = text[at]
-        if ch == "\\":
-            at += 1
-        elif quote:
-            quote = "" if ch == quote else quote
-        elif ch in "\"'":
-            quote = ch
-        at += 1
-    return bool(quote)
 
 
 def _given(unit: Unit, key: str) -> list[str]:
@@ -193,7 +132,7 @@ def _start_commands(unit: Unit) -> UnitRefusal | None:
         return _no_start(unit)
     if not starts and not action and not _is_yes(unit.last("Service", "RemainAfterExit")):
         return _no_start(unit)
-    if len(starts) + sum(len(_split_commands(start)) - 1 for start in starts) > 1 and kind != "oneshot":
+    if len(starts) + sum(len(split_commands(start)) - 1 for start in starts) > 1 and kind != "oneshot":
         return UnitRefusal(code="two-starts", words="it has more than one ExecStart=, and only Type=oneshot may",
                        fix="In a drop-in write an empty ExecStart= first: it takes back the one before.")  # fmt: skip
     return None
@@ -259,18 +198,34 @@ def _socket(unit: Unit) -> UnitRefusal | None:
 
 
 def _is_address(key: str, value: str) -> bool:
+    if unknown_specifier(value):
+        return False
     if "%" in value or key == "ListenNetlink":
         return True
     if key in ("ListenFIFO", "ListenSpecial", "ListenMessageQueue", "ListenUSBFunction"):
         return value.startswith("/")
-    if value.startswith(("/", "@", "vsock:", "vsock-")):
+    if value.startswith(("/", "@")):
+        return True
+    if key == "ListenSequentialPacket":
+        return False
+    if value.startswith(("vsock:", "vsock-")):
         return True
     port = value
-    if match := re.fullmatch(r"\[[0-9A-Fa-f:.]+(%[^\]]+)?\]:([0-9]+)", value):
-        port = match[2]
-    elif match := re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3}):([0-9]+)", value):
+    if match := re.fullmatch(r"\[[0-9A-Fa-f:.]+\]:(\S+)", value):
+        port = match[1]
+    elif match := re.fullmatch(r"([0-9]{1,3}(?:\.[0-9]{1,3}){3}):(\S+)", value):
         port = match[2] if all(int(part) < 256 for part in match[1].split(".")) else ""
-    return is_number(port) and 0 < int(port) < 65536
+    return _is_port(port)
+
+
+def _is_port(text: str) -> bool:
+    """Return True for a port, which may be written as C writes numbers: 0x50, 0120."""
+    digits = text.removeprefix("+")
+    if re.fullmatch(r"0[0-7]+", digits):
+        return 0 < int(digits, 8) < 65536
+    if re.fullmatch(r"0[xX][0-9A-Fa-f]+", digits):
+        return 0 < int(digits, 16) < 65536
+    return is_number(digits) and not digits.startswith("0") and int(digits) < 65536
 
 
 def _mount(unit: Unit) -> UnitRefusal | None:
@@ -306,8 +261,8 @@ def _path_value(unit: Unit, section: str, key: str) -> str:
             if (item.section, item.key) == (section, key):
                 if not item.value:
                     good = ""
-                elif item.value.startswith("/") and ".." not in item.value.split("/"):
-                    good = item.value
+                elif item.value.startswith(("/", "%t")) and ".." not in item.value.split("/"):
+                    good = item.value.replace("%t", "/run")
     return good
 
 
@@ -328,12 +283,20 @@ def _timer(unit: Unit) -> UnitRefusal | None:
     changes = any(_is_yes(unit.last("Timer", key)) for key in ("OnClockChange", "OnTimezoneChange"))
     if good or changes:
         return None
-    return UnitRefusal(code="no-time", words="a timer needs OnCalendar=, OnBootSec= or another On...= that systemd can read",
-                   fix="Write for example OnCalendar=daily in [Timer].")  # fmt: skip
+    words, fix = "a timer needs OnCalendar=, OnBootSec= or another On...= that systemd can read", ""
+    if times:
+        words = f'it cannot read {times[0][0]}="{times[0][1]}", and a timer needs a time'
+        fix = "This is how cron writes times. " if len(times[0][1].split()) == 5 else ""
+    return UnitRefusal(
+        code="no-time",
+        words=words,
+        fix=f"{fix}Write for example OnCalendar=daily, or OnCalendar=*:0/5 for every five minutes.",
+    )
 
 
 def _path(unit: Unit) -> UnitRefusal | None:
-    if any(value.startswith(("/", "%")) for _, value in unit.pool("Path", _PATHS)):
+    paths = [value for _, value in unit.pool("Path", _PATHS)]
+    if any(value.startswith(("/", "%")) and ".." not in value.split("/") for value in paths):
         return None
     return UnitRefusal(code="no-path", words="a path unit needs PathExists=, PathChanged= or the like in [Path]",
                    fix="Write PathChanged= with an absolute path.")  # fmt: skip
@@ -362,3 +325,8 @@ def bad_unit_names(value: str) -> tuple[str, ...]:
         for word in value.split()
         if "%" not in word and not (unit_type(word) and _NAME.fullmatch(word) and len(word) < 256)
     )
+
+
+def needs_instance(unit: Unit) -> bool:
+    """Return True for a template, which starts only as an instance."""
+    return is_template(unit.name) and not template_of(unit.name)

@@ -12,8 +12,6 @@ import math
 from typing import Any, Final
 
 from flatkit.butane import messages
-from flatkit.butane.ignition.go_json import go_quote
-from flatkit.butane.messages import Wording
 from flatkit.butane.schema import FieldType, Shape, Struct
 from flatkit.butane.source.node import (
     ALIAS,
@@ -30,6 +28,7 @@ from flatkit.butane.source.node import (
     YamlFault,
     resolve,
 )
+from flatkit.butane.wording import Wording, go_quote
 
 _MISSING: Final = object()
 _MAX_FAULTS: Final = 20_000

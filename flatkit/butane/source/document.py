@@ -1,7 +1,6 @@
 """The bytes of a config as text and as a YAML tree, with the byte order marks and the faults of yaml.v3's reader (readerc.go).
 
 Why not bytes.decode? Its errors are worded otherwise, and characters that cannot be printed must be refused as well.
-Learners read the name of an encoding that is not plain UTF-8.
 """
 
 from __future__ import annotations
@@ -13,8 +12,6 @@ from flatkit.butane import messages
 from flatkit.butane.source.compose import compose
 from flatkit.butane.source.node import Node, YamlFault
 
-_POWERSHELL = "PowerShell's > writes UTF-16; use the option -o FILE of the command instead"
-_SAVE = "save it as UTF-8 without a byte order mark"
 MAX_BYTES = 8 * 1024 * 1024
 
 _NOT_ALLOWED = re.compile("[^\x09\x0a\x0d\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -126,44 +123,3 @@ class Document:
     def tree(self) -> Node | None:
         """The root node, None also for a text that cannot be read."""
         return None if isinstance(self._composed, YamlFault) else self._composed
-
-
-def encoding_of(data: bytes) -> str:
-    """The name of an encoding other than UTF-8 without a byte order mark, "" for that and for plain ASCII."""
-    for mark, name in (
-        (b"\xef\xbb\xbf", "UTF-8 with a byte order mark"),
-        (b"\xff\xfe", "UTF-16 (little-endian)"),
-        (b"\xfe\xff", "UTF-16 (big-endian)"),
-    ):
-        if data.startswith(mark):
-            return name
-    head = data[:400]
-    if len(head) >= 4 and b"\0" in head:
-        # ASCII in UTF-16 has a zero in each second byte.
-        even, odd = head[::2].count(0), head[1::2].count(0)
-        if odd > len(head) // 3 and even < len(head) // 20 + 1:
-            return "UTF-16 (little-endian, without a byte order mark)"
-        if even > len(head) // 3 and odd < len(head) // 20 + 1:
-            return "UTF-16 (big-endian, without a byte order mark)"
-        return ""
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        # Nothing marks it: but text in it has letters there, and some bytes have no meaning.
-        try:
-            return "Latin-1 or Windows-1252" if any(ch.isalpha() for ch in data.decode("cp1252") if ch > "\x7f") else ""
-        except UnicodeDecodeError:
-            return ""
-    return ""
-
-
-def encoding_words(data: bytes) -> str:
-    """A sentence on the encoding and how to change it, "" if it is UTF-8 or not known."""
-    name = encoding_of(data)
-    if not name:
-        return ""
-    if name.startswith("UTF-16"):
-        return f"This file is {name}: {_SAVE}. {_POWERSHELL}."
-    if name.startswith("Latin"):
-        return f"This file is not UTF-8; it looks like {name}: save it as UTF-8."
-    return f"This file is {name}: {_SAVE}."

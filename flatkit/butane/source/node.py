@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from flatkit.butane import messages
-from flatkit.butane.messages import Wording
+from flatkit.butane.wording import Wording
 from flatkit.report import Span
 
 STR, INT, FLOAT, BOOL, NULL = "!!str", "!!int", "!!float", "!!bool", "!!null"

@@ -1,0 +1,138 @@
+"""Advice on files of systemd-networkd: names that it does not read, sections and keys that it ignores."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import json
+import posixpath
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path as FilePath
+
+from flatkit.butane import advice_messages
+from flatkit.butane.advice.hint import Hint, hint
+from flatkit.butane.machine.plan import Plan, StorageNode, text_of
+from flatkit.butane.machine.unit_file import Assignment, UnitText, parse
+
+_FILE = FilePath(__file__).parent.parent / "machine" / "network_keys.json"
+_FOLDERS = ("/etc/systemd/network", "/run/systemd/network")
+_NEEDED = {".network": "Match", ".link": "Match", ".netdev": "NetDev"}
+_IPV4 = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
+# Keys of other tools, which resemble none of networkd's.
+_FOREIGN = {
+    "netmask": "The prefix belongs to the address: Address=192.0.2.10/24 for the netmask 255.255.255.0.",
+    "prefix": "The prefix belongs to the address: Address=192.0.2.10/24.",
+    "ipaddr": "Write Address= with the prefix: Address=192.0.2.10/24.",
+    "ipaddress": "Write Address= with the prefix: Address=192.0.2.10/24.",
+    "nameserver": "Write DNS=.",
+    "nameservers": "Write DNS=.",
+    "searchdomain": "Write Domains=.",
+    "search": "Write Domains=.",
+    "mtu": "Write MTUBytes= in [Link].",
+    "interface": "Write Name= in [Match].",
+    "device": "Write Name= in [Match].",
+    "bootproto": "Write DHCP=yes in [Network].",
+}
+
+
+@cache
+def network_keys() -> dict[str, frozenset[str]]:
+    """Return section -> keys of .network and .netdev files."""
+    data = json.loads(_FILE.read_text(encoding="utf-8"))
+    return {section: frozenset(keys) for section, keys in data["sections"].items()}
+
+
+def advise_networks(plan: Plan) -> Iterator[Hint]:
+    """Yield the advice."""
+    for node in plan.files():
+        folder, name = posixpath.split(node.path)
+        if folder not in _FOLDERS:
+            continue
+        suffix = posixpath.splitext(name)[1]
+        if suffix not in _NEEDED:
+            yield hint(advice_messages.NETWORK_SUFFIX, (*node.json_path, "path"), path=node.path)
+            continue
+        text = text_of(node.item.get("contents", {})) if node.item.get("contents", {}).get("source") else None
+        if text:
+            yield from _contents(node, suffix, parse(text))
+
+
+def _contents(node: StorageNode, suffix: str, text: UnitText) -> Iterator[Hint]:
+    path, section = (*node.json_path, "contents"), _NEEDED[suffix]
+    if not any(item.section == section for item in text.assignments):
+        fix = (
+            "Write for example [Match] and Name=eth0." if section == "Match" else "Write [NetDev] with Name= and Kind=."
+        )
+        yield hint(advice_messages.NETWORK_SECTION, path, suffix=suffix, section=section, fix=fix)
+        return
+    # The keys of .link files are udev's.
+    if suffix == ".link":
+        return
+    known = network_keys()
+    for name in dict.fromkeys(name for name, _ in text.sections):
+        if name not in known and not name.startswith("X-"):
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+            # A section that resembles none may be new in a later systemd.
+            if close:
+                fix = f"Did you mean [{close[0]}]?"
+                yield hint(advice_messages.NETWORK_UNKNOWN, path, section=name, path=node.path, fix=fix)
+    for item in text.assignments:
+        if item.section in known:
+            yield from _assignment(node, item)
+
+
+def _assignment(node: StorageNode, item: Assignment) -> Iterator[Hint]:
+    keys, path = network_keys()[item.section], (*node.json_path, "contents")
+    if item.section in ("Network", "Address", "Route"):
+        yield from _value(node, item)
+    if item.key in keys or item.key.startswith("X-"):
+        return
+    elsewhere = [name for name in ("Network", "Match", "Link", "DHCPv4", "Route") if item.key in network_keys()[name]]
+    close = difflib.get_close_matches(item.key.lower(), {key.lower(): key for key in keys}, n=1, cutoff=0.8)
+    fix = _FOREIGN.get(item.key.lower(), "")
+    if item.section == "NetDev":
+        elsewhere = []
+        fix = "Write Kind=, for example Kind=bridge." if item.key.lower() == "type" else fix
+    if not fix and elsewhere:
+        fix = f"It belongs into the section [{elsewhere[0]}]."
+    if not fix and close:
+        fix = f"Did you mean {next(key for key in keys if key.lower() == close[0])}=?"
+    # A key that resembles nothing may be new in a later systemd.
+    if fix:
+        yield hint(advice_messages.NETWORK_KEY, path, key=item.key, section=item.section, path=node.path, fix=fix)
+
+
+def _value(node: StorageNode, item: Assignment) -> Iterator[Hint]:
+    """Yield addresses that networkd cannot read, or reads as another one."""
+    path, values = (*node.json_path, "contents"), {"key": item.key, "value": item.value, "path": node.path}
+    if item.key == "Address" and item.section != "Route":
+        if _IPV4.fullmatch(item.value) and _is_address(item.value):
+            yield hint(advice_messages.NETWORK_PREFIX, path, address=item.value, path=node.path)
+        elif item.value and not _is_interface(item.value):
+            yield hint(advice_messages.NETWORK_VALUE, path, **values, fix="Write Address=192.0.2.10/24.")
+    elif item.key == "Gateway" and item.value and not item.value.startswith("_") and not _is_address(item.value):
+        if item.value not in ("yes", "no", "true", "false", "on", "off", "dhcp", "ipv6ra"):
+            yield hint(advice_messages.NETWORK_VALUE, path, **values, fix="Write the address alone: Gateway=192.0.2.1.")
+    elif item.key in ("DNS", "NTP") and any(word.endswith((",", ";")) for word in item.value.split()):
+        yield hint(
+            advice_messages.NETWORK_VALUE, path, **values, fix="Separate the addresses with spaces, without commas."
+        )
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_interface(value: str) -> bool:
+    try:
+        ipaddress.ip_interface(value)
+    except ValueError:
+        return False
+    # A netmask behind the slash is Python's, not networkd's.
+    return "." not in value.partition("/")[2]
