@@ -1,7 +1,6 @@
 """Draw boots phase by phase as stacked bars, from the figures of the bench, and print them as a table.
 
-tools/bench_machines.py --boots --runs 5 --json docs/boots.json && tools/draw_boots.py    writes docs/boots.svg
-Another file of figures may be given; its picture is written beside it.
+tools/bench_machines.py --boots --runs 5 --json boots.json && tools/draw_boots.py boots.json    writes boots.svg
 """
 
 from __future__ import annotations
@@ -11,9 +10,6 @@ import sys
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-
-DOCS = Path(__file__).resolve().parents[1] / "docs"
-FIGURES, PICTURE = DOCS / "boots.json", DOCS / "boots.svg"
 
 # Stages of a boot, each with the beginnings of its phases' names.
 STAGES = (
@@ -45,9 +41,9 @@ class Bar:
 def bars_of(figures: dict) -> list[Bar]:
     """Return the bars of the bench's figures; a bare boot is one piece, since nobody reads its console."""
     bars = []
-    for kind, phases in figures["boots"].items():
+    for kind in ("cold", "warm"):
         spent = [0.0] * len(STAGES)
-        for name, seconds in phases.items():
+        for name, seconds in figures["boots"][kind].items():
             spent[_stage(name)] += seconds
         bars.append(Bar(title=_TITLES[kind], seconds=tuple(spent)))
     return [*bars, Bar(title=_TITLES["bare"], seconds=(figures["bare"],))]
@@ -96,6 +92,9 @@ def table(figures: dict) -> str:
     rows = [[name, *(f"{bar.seconds[number]:.1f} s" for bar in bars), ""] for number, (name, _, _) in enumerate(STAGES)]
     rows.append(["in all", *(f"{bar.total:.1f} s" for bar in bars), ""])
     rows.append(["beside a bare boot", *(f"{bar.total / figures['bare']:.2f}" for bar in bars), ""])
+    worked = figures["processor"]
+    rows.append(["processor time of QEMU", f"{worked['cold']:.1f} s", f"{worked['warm']:.1f} s", ""])
+    rows.append(["beside a bare boot's", *(f"{worked[kind] / worked['bare']:.2f}" for kind in ("cold", "warm")), ""])
     lines = [
         ["stage", *(bar.title for bar in bars), "with KVM (cold, warm)"],
         ["---"] * (len(bars) + 2),
@@ -105,7 +104,7 @@ def table(figures: dict) -> str:
 
 
 if __name__ == "__main__":
-    file = Path(sys.argv[1]) if sys.argv[1:] else FIGURES
+    file = Path(sys.argv[1])
     measured = json.loads(file.read_text())
     file.with_suffix(".svg").write_text(draw(measured), encoding="utf-8")
     print(table(measured))
