@@ -102,7 +102,7 @@ class SeatRow:
 _ORDER = {"help": 0, "stuck": 1, "silent": 2, "away": 3, "active": 4, "done": 5}
 
 
-class Overview:
+class RoomOverview:
     """The room: a row a seat, and the answers to predictions and quizzes. Its memory does not grow with the events."""
 
     def __init__(self, seats: Iterable[str] = ()) -> None:

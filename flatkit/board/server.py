@@ -25,7 +25,7 @@ import tornado.netutil
 import tornado.web
 
 from flatkit.board.ledger import Ledger
-from flatkit.board.overview import Overview
+from flatkit.board.overview import RoomOverview
 from flatkit.errors import FlatkitError, HostError
 from flatkit.untrusted import parse_json, printable
 
@@ -64,7 +64,7 @@ class BoardServer:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.ledger, self.passwords, self.clock = ledger, passwords, clock
-        self.overview = Overview(ledger.seats)
+        self.overview = RoomOverview(ledger.seats)
         self.overview.take(ledger.events())
         self.changes = 0
         self.sessions: set[str] = set()

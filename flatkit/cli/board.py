@@ -14,7 +14,7 @@ from flatkit import paths, web
 from flatkit.board.events import FLAGS, WORD_MAX, check_seat
 from flatkit.board.journal import Journal
 from flatkit.board.ledger import Ledger
-from flatkit.board.overview import Overview, tries
+from flatkit.board.overview import RoomOverview, tries
 from flatkit.board.sender import Sender, ask_for_seat, give_up_seat
 from flatkit.cli.show import print_json
 from flatkit.errors import FetchError, UsageError
@@ -145,7 +145,7 @@ def _board(argv: list[str]) -> int:
 
 
 def _show(options: argparse.Namespace, ledger: Ledger) -> int:
-    overview, now = Overview(ledger.seats), time.time()
+    overview, now = RoomOverview(ledger.seats), time.time()
     overview.take(ledger.events())
     if getattr(options, "json", False):
         print_json(**overview.as_dict(now))

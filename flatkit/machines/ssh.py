@@ -74,7 +74,7 @@ class RunResult:
 
 def load_paramiko() -> ModuleType:
     """Import paramiko without the developer warnings and log messages of it and its libraries."""
-    # Warning filters belong to the whole process: two threads must not change and restore them at once.
+    # Warning filters belong to the whole process.
     with _IMPORTING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import paramiko as module
@@ -203,10 +203,9 @@ class Connection:
     ) -> RunResult:
         """Run a command line with the user's shell on the machine, and return its result, whatever its status.
 
-        `on_output` gets each piece of output, and "" several times a second while none comes.
-
-        Raises WaitTimeout after `timeout` seconds, MachineError if the connection fails. A command never runs twice. A
-        connection that was dropped before the command began is opened again. A drop during the command is an error.
+        `on_output` gets each piece of output, and "" several times a second while none comes. A command never runs twice:
+        a connection that was dropped before it began is opened again, a drop during the command is an error. Raises
+        WaitTimeout after `timeout` seconds, MachineError if the connection fails.
         """
         channel = self._channel()
         began = time.monotonic()

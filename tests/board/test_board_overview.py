@@ -8,7 +8,7 @@ import pytest
 
 from flatkit.board.events import make_event
 from flatkit.board.ledger import Received
-from flatkit.board.overview import AWAY, SILENT, Overview, tries
+from flatkit.board.overview import AWAY, SILENT, RoomOverview, tries
 
 
 def events(seat: str, *told: tuple[str, dict[str, Any]], at: float = 1000.0) -> list[Received]:
@@ -45,14 +45,14 @@ def step(notebook: str, number: int, count: int = 20) -> tuple[str, dict[str, An
     ],
 )
 def test_status(told: list[tuple[str, dict[str, Any]]], quiet: float, status: str) -> None:
-    overview = Overview()
+    overview = RoomOverview()
     overview.take(events("ada", *told))
     seen = overview.rows["ada"].seen
     assert overview.rows["ada"].status(seen + quiet) == status
 
 
 def test_who_waits_for_help_longest_comes_first() -> None:
-    overview = Overview(["zoe"])
+    overview = RoomOverview(["zoe"])
     overview.take(events("late", step("01", 1), flag("help"), at=2000))
     overview.take(events("early", step("01", 1), flag("help", "no boot"), at=1000))
     overview.take(events("stuck", *[check("a", "wrong")] * 3, at=2000))
@@ -66,7 +66,7 @@ def test_who_waits_for_help_longest_comes_first() -> None:
 
 
 def test_the_room_as_a_whole() -> None:
-    overview = Overview()
+    overview = RoomOverview()
     overview.take(events("a", step("01", 5), ("prediction", {"task": "03", "question": 1, "choice": 0})))
     overview.take(events("b", step("02", 2), ("prediction", {"task": "03", "question": 1, "choice": 2})))
     overview.take(events("c", step("02", 9), ("prediction", {"task": "03", "question": 1, "choice": 2})))

@@ -158,9 +158,9 @@ def test_thirty_seats_through_cuts_and_a_killed_board(tmp_path: Path) -> None:
 
 def test_the_overviews_memory_does_not_grow_with_the_events(tmp_path: Path) -> None:
     from flatkit.board.ledger import Received
-    from flatkit.board.overview import Overview
+    from flatkit.board.overview import RoomOverview
 
-    overview = Overview(["ada"])
+    overview = RoomOverview(["ada"])
 
     def feed(count: int) -> None:
         for number in range(1, count):

@@ -76,7 +76,7 @@ class Program:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reader:
+class FolderReader:
     """A folder of settings: its reader, and the endings of the names that it reads ("!." means no dot at all)."""
 
     folder: str
@@ -173,12 +173,12 @@ def existing_file(path: str) -> Existing | None:
 
 
 @cache
-def _readers() -> dict[str, Reader]:
+def _readers() -> dict[str, FolderReader]:
     rows = _data()["readers"]
-    return {row["folder"]: Reader(**{**row, "endings": tuple(row["endings"])}) for row in rows}
+    return {row["folder"]: FolderReader(**{**row, "endings": tuple(row["endings"])}) for row in rows}
 
 
-def reader_of(folder: str) -> Reader | None:
+def reader_of(folder: str) -> FolderReader | None:
     """Return what reads the files of a folder, if it goes by their names."""
     return _readers().get(folder)
 
