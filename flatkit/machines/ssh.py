@@ -38,9 +38,8 @@ _LOG = "flatkit.machines.ssh.transport"
 # Interval of keepalive requests, in seconds. A machine that panics during a command goes silent. After its restart it
 # refuses these requests, which ends the connection.
 _KEEP_ASKING = 3
-# While no server answers, check at this interval that one still can, in seconds.
-_LOOK_AGAIN = 2.0
-_IMPORTING = threading.Lock()
+_LOOK_AGAIN = 2.0  # seconds: while no server answers, check at this interval that one still can
+_IMPORTING = threading.Lock()  # warning filters belong to the whole process
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +73,6 @@ class RunResult:
 
 def load_paramiko() -> ModuleType:
     """Import paramiko without the developer warnings and log messages of it and its libraries."""
-    # Warning filters belong to the whole process.
     with _IMPORTING, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import paramiko as module
