@@ -189,6 +189,31 @@ def test_a_partitions_name_is_neither_its_type_nor_its_bits_nor_a_command(disk: 
     assert not (disk.folder / "x").exists()
 
 
+def test_a_new_mbr_is_a_protective_one_until_something_is_added(disk: Disk) -> None:
+    disk.put(disk.states["fresh"])
+    kinds = []
+    for words in ("add -i 1 -B 1 disk", "boot -p disk", "add -i 1 -B 1 disk"):
+        assert disk.cgpt(words).status == 0
+        first = disk.ends()[0]
+        kinds.append([first[446 + 16 * number + 4] for number in (0, 1)])
+    assert kinds == [[0x0C, 0xEE], [0xEE, 0], [0x0C, 0xEE]]
+
+
+@pytest.mark.parametrize("words", ["find -u ' 7130C94A-213A-4E5A-8E26-6CCE9662F132' disk", "find -l USR-A disk"])
+def test_a_guid_is_read_as_scanf_reads_it(disk: Disk, words: str) -> None:
+    disk.put(disk.states["fresh"])
+    assert disk.cgpt(words).out == "disk3\n"
+
+
+def test_a_refused_add_repeats_its_own_words_alone(disk: Disk) -> None:
+    disk.put(disk.states["fresh"])
+    answer = disk.cgpt("add -b 2629632 -s 100 -t coreos-usr disk")
+    assert answer.status == 1
+    assert answer.err.splitlines()[1] == (
+        "ERROR: cgpt add: -i 5 -b 2629632 -s 100 -t 5DFBF5F4-2848-4BAC-AA5E-0D9A20B745A6 "
+    )
+
+
 @pytest.mark.parametrize("size", [0, 1024, 34304])
 def test_a_file_without_a_table_is_refused(disk: Disk, size: int) -> None:
     (disk.folder / "small").write_bytes(bytes(size))

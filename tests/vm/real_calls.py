@@ -28,6 +28,7 @@ play() {{
         "$(base64 -w 0 out)" "$(base64 -w 0 err)" "$(base64 -w 0 left)"
 }}
 {calls}
+before
 """
 
 

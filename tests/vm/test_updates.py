@@ -176,7 +176,7 @@ def test_the_other_programs_answer_as_flatcars_own(
 ) -> None:
     """The recorded calls of locksmithctl, flatcar-update, flatcar-reset and the update client."""
     ask(machine, "sudo cp -a /etc/flatcar/update.conf /var/kept.conf")
-    server.set_group("paused", channel="beta", paused=True)
+    server.channels.set_group("paused", channel="beta", paused=True)
     tools = [real.locksmithctl(), real.flatcar_update(f"{server.guest_url}/nosuch"), real.flatcar_reset()]
     tools = [replace(tool, calls=tool.calls[::step]) for tool in tools] + [real.update_engine_client()]
     tools += [

@@ -74,6 +74,7 @@ create() {
 boot_options=i:b:p
 boot() {
     local file='' make='' code_bytes text
+    local -a nothing=()
     partition=0
     take() {
         case $1 in
@@ -90,8 +91,7 @@ boot() {
     fi
     if [ "$make" ]; then
         printf -v mbr %01024d 0
-        valid_table
-        update_mbr $any
+        update_mbr nothing # a partition with the flag for old BIOSes comes in with the next `add`, as on Flatcar
         mbr=${mbr:0:888}1d9a${mbr:892}
     fi
     if [ "$partition" != 0 ]; then
