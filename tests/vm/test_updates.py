@@ -184,7 +184,7 @@ def test_the_other_programs_answer_as_flatcars_own(
             real.update_engine_client((name,)),
             before=f"sudo cp -a /var/kept.conf /etc/flatcar/update.conf; sudo sed -i '{change}' /etc/flatcar/update.conf",
         )
-        for name, change in list(OUTCOMES.items())[:: step + 1]
+        for name, change in list(OUTCOMES.items())[:: 4 if step > 1 else 1]
     ]
     differ, counts = [], dict.fromkeys((tool.name for tool in tools), 0)
     for tool in tools:
