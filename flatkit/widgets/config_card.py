@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from flatkit.butane import Translation, translate
 from flatkit.butane.explain_units import starts_at_boot
+from flatkit.butane.lint import lint
 from flatkit.butane.machine.plan import Plan
-from flatkit.butane.render import render
-from flatkit.report import Entry, Kind
+from flatkit.butane.reasons import reason_for
+from flatkit.report import Entry, Kind, Report
 from flatkit.untrusted import lines_of
 from flatkit.widgets import html
 from flatkit.widgets.display import Twin
 from flatkit.widgets.results import Note
 
 _AROUND = 1
+_MARKS = {Kind.ERROR: "✗", Kind.WARNING: "!", Kind.INFO: "·"}
 
 
 def translate_text(text: str, path: Path) -> Translation:
@@ -57,39 +60,60 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def faults_in_words(translation: Translation) -> str:
+def report_of(translation: Translation) -> Report:
+    """Return the faults, warnings and remarks as the editor shows them: each at its line, with advice and fixes."""
+    report = lint(translation)
+    if translation.failure and not report.is_fatal:
+        report += Report(entries=(Entry(kind=Kind.ERROR, path="", message=translation.failure),))
+    return report
+
+
+def faults_in_words(report: Report) -> str:
     """Return the number of faults or warnings, in words."""
-    errors = sum(entry.kind is Kind.ERROR for entry in translation.report)
-    others = len(translation.report) - errors
-    if errors or translation.failure:
-        return _count(max(errors, 1), "fault")
-    return _count(others, "warning") if others else "no faults"
+    kinds = [entry.kind for entry in report]
+    errors, warnings = kinds.count(Kind.ERROR), kinds.count(Kind.WARNING)
+    if errors:
+        return _count(errors, "fault")
+    return _count(warnings, "warning") if warnings else "no faults"
 
 
-def report_html(translation: Translation) -> str:
-    """Return each entry with its line marked, and the lines around it."""
-    lines = translation.text.split("\n")
-    out = [_entry_html(entry, lines) for entry in translation.report]
-    if translation.failure and not translation.report.is_fatal:
-        out.append(f'<div class="fk-fault">{html.text(translation.failure)}</div>')
-    return "".join(out)
+def _place(entry: Entry) -> str:
+    return f"line {entry.span.line}, column {entry.span.column}" if entry.span else entry.path or "the whole file"
 
 
-def _entry_html(entry: Entry, lines: list[str]) -> str:
+def _around(entry: Entry, lines: list[str]) -> list[tuple[int, str]]:
+    """Return the entry's line and those around it, with their numbers."""
+    if entry.span is None or not 1 <= entry.span.line <= len(lines):
+        return []
+    first, last = max(1, entry.span.line - _AROUND), min(len(lines), entry.span.line + _AROUND)
+    return [(number, lines[number - 1]) for number in range(first, last + 1)]
+
+
+def _help_of(entry: Entry, version: str) -> list[str]:
+    """Return advice, reason and fixes, a line each."""
+    why = reason_for(entry.code, version).why
+    return [*lines_of(entry.teach), *([f"Why: {why}"] if why else []), *(f"Fix: {edit.label}" for edit in entry.edits)]
+
+
+def _entry_text(entry: Entry, translation: Translation) -> list[str]:
+    lines = [f"{_MARKS[entry.kind]} {_place(entry)}: {entry.message}"]
+    for number, line in _around(entry, translation.text.split("\n")):
+        lines.append(f"  {'>' if entry.span and number == entry.span.line else ' '} {number:>3} | {line.rstrip()}")
+    return [*lines, *(f"    {line}" for line in _help_of(entry, translation.version))]
+
+
+def _entry_html(entry: Entry, translation: Translation) -> str:
     kind = "fault" if entry.kind is Kind.ERROR else "note"
-    place = f"line {entry.span.line}, column {entry.span.column}" if entry.span else entry.path
-    head = html.line(html.text(f"{'✗' if kind == 'fault' else '!'} {place}: "), html.text(entry.message, "line"))
-    shown = ""
-    if entry.span and 1 <= entry.span.line <= len(lines):
-        first, last = max(1, entry.span.line - _AROUND), min(len(lines), entry.span.line + _AROUND)
-        rows = [
-            html.text(f"{'>' if number == entry.span.line else ' '} {number:>3} | {lines[number - 1]}",
-                      "line" if number == entry.span.line else "dim")
-            for number in range(first, last + 1)
-        ]  # fmt: skip
-        shown = "<pre>" + "\n".join(rows) + "</pre>"
-    teach = html.line(html.text(entry.teach)) if entry.teach else ""
-    return f'<div class="fk-{kind}">{head}{shown}{teach}</div>'
+    head = html.line(html.text(f"{_MARKS[entry.kind]} {_place(entry)}: "), html.text(entry.message, "line"))
+    rows = [
+        html.text(f"> {number:>3} | {line}", "line")
+        if entry.span and number == entry.span.line
+        else html.text(f"  {number:>3} | {line}", "dim")
+        for number, line in _around(entry, translation.text.split("\n"))
+    ]
+    shown = "<pre>" + "\n".join(rows) + "</pre>" if rows else ""
+    more = "".join(html.line(html.text(line)) for line in _help_of(entry, translation.version))
+    return f'<div class="fk-{kind}">{head}{shown}{more}</div>'
 
 
 def pretty_json(translation: Translation) -> str:
@@ -104,6 +128,12 @@ class ConfigCard(Twin):
     path: str
     translation: Translation
     note: str = ""
+    is_saved: bool = True
+
+    @cached_property
+    def report(self) -> Report:
+        """The faults, warnings and remarks."""
+        return report_of(self.translation)
 
     @property
     def ok(self) -> bool:
@@ -125,27 +155,39 @@ class ConfigCard(Twin):
     @property
     def headline(self) -> str:
         """The verdict in one line."""
-        words = faults_in_words(self.translation)
+        words, saved = faults_in_words(self.report), "is saved" if self.is_saved else "is not saved"
         if not self.ok:
-            return f"✗ {self.path}: {words}. Correct the lines that are marked, then run this cell again"
+            which = "the lines that are marked" if words != "1 fault" else "what is marked"
+            return f"✗ {self.path} {saved}, with {words}: correct {which}, then run this cell again"
         version = (self.ignition or {}).get("ignition", {}).get("version", "")
-        return f"✓ {self.path} is saved: {words}, becomes Ignition {version}"
+        if words != "no faults":
+            return f"! {self.path} {saved}, with {words}: a machine can be made from it, and may not be what you want"
+        return f"{'✓' if self.is_saved else '!'} {self.path} {saved}: no faults, becomes Ignition {version}"
+
+    @property
+    def _main(self) -> list[Entry]:
+        return [entry for entry in self.report if entry.kind is not Kind.INFO]
 
     def as_text(self) -> str:
         """Return the text of the card."""
         lines = [self.headline]
-        if len(self.translation.report) or not self.ok:
-            lines.append(render(self.translation).rstrip())
+        for entry in self._main:
+            lines += _entry_text(entry, self.translation)
         if self.ignition is not None:
             lines += ["On its first boot a machine gets", *(f"  {line}" for line in summary(self.ignition))]
         return "\n".join([*lines, *([self.note] if self.note else [])])
 
     def _repr_html_(self) -> str:
-        out = [html.line(html.text(self.headline, "ok" if self.ok else "bad")), report_html(self.translation)]
+        kind = {"✓": "ok", "✗": "bad"}.get(self.headline[0], "line")
+        out = [html.line(html.text(self.headline, kind))]
+        out += [_entry_html(entry, self.translation) for entry in self._main]
         if self.ignition is not None:
             rows = "".join(f"<li>{html.text(line)}</li>" for line in summary(self.ignition))
             out.append(html.line("On its first boot a machine gets") + f"<ul>{rows}</ul>" if rows else "")
             out.append(html.folded("The Ignition that the machine reads", html.pre(pretty_json(self.translation))))
+        remarks = [_entry_html(entry, self.translation) for entry in self.report if entry.kind is Kind.INFO]
+        if remarks:
+            out.append(html.folded(_count(len(remarks), "remark"), "".join(remarks)))
         if self.note:
             out.append(html.line(html.text(self.note, "dim")))
         return html.block(*out)

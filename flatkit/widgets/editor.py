@@ -67,7 +67,8 @@ class Editor(Card):
     @property
     def card(self) -> ConfigCard:
         """Verdict, faults and Ignition as a value that displays itself."""
-        return ConfigCard(path=self._shown_path, translation=self.translation, note=self.note)
+        is_saved = self.text == self._kept
+        return ConfigCard(path=self._shown_path, translation=self.translation, note=self.note, is_saved=is_saved)
 
     def as_text(self) -> str:
         """Return the text of the card."""

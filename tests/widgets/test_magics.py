@@ -36,7 +36,7 @@ def test_a_fault_is_shown_at_its_line_and_the_text_is_saved(shell: Any, folder: 
     assert not card.ok
     assert card.ignition is None
     assert "mode: rwx" in (folder / "web.bu").read_text()
-    assert repr(card).startswith("✗ web.bu: 1 fault. Correct")
+    assert repr(card).startswith("✗ web.bu is saved, with 1 fault: correct")
     assert "line 8" in repr(card)
     assert "&gt;   8 |       mode: rwx" in card._repr_html_()
 
@@ -118,3 +118,30 @@ def test_a_failed_boot_fails_the_cell_that_awaits(
     assert "MachineError: no memory" in said
     assert "Next: close something" in said
     assert "Traceback" not in said
+
+
+def test_a_config_with_warnings_gets_no_tick_and_the_editor_s_help(shell: Any) -> None:
+    card = result_of(shell, "%%butane web.bu\n" + CONFIG.replace("inline: web", "inline: web\n      mode: 755"))
+    assert card.ok
+    text = repr(card)
+    assert text.startswith("! web.bu is saved, with 2 warnings: ")
+    assert "  >   8 |       mode: 755" in text
+    assert "Why: Permissions are three octal digits" in text
+    assert "Fix: write 0755" in text
+    assert "✓" not in text + card._repr_html_()
+    assert '<span class="fk-line">&gt;   8 |       mode: 755</span>' in card._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "helped"),
+    [
+        ("variant: flatcar\nversion: 1.1.0\nsystemd: 5\n", "✗ line 3, column 10: ", "write units: below it"),
+        ("variant: flatcar\nversion: 1.1.0\nstorage:\n\tfiles: []\n", "✗ line 4, column 1: ", "never with tabs"),
+        ("version: 1.1.0\n", "✗ the whole file: ", "Fix: add the variant"),
+        ("variant: flatcar\nversion: 1.1.0\nstorag: {}\n", "! line 3, column 1: unused key", "Did you mean storage?"),
+    ],
+)
+def test_each_fault_is_at_its_line_with_advice(shell: Any, text: str, place: str, helped: str) -> None:
+    shown = repr(result_of(shell, f"%%butane web.bu\n{text}"))
+    assert place in shown
+    assert helped in shown
