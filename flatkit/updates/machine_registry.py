@@ -19,6 +19,8 @@ _EVENTS_MIN = 8  # times all machines, that is less than all events
 EVENTS_IN_ALL = 10_000
 _NEWCOMER_SECONDS = 60.0
 _TROUBLE = frozenset({UpdateState.FAILED, UpdateState.ROLLED_BACK})
+# States that end when another version runs.
+_PAST = _TROUBLE | {UpdateState.RECOVERED}
 
 
 def note(
@@ -94,10 +96,11 @@ def _most_common(machines: list[MachineSeen]) -> tuple[str, int]:
 def _state(before: MachineSeen, app: AppRequest, offer: PublishedRelease | None) -> UpdateState:
     """Return the new state. A machine in trouble stays so at a check, since it asks again by itself.
 
-    Its trouble ends with an event, with another version that it runs, or with an offer of another version.
+    Its trouble ends with an event, with another version that it runs, or with an offer of another version. A failure also
+    ends with a check that gets no offer: the machine asks as it should, and nothing is left that could fail.
     """
     known = before.state
-    if known in _TROUBLE and app.version != before.version:
+    if known in _PAST and app.version != before.version:
         known = UpdateState.CURRENT
     state = known
     for event in app.events:
@@ -105,9 +108,13 @@ def _state(before: MachineSeen, app: AppRequest, offer: PublishedRelease | None)
     if not app.is_update_check:
         return state
     is_another = offer is not None and offer.version != before.offered
+    if state is known is UpdateState.FAILED and offer is None:
+        return UpdateState.RECOVERED
     if state in _TROUBLE and not (state is known and is_another):
         return state
-    return UpdateState.OFFERED if offer else UpdateState.CURRENT
+    if offer:
+        return UpdateState.OFFERED
+    return state if state is UpdateState.RECOVERED else UpdateState.CURRENT
 
 
 def _after(event: UpdateEvent, state: UpdateState) -> UpdateState:

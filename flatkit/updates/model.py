@@ -23,6 +23,7 @@ class UpdateState(str, Enum):
     DOWNLOADED = "downloaded"
     INSTALLED = "installed, waits for a reboot"
     FAILED = "failed"
+    RECOVERED = "recovered"
     ROLLED_BACK = "rolled back"
 
     @classmethod

@@ -20,12 +20,14 @@ from flatkit.events import Observer
 from flatkit.listening import try_port
 from flatkit.packs.serve import PORT, open_channels
 from flatkit.updates.channels import Channels
+from flatkit.updates.model import MachineSeen
 from flatkit.updates.server import UpdateServer
+from flatkit.widgets import display, live_machine
 from flatkit.widgets.card import Card, Page
 
 _LOOK_SECONDS = 1.0
 # States as one character, so that they can be read without colours.
-_MARKS = {"current": "✓", "failed": "✗", "rolled back": "↩"}
+_MARKS = {"current": "✓", "recovered": "✓", "failed": "✗", "rolled back": "↩"}
 # The offers of the course's own server: a release of the lab image for each channel.
 LAB = {"stable": "lab", "beta": "lab-beta", "alpha": "lab-alpha"}
 
@@ -64,6 +66,10 @@ class ChannelsCard(Card):
         super().__init__()
         self._channels = channels or open_channels()
         self._lock = threading.Lock()
+        # Names of this notebook's machines by machine-id, and each table's values when it was shown before.
+        self._names: dict[str, str] = {}
+        self._shown: dict[str, str] = {}
+        self._before: dict[str, str] = {}
         self._server: UpdateServer | None = None
 
     @property
@@ -129,20 +135,42 @@ class ChannelsCard(Card):
         return {
             "url": self.served_at,
             "offers": [
-                {"channel": name, "version": release.version}
+                {"channel": name, "version": self._marked(f"{name} offers", release.version)}
                 for name, release in sorted(self._channels.releases.items())
             ],
             "machines": [
                 {
-                    "name": one.name,
-                    "follows": one.group or one.channel,
-                    "version": one.version,
+                    "name": self._name_of(one),
+                    "follows": self._marked(f"{one.machine_id} follows", one.group or one.channel),
+                    "version": self._marked(f"{one.machine_id} runs", one.version),
                     "state": f"{_MARKS.get(str(one.state), '…')} {one.state}",
                     "seen": _ago(time.time() - one.last_seen),
                 }
                 for one in self._channels.machines
             ],
         }
+
+    def _name_of(self, machine: MachineSeen) -> str:
+        return machine.alias or self._names.get(machine.machine_id, machine.name)
+
+    def _marked(self, what: str, value: str) -> str:
+        """Return a value, with the one that was shown before if it was another."""
+        before = self._before.get(what, value)
+        return value if before == value else f"{value} (was {before})"
+
+    def _values(self) -> dict[str, str]:
+        values = {f"{name} offers": release.version for name, release in self._channels.releases.items()}
+        for one in self._channels.machines:
+            values[f"{one.machine_id} follows"] = one.group or one.channel
+            values[f"{one.machine_id} runs"] = one.version
+        return values
+
+    def display(self) -> None:
+        """Show the card below this cell, once. What has changed since it was shown before is marked."""
+        if not self.is_shown and display.get_shell() is not None:
+            now = self._values()
+            self._before, self._shown = self._shown or now, now
+        super().display()
 
     def verbs(self) -> Mapping[str, Callable[..., object]]:
         """Return nothing: the page only shows."""
@@ -151,7 +179,29 @@ class ChannelsCard(Card):
     def as_text(self) -> str:
         """Return the text of the card."""
         served = f"update server: {self.served_at} for machines on this host" if self.served_at else ""
-        return "\n\n".join(part for part in (served, str(self._channels)) if part)
+        return "\n\n".join(part for part in (served, str(self._channels), self._changes()) if part)
+
+    def _changes(self) -> str:
+        """Return what has changed since the card was shown before, and the names of machines without an alias."""
+        ids = {one.machine_id: self._name_of(one) for one in self._channels.machines}
+        lines = []
+        for what, value in self._values().items():
+            if value != self._before.get(what, value):
+                subject, verb = what.rsplit(" ", 1)
+                lines.append(f"changed: {ids.get(subject, subject)} {verb} {self._marked(what, value)}")
+        lines += [f"{one.name} is {ids[one.machine_id]}" for one in self._channels.machines
+                  if one.name != ids[one.machine_id]]  # fmt: skip
+        return "\n".join(lines)
+
+    def kept_text(self) -> str:
+        """Return the tables without the seconds, which change all the time."""
+        state = self.state()
+        rows = [f"{one['channel']} offers {one['version']}" for one in state["offers"]]
+        rows += [
+            f"{one['name']} follows {one['follows']}, runs {one['version']}: {one['state']}"
+            for one in state["machines"]
+        ]
+        return "\n".join(rows) or "no channel offers anything, and no machine has asked yet"
 
     def _make_page(self) -> Page:
         threading.Thread(target=self._follow, name="flatkit: channels", daemon=True).start()
@@ -161,7 +211,17 @@ class ChannelsCard(Card):
         while True:
             time.sleep(_LOOK_SECONDS)  # between two looks into the stored state
             with suppress(FlatkitError):  # it may be missing for a moment
+                self.learn_names()
                 self.draw()
+
+    def learn_names(self) -> None:
+        """Ask this notebook's running machines for their ids, as long as a machine of the table has no name."""
+        if all(one.alias or one.machine_id in self._names for one in self._channels.machines):
+            return
+        for machine in live_machine.held():
+            if machine.name not in self._names.values() and machine.state == "running":
+                with suppress(FlatkitError):
+                    self._names[str(machine.run("cat /etc/machine-id")).strip("{}\n ")] = machine.name
 
 
 def _payloads() -> Path:

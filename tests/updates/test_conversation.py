@@ -75,7 +75,7 @@ def test_the_table_of_machines_follows_the_real_engine(site: Site) -> None:
     assert states == [
         "CURRENT",  # lts has no release
         "CURRENT", "FAILED",  # an unknown group
-        "FAILED", "FAILED",  # a paused one
+        "RECOVERED", "FAILED",  # a paused one
         "OFFERED", "DOWNLOADING", "FAILED",  # a corrupt payload
         "OFFERED", "DOWNLOADING", "DOWNLOADED", "INSTALLED",  # an update
     ]  # fmt: skip
