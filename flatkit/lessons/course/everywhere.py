@@ -98,7 +98,7 @@ EVERYWHERE = Lesson(
             setup=(Write(file="small.bu", text=_BIG),),
             check=of_config("small.bu", _fits),
             hints=(
-                "The whole passwd: part goes away. What stays says where the rest lies.",
+                "The whole passwd: part goes away. What stays says where the rest is.",
                 "ignition: config: merge: is a list; its entry is - source: https://example.com/team.ign",
             ),
             solve=(Write(file="small.bu", text=_SMALL),),
@@ -111,7 +111,7 @@ EVERYWHERE = Lesson(
             setup=(Write(file="tool.bu", text=_TOOL),),
             check=of_config("tool.bu", _is_verified),
             hints=(
-                "Beside source: stands verification:, and below it hash:",
+                "Beside source: write verification:, and below it hash:",
                 f"hash: {_HASH}   (sha256-, then what sha256sum prints; here it is the one of an empty file)",
             ),
             solve=(Write(file="tool.bu", text=f"{_TOOL}        verification:\n          hash: {_HASH}\n"),),

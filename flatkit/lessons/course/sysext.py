@@ -98,7 +98,7 @@ SYSEXT = Lesson(
             machine=Boot(config="no-docker.bu", machine="bare"),
             check=_is_merged,
             hints=(
-                "It holds usr/bin/hi, a program, and usr/lib/extension-release.d/extension-release.hi, which says the system.",
+                "It has two files: usr/bin/hi, a program, and usr/lib/extension-release.d/extension-release.hi, which names the system.",
                 "sudo mkdir -p, sudo tee, sudo chmod +x; ID=_any fits every system. Then: sudo systemctl restart systemd-sysext",
             ),
             solve=(
@@ -114,12 +114,12 @@ SYSEXT = Lesson(
         Exercise(
             name="06-opt-in",
             title="One of Flatcar's own",
-            task=f"Flatcar offers some extensions itself, made for each release: a name a line in {_CONF}, and they come and are "
+            task=f"Flatcar offers some extensions itself, made for each release: one name per line in {_CONF}. They are fetched, and "
             "updated with the system. Write a config opt-in.bu that asks for podman.",
             setup=(Write(file="opt-in.bu", text=_START),),
             check=of_config("opt-in.bu", _opts_in),
             hints=(
-                "It is a file like any other: below storage: stands files:, and there an entry with its path and its contents.",
+                "It is a file like any other: below storage: and files: an entry with its path and its contents.",
                 f"- path: {_CONF}, below it contents:, below that inline: podman",
                 Lines(
                     file="opt-in.bu", given=_START, lines=tuple(_SOLVED.removeprefix(_START).splitlines()),

@@ -99,7 +99,7 @@ UPDATES = Lesson(
         Exercise(
             name="04-next",
             title="The other slot, please",
-            task="Both slots of your machine hold a system that was good. Let the next boot take the one that does not run now. "
+            task="Both slots of your machine contain a system that works. Let the next boot take the one that does not run now. "
             "You need not restart.",
             machine=Boot(config="updates.bu", machine="updates"),
             check=on_machine(_SLOTS, _prefers_the_other),
