@@ -98,7 +98,7 @@ SYSEXT = Lesson(
             machine=Boot(config="no-docker.bu", machine="bare"),
             check=_is_merged,
             hints=(
-                "It has two files: usr/bin/hi, a program, and usr/lib/extension-release.d/extension-release.hi, which names the system.",
+                "Two files: the program usr/bin/hi, and usr/lib/extension-release.d/extension-release.hi, which names the system.",
                 "sudo mkdir -p, sudo tee, sudo chmod +x; ID=_any fits every system. Then: sudo systemctl restart systemd-sysext",
             ),
             solve=(
@@ -114,8 +114,8 @@ SYSEXT = Lesson(
         Exercise(
             name="06-opt-in",
             title="One of Flatcar's own",
-            task=f"Flatcar offers some extensions itself, made for each release: one name per line in {_CONF}. They are fetched, and "
-            "updated with the system. Write a config opt-in.bu that asks for podman.",
+            task=f"Flatcar offers some extensions itself, made for each release: one name per line in {_CONF}. They are fetched, "
+            "and updated with the system. Write a config opt-in.bu that asks for podman.",
             setup=(Write(file="opt-in.bu", text=_START),),
             check=of_config("opt-in.bu", _opts_in),
             hints=(
