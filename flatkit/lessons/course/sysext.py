@@ -98,7 +98,7 @@ SYSEXT = Lesson(
             machine=Boot(config="no-docker.bu", machine="bare"),
             check=_is_merged,
             hints=(
-                "Two files: the program usr/bin/hi, and usr/lib/extension-release.d/extension-release.hi, which names the system.",
+                "Two files: a program usr/bin/hi, and usr/lib/extension-release.d/extension-release.hi, which names the system.",
                 "sudo mkdir -p, sudo tee, sudo chmod +x; ID=_any fits every system. Then: sudo systemctl restart systemd-sysext",
             ),
             solve=(
