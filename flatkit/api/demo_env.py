@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -61,6 +61,8 @@ class LocalStage:
         # Keyed by the machine's own name: its position in the console when it answered after its last restart.
         self._answered: dict[str, int] = {}
         self.timeline = PhaseTimes()
+        # Hears what a machine says while a command runs there.
+        self.heard: Callable[[str], None] | None = None
 
     def begin(self, made_by: Creator = UNKNOWN_CREATOR) -> None:
         """Begin another demo: it may reuse the earlier demos' machines, but starts with none."""
@@ -212,7 +214,7 @@ class LocalStage:
 
     def guest(self, command: str, machine: str = "") -> str:
         """Type a command on the machine of that name, or on the one booted last. Raises MachineError."""
-        return str(self._find(machine).run(command, timeout=_PATIENCE))
+        return str(self._find(machine).run(command, timeout=_PATIENCE, on_output=self.heard))
 
     def reboot(self, command: str, observer: Observer, machine: str = "", *, by_itself: bool = False) -> str:
         """Type a command that restarts the machine, and wait until it answers again. Raises MachineError.

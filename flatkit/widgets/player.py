@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import Any, Self
 
 from flatkit import api, host
+from flatkit.api.demo_env import LocalStage
 from flatkit.demos import get_demo
 from flatkit.demos.recording import Recording, find_recording, get_recording, replay
 from flatkit.demos.runner import DemoResult, Stage, play
@@ -69,7 +70,9 @@ class Player(Card):
         self._wanted = len(self._found.steps)
 
     def _new_progress(self, kept: tuple[StepShown, ...] = ()) -> PlayProgress:
-        return PlayProgress(self.demo, self._cancel, kept, self._keep_place)
+        made = PlayProgress(self.demo, self._cancel, kept, self._keep_place)
+        made.is_live = self.recording is None
+        return made
 
     def _keep_place(self) -> None:
         done = tuple(step for step in self.steps if step.state == "ok")
@@ -213,6 +216,8 @@ class Player(Card):
             where["guest"] = self._guest.machine
         progress = self._progress
         with self._stages(image=self._image, keep=self._keep, cancel=cancel, **where) as stage:
+            if isinstance(stage, LocalStage):
+                stage.heard = progress.hear
             start = self._take_over(stage)
             result = play(self.demo, stage, progress, start=start)
         if progress is self._progress:  # else the user has left it for the recording
@@ -253,7 +258,6 @@ class Player(Card):
         """Return the demo, its steps, and which buttons may be pressed."""
         played = [step.number for step in self.steps if step.state in {"ok", "failed"}]
         is_bad = self.refusal or self.error or (self.is_over and not self.ok)
-        boot = player_state.boot_line(self._progress)
         return {
             "name": self.demo.name,
             "title": self.demo.title,
@@ -266,7 +270,7 @@ class Player(Card):
             "recordable": self.can_be_recorded,
             "last": played[-1] if played else 0,
             "picture": self._progress.picture.state(),
-            "steps": [player_state.step_state(step, boot) for step in self.steps],
+            "steps": [player_state.step_state(step, self._progress) for step in self.steps],
         }
 
     def verbs(self) -> Mapping[str, Callable[..., object]]:
@@ -281,6 +285,7 @@ class Player(Card):
             if step.state == "waiting":
                 continue
             lines += [f"    {step.why}", f"    {step.prompt} {step.command}"]
+            lines += [f"    {player_state.doing(self._progress)}"] if step.state == "running" else []
             lines += [f"      {line}" for line in lines_of(step.output.rstrip())[:_OUTPUT_LINES]]
             lines += [f"    {step.mark} {step.found}"] if step.found else []
             lines += [f"    Next: {step.hint}"] if step.hint else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
@@ -21,6 +22,7 @@ from flatkit.events import FactSeen, StepEnded, StepOutput, StepStarted
 from flatkit.files import read_regular, save
 from flatkit.steps import Demo
 from flatkit.untrusted import parse_json
+from flatkit.widgets import usual_times
 from flatkit.widgets.moving_picture import MovingPicture, PictureState
 from flatkit.widgets.progress import WorkProgress
 
@@ -57,7 +59,7 @@ class StepShown:
 
 
 class StepState(TypedDict):
-    """A step for the page. `boot` is the progress of a boot inside it."""
+    """A step for the page. `doing` is what a running one does now; `share` is the part that is usually over by then."""
 
     number: int
     title: str
@@ -70,7 +72,8 @@ class StepState(TypedDict):
     found: str
     hint: str
     seconds: float
-    boot: str
+    doing: str
+    share: float | None
 
 
 class PlayerState(TypedDict):
@@ -90,8 +93,9 @@ class PlayerState(TypedDict):
     steps: list[StepState]
 
 
-def step_state(step: StepShown, boot: str) -> StepState:
+def step_state(step: StepShown, progress: PlayProgress) -> StepState:
     """Return a step for the page."""
+    is_running = step.state == "running"
     return {
         "number": step.number,
         "title": step.title,
@@ -104,17 +108,20 @@ def step_state(step: StepShown, boot: str) -> StepState:
         "found": step.found,
         "hint": step.hint,
         "seconds": round(step.seconds, 1),
-        "boot": boot if step.state == "running" else "",
+        "doing": doing(progress) if is_running else "",
+        "share": progress.share if is_running else None,
     }
 
 
-def boot_line(progress: WorkProgress) -> str:
-    """Return the phase of a boot under way, with the console's last line; "" without one."""
+def doing(progress: PlayProgress) -> str:
+    """Return the seconds of a running step, and of a boot in it the phase and the console's last line."""
+    line = f"… {usual_times.in_words(progress.elapsed, progress.usual)}"
     rows = progress.phases
     if not rows or rows[-1].seconds is not None:
-        return ""
+        return line
+    phase = usual_times.in_words(rows[-1].elapsed(time.monotonic()), rows[-1].typical)
     console = progress.console(1)
-    return f"… {rows[-1].title}  {console[-1] if console else ''}".rstrip()
+    return f"{line}  {rows[-1].title} {phase}  {console[-1] if console else ''}".rstrip()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +205,12 @@ class PlayProgress(WorkProgress):
         self._stop = cancel
         self._gate = threading.Condition()
         self._allowed = 0
+        # A recorded run says nothing about this host's usual times.
+        self.is_live = True
+        self.usual = 0.0
+        self._step_began = time.monotonic()
+        self._is_answered = True
+        self._demo = demo.name
         self.steps: list[StepShown] = []
         self.restart(demo, kept)
 
@@ -210,6 +223,34 @@ class PlayProgress(WorkProgress):
         self.steps[: len(kept)] = kept
         self.picture = MovingPicture(demo)
         self._set(len(kept) + 1, state="next")
+
+    @property
+    def elapsed(self) -> float:
+        """The seconds of the running step."""
+        return time.monotonic() - self._step_began
+
+    @property
+    def share(self) -> float | None:
+        """The part of the running step that is usually over by now, from 0 to 1; None when that is not known."""
+        known = usual_times.share(self.elapsed, self.usual)
+        waiting = self.waiting
+        if known is None and waiting and waiting.remaining > 0 and not self.usual:
+            known = waiting.elapsed / (waiting.elapsed + waiting.remaining)
+        return known
+
+    def hear(self, piece: str) -> None:
+        """Take a piece of the running command's output in. The answer to a check's question is not shown."""
+        running = next((step for step in self.steps if step.state == "running"), None)
+        if piece and running and not self._is_answered:
+            self._set(running.number, output=(running.output + piece)[-_LONGEST_OUTPUT:])
+
+    def _begin(self, number: int) -> None:
+        self._step_began, self._is_answered = time.monotonic(), False
+        self.usual = usual_times.recall(self._key(number))
+        self._set(number, state="running")
+
+    def _key(self, number: int) -> str:
+        return f"step {self._demo} {number}"
 
     def allow(self, number: int) -> None:
         """Allow the runner to play up to this step."""
@@ -242,8 +283,9 @@ class PlayProgress(WorkProgress):
                 self._gate.wait_for(lambda: self._allowed >= event.number or self._stop.is_set())
             if self._stop.is_set():
                 raise Cancelled("the demo was stopped")
-            self._set(event.number, state="running")
+            self._begin(event.number)
         elif isinstance(event, StepOutput):
+            self._is_answered = True
             self._set(event.number, output=event.text[:_LONGEST_OUTPUT])
         elif isinstance(event, FactSeen):
             self.picture.see(event)
@@ -251,6 +293,8 @@ class PlayProgress(WorkProgress):
         elif isinstance(event, StepEnded):
             state = "ok" if event.ok else "failed"
             self._set(event.number, state=state, found=event.found, hint=event.hint, seconds=event.seconds)
+            if event.ok and self.is_live:
+                usual_times.remember(self._key(event.number), event.seconds)
             self.keep()
             if event.ok and event.number < len(self.steps):
                 self._set(event.number + 1, state="next")

@@ -22,7 +22,7 @@ def step(number: int, state: str, **more: Any) -> dict[str, Any]:
     mark = {"ok": "✓", "failed": "✗", "running": "…", "next": "▶"}.get(state, "·")
     return {
         "number": number, "title": titles[number], "why": WHY, "prompt": "core@machine$", "command": f"command {number}",
-        "state": state, "mark": mark, "output": "", "found": "", "hint": "", "seconds": 0, "boot": "", **more,
+        "state": state, "mark": mark, "output": "", "found": "", "hint": "", "seconds": 0, "doing": "", "share": None, **more,
     }  # fmt: skip
 
 
@@ -101,6 +101,36 @@ def test_keys_play_and_a_stage_is_large(stage: Stage) -> None:
     player.focus()
     page.keyboard.press("n")
     assert said == ["next", "all", "recorded", "next"], "a key does what its button may do, and no more"
+
+
+def test_arrows_and_space_play_and_move(stage: Stage) -> None:
+    widget, mounted, said = mount(stage, demo("ok", "next", "waiting"))
+    page = stage.page
+    player = mounted.root.get_by_role("region", name="demo update")
+    player.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press(" ")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("button", name="2/3 Take the update")).to_be_focused()
+    assert said == ["next", "next"]
+    page.keyboard.press("ArrowDown")
+    third = page.get_by_role("button", name="3/3 Reboot")
+    expect(third).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(third).to_be_focused()
+    page.keyboard.press(" ")  # opens the step, and plays nothing
+    expect(third).to_have_attribute("aria-expanded", "true")
+    assert said == ["next", "next"]
+    running = demo("ok", "running", "waiting", working=True)
+    running["steps"][1].update(doing="… 10 s, usually 40 s", share=0.25, output="CURRENT_OP=DOWNLOADING")
+    widget.state = running
+    expect(page.get_by_role("progressbar", name="how much of the usual time is over")).to_have_attribute(
+        "value", "0.25"
+    )
+    expect(mounted.root).to_contain_text("… 10 s, usually 40 s")
+    keep_screenshot(mounted.root, "player-waiting")
+    widget.state = demo("ok", "ok", "next")
+    expect(page.get_by_role("progressbar")).to_have_count(0)
 
 
 def test_a_recorded_run_says_so_and_a_failure_has_its_hint(stage: Stage) -> None:

@@ -18,11 +18,13 @@ import flatkit as fk
 from flatkit import paths
 from flatkit.demos import DEMOS
 from flatkit.errors import InputError, MachineError, UsageError
-from flatkit.events import Observer, phase
+from flatkit.events import Observer, StepOutput, phase
 from flatkit.machines import Creator, notebook_session
 from flatkit.steps import Boot, Demo, Step, Where, says
 from flatkit.testing.front import FakeFront
+from flatkit.widgets import usual_times
 from flatkit.widgets.player import Player
+from flatkit.widgets.player_state import PlayProgress
 
 DEMO = Demo(
     name="small",
@@ -206,6 +208,32 @@ def test_stopping_closes_the_stage(player: Player, stage: Stage) -> None:
     assert player.ok, "after a stop it can be played again"
 
 
+def test_a_running_step_streams_and_knows_its_usual_time(player: Player, stage: Stage) -> None:
+    player.all().wait(10)
+    assert usual_times.recall("step small 2") >= 0
+    usual_times.remember("step small 1", 80)
+    usual_times.remember("step small 1", 60)
+    stage.hold = threading.Event()
+    player.next()
+    until(lambda: player.is_working)
+    progress = player.progress
+    assert isinstance(progress, PlayProgress)
+    progress.hear("CURRENT_OP=")
+    progress.hear("DOWNLOADING\n")
+    player.draw()
+    first = player.page.state["steps"][0]
+    assert first["output"] == "CURRENT_OP=DOWNLOADING"
+    assert ", usually " in first["doing"]
+    assert 0 <= first["share"] < 1
+    progress.notify(StepOutput(demo="small", number=1, text="the answer"))
+    progress.hear("a check's question")
+    assert player.steps[0].output == "the answer"
+    stage.hold.set()
+    player.all().wait(10)
+    assert player.ok
+    assert all(step["share"] is None and step["doing"] == "" for step in player.state()["steps"])
+
+
 def test_a_step_at_work_locks_the_buttons(player: Player, stage: Stage) -> None:
     stage.hold = threading.Event()
     player.next()
@@ -214,7 +242,8 @@ def test_a_step_at_work_locks_the_buttons(player: Player, stage: Stage) -> None:
     told = player.page.state
     assert told["working"]
     assert told["running"]
-    assert any("Kernel" in step["boot"] for step in told["steps"])
+    assert any(step["doing"].startswith("… 0 s  ") and "Kernel" in step["doing"] for step in told["steps"])
+    assert "Kernel" in repr(player)
     stage.hold.set()
     player.all().wait(10)
     assert player.ok

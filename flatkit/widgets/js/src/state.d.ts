@@ -128,7 +128,7 @@ export interface PictureState {
   parts: DiskPartState[];
 }
 
-/** A step for the page. `boot` is the progress of a boot inside it. */
+/** A step for the page. `doing` is what a running one does now; `share` is the part that is usually over by then. */
 export interface StepState {
   number: number;
   title: string;
@@ -141,7 +141,8 @@ export interface StepState {
   found: string;
   hint: string;
   seconds: number;
-  boot: string;
+  doing: string;
+  share: number | null;
 }
 
 /** A demo for the page. `last` is the step that was played last, 0 without one; `picture` is what the demo has changed. */

@@ -11,10 +11,11 @@ import { drawStep, makeStep } from "./step.js";
 /** @typedef {"next" | "all" | "stop" | "recorded"} Verb */
 
 /** @type {Record<string, Verb>} */
-const KEYS = { n: "next", a: "all", r: "recorded" };
+const KEYS = { n: "next", ArrowRight: "next", " ": "next", a: "all", r: "recorded" };
+const KEYS_SHOWN = "Keys: n, space or → plays the next step, ↑ and ↓ move, a, e, f";
 
 const VERBS = {
-  next: { text: "Play this step", title: "Key: n" },
+  next: { text: "Play this step", title: "Keys: n, space, →" },
   all: { text: "Play all", title: "Key: a" },
   stop: { text: "Stop", title: "Stop, and remove the demo's machines" },
   recorded: { text: "Recorded", title: "Go on with the recorded run, from this step. Key: r" },
@@ -61,7 +62,8 @@ export default {
     const list = h("ol", { class: "fk-steps" });
     const status = h("div", { class: "fk-title", role: "status", "aria-live": "polite" }, title, " ", verdict);
     const space = h("span", { class: "fk-space" });
-    const bar = [...Object.values(buttons), space, explanations.button, stage.full];
+    const keys = h("small", { class: "fk-dim fk-keys" }, KEYS_SHOWN);
+    const bar = [...Object.values(buttons), keys, space, explanations.button, stage.full];
     root.append(
       h("header", {}, status, banner),
       picture.root,
@@ -101,8 +103,28 @@ export default {
       if (stage.isOn()) list.querySelector("[aria-current]")?.scrollIntoView({ block: "center" });
     };
 
+    /**
+     * Moves the focus from step to step.
+     * @param {number} by
+     */
+    const move = (by) => {
+      /** @type {HTMLElement[]} */
+      const heads = Array.from(list.querySelectorAll("button.fk-step-head"));
+      const at = heads.findIndex((head) => head.parentElement?.contains(document.activeElement));
+      const current = heads.findIndex((head) => head.parentElement?.hasAttribute("aria-current"));
+      heads[Math.min(Math.max(at < 0 ? Math.max(current, 0) : at + by, 0), heads.length - 1)]?.focus();
+    };
+
     root.addEventListener("keydown", (event) => {
       if (hasModifier(event)) return;
+      // On a button the space bar presses it; in a text the arrows scroll.
+      const isAt = (/** @type {string} */ what) => event.target instanceof Element && event.target.matches(what);
+      if ((event.key === " " && isAt("button")) || (isAt("pre") && event.key !== "n")) return;
+      if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+        move(event.key === "ArrowDown" ? 1 : -1);
+        event.preventDefault();
+        return;
+      }
       const isRemote = event.key === "PageDown" && document.fullscreenElement !== null;
       const verb = isRemote ? "next" : KEYS[event.key];
       if (verb && isAllowed(buttons[verb])) act(verb);

@@ -17,12 +17,13 @@ export function makeStep(toggle) {
   const command = h("b");
   const output = h("pre", { tabindex: "0", role: "region", "aria-label": "what the command said" });
   const verdict = h("div");
+  const bar = h("progress", { max: "1", "aria-label": "how much of the usual time is over", hidden: true });
   const cure = h("code");
   const hint = h("div", { class: "fk-hint" }, "Next: ", cure);
   const line = h("div", { class: "fk-line" }, prompt, command);
-  const body = h("div", { class: "fk-step-body" }, why, line, output, verdict, hint);
+  const body = h("div", { class: "fk-step-body" }, why, line, output, bar, verdict, hint);
   const root = h("li", {}, head, body);
-  return { root, head, mark, title, time, body, why, prompt, command, output, verdict, hint, cure };
+  return { root, head, mark, title, time, body, why, prompt, command, output, bar, verdict, hint, cure };
 }
 
 /** @type {Record<string, string>} */
@@ -47,7 +48,9 @@ export function drawStep(parts, step, { total, isOpen }) {
   say(parts.command, step.command);
   sayAndFollow(parts.output, step.output);
   parts.output.hidden = !step.output;
-  say(parts.verdict, step.found ? `${step.mark} ${step.found}` : step.boot);
+  say(parts.verdict, step.found ? `${step.mark} ${step.found}` : step.doing);
+  parts.bar.hidden = step.share === null;
+  if (step.share !== null) parts.bar.setAttribute("value", String(step.share));
   parts.verdict.className = `fk-verdict ${KINDS[step.state] ?? "fk-dim"}`;
   sayOrHide(parts.cure, step.hint);
   parts.hint.hidden = !step.hint;
