@@ -82,10 +82,15 @@ def publish_html(body: str, twin: str) -> None:
         shell.display_pub.publish({"text/plain": escape_hidden(twin), "text/html": body})
 
 
+def can_replace() -> bool:
+    """Return True in a notebook; a terminal would print each display below the one before."""
+    return hasattr(get_shell(), "kernel")
+
+
 def publish_live(body: str, twin: str, ident: str = "") -> str:
     """Show HTML of ours below the cell, or in the place of an earlier one. Return its name; "" where nothing can be replaced."""
     shell = get_shell()
-    if shell is None or not hasattr(shell, "kernel"):  # a terminal would print each of them
+    if shell is None or not can_replace():
         return ""
     name = ident or uuid.uuid4().hex
     data = {"text/plain": escape_hidden(twin), "text/html": body}

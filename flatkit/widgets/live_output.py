@@ -20,13 +20,22 @@ _LINES = 12
 _BAR_PX = 240
 
 
+# The phase of the work in words, and the part of it that is over, from 0 to 1, where that is known.
+Phase = tuple[str, float | None]
+
+
 class LiveOutput:
-    """Shows a running command. `read` turns what was heard into the lines to show."""
+    """Shows a running command. `read` turns what was heard into the lines to show; `look` finds out its phase."""
 
     def __init__(
-        self, key: str, read: Callable[[str], str] = str, *, clock: Callable[[], float] = time.monotonic
+        self,
+        key: str,
+        read: Callable[[str], str] = str,
+        look: Callable[[], Phase] = lambda: ("", None),
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._key, self._read, self._clock = key, read, clock
+        self._key, self._read, self._look, self._clock = key, read, look, clock
         self._usual = usual_times.recall(key)
         self._began = self._drawn = clock()
         self._heard = ""
@@ -36,13 +45,14 @@ class LiveOutput:
         """Take a piece of output in, "" while nothing comes; draw, if it takes longer."""
         self._heard = (self._heard + piece)[-_HEARD_MAX:]
         now = self._clock()
-        if now - self._began >= _PATIENCE and now - self._drawn >= _GAP:
+        if display.can_replace() and now - self._began >= _PATIENCE and now - self._drawn >= _GAP:
             self._drawn = now
             elapsed = now - self._began
-            words = f"… {usual_times.in_words(elapsed, self._usual)}"
+            phase, known = self._look()
+            words = f"… {usual_times.in_words(elapsed, self._usual)}" + (f": {phase}" if phase else "")
             lines = "\n".join(lines_of(self._read(self._heard).rstrip())[-_LINES:])
             parts = [html.pre(lines, "output so far")] if lines else []
-            share = usual_times.share(elapsed, self._usual)
+            share = known if known is not None else usual_times.share(elapsed, self._usual)
             bar = f'<span class="fk-bar" style="width:{round(_BAR_PX * share)}px"></span> ' if share else ""
             self._show(html.block(*parts, html.line(bar, html.text(words))), "\n".join(filter(None, (lines, words))))
 
@@ -60,9 +70,11 @@ class LiveOutput:
 
 
 @contextmanager
-def live_output(key: str, read: Callable[[str], str] = str) -> Iterator[LiveOutput]:
+def live_output(
+    key: str, read: Callable[[str], str] = str, look: Callable[[], Phase] = lambda: ("", None)
+) -> Iterator[LiveOutput]:
     """Show a command while the block runs."""
-    live = LiveOutput(key, read)
+    live = LiveOutput(key, read, look)
     ok = False
     try:
         yield live

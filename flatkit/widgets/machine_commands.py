@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flatkit import api, web
 from flatkit.api import Upped
-from flatkit.errors import FetchError, MachineError, MachineNotFound
+from flatkit.demos.facts import UPDATE
+from flatkit.errors import FetchError, FlatkitError, MachineError, MachineNotFound
 from flatkit.machines import Machine, RunResult, Shell
 from flatkit.widgets import cell_shell, extension_server, usual_times
 from flatkit.widgets.guest_state import Inside, Look, look
 from flatkit.widgets.job import Job
-from flatkit.widgets.live_output import live_output
+from flatkit.widgets.live_output import Phase, live_output
 from flatkit.widgets.progress import WorkProgress
 from flatkit.widgets.results import Note, Ran, Times, Typed, WebPage
 
 COMMAND_TIMEOUT = 120.0
 _CONSOLE_LINES = 40
+_UPDATES = "update_engine_client -update"
+_PHASE_TIMEOUT = 5.0
 _ALL_LINES = 1_000_000
 # Between two tries to reach a web server.
 _PAGE_PAUSE = 0.3
@@ -154,7 +158,7 @@ class MachineCommands:
 
         Raises MachineError when the machine is not ready, WaitTimeout.
         """
-        with live_output(usual_times.key_of(command, self.name)) as live:
+        with live_output(usual_times.key_of(command, self.name), look=self._phase_of(command)) as live:
             done = self.ask(command, timeout=timeout, on_output=live.hear)
         return Ran(
             machine=self.name,
@@ -180,9 +184,21 @@ class MachineCommands:
         def read(said: str, status: int = 0) -> Typed:
             return Typed(commands=cell_shell.parse_answer(said, mark, machine=self.name, user=user, status=status))
 
-        with live_output(usual_times.key_of(lines, self.name), lambda said: repr(read(said))) as live:
+        key, look = usual_times.key_of(lines, self.name), self._phase_of(lines)
+        with live_output(key, lambda said: repr(read(said)), look) as live:
             done = self.ask(cell_shell.command_for(lines, mark), timeout=timeout, on_output=live.hear)
         return read(str(done), done.status)
+
+    def _phase_of(self, command: str) -> Callable[[], Phase]:
+        """Return the question for a long command's phase: only the update client can tell it, and says nothing by itself."""
+
+        def ask() -> Phase:
+            with suppress(FlatkitError):
+                inside = Inside(update=UPDATE.parse(self.ask(UPDATE.ask, timeout=_PHASE_TIMEOUT).stdout))
+                return inside.doing, inside.share
+            return "", None
+
+        return ask if _UPDATES in command else lambda: ("", None)
 
     def page(self, port: int = 80, path: str = "", *, timeout: float = 15.0) -> WebPage:
         """Fetch a page that a port of the machine serves; wait up to `timeout` seconds for a first answer.

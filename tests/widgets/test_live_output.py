@@ -100,6 +100,23 @@ def test_a_cell_on_a_machine_streams(
     assert kernel[-1]["text/plain"].startswith("it took ")
 
 
+STATUS = "LAST_CHECKED_TIME=1\nPROGRESS=0.25\nCURRENT_OP=UPDATE_STATUS_DOWNLOADING\nNEW_VERSION=2\nNEW_SIZE=9\n"
+
+
+def test_an_update_tells_its_phase(
+    machine: LiveMachine, kernel: list[dict[str, Any]], hypervisor: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flatkit.widgets.live_output._PATIENCE", 0.0)
+    monkeypatch.setattr("flatkit.widgets.live_output._GAP", 0.0)
+    (guest,) = hypervisor.guests.values()
+    guest.answer = lambda command: (STATUS if "-status" in command else "done\n", "", 0)
+    assert str(machine.run("update_engine_client -update | tail -n 1")) == "done\n"
+    phase = "downloading, and writing to the slot that does not run (25%)"
+    shown = [data for data in kernel if phase in data["text/plain"]]
+    assert shown
+    assert 'style="width:60px"' in shown[-1]["text/html"]
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"k": -1}', '{"k": "x"}', '{"k": true}', '{"k": 1e99}'])
 def test_a_broken_cache_only_costs_the_estimate(folder: Path, text: str) -> None:
     (paths.make_cache_dir() / "usual-times.json").write_text(text)
