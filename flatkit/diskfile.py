@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,10 +108,10 @@ def read_qcow2(path: Path) -> Qcow2 | None:
         ) from None
 
 
-def find_format(path: Path, *, below: Path | None = None) -> str:
+def find_format(path: Path, *, below: Sequence[Path] = ()) -> str:
     """Return the format of a disk image, "qcow2" or "raw", when it consists of this file alone.
 
-    `below` is a folder of flatkit's own images. One of them may have another of them as its backing file. Raises
+    `below` are the folders of flatkit's own images. One of them may have another of them as its backing file. Raises
     ImageError for a file that refers to others, is encrypted, compressed or in a format that flatkit does not boot, or
     cannot be read.
     """
@@ -147,13 +148,13 @@ def find_format(path: Path, *, below: Path | None = None) -> str:
 _HINT = "take an image of one file, qcow2 or raw   (flatkit images list names Flatcar's own)"
 
 
-def _is_own(path: Path, found: Qcow2, below: Path) -> bool:
+def _is_own(path: Path, found: Qcow2, below: Sequence[Path]) -> bool:
     """Tell whether a disk and its backing file are both flatkit's own, and the backing file refers to no other."""
     backing = Path(found.backing or "")
-    folder = below.resolve()
-    if not (
-        backing.is_absolute() and path.resolve().is_relative_to(folder) and backing.resolve().is_relative_to(folder)
-    ):
+    folders = [folder.resolve() for folder in below]
+    if not backing.is_absolute():
+        return False
+    if not all(any(file.resolve().is_relative_to(folder) for folder in folders) for file in (path, backing)):
         return False
     return found.backing_format == find_format(backing) == "qcow2"
 

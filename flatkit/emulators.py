@@ -18,15 +18,19 @@ from pathlib import Path
 _LOCK_FROM, _LOCK_BYTES = 100, 200
 # struct flock: type, whence, start, length, process.
 _FLOCK = "hhqqi"
+# QEMU's option -m: "1024", "size=1048576k", "size=2G,slots=4"; without a unit MiB.
+_MEMORY = re.compile(r"(?:size=)?([0-9]{1,12})([bkmgtBKMGT]?)(?:,|$)")
+_UNITS = {"b": 2**-20, "k": 2**-10, "": 1, "m": 1, "g": 2**10, "t": 2**20}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Emulator:
-    """A QEMU process: its process ID, the user ID that it runs as, and the words of its command line."""
+    """A QEMU process: its process ID, the user ID that it runs as, the words of its command line, the memory that it has."""
 
     pid: int
     uid: int
     words: tuple[str, ...]
+    resident_mib: int = 0
 
     @property
     def domain(self) -> str:
@@ -39,6 +43,13 @@ class Emulator:
     def uuid(self) -> str:
         """The UUID of its domain; "" if the command line names none."""
         return next((after for before, after in pairwise(self.words) if before == "-uuid"), "")
+
+    @property
+    def memory_mib(self) -> int:
+        """The memory that its guest was promised; 0 if the command line does not say."""
+        given = [after for before, after in pairwise(self.words) if before == "-m"]
+        found = _MEMORY.match(given[-1]) if given else None
+        return int(int(found[1]) * _UNITS[found[2].lower()]) if found else 0
 
     def uses(self, folder: Path) -> bool:
         """Return True if its command line names a file below a folder, as plain text, as JSON or as QEMU's option list."""
@@ -53,9 +64,22 @@ def list_emulators(proc: Path = Path("/proc")) -> Iterator[Emulator]:
         try:
             words = tuple(path.read_bytes().decode(errors="surrogateescape").split("\0"))
             if "qemu" in words[0] and not words[0].endswith("qemu-img"):
-                yield Emulator(pid=int(path.parent.name), uid=path.parent.stat().st_uid, words=words)
+                yield Emulator(
+                    pid=int(path.parent.name),
+                    uid=path.parent.stat().st_uid,
+                    words=words,
+                    resident_mib=_resident(path.parent),
+                )
         except OSError:
             continue  # it has ended
+
+
+def _resident(process: Path) -> int:
+    """Return the memory that a process has, in MiB (statm's second field, in pages)."""
+    try:
+        return int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 2**20
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def find_emulator(

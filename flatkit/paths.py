@@ -1,5 +1,7 @@
 """The folders of flatkit: the cache (can be re-created), the state (machines, progress) and the course.
 
+A host with several users may have a second cache, which they only read: `shared_cache_dir`.
+
 For root, QEMU runs as libvirt's own user, which cannot enter root's home. So for root both are below /var.
 """
 
@@ -67,7 +69,7 @@ def _way_out(variable: str, path: Path) -> str:
     own = f"export {variable}=/some/folder"
     if str(path) == "~":
         return f"export HOME=/some/folder   (one of yours), or: {own}"
-    for name in (variable, _XDG[variable]):
+    for name in (variable, _XDG.get(variable, "")):
         if os.environ.get(name) and (name == variable or my_uid() != 0):
             return f"unset {name}   (a usual place is taken then), or: {own}"
     home = home_of(my_uid())
@@ -151,11 +153,30 @@ def _cache_dir() -> Path:
     return _folder("FLATKIT_CACHE", for_root="/var/cache/flatkit", xdg=_XDG["FLATKIT_CACHE"], fallback=".cache")
 
 
-def make_cache_dir() -> Path:
-    """Return the cache folder, created if necessary; other users may read what root's contains. Raises HostError, OSError."""
-    folder = cache_dir()
-    folder.mkdir(parents=True, exist_ok=True)
+def shared_cache_dir() -> Path | None:
+    """Return the cache that several users only read (FLATKIT_SHARED_CACHE); None without one. Raises HostError.
+
+    It is looked at first. What it lacks is made in `cache_dir`.
+    """
+    if not os.environ.get("FLATKIT_SHARED_CACHE"):
+        return None
+    folder = _checked("FLATKIT_SHARED_CACHE", _folder("FLATKIT_SHARED_CACHE", for_root="", xdg="", fallback=""))
+    if folder == cache_dir() or not folder.exists():
+        return None
+    about = folder.stat()
+    # What is in it counts as verified, so nobody else may have written it.
+    if about.st_uid not in {0, my_uid()} or about.st_mode & 0o022:
+        raise HostError(
+            f'the shared cache "{folder}" can be written by others; expected a folder of root that only root may write to',
+            hint="unset FLATKIT_SHARED_CACHE   (images are then looked for in your own cache)",
+        )
     return folder
+
+
+def cache_layers() -> tuple[Path, ...]:
+    """Return the caches in the order in which they are looked at: the shared one, if any, then the user's own."""
+    shared = shared_cache_dir()
+    return (shared, cache_dir()) if shared else (cache_dir(),)
 
 
 def state_dir() -> Path:

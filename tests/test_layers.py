@@ -40,6 +40,7 @@ GROUPS = (
         "waiting",
         "usage",
         "plain_names",
+        "seat_env",
     },
     {"butane", "images", "machines", "platforms", "updates"},
     {"demos", "lessons"},

@@ -12,6 +12,7 @@ from flatkit.cli.options import whole_number
 from flatkit.cli.show import Json, fail_json, observer_for
 from flatkit.diskfile import is_file
 from flatkit.errors import FlatkitError, UsageError
+from flatkit.seat_env import page_url
 from flatkit.untrusted import is_number, printable, shell_word
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def run(argv: list[str]) -> int:
     print(f"  flatkit ssh {machine.name}")
     for forward in machine.forwards:
         if forward.guest != 22:
-            print(f"  http://127.0.0.1:{forward.host}/ leads to its port {forward.guest}")
+            print(f"  {page_url(forward.host)} leads to its port {forward.guest}")
     return 0
 
 

@@ -21,7 +21,7 @@ from flatkit.host.space import check_disk, check_folders, check_memory, check_po
 from flatkit.host.system import Examination as Examination
 from flatkit.host.system import Health as Health
 from flatkit.host.system import HostCheck as HostCheck
-from flatkit.host.system import System, check_clock, check_processor, check_system, find_system, split_hint
+from flatkit.host.system import System, check_clock, check_processor, check_system, find_system, for_seat, split_hint
 from flatkit.host.virtual import check_accelerator, check_libvirt, check_other_host, check_rights
 from flatkit.host.virtual import find_obstacle as find_obstacle
 from flatkit.machines.remote import check_uri, is_remote
@@ -47,7 +47,7 @@ def _examine(system: System, uri: str) -> Examination:
     elif system.boots_machines:
         checks |= _of_machines(system, uri)
     checks |= {"jupyter": check_jupyter, "clock": partial(check_clock, system)}
-    return Examination(checks=tuple(_guarded(name, check) for name, check in checks.items()))
+    return Examination(checks=tuple(for_seat(_guarded(name, check)) for name, check in checks.items()))
 
 
 def _of_machines(system: System, uri: str) -> _Checks:

@@ -21,13 +21,15 @@ _IMAGE_MIB, _BUILD_MIB, _MACHINES_MIB = 700, 1800, 1500
 def check_memory(free: int | None = None) -> HostCheck:
     """Check that the course's machines fit in memory: one always, two where an exercise compares."""
     from flatkit.machines.disks import measure_room
+    from flatkit.machines.domain import domain_name
+    from flatkit.machines.store import owner_id
 
     free = measure_room(existing(paths.machines_dir())).memory_mib if free is None else free
     one = _MACHINE_MIB + _QEMU_MIB + _JUPYTER_MIB
     two = one + _MACHINE_MIB + _QEMU_MIB
     state = Health.OK if free >= two else Health.WARN if free >= one else Health.FAIL
-    machines = [emulator.domain for emulator in list_emulators() if emulator.domain.startswith("flatkit-")]
-    name = machines[0].split("-", 2)[-1] if machines else ""
+    ours = domain_name(owner_id(), "")  # another user's machine cannot be stopped from here
+    name = next((one.domain.removeprefix(ours) for one in list_emulators() if one.domain.startswith(ours)), "")
     return HostCheck(
         name="memory", state=state, found=f"{free} MiB free; the course wants {one} for one machine, {two} for two",
         why=f"each machine takes {_MACHINE_MIB} MiB and QEMU {_QEMU_MIB}, Jupyter some {_JUPYTER_MIB}",
@@ -67,6 +69,7 @@ def check_folders() -> HostCheck:
     folders = {path: existing(path) for path in (paths.cache_dir(), paths.state_dir())}
     why = "images and machines are stored there, and QEMU must be able to open them"
     found = " and ".join(str(path) for path in folders)
+    found += f"; read first: {shared}" if (shared := paths.shared_cache_dir()) else ""
     for path, there in folders.items():
         if obstacle := find_obstacle(path):
             fix, note = split_hint(paths.way_out(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES))))

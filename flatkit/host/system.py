@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
 from flatkit.errors import HostError
 from flatkit.machines.remote import is_remote
+from flatkit.seat_env import is_seat
 from flatkit.untrusted import printable
 
 # A clock before this is wrong: this version of flatkit did not exist then.
@@ -50,6 +52,18 @@ class HostCheck:
     why: str
     fix: str = ""
     note: str = ""
+
+
+_FOR_ROOT = re.compile(r"(?:^|[\s;|&(])(?:sudo|newgrp|make setup|apt|apt-get)\b")
+
+
+def for_seat(check: HostCheck) -> HostCheck:
+    """Return a check as a seat's user can use it: they have no root, so the trainer gets the command."""
+    if not is_seat() or check.state is Health.OK:
+        return check
+    if _FOR_ROOT.search(check.fix):
+        return replace(check, fix="", note=f"Tell the trainer. As root on the host: {check.fix.removeprefix('sudo ')}")
+    return replace(check, note="" if _FOR_ROOT.search(check.note) else check.note)
 
 
 _LOOKS = ("flatkit list", "ip -brief", "ls ", "ps ", "ss ", "virsh ")

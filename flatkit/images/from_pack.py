@@ -22,7 +22,7 @@ from flatkit.images.cache import locked, make_folder, work_folder
 from flatkit.images.download import Download
 from flatkit.images.lab import recipe
 from flatkit.images.lab.build import find_lab_image, open_folder
-from flatkit.images.lab.packages import lab_dir
+from flatkit.images.lab.packages import lab_dir, lab_layers
 from flatkit.images.mirrors import PACK_FOLDER, Source, fetch_small, find_mirror
 from flatkit.images.pack_manifest import (
     LAB_FILES,
@@ -169,7 +169,8 @@ def _unpack(
                 raise _broken_promise(promised.path, root)
             part.rename(result / name)
         _check_facts(result / "image.json", release)
-        _adopt(result / _DISK, base=None if release == recipe.STABLE else folder / _folder_name(recipe.STABLE) / _DISK)
+        stable = None if release == recipe.STABLE else find_lab_image(recipe.STABLE)
+        _adopt(result / _DISK, base=stable.disk if stable else None)
         for path in result.iterdir():
             path.chmod(0o444)
         open_folder(result)
@@ -191,7 +192,7 @@ def _adopt(disk: Path, *, base: Path | None) -> None:
     found = read_qcow2(disk)
     if base and found and found.backing is not None and not found.has_data_file and not found.is_encrypted:
         run(["qemu-img", "rebase", "-q", "-u", "-f", "qcow2", "-F", "qcow2", "-b", base.absolute(), disk.absolute()])
-    if find_format(disk, below=base and base.parent.parent) != "qcow2":
+    if find_format(disk, below=lab_layers() if base else ()) != "qcow2":
         raise ImageError(
             f'the "{_DISK}" of the pack is not a qcow2 file, and is not used', hint="flatkit room check DIR"
         )

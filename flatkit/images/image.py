@@ -99,7 +99,7 @@ def _find_flatcar(observer: Observer, cancel: threading.Event | None) -> Image |
     from flatkit.images.signing import find_trust
 
     board, trust = host_board(), find_trust()
-    for channel in _AUTO_ORDER if store.flatcar_dir().is_dir() else ():
+    for channel in _AUTO_ORDER if any(layer.is_dir() for layer in store.flatcar_layers()) else ():
         if cached := store.find_ready(Wanted(channel=channel), board, trust):
             return _from_cache(cached, f"it is in the cache, verified, fetched {store.say_age(cached.age)}")
     return _from_mirror(observer, cancel)

@@ -11,6 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from flatkit.fields import Fields, to_json
 from flatkit.files import read_regular, write_atomic
 from flatkit.images.releases import Board, Channel, Version, Wanted, find_version
 from flatkit.images.signing import Trust
-from flatkit.paths import cache_dir
+from flatkit.paths import cache_dir, cache_layers
 from flatkit.untrusted import lines_of, parse_json
 
 _RECORD = "image.json"
@@ -85,8 +86,13 @@ class CachedImage:
 
 
 def flatcar_dir() -> Path:
-    """Return the folder of Flatcar images in the cache."""
+    """Return the folder of Flatcar images in the user's own cache."""
     return cache_dir() / "flatcar"
+
+
+def flatcar_layers() -> list[Path]:
+    """Return the folders where Flatcar images are looked for: that of a shared cache first."""
+    return [layer / "flatcar" for layer in cache_layers()]
 
 
 def image_folder(channel: Channel, board: Board, version: Version) -> Path:
@@ -122,7 +128,7 @@ def write_record(folder: Path, record: ImageRecord) -> None:
 
 def list_cached(*, board: Board | None = None) -> list[CachedImage]:
     """Return the images with a record, newest version first. A record alone does not prove that the file is still whole."""
-    folders = flatcar_dir().glob(f"*/{board or '*'}/*") if flatcar_dir().is_dir() else ()
+    folders = [path for layer in flatcar_layers() if layer.is_dir() for path in layer.glob(f"*/{board or '*'}/*")]
     found = [image for folder in folders if (image := read_image(folder))]
     return sorted(found, key=lambda image: image.version, reverse=True)
 
@@ -142,9 +148,11 @@ def find_leftovers() -> list[Path]:
 
 
 def remove_images(images: Iterable[CachedImage]) -> int:
-    """Remove images from the cache; return the bytes freed."""
+    """Remove images from the user's own cache; return the bytes freed. Those of a shared cache stay."""
     freed = 0
     for image in images:
+        if flatcar_dir() not in image.folder.parents:
+            continue
         freed += folder_size(image.folder)
         shutil.rmtree(image.folder, ignore_errors=True)
     return freed
@@ -157,12 +165,11 @@ def folder_size(folder: Path) -> int:
 
 def stream_major(stream: str) -> int | None:
     """Return the major version of an LTS stream, by its year: from the last lts-info of a server, else from the built-in list."""
-    try:
-        text = read_regular(flatcar_dir() / str(Channel.LTS) / "lts-info", limit=_SMALL_MAX)
-        known = parse_lts_info(text.decode(errors="replace"))
-    except OSError:
-        known = {}
-    return known.get(stream, _STREAMS.get(stream))
+    for layer in reversed(flatcar_layers()):
+        with suppress(OSError):
+            text = read_regular(layer / str(Channel.LTS) / "lts-info", limit=_SMALL_MAX)
+            return parse_lts_info(text.decode(errors="replace")).get(stream, _STREAMS.get(stream))
+    return _STREAMS.get(stream)
 
 
 def parse_lts_info(text: str) -> dict[str, int]:

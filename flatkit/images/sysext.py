@@ -23,7 +23,7 @@ from flatkit.images.cache import locked, make_folder, work_folder
 from flatkit.images.lab import recipe as lab_recipe
 from flatkit.images.lab.packages import find_packages
 from flatkit.images.sysext_tree import Recipe
-from flatkit.paths import cache_dir
+from flatkit.paths import cache_dir, cache_layers
 from flatkit.plain_names import plain
 from flatkit.run import run
 from flatkit.untrusted import lines_of, parse_json, printable
@@ -90,15 +90,17 @@ def _digest(recipe: Recipe) -> str:
 
 
 def find_sysext(recipe: Recipe) -> Extension | None:
-    """Return the built extension of a recipe, if it is in the cache."""
-    path = sysext_dir() / f"{recipe.name}-{_digest(recipe)}.raw"
-    try:
-        facts = parse_json(read_regular(path.with_suffix(".json"), limit=_FACTS_MAX))
-        path.stat()
-        return Extension(path=path, name=facts["name"], version=facts["version"],
-                         packages=tuple(facts["packages"]), missing=tuple(facts["missing"]))  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    """Return the built extension of a recipe, if a cache has it; the shared cache comes first."""
+    name = f"{recipe.name}-{_digest(recipe)}.raw"
+    for path in (layer / "lab" / "sysext" / name for layer in cache_layers()):
+        try:
+            facts = parse_json(read_regular(path.with_suffix(".json"), limit=_FACTS_MAX))
+            path.stat()
+            return Extension(path=path, name=facts["name"], version=facts["version"],
+                             packages=tuple(facts["packages"]), missing=tuple(facts["missing"]))  # fmt: skip
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -7,7 +7,6 @@ it. So flatkit starts a kernel once and caches the result for that host, kernel 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import platform
 import stat
@@ -16,19 +15,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from flatkit import paths
 from flatkit.accounts import group_name, is_listed_member, my_name, user_name
 from flatkit.errors import MissingDependency, WaitTimeout
-from flatkit.files import hash_file, read_regular, save
+from flatkit.files import hash_file
 from flatkit.machines.disk_kernel import kernel_of
+from flatkit.machines.host_facts import ACCELERATOR, read_rows, save_rows
 from flatkit.machines.spec import Accelerator, Arch, MachineSpec
 from flatkit.run import run
-from flatkit.untrusted import parse_json
 
 # Under working KVM the whole trial takes about a second. Without KVM, nothing is ever printed.
 _TRIAL_SECONDS = 5.0
 TRIAL_LINE = "Linux version"
-_MEMORY_MAX = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,10 +139,6 @@ def trial_argv(arch: Arch, kernel: Path, serial: str) -> list[str]:
     ]
 
 
-def _memory() -> Path:
-    return paths.cache_dir() / "accelerator.json"
-
-
 def _situation(version: str) -> str:
     """Return the conditions that the result depends on, besides the guest's kernel."""
     return f"{platform.node()} {platform.release()} {version}"
@@ -157,7 +150,7 @@ def _identity(kernel: Path) -> str:
 
 def _recall(version: str, kernel: Path | None) -> bool | None:
     try:
-        known = _known()[_situation(version)]
+        known = read_rows(ACCELERATOR)[_situation(version)]
         if kernel is None:
             # Any kernel counts: a kernel that started proves KVM, whatever the other trials showed.
             return bool(any(known.values())) if known else None
@@ -166,20 +159,11 @@ def _recall(version: str, kernel: Path | None) -> bool | None:
         return None
 
 
-def _known() -> dict[str, dict[str, bool]]:
-    with suppress(OSError, ValueError):
-        known = parse_json(read_regular(_memory(), limit=_MEMORY_MAX))
-        if isinstance(known, dict) and all(isinstance(row, dict) for row in known.values()):
-            return known
-    return {}
-
-
 def _remember(version: str, kernel: Path, *, works: bool) -> None:
-    known = _known()
-    with suppress(OSError):  # without a writable cache, each choice only costs another trial
+    known = read_rows(ACCELERATOR)
+    with suppress(OSError):  # the kernel's file is gone
         known.setdefault(_situation(version), {})[_identity(kernel)] = works
-        paths.make_cache_dir()
-        save(_memory(), json.dumps(known, indent=2) + "\n")
+        save_rows(ACCELERATOR, known)
 
 
 def describe() -> str:

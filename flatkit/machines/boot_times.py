@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
-from flatkit import paths
-from flatkit.files import read_regular, save
+from flatkit.machines.host_facts import BOOT_TIMES, read_rows, save_rows
 from flatkit.machines.spec import Accelerator
-from flatkit.untrusted import parse_json
 
 # Weight of the newest boot against all earlier ones.
 _WEIGHT = 0.5
-_MEMORY_MAX = 1024 * 1024
 # Phases of a day or more are invalid, in seconds.
 _LONGEST = 86400.0
 
@@ -49,30 +44,18 @@ def recall(kind: BootKind) -> dict[str, float]:
 
 
 def remember(kind: BootKind, spent: Mapping[str, float]) -> None:
-    """Add a successful boot to the estimates. A cache that cannot be written only costs an estimate."""
+    """Add a successful boot to the estimates. A state folder that cannot be written only costs an estimate."""
     before = recall(kind)
     known = _read()
     known[str(kind)] = {
         name: round(before.get(name, seconds) * (1 - _WEIGHT) + seconds * _WEIGHT, 3) for name, seconds in spent.items()
     }
-    with suppress(OSError):
-        paths.make_cache_dir()
-        save(_memory(), json.dumps(known, indent=2) + "\n")
-
-
-def _memory() -> Path:
-    return paths.cache_dir() / "boot-times.json"
+    save_rows(BOOT_TIMES, known)
 
 
 def _read() -> dict[str, dict[str, float]]:
-    with suppress(OSError, ValueError):
-        known = parse_json(read_regular(_memory(), limit=_MEMORY_MAX))
-        if isinstance(known, dict) and all(_is_row(row) for row in known.values()):
-            return known
-    return {}
+    return {kind: row for kind, row in read_rows(BOOT_TIMES).items() if _is_row(row)}
 
 
-def _is_row(row: object) -> bool:
-    return isinstance(row, dict) and all(
-        isinstance(seconds, (int, float)) and 0 <= seconds < _LONGEST for seconds in row.values()
-    )
+def _is_row(row: dict[str, Any]) -> bool:
+    return all(isinstance(seconds, (int, float)) and 0 <= seconds < _LONGEST for seconds in row.values())

@@ -9,14 +9,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from flatkit.diskfile import find_format, is_file, read_qcow2
 from flatkit.errors import HostError, ImageError
 from flatkit.machines.access import make_private
 from flatkit.machines.domain import DomainFiles
 from flatkit.machines.spec import MachineSpec
-from flatkit.paths import cache_dir, machines_dir
+from flatkit.paths import cache_layers, machines_dir
 from flatkit.run import run
 from flatkit.untrusted import lines_of, parse_json, printable
 from flatkit.usage import advise
@@ -51,17 +51,32 @@ def _available_memory_mib() -> int:
     except (OSError, KeyError, ValueError):
         # Not Linux: the total memory is the best available value.
         available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
-    return min(available, _cgroup_memory_mib(available))
+    return min([available, *cgroup_limits_mib()])
 
 
-def _cgroup_memory_mib(otherwise: int) -> int:
-    """Return the memory that a container's limit leaves, in MiB (cgroup version 2)."""
+def cgroup_limits_mib(*, top: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
+    """Yield the memory that each limit above this process leaves, in MiB (cgroup version 2): of its unit, of its container."""
     try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
-        used = int(Path("/sys/fs/cgroup/memory.current").read_text())
-        return otherwise if limit == "max" else max(0, int(limit) - used) // 2**20
-    except (OSError, ValueError):
-        return otherwise
+        path = next(line[4:] for line in lines_of(own.read_text()) if line.startswith("0::/"))
+    except (OSError, StopIteration):
+        path = ""
+    unit = PurePath(path)
+    for folder in (top / part for part in (unit, *unit.parents)):
+        try:
+            limit = (folder / "memory.max").read_text().strip()
+            if limit != "max":
+                yield max(0, int(limit) - int((folder / "memory.current").read_text()) + _reclaimable(folder)) // 2**20
+        except (OSError, ValueError):
+            continue
+
+
+def _reclaimable(folder: Path) -> int:
+    """Return the bytes of a group's memory that are copies of files, which the kernel drops when it needs the memory."""
+    try:
+        rows = dict(line.split(" ", 1) for line in lines_of((folder / "memory.stat").read_text()))
+        return int(rows["inactive_file"])
+    except (OSError, KeyError, ValueError):
+        return 0
 
 
 def check_room(spec: MachineSpec, room: Room) -> None:
@@ -94,7 +109,10 @@ def check_images(spec: MachineSpec) -> None:
 def _check_disk(spec: MachineSpec) -> None:
     """Check the first disk. An image that was raw at first stays raw, whatever its first bytes are now."""
     # The lab image's later releases contain only what differs from the first one.
-    if spec.disk_format == "qcow2" and find_format(spec.disk, below=cache_dir() / "lab") != "qcow2":
+    if (
+        spec.disk_format == "qcow2"
+        and find_format(spec.disk, below=[layer / "lab" for layer in cache_layers()]) != "qcow2"
+    ):
         raise ImageError(
             f'the image file "{printable(spec.disk)}" is not a qcow2 file any more', hint="flatkit images list"
         )

@@ -10,11 +10,14 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from itertools import chain
 
 from flatkit.errors import HostError, MachineError
+from flatkit.events import Observer, Said
 from flatkit.listening import is_for_root, lowest_free_port, try_port
 from flatkit.machines.spec import Forward
+from flatkit.seat_env import is_seat
 
 LOWEST, HIGHEST = 20000, 29999
 
@@ -48,10 +51,30 @@ def find_free_port(taken: Collection[int] = ()) -> int:
 
 
 def check_free(wanted: Iterable[Forward]) -> None:
-    """Raise HostError for a host port that the user chose and that no server can listen on."""
+    """Raise HostError for a host port that the user chose and that no server can listen on. A seat gets another port."""
     for forward in wanted:
-        if forward.host and not is_free(forward.host):
+        if forward.host and not is_seat() and not is_free(forward.host):
             raise port_taken(forward)
+
+
+def give_way(wanted: Iterable[Forward], observer: Observer) -> tuple[Forward, ...]:
+    """Return the forwards; in a seat, a port that somebody else has is replaced by a free one, and the user is told.
+
+    Many seats run the same notebook, so a fixed port there is no wish for that very port.
+    """
+    return tuple(
+        replace_taken(one, observer) if one.host and is_seat() and not is_free(one.host) else one for one in wanted
+    )
+
+
+def replace_taken(lost: Forward, observer: Observer, taken: Collection[int] = ()) -> Forward:
+    """Return a forward from a free port to the same port of the guest, and tell the user."""
+    other = replace(lost, host=find_free_port(taken))
+    words = (
+        f"port {lost.host} of this host is taken: port {other.host} leads to the machine's port {lost.guest} instead"
+    )
+    observer.notify(Said(text=words))
+    return other
 
 
 def resolve(wanted: Iterable[Forward], *, taken: Collection[int] = ()) -> tuple[Forward, ...]:

@@ -17,6 +17,7 @@ from flatkit.machines.records import Record
 from flatkit.machines.spec import Accelerator, Forward
 from flatkit.machines.store import Folder, owner_id, taken_ports
 from flatkit.machines.whereabouts import refuse_elsewhere
+from flatkit.seat_env import is_seat
 
 _PORT_TRIES = 5
 
@@ -79,9 +80,12 @@ class Power:
         result = []
         for forward in record.forwards:
             if not ports.is_free(forward.host):
-                if forward not in ours:
+                if forward in ours:
+                    forward = replace(forward, host=ports.find_free_port(taken))
+                elif is_seat():
+                    forward = ports.replace_taken(forward, self.observer, taken)
+                else:
                     raise ports.port_taken(forward)
-                forward = replace(forward, host=ports.find_free_port(taken))
                 taken.add(forward.host)
             result.append(forward)
         return self.folder.update(record, forwards=tuple(result))
@@ -98,9 +102,13 @@ class Power:
 
     def _with_other_port(self, record: Record, port: int) -> Record:
         lost = next((forward for forward in record.forwards if forward.host == port), None)
-        if lost is None or lost not in _chosen_by_us(record):
+        taken = taken_ports() | {port}
+        if lost and lost in _chosen_by_us(record):
+            other = replace(lost, host=ports.find_free_port(taken))
+        elif lost and is_seat():
+            other = ports.replace_taken(lost, self.observer, taken)
+        else:
             raise ports.port_taken(lost or Forward(host=port, guest=22))
-        other = replace(lost, host=ports.find_free_port(taken_ports() | {port}))
         forwards = tuple(other if forward is lost else forward for forward in record.forwards)
         return self.folder.update(record, forwards=forwards)
 

@@ -150,12 +150,13 @@ class Maker:
         check_room(spec, room_left(self.hypervisor, self.place.room()))
 
     def _plan(self, spec: MachineSpec, accelerator: Accelerator, made_by: Creator) -> Record:
+        wanted = ports.give_way(spec.forwards, self.observer)
         return Record(
             spec=spec,
             uuid=str(uuid.uuid4()),
             domain=domain_name(owner_id(), self.folder.name),
             accelerator=accelerator,
-            forwards=ports.resolve(spec.forwards, taken=taken_ports()),
+            forwards=ports.resolve(wanted, taken=taken_ports()),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             made_by=made_by,
             daemon=daemon_of(self.hypervisor.uri),

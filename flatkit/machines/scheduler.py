@@ -1,4 +1,4 @@
-"""Several machines on one host: admission, and the order of boots.
+"""Several machines on one host: admission, and the order of boots. Where the host has seats, across all of its users.
 
 Memory that a running guest was promised and has not touched yet still counts as free for the kernel. So flatkit
 subtracts promised memory first. Boots take turns: two emulated boots at once take longer than one after the other.
@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flatkit import paths
+from flatkit.emulators import list_emulators
 from flatkit.events import Observer, Said
 from flatkit.locks import try_lock
+from flatkit.machines import host_locks
 from flatkit.machines.disks import OVERHEAD_MIB, Room, measure_room
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.store import holding, make_folder
@@ -40,20 +42,30 @@ def _locks() -> Path:
 def admission(cancel: threading.Event | None = None) -> Iterator[None]:
     """Hold a lock from the check for room to the start, so that two machines are not promised the same memory."""
     lock = _locks() / "admission"
-    with holding(lock, what="starting another machine", wait=_ADMISSION_SECONDS, cancel=cancel):
+    with (
+        holding(lock, what="starting another machine", wait=_ADMISSION_SECONDS, cancel=cancel),
+        host_locks.admission(_ADMISSION_SECONDS, cancel),
+    ):
         yield
 
 
 def room_left(hypervisor: Hypervisor, room: Room | None = None) -> Room:
     """Return the room for one more machine, in MiB: free memory minus what running guests were promised.
 
-    `room` is the free room of that host; without it, this host is measured.
+    On this host the guests of every user count, as far as /proc shows them. `room` is the free room of that host;
+    without it, this host is measured.
     """
     room = room or measure_room(paths.machines_dir())
-    promised = sum(
-        max(0, guest.memory_mib + OVERHEAD_MIB - guest.resident_mib) for guest in hypervisor.running_guests()
-    )
+    known = [(guest.memory_mib, guest.resident_mib) for guest in hypervisor.running_guests()]
+    seen = [(one.memory_mib, one.resident_mib) for one in list_emulators()] if not hypervisor.remote else []
+    # The same guests are in both; libvirt's own may be hidden from this user (hidepid, another container).
+    promised = max(_still_to_come(known), _still_to_come(seen))
     return Room(memory_mib=max(0, room.memory_mib - promised), disk_mib=room.disk_mib)
+
+
+def _still_to_come(guests: Iterable[tuple[int, int]]) -> int:
+    """Return the memory that guests were promised and do not have yet, of pairs (promised, resident), in MiB."""
+    return sum(max(0, promised + OVERHEAD_MIB - resident) for promised, resident in guests)
 
 
 def turns() -> int:
@@ -67,12 +79,12 @@ def turn(observer: Observer, cancel: threading.Event | None = None, *, count: in
 
     A process that dies releases its turn. Raises Cancelled, HostError.
     """
-    folder = _locks()
-    places = [folder / f"turn-{number}" for number in range(count or turns())]
+    shared = host_locks.find_turns() if count is None else []
+    own = [] if shared else [_locks() / f"turn-{number}" for number in range(count or turns())]
     pause = cancel or threading.Event()
     began = time.monotonic()
     said = False
-    while not (taken := _take_one(places)) and time.monotonic() - began < _LONGEST_TURN:
+    while not (taken := host_locks.take_one(shared) or _take_one(own)) and time.monotonic() - began < _LONGEST_TURN:
         if not said:
             said = True
             observer.notify(

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from flatkit.errors import FlatkitError
 from flatkit.machines import Checkpoint, ports
 from flatkit.machines.records import Record
+from flatkit.seat_env import page_url
 from flatkit.steps import Fact
 from flatkit.untrusted import lines_of
 
@@ -101,9 +102,9 @@ def facts_of(record: Record, checkpoints: Sequence[Checkpoint] = ()) -> Rows:
 
 
 def urls_of(record: Record) -> tuple[tuple[str, int], ...]:
-    """Return the addresses on this host, each with the port that the user asked for."""
+    """Return the addresses for the user's browser, each with the guest port that the user asked for."""
     wanted = {forward.guest for forward in record.spec.forwards}
-    return tuple((f"http://127.0.0.1:{one.host}/", one.guest) for one in record.forwards if one.guest in wanted)
+    return tuple((page_url(one.host), one.guest) for one in record.forwards if one.guest in wanted)
 
 
 def in_one_line(record: Record) -> str:

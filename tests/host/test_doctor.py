@@ -12,15 +12,18 @@ import pytest
 
 from flatkit import host
 from flatkit.cli import main
+from flatkit.emulators import Emulator
 from flatkit.errors import HostError, MissingDependency
-from flatkit.host import Examination, Health, HostCheck, examine
+from flatkit.host import Examination, Health, HostCheck, examine, space
 from flatkit.host.software import WANTED, check_jupyter, check_trust
 from flatkit.host.space import check_disk, check_folders, check_memory, existing, find_closed
-from flatkit.host.system import System, check_clock, check_processor, check_system, find_system, is_remote
+from flatkit.host.system import System, check_clock, check_processor, check_system, find_system, for_seat, is_remote
 from flatkit.host.virtual import check_accelerator, check_libvirt, check_rights, judge
 from flatkit.machines import Acceleration, Accelerator, Hypervisor
 from flatkit.machines import accelerator as accelerator_module
+from flatkit.machines.domain import domain_name
 from flatkit.machines.spec import Arch
+from flatkit.machines.store import owner_id
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -366,3 +369,33 @@ def test_without_sequoia_the_doctor_names_the_line_that_installs_it(monkeypatch)
     monkeypatch.setitem(sys.modules, "pysequoia.packet", None)
     found = check_trust()
     assert (found.state, found.found, found.fix) == (Health.WARN, "no pysequoia", "python -m pip install pysequoia")
+
+
+def test_in_a_seat_what_needs_root_is_for_the_trainer(monkeypatch):
+    """A seat's user has no sudo. What they can do themselves stays as it is."""
+    rights = HostCheck(
+        name="rights", state=Health.FAIL, found="x", why="y", fix="sudo usermod -aG kvm ada", note="Then log in again."
+    )
+    memory = HostCheck(
+        name="memory", state=Health.WARN, found="x", why="y", fix="flatkit stop web", note="Closing others helps."
+    )
+    fine = HostCheck(name="clock", state=Health.OK, found="x", why="y", fix="sudo timedatectl set-ntp true")
+    assert for_seat(rights) is rights
+    monkeypatch.setenv("FLATKIT_SEAT", "ada")
+    assert for_seat(rights).fix == ""
+    assert for_seat(rights).note == "Tell the trainer. As root on the host: usermod -aG kvm ada"
+    assert for_seat(memory) == memory
+    assert for_seat(fine) is fine
+
+
+def test_memory_names_no_machine_of_another_user(monkeypatch, tmp_path):
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
+    ours = domain_name(owner_id(), "web")
+    qemu = [
+        Emulator(pid=n, uid=1, words=("qemu", "-name", f"guest={name}"))
+        for n, name in enumerate(["flatkit-abcdef-other", ours])
+    ]
+    monkeypatch.setattr(space, "list_emulators", lambda: iter(qemu[:1]))
+    assert space.check_memory(100).fix == ""
+    monkeypatch.setattr(space, "list_emulators", lambda: iter(qemu))
+    assert space.check_memory(100).fix == "flatkit stop web"

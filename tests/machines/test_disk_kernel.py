@@ -67,7 +67,7 @@ def test_a_disk_without_one(tmp_path: Path, data: bytes) -> None:
 def test_a_machine_that_boots_by_itself_is_tried_with_its_own_kernel(
     disk: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
     monkeypatch.setattr(accelerator, "_obstacle", lambda *_: "")
     monkeypatch.setattr(accelerator, "qemu_version", lambda _: "QEMU 1")
     tried: list[bytes] = []

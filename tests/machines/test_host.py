@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from flatkit import listening
+from flatkit import listening, paths
 from flatkit.errors import Cancelled, HostError, MachineError, MachineNotFound, MissingDependency, WaitTimeout
 from flatkit.files import save
 from flatkit.machines import accelerator as accelerator_module
@@ -161,11 +161,11 @@ def test_without_a_kernel_the_device_is_believed_and_it_is_said(monkeypatch: pyt
 
 def test_a_torn_memory_costs_one_trial(monkeypatch: pytest.MonkeyPatch, kernel: Path, device: Path) -> None:
     qemu = Qemu(monkeypatch, console=WORKS)
-    make_folder(accelerator_module._memory().parent)
-    accelerator_module._memory().write_text("[1, 2")
+    known = make_folder(paths.state_dir()) / "accelerator.json"
+    known.write_text("[1, 2")
     assert choose(Arch.of_host(), kernel=kernel, device=device).accelerator is Accelerator.KVM
     assert qemu.trials == 1
-    assert json.loads(accelerator_module._memory().read_text())
+    assert json.loads(known.read_text())
 
 
 def test_a_missing_qemu_is_named(monkeypatch: pytest.MonkeyPatch, device: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import stat
 from pathlib import Path
 
 import pytest
@@ -185,37 +184,27 @@ def test_the_estimate_counts_what_is_still_to_come() -> None:
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path))
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
     return tmp_path
 
 
-def test_what_boots_have_taken_here_is_remembered_by_kind(cache: Path) -> None:
+def test_what_boots_have_taken_here_is_remembered_by_kind(state: Path) -> None:
     kind = BootKind(image="lab 1", accelerator=Accelerator.TCG)
     assert recall(kind) == {}
     remember(kind, {"kernel": 4.0})
     remember(kind, {"kernel": 2.0, "ssh": 1.0})
     assert recall(kind) == {"kernel": 3.0, "ssh": 1.0}
     assert recall(BootKind(image="lab 1", accelerator=Accelerator.TCG, is_first=False)) == {}
-    (cache / "boot-times.json").write_text('{"torn')
+    (state / "boot-times.json").write_text('{"torn')
     assert recall(kind) == {}
-    (cache / "boot-times.json").write_text('{"lab 1": {"kernel": "x"}}')
+    (state / "boot-times.json").write_text('{"lab 1": {"kernel": "x"}}')
     assert recall(kind) == {}
     remember(kind, {"kernel": 1.0})
     assert recall(kind) == {"kernel": 1.0}
 
 
-def test_a_cache_that_cannot_be_written_does_no_harm(cache: Path) -> None:
-    (cache / "boot-times.json").mkdir()
+def test_a_state_folder_that_cannot_be_written_does_no_harm(state: Path) -> None:
+    (state / "boot-times.json").mkdir()
     remember(BootKind(), {"kernel": 1.0})
     assert recall(BootKind()) == {}
-
-
-def test_the_cache_that_is_made_on_the_way_can_be_read_by_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Root's cache is shared: another user boots from the image in it."""
-    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
-    remember(BootKind(image="lab", accelerator=Accelerator.TCG, is_first=True), {"kernel": 1.0})
-    assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) & 0o755 == 0o755
-    assert recall(BootKind(image="lab", accelerator=Accelerator.TCG, is_first=True)) == {"kernel": 1.0}

@@ -13,7 +13,7 @@ import pytest
 
 from flatkit.errors import Cancelled, HostError
 from flatkit.events import Event, Observer, PhaseEnded, Said, Tape
-from flatkit.machines import Accelerator, Machine, MachineSpec, scheduler
+from flatkit.machines import Accelerator, Machine, MachineSpec, host_locks, scheduler
 from flatkit.machines import backend as place_module
 from flatkit.machines.disks import OVERHEAD_MIB, Room
 from flatkit.machines.hypervisor import RunningGuest
@@ -24,6 +24,9 @@ from flatkit.testing.hypervisor import FakeHypervisor
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
+    # Whatever else runs on this host.
+    monkeypatch.setattr(scheduler, "list_emulators", list)
+    monkeypatch.setattr(host_locks, "FOLDER", tmp_path / "no-locks")
     return tmp_path / "state"
 
 

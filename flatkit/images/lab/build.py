@@ -14,7 +14,7 @@ from flatkit.errors import ImageError
 from flatkit.events import Observer, phase
 from flatkit.images.cache import work_folder
 from flatkit.images.lab import cache_gc, disk, extensions, initrd, recipe, tree
-from flatkit.images.lab.packages import NEEDED_MIB, building, lab_dir, refresh_packages
+from flatkit.images.lab.packages import NEEDED_MIB, building, lab_dir, lab_layers, refresh_packages
 from flatkit.run import run
 from flatkit.updates.payload import FILE_NAME, make_payload
 
@@ -42,8 +42,10 @@ class LabImage:
 
     @property
     def payload(self) -> Path:
-        """The release as an update, in one signed file; `build_payload` creates it on demand."""
-        return self.folder / FILE_NAME
+        """The release as an update, in one signed file; `build_payload` creates it on demand, in the user's own cache."""
+        if (self.folder / FILE_NAME).exists() or self.folder.parent == lab_dir():
+            return self.folder / FILE_NAME
+        return lab_dir() / self.folder.name / FILE_NAME
 
     @property
     def kernel(self) -> Path:
@@ -62,13 +64,14 @@ class LabImage:
 
 
 def find_lab_image(release: recipe.Release = recipe.STABLE) -> LabImage | None:
-    """Return the built image of a release, if the cache has the one of this recipe."""
-    folder = lab_dir() / _folder_name(release)
-    try:
-        facts = json.loads((folder / "image.json").read_text())
-        return LabImage(folder=folder, **facts)
-    except (OSError, ValueError, TypeError):
-        return None
+    """Return the built image of a release, if a cache has the one of this recipe; the shared cache comes first."""
+    for folder in (lab / _folder_name(release) for lab in lab_layers()):
+        try:
+            facts = json.loads((folder / "image.json").read_text())
+            return LabImage(folder=folder, **facts)
+        except (OSError, ValueError, TypeError):
+            continue
+    return None
 
 
 def _folder_name(release: recipe.Release) -> str:
@@ -102,7 +105,7 @@ def build_lab_image(observer: Observer | None = None, *, release: recipe.Release
                 image = _built(release, folder, watcher, base=stable.disk)
             cache_gc.remove_superseded(folder, current={_folder_name(known) for known in recipe.RELEASES.values()})
             cache_gc.remove_old_payloads(folder)
-    cache_gc.note_use(lab_dir(), image.folder)
+    cache_gc.note_use(image.folder.parent, image.folder)
     return image
 
 
@@ -110,10 +113,11 @@ def build_payload(observer: Observer | None = None, *, release: recipe.Release) 
     """Return the update payload of a release, made from its image. Raises as `build_lab_image`."""
     watcher = observer or Observer()
     image = build_lab_image(watcher, release=release)
-    if image.payload.exists() and not os.access(image.folder, os.W_OK):
+    if image.payload.exists() and not os.access(image.payload.parent, os.W_OK):
         return image.payload  # another user's cache: its lock and its marks are that user's
     with building(watcher, needed_mib=0 if image.payload.exists() else NEEDED_MIB) as folder:
-        cache_gc.note_payload(image.folder)
+        image.payload.parent.mkdir(exist_ok=True)
+        cache_gc.note_payload(image.payload.parent)
         if not image.payload.exists():
             with (
                 work_folder(folder) as work,

@@ -21,6 +21,8 @@ from flatkit.updates.payload import FILE_NAME
 # A superseded image requested at most so many seconds ago may be about to get a machine.
 _JUST_USED = 3600.0
 _MACHINES = ".machines"
+# A cache that several users only read has this file: none of them could make a payload there again.
+KEEP_PAYLOADS = ".keep-payloads"
 
 
 def note_use(lab: Path, image: Path) -> None:
@@ -30,15 +32,19 @@ def note_use(lab: Path, image: Path) -> None:
     """
     with suppress(OSError):
         os.utime(image)
-    noted = _machine_folders(lab)
-    ours = str(paths.machines_dir())
-    if ours not in noted:
-        with suppress(OSError), (lab / _MACHINES).open("a") as file:
-            file.write(f"{ours}\n")
+    with suppress(OSError):
+        note_machines(lab, paths.machines_dir())
     if len(_payloads(lab)) > 1:
         # The process that is building now cleans up too.
         with suppress(OSError), locked(lab / ".lock", wait=0.0):  # a builder that holds it is at work
             remove_old_payloads(lab)
+
+
+def note_machines(lab: Path, machines: Path) -> None:
+    """Note another user's folder of machines: images that it may use stay. Raises OSError."""
+    if str(machines) not in _machine_folders(lab):
+        with (lab / _MACHINES).open("a") as file:
+            file.write(f"{machines}\n")
 
 
 def note_payload(image: Path) -> None:
@@ -48,7 +54,7 @@ def note_payload(image: Path) -> None:
 
 def remove_old_payloads(lab: Path) -> None:
     """Remove every payload but the last one and those that a running process uses. Call it only while the lock is held."""
-    for payload in _payloads(lab)[1:]:
+    for payload in [] if (lab / KEEP_PAYLOADS).exists() else _payloads(lab)[1:]:
         if not _users(payload.parent):
             payload.unlink()
 

@@ -14,7 +14,7 @@ from flatkit.errors import FlatkitError, ImageError
 from flatkit.events import Observer, phase
 from flatkit.images.cache import locked, make_folder
 from flatkit.images.lab import recipe, tree
-from flatkit.paths import cache_dir
+from flatkit.paths import cache_dir, cache_layers
 
 NEEDED_MIB = 2500
 # Packages get fixes: a build fetches them again after so many seconds.
@@ -22,8 +22,13 @@ _MAX_AGE = 14 * 24 * 3600
 
 
 def lab_dir() -> Path:
-    """Return the folder of the cache that holds lab images and their packages."""
+    """Return the folder of the user's own cache that holds lab images and their packages."""
     return cache_dir() / "lab"
+
+
+def lab_layers() -> list[Path]:
+    """Return the folders where lab images and their packages are looked for: that of a shared cache first."""
+    return [layer / "lab" for layer in cache_layers()]
 
 
 @contextmanager
@@ -46,19 +51,20 @@ def find_packages(observer: Observer | None = None) -> Path:
 
     Raises MissingDependency (mmdebstrap), HostError (no space, no user namespaces) or ImageError.
     """
-    archive = _archive()
-    if not archive.is_file():
-        watcher = observer or Observer()
-        with building(watcher):
-            archive = refresh_packages(watcher)
-    return archive
+    for folder in lab_layers():
+        if (archive := folder / _archive_name()).is_file():
+            return archive
+    watcher = observer or Observer()
+    with building(watcher):
+        return refresh_packages(watcher)
 
 
 def refresh_packages(observer: Observer) -> Path:
     """Return the archive, fetched again when it is too old. Call it only while `building` holds the lock."""
-    archive = _archive()
-    if archive.is_file() and time.time() - archive.stat().st_mtime < _MAX_AGE:
-        return archive
+    for folder in lab_layers():
+        archive = folder / _archive_name()
+        if archive.is_file() and time.time() - archive.stat().st_mtime < _MAX_AGE:
+            return archive
     with phase(observer, "packages", f"Fetching and unpacking Debian packages ({recipe.SUITE})", typical=40):
         partial = archive.with_suffix(".part")
         try:
@@ -72,5 +78,5 @@ def refresh_packages(observer: Observer) -> Path:
     return archive
 
 
-def _archive() -> Path:
-    return lab_dir() / f"packages-{recipe.bootstrap_digest()}.tar"
+def _archive_name() -> str:
+    return f"packages-{recipe.bootstrap_digest()}.tar"
