@@ -1,6 +1,6 @@
 # The doors to flatkit for people and for CI. The work is done by tools/setup.sh, the flatkit command and pytest.
 .DEFAULT_GOAL := help
-.PHONY: help setup workshop demo test test-long check quick bundles recordings site text text-back vectors bench bench-ui fuzz accept clean distclean
+.PHONY: help setup workshop seats demo test test-long check quick bundles recordings site text text-back vectors bench bench-ui bench-seats fuzz accept clean distclean
 
 BIN = $(shell tools/setup.sh bin)
 # An emulated machine leaves half of two processors idle: two lanes of test files halve that.
@@ -8,6 +8,7 @@ LANES = -n 2 --dist loadfile --no-loadscope-reorder
 FAST = not build and not vm and not ui and not install and not long
 IMAGE ?= auto
 DEMO ?= all
+SEATS ?= 30
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +19,9 @@ setup: ## find or install what flatkit needs on this host; says each thing it do
 workshop: setup ## open the course in JupyterLab, in a folder of your own (~/flatkit-course)
 	@"$(BIN)/flatkit" images build-lab
 	@exec "$(BIN)/flatkit" course
+
+seats: setup ## a room of learners on this host, in their browsers; as root (SEATS=30)
+	@exec "$(BIN)/flatkit" seats up --seats $(SEATS)
 
 demo: setup ## boot a machine from a Butane config and check it, in this terminal (IMAGE=stable for real Flatcar)
 	@exec "$(BIN)/flatkit" demo run provision --image $(IMAGE)
@@ -72,6 +76,10 @@ bench: ## measure how long the usual things take
 bench-ui: ## measure how quick the notebook's widgets are, in a real JupyterLab and browser
 	@tools/setup.sh test
 	@exec "$(BIN)/python" tools/bench_ui.py --check
+
+bench-seats: ## log thirty learners in at once, and print how long it takes and how much memory (as root)
+	@tools/setup.sh test
+	@exec "$(BIN)/python" -m pytest -q -s -m long tests/seats $(PYTEST_ARGS)
 
 fuzz: ## feed made-up configs to the translator
 	@tools/setup.sh test

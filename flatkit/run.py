@@ -144,3 +144,46 @@ def stream(
     if status:
         raise failure(result)
     return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Child:
+    """A program that runs beside this one, in a session of its own."""
+
+    process: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        """Its process ID."""
+        return self.process.pid
+
+    def poll(self) -> int | None:
+        """Return its exit status, None while it runs."""
+        return self.process.poll()
+
+    def end(self, seconds: float) -> None:
+        """Send SIGTERM, and SIGKILL if it runs after so many seconds."""
+        self.process.terminate()
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def start(
+    argv: Sequence[str | os.PathLike[str]], *, log: Path, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Child:
+    """Start a program that outlives this call; its output is appended to `log`. Raises MissingDependency, OSError."""
+    words = tuple(os.fspath(word) for word in argv)
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, env=_environment(env), cwd=cwd,
+            start_new_session=True,
+        )  # fmt: skip
+    except OSError as error:
+        raise _missing(words, error) from None
+    finally:
+        os.close(descriptor)
+    return Child(process=process)

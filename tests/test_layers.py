@@ -44,7 +44,7 @@ GROUPS = (
     },
     {"butane", "images", "machines", "platforms", "updates"},
     {"demos", "lessons"},
-    {"api", "board", "host", "packs"},
+    {"api", "board", "host", "packs", "seats"},
     {"widgets", "cli"},
 )
 LEVEL = {room: level for level, rooms in enumerate(GROUPS) for room in rooms}
@@ -70,6 +70,9 @@ FENCES = {
     "tornado": "flatkit.board.server",
     "socketserver": "flatkit.testing",
     "http.server": "flatkit.testing",
+    "jupyterhub": "flatkit.seats",
+    "jupyterhub_traefik_proxy": "flatkit.seats.proxy",
+    "bcrypt": "flatkit.seats.login",
     "urllib.request": "flatkit.web",
     "http.client": "flatkit.web",
 }

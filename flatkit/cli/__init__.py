@@ -39,6 +39,7 @@ Trainer:
   flatkit board [serve|export|hard]  how each seat of a room is doing
   flatkit channels [promote A --to B]   who runs which version, as the update server saw it
   flatkit container build FILE  a container image for a lesson, without a registry
+  flatkit seats up|check|status|down  a room of learners on this host, in their browsers (root)
   flatkit sysext build NAME     a system extension from Debian packages
 
 Author:
@@ -78,6 +79,8 @@ _COMMANDS = {
     "rewind": "machines",
     "review": "review",
     "room": "room",
+    "seat": "seat",
+    "seats": "seats",
     "ssh": "machines",
     "stop": "machines",
     "sysext": "sysext",

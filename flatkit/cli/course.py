@@ -8,14 +8,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flatkit import paths
 from flatkit.cli.options import whole_number
-from flatkit.errors import MissingDependency, UsageError
-from flatkit.lessons.layout import lay_out
+from flatkit.errors import UsageError
+from flatkit.lessons.folder import FOLDER, KERNEL_START, find_folder
 from flatkit.run import become
 from flatkit.untrusted import printable
 
-_FOLDER = "~/flatkit-course"
 _LINE_MAX = 4096
 
 
@@ -31,12 +29,12 @@ def _course(argv: list[str]) -> int:
         description="Open the course in JupyterLab, from a folder of your own. A newer flatkit brings its notebooks there; "
         "one that you have changed stays, and the new one is laid beside it.",
     )
-    parser.add_argument("--folder", type=Path, help=f"your folder (default: {_FOLDER})")
+    parser.add_argument("--folder", type=Path, help=f"your folder (default: {FOLDER})")
     parser.add_argument("--copy-only", action="store_true", help="lay out the notebooks, and open nothing")
     parser.add_argument("--no-browser", action="store_true")
     parser.add_argument("--port", type=whole_number)
     options = parser.parse_args(argv)
-    folder = find_folder(options.folder)
+    folder = find_folder(options.folder, say=lambda line: print(printable(line, limit=_LINE_MAX)))
     first = min(folder.glob("*.ipynb"), default=None)
     if first is None:
         raise UsageError(f'"{folder}" holds no notebooks', hint="flatkit course --folder SOME-NEW-FOLDER")
@@ -49,32 +47,9 @@ def _course(argv: list[str]) -> int:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     # Kernels inherit it; a value that the user has set stays.
-    os.environ.setdefault("PYTHONSTARTUP", str(Path(paths.__file__).with_name("widgets") / "kernel_start.py"))
+    os.environ.setdefault("PYTHONSTARTUP", str(KERNEL_START))
     print(f"opening {printable(first)}", flush=True)
     return become(command)
-
-
-def find_folder(wanted: Path | None) -> Path:
-    """Return the learner's folder with the course, brought up to date. Raises UsageError, MissingDependency."""
-    origin = paths.source_notebooks() or paths.packaged_notebooks()
-    if not origin.is_dir():
-        raise MissingDependency(
-            "this flatkit was installed without its notebooks", hint="pip install --force-reinstall flatkit"
-        )
-    target = wanted or Path(_FOLDER)
-    try:
-        target = target.expanduser().absolute()
-        if target.is_dir() and target.samefile(origin):  # a maintainer's own notebooks
-            return target
-        target.mkdir(parents=True, exist_ok=True)
-        for line in lay_out(origin, target).lines:
-            print(printable(line, limit=_LINE_MAX))
-    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
-        raise UsageError(
-            f'the course cannot be copied to "{target}": {getattr(error, "strerror", "") or error}; expected a folder of yours',
-            hint="flatkit course --folder SOME-NEW-FOLDER",
-        ) from None
-    return target
 
 
 def _glossary(argv: list[str]) -> int:

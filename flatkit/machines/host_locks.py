@@ -1,12 +1,13 @@
 """Locks that all users of a host share: one machine is admitted at a time, and boots take turns across users.
 
 Root creates the files, where the host has seats (`flatkit seats up`). Users lock them and can neither add nor remove one.
-A user who keeps a lock delays the others for a bounded time only: whoever waits goes on without it.
+A user who keeps a lock delays the others for a bounded time only: then they continue without it.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import threading
 import time
@@ -48,6 +49,11 @@ def create(turns: int, *, folder: Path | None = None) -> None:
     for path in folder.iterdir():
         if path.name not in wanted:
             path.unlink()
+
+
+def remove() -> None:
+    """Remove the lock files: the host has no seats any more. Each user then orders only their own machines."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 def find_turns(folder: Path | None = None) -> list[Path]:

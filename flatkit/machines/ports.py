@@ -58,7 +58,7 @@ def check_free(wanted: Iterable[Forward]) -> None:
 
 
 def give_way(wanted: Iterable[Forward], observer: Observer) -> tuple[Forward, ...]:
-    """Return the forwards; in a seat, a port that somebody else has is replaced by a free one, and the user is told.
+    """Return the forwards; in a seat, a port that somebody else has is replaced by a free one, and the user is informed.
 
     Many seats run the same notebook, so a fixed port there is no wish for that very port.
     """

@@ -353,6 +353,7 @@ WRONG = [
     ["explain", f"--{NAME}"], ["everywhere", NAME], ["everywhere", "a.bu", NAME], ["course", "--folder", f"a.bu/{NAME}"],
     ["board", NAME], ["join", NAME, "--seat", "ada"],
     ["join", "http://127.0.0.1:1", "--seat", NAME], ["leave", NAME], ["flag", NAME],
+    ["seat", NAME], ["seats", NAME], ["seats", "pin", NAME],
     ["channels", NAME], ["clean", NAME], ["list", NAME], ["doctor", NAME], ["community", NAME],
 ]  # fmt: skip
 

@@ -64,7 +64,7 @@ ensure_python() {
     rm -f -- "$stamp-run" "$stamp-test"
     extra=
     what="flatkit and what the course needs"
-    [ "$1" = run ] || extra='[test]'
+    [ "$1" = run ] || extra='[test,seats]'
     [ "$1" = run ] || what="flatkit, what the course needs and what the tests need"
     say "python packages: installing $what into $prefix (about a minute)"
     quietly "$bin/python" -m pip install -q --disable-pip-version-check -e ".$extra" ||

@@ -1,0 +1,309 @@
+"""`flatkit seats`: a room of learners on this host, each with a seat in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flatkit.cli.options import whole_number
+from flatkit.cli.show import observer_for, print_json
+from flatkit.errors import FlatkitError, HostError, UsageError
+from flatkit.untrusted import printable, shell_word
+
+if TYPE_CHECKING:
+    from flatkit.seats.check import SizeFinding
+    from flatkit.seats.settings import Settings
+    from flatkit.seats.up import Passwords
+
+_PORT = 8000
+
+
+def run(argv: list[str]) -> int:
+    """Run one of the commands of `seats`."""
+    options = _parser().parse_args(argv[1:])
+    actions = {
+        "up": _up, "check": _check, "status": _status, "down": _down, "archive": _archive, "reset": _reset, "pin": _pin,
+        "serve": _serve, "images": _images,
+    }  # fmt: skip
+    return actions[options.command](options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="flatkit seats",
+        description="A room of learners on one Linux host: each has a seat in the browser, with machines of their own.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, about: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+
+    up = add("up", "make the room, or bring it up to date; print its address and, once, its passwords")
+    check = add("check", "say whether this host is big enough, and what is missing")
+    for command in (up, check):
+        command.add_argument("--seats", type=whole_number, default=30, metavar="N", help="seats (default: 30)")
+        command.add_argument(
+            "--listen", default="0.0.0.0", metavar="ADDR[:PORT]",  # noqa: S104  (a room is for others: docs/seats.md)
+            help=f"where learners come in (default: 0.0.0.0:{_PORT}, every address of this host)",
+        )  # fmt: skip
+    up.add_argument("--tls", nargs=2, type=Path, metavar=("CERT", "KEY"), help="encrypt, with this certificate and key")
+    up.add_argument(
+        "--memory", type=whole_number, default=4096, metavar="MIB", help="memory of each seat (default: 4096)"
+    )
+    up.add_argument(
+        "--idle", type=whole_number, default=90, metavar="MINUTES", help="stop an unused seat (default: 90)"
+    )
+    up.add_argument("--new-passwords", action="store_true", help="replace the passwords of the room and of the trainer")
+    up.add_argument(
+        "--here", action="store_true", help="run from this environment, which all users must be able to read"
+    )
+    up.add_argument("--no-images", action="store_true", help="do not build images now; each seat builds what it needs")
+    status = add("status", "list the seats, and what each of them takes")
+    status.add_argument("--json", action="store_true", help="one JSON object a line")
+    add("archive", "write each learner's work into one archive, for them to download and for you")
+    for name, about in (
+        ("reset", "archive, then remove all seats: the room is new"),
+        ("down", "archive, then remove the room"),
+    ):
+        command = add(name, about)
+        command.add_argument("--yes", action="store_true", help="do not ask")
+        command.add_argument("--no-archive", action="store_true", help="remove the learners' work as well")
+    pin = add("pin", "give a seat a new PIN: its owner has forgotten it")
+    pin.add_argument("name", metavar="SEAT")
+    add("serve", "run the room in the foreground (systemd calls this)")
+    add("images", "fill this process's own cache with everything of the course (up calls this)")
+    return parser
+
+
+def _address(text: str) -> tuple[str, int]:
+    from flatkit.packs.serve import parse_address
+
+    found = parse_address(text)
+    has_port = text.rpartition(":")[2].isdigit() and (text.count(":") == 1 or "]" in text)
+    return found.host, found.port if has_port else _PORT
+
+
+def _findings(options: argparse.Namespace) -> list[SizeFinding]:
+    from flatkit.seats import check, up
+
+    host, port = _address(options.listen)
+    try:
+        room = up.find()
+    except HostError:
+        room = None
+    ports = () if room and (room.host, room.port) == (host, port) and up.is_served(room) else (port,)
+    home = Path("/home") if Path("/home").is_dir() else Path("/")
+    return [*check.judge(check.measure(home), options.seats), *check.find_obstacles(host, ports)]
+
+
+def _check(options: argparse.Namespace) -> int:
+    findings = _findings(options)
+    for finding in findings:
+        print(finding)
+    return 1 if any(finding.level == "fail" for finding in findings) else 0
+
+
+def _up(options: argparse.Namespace) -> int:
+    from flatkit.seats import install, settings, up
+
+    if not 1 <= options.seats <= 1000:
+        raise UsageError(f'"{options.seats}" seats cannot be made; expected 1 to 1000')
+    findings = _findings(options)
+    for finding in findings:
+        if finding.level != "ok":
+            print(finding, file=sys.stderr)
+    if any(finding.level == "fail" for finding in findings):
+        raise HostError(
+            "this host cannot have the room: see above", hint=f"flatkit seats check --seats {options.seats}"
+        )
+    host, port = _address(options.listen)
+    certificate, key = _certificate(options.tls)
+    observer = observer_for(as_json=False)
+    bin_folder = up.here() if options.here else install.install(observer)
+    wanted = settings.Settings(
+        folder=up.folder(), seats=options.seats, host=host, port=port, hub_port=1, api_port=1, room_hash="", trainer_hash="",
+        proxy_password="", bin=bin_folder, certificate=certificate, key=key, memory_mib=options.memory, idle=options.idle * 60,
+        cache=up.cache(),
+    )  # fmt: skip
+    if not options.no_images:
+        install.build_images(bin_folder, wanted.cache, observer)
+    old = up.find()
+    made, passwords = up.make_settings(old, wanted, fresh=options.new_passwords)
+    settings.save(made)
+    try:
+        up.begin(made)
+    except FlatkitError:
+        if old is None:  # nobody has seen its passwords
+            up.remove_room(made, print)
+        raise
+    _show(made, passwords)
+    return 0
+
+
+def _certificate(given: Sequence[Path] | None) -> tuple[str, str]:
+    """Return the paths of certificate and key. Raises UsageError for files that cannot be read."""
+    if not given:
+        return "", ""
+    for path in given:
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise UsageError(f'"{printable(path)}" cannot be read: {error.strerror}; expected a PEM file') from None
+    return str(given[0].absolute()), str(given[1].absolute())
+
+
+def _show(room: Settings, passwords: Passwords | None) -> None:
+    from flatkit.packs.serve import find_own_address
+    from flatkit.seats.limits import SeatLimits, find_group
+
+    host = room.host
+    if host in {"0.0.0.0", "::"}:  # noqa: S104  (compared, not bound)
+        host = find_own_address(ipv6=host == "::") or "127.0.0.1"
+    url = f"{'https' if room.certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{room.port}/"
+    print(f"{url}\n\n{_code(url)}")
+    if passwords:
+        print(f"  the room's password:     {passwords.room}")
+        print(f"  the trainer's password:  {passwords.trainer}   (log in as trainer, with it as the PIN)")
+        print("These are shown this once. flatkit seats up --new-passwords makes new ones.")
+    else:
+        print("The passwords are the same as before. flatkit seats up --new-passwords makes new ones.")
+    limits = SeatLimits(memory_mib=room.memory_mib, processes=room.processes, group=find_group())
+    print(f"{room.seats} seats; {limits.words}.")
+    if not room.certificate:
+        print("Nothing is encrypted: on a network of others use --tls CERT KEY.")
+
+
+def _code(url: str) -> str:
+    import segno
+
+    text = io.StringIO()
+    segno.make(url, micro=False).terminal(text, border=2, compact=True)
+    try:
+        text.getvalue().encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return ""
+    return text.getvalue()
+
+
+def _status(options: argparse.Namespace) -> int:
+    from flatkit.seats import status, up
+    from flatkit.seats.settings import load
+
+    room = load(up.folder())
+    found = status.look(room)
+    if options.json:
+        for row in found.seats:
+            print_json(event="seat", **asdict(row))
+        print_json(event="result", ok=found.is_served, seats=len(found.seats), most=room.seats)
+        return 0 if found.is_served else 1
+    print(f"{printable(room.url)}: {'the hub answers' if found.is_served else 'the hub does not answer'}")
+    for row in found.seats:
+        print(
+            f"  {row.name}: {row.processes} processes, {row.machines} machines, {row.memory_mib} MiB, {row.disk_mib} MiB of disk"
+        )
+    print(f"{len(found.seats)} of {room.seats} seats are taken")
+    if not found.is_served:
+        print(f"  Next: tail -n 50 {shell_word(room.folder / 'hub.log')}")
+    return 0 if found.is_served else 1
+
+
+def _archive(_options: argparse.Namespace) -> int:
+    from flatkit.seats import up
+    from flatkit.seats.settings import load
+
+    return 0 if _write_archives(load(up.folder())) else 1
+
+
+def _write_archives(room: Settings) -> bool:
+    """Write the archives and list them; return whether each learner has one."""
+    from flatkit.seats.archive import NAME, archive_all
+
+    done = archive_all(room)
+    for one in done:
+        if one.fault:
+            print(f"  {one.seat}: not archived: {printable(one.fault)}", file=sys.stderr)
+        elif one.path:
+            print(f"  {one.seat}: {one.path} ({one.size / 1e6:.1f} MB)")
+    if any(one.path for one in done):
+        print(f"Each learner has the same file in their folder: {NAME}")
+    return not any(one.fault for one in done)
+
+
+def _remove(options: argparse.Namespace, question: str) -> Settings:
+    """Ask, and archive; return the room. Raises HostError if a learner's work could not be archived."""
+    from flatkit.seats import up
+    from flatkit.seats.settings import load
+
+    room = load(up.folder())
+    if not options.yes:
+        if not sys.stdin.isatty():
+            raise UsageError("nobody can be asked here", hint=f"flatkit seats {options.command} --yes")
+        if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
+            raise HostError("nothing was removed")
+    if not options.no_archive and not _write_archives(room):
+        raise HostError(
+            "not everybody's work could be archived: nothing was removed",
+            hint=f"flatkit seats {options.command} --no-archive   (removes it all the same)",
+        )
+    return room
+
+
+def _reset(options: argparse.Namespace) -> int:
+    from flatkit.seats import settings, up
+
+    room = _remove(options, "Remove every seat of this room, after archiving the learners' work?")
+    up.stop(room)
+    up.remove_seats(room, print)
+    made, passwords = up.make_settings(room, room, fresh=True)
+    settings.save(made)
+    up.begin(made)
+    _show(made, passwords)
+    return 0
+
+
+def _down(options: argparse.Namespace) -> int:
+    from flatkit.seats import up
+
+    room = _remove(options, "Remove this room, after archiving the learners' work?")
+    up.remove_room(room, print)
+    print(f"The room is gone. Kept: {room.archives}, and the images in {room.cache}.")
+    return 0
+
+
+def _pin(options: argparse.Namespace) -> int:
+    from flatkit.seats import up
+    from flatkit.seats.login import Pins
+    from flatkit.seats.names import parse_name
+    from flatkit.seats.settings import load, new_password
+
+    room, name, pin = load(up.folder()), parse_name(options.name), new_password(1)
+    Pins(room.folder / "pins.sqlite").replace(name, pin)
+    print(f"The new PIN of {name}: {pin}")
+    return 0
+
+
+def _serve(_options: argparse.Namespace) -> int:
+    from flatkit.seats import supervisor, up
+
+    if os.geteuid() != 0:
+        raise HostError("only root can run a room", hint="sudo flatkit seats up")
+    stop = threading.Event()
+    for which in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(which, lambda *_: stop.set())
+    supervisor.serve(up.folder(), stop, lambda text: print(text, flush=True))
+    return 0
+
+
+def _images(_options: argparse.Namespace) -> int:
+    from flatkit.seats.install import fill_cache
+
+    fill_cache(observer_for(as_json=False))
+    return 0

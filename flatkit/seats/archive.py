@@ -1,0 +1,110 @@
+"""The learners' work as one archive each. It is read as the seat's own user, so that no link leads to others' files."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flatkit.errors import FlatkitError, HostError
+from flatkit.files import open_regular
+from flatkit.run import run
+from flatkit.seats.accounts import list_accounts
+from flatkit.seats.ending import flatkit_as
+from flatkit.seats.settings import Settings
+from flatkit.untrusted import printable
+
+# The file in the learner's own folder, to download from JupyterLab.
+NAME = "my-work.zip"
+# Larger files stay out, and what is beyond the sum; in bytes.
+_FILE_MAX, _SUM_MAX, _FILES_MAX = 100 * 2**20, 500 * 2**20, 20000
+_SECONDS = 300.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archived:
+    """One seat's archive; `fault` says why there is none."""
+
+    seat: str
+    path: Path | None = None
+    size: int = 0
+    fault: str = ""
+
+
+def pack(folder: Path) -> tuple[Path, list[str]]:
+    """Write the archive of the course's folder into it; return its path, and the names that were left out. Raises OSError."""
+    target, left_out, total = folder / NAME, [], 0
+    part = folder / f".{NAME}.part"
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
+            for number, path in enumerate(_files(folder)):
+                name = path.relative_to(folder).as_posix()
+                try:
+                    size = path.lstat().st_size
+                    if path.is_symlink() or size > _FILE_MAX or total + size > _SUM_MAX or number >= _FILES_MAX:
+                        left_out.append(printable(name))
+                        continue
+                    archive.write(path, name)
+                    total += size
+                except (OSError, ValueError):
+                    left_out.append(printable(name))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return target, left_out
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files to keep: not hidden ones, nor earlier archives. Links are not followed."""
+    for top, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
+        for name in sorted(names):
+            path = Path(top) / name
+            if name != NAME and not name.startswith(".") and (path.is_symlink() or path.is_file()):
+                yield path
+
+
+def archive_all(settings: Settings, *, now: datetime | None = None) -> list[Archived]:
+    """Let each seat pack its work, and keep a copy for the trainer. A seat that cannot is in the result with its fault."""
+    when = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%S")
+    folder = settings.archives / when
+    users = list_accounts(settings.prefix)
+    for path in (settings.archives, folder) if users else ():
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+    return [_archive_one(settings, user, folder) for user in users]
+
+
+def _archive_one(settings: Settings, user: pwd.struct_passwd, folder: Path) -> Archived:
+    seat = user.pw_name.removeprefix(settings.prefix)
+    try:
+        said = run(flatkit_as(settings, user, "seat", "pack"), cwd=Path("/"), timeout=_SECONDS).stdout.strip()
+        if not said:
+            return Archived(seat=seat)  # this learner has no folder yet
+        target = folder / f"{seat}.zip"
+        _copy(Path(said), target, owner=user.pw_uid)
+        return Archived(seat=seat, path=target, size=target.stat().st_size)
+    except (FlatkitError, OSError) as error:
+        return Archived(seat=seat, fault=getattr(error, "message", None) or str(error))
+
+
+def _copy(source: Path, target: Path, *, owner: int) -> None:
+    """Copy a seat's archive. Its path comes from the seat: only a regular file of that user, not larger than allowed."""
+    with open_regular(source) as file:
+        about = os.fstat(file.fileno())
+        if about.st_uid != owner or about.st_nlink != 1 or about.st_size > 2 * _SUM_MAX:
+            raise HostError(f'"{printable(source)}" is not an archive of this seat')
+        try:
+            with target.open("xb") as copy:
+                target.chmod(0o600)
+                shutil.copyfileobj(file, copy)
+        except OSError:
+            with suppress(OSError):
+                target.unlink()
+            raise

@@ -1,0 +1,126 @@
+"""Is this host big enough for a room: memory, processors, disk, KVM, ports, programs. Figures per seat are measured ones."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from flatkit.listening import try_port
+from flatkit.machines.accelerator import choose
+from flatkit.machines.disks import measure_room
+from flatkit.machines.spec import Accelerator, Arch
+
+# MiB. A seat without a machine: server, kernel, libvirt; with one machine of 1024 MiB after its boot, and at its worst.
+SEAT_MIB, TYPICAL_MIB, WORST_MIB = 300, 750, 1450
+# The second machine of a seat at its worst: guest and QEMU.
+SECOND_MIB = 1250
+# Hub, proxy, services, and the system beside them.
+BASE_MIB = 1500
+# Disk: the shared cache, and what a seat's machines and notebooks write.
+CACHE_MIB, SEAT_DISK_MIB = 6000, 1500
+# Processor seconds of a login until JupyterLab is there.
+LOGIN_SECONDS = 4.5
+# Seconds of one boot in its turn.
+_BOOT_KVM, _BOOT_EMULATED = 5, 30
+_PROGRAMS = ("useradd", "userdel", "setpriv", "libvirtd", "qemu-img")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostSize:
+    """Size of a host; memory and disk that are free, in MiB."""
+
+    memory_mib: int
+    processors: int
+    disk_mib: int
+    has_kvm: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeFinding:
+    """One line of the check. A warning lets the room begin; `fix` is what helps."""
+
+    name: str
+    words: str
+    level: str = "ok"
+    fix: str = ""
+
+    def __str__(self) -> str:
+        sign = {"ok": "✓", "warn": "!", "fail": "✗"}[self.level]
+        return f"{sign} {self.name}: {self.words}" + (
+            f"\n    fix: {self.fix}" if self.fix and self.level != "ok" else ""
+        )
+
+
+def measure(folder: Path) -> HostSize:
+    """Measure this host; `folder` is on the disk that homes are on. Raises MissingDependency without QEMU."""
+    room = measure_room(folder)
+    return HostSize(
+        memory_mib=room.memory_mib,
+        processors=os.cpu_count() or 1,
+        disk_mib=room.disk_mib,
+        has_kvm=choose(Arch.of_host()).accelerator is Accelerator.KVM,
+    )
+
+
+def seats_that_fit(host: HostSize, each_mib: int) -> int:
+    """Return how many seats of that size fit in the memory."""
+    return max(0, (host.memory_mib - BASE_MIB) // each_mib)
+
+
+def judge(host: HostSize, seats: int) -> Iterator[SizeFinding]:
+    """Yield what a host's size means for so many seats."""
+    one, worst, two = (seats_that_fit(host, size) for size in (TYPICAL_MIB, WORST_MIB, WORST_MIB + SECOND_MIB))
+    words = (
+        f"{host.memory_mib} MiB free: {one} seats with a machine as it usually is, {worst} at its worst, "
+        f"{two} with two machines at their worst"
+    )
+    level = "ok" if worst >= seats else "warn" if one >= seats else "fail"
+    more = -(-(BASE_MIB + seats * WORST_MIB) // 1024)
+    yield SizeFinding(
+        name="memory", words=words, level=level, fix=f"a host with {more} GiB, or fewer seats: --seats {one}"
+    )
+    login = LOGIN_SECONDS * seats / host.processors
+    boot = -(-seats // max(1, host.processors // 2)) * (_BOOT_KVM if host.has_kvm else _BOOT_EMULATED)
+    yield SizeFinding(
+        name="processors",
+        words=f"{host.processors}; if all {seats} come at once: JupyterLab in {login:.0f} s, all first machines in {boot} s",
+        level="ok" if login <= 60 and boot <= 300 else "warn",
+        fix="a host with more processors, or let learners begin one after the other",
+    )
+    need, least = CACHE_MIB + seats * SEAT_DISK_MIB, CACHE_MIB + seats * SEAT_DISK_MIB // 4
+    yield SizeFinding(
+        name="disk",
+        words=f"{host.disk_mib} MiB free, {need} wanted",
+        level="ok" if host.disk_mib >= need else "warn" if host.disk_mib >= least else "fail",
+        fix="a larger disk for /home and /var",
+    )
+    slow = "it cannot be used: machines are emulated, and keep processors busy"
+    yield SizeFinding(
+        name="kvm",
+        words="machines run at full speed" if host.has_kvm else slow,
+        level="ok" if host.has_kvm else "warn",
+        fix="a host with KVM (bare metal, or nested virtualisation); flatkit doctor says why",
+    )
+
+
+def find_obstacles(host: str, ports: tuple[int, ...]) -> Iterator[SizeFinding]:
+    """Yield what prevents a room: rights, programs, ports."""
+    if os.geteuid() != 0:
+        yield SizeFinding(name="root", level="fail", words="only root can make accounts", fix="sudo flatkit seats up")
+    missing = [
+        name for name in _PROGRAMS if not shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    ]
+    if missing:
+        yield SizeFinding(name="programs", level="fail", words=f"not installed: {', '.join(missing)}", fix="make setup")
+    for port in ports:
+        refusal = try_port(port, host if port == ports[0] else "127.0.0.1")
+        if refusal:
+            words = f"port {port} cannot be used: {refusal.words}"
+            yield SizeFinding(name="port", level="fail", words=words, fix="flatkit seats up --listen ADDRESS:PORT")
+
+
+def _gib(mib: int) -> int:
+    return -(-mib // 1024)

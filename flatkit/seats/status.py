@@ -1,0 +1,58 @@
+"""State of a room: each seat's processes, machines, memory and disk, as /proc and the disk show them."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from flatkit.emulators import list_emulators
+from flatkit.seats.accounts import list_accounts, processes_of
+from flatkit.seats.settings import Settings
+from flatkit.seats.up import is_served
+from flatkit.usage import size_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seat:
+    """A seat and what it takes, in MiB. Memory is the sum of what each process has to itself and what it shares."""
+
+    name: str
+    processes: int
+    machines: int
+    memory_mib: int
+    disk_mib: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoomStatus:
+    """The room now."""
+
+    is_served: bool
+    seats: tuple[Seat, ...]
+
+
+def look(settings: Settings) -> RoomStatus:
+    """Look at the room."""
+    seats = tuple(_seat(settings, user) for user in list_accounts(settings.prefix))
+    return RoomStatus(is_served=is_served(settings), seats=seats)
+
+
+def _seat(settings: Settings, user: pwd.struct_passwd) -> Seat:
+    processes = list(processes_of(user.pw_uid))
+    return Seat(
+        name=user.pw_name.removeprefix(settings.prefix),
+        processes=len(processes),
+        machines=sum(emulator.uid == user.pw_uid for emulator in list_emulators()),
+        memory_mib=sum(map(_memory, processes)),
+        disk_mib=size_of(Path(user.pw_dir)) // 2**20,
+    )
+
+
+def _memory(process: int) -> int:
+    with suppress(OSError, ValueError, IndexError):
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") // 2**20
+    return 0

@@ -1,0 +1,206 @@
+"""Makes a room, and removes it: settings, the running hub, accounts. `cli/seats.py` shows it."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flatkit import paths
+from flatkit.errors import FlatkitError, HostError
+from flatkit.listening import try_port
+from flatkit.machines import host_locks
+from flatkit.run import run, start
+from flatkit.seats import settings as store
+from flatkit.seats import supervisor
+from flatkit.seats.accounts import list_accounts, remove_account
+from flatkit.seats.ending import end_seat
+from flatkit.seats.login import Pins
+from flatkit.seats.settings import Settings, digest, new_password
+from flatkit.web import get
+
+UNIT = Path("/etc/systemd/system/flatkit-seats.service")
+_SYSTEMD = Path("/run/systemd/system")
+_ANSWER_SECONDS = 120.0
+_LOWEST, _HIGHEST = 18000, 18999
+_TEXT = """\
+[Unit]
+Description=flatkit: seats for a room (JupyterHub)
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Environment=FLATKIT_STATE={state}
+ExecStart={python} -m flatkit seats serve
+Restart=always
+RestartSec=1
+# Seats and their machines go on when the hub is started again.
+KillMode=process
+Delegate=yes
+TasksMax=infinity
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passwords:
+    """The passwords of a room, shown once."""
+
+    room: str
+    trainer: str
+
+
+def folder() -> Path:
+    """Return the folder of this host's room."""
+    return paths.state_dir() / "seats"
+
+
+def cache() -> Path:
+    """Return the cache that the seats share. Not root's own: there libvirt gives images to QEMU's user."""
+    own = paths.cache_dir()
+    return own.with_name(f"{own.name}-seats")
+
+
+def find() -> Settings | None:
+    """Return the room, None if there is none. Raises HostError if it cannot be read."""
+    return store.load(folder()) if (folder() / "room.json").exists() else None
+
+
+def make_settings(old: Settings | None, wanted: Settings, *, fresh: bool) -> tuple[Settings, Passwords | None]:
+    """Return the room's settings, and its passwords if they are new. An earlier room keeps its ports and passwords."""
+    if old and not fresh:
+        kept = replace(
+            wanted, room_hash=old.room_hash, trainer_hash=old.trainer_hash, proxy_password=old.proxy_password,
+            hub_port=old.hub_port, api_port=old.api_port,
+        )  # fmt: skip
+        return kept, None
+    words = Passwords(room=new_password(2), trainer=new_password(4))
+    hub, api = (old.hub_port, old.api_port) if old else free_ports()
+    made = replace(
+        wanted, room_hash=digest(words.room), trainer_hash=digest(words.trainer), proxy_password=new_password(8),
+        hub_port=hub, api_port=api,
+    )  # fmt: skip
+    return made, words
+
+
+def free_ports() -> tuple[int, int]:
+    """Return two free ports of 127.0.0.1 below the range of outgoing connections. Raises HostError."""
+    found: list[int] = []
+    for port in random.sample(range(_LOWEST, _HIGHEST), k=200):
+        if try_port(port) is None:
+            found.append(port)
+        if len(found) == 2:
+            return found[0], found[1]
+    raise HostError(
+        f"no two ports from {_LOWEST} to {_HIGHEST} are free", hint="ss -Hltnp   (shows the programs that hold them)"
+    )
+
+
+def has_systemd() -> bool:
+    """Return True where systemd is the system's first process."""
+    return _SYSTEMD.is_dir()
+
+
+def unit_text(settings: Settings) -> str:
+    """Return the unit that keeps the room running."""
+    return _TEXT.format(state=settings.folder.parent, python=settings.bin / "python")
+
+
+def begin(settings: Settings) -> None:
+    """Start the supervisor, or start it again with other settings. Raises HostError, CommandFailed."""
+    stop(settings)
+    if has_systemd():
+        UNIT.write_text(unit_text(settings))
+        run(["systemctl", "daemon-reload"])
+        run(["systemctl", "enable", "--now", UNIT.name])
+    else:
+        environment = {"FLATKIT_STATE": str(settings.folder.parent)}
+        words = [str(settings.bin / "python"), "-m", "flatkit", "seats", "serve"]
+        start(words, log=settings.folder / "supervisor.log", env=environment, cwd=Path("/"))
+    wait_until_served(settings)
+
+
+def wait_until_served(settings: Settings, *, seconds: float = _ANSWER_SECONDS) -> None:
+    """Wait until the hub answers through the proxy. Raises HostError with the end of its log."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if is_served(settings):
+            return
+        time.sleep(0.2)
+    log = settings.folder / supervisor.LOG
+    raise HostError(f"the hub did not answer within {seconds:.0f} s", hint=f"tail -n 50 {log}   (as root)")
+
+
+def is_served(settings: Settings) -> bool:
+    """Return True if the hub answers, and the proxy listens."""
+    place = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104  (compared, not bound)
+    try:
+        if not get(f"http://127.0.0.1:{settings.hub_port}/hub/health", timeout=5.0).ok:
+            return False
+        return bool(settings.certificate) or get(f"http://{place}:{settings.port}/hub/health", timeout=5.0).ok
+    except FlatkitError:
+        return False
+
+
+def stop(settings: Settings) -> None:
+    """End the supervisor with hub, proxy and services. Seats go on."""
+    if has_systemd() and UNIT.exists():
+        run(["systemctl", "stop", UNIT.name], check=False)
+    supervisor.end_supervisor(settings.folder)
+    supervisor.end_leftovers(settings.folder)
+
+
+def remove_seats(settings: Settings, say: Callable[[str], None]) -> None:
+    """Remove every seat: machines, processes, home, account, and the owners of names. Raises HostError."""
+    for user in list_accounts(settings.prefix):
+        end_seat(settings, user)
+        remove_account(user)
+        say(f'the seat "{user.pw_name}" is removed')
+    for name in ("pins.sqlite", "hub.sqlite", "cookie_secret", "routes.toml", "traefik.toml"):
+        (settings.folder / name).unlink(missing_ok=True)
+
+
+def remove_room(settings: Settings, say: Callable[[str], None]) -> None:
+    """Remove the room: hub, seats, unit, settings. The archives stay. Raises HostError."""
+    stop(settings)
+    remove_seats(settings, say)
+    host_locks.remove()
+    if UNIT.exists() and has_systemd():
+        run(["systemctl", "disable", UNIT.name], check=False)
+        UNIT.unlink()
+        run(["systemctl", "daemon-reload"], check=False)
+    shutil.rmtree(settings.folder)
+
+
+def owners(settings: Settings) -> list[str]:
+    """Return the names of seats that are owned; none if nobody came yet. Raises HostError."""
+    if not (settings.folder / "pins.sqlite").exists():
+        return []
+    pins = Pins(settings.folder / "pins.sqlite")
+    try:
+        return pins.names()
+    except sqlite3.Error as error:
+        raise HostError(f"the file of PINs cannot be read: {error}", hint="flatkit seats reset") from None
+    finally:
+        pins.close()
+
+
+def here() -> Path:
+    """Return the bin folder of the environment that this runs in. Raises HostError if other users cannot read it."""
+    place = Path(sys.executable).parent
+    for path in (place, *place.parents, Path(__file__).parent, *Path(__file__).parents):
+        if not path.stat().st_mode & 0o001:
+            raise HostError(
+                f'other users cannot enter "{path}"', hint="flatkit seats up   (without --here: into /opt/flatkit)"
+            )
+    if os.geteuid() != 0:
+        raise HostError("only root can make a room", hint="sudo flatkit seats up")
+    return place

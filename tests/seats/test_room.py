@@ -1,0 +1,228 @@
+"""A real room: hub, proxy, two learners with Unix accounts of their own, one of whom attacks the other. Needs root."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import stat
+import subprocess
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flatkit.seats.accounts import as_user, find_account, processes_of, runtime_folder
+from flatkit.seats.archive import archive_all
+from flatkit.seats.up import is_served
+from tests.seats.learner import TRAINER, Learner, Room, room, wait_for
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Room]:
+    with room(seats=4) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def seated(running: Room) -> tuple[Learner, Learner]:
+    """Ada and Bob, each with JupyterLab open; they came at the same time."""
+    both = (running.learner(), running.learner())
+    for learner, name, pin in zip(both, ("ada", "bob"), ("1111", "2222"), strict=True):
+        status, page = learner.log_in(name, pin=pin)
+        assert (status, "Take a seat" in page) == (200, False), page
+    threads = [threading.Thread(target=learner.sit_down) for learner in both]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(200)
+    assert [learner.lab()[0] for learner in both] == [200, 200], running.log()[-4000:]
+    return both
+
+
+def account(running: Room, name: str) -> pwd.struct_passwd:
+    found = find_account(f"{running.settings.prefix}{name}")
+    assert found
+    return found
+
+
+def server_of(running: Room, name: str) -> int:
+    """The process ID of a seat's server."""
+    user = account(running, name)
+    return next(
+        one
+        for one in processes_of(user.pw_uid)
+        if b"jupyterhub.singleuser" in Path(f"/proc/{one}/cmdline").read_bytes()
+    )
+
+
+def may(user: pwd.struct_passwd, *words: str) -> bool:
+    """Whether a command succeeds as that user: with the rights of a cell in their notebook."""
+    return subprocess.run(as_user(user, words), capture_output=True, check=False, cwd="/").returncode == 0
+
+
+def test_the_login_page_says_what_is_wrong(running: Room) -> None:
+    learner = running.learner()
+    for name, room_word, pin, said in (
+        ("../etc", "blue-fish", "1234", "cannot be the name of a seat"),
+        ("<b>x", "blue-fish", "1234", "cannot be the name of a seat"),
+        ("eve", "wrong", "1234", "room&#39;s password is wrong"),
+        ("eve", "blue-fish", "1", "PIN is too short"),
+        ("trainer", "blue-fish", "1234", "trainer&#39;s password is wrong"),
+    ):
+        status, error = learner.log_in(name, room=room_word, pin=pin)
+        assert status == 403
+        assert said in error
+        assert "<b>" not in error
+    assert find_account(f"{running.settings.prefix}eve") is None
+
+
+def test_a_seat_is_an_account_with_a_closed_home(running: Room, seated: tuple[Learner, Learner]) -> None:
+    user = account(running, "ada")
+    assert user.pw_uid >= 1000
+    assert stat.S_IMODE(Path(user.pw_dir).stat().st_mode) == 0o700
+    assert stat.S_IMODE(runtime_folder(user).stat().st_mode) == 0o700
+    assert runtime_folder(user).stat().st_uid == user.pw_uid
+    process = server_of(running, "ada")
+    words = Path(f"/proc/{process}/environ").read_bytes().decode().split("\0")
+    environment = dict(word.split("=", 1) for word in words if "=" in word)
+    assert environment["FLATKIT_SEAT"] == "ada"
+    assert environment["FLATKIT_PAGES"] == "/user/ada/flatkit/page/"
+    assert environment["XDG_RUNTIME_DIR"] == str(runtime_folder(user))
+    assert environment["HOME"] == user.pw_dir
+    assert environment["PYTHONSTARTUP"].endswith("kernel_start.py")
+    assert "FLATKIT_SEATS_HUB" not in environment
+    assert (Path(user.pw_dir) / "flatkit-course" / "00-start.ipynb").is_file()
+    assert "Max processes             1600" in Path(f"/proc/{process}/limits").read_text()
+
+
+def test_one_seat_reaches_nothing_of_the_other(running: Room, seated: tuple[Learner, Learner]) -> None:
+    ada, bob = account(running, "ada"), account(running, "bob")
+    secret = Path(ada.pw_dir) / "flatkit-course" / "secret.txt"
+    secret.write_text("x")
+    os.chown(secret, ada.pw_uid, ada.pw_gid)
+    assert may(ada, "cat", str(secret))  # the test itself works
+    process = server_of(running, "ada")
+    for words in (
+        ("ls", ada.pw_dir),
+        ("cat", str(secret)),
+        ("ls", str(runtime_folder(ada))),
+        ("cat", f"/proc/{process}/environ"),
+        ("ls", f"/proc/{process}/fd"),
+        ("kill", "-0", str(process)),
+        ("ls", str(running.settings.folder)),
+        ("cat", str(running.settings.folder / "pins.sqlite")),
+        ("cat", str(running.settings.folder / "routes.toml")),
+        ("touch", "/run/flatkit/locks/another"),
+    ):
+        assert not may(bob, *words), words
+
+
+def test_one_learners_browser_opens_nothing_of_the_other(running: Room, seated: tuple[Learner, Learner]) -> None:
+    _, bob = seated
+    for path in (
+        "/user/ada/lab",
+        "/user/ada/api/contents/secret.txt",
+        "/user/ada/files/secret.txt",
+        "/hub/api/users",
+        "/hub/api/users/ada",
+    ):
+        status, page = bob.ask(path)
+        assert status in {403, 404}, (path, status)
+        assert "jupyter-config-data" not in page
+    assert bob.stop("ada") in {403, 404}
+    user = account(running, "bob")
+    environ = Path(f"/proc/{server_of(running, 'bob')}/environ").read_bytes().decode()
+    token = next(word.partition("=")[2] for word in environ.split("\0") if word.startswith("JUPYTERHUB_API_TOKEN="))
+    asked = Learner(url=f"http://127.0.0.1:{running.settings.hub_port}")
+    for path in ("/hub/api/users", "/hub/api/users/ada", "/hub/api/proxy", "/hub/api/services"):
+        status, text = asked.ask(path, Authorization=f"token {token}")
+        assert status in {403, 404}, (path, text)
+    assert may(user, "true")
+
+
+def test_nobody_else_takes_a_name(running: Room, seated: tuple[Learner, Learner]) -> None:
+    thief = running.learner()
+    status, error = thief.log_in("ADA", pin="2222")
+    assert (status, "belongs to somebody" in error) == (403, True)
+    status, error = thief.log_in("trainer", pin="2222")
+    assert status == 403
+    again = running.learner()
+    assert again.log_in(" Ada ", pin="1111")[0] == 200
+    again.name = "ada"
+    assert again.lab()[0] == 200
+
+
+def test_the_trainer_sees_the_seats_and_into_none(running: Room, seated: tuple[Learner, Learner]) -> None:
+    trainer = running.learner()
+    assert trainer.log_in("trainer", room="", pin=TRAINER)[0] == 200
+    status, text = trainer.ask("/hub/api/users")
+    assert status == 200
+    assert {'"name": "ada"', '"name": "bob"'} <= {f'"name": "{name}"' for name in ("ada", "bob") if f'"{name}"' in text}
+    assert trainer.ask("/user/ada/lab")[0] == 403
+
+
+def test_an_account_of_the_host_is_never_a_seat(running: Room) -> None:
+    name = f"{running.settings.prefix}mail"
+    subprocess.run(["useradd", "--no-create-home", "--comment", "of the host", name], check=True)
+    try:
+        learner = running.learner()
+        assert learner.log_in("mail")[0] == 200
+        learner.ask("/hub/spawn")
+        wait_for(lambda: "was not made by flatkit" in running.log(), seconds=60)
+        assert list(processes_of(pwd.getpwnam(name).pw_uid)) == []
+        assert learner.lab()[0] != 200
+    finally:
+        subprocess.run(["userdel", name], check=True)
+
+
+@pytest.mark.parametrize("part", ["hub", "proxy"])
+def test_seats_go_on_when_a_part_is_killed(running: Room, seated: tuple[Learner, Learner], part: str) -> None:
+    ada, _ = seated
+    before, server = running.parts()[part], server_of(running, "ada")
+    os.kill(before, signal.SIGKILL)
+    wait_for(lambda: running.parts().get(part) not in {None, before} and is_served(running.settings))
+    wait_for(lambda: ada.lab()[0] == 200)
+    assert server_of(running, "ada") == server
+    assert set(running.parts()) == {"hub", "proxy", "culler"}
+
+
+def test_everybodys_work_is_archived_and_no_link_is_followed(running: Room, seated: tuple[Learner, Learner]) -> None:
+    user = account(running, "ada")
+    course = Path(user.pw_dir) / "flatkit-course"
+    (course / "mine.bu").write_text("variant: flatcar\n")
+    (course / "big.img").touch()
+    os.truncate(course / "big.img", 2 * 2**30)
+    (course / "link").symlink_to("/etc/shadow")
+    for path in course.iterdir():
+        os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
+    found = {one.seat: one for one in archive_all(running.settings)}
+    assert (found["ada"].fault, found["bob"].fault) == ("", "")
+    assert found["ada"].path
+    with zipfile.ZipFile(found["ada"].path) as archive:
+        names = archive.namelist()
+        assert archive.read("mine.bu") == b"variant: flatcar\n"
+    assert not {"big.img", "link"} & set(names)
+    assert stat.S_IMODE(found["ada"].path.stat().st_mode) == 0o600
+    assert (course / "my-work.zip").stat().st_uid == user.pw_uid
+    # A seat that names another file instead of its archive gets nothing of it.
+    (course / "my-work.zip").unlink()
+    course.rename(course.with_name("away"))
+    course.symlink_to("/etc")
+    assert next(one for one in archive_all(running.settings) if one.seat == "ada").path is None
+    course.unlink()
+    course.with_name("away").rename(course)
+
+
+def test_a_stopped_seat_leaves_no_process_and_keeps_its_files(running: Room, seated: tuple[Learner, Learner]) -> None:
+    _, bob = seated
+    user = account(running, "bob")
+    leftover = subprocess.Popen(as_user(user, ["sh", "-c", "trap '' TERM HUP; while :; do sleep 1; done"]), cwd="/")
+    (Path(user.pw_dir) / "kept.txt").write_text("x")
+    assert bob.stop("bob") in {202, 204}
+    wait_for(lambda: list(processes_of(user.pw_uid)) == [])
+    assert leftover.wait(10) != 0
+    assert (Path(user.pw_dir) / "kept.txt").exists()
+    assert account(running, "bob") == user
