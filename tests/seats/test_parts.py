@@ -1,0 +1,338 @@
+"""The parts of a room that need no hub: size, limits, accounts, the supervisor, the pages of machines, the unit's text."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tornado import httpserver, ioloop, web
+
+from flatkit.errors import HostError
+from flatkit.seats import accounts, check, page_proxy, supervisor, up
+from flatkit.seats.archive import NAME, pack
+from flatkit.seats.limits import SeatLimits, find_group
+from flatkit.seats.settings import Settings, save
+
+GIB = 1024
+BIG = check.HostSize(memory_mib=64 * GIB, processors=16, disk_mib=500 * GIB, has_kvm=True)
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="rooms are root's")
+
+
+def settings(folder: Path) -> Settings:
+    return Settings(
+        folder=folder, seats=3, host="0.0.0.0", port=8000, hub_port=8081, api_port=8099, room_hash="", trainer_hash="",
+        proxy_password="p", bin=Path(sys.executable).parent, cache=folder / "cache",
+    )  # fmt: skip
+
+
+# Size
+
+
+def levels(host: check.HostSize, seats: int) -> dict[str, str]:
+    return {found.name: found.level for found in check.judge(host, seats)}
+
+
+def test_a_big_host_fits_thirty() -> None:
+    assert set(levels(BIG, 30).values()) == {"ok"}
+    assert check.seats_that_fit(BIG, check.WORST_MIB) == 44
+
+
+@pytest.mark.parametrize(
+    ("change", "name", "level"),
+    [
+        ({"memory_mib": 30 * GIB}, "memory", "warn"),
+        ({"memory_mib": 16 * GIB}, "memory", "fail"),
+        ({"memory_mib": 0}, "memory", "fail"),
+        ({"processors": 2}, "processors", "warn"),
+        ({"disk_mib": 30 * GIB}, "disk", "warn"),
+        ({"disk_mib": 5 * GIB}, "disk", "fail"),
+        ({"has_kvm": False}, "kvm", "warn"),
+    ],
+)
+def test_what_is_short_is_said_with_what_helps(change: dict[str, Any], name: str, level: str) -> None:
+    found = {one.name: one for one in check.judge(replace(BIG, **change), 30)}[name]
+    assert (found.level, bool(found.fix)) == (level, True)
+    assert found.fix in str(found)
+
+
+def test_a_port_that_is_taken_prevents_a_room() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        words = [str(found) for found in check.find_obstacles("127.0.0.1", (port,))]
+    assert any(f"port {port} cannot be used" in word and "--listen" in word for word in words)
+    assert not any("port" in str(found) for found in check.find_obstacles("127.0.0.1", (port,)))
+
+
+# Limits
+
+
+def test_where_there_are_no_cgroups_it_is_said(tmp_path: Path) -> None:
+    (tmp_path / "own").write_text("0::/\n")
+    (tmp_path / "cgroup.controllers").write_text("\n")
+    assert find_group(top=tmp_path, own=tmp_path / "own") is None
+    assert "one seat can take all of it" in SeatLimits(memory_mib=1, processes=2).words
+
+
+def test_below_a_delegated_unit_each_seat_has_a_group(tmp_path: Path) -> None:
+    unit = tmp_path / "system.slice" / "flatkit-seats.service"
+    unit.mkdir(parents=True)
+    (tmp_path / "own").write_text("0::/system.slice/flatkit-seats.service\n")
+    (unit / "cgroup.controllers").write_text("cpu memory pids\n")
+    group = find_group(top=tmp_path, own=tmp_path / "own")
+    assert group == unit / "seats"
+    assert (unit / "hub" / "cgroup.procs").read_text() == f"{os.getpid()}\n"
+    assert (unit / "cgroup.subtree_control").read_text() == "+cpu +memory +pids\n"
+    limits = SeatLimits(memory_mib=4096, processes=512, group=group)
+    folder = limits.make_group("ada")
+    assert folder == group / "ada"
+    assert (folder / "memory.max").read_text() == f"{4096 * 2**20}\n"
+    assert (folder / "pids.max").read_text() == "512\n"
+    # After a restart of the hub, which is in the group `hub` then, the same groups are found.
+    (tmp_path / "own").write_text("0::/system.slice/flatkit-seats.service/hub\n")
+    assert find_group(top=tmp_path, own=tmp_path / "own") == group
+
+
+def test_a_fork_bomb_ends_at_the_limit(tmp_path: Path) -> None:
+    limit = SeatLimits(memory_mib=1, processes=10).before_exec("ada")
+    code = "import resource; print(resource.getrlimit(resource.RLIMIT_NPROC), resource.getrlimit(resource.RLIMIT_CORE))"
+    done = subprocess.run([sys.executable, "-c", code], preexec_fn=limit, capture_output=True, text=True, check=True)
+    assert done.stdout == "(40, 40) (0, 0)\n"
+
+
+# Accounts
+
+
+@as_root
+def test_only_accounts_with_our_mark_are_seats() -> None:
+    assert accounts.find_account("seat-nobody-has-this") is None
+    for name in ("root", "daemon"):
+        with pytest.raises(HostError, match="was not made by flatkit"):
+            accounts.find_account(name)
+    with pytest.raises(ValueError, match="root is not a seat"):
+        accounts.end_processes(0)
+    for name in ("root;id", "-x", "seat ada", "a" * 40, ""):
+        with pytest.raises(HostError, match="cannot be the account"):
+            accounts.ensure_account(name)
+
+
+def test_a_command_of_a_seat_has_nothing_of_roots_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "x")
+    words = accounts.as_user(pwd.getpwuid(os.getuid()), ["id"], FLATKIT_SEAT="ada")
+    assert words[words.index("env") : words.index("env") + 2] == ["env", "-i"]
+    assert "FLATKIT_SEAT=ada" in words
+    assert not any("SECRET" in word for word in words)
+
+
+# Supervisor
+
+HOLDER = """
+import sys
+from pathlib import Path
+from flatkit.locks import try_lock
+held = try_lock(Path(sys.argv[1]))
+print(1, flush=True)
+sys.stdin.read()
+"""
+
+
+@as_root
+def test_two_supervisors_of_a_room_are_one_too_many(tmp_path: Path) -> None:
+    made = settings(tmp_path / "seats")
+    save(made)
+    assert supervisor.read_pid(made.folder) is None
+    words = [sys.executable, "-c", HOLDER, str(made.folder / "supervisor.lock")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin
+        assert other.stdout
+        assert other.stdout.readline() == "1\n"
+        (made.folder / "supervisor.pid").write_text(f"{other.pid}\n")
+        with pytest.raises(HostError, match="the room is running already"):
+            supervisor.serve(made.folder, threading.Event(), lambda _text: None)
+        assert supervisor.read_pid(made.folder) == other.pid
+        supervisor.end_supervisor(made.folder)
+        assert other.wait(10) != 0
+    assert supervisor.read_pid(made.folder) is None
+
+
+def test_parts_that_outlived_their_supervisor_are_ended_and_nothing_else(tmp_path: Path) -> None:
+    def sleeper(folder: Path) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["sleep", "600"], env={supervisor.MARK: str(folder), "PATH": os.environ["PATH"]})
+
+    ours, others = sleeper(tmp_path / "a"), sleeper(tmp_path / "b")
+    try:
+        while ours.pid not in supervisor.parts_of(tmp_path / "a"):
+            pass  # between fork and exec
+        reaper = threading.Thread(target=ours.wait)
+        reaper.start()
+        supervisor.end_leftovers(tmp_path / "a")
+        reaper.join(10)
+        assert ours.returncode is not None
+        assert others.poll() is None
+    finally:
+        for process in (ours, others):
+            process.kill()
+            process.wait()
+
+
+def test_a_broken_database_of_the_hub_is_put_aside(tmp_path: Path) -> None:
+    made = replace(settings(tmp_path), prefix="seat-none-")
+    said: list[str] = []
+    supervisor.mend_database(made, said.append)
+    (tmp_path / "hub.sqlite").write_bytes(b"torn" * 5000)
+    supervisor.mend_database(made, said.append)
+    assert not (tmp_path / "hub.sqlite").exists()
+    assert len(list(tmp_path.glob("hub.sqlite.broken-*"))) == 1
+    (word,) = said
+    assert "database was broken" in word
+
+
+def test_the_unit_keeps_seats_when_the_hub_is_started_again(tmp_path: Path) -> None:
+    text = up.unit_text(settings(tmp_path / "seats"))
+    lines = text.split("\n")
+    assert {"Restart=always", "KillMode=process", "Delegate=yes", f"Environment=FLATKIT_STATE={tmp_path}"} <= set(lines)
+    assert f"ExecStart={sys.executable} -m flatkit seats serve" in lines
+    if verify := shutil.which("systemd-analyze"):
+        unit = tmp_path / "flatkit-seats.service"
+        unit.write_text(text)
+        done = subprocess.run([verify, "verify", str(unit)], capture_output=True, text=True, check=False)
+        assert "Unknown" not in done.stderr
+
+
+def test_an_earlier_room_keeps_its_ports_and_passwords(tmp_path: Path) -> None:
+    first, words = up.make_settings(None, settings(tmp_path), fresh=False)
+    assert words
+    again, none = up.make_settings(first, settings(tmp_path), fresh=False)
+    assert (again, none) == (first, None)
+    new, other = up.make_settings(first, settings(tmp_path), fresh=True)
+    assert other
+    assert (new.hub_port, new.api_port) == (first.hub_port, first.api_port)
+    assert new.room_hash != first.room_hash
+
+
+# Archives
+
+
+def test_an_archive_leaves_links_large_and_hidden_files_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flatkit.seats.archive._FILE_MAX", 100)
+    (tmp_path / "own.bu").write_text("x")
+    (tmp_path / "big").write_bytes(bytes(200))
+    (tmp_path / ".ipynb_checkpoints").mkdir()
+    (tmp_path / ".ipynb_checkpoints" / "a").write_text("x")
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / "pipe")
+    path, left_out = pack(tmp_path)
+    again, _ = pack(tmp_path)
+    assert path == again == tmp_path / NAME
+    assert left_out == ["big", "link"]
+    names = subprocess.run(
+        [sys.executable, "-m", "zipfile", "-l", str(path)], capture_output=True, text=True, check=True
+    ).stdout
+    assert "own.bu" in names
+    assert not any(word in names for word in ("big", "link", "pipe", "checkpoints", NAME))
+
+
+# Pages of machines
+
+
+class Machine(BaseHTTPRequestHandler):
+    """A machine's page: it shows what it was asked, and tries to set a cookie."""
+
+    def do_GET(self) -> None:
+        self.send_response(302 if self.path == "/go" else 200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Set-Cookie", "hub=stolen")
+        self.send_header("Content-Security-Policy", "default-src *")
+        if self.path == "/go":
+            self.send_header("Location", "/there")
+        self.end_headers()
+        self.wfile.write(json.dumps({"path": self.path, "headers": dict(self.headers)}).encode())
+
+    def log_message(self, *_words: object) -> None:
+        pass
+
+
+@pytest.fixture
+def pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Callable[[str], tuple[int, dict[str, str], str]], int]]:
+    """Ask the seat's server for a page; the port of the machine."""
+    machine = ThreadingHTTPServer(("127.0.0.1", 0), Machine)
+    threading.Thread(target=machine.serve_forever, daemon=True).start()
+    port = machine.server_address[1]
+    monkeypatch.setattr(page_proxy, "ports", lambda: {port})
+    # Login is JupyterHub's part (test_room.py): here everybody is the seat's user.
+    monkeypatch.setattr(page_proxy.PageHandler, "get_current_user", lambda _self: "ada")
+    monkeypatch.setattr(page_proxy.PageHandler, "prepare", lambda _self: None)
+    monkeypatch.setattr(page_proxy.PageHandler, "set_default_headers", lambda _self: None)
+    found: dict[str, Any] = {}
+    begun = threading.Event()
+
+    def serve() -> None:
+        loop = ioloop.IOLoop(make_current=False)
+
+        async def begin() -> None:
+            app = web.Application([], base_url="/user/ada/")
+            page_proxy._load_jupyter_server_extension(type("App", (), {"web_app": app}))
+            server = httpserver.HTTPServer(app)
+            (listener,) = [socket.create_server(("127.0.0.1", 0))]
+            listener.setblocking(False)
+            server.add_sockets([listener])
+            found.update(port=listener.getsockname()[1], loop=loop, server=server)
+            begun.set()
+
+        loop.add_callback(begin)
+        loop.start()
+        loop.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert begun.wait(20)
+
+    def ask(path: str) -> tuple[int, dict[str, str], str]:
+        import http.client
+
+        line = http.client.HTTPConnection("127.0.0.1", found["port"], timeout=20)
+        line.request(
+            "GET", path, headers={"Cookie": "jupyterhub=secret", "Authorization": "token secret", "Accept": "text/html"}
+        )
+        answer = line.getresponse()
+        said = (answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode())
+        line.close()
+        return said
+
+    yield ask, port
+    found["loop"].add_callback(found["server"].stop)
+    found["loop"].add_callback(found["loop"].stop)
+    thread.join(20)
+    machine.shutdown()
+    machine.server_close()
+
+
+def test_a_machines_page_is_shown_in_a_sandbox_and_gets_no_secret(pages: Any) -> None:
+    ask, port = pages
+    status, headers, text = ask(f"/user/ada/flatkit/page/{port}/a/b?c=d")
+    said = json.loads(text)
+    assert (status, said["path"]) == (200, "/a/b?c=d")
+    assert not {"cookie", "authorization"} & {name.lower() for name in said["headers"]}
+    assert headers["content-security-policy"] == "sandbox allow-scripts allow-forms allow-popups"
+    assert "allow-same-origin" not in headers["content-security-policy"]
+    assert "set-cookie" not in headers
+    status, headers, _ = ask(f"/user/ada/flatkit/page/{port}/go")
+    assert (status, headers["location"]) == (302, f"/user/ada/flatkit/page/{port}/there")
+
+
+def test_a_port_of_somebody_else_is_no_page(pages: Any) -> None:
+    ask, port = pages
+    for other in (22, 8081, port + 1, 99999):
+        assert ask(f"/user/ada/flatkit/page/{other}/")[0] == 404
+    assert ask(f"/user/ada/flatkit/page/{port}x/")[0] == 404
