@@ -85,6 +85,6 @@ def _seats(config: Any, settings: Settings) -> None:
     spawner = config.Spawner
     spawner.cmd = [str(settings.bin / "flatkit"), "seat"]
     spawner.default_url = "/lab"
-    spawner.http_timeout, spawner.start_timeout = 120, 240
+    spawner.http_timeout, spawner.start_timeout = 300, 600
     config.LocalProcessSpawner.interrupt_timeout = 10
     config.LocalProcessSpawner.term_timeout = 5

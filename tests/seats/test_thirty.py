@@ -1,0 +1,71 @@
+"""Thirty learners log in at once: all are served. Prints what it takes (make bench-seats)."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from flatkit.seats.accounts import list_accounts, processes_of
+from tests.seats.learner import Learner, Room, room
+
+pytestmark = pytest.mark.long
+SEATS = int(os.environ.get("FLATKIT_BENCH_SEATS", "30"))
+
+
+def memory_mib(process: int) -> float:
+    """What a process has, with its part of what it shares (PSS)."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().split("\n")
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def come(running: Room, number: int, took: dict[int, tuple[float, float]], faults: list[str]) -> None:
+    learner: Learner = running.learner()
+    began = time.monotonic()
+    try:
+        status, page = learner.log_in(f"learner{number}", pin=f"{number:04}")
+        assert status == 200, page[:300]
+        inside = time.monotonic() - began
+        learner.sit_down(seconds=900)
+        took[number] = (inside, time.monotonic() - began)
+    except Exception as error:  # noqa: BLE001  (a thread's fault must not be lost)
+        faults.append(f"learner{number}: {error}")
+
+
+@pytest.mark.timeout(1500)
+def test_thirty_learners_log_in_at_once_and_all_are_served() -> None:
+    with room(seats=SEATS + 1) as running:
+        took: dict[int, tuple[float, float]] = {}
+        faults: list[str] = []
+        come(running, 0, took, faults)
+        assert faults == []
+        alone = took.pop(0)[1]
+        threads = [
+            threading.Thread(target=come, args=(running, number, took, faults)) for number in range(1, SEATS + 1)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert faults == []
+        assert len(took) == SEATS
+        logins, labs = (sorted(times) for times in zip(*took.values(), strict=True))
+        users = list_accounts(running.settings.prefix)
+        assert len(users) == SEATS + 1
+        each = [sum(map(memory_mib, processes_of(user.pw_uid))) for user in users]
+        parts = {name: memory_mib(process) for name, process in running.parts().items()}
+        middle = SEATS // 2
+        print(f"\n{SEATS} learners at once on {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
+        print(f"alone, login to JupyterLab: {alone:.1f} s")
+        print(f"login: median {logins[middle]:.1f} s, longest {logins[-1]:.1f} s")
+        print(f"JupyterLab: first {labs[0]:.1f} s, median {labs[middle]:.1f} s, longest {labs[-1]:.1f} s")
+        print(f"memory of a seat without a kernel: median {sorted(each)[middle]:.0f} MiB, most {max(each):.0f} MiB")
+        print("memory: " + ", ".join(f"{name} {size:.0f} MiB" for name, size in parts.items()))
+        assert max(each) <= 300
+        assert parts["hub"] + parts["proxy"] <= 300
