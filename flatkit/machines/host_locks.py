@@ -12,7 +12,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,8 @@ def create(turns: int, *, folder: Path | None = None) -> None:
 def remove() -> None:
     """Remove the lock files: the host has no seats any more. Each user then orders only their own machines."""
     shutil.rmtree(FOLDER, ignore_errors=True)
+    with suppress(OSError):
+        FOLDER.parent.rmdir()
 
 
 def find_turns(folder: Path | None = None) -> list[Path]:

@@ -15,6 +15,8 @@ VENV = Path("/opt/flatkit")
 # Debian's own Python: seats cannot read one below root's home, and only it has the distribution's libvirt binding.
 _PYTHON = Path("/usr/bin/python3")
 _BINDING = Path("/usr/lib/python3/dist-packages")
+# `python -m` looks for modules in the current folder first, and this is root: nothing there may run.
+_NOWHERE = Path("/")
 # Extensions from Debian packages that the course uses.
 _EXTENSIONS = ("podman", "docker-compose")
 
@@ -28,14 +30,14 @@ def install(observer: Observer, *, venv: Path = VENV, source: str | None = None)
     source = source or _source()
     with phase(observer, "install", f"Installing flatkit into {venv}", typical=60):
         if not (venv / "bin" / "python").exists():
-            run([str(_PYTHON) if _PYTHON.exists() else sys.executable, "-m", "venv", str(venv)])
+            run([str(_PYTHON) if _PYTHON.exists() else sys.executable, "-m", "venv", str(venv)], cwd=_NOWHERE)
         python = venv / "bin" / "python"
         # Not editable: other users may not be able to read the checkout.
         words = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", source]
         try:
-            run(words)
+            run(words, cwd=_NOWHERE)
             # A checkout of the same version counts as installed, whatever has changed in it.
-            run([*words[:-2], "--force-reinstall", "--no-deps", source])
+            run([*words[:-2], "--force-reinstall", "--no-deps", source], cwd=_NOWHERE)
         except CommandFailed as error:
             raise HostError(
                 f"flatkit could not be installed into {venv}: {error.message}",
@@ -78,7 +80,7 @@ def build_images(bin_folder: Path, cache: Path, observer: Observer) -> None:
     environment = {"FLATKIT_CACHE": str(cache), "FLATKIT_SHARED_CACHE": ""}
     with phase(observer, "images", "Building the images of the course, once for all seats", typical=240):
         words = [str(bin_folder / "python"), "-m", "flatkit", "seats", "images"]
-        stream(words, lambda line: observer.notify(Said(text=line)), env=environment)
+        stream(words, lambda line: observer.notify(Said(text=line)), env=environment, cwd=_NOWHERE)
     run(["chmod", "-R", "a+rX,go-w", str(cache)])
 
 

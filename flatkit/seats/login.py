@@ -20,7 +20,7 @@ from flatkit.seats.names import TRAINER, parse_name
 from flatkit.seats.settings import Settings, is_password
 
 # Wrong tries that an address (a whole room may be behind one) and a name have at once, and seconds until each comes back.
-_OF_ADDRESS, _OF_NAME = (30, 2.0), (5, 5.0)
+_OF_ADDRESS, _OF_NAME = (30, 2.0), (5, 10.0)
 _KEYS_MAX = 5000
 _PIN_LEAST, _PIN_BYTES = 4, 72  # bcrypt reads no more than 72 bytes
 _ROUNDS = 10
@@ -149,16 +149,17 @@ class Door:
         with self._counting:
             now = self._clock()
             wait = self._addresses.wait(address, now)
-            if (seat, address) not in self._known:
-                wait = max(wait, self._names.wait(seat, now))
+            # An address that the owner came from has a count of its own, so that guesses from elsewhere lock nobody out.
+            key = f"{seat}@{address}" if (seat, address) in self._known else seat
+            wait = max(wait, self._names.wait(key, now))
             if wait:
                 raise Refused(f"there were too many wrong tries: wait {wait:.0f} s, then try again", wait=wait)
             # Counted first: tries at the same time must not all pass.
             self._addresses.count(address, now)
-            self._names.count(seat, now)
+            self._names.count(key, now)
         self._check(seat, room, pin)
         with self._counting:
-            self._undo(seat, address)
+            self._undo(seat, address, key)
         return seat
 
     def _check(self, seat: str, room: str, pin: str) -> None:
@@ -182,10 +183,10 @@ class Door:
                 f'the seat "{seat}" belongs to somebody, and this is not its PIN; take another name, or ask the trainer'
             )
 
-    def _undo(self, seat: str, address: str) -> None:
+    def _undo(self, seat: str, address: str, key: str) -> None:
         """Forget what was counted for a try that was right."""
-        for throttle, key in ((self._addresses, address), (self._names, seat)):
-            throttle.forgive(key)
+        self._addresses.forgive(address)
+        self._names.forgive(key)
         self._known[seat, address] = None
         while len(self._known) > _KEYS_MAX:
             self._known.popitem(last=False)

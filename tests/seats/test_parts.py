@@ -20,7 +20,8 @@ import pytest
 from tornado import httpserver, ioloop, web
 
 from flatkit.errors import HostError
-from flatkit.seats import accounts, check, page_proxy, supervisor, up
+from flatkit.events import Tape
+from flatkit.seats import accounts, check, install, page_proxy, supervisor, up
 from flatkit.seats.archive import NAME, pack
 from flatkit.seats.limits import SeatLimits, find_group
 from flatkit.seats.settings import Settings, save
@@ -219,6 +220,20 @@ def test_an_earlier_room_keeps_its_ports_and_passwords(tmp_path: Path) -> None:
     assert other
     assert (new.hub_port, new.api_port) == (first.hub_port, first.api_port)
     assert new.room_hash != first.room_hash
+
+
+def test_nothing_of_the_current_folder_runs_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m pip` would take a pip.py that is there."""
+    folders: list[Path | None] = []
+    monkeypatch.setattr(
+        install, "run", lambda words, **more: folders.append(more.get("cwd")) if "-m" in words else None
+    )
+    monkeypatch.setattr(install, "stream", lambda words, _on_line, **more: folders.append(more.get("cwd")))
+    monkeypatch.setattr(install, "_link_binding", lambda _venv: None)
+    monkeypatch.chdir(tmp_path)
+    install.install(Tape(), venv=tmp_path / "venv", source="flatkit")
+    install.build_images(tmp_path, tmp_path / "cache", Tape())
+    assert folders == [Path("/")] * 4
 
 
 # Archives
