@@ -21,7 +21,7 @@ _PREFIXES = "-:+!|"
 
 @dataclass(frozen=True, kw_only=True)
 class DockerRun:
-    """What a command runs. `image` is "" when it names none."""
+    """The docker run of a command line. `image` is "" when it names none."""
 
     image: str
     is_detached: bool = False
