@@ -1,4 +1,4 @@
-"""What a seat tells the board: a few kinds of events with few fields. Pure.
+"""The events that a seat sends to the board: a few kinds with few fields. Pure.
 
 No contents of files, no outputs, no names but the seat's. A field that is not listed here never leaves the seat, and the
 board refuses it.
@@ -57,7 +57,7 @@ def make_event(number: int, at: float, kind: str, data: Mapping[str, Any]) -> Se
     """Return an event whose texts are printable and bounded. Raises InputError for a kind or a field that is not known."""
     fields = KINDS.get(kind)
     if fields is None:
-        raise InputError(f'"{printable(kind, limit=TEXT_MAX)}" is no kind of event; expected one of {", ".join(KINDS)}')
+        raise InputError(f'"{printable(kind, limit=TEXT_MAX)}" is not a kind of event; expected one of {", ".join(KINDS)}')
     if not 1 <= number <= NUMBER_MAX or not math.isfinite(at) or not 0 <= at <= _AT_MAX:
         raise InputError(f"an event's number or time is out of range: {number}, {at}")
     if set(data) != set(fields):

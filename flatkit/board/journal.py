@@ -33,7 +33,7 @@ _TAIL = 8192
 
 @dataclass(frozen=True, kw_only=True)
 class Seat:
-    """Where the journal goes: `url` of the board, the seat's name there, the secret that proves it, the journal's own id."""
+    """The board that the journal goes to: `url` of the board, the seat's name there, the secret that proves it, the journal's own id."""
 
     url: str
     name: str
@@ -81,7 +81,7 @@ class Journal:
             (self.folder / name).unlink(missing_ok=True)
 
     def note(self, kind: str, **data: Any) -> SeatEvent | None:
-        """Append an event. Without a seat, on a full disk or a lock that is held, nothing is noted: learning goes on."""
+        """Append an event. Without a seat, on a full disk or a lock that is held, nothing is noted, and the learner works on."""
         if not (self.folder / "seat.json").exists():
             return None
         try:

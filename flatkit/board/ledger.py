@@ -41,7 +41,7 @@ class Ledger:
     """Thread-safe. `clock` is the board's: a seat's own clock may be wrong."""
 
     def __init__(self, file: Path | str, *, clock: Callable[[], float] = time.time) -> None:
-        """Open or make the store. Raises HostError for a file that is no store, or cannot be written."""
+        """Open or make the store. Raises HostError for a file that is not a store, or cannot be written."""
         self._clock = clock
         self._lock = threading.RLock()
         try:

@@ -1,4 +1,4 @@
-"""How each seat is doing, from its events. Pure: the status is computed when somebody looks, with the time given."""
+"""The state of each seat, from its events. Pure: the status is computed when somebody looks, with the time given."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class RoomOverview:
 
 
 def tries(events: Iterable[Received]) -> list[Mapping[str, Any]]:
-    """What was hard: for each check the seats that tried, their tries and hints (median), and how many passed."""
+    """Return what was hard: for each check the seats that tried, their tries and hints (median), and how many passed."""
     found: dict[str, dict[str, Counter[str]]] = {}
     for one in events:
         if one.event.kind in {"check", "hint"}:

@@ -123,7 +123,7 @@ class Sender:
             answer = self._post(seat, [event.as_json() for event in batch], cancel=self._stop)
             self._hear(answer)
             self._journal.advance(answer.have)
-            # A board that lost its store, or has more than this journal, ends the round: the next one goes on.
+            # A board that lost its store, or has more than this journal, ends the round: the next one continues.
             moved = self._journal.cursor - cursor
             sent += max(0, moved)
             if len(batch) < BATCH or moved <= 0:

@@ -81,7 +81,7 @@ class BoardServer:
         return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self.port}"
 
     def start(self) -> Self:
-        """Listen. Raises HostError when the address cannot be had."""
+        """Listen. Raises HostError when the address is taken or is not this host's."""
         started: Future[int] = Future()
         self._thread = threading.Thread(target=self._work, args=(started,), name="flatkit: board", daemon=True)
         self._thread.start()

@@ -45,7 +45,7 @@ PROGRAM_NOT_EXECUTABLE = _M("program-not-executable", '"{unit}" runs {program}, 
 UNIT_SHELL = _M("unit-shell", '"{unit}" gives the program the word {word}: {key}= is not run by a shell',
     "Write {key}=/bin/sh -c '...' with the whole line in the quotes, or put it into a script.")
 UNIT_BUILTIN = _M("unit-builtin",
-    '"{unit}" runs "{program}", which is no program but a word of the shell, so it fails',
+    '"{unit}" runs "{program}", which is not a program but a word of the shell, so it fails',
     "{fix}")
 UNIT_PERCENT = _M("unit-percent", 'systemd itself replaces what follows % in {key}= of "{unit}", so date gets another format',
     "Write %% for each percent sign.")

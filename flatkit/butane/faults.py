@@ -120,7 +120,7 @@ def _sum_words(entry: Entry, translation: Translation) -> str:
 
 
 def _anchor_words(entry: Entry, translation: Translation) -> str:
-    """A key of one's own that only carries an anchor for others."""
+    """A key that only carries an anchor for others."""
     path = path_of(entry)
     node = find_node(translation.root, path)
     if node is None or not node.anchor or len(path) != 1:

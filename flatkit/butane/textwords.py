@@ -78,7 +78,7 @@ def unit_words(entry: Entry, translation: Translation) -> str:
     for number, line in enumerate(node.value.split("\n"), start=1):
         bare = line.strip()
         if re.search(r"\\[ \t]+$", line):
-            return f"Line {number} of the text ends with a backslash and a space: take the space away, so that the line goes on."
+            return f"Line {number} of the text ends with a backslash and a space: take the space away."
         if bare.startswith("[") and not bare.endswith("]"):
             return (
                 f'Line {number} of the text is "{printable(bare, limit=60)}": a section is [Name], alone on its line.'

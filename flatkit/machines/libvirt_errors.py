@@ -25,6 +25,7 @@ from flatkit.accounts import (
 )
 from flatkit.errors import HostError, MachineError, MachineNotFound
 from flatkit.machines.daemon import runtime_folder
+from flatkit.untrusted import printable
 
 # libvirt quotes paths: Failed to connect socket to '/run/libvirt/libvirt-sock': Permission denied
 _PATH = re.compile(r"'(/[^']*)'|\"(/[^\"]*)\"|(?:file|path|open|directory):? (/[^\s:']+)")
@@ -48,6 +49,8 @@ def unreachable(uri: str, said: str) -> HostError:
     if "user record" in low:
         words = f"the user ID {my_uid()} has no entry in this host's user database, and libvirt refuses such a user"
         hint = f"sudo useradd --uid {my_uid()} NAME   (or run flatkit as a user who has a name)"
+    elif uri == _PLAIN[0] and my_uid() != 0 and (odd := _odd_runtime()):
+        words, hint = f'XDG_RUNTIME_DIR is "{odd}", which is not an absolute path', "unset XDG_RUNTIME_DIR"
     elif "polkit" in low or "authentication" in low:
         words, hint = _of_polkit(uri)
     elif (path and "user runtime directory" in low) or (path and path.is_relative_to(runtime_folder())):
@@ -65,6 +68,12 @@ def unreachable(uri: str, said: str) -> HostError:
     else:
         words, hint = "why is not known to flatkit", f"virsh -c {shlex.quote(uri)} uri   (asks libvirt the same)"
     return HostError(f"{what}: {words}. libvirt said: {said}", hint=hint, details=said)
+
+
+def _odd_runtime() -> str:
+    """XDG_RUNTIME_DIR where it is relative: libvirt then looks for its daemon below the current folder."""
+    given = os.environ.get("XDG_RUNTIME_DIR", "")
+    return printable(given) if given and not given.startswith("/") else ""
 
 
 def find_path(said: str) -> Path | None:

@@ -25,6 +25,8 @@ _PATHS = ("/session", "/system", "/embed")
 _HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
 _USER = re.compile(r"[A-Za-z0-9_.+=@\\][A-Za-z0-9_.+=@\\$-]*")
 _SSH_SAID = re.compile(r"ssh: |Permission denied \(|Host key verification|kex_exchange|No route to host|known_hosts")
+# What flatkit asks of ssh; the options of the URI follow.
+_OPTIONS = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-T")
 # ssh's exit status for "no connection".
 _NO_CONNECTION = 255
 # Image files are sparse. Each line of output is a chance to stop.
@@ -69,6 +71,11 @@ class RemoteHost:
                 raise self.unreachable(error.details) from None
             raise
 
+    def way(self, program: str = "") -> str:
+        """Return the command line with which the user reaches the host: with the port, the key and so on of the URI."""
+        words = [program or self.ssh[0], *self.ssh[1 + len(_OPTIONS) :], self.target]
+        return " ".join(shell_word(word) for word in words)
+
     @staticmethod
     def is_to_blame(said: str) -> bool:
         """Return True if the message is from ssh, not from a libvirt that ssh has reached."""
@@ -76,12 +83,11 @@ class RemoteHost:
 
     def unreachable(self, said: str) -> HostError:
         """Return the error for a host that cannot be reached."""
-        target = shell_word(self.target)
         lines = lines_of(said.removeprefix("Cannot recv data: ").strip())
         return HostError(
             f'the host "{self.target}" of LIBVIRT_DEFAULT_URI cannot be reached by SSH: '
             f"{lines[-1] if lines else 'the connection was lost'}",
-            hint=f"ssh {target} true   (it must work without a password: ssh-copy-id {target})",
+            hint=f"{self.way()} true   (it must work without a password: {self.way('ssh-copy-id')})",
             details=said,
         )
 
@@ -152,7 +158,7 @@ def find_remote(uri: str) -> RemoteHost | None:
             hint=f"export LIBVIRT_DEFAULT_URI=qemu+ssh://{parts.hostname or 'HOST'}/session",
         )
     asked = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-    options = ["-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "-T"]
+    options = [*_OPTIONS]
     if parts.port:
         options += ["-p", str(parts.port)]
     if "keyfile" in asked:

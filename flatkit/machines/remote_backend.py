@@ -68,7 +68,7 @@ def survey(host: RemoteHost) -> dict[str, str]:
     if done.status:
         raise HostError(
             f'nothing can be kept on "{host.target}": {printable(done.stderr.strip())}',
-            hint=f"ssh {shell_word(host.target)} df",
+            hint=f"{host.way()} df",
         )
     found = dict(line.split("=", 1) for line in lines_of(done.stdout) if "=" in line)
     if not is_plain(found.get("base", "")):
@@ -81,7 +81,7 @@ def survey(host: RemoteHost) -> dict[str, str]:
     if not is_whole or not found.get("base", "").startswith("/"):
         raise HostError(
             f'"{host.target}" did not say what it has: "{printable(done.stdout)}"; expected base=, memory= and disk=',
-            hint=f"ssh {shell_word(host.target)} true   (its login shell must print nothing of its own)",
+            hint=f"{host.way()} true   (its login shell must print nothing of its own)",
         )
     return found
 

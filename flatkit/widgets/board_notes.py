@@ -1,4 +1,4 @@
-"""What a notebook tells the trainer's board, once its learner has joined one: where it is, checks, hints, machines.
+"""Notes for the trainer's board, once the learner has joined one: the cell that runs, checks, hints, machines.
 
 Nothing of a cell's text or output is noted, only its number.
 """

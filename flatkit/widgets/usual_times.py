@@ -1,6 +1,6 @@
-"""The usual length of commands and demo steps on this host, for those who wait: <cache>/usual-times.json.
+"""The usual length of commands and demo steps on this host, for those who wait: <state>/usual-times.json.
 
-A command is stored by its hash alone: what a learner types is nobody's business. A cache that cannot be used costs an estimate.
+A command is stored by its hash alone: what a learner types is nobody's business. A folder that cannot be used costs an estimate.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def remember(key: str, seconds: float) -> None:
     known[key] = round(before * (1 - _WEIGHT) + seconds * _WEIGHT, 1)
     newest = dict(list(known.items())[-_ENTRIES_MAX:])
     with suppress(OSError, HostError):
-        save(paths.make_cache_dir() / "usual-times.json", json.dumps(newest, indent=1) + "\n")
+        save(paths.state_dir() / "usual-times.json", json.dumps(newest, indent=1) + "\n")
 
 
 def in_words(elapsed: float, usual: float) -> str:
@@ -53,7 +53,7 @@ def share(elapsed: float, usual: float) -> float | None:
 
 def _read() -> dict[str, float]:
     with suppress(OSError, ValueError, HostError):
-        known = parse_json(read_regular(paths.cache_dir() / "usual-times.json", limit=_BYTES_MAX))
+        known = parse_json(read_regular(paths.state_dir() / "usual-times.json", limit=_BYTES_MAX))
         if isinstance(known, dict):
             return {
                 key: float(seconds)

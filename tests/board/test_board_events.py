@@ -34,7 +34,7 @@ def test_each_kind_goes_to_json_and_back(kind: str) -> None:
         ("hint", {"task": "x", "number": True}, "not of the type int"),
         ("hint", {"task": "x", "number": 2**60}, "out of range"),
         ("flag", {"flag": "red", "word": ""}, 'the flag is "red"; expected none, help, done'),
-        ("keylog", {}, '"keylog" is no kind of event'),
+        ("keylog", {}, '"keylog" is not a kind of event'),
     ],
 )
 def test_what_is_not_listed_is_refused(kind: str, data: dict[str, Any], said: str) -> None:

@@ -58,6 +58,10 @@ SITUATIONS = [
         {"XDG_RUNTIME_DIR": "/run/user/gone"},
         'XDG_RUNTIME_DIR is "/run/user/gone", which does not exist', "unset XDG_RUNTIME_DIR",
     ),
+    (
+        {"XDG_RUNTIME_DIR": "relative"},
+        'XDG_RUNTIME_DIR is "relative", which is not an absolute path', "unset XDG_RUNTIME_DIR",
+    ),
     ({"HOME": "/nonexistent"}, 'HOME is "/nonexistent", and the home of "{name}" is "{home}"', "export HOME={home}"),
     ({"HOME": "{closed}"}, '"{closed}" belongs to "root" (mode 0700), and you are "{name}"', "export HOME={home}"),
     ({"XDG_CACHE_HOME": "{closed}"}, '"{closed}" belongs to "root" (mode 0700), and you are "{name}"', ""),

@@ -18,6 +18,23 @@ LINE_SAYS = "bind [127.0.0.1]:20022: Address already in use"
 
 
 @pytest.mark.parametrize(
+    ("uri", "way"),
+    [
+        ("qemu+ssh://host/session", "ssh host"),
+        ("qemu+ssh://[::1]/session", "ssh ::1"),
+        ("qemu+ssh://ada@host:2222/session?keyfile=/k%20x", "ssh -p 2222 -i '/k x' ada@host"),
+        ("qemu+ssh://host/session?command=/opt/ssh&no_verify=1", "/opt/ssh -o StrictHostKeyChecking=no host"),
+    ],
+)
+def test_the_suggested_command_has_the_options_of_the_uri(uri: str, way: str) -> None:
+    host = find_remote(uri)
+    assert host is not None
+    assert host.way() == way
+    error = host.unreachable("ssh: connect to host host port 22: Connection refused")
+    assert error.hint.startswith(f"{way} true   (")
+
+
+@pytest.mark.parametrize(
     ("uri", "target", "options"),
     [
         ("qemu+ssh://far/session", "far", []),

@@ -87,7 +87,7 @@ def settle(unit: Unit) -> Unit | UnitRefusal:
 
 
 def _filled(item: Assignment, name: str) -> Assignment:
-    """Fill in %i, which is empty in a unit that is no instance: an account of no name refuses the unit."""
+    """Fill in %i, which is empty in a unit that is not an instance: an account of no name refuses the unit."""
     if "@" in name or item.value not in ("%i", "%I"):
         return item
     return replace(item, value=":" if item.key in ("User", "Group") else "")
