@@ -33,7 +33,7 @@ _TAIL = 8192
 
 @dataclass(frozen=True, kw_only=True)
 class Seat:
-    """The board that the journal goes to: `url` of the board, the seat's name there, the secret that proves it, the journal's own id."""
+    """The board that the journal goes to: its `url`, the seat's name there, the secret that proves it, the journal's own id."""
 
     url: str
     name: str
