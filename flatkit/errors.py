@@ -81,6 +81,10 @@ class UsageError(FlatkitError, ValueError):
     exit_status = 2
 
 
+class Unanswered(UsageError):
+    """A prediction was shown and not answered."""
+
+
 class HostError(FlatkitError, OSError):
     """This host cannot do it; `flatkit doctor` reports why."""
 

@@ -60,14 +60,14 @@ ALLOWED = (
 FREE = {"", "testing", "__main__"}
 
 # Outside module -> where alone it may be imported.
-FENCES = {
+FENCES: dict[str, str | tuple[str, ...]] = {
     "subprocess": "flatkit.run",
     "libvirt": "flatkit.machines.hypervisor",
     "libvirt_qemu": "flatkit.machines.hypervisor",
     "libvirtaio": "flatkit.machines.hypervisor",
     "paramiko": "flatkit.machines.ssh",
     "aiohttp": "flatkit.updates.http_app",
-    "tornado": "flatkit.board.server",
+    "tornado": ("flatkit.board.server", "flatkit.seats"),
     "socketserver": "flatkit.testing",
     "http.server": "flatkit.testing",
     "jupyterhub": "flatkit.seats",
@@ -142,8 +142,9 @@ def room_of(module: str) -> str:
 def fault_of(found: Import) -> str | None:
     """What is wrong with an import, or None."""
     for outside, home in FENCES.items():
-        if is_within(found.target, outside) and not is_within(found.module, home):
-            return f"{found.place}: {found.module} imports {outside}, which belongs to {home} alone"
+        homes = (home,) if isinstance(home, str) else home
+        if is_within(found.target, outside) and not any(is_within(found.module, one) for one in homes):
+            return f"{found.place}: {found.module} imports {outside}, which belongs to {' and '.join(homes)} alone"
     own, other = room_of(found.module), room_of(found.target)
     if not is_within(found.target, "flatkit") or own in FREE or own == other:
         return None

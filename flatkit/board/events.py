@@ -57,7 +57,9 @@ def make_event(number: int, at: float, kind: str, data: Mapping[str, Any]) -> Se
     """Return an event whose texts are printable and bounded. Raises InputError for a kind or a field that is not known."""
     fields = KINDS.get(kind)
     if fields is None:
-        raise InputError(f'"{printable(kind, limit=TEXT_MAX)}" is not a kind of event; expected one of {", ".join(KINDS)}')
+        raise InputError(
+            f'"{printable(kind, limit=TEXT_MAX)}" is not a kind of event; expected one of {", ".join(KINDS)}'
+        )
     if not 1 <= number <= NUMBER_MAX or not math.isfinite(at) or not 0 <= at <= _AT_MAX:
         raise InputError(f"an event's number or time is out of range: {number}, {at}")
     if set(data) != set(fields):

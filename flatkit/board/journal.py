@@ -32,7 +32,7 @@ _TAIL = 8192
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seat:
+class JoinedSeat:
     """The board that the journal goes to: its `url`, the seat's name there, the secret that proves it, the journal's own id."""
 
     url: str
@@ -53,18 +53,18 @@ class Journal:
         return self.folder / "journal.jsonl"
 
     @property
-    def seat(self) -> Seat | None:
+    def seat(self) -> JoinedSeat | None:
         """The seat that was joined; None without one, or for an unusable file."""
         try:
             values = parse_json(read_regular(self.folder / "seat.json", limit=_SEAT_MAX))
-            seat = Seat(**{name: values[name] for name in ("url", "name", "token", "journal")})
+            seat = JoinedSeat(**{name: values[name] for name in ("url", "name", "token", "journal")})
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return seat if all(isinstance(value, str) and value for value in asdict(seat).values()) else None
 
-    def join(self, url: str, name: str, token: str) -> Seat:
+    def join(self, url: str, name: str, token: str) -> JoinedSeat:
         """Keep which board this seat reports to, and begin a journal. Raises OSError."""
-        seat = Seat(url=url, name=name, token=token, journal=uuid.uuid4().hex)
+        seat = JoinedSeat(url=url, name=name, token=token, journal=uuid.uuid4().hex)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._forget()
         save(self.folder / "seat.json", json.dumps(asdict(seat)) + "\n", mode=0o600)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flatkit import web
-from flatkit.board.journal import Journal, Seat
+from flatkit.board.journal import JoinedSeat, Journal
 from flatkit.errors import FetchError, FlatkitError, InputError, UsageError
 from flatkit.untrusted import parse_json, printable
 
@@ -45,7 +45,7 @@ def ask_for_seat(url: str, name: str, password: str) -> str:
     raise InputError(f'the board "{printable(url)}" said: {printable(said, limit=200)}', hint="flatkit join --help")
 
 
-def give_up_seat(seat: Seat) -> bool:
+def give_up_seat(seat: JoinedSeat) -> bool:
     """Let the board delete the seat with all that it sent; return False when it does not answer."""
     headers = {"Authorization": f"token {seat.token}"}
     try:
@@ -63,7 +63,7 @@ def _object(data: bytes) -> Mapping[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def post_events(seat: Seat, lines: list[str], *, cancel: threading.Event | None = None) -> BoardAnswer:
+def post_events(seat: JoinedSeat, lines: list[str], *, cancel: threading.Event | None = None) -> BoardAnswer:
     """Post a batch. Raises FetchError when no answer came, UsageError when the board refuses the seat."""
     body = json.dumps({"journal": seat.journal, "events": [json.loads(line) for line in lines]}).encode()
     headers = {"Content-Type": "application/json", "Authorization": f"token {seat.token}"}

@@ -44,7 +44,7 @@ _COOKIE = "flatkit-board"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Passwords:
+class BoardPasswords:
     """The room's password lets a seat join, the trainers' one shows the board."""
 
     room: str
@@ -57,7 +57,7 @@ class BoardServer:
     def __init__(
         self,
         ledger: Ledger,
-        passwords: Passwords,
+        passwords: BoardPasswords,
         *,
         host: str = "127.0.0.1",
         port: int = PORT,

@@ -165,13 +165,13 @@ def _show(options: argparse.Namespace, ledger: Ledger) -> int:
 
 
 def _serve(options: argparse.Namespace, ledger: Ledger) -> int:
-    from flatkit.board.server import PORT, BoardServer, Passwords
+    from flatkit.board.server import PORT, BoardPasswords, BoardServer
     from flatkit.packs.serve import find_own_address, parse_address
 
     if options.keep <= 0:
         raise UsageError(f'the hours to keep are "{options.keep}"; expected more than 0', hint="--keep 48")
     address = parse_address(options.listen if ":" in options.listen else f"{options.listen}:{PORT}")
-    passwords = Passwords(
+    passwords = BoardPasswords(
         room=os.environ.get("FLATKIT_ROOM_PASSWORD") or _word(8),
         trainer=os.environ.get("FLATKIT_TRAINER_PASSWORD") or _word(16),
     )

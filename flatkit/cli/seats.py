@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from flatkit.cli.options import whole_number
 from flatkit.cli.show import observer_for, print_json
 from flatkit.errors import FlatkitError, HostError, UsageError
-from flatkit.untrusted import printable, shell_word
+from flatkit.untrusted import is_number, printable, shell_word
 
 if TYPE_CHECKING:
     from flatkit.seats.check import SizeFinding
@@ -87,7 +87,7 @@ def _address(text: str) -> tuple[str, int]:
     from flatkit.packs.serve import parse_address
 
     found = parse_address(text)
-    has_port = text.rpartition(":")[2].isdigit() and (text.count(":") == 1 or "]" in text)
+    has_port = is_number(text.rpartition(":")[2]) and (text.count(":") == 1 or "]" in text)
     return found.host, found.port if has_port else _PORT
 
 

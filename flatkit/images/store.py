@@ -116,8 +116,10 @@ def read_image(folder: Path) -> CachedImage | None:
 def parse_record(text: str | bytes) -> ImageRecord:
     """Parse an image's record. Raises ValueError for anything that `write_record` would not write."""
     record = Fields(parse_json(text), limit=_SMALL_MAX, strict=True).build(ImageRecord)
-    if record.file in {"", ".", ".."} or "/" in record.file:
+    if record.file in {"", ".", ".."} or "/" in record.file or "\0" in record.file:
         raise ValueError('"file" is not the name of a file')
+    if record.fetched < 0:
+        raise ValueError(f'"fetched" is out of range: {record.fetched}')
     return record
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from flatkit.untrusted import lines_of
+
 
 @dataclass(frozen=True, kw_only=True)
 class Gaps:
@@ -14,7 +16,7 @@ class Gaps:
     code: str
 
     def __str__(self) -> str:
-        return "\n".join([self.ask, *(f"    {line}" for line in self.code.splitlines())])
+        return "\n".join([self.ask, *(f"    {line}" for line in lines_of(self.code))])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ def mark_terms(notebook: dict[str, Any]) -> dict[str, Any]:
         if terms:
             seen |= {term.term for term in terms}
             whole = f"{text}\n\n{_fold(terms)}"
-            cell["source"] = whole.splitlines(keepends=True) if isinstance(source, list) else whole
+            cell["source"] = re.findall(r"[^\n]*\n|[^\n]+", whole) if isinstance(source, list) else whole
     return marked
 
 

@@ -18,6 +18,7 @@ from flatkit.lessons.course import COURSE
 from flatkit.lessons.exercise import Lesson, Question, Quiz, State
 from flatkit.lessons.progress import Progress, TaskRecord
 from flatkit.lessons.quiz import QuizAttempt, QuizStanding
+from flatkit.untrusted import lines_of
 
 NAME = "review"
 DAYS = (1, 5, 14)
@@ -115,7 +116,7 @@ def _titles(notebook: str) -> dict[str, str]:
         return {}
     title, found = "", {}
     for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]:
-        lines = "".join(cell["source"]).splitlines() if cell["cell_type"] == "markdown" else []
+        lines = lines_of("".join(cell["source"])) if cell["cell_type"] == "markdown" else []
         title = next((line.lstrip("#").strip() for line in lines if line.startswith("#")), title)
         found[cell["id"]] = title
     return found

@@ -105,7 +105,7 @@ class UrlState(TypedDict):
 
 
 class PhaseState(TypedDict):
-    """A phase of a boot, with the seconds from the boot's start to its begin, its length so far, and its usual length here.
+    """A phase of a boot. `begins` counts from the boot's start, `seconds` is its length so far, `usual` the usual one.
 
     `about` is shown on request, once it is over; `usual` is 0 when it is unknown.
     """

@@ -77,7 +77,7 @@ class StepState(TypedDict):
 
 
 class PlayerState(TypedDict):
-    """A demo for the page. `last` is the step that was played last, 0 without one; `picture` is what the demo has changed."""
+    """A demo for the page. `last` is the step that was played last, 0 without one; `picture` is what was changed."""
 
     name: str
     title: str

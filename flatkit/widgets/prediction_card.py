@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self, TypedDict
 
 from flatkit.board.sender import note
-from flatkit.errors import FlatkitError, UsageError
+from flatkit.errors import FlatkitError, Unanswered
 from flatkit.lessons.exercise import Prediction
 from flatkit.lessons.prediction import Guess, Guessing
 from flatkit.widgets import display
@@ -37,10 +37,6 @@ class PredictionState(TypedDict):
     right: bool
     comparison: list[str]
     note: str
-
-
-class Unanswered(UsageError):
-    """A prediction was shown and not answered."""
 
 
 class PredictionCard(Card):

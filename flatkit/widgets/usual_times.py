@@ -12,6 +12,7 @@ from contextlib import suppress
 from flatkit import paths
 from flatkit.errors import HostError
 from flatkit.files import read_regular, save
+from flatkit.machines.store import make_folder
 from flatkit.untrusted import parse_json
 
 # Weight of the newest time against all earlier ones.
@@ -38,7 +39,7 @@ def remember(key: str, seconds: float) -> None:
     known[key] = round(before * (1 - _WEIGHT) + seconds * _WEIGHT, 1)
     newest = dict(list(known.items())[-_ENTRIES_MAX:])
     with suppress(OSError, HostError):
-        save(paths.state_dir() / "usual-times.json", json.dumps(newest, indent=1) + "\n")
+        save(make_folder(paths.state_dir()) / "usual-times.json", json.dumps(newest, indent=1) + "\n")
 
 
 def in_words(elapsed: float, usual: float) -> str:

@@ -11,7 +11,7 @@ import pytest
 from board_parts import join, joined, opened
 
 from flatkit.board.events import make_event
-from flatkit.board.journal import Journal, Seat
+from flatkit.board.journal import JoinedSeat, Journal
 from flatkit.board.ledger import Ledger
 from flatkit.board.sender import BoardAnswer, Sender, post_events
 from flatkit.errors import FetchError, FlatkitError, InputError, UsageError
@@ -53,7 +53,7 @@ def test_an_answer_that_was_lost_stores_nothing_twice(tmp_path: Path) -> None:
         for number in range(5):
             note(journal, number)
 
-        def cut(seat: Seat, lines: list[str], **more: Any) -> BoardAnswer:
+        def cut(seat: JoinedSeat, lines: list[str], **more: Any) -> BoardAnswer:
             post_events(seat, lines, **more)
             raise FetchError("the connection was cut before the answer came")
 
@@ -69,7 +69,7 @@ def test_a_thread_sends_by_itself_after_the_network_is_back(tmp_path: Path) -> N
     away.set()
     sent: list[str] = []
 
-    def post(seat: Seat, lines: list[str], **_: Any) -> BoardAnswer:
+    def post(seat: JoinedSeat, lines: list[str], **_: Any) -> BoardAnswer:
         if away.is_set():
             raise FetchError("no route")
         sent.extend(lines)

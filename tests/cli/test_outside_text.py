@@ -351,7 +351,7 @@ WRONG = [
     ["images", "list", "--channel", NAME], ["images", "list", "--arch", NAME], ["images", "verify", NAME], ["butane", NAME],
     ["butane", f"--{NAME}"], ["butane", "-o", f"{NAME}/{NAME}", "a.bu"], ["butane", "--schema", NAME], ["explain", NAME],
     ["explain", f"--{NAME}"], ["everywhere", NAME], ["everywhere", "a.bu", NAME], ["course", "--folder", f"a.bu/{NAME}"],
-    ["board", NAME], ["join", NAME, "--seat", "ada"],
+    ["review", NAME], ["board", NAME], ["join", NAME, "--seat", "ada"],
     ["join", "http://127.0.0.1:1", "--seat", NAME], ["leave", NAME], ["flag", NAME],
     ["seat", NAME], ["seats", NAME], ["seats", "pin", NAME],
     ["channels", NAME], ["clean", NAME], ["list", NAME], ["doctor", NAME], ["community", NAME],

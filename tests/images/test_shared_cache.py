@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flatkit.testing.users import open_parents
 
 from flatkit import paths
 from flatkit.diskfile import find_format
@@ -20,6 +19,7 @@ from flatkit.images import store, sysext
 from flatkit.images.lab import build, cache_gc, packages, recipe
 from flatkit.images.sysext_tree import Recipe
 from flatkit.updates.payload import FILE_NAME
+from tests.other_users import open_parents
 from tests.people import Person, person
 
 BETA = recipe.RELEASES["lab-beta"]

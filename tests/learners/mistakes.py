@@ -258,12 +258,6 @@ MISTAKES = [
         ("runs redis on every boot",),
     ),
     Mistake(
-        "07-unit",
-        "docker without its path",
-        unit("cache.service", *SERVICE, "ExecStart=docker run redis:7", *WANTED),
-        ("ExecStart=/usr/bin/docker run", "it has ExecStart=docker run redis:7"),
-    ),
-    Mistake(
         "08-small",
         "http",
         merging("- source: http://e.com/a"),

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from flatkit.testing.users import open_parents
 
 from flatkit.emulators import Emulator, list_emulators
 from flatkit.errors import HostError
@@ -22,6 +21,7 @@ from flatkit.machines.disks import OVERHEAD_MIB, Room, cgroup_limits_mib
 from flatkit.machines.host_facts import BOOT_TIMES
 from flatkit.machines.hypervisor import RunningGuest
 from flatkit.testing.hypervisor import FakeHypervisor
+from tests.other_users import open_parents
 from tests.people import Person, person, pretended_qemu
 
 ROOM = Room(memory_mib=20000, disk_mib=9000)

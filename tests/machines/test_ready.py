@@ -75,6 +75,7 @@ class Host:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No boot of another test is remembered here."""
     monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
 
 
 @pytest.fixture

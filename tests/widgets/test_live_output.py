@@ -119,7 +119,8 @@ def test_an_update_tells_its_phase(
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"k": -1}', '{"k": "x"}', '{"k": true}', '{"k": 1e99}'])
 def test_a_broken_cache_only_costs_the_estimate(folder: Path, text: str) -> None:
-    (paths.make_cache_dir() / "usual-times.json").write_text(text)
+    paths.state_dir().mkdir(parents=True, exist_ok=True)
+    (paths.state_dir() / "usual-times.json").write_text(text)
     assert usual_times.recall("k") == 0
     usual_times.remember("k", 3)
     assert usual_times.recall("k") == 3

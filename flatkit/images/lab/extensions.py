@@ -107,7 +107,8 @@ def recipe_for(name: str, version: str = "") -> Recipe:
     """Return the recipe for a name: one of the course's, else the package of that name with its companions."""
     if name == "kubernetes":
         return _kubernetes(version or "v1.35.4")
-    return replace(KNOWN.get(name) or with_companions(Recipe(name=name, packages=(name,))), version=version)
+    found = KNOWN.get(name) or with_companions(Recipe(name=name, packages=(name,)))
+    return replace(found, version=version) if version else found
 
 
 def _kubernetes(version: str) -> Recipe:

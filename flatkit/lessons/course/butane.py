@@ -10,6 +10,7 @@ from flatkit.lessons.checks import boot_faults, find_file, find_text, find_unit,
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Write
 from flatkit.lessons.hints import Gaps, Lines, Odd
 from flatkit.lessons.quiz import quizzes_of
+from flatkit.untrusted import lines_of
 
 _START = "variant: flatcar\nversion: 1.1.0\n"
 _SCRIPT = """\
@@ -108,7 +109,7 @@ BUTANE = Lesson(
                 "It is a file below storage: files:, with path:, mode: and contents: inline:",
                 "mode: 0755 lets everybody run it. After inline: | the lines of the script follow, indented further.",
                 Lines(
-                    file="greet.bu", given=_START, lines=tuple(_SCRIPT.removeprefix(_START).splitlines()),
+                    file="greet.bu", given=_START, lines=tuple(lines_of(_SCRIPT.removeprefix(_START).rstrip())),
                     odd=(
                         Odd(line="      mode: 755", why="without the leading zero the number is decimal, and means 01363"),
                         Odd(line="    - name: /opt/bin/greet", why="a file is named by its path; name: is for users and units"),

@@ -122,7 +122,7 @@ SYSEXT = Lesson(
                 "It is a file like any other: below storage: and files: an entry with its path and its contents.",
                 f"- path: {_CONF}, below it contents:, below that inline: podman",
                 Lines(
-                    file="opt-in.bu", given=_START, lines=tuple(_SOLVED.removeprefix(_START).splitlines()),
+                    file="opt-in.bu", given=_START, lines=tuple(lines_of(_SOLVED.removeprefix(_START).rstrip())),
                     odd=(
                         Odd(line="          podman.raw", why="the line is the bare name of the extension"),
                         Odd(line="    - path: /var/lib/extensions/podman.raw", why="that would be the extension itself; "

@@ -12,7 +12,7 @@ export interface UrlState {
   about: string;
 }
 
-/** A phase of a boot, with the seconds from the boot's start to its begin, its length so far, and its usual length here.
+/** A phase of a boot. `begins` counts from the boot's start, `seconds` is its length so far, `usual` the usual one.
 
     `about` is shown on request, once it is over; `usual` is 0 when it is unknown.
      */
@@ -145,7 +145,7 @@ export interface StepState {
   share: number | null;
 }
 
-/** A demo for the page. `last` is the step that was played last, 0 without one; `picture` is what the demo has changed. */
+/** A demo for the page. `last` is the step that was played last, 0 without one; `picture` is what was changed. */
 export interface PlayerState {
   name: string;
   title: string;

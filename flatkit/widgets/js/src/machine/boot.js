@@ -1,5 +1,6 @@
 // @ts-check
-// The phases of a boot as a waterfall: when each began, how long it took, and how long it usually takes here. A phase that is over explains itself when it is opened.
+// The phases of a boot as a waterfall: when each began, how long it took, and how long it usually takes here.
+// A phase that is over explains itself when it is opened.
 import { h, keep, say, sayOrHide } from "../lib/dom.js";
 
 /** @typedef {import("../state").PhaseState} PhaseState */

@@ -1,5 +1,6 @@
 // @ts-check
-// What the demo changes, beside its steps: the two slots, the layers of /usr, the channels with their machines, or the disk.
+// What the demo changes, beside its steps: the two slots, the layers of /usr, the channels with their machines,
+// or the disk.
 import { h, keep, say, sayOrHide } from "../lib/dom.js";
 import { makeLayers } from "../lib/layers.js";
 import { makeSlots } from "../lib/slots.js";

@@ -1,5 +1,6 @@
 // @ts-check
-// An exercise, a quiz or a prediction: its state, its hints one by one, what was done; on the page, or in large type on a stage.
+// An exercise, a quiz or a prediction: its state, its hints one by one, what was done; on the page, or in large type
+// on a stage.
 import { actOn, allow, follow, hasModifier, makeRoot, makeVerbs } from "../lib/card.js";
 import { h, say } from "../lib/dom.js";
 import { makeStage } from "../lib/stage.js";

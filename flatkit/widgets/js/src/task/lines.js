@@ -1,6 +1,7 @@
 // @ts-check
-// Lines to put in order (a Parsons problem): those that are left, and those that are placed. By mouse a click takes a line
-// across and a drag moves it; by keys the arrows go through the lines, Enter takes one across, Alt with an arrow moves it.
+// Lines to put in order (a Parsons problem): those that are left, and those that are placed. By mouse a click takes
+// a line across and a drag moves it; by keys the arrows go through the lines, Enter takes one across, Alt with an
+// arrow moves it.
 import { h, keep, say } from "../lib/dom.js";
 
 /** @typedef {import("../state").LineState} LineState */
