@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from flatkit.cli.show import Json, fail_json, observer_for, print_error, print_json
+from flatkit.cli.show import Json, fail_json, observer_for, print_error, print_json, qr_code
 from flatkit.errors import FlatkitError, HostError, UsageError
 from flatkit.untrusted import printable, printable_lines, shell_word
 
@@ -154,7 +153,7 @@ def _serve(options: argparse.Namespace) -> int:
                 print_json(event="serving", url=words.url, install=words.install, use=words.use)
             else:
                 print(
-                    f"{words.url}\n\n{_code(words.url)}\n{words}\n\n{_table(server.channels)}\n\nCtrl-C ends it",
+                    f"{words.url}\n\n{qr_code(words.url)}\n{words}\n\n{_table(server.channels)}\n\nCtrl-C ends it",
                     flush=True,
                 )
             _watch(server, as_json=options.json)
@@ -204,19 +203,6 @@ def _folder(options: argparse.Namespace) -> Path:
 def _table(channels: Channels) -> str:
     """Return the channels and machines as text. Machines choose parts of it, so it is untrusted."""
     return printable_lines(channels, limit=1000, lines=2000)
-
-
-def _code(url: str) -> str:
-    """Return the address as a QR code for a terminal; "" where the terminal's encoding has no block characters."""
-    import segno
-
-    text = io.StringIO()
-    segno.make(url, micro=False).terminal(text, border=2, compact=True)
-    try:
-        text.getvalue().encode(sys.stdout.encoding)
-    except UnicodeEncodeError:
-        return ""
-    return text.getvalue()
 
 
 def _watch(server: UpdateServer, *, as_json: bool) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import signal
 import sys
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flatkit.cli.options import whole_number
-from flatkit.cli.show import observer_for, print_json
+from flatkit.cli.show import observer_for, print_json, qr_code
 from flatkit.errors import FlatkitError, HostError, UsageError
 from flatkit.untrusted import is_number, printable, shell_word
 
@@ -168,7 +167,7 @@ def _show(room: Settings, passwords: Passwords | None) -> None:
     if host in {"0.0.0.0", "::"}:  # noqa: S104  (compared, not bound)
         host = find_own_address(ipv6=host == "::") or "127.0.0.1"
     url = f"{'https' if room.certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{room.port}/"
-    print(f"{url}\n\n{_code(url)}")
+    print(f"{url}\n\n{qr_code(url)}")
     if passwords:
         print(f"  the room's password:     {passwords.room}")
         print(f"  the trainer's password:  {passwords.trainer}   (log in as trainer, with it as the PIN)")
@@ -179,18 +178,6 @@ def _show(room: Settings, passwords: Passwords | None) -> None:
     print(f"{room.seats} seats; {limits.words}.")
     if not room.certificate:
         print("Nothing is encrypted: on a network of others use --tls CERT KEY.")
-
-
-def _code(url: str) -> str:
-    import segno
-
-    text = io.StringIO()
-    segno.make(url, micro=False).terminal(text, border=2, compact=True)
-    try:
-        text.getvalue().encode(sys.stdout.encoding)
-    except UnicodeEncodeError:
-        return ""
-    return text.getvalue()
 
 
 def _status(options: argparse.Namespace) -> int:

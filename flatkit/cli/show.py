@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -196,6 +197,19 @@ class Terminal(Observer):
 
 def _text(text: str) -> str:
     return printable(text, limit=_LONGEST_TEXT)
+
+
+def qr_code(url: str) -> str:
+    """Return the address as a QR code for a terminal; "" where the terminal's encoding has no block characters."""
+    import segno
+
+    text = io.StringIO()
+    segno.make(url, micro=False).terminal(text, border=2, compact=True)
+    try:
+        text.getvalue().encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return ""
+    return text.getvalue()
 
 
 def observer_for(*, as_json: bool, verbose: bool = False, stream: TextIO | None = None) -> Observer:

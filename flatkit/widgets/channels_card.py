@@ -17,13 +17,13 @@ from flatkit import paths
 from flatkit.api.demo_servers import offer_lab
 from flatkit.errors import FlatkitError, HostError
 from flatkit.events import Observer
-from flatkit.listening import try_port
 from flatkit.packs.serve import PORT, open_channels
 from flatkit.updates.channels import Channels
 from flatkit.updates.model import MachineSeen
 from flatkit.updates.server import UpdateServer
 from flatkit.widgets import display, live_machine
 from flatkit.widgets.card import Card, Page
+from flatkit.widgets.extension_server import start_on
 
 _LOOK_SECONDS = 1.0
 # States as one character, so that they can be read without colours.
@@ -99,17 +99,8 @@ class ChannelsCard(Card):
             server = self._server
             if server is None:
                 server = UpdateServer(port=port, channels=self._channels)
-                try:
-                    server.start()
-                except HostError as error:
-                    refusal = try_port(port)
-                    if refusal is None or not refusal.is_taken:
-                        raise
-                    hint = (
-                        "fk.clean() in the notebook that serves (or stop what listens there), then this cell again; "
-                        f"beside another seat's: serve(port={port + 1}), and that number in each config's SERVER"
-                    )
-                    raise HostError(error.message, hint=hint) from None
+                beside = f"serve(port={port + 1}), and that number in each config's SERVER"
+                start_on(server, port, beside=beside)
                 self._server = server
         offer_lab(server, offers or LAB, folder=_payloads(), observer=observer)
         self.draw()

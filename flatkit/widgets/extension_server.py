@@ -41,19 +41,25 @@ def _started(port: int) -> UpdateServer:
     with _lock:
         if _server is None:
             server = UpdateServer(port=port)
-            try:
-                server.start()
-            except HostError as error:
-                refusal = try_port(port)
-                if refusal is None or not refusal.is_taken:
-                    raise
-                hint = (
-                    "fk.clean() in the notebook that serves (or stop what listens there), then this cell again; beside "
-                    f"another seat's: m.serve_extensions({port + 1}), and that number in the config's Path="
-                )
-                raise HostError(error.message, hint=hint) from None
+            beside = f"m.serve_extensions({port + 1}), and that number in the config's Path="
+            start_on(server, port, beside=beside)
             _server = server
         return _server
+
+
+def start_on(server: UpdateServer, port: int, *, beside: str) -> None:
+    """Start a notebook's server. For a port that is taken, `beside` is what to type beside another seat's. Raises HostError."""
+    try:
+        server.start()
+    except HostError as error:
+        refusal = try_port(port)
+        if refusal is None or not refusal.is_taken:
+            raise
+        hint = (
+            "fk.clean() in the notebook that serves (or stop what listens there), then this cell again; "
+            f"beside another seat's: {beside}"
+        )
+        raise HostError(error.message, hint=hint) from None
 
 
 def stop() -> None:
