@@ -108,7 +108,7 @@ PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
         "follow-check": ("○ 05-follow  Even further ahead: not tried",),
         "canary-check": ("○ 05-canary  A canary of your own: not tried",),
         "quiz": ("1. Who decides which version a machine gets?",),
-        "clean": ("removed: ", "canary", "updates"),
+        "clean": ("removed: ", "canary", "stable"),
     },
     "06-sysext.ipynb": {
         "butane": ("✓ no-docker.bu is saved: no faults",),
