@@ -92,7 +92,8 @@ class Inside:
         """Return the state of a slot in a few words, so that it can be read without colours."""
         if slot.running:
             return "running, marked good" if slot.successful else "running on trial"
-        if slot.next:
+        here = self.running
+        if slot.next and (here is None or here.successful):
             return "verified, takes over at the next boot"
         if slot.bootable:
             return "the way back"

@@ -23,7 +23,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # notebook -> cell id -> what its output must say. What a lesson promises is held here.
 PROMISES: dict[str, dict[str, tuple[str, ...]]] = {
     "00-start.ipynb": {
-        "path": ("0. Start here", "Core path: "),
+        "map": ("0. Start here", "Core path: "),
         "review": ("Nothing to review",),
         "doctor": ("this host can boot machines",),
         "course": ("Next: ",),

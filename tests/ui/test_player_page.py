@@ -112,6 +112,10 @@ def test_arrows_and_space_play_and_move(stage: Stage) -> None:
     page.keyboard.press(" ")
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("button", name="2/3 Take the update")).to_be_focused()
+    for _ in range(100):  # messages come on their own
+        if len(said) == 2:
+            break
+        page.wait_for_timeout(50)
     assert said == ["next", "next"]
     page.keyboard.press("ArrowDown")
     third = page.get_by_role("button", name="3/3 Reboot")

@@ -92,10 +92,10 @@ export function makePicture() {
   let drawn = "";
   /** @type {(picture: any) => void} */
   let drawKind = () => {};
-  /** @param {PictureState | null} picture */
+  /** @param {PictureState | null | undefined} picture a page of recorded runs has none */
   const draw = (picture) => {
-    root.hidden = picture === null;
-    if (picture === null) return;
+    root.hidden = !picture;
+    if (!picture) return;
     if (picture.kind !== drawn) {
       drawn = picture.kind;
       root.replaceChildren();
