@@ -82,6 +82,31 @@ def test_a_quiz_by_keys_and_on_a_stage(stage: Stage) -> None:
     expect(quiz.get_by_role("status").first).to_contain_text("✓ passed")
 
 
+def test_a_late_answer_does_not_take_a_choice_back(stage: Stage) -> None:
+    mounted, page = mount(stage, "00-recap"), stage.page
+    first = mounted.root.get_by_role("group", name="1. ")
+    radios, verdict = first.get_by_role("radio"), first.get_by_role("status")
+    radios.first.focus()
+    page.evaluate("""() => {
+      const { model } = flatkitMounted[0];
+      model.late = [];
+      model.hear = model.receive;
+      model.receive = (message) => model.late.push(message);
+    }""")
+    for key in ("Space", "ArrowDown", "ArrowDown", "ArrowUp"):
+        page.keyboard.press(key)
+    page.wait_for_function("flatkitMounted[0].model.late.length >= 4")
+    chosen = "({ state: { state } }) => state?.questions[0].chosen"
+    assert page.evaluate(f"flatkitMounted[0].model.late.map({chosen}).filter(one => one !== undefined)") == [0, 1, 2, 1]
+    for _ in range(3):
+        page.evaluate("() => { const { model } = flatkitMounted[0]; model.hear(model.late.shift()); }")
+        expect(radios.nth(1)).to_be_checked()
+    page.evaluate("() => { const { model } = flatkitMounted[0]; model.late.forEach((one) => model.hear(one)); }")
+    expect(verdict).to_contain_text("✓ right: ")
+    page.keyboard.press("Tab")
+    expect(mounted.root.get_by_role("group", name="2. ").get_by_role("radio").first).to_be_focused()
+
+
 def test_a_prediction_by_keys(stage: Stage) -> None:
     mounted, page = mount(stage, "03-predict-read"), stage.page
     card = mounted.root.get_by_role("region", name="prediction 03-predict-read")

@@ -46,6 +46,33 @@ export const actOn =
     model.send({ verb, ...more });
 
 /**
+ * The learner's choices inside `el` that Python has not answered yet. Its answers come late and one by one: the answer to
+ * an earlier choice must not take the present one back.
+ * @template Value
+ * @param {HTMLElement} el
+ */
+export function unansweredChoices(el) {
+  /** @type {Value[]} */
+  let waiting = [];
+  el.addEventListener("focusout", ({ relatedTarget }) => {
+    // An answer that never comes must not hold the card for ever.
+    if (!el.contains(/** @type {Node | null} */ (relatedTarget))) waiting = [];
+  });
+  return {
+    /** @param {Value} value */
+    add: (value) => void waiting.push(value),
+    /**
+     * Whether this answer of Python is the latest word.
+     * @param {Value | null} value
+     */
+    isSettledBy(value) {
+      if (waiting[0] === value) waiting.shift();
+      return waiting.length === 0;
+    },
+  };
+}
+
+/**
  * Whether the kernel behind a model is there; `changed()` is called when that changes. anywidget hands out a proxy that
  * does not know, so the widget manager is asked for the model by its trait `ident`.
  * @param {Model<any>} model

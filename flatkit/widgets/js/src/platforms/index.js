@@ -1,6 +1,6 @@
 // @ts-check
 // How a config is handed over on each platform: choose one, and see what to type. Nothing is run.
-import { actOn, follow, makeRoot } from "../lib/card.js";
+import { actOn, follow, makeRoot, unansweredChoices } from "../lib/card.js";
 import { freshId, h, keep, say } from "../lib/dom.js";
 
 /** @typedef {import("../state").PlatformsState} PlatformsState */
@@ -21,7 +21,11 @@ export default {
     const headline = h("b");
     const id = freshId("platform");
     const list = h("select", { id });
-    list.onchange = () => act("choose", { platform: list.value });
+    const unanswered = unansweredChoices(list);
+    list.onchange = () => {
+      unanswered.add(list.value);
+      act("choose", { platform: list.value });
+    };
     const title = h("b");
     const how = h("span");
     const verdict = h("div");
@@ -39,7 +43,7 @@ export default {
         key: ({ name }) => name,
         make: ({ name, label }) => ({ root: h("option", { value: name }, label) }),
       });
-      list.value = state.chosen;
+      if (unanswered.isSettledBy(state.chosen)) list.value = state.chosen;
       say(title, state.title);
       say(how, state.how);
       say(verdict, state.verdict);
