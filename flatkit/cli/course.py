@@ -10,7 +10,8 @@ from pathlib import Path
 
 from flatkit.cli.options import whole_number
 from flatkit.errors import UsageError
-from flatkit.lessons.folder import FOLDER, KERNEL_START, find_folder
+from flatkit.lessons import jupyter_server
+from flatkit.lessons.folder import FOLDER, find_folder
 from flatkit.run import become
 from flatkit.untrusted import printable
 
@@ -41,13 +42,12 @@ def _course(argv: list[str]) -> int:
     if options.copy_only:
         print(printable(folder, limit=4096))
         return 0
-    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", str(first)]
+    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", *jupyter_server.options(), str(first)]
     command += ["--no-browser"] if options.no_browser else []
     command += [f"--port={options.port}"] if options.port else []
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    # Kernels inherit it; a value that the user has set stays.
-    os.environ.setdefault("PYTHONSTARTUP", str(KERNEL_START))
+    os.environ.update(jupyter_server.environment())
     print(f"opening {printable(first)}", flush=True)
     return become(command)
 

@@ -16,7 +16,8 @@ from typing import NoReturn
 from flatkit.accounts import my_name, my_uid
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.events import Observer, Said
-from flatkit.lessons.folder import KERNEL_START, find_folder
+from flatkit.lessons import jupyter_server
+from flatkit.lessons.folder import find_folder
 from flatkit.run import become
 from flatkit.seat_env import PAGES, SEAT
 
@@ -38,6 +39,7 @@ def start(arguments: Sequence[str], *, folder: Path | None = None) -> NoReturn:
     os.chdir(course)
     first = min(course.glob("*.ipynb"), default=None)
     options = [f"--ServerApp.root_dir={course}", f"--ServerApp.jpserver_extensions={{'{_EXTENSION}': True}}"]
+    options += jupyter_server.options()
     options += [f"--SingleUserNotebookApp.default_url=/lab/tree/{first.name}"] if first else []
     become([sys.executable, "-m", "jupyterhub.singleuser", *options, *arguments])
 
@@ -46,14 +48,11 @@ def environment() -> dict[str, str]:
     """Return the variables that server, kernels and terminals of a seat need beside those that are set."""
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "/")
     wanted = {
-        SEAT: os.environ.get("JUPYTERHUB_USER") or my_name(),
+        SEAT: os.environ.get(SEAT) or os.environ.get("JUPYTERHUB_USER") or my_name(),
         PAGES: f"{prefix}flatkit/page/",
-        "PYTHONSTARTUP": str(KERNEL_START),
         "XDG_RUNTIME_DIR": str(runtime_folder()),
-        # Terminals and cells find the flatkit of this seat.
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
     }
-    return {**wanted, **{name: os.environ[name] for name in (SEAT, "PYTHONSTARTUP") if os.environ.get(name)}}
+    return {**wanted, **jupyter_server.environment()}
 
 
 def runtime_folder() -> Path:

@@ -21,6 +21,8 @@ import nbformat
 from browser import HERE, ROOT
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
+from flatkit.lessons import jupyter_server
+
 _PATIENCE = 60.0
 _NUMBERED = re.compile(r"\[\d+\]")
 
@@ -68,6 +70,7 @@ class Lab:
                     "--JupyterNotebookApp.expose_app_in_browser=True",
                     f"--IdentityProvider.token={self._token}",
                     f"--ServerApp.root_dir={self.root}", f"--LabApp.app_settings_dir={settings}",
+                    *jupyter_server.options(),
                 ],
                 cwd=self.root, env=self._environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
@@ -88,7 +91,7 @@ class Lab:
             "JUPYTERLAB_SETTINGS_DIR": self._home / "settings", "JUPYTERLAB_WORKSPACES_DIR": self._home / "workspaces",
             "PYTHONPATH": ROOT,
         }  # fmt: skip
-        return {**os.environ, **{name: str(value) for name, value in own.items()}}
+        return {**os.environ, **jupyter_server.environment(), **{name: str(value) for name, value in own.items()}}
 
     def stop(self) -> None:
         """End it and its kernels."""

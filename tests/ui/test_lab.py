@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import quote
 
 from browser import ROOT
 from lab import Lab
 from playwright.sync_api import BrowserContext, expect
+from tornado.websocket import websocket_connect
 
 OVERRIDES = json.loads((ROOT / "flatkit" / "jupyterlab-overrides.json").read_text())
 CELL = "import ipywidgets\nipywidgets.Button(description='press me')"
@@ -33,3 +39,20 @@ def test_a_notebook_opens_calm_and_runs(lab: Lab, context: BrowserContext) -> No
         stored = json.loads((lab.root / "test.ipynb").read_text())
         assert stored["cells"][0]["outputs"]
         assert "widgets" not in stored["metadata"]  # a bundle for each widget would be stored with it
+
+
+def test_a_terminal_finds_flatkit(lab: Lab) -> None:
+    terminal = lab.ask("POST", "api/terminals")["name"]
+
+    async def ask_where() -> str:
+        socket = await websocket_connect(lab.url(f"terminals/websocket/{terminal}").replace("http", "ws", 1))
+        await socket.write_message(json.dumps(["stdin", "echo it is: $(command -v flatkit)\n"]))
+        said = ""
+        while not (found := re.search(r"it is: (/\S*)\r\n", said)):
+            said += str(json.loads(await socket.read_message() or "")[1])
+        socket.close()
+        return found[1]
+
+    with ThreadPoolExecutor(1) as pool:  # the browser's own loop runs in this thread
+        where = pool.submit(asyncio.run, asyncio.wait_for(ask_where(), 60)).result()
+    assert where == str(Path(sys.executable).with_name("flatkit"))

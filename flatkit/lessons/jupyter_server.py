@@ -1,0 +1,29 @@
+"""What every Jupyter server that flatkit starts has: kernels that explain slips, and cells and terminals that find flatkit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from flatkit.lessons.folder import KERNEL_START
+
+
+def environment() -> dict[str, str]:
+    """Return the variables for the server, which its kernels and terminals inherit; a start-up file of the user's own stays."""
+    return {
+        "PYTHONSTARTUP": os.environ.get("PYTHONSTARTUP") or str(KERNEL_START),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+    }
+
+
+def options() -> list[str]:
+    """Return the server's options.
+
+    Without a terminal of its own Jupyter starts login shells (jupyter_server_terminals/app.py), and Debian's /etc/profile
+    sets PATH anew in these: they would not find flatkit.
+    """
+    shell = os.environ.get("SHELL") or shutil.which("bash") or "sh"
+    settings = {"shell_command": [shell]}
+    return [f"--ServerApp.terminado_settings={settings}"]
