@@ -1,4 +1,4 @@
-"""What every Jupyter server that flatkit starts has: kernels that explain slips, and cells and terminals that find flatkit."""
+"""Options and variables of every Jupyter server that flatkit starts: kernels explain slips, terminals find flatkit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def options() -> list[str]:
     """Return the server's options.
 
     Without a terminal of its own Jupyter starts login shells (jupyter_server_terminals/app.py), and Debian's /etc/profile
-    sets PATH anew in these: they would not find flatkit.
+    replaces PATH in these: they would not find flatkit.
     """
     shell = os.environ.get("SHELL") or shutil.which("bash") or "sh"
     settings = {"shell_command": [shell]}

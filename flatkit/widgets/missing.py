@@ -18,7 +18,7 @@ from typing import Any
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.files import read_regular
 from flatkit.untrusted import lines_of, parse_json
-from flatkit.widgets import board_notes, display, shell_cell
+from flatkit.widgets import board_notes, cell_slips, display, shell_cell
 
 # Of a notebook with all its outputs.
 _BYTES_MAX = 64 * 1024 * 1024
@@ -36,7 +36,7 @@ def register() -> None:
         return
     from IPython.core.error import UsageError as MagicError
 
-    shell.set_custom_exc((NameError, SyntaxError, MagicError), _explain)
+    shell.set_custom_exc((NameError, SyntaxError, MagicError, AttributeError, TypeError), _explain)
     # With automagic `rm x` and `cat x` run on this host, while the learner means the machine.
     shell.automagic = False
     with suppress(ValueError):  # it was not registered
@@ -56,29 +56,33 @@ def _explain(
     found = _find_explanation(shell, error, trace)
     if found is None:
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
-    elif isinstance(error, NameError):
-        error._render_traceback_ = found._render_traceback_  # type: ignore[attr-defined]
+    elif isinstance(error, NameError | AttributeError | TypeError):
+        vars(error)["_render_traceback_"] = found._render_traceback_  # IPython calls it, if an error has it
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
     else:  # IPython has its own way to show these two, whatever they bring along
         shell.showtraceback((type(found), found, None))
 
 
 def _find_explanation(shell: Any, error: Exception, trace: TracebackType | None) -> FlatkitError | None:
-    cell = _running["cell"]
+    cell, names = _running["cell"], shell.user_ns
+    if isinstance(error, AttributeError | TypeError):
+        return cell_slips.find_slip(cell, error, names) if _is_of_the_cell(trace, names) else None
     if not isinstance(error, NameError):
         if shell_cell.is_late_magic(cell):
             return shell_cell.late_magic(cell)
         lines, _ = shell_cell.find_command(cell, error.lineno or 0) if isinstance(error, SyntaxError) else ("", "")
-        return shell_cell.for_the_machine(lines, _machine_in(shell.user_ns)) if lines else None
-    if not error.name or not _is_of_the_cell(trace, shell.user_ns):
+        return (
+            shell_cell.for_the_machine(lines, _machine_in(names)) if lines else cell_slips.find_slip(cell, error, names)
+        )
+    if not error.name or not _is_of_the_cell(trace, names):
         return None
     if line := find_line(error.name):
         return missing(error.name, line)
     lines, word = shell_cell.find_command(cell)
     # IPython reads `/usr/bin/id x` as a call, and Python `a-b` as a difference.
     if error.name in re.split(r"\W", word):
-        return shell_cell.for_the_machine(lines, _machine_in(shell.user_ns))
-    return None
+        return shell_cell.for_the_machine(lines, _machine_in(names))
+    return cell_slips.find_slip(cell, error, names)
 
 
 def _machine_in(names: dict[str, Any]) -> str:
@@ -98,7 +102,8 @@ def missing(name: str, line: str) -> UsageError:
 
 
 def _is_of_the_cell(trace: TracebackType | None, names: dict[str, Any]) -> bool:
-    while trace is not None and trace.tb_next is not None:
+    """Return whether the cell itself is at fault: an unknown name of a module is raised by that module for the cell."""
+    while trace is not None and trace.tb_next is not None and trace.tb_next.tb_frame.f_code.co_name != "__getattr__":
         trace = trace.tb_next
     return trace is not None and trace.tb_frame.f_globals is names
 

@@ -14,7 +14,7 @@ from flatkit.untrusted import lines_of
 
 # Commands that the course types, and those that everybody knows.
 _WORDS = """
-awk base64 bash blkid cat cd cgpt chmod chown cp curl cut date dd df diff dmesg docker du echo env export find
+apt apt-get awk base64 bash blkid cat cd cgpt chmod chown cp curl cut date dd df diff dmesg docker du echo env export find
 findmnt flatcar-reset flatcar-update free getent grep groups gzip head hostname hostnamectl id ignition ip
 journalctl kill less ln locksmithctl losetup ls lsblk lscpu man mkdir mkfs.ext4 more mount mv nano networkctl
 passwd ping podman poweroff printf ps pwd readlink reboot rm rmdir rootdev sed sh shutdown sleep sort ss ssh

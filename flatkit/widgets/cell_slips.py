@@ -1,0 +1,134 @@
+"""Slips in a cell: a config or a host's command in Python, a magic with one %, a text without quotes, a call that is wrong.
+
+Python's own words for these ("invalid syntax", "name 'web' is not defined") are true and do not help.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from flatkit.errors import UsageError
+from flatkit.untrusted import lines_of
+
+_MAGICS = ("butane", "on")
+_MAGIC = re.compile(r"\s*%{1,2}[ \t]*([A-Za-z]+)[ \t]*(.*)")
+# The top level of a Butane config (facts: Butane's specification for flatcar 1.1.0).
+_CONFIG = re.compile(r"(variant|version|ignition|passwd|storage|systemd|kernel_arguments)\s*:(\s|$)")
+# Commands of this host; those that a machine has too are in shell_cell.py.
+_OF_THE_HOST = re.compile(r"(butane|conda|flatkit|git|make|pip|python3?|qemu-img|ssh-keygen|virsh)\s")
+# What is a text for certain: a file, or the name of an exercise.
+_TEXT = re.compile(r"[\w./~-]+\.(bu|ign|raw|tar|yaml|yml|json)|\d\d-[a-z-]+")
+_BARE = re.compile(r"""\b(fk|m)\.(\w+)\(\s*([^\s"'(),=\[\]{}]+)\s*(?=[,)])""")
+_NO_NAME = re.compile(r"module 'flatkit' has no attribute '(\w+)'")
+_BAD_CALL = re.compile(r"(\w+(?:\.\w+)*)\(\) (missing|takes|got an unexpected|got multiple) ")
+
+
+def find_slip(cell: str, error: BaseException, names: Mapping[str, Any]) -> UsageError | None:
+    """Return the help for an error of a cell, or None if its cause is another one. `names` are the notebook's variables."""
+    if isinstance(error, AttributeError):
+        return _unknown_name(error, names)
+    if isinstance(error, TypeError):
+        return _wrong_call(cell, str(error), names)
+    if isinstance(error, NameError):
+        return _config(cell) or _unquoted(cell, names, error.name or "")
+    return _magic(cell) or _config(cell) or _host_command(cell) or _unquoted(cell, names)
+
+
+def _first_line(cell: str) -> str:
+    return next((row.strip() for row in lines_of(cell) if row.strip() and not row.lstrip().startswith("#")), "")
+
+
+def _magic(cell: str) -> UsageError | None:
+    lines = lines_of(cell.strip())
+    found = _MAGIC.match(lines[0]) if lines else None
+    near = difflib.get_close_matches(found[1].lower(), _MAGICS, n=1, cutoff=0.7) if found else []
+    if found is None or not near:
+        return None
+    words = found[2].split(maxsplit=1)
+    right = " ".join([f"%%{near[0]}", *words[:1]])
+    if lines[0].strip() == right:
+        return None
+    return UsageError(
+        f'"{lines[0].strip()}" is not known here; expected "{right}", and what belongs to it on the lines below',
+        hint="run the cell again like this:",
+        details="\n".join([right, *words[1:], *lines[1:]]),
+    )
+
+
+def _config(cell: str) -> UsageError | None:
+    if not _CONFIG.match(_first_line(cell)):
+        return None
+    return UsageError(
+        f'this is a config, and the cell is Python: "{_first_line(cell)}"',
+        hint="begin the cell with %%butane and the name of its file, like this:",
+        details=f"%%butane web.bu\n{cell.strip()}",
+    )
+
+
+def _host_command(cell: str) -> UsageError | None:
+    line = _first_line(cell).removeprefix("$ ")
+    if not _OF_THE_HOST.match(line):
+        return None
+    return UsageError(
+        f'this is a command for a terminal of this host, and the cell is Python: "{line}"',
+        hint=f'open a terminal (File > New > Terminal), or run it here with a "!" in front:   !{line}',
+    )
+
+
+def _unquoted(cell: str, names: Mapping[str, Any], undefined: str = "") -> UsageError | None:
+    for owner, method, word in _BARE.findall(cell):
+        if word in names or not (_TEXT.fullmatch(word) or word == undefined):
+            continue
+        return UsageError(
+            f'"{word}" has no quotes, so Python takes it for a variable; expected a text',
+            hint=f'{owner}.{method}("{word}")',
+        )
+    return None
+
+
+def _unknown_name(error: AttributeError, names: Mapping[str, Any]) -> UsageError | None:
+    if found := _NO_NAME.fullmatch(str(error)):
+        known = names["fk"].__all__
+        return _similar("fk", found[1], known) or UsageError(
+            f'fk has no "{found[1]}"; expected one of {", ".join(known)}', hint="fk.course()   shows the way"
+        )
+    owner = error.obj
+    if owner is None or not type(owner).__module__.startswith("flatkit."):
+        return None
+    shown = next((key for key, value in names.items() if value is owner and not key.startswith("_")), "")
+    return _similar(shown, error.name or "", [one for one in dir(owner) if not one.startswith("_")]) if shown else None
+
+
+def _similar(owner: str, name: str, known: Sequence[str]) -> UsageError | None:
+    near = difflib.get_close_matches(name, known, n=1)
+    return (
+        UsageError(f'{owner} has no "{name}"; did you mean "{near[0]}"?', hint=f"{owner}.{near[0]}") if near else None
+    )
+
+
+def _wrong_call(cell: str, said: str, names: Mapping[str, Any]) -> UsageError | None:
+    found = _BAD_CALL.match(said)
+    if found is None:
+        return None
+    *owners, name = found[1].split(".")
+    for shown, value in names.items():
+        is_owner = owners[-1] in {one.__name__ for one in type(value).__mro__} if owners else shown == "fk"
+        if not is_owner or not re.search(rf"\b{re.escape(shown)}\.{name}\(", cell):
+            continue
+        call = getattr(type(value) if owners else value, name, None)
+        if callable(call) and call.__module__.startswith("flatkit."):
+            return UsageError(
+                f"{shown}.{name} cannot be called like this: {said[found.start(2) :]}",
+                hint=f"{shown}.{name}({_parameters(call, is_method=bool(owners))})",
+            )
+    return None
+
+
+def _parameters(call: Callable[..., Any], *, is_method: bool) -> str:
+    """Return the parameters as they are typed: those with a default value as `name=value`."""
+    known = [*inspect.signature(call).parameters.values()][is_method:]
+    return ", ".join(one.name if one.default is one.empty else f"{one.name}={one.default!r}" for one in known)

@@ -1,0 +1,87 @@
+"""Slips in a cell get help that says what to type; Python's own errors stay as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import flatkit
+from flatkit.widgets import missing
+
+
+@pytest.fixture
+def registered(shell: Any, hypervisor: object) -> Any:
+    del hypervisor
+    missing.register()
+    shell.user_ns["fk"] = flatkit
+    shell.run_cell('fk.editor("web.bu")\nm = fk.up("web.bu")')
+    return shell
+
+
+CONFIG = "variant: flatcar\nversion: 1.1.0"
+# The cell, words of the answer, and the last lines, which are what to type.
+SLIPS = [
+    ("%butane x.bu\n" + CONFIG, '"%butane x.bu" is not known here', f"%%butane x.bu\n{CONFIG}"),
+    ("%%butan x.bu\n" + CONFIG, 'expected "%%butane x.bu"', f"%%butane x.bu\n{CONFIG}"),
+    ("%% butane x.bu\n" + CONFIG, 'expected "%%butane x.bu"', f"%%butane x.bu\n{CONFIG}"),
+    ("%%Butane x.bu\n" + CONFIG, 'expected "%%butane x.bu"', f"%%butane x.bu\n{CONFIG}"),
+    ("%on m ls -l", '"%on m ls -l" is not known here', "%%on m\nls -l"),
+    ("%on m\nls -l", '"%on m" is not known here', "%%on m\nls -l"),
+    (CONFIG, "this is a config, and the cell is Python", f"%%butane web.bu\n{CONFIG}"),
+    ("variant: flatcar", "this is a config", "%%butane web.bu\nvariant: flatcar"),
+    ("# mine\nstorage:\n  files:\n    - path: /x", "this is a config", "# mine\nstorage:\n  files:\n    - path: /x"),
+    ("flatkit up web.bu", "a command for a terminal of this host", "!flatkit up web.bu"),
+    ("$ virsh list --all", "a command for a terminal of this host", "!virsh list --all"),
+    ("pip install flatkit", "a command for a terminal of this host", "!pip install flatkit"),
+    ("fk.up(web.bu)", '"web.bu" has no quotes', 'fk.up("web.bu")'),
+    ("fk.up(web.bu, ports=80)", '"web.bu" has no quotes', 'fk.up("web.bu")'),
+    ("fk.up(my-first.bu)", '"my-first.bu" has no quotes', 'fk.up("my-first.bu")'),
+    ("m = fk.up(other.bu, name='x')", '"other.bu" has no quotes', 'fk.up("other.bu")'),
+    ("fk.play(update)", '"update" has no quotes', 'fk.play("update")'),
+    ("fk.check(01-note, m)", '"01-note" has no quotes', 'fk.check("01-note")'),
+    ("fk.check(00-name)", '"00-name" has no quotes', 'fk.check("00-name")'),
+    ("fk.chek('00-name')", 'fk has no "chek"; did you mean "check"?', "fk.check"),
+    ("fk.help('verity')", 'fk has no "help"; expected one of channels, check', "fk.course() shows the way"),
+    ("m.slot", 'm has no "slot"; did you mean "slots"?', "m.slots"),
+    ("m.rewnd()", 'did you mean "rewind"?', "m.rewind"),
+    ("fk.check()", "fk.check cannot be called like this: missing 1 required", "fk.check(name, machine=None)"),
+    ("fk.clean('web')", "fk.clean cannot be called like this", "fk.clean(everything=False)"),
+    ("fk.up('web.bu', port=80)", "got an unexpected keyword argument 'port'", "fresh=False)"),
+    ("m.run()", "m.run cannot be called like this", "m.run(command"),
+]
+
+
+@pytest.mark.parametrize(("cell", "what", "typed"), SLIPS, ids=[cell for cell, _, _ in SLIPS])
+def test_what_to_type_is_shown(
+    registered: Any, cell: str, what: str, typed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert not registered.run_cell(cell).success
+    said = capsys.readouterr().out
+    words = " ".join(said.split())
+    assert what in words
+    assert "Traceback" not in said
+    assert ".py" not in said
+    assert " ".join(typed.split()) in words
+
+
+OWN = [
+    ("'a'.nothing", "'str' object has no attribute 'nothing'"),
+    ("int('1', 2, 3)", "int() takes at most 2 arguments"),
+    ("def clean(): pass\nclean(1)", "clean() takes 0 positional arguments"),
+    ("class Mine:\n  x = 1\nMine().y", "'Mine' object has no attribute 'y'"),
+    ("m.nothing_like_it", "'LiveMachine' object has no attribute 'nothing_like_it'"),
+    ("config = 1\nfk.up(config)", "TypeError"),
+    ("x = (1,", "SyntaxError"),
+    ("%%time\nnothing", "name 'nothing' is not defined"),
+    ("%timee 1", "not found"),
+    ("version: int = 'a' + 1", "can only concatenate"),
+]
+
+
+@pytest.mark.parametrize(("cell", "words"), OWN, ids=[cell for cell, _ in OWN])
+def test_pythons_own_errors_stay(registered: Any, cell: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert not registered.run_cell(cell).success
+    assert words in "".join(capsys.readouterr())
