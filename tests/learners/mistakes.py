@@ -146,7 +146,7 @@ MISTAKES = [
         "02-service",
         "no .service",
         unit("greet", "[Service]", "ExecStart=/bin/true", *WANTED),
-        ("line 5", "greet.service"),
+        ("line 5", "name ends in .service"),
     ),
     Mistake(
         "02-service",

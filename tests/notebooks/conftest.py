@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from kernels import make_kernel
 
 # The oldest that pyproject.toml allows.
 OLDEST = "6.29.5"
-
-
-def make_kernel(folder: Path, monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
-    spec = {
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": "flatkit test",
-        "language": "python",
-        "env": environment,
-    }
-    place = folder / "jupyter" / "kernels" / "flatkit-test"
-    place.mkdir(parents=True)
-    (place / "kernel.json").write_text(json.dumps(spec))
-    monkeypatch.setenv("JUPYTER_PATH", str(folder / "jupyter"))
-    monkeypatch.setenv("IPYTHONDIR", str(folder / "ipython"))
-    return "flatkit-test"
 
 
 @pytest.fixture
