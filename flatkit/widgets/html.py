@@ -29,6 +29,8 @@ STYLE = """<style>
 .fk .fk-note {border-left: 3px solid var(--jp-warn-color1, #f57c00); padding-left: 8px; margin: 6px 0}
 .fk .fk-line {font-weight: bold}
 .fk details summary {cursor: pointer}
+.fk iframe {display: block; width: 100%; height: 11em; resize: vertical; overflow: auto; margin: 4px 0;
+ border: 1px solid var(--jp-border-color1, #999); background: #fff}
 </style>"""
 
 
@@ -73,6 +75,20 @@ def pre(value: object, label: str = "") -> str:
     """Return preformatted text; `label` is its accessible name."""
     named = f' role="region" tabindex="0" aria-label="{escape(label)}"' if label else ""
     return f"<pre{named}>{escape(value)}</pre>"
+
+
+# What a machine sends must not reach out of its frame: no script, no form, and nothing is fetched for it.
+_CLOSED = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; img-src data:\">"
+
+
+def frame(page: str, title: str) -> str:
+    """Return a foreign page of HTML, shown as a page: its style counts, and it can do nothing."""
+    return f'<iframe sandbox title="{escape(title)}" srcdoc="{escape(_CLOSED + page)}"></iframe>'
+
+
+def link(label: object, url: str) -> str:
+    """Return a link to an address of flatkit's own making; it opens in a tab of its own."""
+    return f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer">{escape(label)}</a>'
 
 
 def folded(title: str, body: str) -> str:

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flatkit import api, web
 from flatkit.api import Upped
 from flatkit.demos.facts import UPDATE
 from flatkit.errors import FetchError, FlatkitError, MachineError, MachineNotFound
 from flatkit.machines import Machine, RunResult, Shell
+from flatkit.seat_env import page_url
 from flatkit.widgets import cell_shell, extension_server, usual_times
 from flatkit.widgets.guest_state import Inside, Look, look
 from flatkit.widgets.job import Job
@@ -206,12 +208,13 @@ class MachineCommands:
         Raises MachineError when the port is not forwarded or the machine is not ready, FetchError.
         """
         self.must_run()
-        url = self.url(port) + path.lstrip("/")
+        base, path = self.url(port), path.lstrip("/")
+        url, link = base + path, page_url(urlsplit(base).port or port) + path
         deadline = time.monotonic() + timeout
         while True:
             try:
                 answer = self._backend.get(url, timeout=max(1.0, deadline - time.monotonic()))
-                return WebPage(url=url, status=answer.status, text=answer.text)
+                return WebPage(url=url, status=answer.status, text=answer.text, link=link)
             except FetchError as error:
                 if time.monotonic() >= deadline:
                     hint = f'm.run("systemctl --failed")   (does anything on "{self.name}" listen on port {port}?)'

@@ -78,11 +78,12 @@ class Typed(Twin):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class WebPage(Twin):
-    """A web page as this host received it."""
+    """A web page as this host received it. `link` opens it in the learner's browser."""
 
     url: str
     status: int
     text: str
+    link: str = ""
 
     def __str__(self) -> str:
         return self.text
@@ -93,8 +94,12 @@ class WebPage(Twin):
 
     def _repr_html_(self) -> str:
         kind = "ok" if self.status < 400 else "bad"
-        head = html.line(html.text(self.url), " answered with status ", html.text(self.status, kind))
-        return html.block(head, html.pre(self.text.rstrip(), f"the page of {self.url}"))
+        address = html.link(self.url, self.link) if self.link else html.text(self.url)
+        head = html.line(address, " answered with status ", html.text(self.status, kind))
+        source = html.pre(self.text.rstrip(), f"the page of {self.url}")
+        if not self.text.lstrip().startswith("<"):
+            return html.block(head, source)
+        return html.block(head, html.frame(self.text, f"the page of {self.url}"), html.folded("As it was sent", source))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -41,6 +41,29 @@ def test_a_notebook_opens_calm_and_runs(lab: Lab, context: BrowserContext) -> No
         assert "widgets" not in stored["metadata"]  # a bundle for each widget would be stored with it
 
 
+HOSTILE = """
+<style>h1 {color: rgb(1, 2, 3)}</style><h1>Hello</h1>
+<script>parent.document.title = document.querySelector("h1").textContent = "taken over"</script>
+<img src="/logo.png"><form action="/lab"><button>go</button></form><meta http-equiv="refresh" content="0; url=/lab">
+"""
+
+
+def test_a_page_of_a_machine_is_shown_and_can_do_nothing(lab: Lab, context: BrowserContext) -> None:
+    cell = (
+        f"from flatkit.widgets.results import WebPage\nWebPage(url='http://127.0.0.1:1/', status=200, text={HOSTILE!r})"
+    )
+    with lab.open(context, [cell]) as notebook:
+        page, asked = notebook.page, []
+        page.on("request", lambda request: asked.append(request.url))
+        frame = notebook.run(0).frame_locator("iframe")
+        expect(frame.get_by_role("heading", name="Hello")).to_have_css("color", "rgb(1, 2, 3)")
+        frame.get_by_role("button", name="go").click()
+        notebook.wait_until_run(0)
+        expect(frame.get_by_role("heading", name="Hello")).to_be_visible()
+        assert "taken over" not in page.title()
+        assert [url for url in asked if url.endswith(("/logo.png", "/lab", "/lab?"))] == []
+
+
 def test_a_terminal_finds_flatkit(lab: Lab) -> None:
     terminal = lab.ask("POST", "api/terminals")["name"]
 

@@ -189,6 +189,8 @@ def test_a_page_waits_for_its_first_answer(machine: LiveMachine, server: Web) ->
     page = machine.page(80, "/a.html")
     assert server.asked == [machine.url(80) + "a.html"] * 2
     assert repr(page).splitlines() == [f"{machine.url(80)}a.html answered with status 404", "gone"]
+    assert page.link == page.url
+    assert f'href="{page.url}"' in page._repr_html_()
     assert "&lt;h1&gt;" in machine.page(80)._repr_html_()
     server.answers = [FetchError("nothing listens there")] * 99
     with pytest.raises(FetchError) as caught:
