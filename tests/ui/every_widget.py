@@ -21,6 +21,15 @@ CELLS = {
     'fk.play("everywhere", "every.bu")': "select",
     'fk.play("community")': ".fk",
     "%%butane wrong.bu\nvariant: flatcar\nversion: 1.1.0\nstorag: {}\nsystemd: 5": ".fk-fault, .fk-note",
+    'fk.check("02-script").hint().hint().hint()': ".fk-task .fk-task-body ol",
+    'fk.check("02-service").hint().hint().hint()': ".fk-task .fk-task-body pre",
+    "fk.course()": "svg",
+    'fk.glossary("dm-verity")': ".fk",
+    'fk.check("review")': ".fk",
+    "from flatkit.widgets.results import WebPage\n"
+    "WebPage(url='http://127.0.0.1:1/', status=200, text='<h1>Hello</h1>')": "iframe",
+    # The last one: an open prediction stops what is run after it.
+    'fk.check("02-predict")': ".fk-task .fk-choices button",
 }
 
 
