@@ -5,7 +5,6 @@ Each is a Fact: what is typed on a machine (Flatcar or lab image, the words are 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 from flatkit.errors import FlatkitError, MachineError
 from flatkit.steps import Fact, Verdict
-from flatkit.untrusted import lines_of, printable
+from flatkit.untrusted import lines_of, parse_json, printable
 from flatkit.updates.slots import Slot, parse_cgpt_show
 from flatkit.updates.status import UpdateStatus, parse_statuses
 
@@ -103,7 +102,7 @@ def parse_layers(text: str) -> tuple[Layer, ...]:
     """From the answer to LAYERS, in the order in which they lie above `/usr`. Raises MachineError when it cannot be read."""
     status, system, *rest = text.split(_CUT)
     try:
-        rows = {row["hierarchy"]: row["extensions"] for row in json.loads(status)}
+        rows = {row["hierarchy"]: row["extensions"] for row in parse_json(status)}
     except (ValueError, KeyError, TypeError):
         raise MachineError(
             f'systemd-sysext said "{status.strip()[-200:]}"; expected its status as JSON',
@@ -192,7 +191,7 @@ VERITY = Fact(name="verity", ask="sudo dmsetup status usr", parse=lambda text: t
 def parse_merged(text: str) -> tuple[str, ...] | None:
     """Parse `systemd-sysext status --json=short`: the extensions merged into /usr; None for any other text."""
     try:
-        rows = {row["hierarchy"]: row["extensions"] for row in json.loads(text)}
+        rows = {row["hierarchy"]: row["extensions"] for row in parse_json(text)}
     except (ValueError, KeyError, TypeError):
         return None
     found = rows.get("/usr", "none")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from flatkit.demos.diagram import DRAWS_DISK
 from flatkit.demos.facts import USR, is_read_only
 from flatkit.steps import Boot, Demo, Fact, Step, Verdict, Where, is_equal, says
+from flatkit.untrusted import parse_json
 
 
 def _is_ignition(text: Any) -> Verdict:
     try:
-        version = json.loads(text)["ignition"]["version"]
+        version = parse_json(text)["ignition"]["version"]
     except (ValueError, KeyError, TypeError):
         return Verdict(ok=False, found=f'found "{str(text)[:80]}", expected an Ignition config')
     return Verdict(ok=version.startswith("3."), found=f"found an Ignition config of spec {version}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from flatkit.errors import MissingDependency
 from flatkit.host.system import Health, HostCheck
+from flatkit.untrusted import parse_json
 
 _BUILD_TOOLS = ("mmdebstrap", "mkfs.erofs", "veritysetup", "mke2fs", "sfdisk", "mkfs.vfat", "mcopy", "cpio", "qemu-img")
 
@@ -148,7 +148,7 @@ def _page_troubles(find: Callable[[str], str | None], folders: list[Path]) -> It
             yield f"JupyterLab does not find the page's half of {package}"
             continue
         try:
-            version = str(json.loads(file.read_text(encoding="utf-8")).get("version", ""))
+            version = str(parse_json(file.read_text(encoding="utf-8")).get("version", ""))
         except (OSError, ValueError):
             version = ""
         own = find(package)

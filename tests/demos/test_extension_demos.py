@@ -25,6 +25,7 @@ NONE = '[{"hierarchy":"/opt","extensions":"none","since":null},{"hierarchy":"/us
         ("Failed to connect to bus\n", None, False),
         ("", None, False),
         ("[1]", None, False),
+        ("[" * 100_000, None, False),
     ],
 )
 def test_what_is_merged(raw, value, has_tree):

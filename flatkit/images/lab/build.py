@@ -16,6 +16,7 @@ from flatkit.images.cache import work_folder
 from flatkit.images.lab import cache_gc, disk, extensions, initrd, recipe, tree
 from flatkit.images.lab.packages import NEEDED_MIB, building, lab_dir, lab_layers, refresh_packages
 from flatkit.run import run
+from flatkit.untrusted import parse_json
 from flatkit.updates.payload import FILE_NAME, make_payload
 
 _CONTENTS = {"EFI-SYSTEM": "esp", "USR-A": "usr", "OEM": "oem", "ROOT": "root"}
@@ -67,7 +68,7 @@ def find_lab_image(release: recipe.Release = recipe.STABLE) -> LabImage | None:
     """Return the built image of a release, if a cache has the one of this recipe; the shared cache comes first."""
     for folder in (lab / _folder_name(release) for lab in lab_layers()):
         try:
-            facts = json.loads((folder / "image.json").read_text())
+            facts = parse_json((folder / "image.json").read_text())
             return LabImage(folder=folder, **facts)
         except (OSError, ValueError, TypeError):
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from flatkit.lessons.checks import find_file, find_text, names_of, of_config
@@ -10,7 +9,7 @@ from flatkit.lessons.exercise import Bench, Exercise, Finding, Lesson, Remove, T
 from flatkit.lessons.hints import Lines, Odd
 from flatkit.lessons.quiz import quizzes_of
 from flatkit.steps import Boot
-from flatkit.untrusted import lines_of
+from flatkit.untrusted import lines_of, parse_json
 
 _CONF = "/etc/flatcar/enabled-sysext.conf"
 _START = "variant: flatcar\nversion: 1.0.0\n"
@@ -55,7 +54,7 @@ def _is_merged(bench: Bench) -> Finding:
     expected = "an extension hi that is merged, and a program hi in it that says something"
     look = 'm.extensions   and: m.run("sudo SYSTEMD_LOG_LEVEL=debug systemd-sysext refresh")'
     try:
-        rows = json.loads(str(bench.run("systemd-sysext status --json=short")))
+        rows = parse_json(str(bench.run("systemd-sysext status --json=short")))
         merged = next(row["extensions"] for row in rows if row["hierarchy"] == "/usr")
     except (ValueError, KeyError, TypeError, StopIteration):
         merged = []
