@@ -46,8 +46,8 @@ export const actOn =
     model.send({ verb, ...more });
 
 /**
- * The learner's choices inside `el` that Python has not answered yet. Its answers come late and one by one: the answer to
- * an earlier choice must not take the present one back.
+ * The learner's choices inside `el` that Python has not answered yet. Its answers come late and one by one: the answer
+ * to an earlier choice must not take the present one back.
  * @template Value
  * @param {HTMLElement} el
  */
