@@ -64,7 +64,7 @@ def test_a_null_of_an_ignition_config_is_read_as_absent() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "config: it lets nobody log in: no SSH key, no password. Here flatkit's own key is added"),
+        ("", "flatkit adds a login key of its own for the user core. The config lets nobody log in: before you use it"),
         (
             "systemd:\n  units:\n    - name: sshd.socket\n      mask: true\n",
             'config: nobody will be able to log in: the SSH server\'s "sshd.socket" is masked (line 6)',

@@ -54,7 +54,7 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
     from flatkit.butane.ignition_compat import add_ssh_keys, downgrade
     from flatkit.machines import Arch, DirectBoot, MachineSpec
 
-    for warning in (*config.warnings, *_foresee(config, wish)):
+    for warning in (*config.warnings, *_foresee(config)):
         observer.notify(Said(text=f"config: {warning}"))
     extra = len(wish.disks_gib) + len(wish.disk_images)
     release = find_version(image.version)
@@ -67,7 +67,7 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
     own = add_ssh_keys(config.ignition, wish.public_keys)
     ignition = add_ssh_keys(own, [_public_key(wish)])
     if ignition != own:
-        observer.notify(Said(text="flatkit adds this to the config: an SSH key of its own for the user core"))
+        observer.notify(Said(text=_key_added(config, wish)))
     ignition, note = downgrade(ignition, image.ignition_spec)
     if note:
         observer.notify(Said(text=note))
@@ -92,9 +92,18 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
     )
 
 
-def _foresee(config: Config, wish: Wish) -> Iterator[str]:
+def _key_added(config: Config, wish: Wish) -> str:
+    from flatkit.butane.access import allows_login
+
+    said = f"flatkit adds {'your key' if wish.key_file else 'a login key of its own'} for the user core"
+    if not config.name or wish.public_keys or allows_login(config.ignition):
+        return said
+    return f"{said}. The config lets nobody log in: before you use it elsewhere, put a key of yours in"
+
+
+def _foresee(config: Config) -> Iterator[str]:
     """Yield warnings, before the boot, about settings that will lock users, or flatkit, out of the machine."""
-    from flatkit.butane.access import allows_login, find_lockouts, port_of, ssh_ports
+    from flatkit.butane.access import find_lockouts, port_of, ssh_ports
     from flatkit.butane.advice import FATAL, find_hints
     from flatkit.butane.machine.plan import Plan
     from flatkit.butane.provenance import location_of
@@ -117,9 +126,6 @@ def _foresee(config: Config, wish: Wish) -> Iterator[str]:
         yield 'the kernel argument "quiet" silences the console, where flatkit sees how far a boot is, and the host key of SSH'
     if quadlet := _find_quadlet(config):
         yield f'"{quadlet}" is a quadlet, which podman turns into a unit; the image has no podman until an extension brings it'
-    if config.name and not wish.public_keys and not allows_login(ignition):
-        key = "your key" if wish.key_file else "flatkit's own key"
-        yield f"it lets nobody log in: no SSH key, no password. Here {key} is added; anywhere else put one of yours in"
 
 
 def _find_quadlet(config: Config) -> str:

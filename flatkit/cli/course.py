@@ -7,6 +7,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import quote
 
 from flatkit.cli.options import whole_number
 from flatkit.errors import UsageError
@@ -42,7 +43,9 @@ def _course(argv: list[str]) -> int:
     if options.copy_only:
         print(printable(folder, limit=4096))
         return 0
-    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", *jupyter_server.options(), str(first)]
+    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", *jupyter_server.options()]
+    # The address that the server prints leads to the notebook, too, where no browser opens by itself.
+    command += [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{quote(first.name)}"]
     command += ["--no-browser"] if options.no_browser else []
     command += [f"--port={options.port}"] if options.port else []
     if hasattr(os, "geteuid") and os.geteuid() == 0:

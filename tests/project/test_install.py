@@ -205,13 +205,15 @@ def test_the_wheel_opens_the_course_from_an_empty_environment(place: Path) -> No
     assert where.startswith(str(place / "empty"))
     assert "flatkit course" in run(flatkit, "--help", cwd=home, env=env)
 
-    port = free_port()
-    server = subprocess.Popen(
-        [flatkit, "course", "--no-browser", f"--port={port}"], cwd=home, env=env, stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    port, said = free_port(), place / "said"
+    with said.open("wb") as log:
+        server = subprocess.Popen(
+            [flatkit, "course", "--no-browser", f"--port={port}"], cwd=home, env=env, stdin=subprocess.DEVNULL,
+            stdout=log, stderr=log,
+        )  # fmt: skip
     try:
         answer(port, "/api/status")
+        assert f"http://127.0.0.1:{port}/lab/tree/00-start.ipynb?token=" in said.read_text()
         for name in notebooks:
             assert (home / "flatkit-course" / name).is_file()
     finally:

@@ -59,7 +59,7 @@ def test_from_config_to_machine_and_back(lab_image, no_machines_left, capsys, tm
         "ignition-disks", "ignition-mount", "ignition-files", "ignition-umount", "switch-root", "units", "ssh", "checkpoint",
         "login",
     ]  # fmt: skip
-    assert any("flatkit adds this" in line.get("text", "") for line in lines)
+    assert any("flatkit adds a login key" in line.get("text", "") for line in lines)
 
     machine = get_machine("thread")
     ask = lambda command: machine.run(command, timeout=60).check().stdout.strip()  # noqa: E731
