@@ -57,6 +57,19 @@ START = "[Service]\nExecStart=/bin/true\n"
         ("proc.mount", "[Mount]\nWhat=proc\n", "", "api-path"),
         ("a--b.slice", "[Slice]\n", "", "slice-name"),
         ("a.target", "[Unit]\n", "", ""),
+        ("my app.service", START, "", "unit-name"),
+        ("web+x.service", START, "", "unit-name"),
+        ("@x.service", START, "", "unit-name"),
+        ("web@a@b.service", START, "", ""),
+        ("a.service", START + "WorkingDirectory=/srv/%Z\n", "", "specifier"),
+        ("a.service", START + "WorkingDirectory=-/srv/%Z\n", "", ""),
+        ("a.service", START + "WorkingDirectory=/srv/%a\n", "", ""),
+        ("a.service", START + "User=%Z\n", "", "specifier"),
+        ("srv-%a.mount", "[Mount]\nWhat=/dev/vdb\nWhere=/srv/%a\n", "", "unit-name"),
+        ("srv-x86\\x2d64.mount", "[Mount]\nWhat=/dev/vdb\nWhere=/srv/%a\n", "", ""),
+        ("srv-a.mount", "[Mount]\nWhat=/dev/vdb\nWhere=/srv/%a\n", "", "path"),
+        ("srv-a.mount", "[Mount]\nWhat=/dev/vdb\nWhere=/srv/%Z\n", "", ""),
+        ("srv.mount", "[Mount]\nWhat=/dev/%Z\n", "", "no-what"),
     ],
 )
 def test_verdict(name: str, text: str, dropin: str, code: str) -> None:
@@ -120,14 +133,15 @@ MORE = {
         ExecStart=/bin/../bin/true|ExecStart=.|ExecStart=--|ExecStart=@@/bin/true|ExecStart=-+/bin/true|
         ExecStart=+-bin/x|ExecStart=%h/x|ExecStart=/bin/%z|ExecStart=-/bin/%z|TimeoutStopSec=5m|
         RestrictAddressFamilies=x|SystemCallFilter=x|PassEnvironment=a b|UnsetEnvironment=1|LoadCredential=x|
-        ImportCredential=x|Delegate=x""",
+        ImportCredential=x|Delegate=x|WorkingDirectory=/srv/%Z|WorkingDirectory=-/srv/%Z|User=%Z|Group=%a|
+        SupplementaryGroups=a %Z|RootDirectory=/%Z""",
     "socket": """ListenStream=vsock:2:3|ListenStream=vsock::1|ListenStream=::1|ListenStream=[::1]|ListenStream=/run/a b|
         ListenStream=%t/x|ListenStream=0x50|ListenStream=eth0:80|ListenStream=[fe80::1%eth0]:80|ListenUSBFunction=/x|
         ListenSpecial=/dev/x|ListenMessageQueue=x|ListenMessageQueue=/x|Accept=maybe|SocketUser=a b|ExecStartPre=x/y|
         ListenSequentialPacket=/x|ListenSequentialPacket=5|Service=a.socket|BindIPv6Only=x|FileDescriptorName=a:b|
         MaxConnections=x|ListenStream=080|ListenStream= 80|ListenStream=+80|ListenStream=80 81|Backlog=x""",
     "mount": """What=%i|Where=%i|Options=%z|Type=|Where=/mnt/scratch/.|Where=/mnt/./scratch|What=/dev/my disk|TimeoutSec=x|
-        LazyUnmount=x|ExecStart=/x|DirectoryMode=9999|User=a:b|Where=/mnt/scr%atch""",
+        LazyUnmount=x|ExecStart=/x|DirectoryMode=9999|User=a:b|Where=/mnt/scr%atch|Where=/mnt/%Z|What=/dev/%Z""",
     "timer": """OnCalendar=*-*-* *:*:00|OnCalendar=*-*-1/2 3:00|OnCalendar=*-02-30|OnCalendar=2026-13-01|OnCalendar=*-*~1|
         OnCalendar=Mon-Fri 9:00|OnCalendar=monday|OnCalendar=Mo 9:00|OnCalendar=*:0/70|OnCalendar=1:60|
         OnCalendar=10:00:00 Europe/Berlin|OnCalendar=10:00 Nowhere/City|OnCalendar=@1700000000|OnCalendar=@x|
@@ -173,7 +187,9 @@ def make_units(seed: int, count: int) -> dict[str, tuple[str, str]]:
     for number in range(count):
         kind = rng.choice(kinds)
         name = rng.choice(NAMES[kind]) if kind in NAMES else f"u{number}.{kind}"
-        made[name] = (make_text(rng, kind), make_text(rng, kind) if rng.random() < 0.25 else "")
+        text, dropin = make_text(rng, kind), make_text(rng, kind) if rng.random() < 0.25 else ""
+        # Two units of one name on the bus are a fault of both together.
+        made[name] = (text.replace("=a.b\n", f"=a.b{number}\n"), dropin.replace("=a.b\n", f"=a.b{number}\n"))
     return made
 
 

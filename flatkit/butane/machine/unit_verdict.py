@@ -26,6 +26,7 @@ from flatkit.untrusted import is_number
 _EXEC = ("ExecStart", "ExecStop", "ExecStartPre", "ExecStartPost", "ExecStopPost", "ExecReload", "ExecCondition")
 _WITH_COMMANDS = frozenset(("service", "socket", "mount", "swap"))
 _FATAL_PATHS = frozenset(("RootDirectory", "RootImage", "RootVerity"))
+_FATAL_KEYS = _FATAL_PATHS | {"WorkingDirectory", "User", "Group", "SupplementaryGroups"}
 _LISTEN = ("ListenStream", "ListenDatagram", "ListenSequentialPacket", "ListenFIFO", "ListenSpecial", "ListenNetlink",
            "ListenMessageQueue", "ListenUSBFunction")  # fmt: skip
 _TIMES = ("OnActiveSec", "OnBootSec", "OnStartupSec", "OnUnitActiveSec", "OnUnitInactiveSec")
@@ -36,7 +37,18 @@ _ACTIONS = re.compile(r"(reboot|poweroff|exit|halt|soft-reboot|kexec)(-force|-im
 _API_PATHS = ("/proc", "/sys", "/dev", "/run", "/dev/pts", "/run/lock", "/sys/fs/cgroup", "/sys/fs/pstore")
 _API_BELOW = ("/sys/fs/cgroup/", "/dev/shm")  # noqa: S108 - a name to compare with, nothing is written there
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.")
-_NAME = re.compile(r"[A-Za-z0-9:_.\\@-]+")
+# unit_name_is_valid in systemd's src/basic/unit-name.c.
+_NAME = re.compile(r"[A-Za-z0-9:_.\\-][A-Za-z0-9:_.\\@-]{0,254}")
+# What systemd writes for a specifier in a path, as a pattern; for the others anything.
+_WRITTEN = {
+    "%%": "%",
+    "%a": "(?:x86-64|arm64)",
+    "%t": "/run",
+    "%S": "/var/lib",
+    "%C": "/var/cache",
+    "%L": "/var/log",
+    "%E": "/etc",
+}
 
 
 def escape_path(path: str) -> str:
@@ -58,6 +70,10 @@ def unescape_path(stem: str) -> str:
 
 def refusal(unit: Unit) -> UnitRefusal | None:
     """Return why systemd refuses the unit, None if it loads it."""
+    if not _NAME.fullmatch(unit.name):
+        words = f'"{unit.name}" cannot be the name of a unit'
+        fix = "A name has letters, digits and the characters : - _ . @ and \\ only, and @ not in front."
+        return UnitRefusal(code="unit-name", words=words, fix=fix)
     settled = settle(unit)
     if isinstance(settled, UnitRefusal):
         return settled
@@ -97,6 +113,10 @@ def _fatal(item: Assignment) -> UnitRefusal | None:
     key, value = item.key, item.value
     if key in _EXEC:
         return fatal_command(key, value)
+    unknown = unknown_specifier(value) if key in _FATAL_KEYS and not value.startswith("-") else ""
+    if unknown:
+        words = f'systemd itself replaces % in {key}=, and "{unknown}" means nothing to it'
+        return UnitRefusal(code="specifier", words=words, fix="Write %% for a percent sign.")
     if not value or "%" in value.split()[0]:
         return None
     if (key == "WorkingDirectory" and not value.startswith(("/", "~", "-"))) or (
@@ -181,7 +201,12 @@ def _contradiction(unit: Unit) -> UnitRefusal | None:
 
 
 def _socket(unit: Unit) -> UnitRefusal | None:
-    listens = [key for key, value in unit.pool("Socket", _LISTEN) if _is_address(key, value)]
+    given = unit.pool("Socket", _LISTEN)
+    listens = [key for key, value in given if _is_address(key, value)]
+    if given and not listens:
+        words = f'it cannot read {given[0][0]}="{given[0][1]}", and a socket needs an address'
+        fix = "Write a port alone for all addresses (ListenStream=8080), 192.0.2.1:8080, or an absolute path."
+        return UnitRefusal(code="no-listen", words=words, fix=fix)
     if not listens:
         return UnitRefusal(code="no-listen", words="a socket needs ListenStream= or another Listen...= in [Socket]",
                        fix="Write ListenStream= with a port or a path.")  # fmt: skip
@@ -238,9 +263,17 @@ def _mount(unit: Unit) -> UnitRefusal | None:
     if clean in _API_PATHS or clean.startswith(_API_BELOW):
         return UnitRefusal(code="api-path", words=f'"{clean}" belongs to the kernel and systemd',
                        fix="Mount it somewhere else.")  # fmt: skip
-    if not unit.last("Mount", "What"):
+    if not _what(unit):
         return UnitRefusal(code="no-what", words="a mount needs What= in [Mount]", fix="Write What= with the device.")
     return None
+
+
+def _what(unit: Unit) -> str:
+    """The What= that counts: systemd ignores one with a specifier that it does not know."""
+    given = [
+        item.value for text in unit.texts for item in text.assignments if (item.section, item.key) == ("Mount", "What")
+    ]
+    return next((value for value in reversed(given) if not unknown_specifier(value)), "")
 
 
 def _automount(unit: Unit) -> UnitRefusal | None:
@@ -261,18 +294,27 @@ def _path_value(unit: Unit, section: str, key: str) -> str:
             if (item.section, item.key) == (section, key):
                 if not item.value:
                     good = ""
-                elif item.value.startswith(("/", "%t")) and ".." not in item.value.split("/"):
+                elif (
+                    item.value.startswith(("/", "%t"))
+                    and ".." not in item.value.split("/")
+                    and not unknown_specifier(item.value)
+                ):
                     good = item.value.replace("%t", "/run")
     return good
 
 
 def _fits(unit: Unit, path: str, kind: str) -> UnitRefusal | None:
+    key = "What" if kind == "swap" else "Where"
     if "%" in path:
-        return None
+        pieces = re.split(r"(%.)", path)
+        pattern = "".join(_WRITTEN.get(one, ".*") if one[:1] == "%" else re.escape(one) for one in pieces)
+        if re.fullmatch(pattern.rstrip("/"), unescape_path(unit.name.removesuffix(f".{kind}"))):
+            return None
+        words = f'{key}={path} and the name "{unit.name}" do not match: systemd replaces {pieces[1]} in the path'
+        return UnitRefusal(code="path", words=words, fix="Write the path itself, and name the unit after it.")
     name = f"{escape_path(path)}.{kind}"
     if unit.name == name:
         return None
-    key = "What" if kind == "swap" else "Where"
     return UnitRefusal(code="name", words=f'{key}={path} and the name "{unit.name}" do not match', name=name,
                    fix=f"Name the unit {name}: systemd derives the name from the path.")  # fmt: skip
 
@@ -298,6 +340,9 @@ def _path(unit: Unit) -> UnitRefusal | None:
     paths = [value for _, value in unit.pool("Path", _PATHS)]
     if any(value.startswith(("/", "%")) and ".." not in value.split("/") for value in paths):
         return None
+    if paths:
+        words = f'"{paths[0]}" is not an absolute path, and a path unit needs one'
+        return UnitRefusal(code="no-path", words=words, fix="Write a path that starts with /, and without .. in it.")
     return UnitRefusal(code="no-path", words="a path unit needs PathExists=, PathChanged= or the like in [Path]",
                    fix="Write PathChanged= with an absolute path.")  # fmt: skip
 
