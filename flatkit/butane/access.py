@@ -63,9 +63,21 @@ def is_public_key(line: str) -> bool:
                 blob = base64.b64decode(data.encode(), validate=True)
             except (binascii.Error, UnicodeEncodeError):
                 return False
-            name = word.encode()
-            return blob[:4] == len(name).to_bytes(4, "big") and blob[4:].startswith(name) and len(blob) > len(name) + 4
+            fields = _fields_of(blob)
+            return len(fields) > 1 and fields[0] == word.encode()
     return False
+
+
+def _fields_of(blob: bytes) -> list[bytes]:
+    """The fields of a key, each behind its length (RFC 4253, section 6.6); [] if the last one is not whole."""
+    fields, at = [], 0
+    while at < len(blob):
+        end = at + 4 + int.from_bytes(blob[at : at + 4], "big")
+        if end > len(blob):
+            return []
+        fields.append(blob[at + 4 : end])
+        at = end
+    return fields
 
 
 def login_of(user: dict[str, Any], plan: Plan) -> Login:

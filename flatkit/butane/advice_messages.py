@@ -29,6 +29,22 @@ UNIT_UNUSED = _M("unit-unused", '"{unit}" is written, and nothing starts it',
     "Give it an [Install] section (WantedBy=multi-user.target) and enabled: true, or let another unit ask for it (Requires=).")
 UNIT_AS_FILE = _M("unit-as-file", 'the unit "{unit}" is written as a file, and nothing enables it',
     "Write it below systemd.units instead, with name, enabled: true, and this text as contents.")
+UNIT_NOT_DISABLED = _M("unit-not-disabled",
+    'enabled: false changes nothing: the image starts "{unit}" by a link below /usr, which stays',
+    "{fix}")
+DROPIN_INSTALL = _M("dropin-install",
+    'the [Install] section of the drop-in counts when "{unit}" is enabled, and nothing enables it',
+    "Write enabled: true beside the unit's name.")
+UNIT_IN_EXTENSION = _M("unit-in-extension",
+    '"{unit}" is in an extension of the image since 3761, which can be too late for enabled: true',
+    "Add a link in storage.links: path: /etc/systemd/system/multi-user.target.wants/{unit}, "
+    "target: /usr/lib/systemd/system/{unit}.")
+BUS_NAME_TWICE = _M("bus-name-twice",
+    '"{unit}" and "{other}" have the same BusName={name}: systemd refuses the one that it loads second',
+    "Give each service a bus name of its own.")
+TIMER_NEVER = _M("timer-never",
+    '"{unit}" counts from the last run of "{service}", and nothing makes the first run: it never starts it',
+    "Add OnBootSec=, OnActiveSec= or OnCalendar= for the first run.")
 UNIT_NO_SERVICE = _M("unit-no-service",
     '"{unit}" starts "{service}", which is neither written here nor known in Flatcar\'s image',
     "Write that unit, too, or name the one that is meant ({setting}).")
@@ -47,13 +63,19 @@ UNIT_SHELL = _M("unit-shell", '"{unit}" gives the program the word {word}: {key}
 UNIT_BUILTIN = _M("unit-builtin",
     '"{unit}" runs "{program}", which is not a program but a word of the shell, so it fails',
     "{fix}")
+UNIT_VARIABLE = _M("unit-variable",
+    '"{unit}" begins a command with {word}: systemd puts variables into the other words only, so it fails',
+    "Write the program itself, or {key}=/bin/sh -c 'exec ...' with the line in the quotes.")
+UNIT_LITERAL = _M("unit-literal",
+    '"{unit}" gives the program {word} as it is written: {key}= is not run by a shell, which would fill in {sign}',
+    "{fix}")
 UNIT_PERCENT = _M("unit-percent", 'systemd itself replaces what follows % in {key}= of "{unit}", so date gets another format',
     "Write %% for each percent sign.")
 UNIT_TERMINAL = _M("unit-terminal", '"{unit}" runs docker with -i and -t, and a service has no terminal, so it fails',
     "Leave -i and -t out.")
 UNIT_DETACHED = _M("unit-detached",
     '"{unit}" starts containers in the background (-d): its command ends at once, and the service with it',
-    "Leave -d out, or write Type=oneshot and RemainAfterExit=yes.")
+    "Leave -d out (and Type=forking), or write Type=oneshot and RemainAfterExit=yes.")
 UNIT_TARGET = _M("unit-target",
     '"{unit}" is to start with "{target}", which is neither written here nor known in Flatcar\'s image',
     "{fix}")
@@ -98,6 +120,7 @@ KEY_INVALID = _M("key-invalid", "this key is not complete: no SSH server accepts
 KEYS_UNREADABLE = _M("keys-unreadable",
     'the SSH server reads this file as "{user}", who may not: it belongs to root and its mode is {mode}',
     "Give it user and group {user}, or put the key below passwd.users.")
+ACCOUNT_FIELD = _M("account-field", '{key} "{value}" is refused by {program}, so Ignition fails the boot', "{fix}")
 # Files.
 PATH_READ_ONLY = _M("path-read-only",
     '"{place}" is the read-only image: Ignition cannot write {path}, and the boot fails',
@@ -126,6 +149,19 @@ SCRIPT_ESCAPED = _M("script-escaped", "the script has \\n as two characters in i
     "Write | and the script's lines below it: only double quotes make a new line of \\n.")
 DOCUMENTS = _M("documents", "Butane reads the text up to this line only: --- begins another document",
     "Take the line out, and join what is below with the sections above.")
+DIRECTORY_CLOSED = _M("directory-closed",
+    "the mode {mode} lets nobody but root into the directory: that takes an x for each r",
+    "Write mode: {better}.")
+SUDOERS_WRITABLE = _M("sudoers-writable", "sudo does not read {path}: with mode {mode} every user can write it",
+    "Write mode: 0440.")
+ARCHIVE_WHOLE = _M("archive-whole", "{path} will be the packed archive: Ignition does not unpack {suffix}", "{fix}")
+WEB_PAGE = _M("web-page", "this is the address of a page about the file: {path} will hold HTML", "Write source: {raw}")
+REPLACED_REST = _M("replaced-rest", "replace: throws away everything else in this config", "{fix}")
+ZONE_UNKNOWN = _M("zone-unknown", "flatkit does not know the time zone {zone}: if there is none, the clock shows UTC", "{fix}")
+ZONE_TEXT = _M("zone-text", "/etc/localtime has to be a time zone's own data, so the clock shows UTC", "{fix}")
+FILE_LINE = _M("file-line", "{reader} cannot read line {line} of {path}, and ignores it", "{fix}")
+FILE_SECTION = _M("file-section", "{reader} ignores the section [{section}] in {path}", "Its section is [{known}].")
+DOCKER_CONFIG = _M("docker-config", "Docker does not start with this {path}: {problem}", "{fix}")
 HOME_PARENTS = _M("home-parents", "{path} will belong to root: Ignition makes missing directories as root",
     "List it below storage.directories, with user: {{name: {user}}} and group: {{name: {user}}}.")
 HOME_OWNER = _M("home-owner", "this will belong to root, although it is in the home of {user}",
@@ -138,11 +174,16 @@ NETWORK_SECTION = _M("network-section",
     "{fix}")
 NETWORK_KEY = _M("network-key", "systemd-networkd ignores {key}= in the section [{section}] of {path}", "{fix}")
 NETWORK_UNKNOWN = _M("network-unknown", "systemd-networkd ignores the section [{section}] in {path}", "{fix}")
-NETWORK_VALUE = _M("network-value", "systemd-networkd cannot read {key}={value} in {path}, and ignores it", "{fix}")
+NETWORK_VALUE = _M("network-value", 'systemd-networkd cannot read {key}="{value}" in {path}, and ignores it', "{fix}")
+NETWORK_NO_ID = _M("network-no-id", "systemd-networkd does not make a VLAN without its number", "Write [VLAN] with Id=.")
+NETWORK_NO_DEVICE = _M("network-no-device",
+    "{key}={device} in {path} names a network device that no .netdev file here makes",
+    "{fix}")
 NETWORK_PREFIX = _M("network-prefix", "Address={address} in {path} does not say how long the network's prefix is",
     "Write it behind a slash: Address={address}/24 for the netmask 255.255.255.0.")
 FILE_UNREAD = _M("file-unread", "{reader} does not read {path}", "{fix}")
 SETTING_ODD = _M("setting-odd", "{program} does not know {key}={value}", "{fix}")
+SETTING_ALONE = _M("setting-alone", "locksmithd ends with an error: {key} is given without {other}", "{fix}")
 NOT_JSON = _M("not-json", "{path} is not JSON: line {line}, {problem}", "{fix}")
 QUADLET_PODMAN = _M("quadlet-podman", "{path} is for Podman, which Flatcar's image does not have",
     'Write the name "podman" into /etc/flatcar/enabled-sysext.conf.')
@@ -157,6 +198,10 @@ LINK_DANGLING = _M("link-dangling", "nothing in this config writes {target}, so 
 KERNEL_GRUB = _M("kernel-grub",
     '"{argument}" is a line for grub.cfg, not a kernel argument',
     "Write the words themselves: {words}")
+KERNEL_WORDS = _M("kernel-words", '"{argument}" is one text to Ignition: it is {verb} as a whole', "{fix}")
+KERNEL_QUOTES = _M("kernel-quotes",
+    "Flatcar writes {argument} into a line of grub.cfg, whose text ends at the double quote: the machine reboots again and again",
+    "Take the quotes away. What needs them, for example the options of a module, can be a file in /etc/modprobe.d.")
 MERGE_NOT_IGNITION = _M("merge-not-ignition",
     "this is {format}, and Ignition merges Ignition configs only: it fails the boot",
     "Translate it first: flatkit butane {name} > base.ign, then name base.ign.")
@@ -169,6 +214,13 @@ NOT_MOUNTED = _M("not-mounted",
 RAID_SMALL = _M("raid-small",
     "{level} needs at least {least} devices without the spares, and there are {found}: mdadm refuses it",
     "Give it more devices, or another level.")
+NOT_A_DEVICE = _M("not-a-device", '"{device}" is not a device: Ignition waits for one of this name, and fails the boot', "{fix}")
+DISK_FULL = _M("disk-full",
+    'partition {first} takes all the space that is left, so there is none for {second}: Ignition fails the boot',
+    "Write the partition without a size last, or give it a size_mib.")
+DISK_OF_FLATCAR = _M("disk-of-flatcar",
+    "if Flatcar itself is on {device}, this erases it: {label} is the name of one of its own partitions",
+    "Leave wipe_table out: to give ROOT another filesystem an entry below filesystems is enough.")
 DEVICE_UNDEFINED = _M("device-undefined", "nothing in this config makes {device}", "{fix}")
 # fmt: on
 CATALOGUE = tuple(value for value in list(globals().values()) if isinstance(value, Message))

@@ -7,6 +7,7 @@ advice (`advice/`) is reported here, too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -67,7 +68,10 @@ def explain(translation: Translation) -> tuple[Sentence, ...]:
     problems = _problems(plan)
     told: list[tuple[str, Told]] = [("configs", one) for one in _configs(plan)]
     told += [("kernel", one) for one in _kernel(plan)]
-    for phase, part in _PARTS.items():
+    # What replaces a config is all that counts.
+    is_replaced = bool(plan.ignition.get("ignition", {}).get("config", {}).get("replace", {}).get("source"))
+    told = [pair for pair in told if pair[0] == "configs" or not is_replaced]
+    for phase, part in _PARTS.items() if not is_replaced else ():
         told += [(phase, one) for one in part(plan, translation)]
     out: list[Sentence] = []
     reasons: set[str] = set()
@@ -106,17 +110,31 @@ _TOLD = frozenset((
     "path-volatile", "path-partition", "keys-unreadable", "network-suffix", "network-section", "script-crlf", "kernel-grub",
     "link-dangling", "sysext-file", "sysext-unknown", "unit-as-file", "device-undefined", "unit-no-service", "service-user",
     "program-missing", "program-not-executable", "service-group", "unit-builtin", "unit-terminal", "unit-detached", "swap-early",
-    "file-unread", "mount-read-only",
+    "file-unread", "mount-read-only", "kernel-quotes", "unit-variable", "docker-config", "zone-text", "directory-closed",
+    "sudoers-writable", "archive-whole", "web-page", "network-no-id",
+))  # fmt: skip
+
+
+# Of these, what makes the start of a unit fail.
+_FAILING = frozenset((
+    "program-missing", "program-not-executable", "service-user", "service-group", "unit-builtin", "unit-terminal",
+    "unit-variable",
 ))  # fmt: skip
 
 
 def _problems(plan: Plan) -> dict[Path, tuple[str, str]]:
     """Return the worst advice for each item: its code, and its words as a sentence."""
     found: dict[Path, tuple[str, str]] = {}
+    units: dict[str, list[Path]] = {}
+    for at, unit in enumerate(plan.units):
+        units.setdefault(str(unit.get("name")), []).append(("systemd", "units", at))
     for one in find_hints(plan):
         code, item = one.message.code, _item(one.path)
         if code in FATAL | _TOLD and (item not in found or (code in FATAL and found[item][0] not in FATAL)):
             found[item] = (code, _as_sentence(str(one.message(**one.values) if one.values else one.message())))
+            # A program that cannot run is a fault of the file, and the end of the unit's promise.
+            for path in units.get(one.values.get("unit", ""), ()) if code == "program-not-executable" else ():
+                found.setdefault(path, found[item])
     return found
 
 
@@ -128,9 +146,8 @@ def _item(path: Path) -> Path:
 
 def _as_sentence(words: str) -> str:
     # The names of programs are written as they are.
-    return (
-        words if words.startswith(("systemd", "sshd ", "udev ", "sudo ", "mdadm ")) else words[:1].upper() + words[1:]
-    ) + "."
+    is_name = words.startswith(("systemd", "containerd ", "sshd ", "udev ", "sudo ", "mdadm "))
+    return f"{words if is_name else words[:1].upper() + words[1:]}."
 
 
 def _with_problem(one: Told, problems: dict[Path, tuple[str, str]]) -> Told:
@@ -139,7 +156,8 @@ def _with_problem(one: Told, problems: dict[Path, tuple[str, str]]) -> Told:
         return one
     if code in FATAL:
         return replace(one, text=f"{one.failure} {words}" if one.failure else words, fails=True, reason="")
-    return replace(one, text=f"{one.text} {words}")
+    text = re.sub(r": it (start|run)s at ", r": it is to \1 at ", one.text) if code in _FAILING else one.text
+    return replace(one, text=f"{text} {words}")
 
 
 def _configs(plan: Plan) -> Iterator[Told]:
@@ -150,7 +168,7 @@ def _configs(plan: Plan) -> Iterator[Told]:
         yield Told(text=text, path=("ignition", "config", "merge", at))
     if "replace" in inner:
         text = f"Another config takes the place of this one: {source_in_words(inner['replace'])}."
-        reason = "replace throws everything else in this config away."
+        reason = "replace throws everything else in this config away, so nothing else of it happens."
         yield Told(text=text, path=("ignition", "config", "replace"), reason=reason)
     for at, _ in enumerate(ignition.get("security", {}).get("tls", {}).get("certificateAuthorities", ())):
         path = ("ignition", "security", "tls", "certificateAuthorities", at)
@@ -162,8 +180,13 @@ def _configs(plan: Plan) -> Iterator[Told]:
 
 def _kernel(plan: Plan) -> Iterator[Told]:
     arguments = plan.ignition.get("kernelArguments", {})
-    for name, verb in (("shouldExist", "added unless it is there"), ("shouldNotExist", "removed if it is there")):
+    for name, verb in (
+        ("shouldExist", "added to /oem/grub.cfg unless"),
+        ("shouldNotExist", "removed from /oem/grub.cfg if"),
+    ):
         for at, argument in enumerate(arguments.get(name, ())):
             reason = "If that changes anything, the machine reboots once, so that the kernel sees it."
-            text = f'The kernel argument "{argument}" is {verb}.'
+            several = len(argument.split()) > 1 and '"' not in argument
+            noun, are, they = ("arguments", "are", "they are") if several else ("argument", "is", "it is")
+            text = f'The kernel {noun} "{argument}" {are} {verb} {they} there.'
             yield Told(text=text, path=("kernelArguments", name, at), reason=reason)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from flatkit.butane.access import ssh_ports
+from flatkit.butane.advice.starts import comes_late, keeps_starting, never_elapses
 from flatkit.butane.advice.units import second_start, unknown_starters
 from flatkit.butane.machine import image
 from flatkit.butane.machine.image import UnitState
@@ -35,7 +36,7 @@ def starts_at_boot(plan: Plan, unit: dict[str, Any]) -> bool:
     if not unit.get("enabled") or unit.get("mask") or is_template(name) or _refused(plan, unit):
         return False
     if not plan.is_written(name):
-        return image.unit_state(name) in (UnitState.STARTS, UnitState.INSTALLABLE)
+        return not comes_late(plan, name) and image.unit_state(name) in (UnitState.STARTS, UnitState.INSTALLABLE)
     return bool(set(_wanted_by(plan, name)) & BOOT_TARGETS)
 
 
@@ -63,8 +64,10 @@ def _later(plan: Plan, unit: dict[str, Any]) -> str:
         return words
     if unit.get("enabled"):
         return _enabled(plan, name)
+    if keeps_starting(unit):
+        return "that changes nothing, since the image starts it by a link below /usr"
     if unit.get("enabled") is False:
-        return "it does not start by itself"
+        return _others(plan, name) or "it does not start by itself"
     if not plan.is_written(name):
         return "" if image.unit_state(name) is not UnitState.UNKNOWN else "that has an effect if the image has it"
     if image.unit_state(name) is UnitState.STARTS:
@@ -79,6 +82,9 @@ def _refused(plan: Plan, unit: dict[str, Any]) -> str:
     found = plan.refusal(name)
     if found is not None:
         return f"systemd refuses it, since {found.words}"
+    if twin := plan.bus_twin(name):
+        bus = plan.unit(name).last("Service", "BusName")
+        return f"systemd refuses either it or {twin}, since both have BusName={bus}"
     if second_start(plan, name, unit.get("dropins", ())) is None:
         return ""
     if image.unit_state(name) is UnitState.UNKNOWN:
@@ -94,6 +100,8 @@ def _enabled(plan: Plan, name: str) -> str:
     state = image.unit_state(name)
     if state is UnitState.STATIC and not plan.unit(name).installs:
         return "enabling does nothing, since the image's unit has no [Install] section"
+    if comes_late(plan, name):
+        return f"{_boot(plan, name)} if its extension is there in time: a link would make sure"
     if state is UnitState.KNOWN:
         return "it starts when what wants it is started"
     return _boot(plan, name) + (" if the image has it" if state is UnitState.UNKNOWN else "")
@@ -139,6 +147,8 @@ def _boot(plan: Plan, name: str) -> str:
         at += " at which its conditions hold"
     service = plan.triggered(name)
     refused = ", which systemd refuses" if service and plan.refusal(service) else ""
+    if kind == "timer" and never_elapses(plan, name):
+        return f"it never starts {service}, since nothing makes the first run that it counts from"
     if kind == "timer":
         times = ", ".join(f"{key}={value}" for key, value in unit.pool("Timer", _TIMES))
         return f"from every boot on it starts {service}{f' ({times})' if times else ''}{refused}"

@@ -5,6 +5,7 @@ Butane's own words stay as they are.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from flatkit.butane import messages
@@ -14,7 +15,7 @@ from flatkit.butane.fixes.values import NETWORK_FORMATS, is_remote
 from flatkit.butane.foreign import IGNITION_2, PASTED, foreign_words
 from flatkit.butane.places import home_of, path_of, struct_at
 from flatkit.butane.quickfix import Trials, quick_fixes, suggest_key
-from flatkit.butane.source.node import Node, find_node
+from flatkit.butane.source.node import Node, Path, find_node
 from flatkit.butane.source.textblocks import fallen_out
 from flatkit.butane.templates import template_at_fault, template_words
 from flatkit.butane.textwords import bare_block_words, unit_words
@@ -22,6 +23,7 @@ from flatkit.butane.translate import escape_path
 from flatkit.butane.transpile import Translation
 from flatkit.butane.typewords import type_words
 from flatkit.report import Edit, Entry, Kind
+from flatkit.untrusted import printable
 
 _NETWORK = "A network filesystem is not made by Ignition: take it out here, and write a mount unit."
 
@@ -40,7 +42,7 @@ def advise_fault(entry: Entry, translation: Translation, trials: Trials) -> Entr
 
 
 def _words(entry: Entry, translation: Translation, edits: tuple[Edit, ...]) -> str:
-    code, advice = entry.code, messages.ADVICE.get(entry.code, "")
+    code, advice = entry.code, messages.advice_for(entry.code, entry.message)
     if code in ("variant-missing", "ignition-json", "wrong-type") and not translation.is_printed:
         pasted = _pasted(translation)
         if pasted:
@@ -137,7 +139,29 @@ def _yaml_words(entry: Entry, translation: Translation) -> str:
             f"The text below {found.key}: (line {found.opened}) has to be indented deeper than {found.key}: itself; {lines} not. "
             "Give all its lines the same indentation."
         )
-    return bare_block_words(translation.text, line) or template_at_fault(translation.text, line)
+    template = template_at_fault(translation.text, line)
+    return bare_block_words(translation.text, line) or template or _beside_dash_words(translation.text, line)
+
+
+def _beside_dash_words(text: str, line: int) -> str:
+    """A key that starts in the column of the dash above, and belongs to the dash's entry."""
+    lines = text.split("\n")
+    own = lines[line - 1] if 0 < line <= len(lines) else ""
+    column = len(own) - len(own.lstrip(" "))
+    if not re.match(r" +[A-Za-z_][\w-]*:(\s|$)", own):
+        return ""
+    for number in range(line - 1, 0, -1):
+        above = lines[number - 1]
+        indent = len(above) - len(above.lstrip(" "))
+        if above.strip() and indent <= column:
+            if indent < column or not above.lstrip().startswith("- "):
+                return ""
+            key = own.strip().partition(":")[0]
+            return (
+                f"{key}: starts in the column of the dash in line {number}: indent it, and what is below it, as far as the text "
+                "behind that dash."
+            )
+    return ""
 
 
 def _has_odd_digit(entry: Entry, translation: Translation) -> bool:
@@ -156,7 +180,11 @@ def _device_words(entry: Entry, translation: Translation) -> str:
                 what, type_ if type_ in NETWORK_FORMATS else "nfs", where.value if where is not None else ""
             )
             return _NETWORK if path[-1] == "device" and type_ in NETWORK_FORMATS else f"{_NETWORK}\n{unit}"
-    if entry.code != "path-not-simple" and (path[-1:] == ("device",) or "devices" in path):
+    if entry.code.startswith("path-") and path[:2] in (("storage", "files"), ("storage", "links")):
+        words = _path_words(path, translation)
+        if words:
+            return words
+    if entry.code in ("path-relative", "path-missing") and (path[-1:] == ("device",) or "devices" in path):
         return (
             "A device is the path of a disk or partition on the machine, such as /dev/sdb or /dev/disk/by-label/data."
         )
@@ -164,6 +192,21 @@ def _device_words(entry: Entry, translation: Translation) -> str:
         return "Ignition makes ext4, btrfs, xfs, vfat and swap; none leaves the device as it is."
     node = find_node(translation.root, path)
     return template_words(node.value, whole=True) if node is not None else ""
+
+
+def _path_words(path: Path, translation: Translation) -> str:
+    """A path that ends as a directory's does, one that a shell would fill in, and a link's that was swapped with its target."""
+    node, entry = find_node(translation.root, path), find_node(translation.root, path[:-1])
+    text = node.value if node is not None else ""
+    if path[1] == "files" and text.endswith("/") and text.startswith("/"):
+        return "A path that ends in / is a directory's: list it below storage.directories, or write the file's name behind it."
+    rest = re.sub(r"^(?:~|\$HOME|\$\{HOME\})/", "", text)
+    if rest != text:
+        return f"Ignition fills in nothing: write the home itself, for example /home/core/{printable(rest, limit=60)}."
+    target = entry.child("target") if entry is not None and path[1] == "links" else None
+    if target is not None and target.value.startswith("/") and not text.startswith("/"):
+        return "path is the link itself, and target is what it leads to: these two look swapped."
+    return ""
 
 
 def _mount_unit(what: str, kind: str, where: str) -> str:

@@ -93,9 +93,20 @@ def _key_notes(node: Node, path: Path) -> Iterator[Entry]:
     if "PRIVATE KEY" in text:
         yield _warning(messages.PRIVATE_KEY, path, node)
     elif text.strip() and not any(word.startswith(KEY_TYPES) for word in text.split()):
-        yield _warning(messages.NOT_A_KEY, path, node)
+        yield replace(_warning(messages.NOT_A_KEY, path, node), teach=_key_words(text.strip()))
     elif not all(is_public_key(line) for line in lines_of(text) if line.strip() and not line.strip().startswith("#")):
         yield _warning(advice_messages.KEY_INVALID, path, node)
+
+
+def _key_words(text: str) -> str:
+    """What to write in place of a text that is no key."""
+    if text.startswith(("http://", "https://", "gh:", "lp:")):
+        return "Butane fetches no keys: write the lines themselves that this address gives."
+    if "SSH2 PUBLIC KEY" in text:
+        return "This is PuTTY's form of a key: `ssh-keygen -i -f FILE` prints the line to write."
+    if text.startswith("AAAA"):
+        return "The type of the key is missing in front: ssh-ed25519 AAAA... or ssh-rsa AAAA..."
+    return messages.NOT_A_KEY.advice
 
 
 def _with_own_key(note: Entry, user: dict[str, Any], number: int, translation: Translation, trials: Trials) -> Entry:

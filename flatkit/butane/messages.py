@@ -112,8 +112,10 @@ NO_FILES_DIR = _M("no-files-dir",
 OUTSIDE_FILES_DIR = _M("outside-files-dir", "local file path traverses outside the files directory",
     "Only files below --files-dir can be embedded.")
 LOCAL_UNREADABLE = _M("local-unreadable", "{verb} {path}: {reason}", _LOCAL)
-TREE_NOT_DIRECTORY = _M("tree-not-directory", "root of tree must be a directory")
-TREE_FILE_TYPE = _M("tree-file-type", "trees may only contain files, directories, and symlinks")
+TREE_NOT_DIRECTORY = _M("tree-not-directory", "root of tree must be a directory",
+    "trees: embeds folders: a single file goes into storage.files, with contents: and local:.")
+TREE_FILE_TYPE = _M("tree-file-type", "trees may only contain files, directories, and symlinks",
+    "Take sockets, pipes and devices out of the folder.")
 TREE_CONFLICT = _M("tree-conflict", "matching filesystem node has existing contents or different type",
     "The tree and the config both say what is at this path.")
 CLEVIS = _M("clevis", "clevis is not supported in this spec version",
@@ -129,7 +131,7 @@ QUADLET_INSTANCE = _M("quadlet-instance", "template instances cannot have conten
     "An instance (NAME@x.container) becomes a link to its template (NAME@.container), which has the contents.")
 
 # Ignition: files, directories and links.
-DUPLICATE = _M("duplicate", "duplicate entry defined", "Two entries name the same thing: join them into one.")
+DUPLICATE = _M("duplicate", "duplicate entry defined", "Two entries name the same thing: join them into one, or take one out.")
 PATH_CONFLICT = _M("path-conflict", "path conflicts with systemd unit or dropin",
     "The unit writes this file already: leave one of the two.")
 PATH_MISSING = _M("path-missing", "path not specified", "An absolute path is wanted here, such as path: /etc/app.conf.")
@@ -139,9 +141,10 @@ PATH_NOT_SIMPLE = _M("path-not-simple", "path is not fully simplified",
     "Write the path without a trailing slash and without //, . or .. in it.")
 PATH_THROUGH_LINK = _M("path-through-link", "{kind} path includes link in config",
     "Use the real path: Ignition does not follow links of the config.")
-LINK_TARGET = _M("link-target", "link target is required")
+LINK_TARGET = _M("link-target", "link target is required", "Write target: with the path that the link leads to.")
 HARD_LINK_DIRECTORY = _M("hard-link-directory", "hard link target is a directory", "Only files can have hard links.")
-HARD_LINK_OWNER = _M("hard-link-owner", "user/group ignored for hard link")
+HARD_LINK_OWNER = _M("hard-link-owner", "user/group ignored for hard link",
+    "A hard link is the file itself, and has its owner: leave user and group out.")
 MODE_ILLEGAL = _M("mode-illegal", "illegal file mode", _OCTAL)
 MODE_SPECIAL = _M("mode-special",
     "setuid/setgid/sticky bits are not supported or functional in spec versions older than 3.6.0",
@@ -159,52 +162,71 @@ URL_UNPARSABLE = _M("url", "unable to parse url", _URL)
 URL_SCHEME = _M("url", "invalid url scheme", _URL)
 S3_VERSION = _M("url", "invalid S3 object VersionId", _URL)
 S3_ARN = _M("url", "invalid S3 ARN format", _URL)
-DATA_URL = _M("data-url", "{problem}")
+DATA_URL = _M("data-url", "{problem}", "Write the text below inline: instead, and Butane makes the URL.")
 COMPRESSION = _M("compression", "invalid compression method", "The only compression is gzip.")
 _HASH = "A hash is sha512- or sha256- and the digest in hex."
 HASH_MALFORMED = _M("hash", "malformed hash specifier", _HASH)
 HASH_FUNCTION = _M("hash", "unrecognized hash function", _HASH)
 HASH_SIZE = _M("hash", "incorrect size for hash sum", _HASH)
-HEADER_NAME = _M("http-headers", "HTTP header name can't be empty")
-HEADER_VALUE = _M("http-headers", "unable to parse HTTP header")
-HEADERS_SCHEME = _M("http-headers", "cannot use HTTP headers with this source scheme")
+HEADER_NAME = _M("http-headers", "HTTP header name can't be empty",
+    "http_headers is a list of entries with name: and value:.")
+HEADER_VALUE = _M("http-headers", "unable to parse HTTP header", "http_headers is a list of entries with name: and value:.")
+HEADERS_SCHEME = _M("http-headers", "cannot use HTTP headers with this source scheme",
+    "Only http and https sources have headers.")
 PROXY_SCHEME = _M("proxy-scheme", "proxies must be http(s)", "Write the whole URL of the proxy: http://proxy.example.org:3128.")
-PROXY_INSECURE = _M("proxy", "insecure plaintext HTTP proxy specified for HTTPS resources")
+PROXY_INSECURE = _M("proxy", "insecure plaintext HTTP proxy specified for HTTPS resources",
+    "It works: what is fetched stays encrypted, but the connection to the proxy is not.")
 
 # Ignition: disks and what is on them.
 DEVICE_MISSING = _M("device-missing",
     "disk device is required",
     "Name the device, best one below /dev/disk/by-id or by-label.")
-PARTITION_NUMBERS = _M("partition", "partition numbers collide")
-PARTITION_OVERLAP = _M("partition", "partitions overlap")
-PARTITION_ZERO = _M("partition", "shouldExist is false for a partition and other partition(s) has start or size 0")
-PARTITION_LABELS = _M("partition", "cannot use the same partition label twice")
-PARTITION_GONE = _M("partition", "shouldExist specified false with other options also specified")
-PARTITION_NAMELESS = _M("partition", "a partition number >= 1 or a label must be specified")
-PARTITION_LABEL_SIZE = _M("partition", "partition labels may not exceed 36 characters")
-PARTITION_LABEL_COLON = _M("partition", "partition label will be truncated to text before the colon")
+PARTITION_NUMBERS = _M("partition", "partition numbers collide",
+    "Give each partition its own number, or leave number out: the next free one is taken.")
+PARTITION_OVERLAP = _M("partition", "partitions overlap",
+    "Leave start_mib out: then the partition begins in the largest free space.")
+PARTITION_ZERO = _M("partition", "shouldExist is false for a partition and other partition(s) has start or size 0",
+    "Give the other partitions a start_mib and a size_mib.")
+PARTITION_LABELS = _M("partition", "cannot use the same partition label twice",
+    "The label is the name in /dev/disk/by-partlabel, so each partition needs its own.")
+PARTITION_GONE = _M("partition", "shouldExist specified false with other options also specified",
+    "A partition that is deleted has a number, and nothing else.")
+PARTITION_NAMELESS = _M("partition", "a partition number >= 1 or a label must be specified",
+    "Write label: with a name, or number: from 1 on.")
+PARTITION_LABEL_SIZE = _M("partition", "partition labels may not exceed 36 characters", "Write a shorter label.")
+PARTITION_LABEL_COLON = _M("partition", "partition label will be truncated to text before the colon",
+    "Write a label without a colon.")
 PARTITION_GUID = _M("partition-guid", "doesn't match the form \"01234567-89AB-CDEF-EDCB-A98765432101\"",
     "A GUID has the form 01234567-89AB-CDEF-EDCB-A98765432101.")
 FILESYSTEM_NO_FORMAT = _M("filesystem",
-    "format cannot be empty when path, label, uuid, wipeFilesystem, options, or mountOptions is specified")
+    "format cannot be empty when path, label, uuid, wipeFilesystem, options, or mountOptions is specified",
+    "Write format: with ext4, xfs, btrfs, vfat or swap.")
 FILESYSTEM_FORMAT = _M("filesystem", "invalid filesystem format")
-FILESYSTEM_LABEL = _M("filesystem", "filesystem must specify format if label is specified")
+FILESYSTEM_LABEL = _M("filesystem", "filesystem must specify format if label is specified",
+    "Write format: with ext4, xfs, btrfs, vfat or swap.")
 FILESYSTEM_LABEL_SIZE = _M("filesystem",
-    "filesystem labels cannot be longer than {limit} characters when using {format}")
-FILESYSTEM_ON_PARTITIONS = _M("filesystem-device", "filesystem overwrites partitioned device")
-FILESYSTEM_WIPED = _M("filesystem-device", "device matches disk with wipeTable enabled; filesystem will be wiped")
-LUKS_NAME = _M("luks", "device names cannot contain slashes")
-LUKS_LABEL_SIZE = _M("luks", "luks device labels cannot be longer than 47 characters")
-LUKS_KEY = _M("luks", "invalid key-file source")
-CLEVIS_CUSTOM = _M("clevis-pins", "cannot use custom clevis config with tpm2, tang, or threshold")
-CLEVIS_PIN = _M("clevis-pins", "missing required custom clevis pin")
-CLEVIS_CONFIG = _M("clevis-pins", "missing required custom clevis config")
+    "filesystem labels cannot be longer than {limit} characters when using {format}",
+    "Write a shorter label.")
+FILESYSTEM_ON_PARTITIONS = _M("filesystem-device", "filesystem overwrites partitioned device",
+    "This disk gets partitions: name one of them, by /dev/disk/by-partlabel/LABEL.")
+FILESYSTEM_WIPED = _M("filesystem-device", "device matches disk with wipeTable enabled; filesystem will be wiped",
+    "The partition table of this disk is erased first: what is on the disk is lost.")
+LUKS_NAME = _M("luks", "device names cannot contain slashes", "It is the name below /dev/mapper, without the folder.")
+LUKS_LABEL_SIZE = _M("luks", "luks device labels cannot be longer than 47 characters", "Write a shorter label.")
+LUKS_KEY = _M("luks", "invalid key-file source", "key_file has inline:, local: or source:, like the contents of a file.")
+CLEVIS_CUSTOM = _M("clevis-pins", "cannot use custom clevis config with tpm2, tang, or threshold",
+    "Write custom: with pin: and config:, and nothing beside it.")
+CLEVIS_PIN = _M("clevis-pins", "missing required custom clevis pin",
+    "Write custom: with pin: and config:, and nothing beside it.")
+CLEVIS_CONFIG = _M("clevis-pins", "missing required custom clevis config",
+    "Write custom: with pin: and config:, and nothing beside it.")
 TANG_THUMBPRINT = _M("tang", "thumbprint is required", "`tang-show-keys` prints it on the Tang server.")
 TANG_ADVERTISEMENT = _M("tang-advertisement", "advertisement is not valid JSON", "It is what the Tang server answers at /adv.")
-RAID_LEVEL = _M("raid", "raid level is required")
-RAID_LEVEL_UNKNOWN = _M("raid", "unrecognized raid level")
-RAID_SPARES = _M("raid", "spares unsupported for linear and raid0 arrays")
-RAID_DEVICES = _M("raid", "raid devices required")
+RAID_LEVEL = _M("raid", "raid level is required", "Write level: raid1, for example.")
+RAID_LEVEL_UNKNOWN = _M("raid", "unrecognized raid level",
+    "The levels are linear, raid0, raid1, raid4, raid5, raid6 and raid10.")
+RAID_SPARES = _M("raid", "spares unsupported for linear and raid0 arrays", "Leave spares out.")
+RAID_DEVICES = _M("raid", "raid devices required", "List the devices of the array, each with its path below /dev.")
 
 # Ignition: units.
 _INSTALL = (
@@ -261,3 +283,9 @@ NO_KEY_FOUND = ("No public key of yours was found in ~/.ssh or in an SSH agent: 
 _OWN = [value for value in list(globals().values()) if isinstance(value, Message)]
 CATALOGUE = (*_OWN, *_YAML.values(), *advice_messages.CATALOGUE)
 ADVICE = {message.code: message.advice for message in CATALOGUE}
+_BY_TEXT = {(message.code, message.text): message.advice for message in CATALOGUE}
+
+
+def advice_for(code: str, text: str) -> str:
+    """Return the advice of the message with this code and text, or of another one with the code."""
+    return _BY_TEXT.get((code, text)) or ADVICE.get(code, "")

@@ -75,7 +75,8 @@ def unit_words(entry: Entry, translation: Translation) -> str:
         return FOLDED
     if "\\n" in node.value and "\n" not in node.value.strip():
         return ESCAPED
-    for number, line in enumerate(node.value.split("\n"), start=1):
+    lines = node.value.split("\n")
+    for number, line in enumerate(lines, start=1):
         bare = line.strip()
         if re.search(r"\\[ \t]+$", line):
             return f"Line {number} of the text ends with a backslash and a space: take the space away."
@@ -83,9 +84,24 @@ def unit_words(entry: Entry, translation: Translation) -> str:
             return (
                 f'Line {number} of the text is "{printable(bare, limit=60)}": a section is [Name], alone on its line.'
             )
+        if bare and not bare.startswith(("[", "#", ";")) and "=" not in bare and _is_joined_over_comment(lines, number):
+            return (
+                f"Line {number - 1} of the text is a comment between lines that a backslash joins, and Butane reads no further "
+                "there: move it above the command."
+            )
         if bare and not bare.startswith(("[", "#", ";")) and "=" not in bare:
             return f'Line {number} of the text, "{printable(bare, limit=60)}", has no =: each line of a unit is Name=value.'
     return ""
+
+
+def _is_joined_over_comment(lines: list[str], number: int) -> bool:
+    """True if the line before (numbers from 1) is a comment, and the last one before it that is none ends with a backslash."""
+    before = [line.strip() for line in lines[: number - 1]]
+    if not before or not before[-1].startswith(("#", ";")):
+        return False
+    while before and before[-1].startswith(("#", ";")):
+        before.pop()
+    return bool(before) and before[-1].endswith("\\")
 
 
 def _text_at(entry: Entry, translation: Translation) -> Node | None:

@@ -408,6 +408,40 @@ RAID = "storage: {{raid: [{{name: data, level: {}, devices: [/dev/vdb, /dev/vdc]
 
 FILESYSTEM = "storage: {{filesystems: [{{device: /dev/vdb1, format: ext4, path: {}, with_mount_unit: true}}]}}"
 
+DEVICE = "storage: {{filesystems: [{{device: {}, format: swap}}]}}"
+DIRECTORY = "storage: {{directories: [{{path: /srv/a, mode: {}}}]}}"
+PARTITIONS = "storage: {{disks: [{{device: /dev/vdb, wipe_table: true, partitions: [{}]}}]}}"
+WANTS = (
+    "{path: /etc/systemd/system/multi-user.target.wants/docker.service, target: /usr/lib/systemd/system/docker.service}"
+)
+
+
+def units(*items: str) -> str:
+    return f"systemd: {{units: [{', '.join(items)}]}}\n"
+
+
+def bus(other: str) -> str:
+    text = unit("a.service", f"{SERVICE}[Service]\nBusName=a.b")
+    return text + unit("b.service", f"{SERVICE}[Service]\nBusName={other}").partition("  units:\n")[2]
+
+
+def timer(lines: str, more: str = "") -> str:
+    service = f"{{name: a.service, {more} contents: '{SERVICE}'}}".replace("\n", "\n\n      ")
+    return unit("a.timer", f"[Timer]\n{lines}\n[Install]\nWantedBy=timers.target\n", f"    - {service}\n")
+
+
+def fetched(source: str) -> str:
+    return files(f"path: /opt/bin/a, mode: 0755, contents: {{source: https://{source}}}".replace("//x/", "//x.org/"))
+
+
+def update(text: str) -> str:
+    return files(f'path: /etc/flatcar/update.conf, overwrite: true, contents: {{inline: "{text}"}}')
+
+
+def daemon(text: str) -> str:
+    return files(f"path: /etc/docker/daemon.json, contents: {{inline: '{text}'}}")
+
+
 SCRIPT = "storage:\n  files:\n    - path: /opt/a\n      contents:\n        inline: {}\n          #!/bin/sh\n          echo a\n"
 
 # More that people write, each with what is right beside it.
@@ -487,6 +521,76 @@ MORE: tuple[tuple[str, str, str], ...] = (
     ("documents", CORE + "---\nstorage: {}\n", CORE + "---\n# the end\n"),
     ("raid-small", RAID.format("raid6"), RAID.format("raid5")),
     ("path-read-only", FILESYSTEM.format("/usr/local"), FILESYSTEM.format("/srv/local")),
+    # What starts, and what does not.
+    ("unit-not-disabled", units("{name: locksmithd.service, enabled: false}"), units("{name: locksmithd.service, mask: true}")),
+    ("unit-not-disabled", units("{name: docker.socket, enabled: false}"), units("{name: docker.service, enabled: false}")),
+    ("unit-in-extension", units("{name: docker.service, enabled: true}"), f"storage: {{links: [{WANTS}]}}\n"
+        + units("{name: docker.service, enabled: true}")),
+    ("dropin-install", dropin("docker.service", "[Install]\nWantedBy=multi-user.target"), dropin(
+        "docker.service", "[Service]\nNice=1")),
+    ("bus-name-twice", bus("a.b"), bus("a.c")),
+    ("timer-never", timer("OnUnitActiveSec=1h"), timer("OnUnitActiveSec=1h\nOnBootSec=1m")),
+    ("timer-never", timer("OnUnitInactiveSec=1h"), timer("OnUnitActiveSec=1h", "enabled: true,")),
+    ("unit-variable", command("$BIN -v"), command("/bin/echo $BIN")),
+    ("unit-literal", command("/bin/mkdir -p ~/data"), command("/bin/sh -c 'mkdir -p ~/data'")),
+    ("unit-literal", command("/usr/bin/rm -rf /srv/cache/*"), command("/usr/bin/find /srv -name *.log")),
+    ("unit-detached", command("docker run -d nginx", "forking"), command("docker run -d nginx\nRemainAfterExit=yes", "simple")),
+    ("unit-detached", command("docker run -d nginx\nExecStop=docker stop a"), command("docker run -d nginx")),
+    ("program-missing", command("docker compose up"), command("docker compose-up")),
+    ("unit-refused", unit("a b.service", SERVICE), unit("a-b.service", SERVICE)),
+    # Accounts, files and what they are fetched from.
+    ("account-field", users("- {name: ada, home_dir: srv/ada}"), users("- {name: ada, home_dir: /srv/ada}")),
+    ("account-field", users("- {name: ada, shell: bash}"), users("- {name: ada, shell: /bin/bash}")),
+    ("account-field", users("- {name: ada, gecos: 'a: b'}"), users("- {name: ada, gecos: a b}")),
+    ("key-invalid", f"passwd: {{users: [{{name: core, ssh_authorized_keys: ['{KEY[:60]} ada']}}]}}", CORE),
+    ("directory-closed", DIRECTORY.format("0644"), DIRECTORY.format("0700")),
+    ("sudoers-writable", files("path: /etc/sudoers.d/ada, mode: 0777"), files("path: /etc/sudoers.d/ada, mode: 0440")),
+    ("archive-whole", fetched("x/helm.tar.gz"), fetched("x/helm")),
+    ("archive-whole", fetched("x/helm.gz"), fetched("x/helm.gz, compression: gzip")),
+    ("web-page", fetched("github.com/a/b/blob/main/run.sh"), fetched("raw.githubusercontent.com/a/b/main/run.sh")),
+    ("link-dangling", files("path: /opt/x/a.raw") + "  links: [{path: /etc/extensions/a.raw, target: opt/x/a.raw}]\n", files(
+        "path: /opt/x/a.raw") + "  links: [{path: /etc/extensions/a.raw, target: /opt/x/a.raw}]\n"),
+    ("zone-unknown", links("path: /etc/localtime, target: /usr/share/zoneinfo/Europe/Berln"), links(
+        "path: /etc/localtime, target: ../usr/share/zoneinfo/Europe/Berlin")),
+    ("zone-text", files("path: /etc/localtime, contents: {inline: Europe/Berlin}"), links(
+        "path: /etc/localtime, target: /usr/share/zoneinfo/UTC")),
+    ("zone-text", links("path: /etc/localtime, target: Europe/Berlin"), files("path: /etc/localtime2")),
+    # Files of settings.
+    ("file-unread", files("path: /etc/sysctl.conf, contents: {inline: a=1}"), files(
+        "path: /etc/sysctl.conf, contents: {inline: a=1}") + "  links: [{path: /etc/sysctl.d/9, target: /etc/sysctl.conf}]\n"),
+    ("file-unread", files("path: /etc/timezone"), files("path: /etc/timezone", "path: /a, contents: {inline: /etc/timezone}")),
+    ("file-unread", files("path: /etc/containerd/config.toml"), files("path: /etc/containerd/config.toml")
+        + dropin("containerd.service", "[Service]\nNice=1").removeprefix(CORE)),
+    ("file-unread", files("path: /etc/sysupdate.k8s.d/a.cfg"), files("path: /etc/sysupdate.k8s.d/a.transfer")),
+    ("file-line", files("path: /etc/sysctl.d/9.conf, contents: {inline: 'a: 1'}"), files(
+        "path: /etc/sysctl.d/9.conf, contents: {inline: a = 1}")),
+    ("file-line", update("GROUP: beta"), update("GROUP=beta")),
+    ("file-line", update("SERVER = disabled"), update("REBOOT_STRATEGY = off")),
+    ("file-line", update("reboot_strategy=off"), update("PCR_POLICY_SERVER=https://x")),
+    ("setting-odd", update("GROUP=stabel"), update("GROUP=stabel\\nSERVER=https://mine")),
+    ("setting-alone", update("LOCKSMITHD_REBOOT_WINDOW_START=Sun 04:00"), update(
+        "LOCKSMITHD_REBOOT_WINDOW_START=Sun 04:00\\nLOCKSMITHD_REBOOT_WINDOW_LENGTH=1h")),
+    ("file-section", files("path: /etc/systemd/journald.conf.d/a.conf, contents: {inline: \"[Journald]\\nA=b\"}"), files(
+        "path: /etc/systemd/journald.conf.d/a.conf, contents: {inline: \"[Journal]\\nA=b\"}")),
+    ("docker-config", daemon('{"hosts": ["fd://"]}'), daemon('{"hosts": ["fd://"]}') + dropin(
+        "docker.service", "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd").removeprefix(CORE)),
+    ("docker-config", daemon('{"log-opts": {"max-file": 3}}'), daemon('{"log-opts": {"max-file": "3"}}')),
+    ("docker-config", daemon('{"graph": "/srv"}'), daemon('{"data-root": "/srv"}')),
+    # Networks.
+    ("network-no-id", network("[NetDev]\nName=v\nKind=vlan", "v.netdev"), network(
+        "[NetDev]\nName=v\nKind=vlan\n[VLAN]\nId=5", "v.netdev")),
+    ("network-no-device", network(LAN + "Bridge=br0"), network("[NetDev]\nName=br0\nKind=bridge", "br0.netdev")),
+    ("network-value", network("[NetDev]\nName=b\nKind=bond\n[Bond]\nMode=4", "b.netdev"), network(
+        "[NetDev]\nName=b\nKind=bond\n[Bond]\nMode=802.3ad", "b.netdev")),
+    # The kernel, other configs, disks.
+    ("kernel-words", "kernel_arguments: {should_exist: [quiet splash]}", "kernel_arguments: {should_exist: [quiet, splash]}"),
+    ("kernel-quotes", "kernel_arguments: {should_exist: ['a=\"b c\"']}", "kernel_arguments: {should_not_exist: ['a=\"b c\"']}"),
+    ("replaced-rest", "ignition: {config: {replace: {source: 'https://x/a'}}}\n" + CORE,
+        "ignition: {config: {merge: [{source: 'https://x/a'}]}}\n" + CORE),
+    ("not-a-device", DEVICE.format("/swapfile"), DEVICE.format("/dev/vdb")),
+    ("disk-full", PARTITIONS.format("{number: 1}, {number: 2, size_mib: 9}"), PARTITIONS.format(
+        "{number: 1, size_mib: 9}, {number: 2}")),
+    ("disk-of-flatcar", PARTITIONS.format("{label: ROOT, number: 9}"), PARTITIONS.format("{label: data, number: 9}")),
 )  # fmt: skip
 
 

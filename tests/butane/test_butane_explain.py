@@ -17,7 +17,6 @@ ALL = (
 ignition:
   config:
     merge: [{source: "https://example.com/base.ign"}]
-    replace: {inline: '{"ignition":{"version":"3.4.0"}}'}
   security: {tls: {certificate_authorities: [{source: "https://example.com/ca"}]}}
   proxy: {http_proxy: "http://proxy:3128"}
 kernel_arguments: {should_exist: [quiet], should_not_exist: [splash]}
@@ -71,8 +70,7 @@ def test_says_everything_in_order() -> None:
     "words",
     [
         "Another config is merged into this one: fetched from https://example.com/base.ign.",
-        "replace throws everything else",
-        'The kernel argument "quiet" is added unless it is there.',
+        'The kernel argument "quiet" is added to /oem/grub.cfg unless it is there.',
         "If that changes anything, the machine reboots once",
         "The disk /dev/vdb gets 1 partition, after its partition table is erased.",
         "2 devices become the array /dev/md/md (raid1).",
@@ -152,7 +150,21 @@ def test_an_example_reads_well_aloud(path: Path) -> None:
             "{name: a.service, enabled: false, contents: 'X[Install]\n\n  WantedBy=multi-user.target'}",
             "it does not start by itself",
         ),
-        ("{name: docker.service, enabled: true}", "is enabled: it starts at every boot."),
+        ("{name: docker.service, enabled: true}", "it starts at every boot if its extension is there in time"),
+        ("{name: containerd.service, enabled: true}", "is enabled: it starts at every boot."),
+        ("{name: update-engine.service, enabled: false}", "that changes nothing, since the image starts it"),
+        (
+            "{name: a.timer, enabled: true, contents: '[Timer]\n\n  OnUnitActiveSec=1\n\n  YZ'}, {name: a.service, contents: 'X'}",
+            "it never starts a.service",
+        ),
+        (
+            "{name: a.timer, enabled: true, contents: '[Timer]\n\n  OnUnitActiveSec=1h\n\n  OnBootSec=1\n\n  YZ'}",
+            "from every boot on it starts a.service",
+        ),
+        (
+            "{name: a b.service, enabled: true, contents: 'X[Install]\n\n  WantedBy=multi-user.target'}",
+            "systemd refuses it",
+        ),
         ("{name: sshd@.service, enabled: true}", "so nothing starts without an instance"),
         ("{name: boot.mount, enabled: true}", "enabling does nothing, since the image's unit has no [Install] section"),
         ("{name: mine.timer, enabled: true}", "if the image has it"),
@@ -204,3 +216,28 @@ def test_the_command(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "--bogus"]) == 2
     assert main(["explain", "--help"]) == 0
     assert "Usage: flatkit explain" in capsys.readouterr().out
+
+
+def test_of_a_replaced_config_nothing_else_is_promised() -> None:
+    text = f"{HEAD}ignition: {{config: {{replace: {{source: 'https://example.com/a'}}}}}}\n"
+    text += "kernel_arguments: {should_exist: [a]}\n"
+    said = explain_text(translate(f"{text}storage: {{files: [{{path: /a, contents: {{inline: a}}}}]}}\n"))
+    assert "replace throws everything else in this config away" in said
+    assert "/a is written" not in said
+    assert "kernel" not in said
+
+
+def test_two_services_of_one_bus_name_are_not_both_promised() -> None:
+    lines = ("[Service]", "ExecStart=/bin/a", "BusName=a.b", "[Install]", "WantedBy=multi-user.target")
+    units = [f"{{name: {name}, enabled: true, contents: '{'LF'.join(lines)}'}}" for name in ("x.service", "y.service")]
+    said = explain_text(translate(f"{HEAD}systemd: {{units: [{', '.join(units)}]}}\n".replace("LF", "\n\n  ")))
+    assert "systemd refuses either it or y.service, since both have BusName=a.b" in said
+    assert "at every boot" not in said
+
+
+def test_a_program_that_cannot_run_ends_the_promise() -> None:
+    file = "storage: {files: [{path: /opt/a, contents: {inline: a}}]}"
+    unit = "contents: '[Service]\n\n  ExecStart=/opt/a\n\n  [Install]\n\n  WantedBy=multi-user.target'"
+    said = explain_text(translate(f"{HEAD}{file}\nsystemd: {{units: [{{name: a.service, enabled: true, {unit}}}]}}\n"))
+    assert "it is to start at every boot" in said
+    assert said.count("its mode 0644 lets nobody run it") == 2

@@ -45,7 +45,7 @@ def find(text: str, code: str) -> Entry:
         ("unused-key", "Storage: {}", "storage: {}"),
         ("unused-key", "storage: {filesystem: []}", "filesystems: []"),
         ("path-relative", "storage: {files: [{path: etc/a}]}", "path: /etc/a"),
-        ("path-not-simple", "storage: {files: [{path: /etc//a/}]}", "path: /etc/a}"),
+        ("path-not-simple", "storage: {files: [{path: /etc//a}]}", "path: /etc/a}"),
         (
             "overwrite-no-source",
             "storage:\n  files:\n    - path: /a\n      overwrite: true\n",

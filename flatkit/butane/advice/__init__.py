@@ -14,11 +14,14 @@ from dataclasses import replace
 
 from flatkit.butane.advice.accounts import advise_accounts
 from flatkit.butane.advice.disks import advise_disks
+from flatkit.butane.advice.docker import advise_docker
 from flatkit.butane.advice.files import advise_files
 from flatkit.butane.advice.hint import Hint
 from flatkit.butane.advice.networks import advise_networks
 from flatkit.butane.advice.readers import advise_readers
 from flatkit.butane.advice.resources import advise_resources
+from flatkit.butane.advice.sources import advise_sources
+from flatkit.butane.advice.starts import advise_starts
 from flatkit.butane.advice.system import advise_system
 from flatkit.butane.advice.units import advise_units
 from flatkit.butane.diagnostics import entry_of, path_text
@@ -27,14 +30,15 @@ from flatkit.butane.source.node import MAPPING
 from flatkit.butane.transpile import Translation
 from flatkit.report import Entry
 
-_PARTS = (advise_accounts, advise_disks, advise_files, advise_resources, advise_units, advise_networks, advise_readers,
-          advise_system)  # fmt: skip
+_PARTS = (advise_accounts, advise_disks, advise_files, advise_resources, advise_sources, advise_units, advise_starts,
+          advise_networks, advise_readers, advise_docker, advise_system)  # fmt: skip
 _COMMENT = re.compile(r"(?:^|\s)#\s*flatkit:\s*ignore\s+([a-z0-9-]+(?:[\s,]+[a-z0-9-]+)*)\s*$")
 ENVIRONMENT = "FLATKIT_IGNORE_ADVICE"
 # Codes of what makes the first boot fail on Flatcar.
 FATAL = frozenset((
     "path-read-only", "path-kernel", "overwrite-needed", "group-undefined", "group-hidden", "group-exists", "user-group-exists",
     "user-nameless", "user-name", "id-taken", "not-gzip", "merge-not-ignition", "raid-small",
+    "account-field", "not-a-device", "disk-full",
 ))  # fmt: skip
 
 

@@ -75,6 +75,24 @@ def _user(user: dict[str, Any], path: Path, defined: set[str], own: set[str]) ->
     if name == "core" and user.get("groups"):
         yield from _replaced(user["groups"], (*path, "groups"))
     yield from _shell(user, name, (*path, "shell"))
+    yield from _fields(user, path)
+
+
+def _fields(user: dict[str, Any], path: Path) -> Iterator[Hint]:
+    """Yield values that useradd and usermod refuse (shadow's useradd.c and usermod.c)."""
+    program = "usermod" if user.get("name") in image.users() else "useradd"
+    for key, name, fix in (
+        ("homeDir", "home_dir", "Write a path that starts with /."),
+        ("shell", "shell", "Write the whole path, for example /bin/bash."),
+    ):
+        value = str(user.get(key) or "")
+        if value and not value.startswith("/"):
+            yield hint(advice_messages.ACCOUNT_FIELD, (*path, key), key=name, value=value, program=program, fix=fix)
+    comment = str(user.get("gecos") or "")
+    if ":" in comment or "\n" in comment:
+        fix = "Write it without colons, on one line."
+        values = {"key": "gecos", "value": comment.partition("\n")[0], "program": program, "fix": fix}
+        yield hint(advice_messages.ACCOUNT_FIELD, (*path, "gecos"), **values)
 
 
 def _group(group: str, user: str, path: Path, known: set[str]) -> Iterator[Hint]:

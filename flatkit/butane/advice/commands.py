@@ -20,10 +20,11 @@ _BUILTINS = frozenset((
     "cd", "export", "source", ".", "alias", "eval", "exec", "set", "unset", "ulimit", "umask", "if", "for", "while", "case",
     "until", "function", "local", "shift", "trap", "wait", "pushd", "popd", "[[", "{", "((",
 ))  # fmt: skip
+# Programs whose words are paths.
+_ON_FILES = frozenset(("rm", "cp", "mv", "cat", "ls", "chmod", "chown", "ln", "touch", "mkdir", "rmdir", "tar"))
 _DATE = re.compile(r"""(?:^|[\s/"'(`])date\b[^;|&]*\s["']?\+["']?%[A-Za-z]""")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*")
 _WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'\\])+""")
-_RUNS_ON = ("oneshot", "forking", "notify", "notify-reload", "dbus")
 # Options of `docker run` and `podman run` without a value; the word behind any other one is its value.
 _SWITCHES = {"--interactive": "i", "--tty": "t", "--detach": "d"} | dict.fromkeys((
     "--rm", "--init", "--privileged", "--read-only", "--publish-all", "--no-healthcheck", "--oom-kill-disable", "--replace",
@@ -46,13 +47,16 @@ def advise_commands(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
                         said.add(one.message.code)
                         yield one
     starts = unit.values("Service", "ExecStart")
-    if (
-        starts
-        and (words := _words(starts[-1]))
-        and _is_detached(words)
-        and unit.last("Service", "Type") not in _RUNS_ON
-    ):
+    if starts and _is_detached(_words(starts[-1]) or [""]) and _ends_with_command(plan, name):
         yield hint(advice_messages.UNIT_DETACHED, path, unit=name)
+
+
+def _ends_with_command(plan: Plan, name: str) -> bool:
+    """True if a service whose command leaves no process behind is stopped, its ExecStop= run (service_enter_running)."""
+    unit = plan.unit(name)
+    if unit.last("Service", "RemainAfterExit").lower() in ("1", "yes", "y", "true", "t", "on"):
+        return False
+    return unit.last("Service", "Type") != "oneshot" or bool(unit.values("Service", "ExecStop"))
 
 
 def _words(value: str) -> list[str]:
@@ -72,6 +76,11 @@ def _command(name: str, item: Assignment, path: Path) -> Iterator[Hint]:
         elif program not in _BUILTINS:
             fix = f"Write Environment={program} in [Service]."
         yield hint(advice_messages.UNIT_BUILTIN, path, unit=name, program=program, fix=fix)
+    if program.startswith("$"):
+        yield hint(advice_messages.UNIT_VARIABLE, path, unit=name, word=program, key=item.key)
+    elif literal := _literal_word(words):
+        word, sign, fix = literal
+        yield hint(advice_messages.UNIT_LITERAL, path, unit=name, word=word, key=item.key, sign=sign, fix=fix)
     if found := _shell_word(words):
         yield hint(advice_messages.UNIT_SHELL, path, unit=name, word=found, key=item.key)
     if _DATE.search(item.value):
@@ -87,6 +96,19 @@ def _shell_word(words: list[str]) -> str:
         if _OPERATOR.fullmatch(word) or (not has_shell and _SUBSTITUTED.search(word)):
             return word
     return ""
+
+
+def _literal_word(words: list[str]) -> tuple[str, str, str] | None:
+    """The first word with a ~ or * that only a shell fills in, the sign, and the cure."""
+    program = words[0].rpartition("/")[2]
+    if any(word.rpartition("/")[2] in _SHELLS for word in words):
+        return None
+    for word in words[1:]:
+        if word == "~" or word.startswith("~/"):
+            return word, "~", "Write the whole path, for example /home/core."
+        if program in _ON_FILES and word.startswith("/") and "*" in word:
+            return word, "*", "Write /bin/sh -c '...' with the whole command in the quotes."
+    return None
 
 
 def _flags(words: list[str]) -> str:

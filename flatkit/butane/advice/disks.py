@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
 
 from flatkit.butane import advice_messages
 from flatkit.butane.advice.hint import Hint, hint
@@ -11,8 +13,11 @@ from flatkit.butane.machine import image
 from flatkit.butane.machine.plan import Plan
 from flatkit.butane.machine.unit_verdict import escape_path, unescape_path
 from flatkit.butane.source.node import Path
+from flatkit.report import Kind
 from flatkit.untrusted import is_number
 
+# Labels of the image's own partitions (build_library/disk_layout.json in flatcar/scripts).
+_OF_FLATCAR = ("EFI-SYSTEM", "BIOS-BOOT", "USR-A", "USR-B", "OEM", "OEM-CONFIG", "ROOT")
 # The image mounts these by itself.
 _MOUNTED = ("/", "/usr", "/oem", "/usr/share/oem", "/boot")
 
@@ -29,9 +34,33 @@ def advise_disks(plan: Plan) -> Iterator[Hint]:
         if place is not None and place.kind == "read-only":
             values = {"place": place.path, "path": path, "instead": "a path below /srv, /mnt, /opt or /var"}
             yield hint(advice_messages.PATH_READ_ONLY, ("storage", "filesystems", at, "path"), **values)
+    yield from _partitions(plan)
     yield from _arrays(plan)
     yield from _swap_files(plan)
     yield from _devices(plan)
+
+
+def _partitions(plan: Plan) -> Iterator[Hint]:
+    """Yield partitions for which there is no room, and disks whose erased table is Flatcar's own."""
+    for at, disk in enumerate(plan.storage.get("disks", ())):
+        path: Path = ("storage", "disks", at)
+        parts = [part for part in disk.get("partitions", ()) if part.get("shouldExist") is not False]
+        own = next((str(part["label"]) for part in parts if part.get("label") in _OF_FLATCAR), "")
+        if disk.get("wipeTable") and own:
+            values = {"device": str(disk.get("device")), "label": own}
+            yield hint(advice_messages.DISK_OF_FLATCAR, (*path, "device"), Kind.INFO, **values)
+        # Ignition gives all to one call of sgdisk, those without a number last: a size of 0 is the rest of the free space.
+        parts.sort(key=lambda part: not part.get("number"))
+        for part, later in pairwise(parts):
+            if disk.get("wipeTable") and not (part.get("sizeMiB") or part.get("startMiB") or later.get("startMiB")):
+                first, second = (_partition_name(one) for one in (part, later))
+                where = (*path, "partitions", disk["partitions"].index(later))
+                yield hint(advice_messages.DISK_FULL, where, first=first, second=second)
+                break
+
+
+def _partition_name(part: dict[str, Any]) -> str:
+    return str(part.get("label") or part.get("number") or "")
 
 
 def _arrays(plan: Plan) -> Iterator[Hint]:
@@ -99,7 +128,18 @@ def _devices(plan: Plan) -> Iterator[Hint]:
         for at, raid in enumerate(storage.get("raid", ()))
         for number, device in enumerate(raid.get("devices", ()))
     ]
+    used += [
+        (("storage", "disks", at, "device"), str(item.get("device")))
+        for at, item in enumerate(storage.get("disks", ()))
+    ]
     for path, device in used:
+        if not device.startswith("/dev/"):
+            kind = storage[str(path[1])][path[2]].get("format")
+            fix = "A device is below /dev, for example /dev/disk/by-label/data."
+            if kind == "swap":
+                fix = "A swap file is made by a service (fallocate, mkswap), before a .swap unit uses it."
+            yield hint(advice_messages.NOT_A_DEVICE, path, device=device, fix=fix)
+            continue
         family = made if device.startswith(("/dev/md/", "/dev/mapper/")) else labels
         known = [name for name in family if name.rpartition("/")[0] == device.rpartition("/")[0]]
         if device in family or not known or not plan.is_whole:

@@ -70,6 +70,13 @@ def _mode(node: StorageNode) -> Iterator[Hint]:
     if mode is None:
         return
     owner, others = mode >> 6 & 7, (mode >> 3 | mode) & 7
+    if node.kind == "directories" and mode & 0o444 and not mode & 0o111:
+        better = f"{mode | (mode & 0o444) >> 2:04o}"
+        yield hint(advice_messages.DIRECTORY_CLOSED, (*node.json_path, "mode"), mode=f"{mode:04o}", better=better)
+        return
+    if node.path.startswith("/etc/sudoers.d/") and mode & 0o002:
+        yield hint(advice_messages.SUDOERS_WRITABLE, (*node.json_path, "mode"), path=node.path, mode=f"{mode:04o}")
+        return
     if not others & ~owner:
         return
     meant = next((one for one in _DECIMAL if f"{mode:o}" == str(one)), None)
@@ -145,6 +152,10 @@ def _dangling(plan: Plan) -> Iterator[Hint]:
         if node.kind != "links" or not plan.is_whole:
             continue
         whole = posixpath.normpath(posixpath.join(posixpath.dirname(node.path), target))
+        if f"/{target}" in plan.by_path and whole not in plan.by_path:
+            fix = f"Write /{target}: a target without the first / begins at the link's own folder."
+            yield hint(advice_messages.LINK_DANGLING, (*node.json_path, "target"), target=whole, fix=fix)
+            continue
         if not whole.startswith(_EMPTY) or whole in plan.by_path or plan.is_on_filesystem(whole):
             continue
         folder = posixpath.dirname(whole)

@@ -15,12 +15,16 @@ from flatkit.butane import advice_messages
 from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.machine.plan import Plan, StorageNode, text_of
 from flatkit.butane.machine.unit_file import Assignment, UnitText, parse
+from flatkit.untrusted import is_number
 
 _FILE = FilePath(__file__).parent.parent / "machine" / "network_keys.json"
 _FOLDERS = ("/etc/systemd/network", "/run/systemd/network")
 _NEEDED = {".network": "Match", ".link": "Match", ".netdev": "NetDev"}
 _IPV4 = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}")
 # Keys of other tools, which resemble none of networkd's.
+# Keys of [Network] that name a device which networkd itself makes.
+_STACKED = frozenset(("Bridge", "Bond", "VLAN", "VXLAN", "MACVLAN", "MACVTAP", "IPVLAN", "VRF", "Tunnel"))
+_BOND_MODES = ("balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb")
 _FOREIGN = {
     "netmask": "The prefix belongs to the address: Address=192.0.2.10/24 for the netmask 255.255.255.0.",
     "prefix": "The prefix belongs to the address: Address=192.0.2.10/24.",
@@ -57,6 +61,7 @@ def advise_networks(plan: Plan) -> Iterator[Hint]:
         text = text_of(node.item.get("contents", {})) if node.item.get("contents", {}).get("source") else None
         if text:
             yield from _contents(node, suffix, parse(text))
+            yield from _devices(plan, node, suffix, parse(text))
 
 
 def _contents(node: StorageNode, suffix: str, text: UnitText) -> Iterator[Hint]:
@@ -83,8 +88,41 @@ def _contents(node: StorageNode, suffix: str, text: UnitText) -> Iterator[Hint]:
             yield from _assignment(node, item)
 
 
+def _devices(plan: Plan, node: StorageNode, suffix: str, text: UnitText) -> Iterator[Hint]:
+    """Yield a VLAN without a number, and network devices that no file makes: networkd knows those of .netdev files only."""
+    given = {(item.section, item.key): item.value for item in text.assignments}
+    path = (*node.json_path, "contents")
+    if suffix == ".netdev" and given.get(("NetDev", "Kind")) == "vlan" and not given.get(("VLAN", "Id")):
+        yield hint(advice_messages.NETWORK_NO_ID, path)
+    if suffix != ".network" or not plan.is_whole:
+        return
+    made = _made(plan)
+    for item in text.assignments:
+        if item.section != "Network" or item.key not in _STACKED or item.value in made or not item.value:
+            continue
+        close = difflib.get_close_matches(item.value, sorted(made), n=1, cutoff=0.6)
+        example = f"with [NetDev], Name={item.value} and Kind={item.key.lower()}"
+        fix = f"Is {close[0]} meant?" if close else f"Write a file /etc/systemd/network/{item.value}.netdev {example}."
+        yield hint(advice_messages.NETWORK_NO_DEVICE, path, key=item.key, device=item.value, path=node.path, fix=fix)
+
+
+def _made(plan: Plan) -> set[str]:
+    """The names of the .netdev files' devices."""
+    texts = [text_of(node.item.get("contents", {})) or "" for node in plan.files() if node.path.endswith(".netdev")]
+    items = [item for text in texts for item in parse(text).assignments]
+    return {item.value for item in items if (item.section, item.key) == ("NetDev", "Name")}
+
+
 def _assignment(node: StorageNode, item: Assignment) -> Iterator[Hint]:
     keys, path = network_keys()[item.section], (*node.json_path, "contents")
+    if (item.section, item.key) == ("Bond", "Mode") and item.value and item.value not in _BOND_MODES:
+        number = int(item.value) if is_number(item.value) else len(_BOND_MODES)
+        fix = (
+            f"Write Mode={_BOND_MODES[number]}."
+            if number < len(_BOND_MODES)
+            else f"It is one of {', '.join(_BOND_MODES)}."
+        )
+        yield hint(advice_messages.NETWORK_VALUE, path, key="Mode", value=item.value, path=node.path, fix=fix)
     if item.section in ("Network", "Address", "Route"):
         yield from _value(node, item)
     if item.key in keys or item.key.startswith("X-"):
@@ -115,10 +153,11 @@ def _value(node: StorageNode, item: Assignment) -> Iterator[Hint]:
     elif item.key == "Gateway" and item.value and not item.value.startswith("_") and not _is_address(item.value):
         if item.value not in ("yes", "no", "true", "false", "on", "off", "dhcp", "ipv6ra"):
             yield hint(advice_messages.NETWORK_VALUE, path, **values, fix="Write the address alone: Gateway=192.0.2.1.")
-    elif item.key in ("DNS", "NTP") and any(word.endswith((",", ";")) for word in item.value.split()):
-        yield hint(
-            advice_messages.NETWORK_VALUE, path, **values, fix="Separate the addresses with spaces, without commas."
-        )
+    elif item.key in ("DNS", "NTP"):
+        word = next((word for word in item.value.split() if "," in word or ";" in word), "")
+        if word:
+            fix = "Separate the addresses with spaces, without commas."
+            yield hint(advice_messages.NETWORK_VALUE, path, **{**values, "value": word}, fix=fix)
 
 
 def _is_address(value: str) -> bool:

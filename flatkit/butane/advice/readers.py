@@ -8,14 +8,16 @@ from collections.abc import Iterator
 
 from flatkit.butane import advice_messages
 from flatkit.butane.advice.hint import Hint, hint
+from flatkit.butane.advice.updates import advise_updates
 from flatkit.butane.machine import image
 from flatkit.butane.machine.plan import Plan, StorageNode, text_of
+from flatkit.butane.machine.unit_file import parse
 from flatkit.report import Kind
 from flatkit.untrusted import lines_of
 
 _QUADLETS = (".container", ".volume", ".network", ".kube", ".pod", ".image", ".build")
-# locksmith's pkg/config: any other strategy ends it with an error.
-_STRATEGIES = ("reboot", "etcd-lock", "best-effort", "off")
+# /etc/coreos is a link to /etc/flatcar.
+_UPDATE_FILES = (("/etc/flatcar", "update.conf"), ("/etc/coreos", "update.conf"))
 
 
 def advise_readers(plan: Plan) -> Iterator[Hint]:
@@ -32,16 +34,17 @@ def advise_readers(plan: Plan) -> Iterator[Hint]:
                 fix=reader.fix,
             )
         unread = image.unread_file(node.path)
-        if unread is not None and plan.knows_all:
-            fix = f"Use {unread.instead}."
-            yield hint(
-                advice_messages.FILE_UNREAD, (*node.json_path, "path"), reader="Flatcar", path=node.path, fix=fix
-            )
+        if unread is not None and plan.knows_all and not _is_used(plan, node, unread):
+            values = {"reader": unread.reader, "path": node.path, "fix": f"Use {unread.instead}."}
+            yield hint(advice_messages.FILE_UNREAD, (*node.json_path, "path"), **values)
         if folder == "/etc/containers/systemd" and name.endswith(_QUADLETS) and plan.knows_all:
             yield hint(advice_messages.QUADLET_PODMAN, (*node.json_path, "path"), Kind.INFO, path=node.path)
         if node.item.get("contents", {}).get("source"):
             yield from _json(node)
-            yield from _updates(node)
+            if (folder, name) in _UPDATE_FILES:
+                yield from advise_updates(node)
+            yield from _lines(node, folder)
+            yield from _section(node, folder, name)
 
 
 def _json(node: StorageNode) -> Iterator[Hint]:
@@ -67,15 +70,30 @@ def _json(node: StorageNode) -> Iterator[Hint]:
         return
 
 
-def _updates(node: StorageNode) -> Iterator[Hint]:
-    if node.path != "/etc/flatcar/update.conf":
+def _is_used(plan: Plan, node: StorageNode, unread: image.Existing) -> bool:
+    """Something of the config may use the file all the same."""
+    return plan.mentions(node.path) or bool(unread.unless and unread.unless in plan.unit_texts)
+
+
+def _lines(node: StorageNode, folder: str) -> Iterator[Hint]:
+    """Yield the first line of a file of sysctl that is not an assignment (parse_file in systemd's sysctl.c)."""
+    if folder != "/etc/sysctl.d" or not node.path.endswith(".conf"):
         return
-    for line in lines_of(text_of(node.item["contents"]) or ""):
-        key, _, value = line.partition("=")
-        value = value.strip().strip("\"'")
-        if key.strip() == "REBOOT_STRATEGY" and value and value not in _STRATEGIES:
-            fix = f"It is one of {', '.join(_STRATEGIES)}; off never reboots by itself."
-            yield hint(
-                advice_messages.SETTING_ODD, (*node.json_path, "contents"), program="locksmithd", key=key.strip(),
-                value=value, fix=fix,
-            )  # fmt: skip
+    for number, line in enumerate(lines_of(text_of(node.item["contents"]) or ""), start=1):
+        bare = line.strip()
+        if bare and not bare.startswith(("#", ";", "-")) and "=" not in bare:
+            name = bare.partition(":")[0].split()[0]
+            values = {"reader": "systemd-sysctl", "path": node.path, "line": str(number)}
+            yield hint(advice_messages.FILE_LINE, (*node.json_path, "contents"), **values, fix=f"Write {name} = VALUE.")
+            return
+
+
+def _section(node: StorageNode, folder: str, name: str) -> Iterator[Hint]:
+    """Yield a section that one of systemd's daemons does not know."""
+    reader = image.reader_of(f"/etc/systemd/{name}.d" if folder == "/etc/systemd" else folder)
+    if reader is None or not reader.section or not name.endswith(".conf"):
+        return
+    for section in dict.fromkeys(item.section for item in parse(text_of(node.item["contents"]) or "").assignments):
+        if section != reader.section and not section.startswith("X-"):
+            values = {"reader": reader.name, "section": section, "path": node.path, "known": reader.section}
+            yield hint(advice_messages.FILE_SECTION, (*node.json_path, "contents"), **values)

@@ -25,13 +25,27 @@ def advise_system(plan: Plan) -> Iterator[Hint]:
     """Yield the advice."""
     yield from _ssh(plan)
     yield from _extensions(plan)
-    for at, argument in enumerate(plan.ignition.get("kernelArguments", {}).get("shouldExist", ())):
-        if match := re.match(r"\s*(?:set\s+)?linux_(?:append|console)\s*=\s*(.*)", argument):
-            words = re.sub(r"[\"']|\$\{?linux_\w+\}?", "", match[1]).strip() or "nothing else"
-            yield hint(
-                advice_messages.KERNEL_GRUB, ("kernelArguments", "shouldExist", at), argument=argument, words=words
-            )
+    yield from _kernel(plan)
     yield from _merged(plan)
+
+
+def _kernel(plan: Plan) -> Iterator[Hint]:
+    """Yield arguments that ignition-kargs-helper (flatcar/bootengine) does not handle as they are meant."""
+    arguments = plan.ignition.get("kernelArguments", {})
+    for key, verb in (("shouldExist", "added"), ("shouldNotExist", "removed")):
+        for at, argument in enumerate(arguments.get(key, ())):
+            path = ("kernelArguments", key, at)
+            match = re.match(r"\s*(?:set\s+)?linux_(?:append|console)\s*=\s*(.*)", argument)
+            if match and key == "shouldExist":
+                words = re.sub(r"[\"']|\$\{?linux_\w+\}?", "", match[1]).strip() or "nothing else"
+                yield hint(advice_messages.KERNEL_GRUB, path, argument=argument, words=words)
+            elif '"' in argument and key == "shouldExist":
+                yield hint(advice_messages.KERNEL_QUOTES, path, argument=argument)
+            elif len(argument.split()) > 1:
+                fix = "Give each argument an entry of its own."
+                if key == "shouldNotExist":
+                    fix = f"{fix} As it is, nothing is removed where the words are not side by side."
+                yield hint(advice_messages.KERNEL_WORDS, path, Kind.INFO, argument=argument, verb=verb, fix=fix)
 
 
 def _ssh(plan: Plan) -> Iterator[Hint]:
@@ -101,6 +115,13 @@ def _merged(plan: Plan) -> Iterator[Hint]:
         resources.append((("ignition", "config", "merge", at), merged))
     if config.get("replace"):
         resources.append((("ignition", "config", "replace"), config["replace"]))
+    if config.get("replace", {}).get("source"):
+        rest = [key for key in plan.ignition if key != "ignition"]
+        if rest:
+            names = {"kernelArguments": "kernel_arguments"}
+            lost = " and ".join(names.get(key, key) for key in rest)
+            fix = f"Nothing below {lost} counts. To keep it, write merge: with a list."
+            yield hint(advice_messages.REPLACED_REST, ("ignition", "config", "replace"), fix=fix)
     for path, resource in resources:
         source = str(resource.get("source") or "")
         data = data_of(resource) if source.startswith("data:") else None

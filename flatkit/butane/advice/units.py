@@ -229,10 +229,16 @@ def _programs(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
     for text in plan.unit(name).texts:
         for item in text.assignments:
             words = item.value.lstrip(PREFIXES).split()
-            if item.section != "Service" or not item.key.startswith("Exec") or not words or words[0] in seen:
+            if item.section != "Service" or not item.key.startswith("Exec") or not words or tuple(words[:2]) in seen:
                 continue
-            seen.add(words[0])
+            seen.add(tuple(words[:2]))
             yield from _program(plan, name, words[0], path)
+            if words[0].rpartition("/")[2] == "docker" and words[1:2] == ["compose"] and plan.knows_all:
+                compose = image.moved_program("docker-compose")
+                assert compose is not None
+                yield hint(
+                    advice_messages.PROGRAM_MISSING, path, unit=name, program="docker compose", instead=compose.instead
+                )
 
 
 def _program(plan: Plan, name: str, program: str, path: Path) -> Iterator[Hint]:

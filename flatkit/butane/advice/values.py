@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 
@@ -37,7 +38,8 @@ def _fault(item: Assignment) -> tuple[str, str, str] | None:
         return None
     if item.section == "Service" and key in _CHOICES and value not in _CHOICES[key]:
         meant = _MEANT.get(value.lower(), "") if key == "Restart" else ""
-        meant = meant or (value.lower() if value.lower() in _CHOICES[key] else "")
+        close = difflib.get_close_matches(value.lower(), _CHOICES[key], n=1, cutoff=0.75)
+        meant = meant or (close[0] if close else "")
         listed = ", ".join(_CHOICES[key])
         return value, f"it is one of {listed}", f"Did you mean {key}={meant}?" if meant else f"Write one of {listed}."
     if is_kind("BOOLEAN", item.section, key) and value.lower() not in _SWITCHES:

@@ -136,6 +136,9 @@ def path(entry: Entry, translation: Translation) -> Iterator[Edit]:
     kind = parent.child("format") if parent is not None else None
     if where[-1] == "device" and values.is_remote(text, kind.value if kind is not None else ""):
         return
+    if text.startswith("/") and text.endswith("/") and where[:2] == ("storage", "files"):
+        # It is a directory: a file of that name is not what is meant.
+        return
     if text.startswith("/"):
         better = clean(text)
     elif where[-1] == "device" or "devices" in where:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
+import re
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -52,6 +53,9 @@ class Existing:
     source: str
     instead: str = ""
     since: str = ""
+    reader: str = "Flatcar"
+    # A unit of the image: with a drop-in for it the file may be read.
+    unless: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +87,8 @@ class FolderReader:
     name: str
     endings: tuple[str, ...]
     source: str
+    # The only section of its files.
+    section: str = ""
 
     def reads(self, file: str) -> bool:
         """Return True if the reader takes a file of this name."""
@@ -147,6 +153,16 @@ def unit_state(name: str) -> UnitState:
     return UnitState.UNKNOWN
 
 
+def is_in_extension(name: str) -> bool:
+    """Return True for a unit that is not in /usr itself but in an extension of the image."""
+    return name in _data()["units"]["in_extension"]
+
+
+def needed_by(name: str) -> str:
+    """Return the unit of the image that does not start if this one is masked (Requires=), "" if none is known."""
+    return str(_data()["units"]["needed_by"].get(name, ""))
+
+
 def is_oneshot(name: str) -> bool:
     """Return True for a service of the image with Type=oneshot."""
     return name in _data()["units"]["oneshot"]
@@ -180,7 +196,7 @@ def _readers() -> dict[str, FolderReader]:
 
 def reader_of(folder: str) -> FolderReader | None:
     """Return what reads the files of a folder, if it goes by their names."""
-    return _readers().get(folder)
+    return _readers().get(re.sub(r"^/etc/sysupdate\.[^/]+\.d$", "/etc/sysupdate.d", folder))
 
 
 @cache

@@ -158,6 +158,29 @@ class Plan:
         """Return True if the config writes the unit, or the image is known to have it."""
         return self.is_written(name) or image.unit_state(name) is not UnitState.UNKNOWN
 
+    @cached_property
+    def _bus_names(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name in self.unit_texts:
+            bus = self.unit(name).last("Service", "BusName") if name.endswith(".service") else ""
+            if bus and self.is_written(name):
+                found.setdefault(bus, []).append(name)
+        return found
+
+    def bus_twin(self, name: str) -> str:
+        """Return another unit of the config with the same BusName=: systemd refuses one of the two."""
+        bus = self.unit(name).last("Service", "BusName") if name.endswith(".service") else ""
+        return next((other for other in self._bus_names.get(bus, ()) if other != name), "")
+
+    @cached_property
+    def _all_text(self) -> str:
+        contents = [str(node.item.get("target") or text_of(node.item.get("contents", {})) or "") for node in self.nodes]
+        return "\n".join([*contents, *(f"{text}{dropins}" for text, dropins in self.unit_texts.values())])
+
+    def mentions(self, path: str) -> bool:
+        """Return True if a unit, a file or a link of the config names the path: something of the config may use it."""
+        return path in self._all_text
+
     def refusal(self, name: str) -> UnitRefusal | None:
         """Return why systemd will refuse a unit that the config writes."""
         return refusal(self.unit(name)) if self.is_written(name) else None
