@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from flatkit.butane.advice import FATAL, find_hints
+from flatkit.butane.advice import FATAL, plan_and_hints
+from flatkit.butane.advice.hint import Hint
 from flatkit.butane.explain_disks import explain_disks
 from flatkit.butane.explain_files import explain_files
 from flatkit.butane.explain_units import explain_units
@@ -64,8 +65,8 @@ def explain(translation: Translation) -> tuple[Sentence, ...]:
     """Return the sentences, in the order in which things happen; () for a config that does not translate."""
     if translation.ignition is None:
         return ()
-    plan = Plan(translation.ignition)
-    problems = _problems(plan)
+    plan, hints = plan_and_hints(translation.ignition)
+    problems = _problems(plan, hints)
     told: list[tuple[str, Told]] = [("configs", one) for one in _configs(plan)]
     told += [("kernel", one) for one in _kernel(plan)]
     # What replaces a config is all that counts.
@@ -122,13 +123,13 @@ _FAILING = frozenset((
 ))  # fmt: skip
 
 
-def _problems(plan: Plan) -> dict[Path, tuple[str, str]]:
+def _problems(plan: Plan, hints: tuple[Hint, ...]) -> dict[Path, tuple[str, str]]:
     """Return the worst advice for each item: its code, and its words as a sentence."""
     found: dict[Path, tuple[str, str]] = {}
     units: dict[str, list[Path]] = {}
     for at, unit in enumerate(plan.units):
         units.setdefault(str(unit.get("name")), []).append(("systemd", "units", at))
-    for one in find_hints(plan):
+    for one in hints:
         code, item = one.message.code, _item(one.path)
         if code in FATAL | _TOLD and (item not in found or (code in FATAL and found[item][0] not in FATAL)):
             found[item] = (code, _as_sentence(str(one.message(**one.values) if one.values else one.message())))

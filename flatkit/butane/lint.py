@@ -99,7 +99,7 @@ def _key_notes(node: Node, path: Path) -> Iterator[Entry]:
 
 
 def _key_words(text: str) -> str:
-    """What to write in place of a text that is no key."""
+    """The cure for a text that is not a key."""
     if text.startswith(("http://", "https://", "gh:", "lp:")):
         return "Butane fetches no keys: write the lines themselves that this address gives."
     if "SSH2 PUBLIC KEY" in text:

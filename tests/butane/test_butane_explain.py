@@ -154,7 +154,7 @@ def test_an_example_reads_well_aloud(path: Path) -> None:
         ("{name: containerd.service, enabled: true}", "is enabled: it starts at every boot."),
         ("{name: update-engine.service, enabled: false}", "that changes nothing, since the image starts it"),
         (
-            "{name: a.timer, enabled: true, contents: '[Timer]\n\n  OnUnitActiveSec=1\n\n  YZ'}, {name: a.service, contents: 'X'}",
+            "{name: a.timer, enabled: true, contents: '[Timer]\n\n  OnUnitActiveSec=1\n\n  YZ'}, {name: a.service, contents: X}",
             "it never starts a.service",
         ),
         (

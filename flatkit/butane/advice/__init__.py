@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 from flatkit.butane.advice.accounts import advise_accounts
 from flatkit.butane.advice.disks import advise_disks
@@ -46,10 +47,10 @@ def advise(translation: Translation) -> Iterator[Entry]:
     """Yield the advice about a config that translates, in the order of its lines."""
     if translation.ignition is None:
         return
-    plan = Plan(translation.ignition)
+    _, hints = plan_and_hints(translation.ignition)
     # A mode that Butane itself finds odd is not mentioned twice.
     said = {entry.path for entry in translation.report if entry.path.endswith(".mode")}
-    entries = [entry for one in find_hints(plan) if (entry := _entry(one, translation)).path not in said]
+    entries = [entry for one in hints if (entry := _entry(one, translation)).path not in said]
     found = dict.fromkeys((entry.code, entry.path, entry.message) for entry in entries)
     kept = {(entry.code, entry.path, entry.message): entry for entry in reversed(entries)}
     yield from sorted((kept[key] for key in found), key=lambda entry: entry.span.line if entry.span else 0)
@@ -58,6 +59,19 @@ def advise(translation: Translation) -> Iterator[Entry]:
 def find_hints(plan: Plan) -> tuple[Hint, ...]:
     """Return all advice about a plan."""
     return tuple(one for part in _PARTS for one in part(plan))
+
+
+def plan_and_hints(ignition: dict[str, Any]) -> tuple[Plan, tuple[Hint, ...]]:
+    """Return the plan of a config, and the advice about it; the last one is kept, as a config is explained and linted in turn."""
+    global _last
+    kept = _last
+    if kept is None or kept[0].ignition is not ignition:
+        plan = Plan(ignition)
+        _last = kept = (plan, find_hints(plan))
+    return kept
+
+
+_last: tuple[Plan, tuple[Hint, ...]] | None = None
 
 
 def _entry(one: Hint, translation: Translation) -> Entry:
