@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -63,15 +64,15 @@ def find_hints(plan: Plan) -> tuple[Hint, ...]:
 
 def plan_and_hints(ignition: dict[str, Any]) -> tuple[Plan, tuple[Hint, ...]]:
     """Return the plan of a config, and the advice about it; the last one is kept, as a config is explained and linted in turn."""
-    global _last
-    kept = _last
-    if kept is None or kept[0].ignition is not ignition:
+    kept = next((one for one in tuple(_LAST) if one[0].ignition is ignition), None)
+    if kept is None:
         plan = Plan(ignition)
-        _last = kept = (plan, find_hints(plan))
+        kept = (plan, find_hints(plan))
+        _LAST.append(kept)
     return kept
 
 
-_last: tuple[Plan, tuple[Hint, ...]] | None = None
+_LAST: deque[tuple[Plan, tuple[Hint, ...]]] = deque(maxlen=1)
 
 
 def _entry(one: Hint, translation: Translation) -> Entry:
