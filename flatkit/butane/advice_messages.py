@@ -58,6 +58,15 @@ PROGRAM_MISSING = _M("program-missing",
     "Use {instead}.")
 PROGRAM_NOT_EXECUTABLE = _M("program-not-executable", '"{unit}" runs {program}, and its mode {mode} lets nobody run it',
     "Write mode: 0755 for that file.")
+PROGRAM_NO_SHEBANG = _M("program-no-shebang",
+    '"{unit}" runs {program}, which is not a program and has no first line #!, so it fails',
+    "Begin the file with #!/bin/bash.")
+PROGRAM_INTERPRETER = _M("program-interpreter",
+    '"{unit}" runs {program}, which asks for {interpreter}: Flatcar\'s image does not have it, so it fails',
+    "Use {instead}.")
+PROGRAM_UNWRITTEN = _M("program-unwritten", '"{unit}" runs {program}, which nothing in this config writes', "{fix}")
+ORDER_CYCLE = _M("order-cycle", "{units} wait for each other (After=, Before=): systemd leaves one of them out",
+    "Take one of the lines out.")
 UNIT_SHELL = _M("unit-shell", '"{unit}" gives the program the word {word}: {key}= is not run by a shell',
     "Write {key}=/bin/sh -c '...' with the whole line in the quotes, or put it into a script.")
 UNIT_BUILTIN = _M("unit-builtin",
@@ -155,6 +164,8 @@ DIRECTORY_CLOSED = _M("directory-closed",
 SUDOERS_WRITABLE = _M("sudoers-writable", "sudo does not read {path}: with mode {mode} every user can write it",
     "Write mode: 0440.")
 ARCHIVE_WHOLE = _M("archive-whole", "{path} will be the packed archive: Ignition does not unpack {suffix}", "{fix}")
+ADDRESS_ONLY = _M("address-only", "{path} will hold this address itself, not what is there",
+    "Write source: in place of inline:.")
 WEB_PAGE = _M("web-page", "this is the address of a page about the file: {path} will hold HTML", "Write source: {raw}")
 REPLACED_REST = _M("replaced-rest", "replace: throws away everything else in this config", "{fix}")
 ZONE_UNKNOWN = _M("zone-unknown", "flatkit does not know the time zone {zone}: if there is none, the clock shows UTC", "{fix}")
@@ -193,6 +204,8 @@ SYSEXT_NAME = _M("sysext-name",
     'systemd-sysext wants the name in the image, "{inside}" by its source, and this is "{name}"',
     "Name it {inside}.raw: it must be NAME in the image's extension-release.NAME.")
 SYSEXT_FILE = _M("sysext-file", "systemd-sysext does not read {path}", "The name of an image ends in .raw.")
+SYSEXT_EMPTY = _M("sysext-empty", "an empty {path} is not an extension: systemd-sysext fails on it",
+    "To turn an extension off, write a link of this path with target: /dev/null and overwrite: true.")
 SYSEXT_UNKNOWN = _M("sysext-unknown", 'line {line}: Flatcar offers no extension "{name}"', "{fix}")
 LINK_DANGLING = _M("link-dangling", "nothing in this config writes {target}, so the link leads nowhere", "{fix}")
 KERNEL_GRUB = _M("kernel-grub",

@@ -112,6 +112,7 @@ _TOLD = frozenset((
     "link-dangling", "sysext-file", "sysext-unknown", "unit-as-file", "device-undefined", "unit-no-service", "service-user",
     "program-missing", "program-not-executable", "service-group", "unit-builtin", "unit-terminal", "unit-detached", "swap-early",
     "file-unread", "mount-read-only", "kernel-quotes", "unit-variable", "docker-config", "zone-text", "directory-closed",
+    "program-no-shebang", "program-interpreter", "program-unwritten", "order-cycle", "address-only", "sysext-empty",
     "sudoers-writable", "archive-whole", "web-page", "network-no-id",
 ))  # fmt: skip
 
@@ -119,8 +120,12 @@ _TOLD = frozenset((
 # Of these, what makes the start of a unit fail.
 _FAILING = frozenset((
     "program-missing", "program-not-executable", "service-user", "service-group", "unit-builtin", "unit-terminal",
-    "unit-variable",
+    "unit-variable", "program-no-shebang", "program-interpreter", "program-unwritten",
 ))  # fmt: skip
+
+
+# Faults of a file that are the end of a unit's promise.
+_OF_FILES = frozenset(("program-not-executable", "program-no-shebang", "program-interpreter"))
 
 
 def _problems(plan: Plan, hints: tuple[Hint, ...]) -> dict[Path, tuple[str, str]]:
@@ -133,8 +138,7 @@ def _problems(plan: Plan, hints: tuple[Hint, ...]) -> dict[Path, tuple[str, str]
         code, item = one.message.code, _item(one.path)
         if code in FATAL | _TOLD and (item not in found or (code in FATAL and found[item][0] not in FATAL)):
             found[item] = (code, _as_sentence(str(one.message(**one.values) if one.values else one.message())))
-            # A program that cannot run is a fault of the file, and the end of the unit's promise.
-            for path in units.get(one.values.get("unit", ""), ()) if code == "program-not-executable" else ():
+            for path in units.get(one.values.get("unit", ""), ()) if code in _OF_FILES else ():
                 found.setdefault(path, found[item])
     return found
 
@@ -174,9 +178,10 @@ def _configs(plan: Plan) -> Iterator[Told]:
     for at, _ in enumerate(ignition.get("security", {}).get("tls", {}).get("certificateAuthorities", ())):
         path = ("ignition", "security", "tls", "certificateAuthorities", at)
         yield Told(text="One more certificate authority is trusted while fetching.", path=path)
-    for name, value in ignition.get("proxy", {}).items():
-        if isinstance(value, str):
-            yield Told(text=f"The {name} {value} is used while fetching.", path=("ignition", "proxy", name))
+    for name, kind in (("httpProxy", "http"), ("httpsProxy", "https")):
+        if value := ignition.get("proxy", {}).get(name):
+            text = f"What has an address with {kind} is fetched through the proxy {value}."
+            yield Told(text=text, path=("ignition", "proxy", name))
 
 
 def _kernel(plan: Plan) -> Iterator[Told]:

@@ -143,7 +143,9 @@ def _others(plan: Plan, name: str) -> str:
 def _boot(plan: Plan, name: str) -> str:
     """Say what a unit does from every boot on, by its type."""
     unit, kind, at = plan.unit(name), unit_type(name), "at every boot"
-    if _has_conditions(plan, name):
+    if unit.last("Unit", "ConditionFirstBoot").lower() in ("1", "yes", "y", "true", "t", "on"):
+        at = "at the first boot only"
+    elif _has_conditions(plan, name):
         at += " at which its conditions hold"
     service = plan.triggered(name)
     refused = ", which systemd refuses" if service and plan.refusal(service) else ""

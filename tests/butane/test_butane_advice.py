@@ -430,6 +430,15 @@ def timer(lines: str, more: str = "") -> str:
     return unit("a.timer", f"[Timer]\n{lines}\n[Install]\nWantedBy=timers.target\n", f"    - {service}\n")
 
 
+def program(text: str) -> str:
+    return f'storage: {{files: [{{path: /opt/a, mode: 0755, contents: {{inline: "{text}"}}}}]}}\n'
+
+
+def cycle(one: str, other: str) -> str:
+    text = unit("a.service", f"[Unit]\n{one}\n{SERVICE}")
+    return text + unit("b.service", f"[Unit]\n{other}\n{SERVICE}").partition("  units:\n")[2]
+
+
 def fetched(source: str) -> str:
     return files(f"path: /opt/bin/a, mode: 0755, contents: {{source: https://{source}}}".replace("//x/", "//x.org/"))
 
@@ -576,6 +585,23 @@ MORE: tuple[tuple[str, str, str], ...] = (
         "docker.service", "[Service]\nExecStart=\nExecStart=/usr/bin/dockerd").removeprefix(CORE)),
     ("docker-config", daemon('{"log-opts": {"max-file": 3}}'), daemon('{"log-opts": {"max-file": "3"}}')),
     ("docker-config", daemon('{"graph": "/srv"}'), daemon('{"data-root": "/srv"}')),
+    ("docker-config", daemon('{"registry-mirrors": "https://m"}'), daemon('{"registry-mirrors": ["https://m"]}')),
+    ("docker-config", daemon('{"log_driver": "journald"}'), daemon('{"log-driver": "journald"}')),
+    ("file-unread", files("path: /etc/systemd/networkd/a.network"), files("path: /etc/systemd/network/a.network")),
+    ("file-unread", files("path: /etc/systemd/a.service"), files("path: /etc/systemd/system/a.service")),
+    ("file-unread", files("path: /etc/systemd/system/a.service.d/b"), files("path: /etc/systemd/system/a.service.d/b.conf")),
+    # Programs of the config.
+    ("program-no-shebang", command("/opt/a") + program("echo"), command("/opt/a") + program("#!/bin/sh\\n")),
+    ("program-interpreter", command("/opt/a") + program("#!/bin/zsh\\n"), command("/opt/a") + program("#!/bin/bash\\n")),
+    ("program-interpreter", command("/opt/a") + program("#!/usr/bin/env python3\\n"), command("/opt/a") + program(
+        "#!/usr/bin/env bash\\n")),
+    ("program-unwritten", command("/opt/b") + program("#!/bin/sh"), command("/opt/a") + program("#!/bin/sh")),
+    ("program-unwritten", command("/opt/b"), command("/opt/b\nExecStartPre=/usr/bin/curl -o /opt/b https://x.org/b")),
+    ("program-unwritten", command("/opt/x/b"), command("/opt/x/b\nExecStartPre=/usr/bin/tar -C /opt/x -xf /srv/b.tar")),
+    ("order-cycle", cycle("After=b.service", "After=a.service"), cycle("After=b.service", "Before=a.service")),
+    ("address-only", program("https://x.org/a"), program("#!/bin/sh")),
+    ("sysext-empty", files("path: /etc/extensions/a.raw, contents: {inline: ''}"), links(
+        "path: /etc/extensions/a.raw, target: /dev/null")),
     # Networks.
     ("network-no-id", network("[NetDev]\nName=v\nKind=vlan", "v.netdev"), network(
         "[NetDev]\nName=v\nKind=vlan\n[VLAN]\nId=5", "v.netdev")),

@@ -140,6 +140,10 @@ def test_an_example_reads_well_aloud(path: Path) -> None:
         ),
         (
             "{name: a.service, enabled: true, contents: '[Unit]\n\n  ConditionFirstBoot=yes\n\n  XYZ'}",
+            "it starts at the first boot only.",
+        ),
+        (
+            "{name: a.service, enabled: true, contents: '[Unit]\n\n  ConditionHost=a\n\n  XYZ'}",
             "it starts at every boot at which its conditions hold.",
         ),
         (
@@ -154,7 +158,7 @@ def test_an_example_reads_well_aloud(path: Path) -> None:
         ("{name: containerd.service, enabled: true}", "is enabled: it starts at every boot."),
         ("{name: update-engine.service, enabled: false}", "that changes nothing, since the image starts it"),
         (
-            "{name: a.timer, enabled: true, contents: '[Timer]\n\n  OnUnitActiveSec=1\n\n  YZ'}, {name: a.service, contents: X}",
+            "{name: a.timer, enabled: true, contents: '[Timer]\n\n  OnUnitActiveSec=1\n\n  YZ'}, {name: a.service, contents: 'X'}",  # noqa: E501
             "it never starts a.service",
         ),
         (

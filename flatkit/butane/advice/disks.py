@@ -135,7 +135,7 @@ def _devices(plan: Plan) -> Iterator[Hint]:
     for path, device in used:
         if not device.startswith("/dev/"):
             kind = storage[str(path[1])][path[2]].get("format")
-            fix = "A device is below /dev, for example /dev/disk/by-label/data."
+            fix = "A device is below /dev, for example /dev/disk/by-label/data. A folder is mounted by a unit with Options=bind."
             if kind == "swap":
                 fix = "A swap file is made by a service (fallocate, mkswap), before a .swap unit uses it."
             yield hint(advice_messages.NOT_A_DEVICE, path, device=device, fix=fix)

@@ -10,6 +10,16 @@ from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.machine.plan import Plan, text_of
 
 _PATH = "/etc/docker/daemon.json"
+_LISTS = (
+    "registry-mirrors",
+    "insecure-registries",
+    "dns",
+    "dns-search",
+    "dns-opts",
+    "exec-opts",
+    "storage-opts",
+    "labels",
+)
 # The image's unit gives this one (docker.service in flatcar/scripts).
 _HOSTS = '"hosts" is given by the image\'s docker.service, too (--host=fd://)'
 _SOCKET = (
@@ -44,6 +54,10 @@ def advise_docker(plan: Plan) -> Iterator[Hint]:
         faults.append(
             (f'the values of "log-opts" are texts, and "{odd[0]}" is not', f'Write "{odd[0]}": "{value.strip()}".')
         )
+    if scalar := next((key for key in _LISTS if isinstance(data.get(key), str)), ""):
+        faults.append((f'"{scalar}" is a list', f'Write "{scalar}": [{json.dumps(data[scalar])}].'))
+    if odd_key := next((key for key in data if "_" in key), ""):
+        faults.append((f'it does not know "{odd_key}"', f'Its keys have dashes: "{odd_key.replace("_", "-")}".'))
     if "graph" in data:
         faults.append(('it no longer knows "graph"', 'Write "data-root".'))
     for problem, fix in faults:

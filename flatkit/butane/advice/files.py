@@ -11,7 +11,7 @@ from typing import Any
 from flatkit.butane import advice_messages
 from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.machine import image
-from flatkit.butane.machine.plan import Plan, StorageNode, data_of
+from flatkit.butane.machine.plan import EMPTY_FOLDERS, Plan, StorageNode, data_of
 from flatkit.report import Kind
 
 _MESSAGES = {
@@ -20,8 +20,6 @@ _MESSAGES = {
     "volatile": advice_messages.PATH_VOLATILE,
     "partition": advice_messages.PATH_PARTITION,
 }
-# Where nothing of the image is, so that a link's target must come from the config.
-_EMPTY = ("/opt/", "/srv/", "/home/", "/root/", "/mnt/", "/media/")
 _BIG = 256 * 1024
 _PRIVATE = re.compile(rb"-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY-----")
 _WIREGUARD = re.compile(rb"^[ \t]*PrivateKey[ \t]*=[ \t]*[A-Za-z0-9+/]{42}", re.MULTILINE)
@@ -156,7 +154,7 @@ def _dangling(plan: Plan) -> Iterator[Hint]:
             fix = f"Write /{target}: a target without the first / begins at the link's own folder."
             yield hint(advice_messages.LINK_DANGLING, (*node.json_path, "target"), target=whole, fix=fix)
             continue
-        if not whole.startswith(_EMPTY) or whole in plan.by_path or plan.is_on_filesystem(whole):
+        if not whole.startswith(EMPTY_FOLDERS) or whole in plan.by_path or plan.is_on_filesystem(whole):
             continue
         folder = posixpath.dirname(whole)
         if (

@@ -11,11 +11,13 @@ from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.advice.updates import advise_updates
 from flatkit.butane.machine import image
 from flatkit.butane.machine.plan import Plan, StorageNode, text_of
-from flatkit.butane.machine.unit_file import parse
+from flatkit.butane.machine.unit_file import parse, unit_type
 from flatkit.report import Kind
 from flatkit.untrusted import lines_of
 
 _QUADLETS = (".container", ".volume", ".network", ".kube", ".pod", ".image", ".build")
+# Podman has files that end so, too.
+_NETWORK = ("/etc/systemd/network", "/etc/containers/systemd")
 # /etc/coreos is a link to /etc/flatcar.
 _UPDATE_FILES = (("/etc/flatcar", "update.conf"), ("/etc/coreos", "update.conf"))
 
@@ -33,6 +35,7 @@ def advise_readers(plan: Plan) -> Iterator[Hint]:
                 path=node.path,
                 fix=reader.fix,
             )
+        yield from _misplaced(node, folder, name)
         unread = image.unread_file(node.path)
         if unread is not None and plan.knows_all and not _is_used(plan, node, unread):
             values = {"reader": unread.reader, "path": node.path, "fix": f"Use {unread.instead}."}
@@ -68,6 +71,21 @@ def _json(node: StorageNode) -> Iterator[Hint]:
         yield hint(advice_messages.NOT_JSON, (*node.json_path, "contents"), **values)
     except RecursionError:
         return
+
+
+def _misplaced(node: StorageNode, folder: str, name: str) -> Iterator[Hint]:
+    """Yield files of systemd and systemd-networkd in a folder that they do not read, and drop-ins of a wrong name."""
+    suffix, is_dropin = posixpath.splitext(name)[1], folder.endswith(".d")
+    is_network = suffix in (".network", ".netdev", ".link") and folder.startswith("/etc/") and not is_dropin
+    reader, fix = "", ""
+    if (is_network and folder not in _NETWORK) or folder == "/etc/systemd/network.d":
+        reader, fix = "systemd-networkd", "Its folder is /etc/systemd/network."
+    elif folder == "/etc/systemd" and unit_type(name):
+        reader, fix = "systemd", "The folder of units is /etc/systemd/system; better write it below systemd.units."
+    elif posixpath.dirname(folder) == "/etc/systemd/system" and is_dropin and suffix != ".conf":
+        reader, fix = "systemd", "The name of a drop-in ends in .conf."
+    if reader:
+        yield hint(advice_messages.FILE_UNREAD, (*node.json_path, "path"), reader=reader, path=node.path, fix=fix)
 
 
 def _is_used(plan: Plan, node: StorageNode, unread: image.Existing) -> bool:

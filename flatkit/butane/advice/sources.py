@@ -18,6 +18,7 @@ _ZONES = Path(__file__).parent.parent / "machine" / "zones.json"
 _ZONE_FOLDER = "/usr/share/zoneinfo/"
 _ZONE_FIX = "Write a link: path: /etc/localtime, target: ../usr/share/zoneinfo/Europe/Berlin."
 _ARCHIVE = re.compile(r"\.(?:tar(?:\.(?:gz|xz|bz2|zst))?|tgz|txz|zip|xz|bz2|zst|gz)$")
+_LONG = 2000
 _PAGE = re.compile(r"https://github\.com/([^/?#]+)/([^/?#]+)/blob/([^?#]+)")
 
 
@@ -46,8 +47,11 @@ def _fetched(node: StorageNode) -> Iterator[Hint]:
     if page is not None:
         raw = f"https://raw.githubusercontent.com/{page[1]}/{page[2]}/{page[3]}"
         yield hint(advice_messages.WEB_PAGE, path, path=node.path, raw=raw)
-    suffix = _ARCHIVE.search(source) if "://" in source else None
     is_program = bool(node.item.get("mode", 0) & 0o111) or node.path.startswith("/opt/bin/")
+    data = data_of(contents) or b"" if source.startswith("data:") and is_program and len(source) < _LONG else b""
+    if re.fullmatch(rb"\s*https?://\S+\s*", data):
+        yield hint(advice_messages.ADDRESS_ONLY, (*node.json_path, "contents"), path=node.path)
+    suffix = _ARCHIVE.search(source) if "://" in source else None
     if suffix is None or contents.get("compression") or _ARCHIVE.search(node.path) or not is_program:
         return
     fix = "Write it under a name that ends so, and unpack it in a oneshot unit, for example with tar -C /opt/bin -xf."

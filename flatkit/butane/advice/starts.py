@@ -19,6 +19,11 @@ _FIRST_RUNS = ("OnCalendar", "OnBootSec", "OnStartupSec", "OnActiveSec", *_FROM_
 
 def advise_starts(plan: Plan) -> Iterator[Hint]:
     """Yield the advice."""
+    cycle = find_cycle(plan)
+    for at, unit in enumerate(plan.units):
+        if cycle and unit.get("name") == cycle[0]:
+            both = " and ".join(f'"{name}"' for name in cycle)
+            yield hint(advice_messages.ORDER_CYCLE, ("systemd", "units", at, "contents"), units=both)
     for at, unit in enumerate(plan.units):
         name, path = str(unit.get("name", "")), ("systemd", "units", at)
         if unit.get("mask"):
@@ -40,6 +45,33 @@ def advise_starts(plan: Plan) -> Iterator[Hint]:
         if never_elapses(plan, name):
             where = (*path, "contents")
             yield hint(advice_messages.TIMER_NEVER, where, unit=name, service=plan.triggered(name))
+
+
+def find_cycle(plan: Plan) -> tuple[str, ...]:
+    """Return units of the config that wait for each other in a ring, () if there are none."""
+    before: dict[str, set[str]] = {name: set() for name in plan.unit_texts}
+    for name in plan.unit_texts:
+        unit = plan.unit(name)
+        before[name].update(other for other in unit.words("Unit", "After") if other in before)
+        for other in unit.words("Unit", "Before"):
+            before.get(other, set()).add(name)
+    ready = [name for name in before if not before[name]]
+    after: dict[str, list[str]] = {}
+    for name, others in before.items():
+        for other in others:
+            after.setdefault(other, []).append(name)
+    while ready:
+        name = ready.pop()
+        del before[name]
+        for later in after.get(name, ()):
+            before[later].discard(name)
+            ready += [later] if not before[later] else []
+    if not before:
+        return ()
+    trail = [min(before)]
+    while (name := min(before[trail[-1]])) not in trail:
+        trail.append(name)
+    return tuple(trail[trail.index(name) :])
 
 
 def keeps_starting(unit: dict[str, Any]) -> bool:

@@ -67,6 +67,9 @@ def _extensions(plan: Plan) -> Iterator[Hint]:
         source = str(node.item.get("target") or node.item.get("contents", {}).get("source") or "")
         if source in ("", "/dev/null"):
             continue
+        if node.kind == "files" and data_of(node.item.get("contents", {})) == b"":
+            yield hint(advice_messages.SYSEXT_EMPTY, (*node.json_path, "contents"), path=node.path)
+            continue
         if not name.endswith(".raw"):
             if node.kind == "files":
                 yield hint(advice_messages.SYSEXT_FILE, (*node.json_path, "path"), path=node.path)

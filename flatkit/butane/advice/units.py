@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Iterator
 
 from flatkit.butane import advice_messages
-from flatkit.butane.advice.commands import PREFIXES, advise_commands
+from flatkit.butane.advice.commands import advise_commands
 from flatkit.butane.advice.hint import Hint, hint
+from flatkit.butane.advice.programs import advise_programs
 from flatkit.butane.advice.values import advise_value
 from flatkit.butane.machine import image
 from flatkit.butane.machine.image import UnitState
@@ -46,7 +47,7 @@ def advise_units(plan: Plan) -> Iterator[Hint]:
         yield from _start(plan, name, path, unit.get("enabled"))
         yield from _account(plan, name, (*path, "contents") if contents else path)
         yield from _group(plan, name, (*path, "contents") if contents else path)
-        yield from _programs(plan, name, (*path, "contents") if contents else path)
+        yield from advise_programs(plan, name, (*path, "contents") if contents else path)
         yield from advise_commands(plan, name, (*path, "contents") if contents else path)
         yield from _targets(plan, name, (*path, "contents") if contents else path)
         yield from _mount_point(plan, name, path)
@@ -219,45 +220,6 @@ def _mount_point(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
     if place is not None and place.kind == "read-only" and where != place.path:
         where_path = (*path, "contents")
         yield hint(advice_messages.MOUNT_READ_ONLY, where_path, Kind.INFO, place=place.path, path=where, unit=name)
-
-
-def _programs(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
-    """Yield programs that a service runs, and that are missing or not executable."""
-    if unit_type(name) != "service":
-        return
-    seen = set()
-    for text in plan.unit(name).texts:
-        for item in text.assignments:
-            words = item.value.lstrip(PREFIXES).split()
-            if item.section != "Service" or not item.key.startswith("Exec") or not words or tuple(words[:2]) in seen:
-                continue
-            seen.add(tuple(words[:2]))
-            yield from _program(plan, name, words[0], path)
-            if words[0].rpartition("/")[2] == "docker" and words[1:2] == ["compose"] and plan.knows_all:
-                compose = image.moved_program("docker-compose")
-                assert compose is not None
-                yield hint(
-                    advice_messages.PROGRAM_MISSING, path, unit=name, program="docker compose", instead=compose.instead
-                )
-
-
-def _program(plan: Plan, name: str, program: str, path: Path) -> Iterator[Hint]:
-    node = plan.by_path.get(program)
-    if node is not None and node.kind == "files":
-        mode = node.item.get("mode", 0o644)
-        if not mode & 0o111:
-            yield hint(
-                advice_messages.PROGRAM_NOT_EXECUTABLE, node.json_path, unit=name, program=program, mode=f"{mode:04o}"
-            )
-        return
-    moved = image.moved_program(program)
-    if not plan.knows_all:
-        return
-    if moved is not None:
-        yield hint(advice_messages.PROGRAM_MISSING, path, unit=name, program=program, instead=moved.instead)
-    elif program.startswith("/usr/local/"):
-        instead = "a file below /opt/bin, or an extension"
-        yield hint(advice_messages.PROGRAM_MISSING, path, unit=name, program=program, instead=instead)
 
 
 def _files(plan: Plan) -> Iterator[Hint]:

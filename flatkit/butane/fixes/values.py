@@ -114,6 +114,8 @@ def origin_key(text: str, *, is_config: bool) -> str:
         return ""  # file://, oem://: Ignition does not fetch these
     if is_config:
         return "inline" if bare.startswith("{") else "local" if re.fullmatch(r"[\w.@+-][\w.@/+ -]*", bare) else ""
+    if re.fullmatch(r"[~/]\S*/\S+", bare):
+        return ""  # a path, of this computer or of the machine: not the text that is meant
     if re.fullmatch(r"\.{1,2}/\S+", bare) or (_FILE_ENDING.fullmatch(bare) and not bare.startswith("/")):
         return "local"
     return "inline"

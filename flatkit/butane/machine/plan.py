@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,8 @@ from flatkit.butane.source.node import Path
 
 SYSTEMD_DIR = "/etc/systemd/system/"
 EXTENSION_DIRS = ("/etc/extensions", "/var/lib/extensions", "/run/extensions", "/usr/lib/extensions")
+# Where nothing of the image is.
+EMPTY_FOLDERS = ("/opt/", "/srv/", "/home/", "/root/", "/mnt/", "/media/")
 _TRIGGERS = ("socket", "timer", "path", "automount")
 # Targets that every boot reaches.
 BOOT_TARGETS = frozenset(
@@ -177,9 +180,13 @@ class Plan:
         contents = [str(node.item.get("target") or text_of(node.item.get("contents", {})) or "") for node in self.nodes]
         return "\n".join([*contents, *(f"{text}{dropins}" for text, dropins in self.unit_texts.values())])
 
-    def mentions(self, path: str) -> bool:
-        """Return True if a unit, a file or a link of the config names the path: something of the config may use it."""
-        return path in self._all_text
+    def mentions(self, path: str, often: int = 0) -> bool:
+        """Return True if units, files and links of the config name the path more often: something may use it, or write it."""
+        return self._all_text.count(path) > often
+
+    def finds(self, pattern: str) -> bool:
+        """Return True if one of these texts has what the pattern says."""
+        return re.search(pattern, self._all_text) is not None
 
     def refusal(self, name: str) -> UnitRefusal | None:
         """Return why systemd will refuse a unit that the config writes."""
