@@ -120,7 +120,7 @@ _TOLD = frozenset((
 # Of these, what makes the start of a unit fail.
 _FAILING = frozenset((
     "program-missing", "program-not-executable", "service-user", "service-group", "unit-builtin", "unit-terminal",
-    "unit-variable", "program-no-shebang", "program-interpreter", "program-unwritten",
+    "unit-variable", "program-no-shebang", "program-interpreter", "program-unwritten", "order-cycle",
 ))  # fmt: skip
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flatkit.butane.machine.plan import Plan, StorageNode
+from flatkit.butane.machine.plan import EXTENSION_DIRS, SYSTEMD_DIR, Plan, StorageNode
 from flatkit.butane.machine.told import Told, count, source_in_words
+from flatkit.butane.machine.unit_file import unit_type
 from flatkit.butane.source.node import Path
 from flatkit.butane.transpile import Translation
 
@@ -30,9 +31,19 @@ def explain_files(plan: Plan, translation: Translation) -> Iterator[Told]:
         else:
             kind = "hard link" if node.item.get("hard") else "link"
             subject = f"The {kind} {node.path}"
-            text = f"{subject} to {node.item.get('target')} is made."
+            text = f"{subject} to {node.item.get('target')} is made{_effect(node)}."
             reason = _tree_reason(node.json_path, translation)
             yield Told(text=text, path=node.json_path, reason=reason, failure=f"{subject} cannot be made.")
+
+
+def _effect(node: StorageNode) -> str:
+    """Say what a link to /dev/null turns off."""
+    if node.item.get("target") != "/dev/null":
+        return ""
+    folder, _, name = node.path.rpartition("/")
+    if folder in EXTENSION_DIRS:
+        return ", so that this extension is left out"
+    return ", so that nothing can start the unit" if folder + "/" == SYSTEMD_DIR and unit_type(name) else ""
 
 
 def _mode(item: dict[str, Any], default: int) -> str:

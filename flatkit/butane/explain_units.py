@@ -14,10 +14,15 @@ from flatkit.butane.machine.plan import BOOT_TARGETS, Plan
 from flatkit.butane.machine.told import Told, count, listed
 from flatkit.butane.machine.unit_file import is_template, unit_type
 from flatkit.butane.transpile import Translation
+from flatkit.untrusted import is_number
 
 _MADE = "Ignition mounts the filesystem only while it works; this unit mounts it at every boot (with_mount_unit)."
 _PRESET = "Ignition writes a preset (enable) to /etc/systemd/system-preset; systemd acts on it at the first boot."
 _LISTEN = ("ListenStream", "ListenDatagram", "ListenSequentialPacket", "ListenFIFO")
+_WATCHED = {
+    "PathExists": "as soon as {} exists", "PathExistsGlob": "as soon as something fits {}", "PathChanged": "when {} changes",
+    "PathModified": "when {} changes", "DirectoryNotEmpty": "as soon as something is in {}",
+}  # fmt: skip
 _TIMES = ("OnCalendar", "OnBootSec", "OnActiveSec", "OnStartupSec", "OnUnitActiveSec", "OnUnitInactiveSec")
 
 
@@ -155,15 +160,14 @@ def _boot(plan: Plan, name: str) -> str:
         times = ", ".join(f"{key}={value}" for key, value in unit.pool("Timer", _TIMES))
         return f"from every boot on it starts {service}{f' ({times})' if times else ''}{refused}"
     if kind == "socket":
-        where = listed([value for _, value in unit.pool("Socket", _LISTEN)])
+        where = listed([f"port {value}" if is_number(value) else value for _, value in unit.pool("Socket", _LISTEN)])
         begin = f"it listens{f' on {where}' if where else ''} {at}"
         return f"{begin} and starts {service} when somebody connects{refused}" if plan.is_written(name) else begin
     if kind == "path":
-        return (
-            f"{at} it begins to watch, and starts {service}{refused}"
-            if plan.is_written(name)
-            else f"it begins to watch {at}"
-        )
+        if not plan.is_written(name):
+            return f"it begins to watch {at}"
+        when = " or ".join(_WATCHED[key].format(value) for key, value in unit.pool("Path", _WATCHED))
+        return f"{'from every boot on' if at == 'at every boot' else at} it starts {service} {when}{refused}"
     if kind == "mount":
         return f"it is mounted {at}"
     if kind == "swap":

@@ -21,7 +21,7 @@ def advise_starts(plan: Plan) -> Iterator[Hint]:
     """Yield the advice."""
     cycle = find_cycle(plan)
     for at, unit in enumerate(plan.units):
-        if cycle and unit.get("name") == cycle[0]:
+        if unit.get("name") in cycle:
             both = " and ".join(f'"{name}"' for name in cycle)
             yield hint(advice_messages.ORDER_CYCLE, ("systemd", "units", at, "contents"), units=both)
     for at, unit in enumerate(plan.units):
