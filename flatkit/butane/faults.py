@@ -12,7 +12,7 @@ from flatkit.butane import messages
 from flatkit.butane.detect import Format, detect_format
 from flatkit.butane.encodings import encoding_of, encoding_words
 from flatkit.butane.fixes.values import NETWORK_FORMATS, is_remote
-from flatkit.butane.foreign import IGNITION_2, PASTED, foreign_words
+from flatkit.butane.foreign import IGNITION_2, PASTED, foreign_words, own_example
 from flatkit.butane.places import home_of, path_of, struct_at
 from flatkit.butane.quickfix import Trials, quick_fixes, suggest_key
 from flatkit.butane.source.node import Node, Path, find_node
@@ -95,7 +95,10 @@ def _key_words(entry: Entry, translation: Translation, edits: tuple[Edit, ...], 
     if says and key == "remote":
         says += _sum_words(entry, translation)
     if says:
-        return f"{says}\n{example}" if example else says
+        path = path_of(entry)
+        node, parent = find_node(translation.root, path), find_node(translation.root, path[:-1])
+        own = own_example(key, example, node, parent)
+        return f"{says}\n{own}" if own else says
     if not edits:
         home, close = home_of(key), suggest_key(key, struct) if struct is not None else ""
         if close:

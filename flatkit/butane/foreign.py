@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import json
 import pathlib
+import re
 
 from flatkit.butane.detect import Format
+from flatkit.butane.source.node import SCALAR, SEQUENCE, Node
 
 _FILE = pathlib.Path(__file__).with_name("foreign.json")
 _SAME = "Ignition does not read it; write the same as a Butane config"
@@ -45,6 +47,56 @@ def _table() -> dict[str, dict[str, tuple[str, str]]]:
 def foreign_words(struct: str, key: str) -> tuple[str, str]:
     """The sentence about a key of another tool and an example in Butane; both may be "". `struct` is the mapping's type."""
     return _table().get(struct, {}).get(key, ("", ""))
+
+
+# Key -> the samples in its example, and where the learner's own value is: in the key's value, or beside it.
+_OWN: dict[str, tuple[tuple[str, tuple[str | int, ...]], ...]] = {
+    "hostname": (("node1", ()),),
+    "fqdn": (("node1.example.org", ()),),
+    "timezone": (("Europe/Berlin", ()),),
+    "update": (("stable", ("group",)),),
+    "locksmith": (("off", ("reboot_strategy",)),),
+    "ssh_authorized_keys": (("(the line in your ~/.ssh/id_ed25519.pub)", (0,)),),
+    "runcmd": (("/opt/bin/setup.sh", (0,)),),
+    "write_files": (("/etc/app.conf", (0, "path")), ("0644", (0, "permissions")), ("key=value", (0, "content"))),
+    "scope": (
+        ("agent.service", ("..", "name")),
+        ("[Service]\n          ExecStart=/usr/bin/sleep infinity", ("..", "contents")),
+    ),
+}
+# What can go into an example as it is.
+_PLAIN = re.compile(r"[\w./@:+=-][\w ./@:+=,-]*")
+_LINES = 12
+
+
+def own_example(key: str, example: str, node: Node | None, parent: Node | None) -> str:
+    """The example with the learner's own values in place of the samples, as far as they are plain."""
+    for sample, path in _OWN.get(key, ()):
+        value = _value_at(parent if path[:1] == ("..",) else node, path[1:] if path[:1] == ("..",) else path)
+        lines = [line.rstrip() for line in value.split("\n")] if value else []
+        while lines and not lines[-1]:
+            lines.pop()
+        is_block = sample == "key=value" or "\n" in sample
+        if not lines or len(lines) > _LINES or not all(line.isprintable() for line in lines):
+            continue
+        if is_block or (len(lines) == 1 and _PLAIN.fullmatch(lines[0])):
+            example = example.replace(sample, _block(lines) if is_block else lines[0])
+    return example
+
+
+def _block(lines: list[str]) -> str:
+    return "\n".join([lines[0], *(f"{' ' * 10}{line}".rstrip() for line in lines[1:])])
+
+
+def _value_at(node: Node | None, path: tuple[str | int, ...]) -> str:
+    for part in path:
+        if node is None:
+            return ""
+        if isinstance(part, str):
+            node = node.child(part)
+        else:
+            node = node.content[part] if node.kind == SEQUENCE and len(node.content) > part else None
+    return node.value if node is not None and node.kind == SCALAR else ""
 
 
 def foreign_keys() -> list[tuple[str, str]]:

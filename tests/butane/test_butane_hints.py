@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from flatkit.api import parse_config, read_config
-from flatkit.butane import advice_messages
+from flatkit.butane import advice_messages, translate
 from flatkit.butane.detect import FOREIGN, Format, detect_format
 from flatkit.butane.encodings import encoding_of
 from flatkit.butane.foreign import PASTED, foreign_keys
+from flatkit.butane.lint import lint
 from flatkit.butane.messages import CATALOGUE
 from flatkit.butane.reasons import reason_for
 from flatkit.butane.schema import get_schema
@@ -89,6 +90,40 @@ def test_no_encoding_is_named_without_a_sign_of_it(data: bytes) -> None:
 
 def test_latin_1_is_named() -> None:
     assert encoding_of("# Grüße\n".encode("latin-1")) == "Latin-1 or Windows-1252"
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "never"),
+    [
+        ("hostname: box7\n", "inline: box7", "node1"),
+        ("hostname: '{{ x }}'\n", "inline: node1", "{{ x }}\n  "),
+        ("timezone: America/New_York\n", "zoneinfo/America/New_York", "Berlin"),
+        ("write_files: [{path: /etc/a, permissions: '0600', content: a b}]\n", "path: /etc/a", "/etc/app.conf"),
+        ("write_files: [{path: /etc/a, permissions: '0600', content: a b}]\n", "mode: 0600", "0644"),
+        ("write_files: /etc/a\n", "path: /etc/app.conf", "path: /etc/a\n"),
+        ("runcmd: [/opt/bin/up]\n", "ExecStart=/opt/bin/up\n", "setup.sh"),
+        ("runcmd: ['a > b']\n", "ExecStart=/opt/bin/setup.sh", "ExecStart=a"),
+        ("locksmith: {reboot_strategy: etcd-lock}\n", "REBOOT_STRATEGY=etcd-lock", "=off"),
+        (
+            "systemd: {units: [{name: b.service, scope: user, contents: '[Service]'}]}\n",
+            "/etc/systemd/user/b.service",
+            "agent",
+        ),
+        (
+            "systemd: {units: [{name: b.service, scope: user, contents: '[Service]'}]}\n",
+            "inline: |\n          [Service]\n",
+            "sleep",
+        ),
+    ],
+)
+def test_the_example_has_the_learners_own_values(text: str, says: str, never: str) -> None:
+    taught = next(
+        entry.teach
+        for entry in lint(translate(f"variant: flatcar\nversion: 1.1.0\n{text}"))
+        if entry.code == "unused-key"
+    )
+    assert says in taught
+    assert never not in taught
 
 
 def test_foreign_keys_are_no_keys_of_butane() -> None:
