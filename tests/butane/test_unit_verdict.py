@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flatkit.butane.machine.calendar_events import is_calendar
+from flatkit.butane.machine.calendar_events import from_cron, is_calendar
 from flatkit.butane.machine.unit_file import keys_of, unit_of
 from flatkit.butane.machine.unit_verdict import escape_path, refusal, unescape_path
 from flatkit.run import run
@@ -237,6 +237,32 @@ def test_calendar_events_are_systemds() -> None:
     for text in texts:
         said = run([ANALYZE, "calendar", text], check=False)
         assert is_calendar(text) == (said.status == 0), text
+
+
+@pytest.mark.parametrize(
+    ("cron", "calendar"),
+    [
+        ("0 3 * * *", "*-*-* 03:00:00"),
+        ("*/5 * * * *", "*-*-* *:0/5:00"),
+        ("30 4 1,15 * *", "*-*-01,15 04:30:00"),
+        ("0 9-17 * * 1-5", "Mon..Fri *-*-* 9..17:00:00"),
+        ("0 0 * * 0", "Sun *-*-* 00:00:00"),
+        ("15 */2 * 6 *", "*-06-* 0/2:15:00"),
+        ("@daily", "daily"),
+        # cron takes either day, systemd both; names and five words of anything.
+        ("0 0 1 * 1", ""),
+        ("0 0 * * mon", ""),
+        ("61 3 * * *", ""),
+        ("every day at four o'clock", ""),
+        ("daily", ""),
+    ],
+)
+def test_a_time_of_cron_as_a_calendar_event(cron: str, calendar: str) -> None:
+    assert from_cron(cron) == calendar
+    if calendar and ANALYZE:
+        assert run([ANALYZE, "calendar", calendar], check=False).status == 0
+    fix = refusal(unit_of("a.timer", f"[Timer]\nOnCalendar={cron}\n"))
+    assert (fix is not None and f"write OnCalendar={calendar}." in fix.fix) == bool(calendar)
 
 
 @pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")

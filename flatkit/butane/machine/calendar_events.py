@@ -116,3 +116,34 @@ def _is_part(text: str, field: _Field, *, from_end: bool) -> bool:
 
 def _full_year(year: float) -> float:
     return year + 2000 if year < 70 else year + 1900 if year < 100 else year
+
+
+_CRON_DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_CRON_FIELD = re.compile(r"(?:\*|[0-9]+(?:-[0-9]+)?)(?:/[0-9]+)?")
+
+
+def from_cron(text: str) -> str:
+    """Return the calendar event of five fields of cron, or of a word such as @daily; "" for what has no simple one."""
+    if text.startswith("@") and text[1:].lower() in _WORDS:
+        return text[1:].lower()
+    fields = text.split()
+    if len(fields) != 5 or not all(_CRON_FIELD.fullmatch(part) for field in fields for part in field.split(",")):
+        return ""
+    minute, hour, day, month, weekday = fields
+    # cron runs on either of the two, systemd on days that are both.
+    if weekday != "*" and (day != "*" or "/" in weekday):
+        return ""
+    days = re.sub(r"[0-9]+", lambda found: _CRON_DAYS[int(found[0]) % 7], weekday).replace("-", "..")
+    date = f"*-{_from_field(month, 1)}-{_from_field(day, 1)}"
+    found = f"{'' if weekday == '*' else days + ' '}{date} {_from_field(hour, 0)}:{_from_field(minute, 0)}:00"
+    return found if is_calendar(found) else ""
+
+
+def _from_field(field: str, first: int) -> str:
+    """Return a field in systemd's words: */5 is 0/5, 1-5 is 1..5, and 5 has two digits."""
+    words = []
+    for part in field.split(","):
+        begin, slash, step = part.partition("/")
+        begin = begin.replace("-", "..") if begin != "*" or not slash else str(first)
+        words.append(f"{begin.zfill(2) if begin != '*' and '..' not in begin and not slash else begin}{slash}{step}")
+    return ",".join(words)

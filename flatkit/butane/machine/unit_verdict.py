@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from flatkit.butane.machine.calendar_events import is_calendar
+from flatkit.butane.machine.calendar_events import from_cron, is_calendar
 from flatkit.butane.machine.times import is_span
 from flatkit.butane.machine.unit_commands import (
     UnitRefusal,
@@ -328,6 +328,10 @@ def _timer(unit: Unit) -> UnitRefusal | None:
     words, fix = "a timer needs OnCalendar=, OnBootSec= or another On...= that systemd can read", ""
     if times:
         words = f'it cannot read {times[0][0]}="{times[0][1]}", and a timer needs a time'
+        cron = from_cron(times[0][1])
+        if cron:
+            fix = f"This is how cron writes times: write OnCalendar={cron}."
+            return UnitRefusal(code="no-time", words=words, fix=fix)
         fix = "This is how cron writes times. " if len(times[0][1].split()) == 5 else ""
     return UnitRefusal(
         code="no-time",
