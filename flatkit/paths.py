@@ -114,7 +114,9 @@ def way_out(path: Path, error: OSError, *, variable: str = "") -> str:
 
 def _variable_of(path: Path) -> str:
     """Return the variable that decides where a file is; "" for one outside of flatkit's folders."""
-    for variable, folder in (("FLATKIT_STATE", state_dir), ("FLATKIT_CACHE", _cache_dir)):
+    found = [("FLATKIT_STATE", state_dir), ("FLATKIT_CACHE", _cache_dir)]
+    found += [("FLATKIT_MACHINES", machines_dir)] if os.environ.get("FLATKIT_MACHINES") else []
+    for variable, folder in found:
         try:
             top = folder()
         except HostError:
@@ -185,7 +187,12 @@ def state_dir() -> Path:
 
 
 def machines_dir() -> Path:
-    """Return the folder with a subfolder for each machine: overlay, Ignition, console. Raises HostError."""
+    """Return the folder with a subfolder for each machine: overlay, Ignition, console. Raises HostError.
+
+    FLATKIT_MACHINES names another one than the state's: a pod keeps progress on a small volume, and disks on the node's.
+    """
+    if os.environ.get("FLATKIT_MACHINES"):
+        return _checked("FLATKIT_MACHINES", _folder("FLATKIT_MACHINES", for_root="", xdg="", fallback=""))
     return _checked("FLATKIT_STATE", state_dir()) / "machines"
 
 

@@ -200,7 +200,12 @@ REFUSED = [
 
 @pytest.mark.parametrize(("name", "said"), REFUSED)
 @pytest.mark.parametrize(
-    ("variable", "function"), [("FLATKIT_STATE", paths.state_dir), ("FLATKIT_CACHE", paths.cache_dir)]
+    ("variable", "function"),
+    [
+        ("FLATKIT_STATE", paths.state_dir),
+        ("FLATKIT_CACHE", paths.cache_dir),
+        ("FLATKIT_MACHINES", paths.machines_dir),
+    ],
 )
 def test_names_that_cannot_be(name: bytes, said: str, variable, function, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, f"/tmp/{os.fsdecode(name)}")

@@ -42,11 +42,11 @@ def check_disk(*, has_image: bool, free: dict[Path, int] | None = None) -> HostC
     """Check that the image and the machines' disks fit. `free` gives MiB by folder, for tests."""
     from flatkit.usage import advise
 
-    cache, state_dir = existing(paths.cache_dir()), existing(paths.state_dir())
-    known = free or {folder: shutil.disk_usage(folder).free // 2**20 for folder in (cache, state_dir)}
+    cache, machines = existing(paths.cache_dir()), existing(_top(paths.machines_dir()))
+    known = free or {folder: shutil.disk_usage(folder).free // 2**20 for folder in (cache, machines)}
     image = 0 if has_image else _IMAGE_MIB + _BUILD_MIB
-    needs = {cache: image, state_dir: _MACHINES_MIB}
-    if _same_disk(cache, state_dir):
+    needs = {cache: image, machines: _MACHINES_MIB}
+    if _same_disk(cache, machines):
         needs = {cache: image + _MACHINES_MIB}
     state, found = Health.OK, []
     for folder, need in needs.items():
@@ -57,7 +57,7 @@ def check_disk(*, has_image: bool, free: dict[Path, int] | None = None) -> HostC
     return HostCheck(
         name="disk", state=state, found="; ".join(found), why="an image, and what each machine writes, are stored there",
         fix="export FLATKIT_CACHE=/larger/cache FLATKIT_STATE=/larger/state",
-        note=f"Or make room: {advise(state_dir)}." if state is not Health.OK else "",
+        note=f"Or make room: {advise(machines)}." if state is not Health.OK else "",
     )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def check_folders() -> HostCheck:
 
     Raises HostError for a name that needs a link where none can be made.
     """
-    folders = {path: existing(path) for path in (paths.cache_dir(), paths.state_dir())}
+    folders = {path: existing(path) for path in (paths.cache_dir(), paths.state_dir(), _top(paths.machines_dir()))}
     why = "images and machines are stored there, and QEMU must be able to open them"
     found = " and ".join(str(path) for path in folders)
     found += f"; read first: {shared}" if (shared := paths.shared_cache_dir()) else ""
@@ -117,6 +117,11 @@ def existing(folder: Path) -> Path:
         except PermissionError:
             continue  # what is above it can still be looked at
     return Path("/")
+
+
+def _top(machines: Path) -> Path:
+    """The state for the machines' folder in it, which need not exist yet; else that folder itself."""
+    return paths.state_dir() if machines.parent == paths.state_dir() else machines
 
 
 def _same_disk(one: Path, other: Path) -> bool:
