@@ -253,15 +253,16 @@ def test_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, has_im
 
 def test_machines_may_be_on_a_disk_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pod keeps the state on a small volume, and the machines on its node's disk."""
-    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "disks" / "cache"))
     monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("FLATKIT_MACHINES", str(tmp_path / "disks" / "machines"))
     assert paths.machines_dir() == tmp_path / "disks" / "machines"
     (tmp_path / "disks").mkdir()
     (tmp_path / "state").mkdir()
-    found = check_disk(has_image=True, free={tmp_path: 0, tmp_path / "disks": 1600, tmp_path / "state": 0})
+    found = check_disk(has_image=True, free={tmp_path / "disks": 1600, tmp_path / "state": 0})
     assert f"1600 MiB free in {tmp_path / 'disks'}" in found.found
     assert str(tmp_path / "state") not in found.found
+    monkeypatch.setattr(space, "_is_root", lambda: False)
     assert str(tmp_path / "disks") in check_folders().found
 
 
