@@ -24,6 +24,9 @@ READERS = (
     ("flatkit/widgets/js/", ("tests/project/test_bundles.py",)),
     ("flatkit/images/lab/files/", ("tests/images/test_lab_recipe.py",)),
     ("SECURITY.md", ("tests/project/test_security_page.py",)),
+    ("deploy/", ("tests/deploy",)),
+    ("docs/scale.md", ("tests/deploy/test_scale.py",)),
+    ("tools/simulate_seats.py", ("tests/deploy/test_scale.py",)),
     ("tools/setup", ("tests/project/test_setup.py",)),
 )  # fmt: skip
 

@@ -35,6 +35,7 @@ def _course(argv: list[str]) -> int:
     parser.add_argument("--copy-only", action="store_true", help="lay out the notebooks, and open nothing")
     parser.add_argument("--no-browser", action="store_true")
     parser.add_argument("--port", type=whole_number)
+    parser.add_argument("--ip", default="127.0.0.1", help="address to listen on; in a container: 0.0.0.0")
     options = parser.parse_args(argv)
     folder = find_folder(options.folder, say=lambda line: print(printable(line, limit=_LINE_MAX)))
     first = min(folder.glob("*.ipynb"), default=None)
@@ -43,7 +44,7 @@ def _course(argv: list[str]) -> int:
     if options.copy_only:
         print(printable(folder, limit=4096))
         return 0
-    command = [sys.executable, "-m", "jupyterlab", "--ip=127.0.0.1", *jupyter_server.options()]
+    command = [sys.executable, "-m", "jupyterlab", f"--ip={options.ip}", *jupyter_server.options()]
     # The address that the server prints leads to the notebook, too, where no browser opens by itself.
     command += [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{quote(first.name)}"]
     command += ["--no-browser"] if options.no_browser else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from copy import deepcopy
@@ -157,6 +158,16 @@ def test_the_values_give_the_hub_the_rooms_login(tmp_path: Path) -> None:
     assert door.enter(name="trainer", room="", pin="a-long-one-for-her", address="a") == "trainer"
     with pytest.raises(Refused, match="room's password"):
         door.enter(name="eve", room="x", pin="1234", address="a")
+
+
+def test_a_forgotten_pin_is_replaced_by_the_command_of_the_page(tmp_path: Path) -> None:
+    pytest.importorskip("bcrypt")
+    from flatkit.seats.login import Pins, hash_pin
+
+    code = re.search(r"python3 -c '(.*)'$", (FOLDER / "kubernetes/README.md").read_text(), re.MULTILINE)[1]
+    Pins(tmp_path / "pins.sqlite").claim("ada", before := hash_pin("1234"), most=1)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    assert Pins(tmp_path / "pins.sqlite").get("ada") != before
 
 
 @pytest.mark.parametrize("wrong", [{"FLATKIT_ROOM_PASSWORD": ""}, {"FLATKIT_TRAINER_PASSWORD": "short"}])

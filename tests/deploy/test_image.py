@@ -15,6 +15,7 @@ import pytest
 
 from flatkit import __version__
 from flatkit.cli import _COMMANDS as COMMANDS
+from flatkit.cli import main
 from tests.deploy.chart import FOLDER, values
 
 ROOT = FOLDER.parent
@@ -76,7 +77,9 @@ def test_what_is_copied_is_there_and_nothing_private_is(file: Path) -> None:
 @BOTH
 def test_no_secret_and_no_download_by_hand(file: Path) -> None:
     text = file.read_text()
-    assert not re.search(r"password|token|secret=|curl |wget |https?://|:latest|--privileged|chmod 777", text, re.IGNORECASE)
+    assert not re.search(
+        r"password|token|secret=|curl -|wget -|https?://|:latest|--privileged|chmod 777", text, re.IGNORECASE
+    )
 
 
 def test_packages_are_those_that_setup_knows() -> None:
@@ -97,6 +100,20 @@ def test_its_commands_exist() -> None:
     called = {words[words.index("flatkit") + 1] for words in words_run(SEAT) if "flatkit" in words}
     assert called == {"seats"}
     assert {"seat", "seats", "course"} <= set(COMMANDS)
+
+
+def test_the_course_alone_is_reached_from_outside_of_its_container(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The command of the image's page, as Docker gives it to the image."""
+    page = (FOLDER / "image/README.md").read_text()
+    command = re.search(r"docker run .*flatkit-seat:\S+ flatkit (course .*)$", page, re.MULTILINE)[1].split()
+    called: list[list[str]] = []
+    monkeypatch.setattr("flatkit.cli.course.become", lambda words: called.append(words) or 0)
+    assert main([*command, "--folder", str(tmp_path / "course")]) == 0
+    assert {"--ip=0.0.0.0", "--no-browser"} <= set(called[0])
+    assert main(["course", "--folder", str(tmp_path / "course")]) == 0
+    assert "--ip=127.0.0.1" in called[1]
 
 
 def test_its_folders_are_those_of_the_pod() -> None:

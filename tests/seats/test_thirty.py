@@ -11,6 +11,8 @@ import pytest
 
 from flatkit.seats.accounts import list_accounts, processes_of
 from tests.seats.learner import Learner, Room, room
+from tools.simulate_seats import Room as Model
+from tools.simulate_seats import simulate
 
 pytestmark = pytest.mark.long
 SEATS = int(os.environ.get("FLATKIT_BENCH_SEATS", "30"))
@@ -65,6 +67,8 @@ def test_thirty_learners_log_in_at_once_and_all_are_served() -> None:
         print(f"alone, login to JupyterLab: {alone:.1f} s")
         print(f"login: median {logins[middle]:.1f} s, longest {logins[-1]:.1f} s")
         print(f"JupyterLab: first {labs[0]:.1f} s, median {labs[middle]:.1f} s, longest {labs[-1]:.1f} s")
+        model = simulate(Model(seats=SEATS, processors=os.cpu_count() or 1)).lab
+        print(f"tools/simulate_seats.py says: longest {model[-1]:.1f} s")
         print(f"memory of a seat without a kernel: median {sorted(each)[middle]:.0f} MiB, most {max(each):.0f} MiB")
         print("memory: " + ", ".join(f"{name} {size:.0f} MiB" for name, size in parts.items()))
         assert max(each) <= 300
