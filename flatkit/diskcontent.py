@@ -170,7 +170,7 @@ def _broken(path: Path, error: CommandFailed) -> ImageError:
 
 def _name_file(head: bytes, size: int) -> str:
     """Return in words what a file is that no disk can be; "" for one that may be a disk."""
-    if size == 0:
+    if size == 0 and not head:  # files of /proc have no size
         return "empty"
     for at, magic, name in _FILES:
         # Boot sectors of some disks begin with "MZ" too; a kernel has a boot sector's end.

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flatkit.accounts import find_obstacle, my_uid, why_refused
 from flatkit.errors import ImageError
-from flatkit.files import read_head
+from flatkit.files import kind_of, read_head
 from flatkit.untrusted import printable, shell_word
 
 QCOW2_MAGIC = b"QFI\xfb"
@@ -31,9 +32,11 @@ _OTHERS = (
     (0, b"vhdxfile", "vhdx"), (0, b"conectix", "vpc"), (0, b"QED\0", "qed"), (0, b"WithoutFreeSpace", "parallels"),
     (0, b"WithouFreSpacExt", "parallels"), (0, b"LUKS\xba\xbe", "luks"),
 )  # fmt: skip
+# Magic number, program, and the suffix that the program wants a file to have ("": any name will do).
 _PACKED = (
-    (b"BZh", "bunzip2"), (b"\x1f\x8b", "gunzip"), (b"\xfd7zXZ\0", "unxz"), (b"\x28\xb5\x2f\xfd", "unzstd"),
-    (b"PK\x03\x04", "unzip"), (b"\x04\x22\x4d\x18", "unlz4"), (b"7z\xbc\xaf\x27\x1c", "7z x"),
+    (b"BZh", "bunzip2", ".bz2"), (b"\x1f\x8b", "gunzip", ".gz"), (b"\xfd7zXZ\0", "unxz", ".xz"),
+    (b"\x28\xb5\x2f\xfd", "unzstd", ".zst"), (b"PK\x03\x04", "unzip", ""), (b"\x04\x22\x4d\x18", "unlz4", ".lz4"),
+    (b"7z\xbc\xaf\x27\x1c", "7z x", ""),
 )  # fmt: skip
 
 
@@ -117,11 +120,12 @@ def find_format(path: Path, *, below: Sequence[Path] = ()) -> str:
     """
     head = _read_head(path)
     shown = printable(path)
-    for start, program in _PACKED:
+    for start, program, suffix in _PACKED:
         if head.startswith(start):
+            word = shell_word(path)
             raise ImageError(
                 f'the image "{shown}" is compressed; expected a qcow2 or raw disk image',
-                hint=f"{program} {shell_word(path)}",
+                hint=f"{program} {word}" if path.name.endswith(suffix) else f"{program} < {word} > {word}.img",
             )
     for at, magic, name in _OTHERS:
         if head[at:].startswith(magic):
@@ -160,17 +164,36 @@ def _is_own(path: Path, found: Qcow2, below: Sequence[Path]) -> bool:
 
 
 def _read_head(path: Path) -> bytes:
+    if fault := find_fault(path):
+        raise ImageError(f'the image file "{printable(path)}" {fault}', hint=hint_for(path))
     try:
         return read_head(path, _HEAD_BYTES)
+    except OSError as error:
+        why = why_refused(path, error)
+        raise ImageError(f'the image file "{printable(path)}" cannot be read: {why}', hint=hint_for(path)) from None
+
+
+def find_fault(path: Path) -> str:
+    """Return in words why a path leads to no regular file, such as "is a device"; "" for a regular file."""
+    try:
+        kind = kind_of(os.stat(path).st_mode)  # noqa: PTH116
     except FileNotFoundError:
-        raise ImageError(f'the image file "{printable(path)}" is not there', hint="flatkit images list") from None
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise ImageError(
-            f'the image file "{printable(path)}" cannot be read: {why}', hint="flatkit images list"
-        ) from None
+        there = next((above for above in (path, *path.parents) if above.is_symlink()), None)
+        if there is None or there.exists():
+            return "is not there"
+        link = "" if there == path else f': "{printable(there)}" is a link'
+        leads = f'to "{printable(there.readlink())}", which is not there'
+        return f"is not there{link} {leads}" if link else f"is a link {leads}"
+    except OSError as error:
+        return f"cannot be reached: {why_refused(path, error)}"
+    return f"is {kind}" if kind else ""
 
 
-def is_file(path: Path) -> bool:
-    """Tell whether the path is a regular file. False also for a path that is too long or not permitted."""
-    return os.path.isfile(path)  # noqa: PTH113  (Path.is_file raises for those)
+def hint_for(path: Path) -> str:
+    """Return the command that comes next after a file that is no image, or that the user may not read."""
+    obstacle = find_obstacle(path, write=False)
+    if obstacle is None:
+        return "flatkit images list"
+    if obstacle.uid == my_uid():
+        return obstacle.cure
+    return f"sudo install -o {my_uid()} -m 600 {shell_word(path)} .   (a copy of your own, in this folder)"

@@ -15,6 +15,15 @@ from typing import BinaryIO
 from flatkit.usage import saying_disk_full
 
 _PARTIAL = ".part"
+_KINDS = {
+    stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a block device",
+}  # fmt: skip
+
+
+def kind_of(mode: int) -> str:
+    """Return what a file is by its mode, such as "a device"; "" for a regular file."""
+    return "" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "of a kind that is not known")
 
 
 def open_regular(path: str | os.PathLike[str], *, dir_fd: int | None = None, follow: bool = True) -> BinaryIO:
@@ -23,15 +32,23 @@ def open_regular(path: str | os.PathLike[str], *, dir_fd: int | None = None, fol
     The open never blocks: a FIFO is refused with and without a writer.
     """
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
-    descriptor = os.open(path, flags, dir_fd=dir_fd)
     try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+        descriptor = os.open(path, flags, dir_fd=dir_fd)
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket, or a device that is not there: "No such device or address"
+            _refuse_kind(os.stat(path, dir_fd=dir_fd, follow_symlinks=follow).st_mode, path)
+        raise
+    try:
+        _refuse_kind(os.fstat(descriptor).st_mode, path)
         return os.fdopen(descriptor, "rb")
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def _refuse_kind(mode: int, path: str | os.PathLike[str]) -> None:
+    if kind := kind_of(mode):
+        raise OSError(errno.EINVAL, f"not a regular file, but {kind}", os.fspath(path))
 
 
 def open_below(folder: Path, inside: str) -> BinaryIO:

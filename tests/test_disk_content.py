@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
+import os
+import re
+import socket
 import struct
 import subprocess
 import tarfile
@@ -13,9 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from flatkit.accounts import Obstacle
 from flatkit.cli import main
 from flatkit.diskcontent import check_boot_disk, check_data_disk, parse_gpt
 from flatkit.errors import ImageError
+from flatkit.files import read_regular
 from tests.disk_headers import FLATCAR, partitioned, qcow2_header
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body>no</body></html>\n"
@@ -132,7 +138,112 @@ def test_a_folder_as_an_image(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main(["up", "--name", "never", "--image", str(tmp_path)]) == ImageError.exit_status
     assert "is a folder; expected a disk image" in capsys.readouterr().err
     assert main(["up", "--name", "never", "--disk", str(tmp_path)]) == 2
-    assert "is not a file; expected a size in GB" in capsys.readouterr().err
+    assert "is a folder; expected a size in GB" in capsys.readouterr().err
+
+
+def a_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+# what lies at the path, what it is called
+SPECIAL: list[tuple[str, Callable[[Path], object], str]] = [
+    ("device", lambda path: path.symlink_to("/dev/null"), "is a device"),
+    ("endless-device", lambda path: path.symlink_to("/dev/zero"), "is a device"),
+    ("fifo", os.mkfifo, "is a FIFO"),
+    ("socket", a_socket, "is a socket"),
+    ("folder", lambda path: path.mkdir(), "is a folder"),
+    ("link-to-nothing", lambda path: path.symlink_to("gone"), 'is a link to "gone", which is not there'),
+    ("link-to-itself", lambda path: path.symlink_to(path), "cannot be reached: Too many levels of symbolic links"),
+    ("nothing", lambda _: None, "is not there"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "said"), [row[1:] for row in SPECIAL], ids=[row[0] for row in SPECIAL])
+def test_what_is_no_file_is_named_as_what_it_is(
+    make: Callable[[Path], object],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's name is short
+    make(Path("x"))
+    path = tmp_path / "x"
+    for words in (["up", "--name", "never", "--image", str(path)], ["up", "--name", "never", "--disk", str(path)],
+                  ["images", "verify", str(path)]):  # fmt: skip
+        assert main(words) in {1, 2}
+        assert f'"{path}" {said}; expected' in capsys.readouterr().err
+    with pytest.raises(ImageError, match=re.escape(f'"{path}" {said}')):
+        check_data_disk(path)
+    if said.startswith("is a ") and "link" not in said:
+        with pytest.raises(OSError, match=f"not a regular file, but {said[3:]}"):
+            read_regular(path, limit=9)
+
+
+def test_a_file_behind_a_link_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mnt").symlink_to("/gone/disk")
+    with pytest.raises(
+        ImageError, match=r'x.img" is not there: ".*/mnt" is a link to "/gone/disk", which is not there'
+    ):
+        check_boot_disk(tmp_path / "mnt" / "x.img")
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_image_without_a_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As in --image "$IMAGE" without the variable."""
+    assert main(["up", "--image", name]) == 2
+    assert f'there is no image "{name}"; expected auto, ' in capsys.readouterr().err
+
+
+def test_an_address_as_an_image(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["up", "--image", "https://example.org/a b/x.img"]) == 2
+    said = capsys.readouterr().err
+    assert 'the image "https://example.org/a b/x.img" is an address' in said
+    assert "Next: curl -fLO 'https://example.org/a b/x.img', then: flatkit up --image ./x.img" in said
+
+
+PACKERS = [("x.img.gz", "gunzip {}"), ("x", "gunzip < {0} > {0}.img"), ("x.xz", "gunzip < {0} > {0}.img")]
+
+
+@pytest.mark.parametrize(("name", "command"), PACKERS)
+def test_the_program_that_unpacks_takes_the_name(name: str, command: str, tmp_path: Path) -> None:
+    """gunzip refuses a file without its own suffix: the command is typed, and what comes out is the disk."""
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(partitioned()))
+    with pytest.raises(ImageError, match="is compressed") as caught:
+        check_boot_disk(path)
+    assert caught.value.hint == command.format(path)
+    subprocess.run(caught.value.hint, shell=True, check=True)
+    path.unlink(missing_ok=True)
+    assert [check_boot_disk(made) for made in tmp_path.iterdir()] == ["raw"]
+
+
+def test_a_file_of_the_kernel_is_not_empty() -> None:
+    with pytest.raises(ImageError, match='a text that begins with "Linux version'):
+        check_boot_disk(Path("/proc/version"))
+
+
+def test_an_image_of_another_user_can_be_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose it is; and nobody is told to take a folder of another user's with all that is in it."""
+    path = tmp_path / "x.img"
+    path.write_bytes(partitioned())
+    obstacle = Obstacle(path=tmp_path, uid=0, gid=0, mode=0o700)
+    monkeypatch.setattr("flatkit.accounts.my_uid", lambda: 4242)
+    for module in ("accounts", "diskfile"):
+        monkeypatch.setattr(f"flatkit.{module}.find_obstacle", lambda *_, **__: obstacle)
+
+    def refuse(*_: object, **__: object) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("flatkit.diskfile.my_uid", lambda: 4242)
+    monkeypatch.setattr("flatkit.diskfile.read_head", refuse)
+    with pytest.raises(
+        ImageError, match=r'cannot be read: ".*" belongs to "root" \(mode 0700\), and you are'
+    ) as caught:
+        check_boot_disk(path)
+    assert caught.value.hint.startswith(f"sudo install -o 4242 -m 600 {path} .   ")
+    assert "chown" not in caught.value.hint
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 129, 2**32 - 1])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from flatkit.cli.options import whole_number
 from flatkit.cli.show import Json, fail_json, observer_for
-from flatkit.diskfile import is_file
+from flatkit.diskfile import find_fault
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.seat_env import page_url
 from flatkit.untrusted import is_number, printable, shell_word
@@ -147,9 +147,9 @@ def _disks(texts: list[str]) -> tuple[tuple[int, ...], tuple[Path, ...]]:
     # PTH111: this leaves an unknown ~user unchanged.
     images = tuple(Path(os.path.expanduser(text)).absolute() for text in texts if not is_size[text])  # noqa: PTH111
     for path in images:
-        if not is_file(path):
+        if fault := find_fault(path):
             raise UsageError(
-                f'the disk "{printable(path)}" is not a file; expected a size in GB, or the path of a disk image',
+                f'the disk "{printable(path)}" {fault}; expected a size in GB, or the path of a disk image',
                 hint="--disk 2",
             )
     return empty, images

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flatkit.diskcontent import check_boot_disk
-from flatkit.diskfile import find_format, is_file
+from flatkit.diskfile import find_fault, find_format, hint_for
 from flatkit.errors import FetchError, ImageError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.images.lab import recipe
 from flatkit.images.releases import Board, Channel, Wanted, find_wanted, host_board, say_nearest
-from flatkit.untrusted import printable
+from flatkit.untrusted import printable, shell_word
 
 if TYPE_CHECKING:
     from flatkit.images.lab.build import LabImage
@@ -175,16 +175,21 @@ def _from_lab(lab: LabImage, why: str) -> Image:
 def _from_path(name: str) -> Image:
     # Absolute: "json:{...}" and "nbd:..." are names of files here, but QEMU reads them as something else.
     path = Path(os.path.expanduser(name)).absolute()  # noqa: PTH111  (leaves an unknown ~user as it is)
-    if "/" not in name and not os.path.lexists(path):
+    if not name.strip() or ("/" not in name and not os.path.lexists(path)):
         names = ["auto", *recipe.RELEASES, *(str(channel) for channel in Channel)]
         known = f"{', '.join(names)}, a version such as 4593.2.5, or the path of a disk image"
         raise UsageError(
             f'there is no image "{printable(name)}"; expected {known}{say_nearest(name, names)}',
             hint="flatkit images list",
         )
-    if not is_file(path):
-        what = "is a folder" if os.path.isdir(path) else "is not there, or is not a file"  # noqa: PTH112  (Path.is_dir raises)
-        raise ImageError(f'the image "{printable(path)}" {what}; expected a disk image', hint="flatkit images list")
+    if "://" in name and not os.path.lexists(path):
+        file = name.rstrip("/").rpartition("/")[2]
+        raise UsageError(
+            f'the image "{printable(name)}" is an address; expected the path of a disk image, or a channel of Flatcar',
+            hint=f"curl -fLO {shell_word(name)}, then: flatkit up --image {shell_word(f'./{file}')}   (nobody verifies it then)",
+        )
+    if fault := find_fault(path):
+        raise ImageError(f'the image "{printable(path)}" {fault}; expected a disk image', hint=hint_for(path))
     return Image(
         kind=ImageKind.FLATCAR, label=f"{printable(path.name)}, not verified by flatkit", disk=path, why="it was asked for",
         disk_format=check_boot_disk(path),

@@ -22,6 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from flatkit.diskfile import find_fault, hint_for
 from flatkit.errors import Cancelled, ImageError
 from flatkit.events import Observer, phase
 from flatkit.files import open_regular, read_regular, write_atomic
@@ -127,8 +128,8 @@ class Verified:
 
 def verify_file(path: Path, *, finder: KeyFinder, observer: Observer | None = None) -> Verified:
     """Check a file against FILE.DIGESTS and FILE.DIGESTS.sig, or FILE.sig, beside it. Raises ImageError, FetchError."""
-    if not path.is_file():
-        raise ImageError(f'the image "{printable(path)}" is not there, or is not a file', hint="flatkit images list")
+    if fault := find_fault(path):
+        raise ImageError(f'the image "{printable(path)}" {fault}; expected a disk image', hint=hint_for(path))
     digests, seal = path.with_name(f"{path.name}.DIGESTS"), path.with_name(f"{path.name}.DIGESTS.sig")
     own_seal = path.with_name(f"{path.name}.sig")
     watcher = observer or Observer()

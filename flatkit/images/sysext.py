@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from flatkit.diskfile import is_file
+from flatkit.diskfile import find_fault
 from flatkit.errors import ImageError, InputError, UsageError
 from flatkit.events import Observer, Said, phase
 from flatkit.files import open_regular, read_regular, replace_below
@@ -104,9 +104,9 @@ def find_sysext(recipe: Recipe) -> Extension | None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    if os.path.lexists(target) and not is_file(target):
+    if os.path.lexists(target) and (fault := find_fault(target)):
         raise InputError(
-            f'"{printable(target)}" is not a regular file, and is not replaced; expected the name of a file',
+            f'"{printable(target)}" {fault}, and is not replaced; expected the name of a file',
             hint="flatkit sysext build NAME -o FILE",
         )
     try:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from flatkit.diskfile import find_format, is_file, read_qcow2
+from flatkit.diskfile import find_fault, find_format, hint_for, read_qcow2
 from flatkit.errors import HostError, ImageError
 from flatkit.machines.access import make_private
 from flatkit.machines.domain import DomainFiles
@@ -99,8 +99,8 @@ def check_images(spec: MachineSpec) -> None:
     """Raise ImageError if a file that the machine boots from is missing, or refers to other files of this host."""
     boot = (spec.boot.kernel, spec.boot.initrd) if spec.boot else ()
     for path in (spec.disk, *boot, *spec.extra_images):
-        if not is_file(path):
-            raise ImageError(f'the image file "{printable(path)}" is not there', hint="flatkit images list")
+        if fault := find_fault(path):
+            raise ImageError(f'the image file "{printable(path)}" {fault}', hint=hint_for(path))
     _check_disk(spec)
     for path in spec.extra_images:
         find_format(path)

@@ -155,7 +155,7 @@ def test_list_offline_says_how_old_everything_is(site, fetcher, capsys, monkeypa
         (["rm", "beta"], 1, 'no Flatcar image "beta" is in the cache'),
         (["rm", "nonsense"], 2, '"nonsense" is not a Flatcar image'),
         (["verify", "/no/such.img"], 1, "is not there"),
-        (["verify", "/"], 1, "is not a file"),
+        (["verify", "/"], 1, "is a folder; expected a disk image"),
     ],
 )
 def test_calls_that_cannot_be_served(site, capsys, words, status, said):

@@ -50,7 +50,7 @@ def test_what_is_no_file_is_not_replaced(kind: str, tmp_path: Path, monkeypatch:
     monkeypatch.setenv("FLATKIT_CACHE", str(tmp_path / "cache"))
     target = make_special(tmp_path / "greet.raw", kind)
     before = target.lstat()
-    with pytest.raises(InputError, match="not a regular file, and is not replaced"):
+    with pytest.raises(InputError, match=r"is a .*, and is not replaced"):
         sysext.build(Recipe(name="greet", files={"/usr/bin/greet": "x"}), target=target)
     assert target.lstat().st_ino == before.st_ino
 
