@@ -190,7 +190,7 @@ def find_fault(path: Path) -> str:
 
 
 def hint_for(path: Path) -> str:
-    """Return the command that comes next after a file that is no image, or that the user may not read."""
+    """Return the command that comes next after a file that is not an image, or that the user may not read."""
     obstacle = find_obstacle(path, write=False)
     if obstacle is None:
         return "flatkit images list"
