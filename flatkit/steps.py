@@ -30,7 +30,7 @@ class Boot:
 
     With `again` the existing machine of that name is switched on; otherwise it is re-created. `channel` names the
     channel whose image it boots, if that is not the demo's own (`{beta}` is its placeholder). `after` names a demo:
-    this one continues with the machine that it leaves.
+    this one continues with the machine that it leaves. `cold`: it boots from its firmware on, without a template.
     """
 
     config: str
@@ -50,7 +50,7 @@ class Boot:
             return f"flatkit demo run {self.after} --keep"
         image = f" --image {{{self.channel}}}" if self.channel else ""
         forwards = "".join(f" --forward 0:{port}" for port in self.guest_ports)
-        return f"flatkit up {self.config} --name {self.machine}{image}{forwards}"
+        return f"flatkit up {self.config} --name {self.machine}{image}{forwards}{' --cold' if self.cold else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
