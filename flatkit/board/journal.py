@@ -77,7 +77,7 @@ class Journal:
         self._forget()
 
     def _forget(self) -> None:
-        for name in ("journal.jsonl", "cursor"):
+        for name in ("journal.jsonl", "cursor", "talk.jsonl"):
             (self.folder / name).unlink(missing_ok=True)
 
     def note(self, kind: str, **data: Any) -> SeatEvent | None:

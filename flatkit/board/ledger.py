@@ -9,23 +9,27 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from flatkit.board.events import SeatEvent, check_seat, parse_event
+from flatkit.board.messages import BoardMessage, parse_message
 from flatkit.errors import HostError, InputError, UsageError
 
 SEATS_MAX = 500
 _EVENTS_MAX = 20_000  # of one seat: ten days of work; a seat that sends more is not believed
 _TABLES = """
-create table if not exists seats(name text primary key, token text not null, joined real not null, note text not null default '');
+create table if not exists seats(name text primary key, token text not null, joined real not null);
 create table if not exists events(
   seat text not null, journal text not null, n integer not null, at real not null, received real not null,
   kind text not null, data text not null, primary key(seat, journal, n)) without rowid;
 create table if not exists journals(seat text not null, journal text not null, have integer not null, begun real not null,
   primary key(seat, journal)) without rowid;
+create table if not exists messages(
+  number integer primary key autoincrement, seat text not null, at real not null, data text not null);
 """
+_MESSAGES = 5  # in one answer: each may have a config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,20 +98,35 @@ class Ledger:
     def remove_seat(self, name: str) -> None:
         """Remove a seat with all that it sent."""
         with self._lock, self._transaction():
-            for table in ("events", "journals"):
+            for table in ("events", "journals", "messages"):
                 self._db.execute(f"delete from {table} where seat = ?", (name,))  # noqa: S608  (names of ours)
             self._db.execute("delete from seats where name = ?", (name,))
 
-    def set_note(self, name: str, text: str) -> None:
-        """Keep what a helper says to a seat; the seat reads it with its next batch."""
+    def say(self, seat: str, values: Any) -> BoardMessage:
+        """Store what a trainer says to a seat ("" for all). Raises InputError for what cannot be said."""
+        message = parse_message(values, number=0)
+        data = json.dumps(message.as_dict())
         with self._lock:
-            self._db.execute("update seats set note = ? where name = ?", (text, name))
+            row = self._db.execute("insert into messages(seat, at, data) values(?, ?, ?)", (seat, self._clock(), data))
+        return replace(message, number=row.lastrowid or 0)
 
-    def note_for(self, name: str) -> str:
-        """Return what a helper says to a seat; "" without it."""
+    def messages(self, seat: str, *, after: int) -> list[BoardMessage]:
+        """Return the next messages to a seat, and to all, behind this number."""
+        return [
+            one
+            for _, _, one in self._said(
+                "seat in (?, '') and number > ? order by number limit ?", seat, after, _MESSAGES
+            )
+        ]
+
+    def said(self) -> list[tuple[str, float, BoardMessage]]:
+        """Return all that was said: to which seat, when, what."""
+        return self._said("1 order by number")
+
+    def _said(self, where: str, *values: object) -> list[tuple[str, float, BoardMessage]]:
         with self._lock:
-            row = self._db.execute("select note from seats where name = ?", (name,)).fetchone()
-        return str(row[0]) if row else ""
+            rows = self._db.execute(f"select number, seat, at, data from messages where {where}", values).fetchall()  # noqa: S608
+        return [(seat, at, parse_message(json.loads(data), number=number)) for number, seat, at, data in rows]
 
     # Events
 
@@ -169,12 +188,13 @@ class Ledger:
     def forget_before(self, time: float) -> int:
         """Delete what came before this time (seconds since 1970); return how many events."""
         with self._lock, self._transaction():
+            self._db.execute("delete from messages where at < ?", (time,))
             return int(self._db.execute("delete from events where received < ?", (time,)).rowcount)
 
     def forget_all(self) -> None:
         """Delete every seat and all that was sent."""
         with self._lock, self._transaction():
-            for table in ("events", "journals", "seats"):
+            for table in ("events", "journals", "seats", "messages"):
                 self._db.execute(f"delete from {table}")  # noqa: S608  (names of ours)
 
     def _transaction(self) -> _Transaction:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flatkit.board.ledger import Received
+from flatkit.board.messages import BoardMessage
 
 # Seconds without an event after which a seat counts as away, then silent.
 AWAY, SILENT = 180.0, 900.0
@@ -33,6 +34,8 @@ class SeatRow:
     flag: str = "none"
     word: str = ""
     flag_since: float = 0.0
+    coming: str = ""
+    task: str = ""
     furthest: dict[str, int] = field(default_factory=dict)
     passed: set[str] = field(default_factory=set)
 
@@ -55,7 +58,8 @@ class SeatRow:
         elif event.kind == "boot":
             self.machine = f"{data['machine']}: {data['result'] or data['phase']}"
         elif event.kind == "flag":
-            self.flag, self.word, self.flag_since = data["flag"], data["word"], received.received
+            self.flag, self.word, self.flag_since, self.coming = data["flag"], data["word"], received.received, ""
+        self.task = data.get("task", self.task)
 
     def _take_check(self, task: str, verdict: str) -> None:
         self.results = [*self.results, (task, verdict)][-_RESULTS:]
@@ -95,6 +99,8 @@ class SeatRow:
             "machine": self.machine,
             "flag": self.flag,
             "word": self.word,
+            "coming": self.coming,
+            "task": self.task,
             "waiting": round(max(0.0, now - self.flag_since)) if self.flag == "help" else 0,
         }
 
@@ -108,6 +114,7 @@ class RoomOverview:
     def __init__(self, seats: Iterable[str] = ()) -> None:
         self.rows: dict[str, SeatRow] = {name: SeatRow(name=name) for name in seats}
         self._choices: dict[tuple[str, int], dict[str, int]] = {}
+        self.room = ""
 
     def add_seat(self, name: str) -> None:
         """Add a seat that has sent nothing yet."""
@@ -128,6 +135,18 @@ class RoomOverview:
                 question = (one.event.data["task"], one.event.data["question"])
                 self._choices.setdefault(question, {})[one.seat] = one.event.data["choice"]
 
+    def take_message(self, seat: str, at: float, message: BoardMessage) -> None:
+        """Take in what a trainer said to a seat ("" for all), and when."""
+        if message.kind in {"room", "pause"}:
+            self.room = message.room
+        row = self.rows.get(seat)
+        if row is None or at < row.flag_since:
+            return
+        if message.kind == "coming":
+            row.coming = message.text
+        elif message.kind == "resolved":
+            row.flag, row.word, row.coming = "none", "", ""
+
     def sorted_rows(self, now: float) -> list[dict[str, Any]]:
         """Return the rows: who needs help first, the longest first; then who is stuck, then who is silent."""
         rows = [row.as_dict(now) for row in self.rows.values()]
@@ -142,6 +161,7 @@ class RoomOverview:
             "notebooks": self.heat,
             "questions": self.histograms,
             "middle": self.middle,
+            "room": self.room,
         }
 
     @property

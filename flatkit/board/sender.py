@@ -16,20 +16,22 @@ from typing import Any
 
 from flatkit import web
 from flatkit.board.journal import JoinedSeat, Journal
+from flatkit.board.messages import BoardMessage, parse_message
+from flatkit.board.talk import TalkLog
 from flatkit.errors import FetchError, FlatkitError, InputError, UsageError
 from flatkit.untrusted import parse_json, printable
 
 BATCH = 100
 _PAUSE, _PAUSE_MAX = 1.0, 60.0
-_ANSWER_MAX = 64 * 1024
+_ANSWER_MAX = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class BoardAnswer:
-    """The board's answer: `have` is the last number that it stored, `note` what a helper says to this seat."""
+    """The board's answer: `have` is the last number that it stored, `messages` what the trainer said to this seat."""
 
     have: int
-    note: str = ""
+    messages: tuple[BoardMessage, ...] = ()
 
 
 def ask_for_seat(url: str, name: str, password: str) -> str:
@@ -63,9 +65,12 @@ def _object(data: bytes) -> Mapping[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-def post_events(seat: JoinedSeat, lines: list[str], *, cancel: threading.Event | None = None) -> BoardAnswer:
-    """Post a batch. Raises FetchError when no answer came, UsageError when the board refuses the seat."""
-    body = json.dumps({"journal": seat.journal, "events": [json.loads(line) for line in lines]}).encode()
+def post_events(
+    seat: JoinedSeat, lines: list[str], *, heard: int = 0, cancel: threading.Event | None = None
+) -> BoardAnswer:
+    """Post a batch; `heard` is the last message that the seat has. Raises FetchError, UsageError when it is refused."""
+    sent = {"journal": seat.journal, "events": [json.loads(line) for line in lines], "heard": heard}
+    body = json.dumps(sent).encode()
     headers = {"Content-Type": "application/json", "Authorization": f"token {seat.token}"}
     found = web.post(f"{seat.url}/events", body, headers=headers, limit=_ANSWER_MAX, cancel=cancel)
     if found.status in {401, 403}:
@@ -75,27 +80,40 @@ def post_events(seat: JoinedSeat, lines: list[str], *, cancel: threading.Event |
     if not found.ok:
         raise web.refusal(seat.url, found.status)
     values = _object(found.data)
-    have, note = values.get("have"), values.get("note", "")
-    if type(have) is not int or have < 0 or not isinstance(note, str):
+    have, messages = values.get("have"), values.get("messages", [])
+    if type(have) is not int or have < 0 or not isinstance(messages, list):
         raise web.captive(seat.url, found.final_url)
-    return BoardAnswer(have=have, note=printable(note, limit=200))
+    usable = []
+    for message in messages:
+        with suppress(InputError):
+            usable.append(parse_message(message))
+    return BoardAnswer(have=have, messages=tuple(usable))
 
 
 class Sender:
-    """Sends what the journal has. `post` is replaced in tests; `heard` takes the board's notes."""
+    """Sends what the journal has, and keeps what the trainer says in the seat's log; `looked` is called after each answer.
+
+    `post` is replaced in tests; `heard` takes each message that is new.
+    """
 
     def __init__(
         self,
         journal: Journal,
         *,
         post: Callable[..., BoardAnswer] = post_events,
-        heard: Callable[[str], object] = lambda _: None,
+        heard: Callable[[BoardMessage], object] = lambda _: None,
+        looked: Callable[[], object] = lambda: None,
         pause: float = _PAUSE,
     ) -> None:
         self._journal, self._post, self._heard, self._pause = journal, post, heard, pause
+        self._talk, self._looked = TalkLog(journal.folder), looked
         self._stop, self._wake = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
-        self._note = ""
+
+    @property
+    def is_alive(self) -> bool:
+        """True while its thread sends."""
+        return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
         """Send in a thread until `stop`; the thread never keeps a program alive."""
@@ -120,9 +138,10 @@ class Sender:
         while seat is not None:
             cursor = self._journal.cursor
             batch = self._journal.after(cursor, most=BATCH)
-            answer = self._post(seat, [event.as_json() for event in batch], cancel=self._stop)
-            self._hear(answer)
+            lines, heard = [event.as_json() for event in batch], self._talk.read().last
+            answer = self._post(seat, lines, heard=heard, cancel=self._stop)
             self._journal.advance(answer.have)
+            self._hear(answer)
             # A board that lost its store, or has more than this journal, ends the round: the next one continues.
             moved = self._journal.cursor - cursor
             sent += max(0, moved)
@@ -131,9 +150,11 @@ class Sender:
         return sent
 
     def _hear(self, answer: BoardAnswer) -> None:
-        if answer.note != self._note:
-            self._note = answer.note
-            self._heard(answer.note)
+        for message in self._talk.hear(answer.messages) if answer.messages else ():
+            if message.kind == "resolved":
+                self._journal.note("flag", flag="none", word="")
+            self._heard(message)
+        self._looked()
 
     def _work(self) -> None:
         pause = self._pause
@@ -153,21 +174,3 @@ class Sender:
             else:
                 self._wake.wait(max(wait, self._pause))
                 self._stop.wait(min(0.2, self._pause))  # several notes of a moment go in one batch
-
-
-_sender: Sender | None = None
-_guard = threading.Lock()
-
-
-def note(kind: str, **data: Any) -> None:
-    """Note what happened at this seat, and send it soon. Does nothing where no board was joined."""
-    global _sender  # noqa: PLW0603  (one sender a process)
-    with suppress(FlatkitError, OSError):
-        journal = Journal()
-        if journal.note(kind, **data) is None:
-            return
-        with _guard:
-            if _sender is None:
-                _sender = Sender(journal)
-                _sender.start()
-        _sender.wake()

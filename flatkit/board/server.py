@@ -34,7 +34,6 @@ PAGE = Path(__file__).resolve().parent / "page"
 _BODY_MAX = 128 * 1024
 _HEADER_MAX = 16 * 1024
 _BATCH_MAX = 200
-_NOTE_MAX = 120
 _HEAD_SECONDS = 15.0
 _CONNECTIONS_MAX, _FROM_ONE_ADDRESS = 600, 120  # a room behind one router has one address
 _TRIES, _TRIES_WITHIN = 10, 60.0  # wrong passwords of one address, and the seconds after which they are forgotten
@@ -66,6 +65,8 @@ class BoardServer:
         self.ledger, self.passwords, self.clock = ledger, passwords, clock
         self.overview = RoomOverview(ledger.seats)
         self.overview.take(ledger.events())
+        for said in ledger.said():
+            self.overview.take_message(*said)
         self.changes = 0
         self.sessions: set[str] = set()
         self.wrong = _Tries()
@@ -121,7 +122,7 @@ class BoardServer:
                 (r"/", _Page, {"board": self}),
                 (r"/login", _Login, {"board": self}),
                 (r"/stream", _Stream, {"board": self}),
-                (r"/seats/([^/]{1,120})/note", _Note, {"board": self}),
+                (r"/say", _Say, {"board": self}),
                 (r"/(board\.(?:js|css))", tornado.web.StaticFileHandler, {"path": str(PAGE)}),
             ],
             log_function=lambda _: None,
@@ -274,7 +275,9 @@ class _Events(_SeatHandler):
         if fresh:
             self.board.overview.take(fresh)
             self.board.changed()
-        self.finish({"have": have, "note": self.board.ledger.note_for(seat)})
+        heard = values.get("heard", 0)
+        said = self.board.ledger.messages(seat, after=heard) if type(heard) is int and 0 <= heard < 2**53 else []
+        self.finish({"have": have, "messages": [message.as_dict() for message in said]})
         return None
 
 
@@ -329,14 +332,22 @@ class _Stream(_Handler):
             return
 
 
-class _Note(_Handler):
-    """A helper tells a seat that somebody is coming. Another site's page cannot: the cookie is not sent along."""
+class _Say(_Handler):
+    """A trainer speaks to a seat, or to all. Another site's page cannot: the cookie is not sent along."""
 
-    def post(self, name: str) -> None:
+    def post(self) -> None:
         if not self.is_trainer:
             raise tornado.web.HTTPError(403)
-        text = self.values().get("text")
-        if not isinstance(text, str) or name not in self.board.overview.rows:
+        values = self.values()
+        seat = values.get("seat")
+        to_all = values.get("kind") in {"room", "pause"}
+        if not isinstance(seat, str) or (seat != "" if to_all else seat not in self.board.overview.rows):
             raise tornado.web.HTTPError(400)
-        self.board.ledger.set_note(name, printable(text, limit=_NOTE_MAX))
-        self.finish({})
+        try:
+            message = self.board.ledger.say(seat, values)
+        except FlatkitError as error:
+            return self.refuse(400, error.message)
+        self.board.overview.take_message(seat, self.board.clock(), message)
+        self.board.changed()
+        self.finish({"number": message.number})
+        return None

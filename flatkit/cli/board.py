@@ -1,4 +1,4 @@
-"""`flatkit board`: how each seat of a room is doing. `flatkit join`, `leave` and `flag`: a seat's side of it."""
+"""`flatkit board`: how each seat of a room is doing."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from flatkit import paths, web
-from flatkit.board.events import FLAGS, WORD_MAX, check_seat
-from flatkit.board.journal import Journal
+from flatkit import paths
 from flatkit.board.ledger import Ledger
 from flatkit.board.overview import RoomOverview, tries
-from flatkit.board.sender import Sender, ask_for_seat, give_up_seat
 from flatkit.cli.show import print_json
-from flatkit.errors import FetchError, UsageError
+from flatkit.errors import UsageError
 from flatkit.untrusted import printable
 
 if TYPE_CHECKING:
@@ -30,91 +27,7 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def run(argv: list[str]) -> int:
-    """Run `board`, `join`, `leave` or `flag`."""
-    actions = {"join": _join, "leave": _leave, "flag": _flag, "board": _board}
-    return actions[argv[0]](argv[1:])
-
-
-# A seat
-
-
-def _join(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="flatkit join",
-        description="Report to a trainer's board where this seat is: notebook, step, checks, hints, machines. "
-        "Never the contents of files, or what commands print. flatkit leave ends it and deletes what was sent.",
-    )
-    parser.add_argument("url", metavar="URL", help="the board's address, as the trainer shows it")
-    parser.add_argument("--seat", required=True, metavar="NAME", help="the name of this seat on the board")
-    parser.add_argument("--password", metavar="P", help="the room's password (default: asked for)")
-    options = parser.parse_args(argv)
-    name, url = check_seat(options.seat), options.url.rstrip("/")
-    web.check_address(url)
-    password = options.password or os.environ.get("FLATKIT_ROOM_PASSWORD") or _asked()
-    Journal().join(url, name, ask_for_seat(url, name, password))
-    print(f'this seat is "{name}" on {url}: the trainer sees your notebook, step, checks, hints and machines')
-    print("  flatkit flag help     a helper comes to you;  flatkit leave     ends it, and deletes what was sent")
-    return 0
-
-
-def _asked() -> str:
-    if not sys.stdin.isatty():
-        raise UsageError("the room's password is missing", hint="flatkit join URL --seat NAME --password P")
-    import getpass
-
-    return getpass.getpass("the room's password: ")
-
-
-def _leave(argv: list[str]) -> int:
-    argparse.ArgumentParser(
-        prog="flatkit leave", description="Leave the board: nothing more is sent, and what was sent is deleted."
-    ).parse_args(argv)
-    journal = Journal()
-    seat = journal.seat
-    if seat is None:
-        print("this seat reports to no board")
-        return 0
-    deleted = give_up_seat(seat)
-    journal.leave()
-    print(f"this seat has left {seat.url}" + (": what was sent is deleted" if deleted else ""))
-    if not deleted:
-        print(f"  the board did not answer: ask the trainer for flatkit board forget --seat {seat.name}")
-    return 0
-
-
-def _flag(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="flatkit flag", description="Ask for help, say that you are done, or neither."
-    )
-    parser.add_argument("flag", choices=FLAGS)
-    parser.add_argument(
-        "word", nargs="*", metavar="WORD", help=f"a few words for the helper (at most {WORD_MAX} letters)"
-    )
-    options = parser.parse_args(argv)
-    journal = Journal()
-    if journal.note("flag", flag=options.flag, word=" ".join(options.word)) is None:
-        raise UsageError(
-            "this seat reports to no board, so nobody would see the flag", hint="flatkit join URL --seat NAME"
-        )
-    heard: list[str] = []
-    try:
-        Sender(journal, heard=heard.append).flush()
-    except FetchError:
-        print("the board does not answer now: the flag goes there as soon as it does (keep a notebook open)")
-        return 0
-    said = {
-        "help": "the trainer sees that you want help",
-        "done": "the trainer sees that you are done",
-        "none": "no flag",
-    }
-    print(heard[-1] if heard and options.flag == "help" else said[options.flag])
-    return 0
-
-
-# The board
-
-
-def _board(argv: list[str]) -> int:
+    """Run `board`."""
     parser = argparse.ArgumentParser(prog="flatkit board", description="How each seat of a room is doing.")
     commands = parser.add_subparsers(dest="command")
     show = commands.add_parser("show", help="the seats as a table (without a command, too)")
@@ -134,7 +47,7 @@ def _board(argv: list[str]) -> int:
     which = forget.add_mutually_exclusive_group(required=True)
     which.add_argument("--seat", metavar="NAME", help="of this seat")
     which.add_argument("--all", action="store_true", help="of every seat")
-    options = parser.parse_args(argv)
+    options = parser.parse_args(argv[1:])
     ledger = Ledger(paths.state_dir() / "room" / "board.sqlite")
     try:
         return {"serve": _serve, "export": _export, "hard": _hard, "forget": _forget}.get(options.command, _show)(

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from flatkit.board.sender import note
+from flatkit.board.seat import note
 from flatkit.events import Event, Observer, PhaseEnded, PhaseStarted
 from flatkit.files import read_regular
 from flatkit.untrusted import parse_json

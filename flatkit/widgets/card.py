@@ -17,9 +17,10 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets
 
+from flatkit.board import seat
 from flatkit.errors import FlatkitError
 from flatkit.untrusted import escape_hidden
-from flatkit.widgets import display
+from flatkit.widgets import board_flag, display
 from flatkit.widgets.display import Twin
 
 # What to do with a card whose kernel is gone, above the text that the notebook has stored.
@@ -75,6 +76,8 @@ class Card(Twin, ABC):
     is_raw: ClassVar[bool] = False
     # What brings it back when its kernel is gone.
     wake: ClassVar[str] = _WAKE
+    # Whether the learner's flag for the trainer's board is at hand on it.
+    has_flag: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.refusal: FlatkitError | None = None
@@ -98,6 +101,8 @@ class Card(Twin, ABC):
         with self._drawing:
             if self._page is None:
                 self._page = self._make_page()
+                if self.has_flag:
+                    seat.watch(self)
             return self._page
 
     def _make_page(self) -> Page:
@@ -141,7 +146,7 @@ class Card(Twin, ABC):
         """Do what the page asks for. Jupyter swallows exceptions in callbacks, so a refusal is shown on the card."""
         arguments = dict(message) if isinstance(message, dict) else {}
         verb = str(arguments.pop("verb", ""))
-        act = self.verbs().get(verb)
+        act = self.verbs().get(verb) or (board_flag.verbs_of(self).get(verb) if self.has_flag else None)
         if act is None:
             return
         if verb not in self.quiet:

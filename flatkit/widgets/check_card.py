@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict
 
-from flatkit.board.sender import note
+from flatkit.board.seat import note
 from flatkit.errors import FlatkitError
 from flatkit.lessons import get_task
 from flatkit.lessons.exercise import Exercise, Prediction, Quiz, State
@@ -18,6 +18,8 @@ from flatkit.lessons.hints import Gaps, Hint, Lines
 from flatkit.lessons.ordering import judge_order
 from flatkit.lessons.session import Attempt, Standing
 from flatkit.lessons.workspace import FolderBench, Guest
+from flatkit.widgets import board_flag
+from flatkit.widgets.board_flag import FlaggedState
 from flatkit.widgets.card import KEPT_ANSWERS, Card
 from flatkit.widgets.editor import look_again
 from flatkit.widgets.job import Job, not_in_time
@@ -52,7 +54,7 @@ class HintState(TypedDict):
     right: bool
 
 
-class ExerciseState(TypedDict):
+class ExerciseState(FlaggedState):
     """An exercise for the page. `left` is the number of hints that are not shown yet."""
 
     kind: Literal["exercise"]
@@ -74,6 +76,7 @@ class CheckCard(Card):
 
     bundle = "task"
     wake = KEPT_ANSWERS
+    has_flag = True
 
     def __init__(self, exercise: Exercise, guest: Guest | None = None, folder: Path | None = None) -> None:
         super().__init__()
@@ -82,6 +85,7 @@ class CheckCard(Card):
         self._attempt = Attempt(exercise, self._bench)
         self._lock = threading.RLock()
         self._job: Job | None = None
+        self.failures = 0  # wrong tries in a row
 
     @property
     def standing(self) -> Standing:
@@ -110,9 +114,13 @@ class CheckCard(Card):
 
     def again(self) -> Self:
         """Check once more."""
-        self._do(self._attempt.check)
+        self._do(self._check)
         note("check", task=self.exercise.name, verdict=str(self.standing.state))
         return self
+
+    def _check(self) -> None:
+        state = self._attempt.check().state
+        self.failures = self.failures + 1 if state is State.WRONG else 0 if state is State.PASSED else self.failures
 
     def hint(self) -> Self:
         """Show one more hint."""
@@ -187,6 +195,7 @@ class CheckCard(Card):
             "done": [{"line": done.line, "output": done.output.rstrip()} for done in standing.done],
             "notes": [text for text in (standing.note, *self._refused) if text],
             "working": self.is_working,
+            "flag": board_flag.state_of(self),
         }
 
     def _hint_state(self, hint: Hint, placed: tuple[int, ...]) -> HintState:

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from flatkit import paths
 from flatkit.api import Config, TimelineKeeper, Wish
-from flatkit.board.sender import note
+from flatkit.board.seat import note
 from flatkit.errors import FlatkitError, MachineError
 from flatkit.events import Tee, phase
 from flatkit.widgets import display, machine_info

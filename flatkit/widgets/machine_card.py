@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 from flatkit.errors import FlatkitError
-from flatkit.widgets import guest_state, machine_info
+from flatkit.widgets import board_flag, guest_state, machine_info
+from flatkit.widgets.board_flag import FlaggedState
 from flatkit.widgets.card import Card
 from flatkit.widgets.guest_state import Inside, InsideState
 from flatkit.widgets.machine_commands import MachineCommands
@@ -25,7 +26,7 @@ CONSOLE_LINES = 60
 _LOOK_TIMEOUT = 20.0
 
 
-class MachineCardState(PanelState):
+class MachineCardState(PanelState, FlaggedState):
     """The state of the page. `tab` is the open tab."""
 
     inside: InsideState | None
@@ -39,6 +40,7 @@ class MachineCard(Card):
 
     bundle = "machine"
     quiet = frozenset({"look"})
+    has_flag = True
 
     def __init__(
         self, machine: MachineCommands, shown: Callable[[], Panel], verbs: Mapping[str, Callable[[], object]]
@@ -66,6 +68,7 @@ class MachineCard(Card):
             "usage": fact_states(self._usage.rows) if self._usage else [],
             "console": list(self._console),
             "tab": self._tab,
+            "flag": board_flag.state_of(self),
         }
 
     def verbs(self) -> Mapping[str, Callable[..., object]]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, Literal, Self
 
-from flatkit.board.sender import note
+from flatkit.board.seat import note
 from flatkit.errors import FlatkitError, Unanswered
 from flatkit.lessons.exercise import Prediction
 from flatkit.lessons.prediction import Guess, Guessing
-from flatkit.widgets import display
+from flatkit.widgets import board_flag, display
+from flatkit.widgets.board_flag import FlaggedState
 from flatkit.widgets.card import KEPT_ANSWERS, Card
 
 _WHY = "Nothing is graded. A guess of your own makes the answer stay in your mind, whether it was right or wrong."
@@ -22,7 +23,7 @@ _KEPT = "Your guess is kept. Now run the next cell; until then you may change it
 _WAITS = "The notebook waits here: choose an answer above, then run the next cell."
 
 
-class PredictionState(TypedDict):
+class PredictionState(FlaggedState):
     """A prediction for the page. `seen`: what happens was shown, and the guess stays."""
 
     kind: Literal["prediction"]
@@ -44,6 +45,7 @@ class PredictionCard(Card):
 
     bundle = "task"
     wake = KEPT_ANSWERS
+    has_flag = True
 
     def __init__(self, prediction: Prediction) -> None:
         super().__init__()
@@ -104,6 +106,7 @@ class PredictionCard(Card):
             "right": bool(guess.choice and guess.choice.is_right),
             "comparison": list(guess.comparison),
             "note": str(self.refusal) if self.refusal else hint,
+            "flag": board_flag.state_of(self),
         }
 
     def as_text(self) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal, Self, TypedDict
 
-from flatkit.board.sender import note
+from flatkit.board.seat import note
 from flatkit.lessons.exercise import Quiz, State
 from flatkit.lessons.quiz import QuizAttempt, QuizStanding
+from flatkit.widgets import board_flag
+from flatkit.widgets.board_flag import FlaggedState
 from flatkit.widgets.card import KEPT_ANSWERS, Card
 
 
@@ -21,7 +23,7 @@ class QuestionState(TypedDict):
     said: str
 
 
-class QuizState(TypedDict):
+class QuizState(FlaggedState):
     """A quiz for the page."""
 
     kind: Literal["quiz"]
@@ -37,6 +39,7 @@ class QuizCard(Card):
 
     bundle = "task"
     wake = KEPT_ANSWERS
+    has_flag = True
 
     def __init__(self, quiz: Quiz, asked: str = "", attempt: QuizAttempt | None = None) -> None:
         super().__init__()
@@ -90,6 +93,7 @@ class QuizCard(Card):
             "state": str(self.refusal or standing.state),
             "mark": "✗" if self.refusal else standing.state.mark,
             "questions": questions,
+            "flag": board_flag.state_of(self),
         }
 
     def as_text(self) -> str:

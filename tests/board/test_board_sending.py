@@ -13,8 +13,11 @@ from board_parts import join, joined, opened
 from flatkit.board.events import make_event
 from flatkit.board.journal import JoinedSeat, Journal
 from flatkit.board.ledger import Ledger
+from flatkit.board.messages import BoardMessage
 from flatkit.board.sender import BoardAnswer, Sender, post_events
 from flatkit.errors import FetchError, FlatkitError, InputError, UsageError
+
+COMING = BoardMessage(number=1, kind="coming", text="Grace is coming")
 
 
 def note(journal: Journal, number: int) -> None:
@@ -74,11 +77,11 @@ def test_a_thread_sends_by_itself_after_the_network_is_back(tmp_path: Path) -> N
             raise FetchError("no route")
         sent.extend(lines)
         arrived.set()
-        return BoardAnswer(have=Journal(tmp_path).cursor + len(lines), note="a helper is coming")
+        return BoardAnswer(have=Journal(tmp_path).cursor + len(lines), messages=(COMING,))
 
     journal = Journal(tmp_path)
     journal.join("http://127.0.0.1:1", "ada", "secret")
-    heard: list[str] = []
+    heard: list[BoardMessage] = []
     sender = Sender(journal, post=post, heard=heard.append, pause=0.01)
     sender.start()
     note(journal, 1)
@@ -87,7 +90,7 @@ def test_a_thread_sends_by_itself_after_the_network_is_back(tmp_path: Path) -> N
     assert arrived.wait(20)
     sender.stop()
     assert len(sent) == 2
-    assert heard == ["a helper is coming"]
+    assert heard == [COMING], "once, however often the board says it"
     assert journal.cursor == 2
 
 

@@ -15,6 +15,7 @@ from board_parts import ROOM, TRAINER, ask, join, joined, login, opened
 from flatkit.board import server as board_server
 from flatkit.board.sender import Sender
 from flatkit.board.server import PAGE, BoardServer
+from flatkit.board.talk import TalkLog
 from flatkit.cli import main
 
 EVENT = {"n": 1, "at": 5, "kind": "joined"}
@@ -48,10 +49,18 @@ def test_a_seat_joins_sends_and_is_seen_by_the_trainer(board: BoardServer, tmp_p
     assert (row["seat"], row["status"], row["where"], row["word"]) == ("ada", "help", "01-provision 3/20", "it hangs")
 
     cookie = login(board)
-    assert ask(board, "POST", "/seats/ada/note", {"text": "a helper is coming"}, cookie=cookie)[0] == 200
-    heard: list[str] = []
-    Sender(journal, heard=heard.append).flush()
-    assert heard == ["a helper is coming"]
+    assert (
+        ask(board, "POST", "/say", {"seat": "ada", "kind": "coming", "text": "Grace is coming"}, cookie=cookie)[0]
+        == 200
+    )
+    assert read_stream(board, cookie)["rows"][0]["coming"] == "Grace is coming"
+    Sender(journal).flush()
+    assert TalkLog(journal.folder).read().coming == "Grace is coming"
+    assert ask(board, "POST", "/say", {"seat": "ada", "kind": "resolved"}, cookie=cookie)[0] == 200
+    assert read_stream(board, cookie)["rows"][0]["flag"] == "none"
+    Sender(journal).flush()
+    Sender(journal).flush()
+    assert [one.event.data["flag"] for one in board.ledger.events() if one.event.kind == "flag"] == ["help", "none"]
 
 
 def test_only_the_rooms_password_lets_a_seat_join_and_a_name_belongs_to_the_first(board: BoardServer) -> None:
@@ -71,7 +80,7 @@ def test_a_participant_reads_nothing(board: BoardServer) -> None:
         assert ask(board, "GET", path, token=token)[0] in {403, 405}
         assert ask(board, "GET", path, cookie=f"flatkit-board={token}")[0] in {403, 405}
     assert b"Trainers' password" in ask(board, "GET", "/")[2]
-    assert ask(board, "POST", "/seats/ada/note", {"text": "x"}, token=token)[0] == 403
+    assert ask(board, "POST", "/say", {"seat": "ada", "kind": "coming", "text": "x"}, token=token)[0] == 403
     for path in ("/board.sqlite", "/../server.py", "/%2e%2e/server.py", "/board.js/../../server.py"):
         assert ask(board, "GET", path)[0] in {400, 403, 404}, path
 

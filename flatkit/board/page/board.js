@@ -1,7 +1,7 @@
 // The board: draws what the stream sends. Everything is set as text, so nothing that a seat sends becomes part of the page.
 "use strict";
 const el = (id) => document.getElementById(id);
-const MARKS = { help: "◆ needs help", stuck: "▲ stuck", silent: "… silent", away: "… away", active: "● at work", done: "■ done" };
+const MARKS = { help: "◆ needs help", stuck: "▲ stuck", silent: "… silent", away: "… away", active: "● at work", done: "○ done" };
 const VERDICTS = { passed: "✓", wrong: "✗", waiting: "…", shown: "◇" };
 const make = (tag, text = "", name = "") => {
   const made = document.createElement(tag);
@@ -9,6 +9,7 @@ const make = (tag, text = "", name = "") => {
   if (name) made.className = name;
   return made;
 };
+const COME = "I am coming";
 const span = (seconds) => (seconds < 60 ? "now" : seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`);
 const say = (node, text) => {
   if (node.textContent !== text) node.textContent = text;
@@ -23,9 +24,12 @@ function rowOf(seat) {
     cells[0].scope = "row";
     cells[1].className = "state";
     cells[4].className = "tries";
-    const button = make("button", "I am coming");
+    const button = make("button", COME);
     button.type = "button";
-    button.addEventListener("click", () => tell(seat, button.textContent === "I am coming" ? "a helper is coming" : ""));
+    button.addEventListener("click", () => {
+      if (button.textContent === COME) speak({ seat, kind: "coming", text: "a helper is coming" });
+      else speak({ seat, kind: "resolved" });
+    });
     cells[6].append(button);
     row = { root, cells, button };
     rows.set(seat, row);
@@ -33,10 +37,7 @@ function rowOf(seat) {
   return row;
 }
 
-async function tell(seat, text) {
-  const answer = await fetch(`seats/${encodeURIComponent(seat)}/note`, { method: "POST", body: JSON.stringify({ text }) });
-  if (answer.ok) say(rowOf(seat).button, text ? "Done" : "I am coming");
-}
+const speak = async (said) => (await fetch("say", { method: "POST", body: JSON.stringify(said) })).ok;
 
 function drawRows(seats) {
   const body = el("rows");
@@ -57,6 +58,7 @@ function drawRows(seats) {
     say(cells[4], one.results.map(({ verdict }) => VERDICTS[verdict] ?? "·").join("") + (one.failing ? ` ${one.failing}` : ""));
     cells[4].setAttribute("aria-label", one.results.map(({ task, verdict }) => `${task} ${verdict}`).join(", ") || "none yet");
     say(cells[5], one.machine);
+    say(button, one.coming ? "Done" : COME);
     button.setAttribute("aria-label", `${button.textContent}: ${one.seat}`);
     if (body.children[at] !== root) body.insertBefore(root, body.children[at] ?? null);
   });

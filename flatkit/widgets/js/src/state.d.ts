@@ -1,5 +1,19 @@
 // The state of each widget, as Python sends it. Written by tools/widget_types.py from the TypedDicts there.
 
+/** The flag for the page. `said`: what came of it; `room`: what all seats see; `offer`: ask whether help is wanted. */
+export interface FlagState {
+  flag: "none" | "help" | "done";
+  word: string;
+  said: string;
+  room: string;
+  offer: boolean;
+}
+
+/** What the state of a card with the flag has beside its own; None where no board was joined. */
+export interface FlaggedState {
+  flag: FlagState | null;
+}
+
 /** A row for the page. */
 export interface FactState {
   name: string;
@@ -96,6 +110,7 @@ export interface MachineCardState {
   verbs: string[];
   facts: FactState[];
   phases: PhaseState[];
+  flag: FlagState | null;
   inside: InsideState | null;
   usage: FactState[];
   console: string[];
@@ -187,6 +202,7 @@ export interface HintState {
 
 /** An exercise for the page. `left` is the number of hints that are not shown yet. */
 export interface ExerciseState {
+  flag: FlagState | null;
   kind: "exercise";
   name: string;
   title: string;
@@ -203,6 +219,7 @@ export interface ExerciseState {
 
 /** A prediction for the page. `seen`: what happens was shown, and the guess stays. */
 export interface PredictionState {
+  flag: FlagState | null;
   kind: "prediction";
   name: string;
   title: string;
@@ -228,6 +245,7 @@ export interface QuestionState {
 
 /** A quiz for the page. */
 export interface QuizState {
+  flag: FlagState | null;
   kind: "quiz";
   name: string;
   title: string;

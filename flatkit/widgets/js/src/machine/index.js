@@ -2,6 +2,7 @@
 // The machine panel: state, boot, slots, layers, facts and console of one machine, drawn in place.
 import { actOn, follow, makeRoot, stateOf } from "../lib/card.js";
 import { h } from "../lib/dom.js";
+import { makeFlag } from "../lib/flag.js";
 import { makeLayers } from "../lib/layers.js";
 import { makeSlots } from "../lib/slots.js";
 import { Tabs } from "../lib/tabs.js";
@@ -39,10 +40,12 @@ export default {
     const tabs = new Tabs({ label: "About this machine", pages, current: told, onShow: () => look() });
     root.append(head.root, tabs.bar, ...pages.map(({ element }) => element));
     tabs.draw();
+    const drawFlag = makeFlag(root, act);
 
     const end = follow(model, (state) => {
       root.setAttribute("aria-label", `machine ${state.name}`);
       head.draw(state);
+      drawFlag(state);
       for (const draw of draws) draw(state);
       if (state.tab !== told) tabs.show(state.tab);
       told = state.tab;

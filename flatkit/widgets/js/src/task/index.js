@@ -3,6 +3,7 @@
 // on a stage.
 import { actOn, allow, follow, hasModifier, makeRoot, makeVerbs } from "../lib/card.js";
 import { h, say } from "../lib/dom.js";
+import { makeFlag } from "../lib/flag.js";
 import { makeStage } from "../lib/stage.js";
 import { makeExercise } from "./exercise.js";
 import { makePrediction } from "./prediction.js";
@@ -47,6 +48,7 @@ export default {
       body,
       h("div", { class: "fk-verbs", role: "toolbar", "aria-label": "This task" }, ...bar),
     );
+    const drawFlag = makeFlag(root, act);
     const exercise = makeExercise(act);
     const quiz = makeQuiz(act);
     const prediction = makePrediction(act);
@@ -54,6 +56,7 @@ export default {
     /** @param {TaskState} task */
     const draw = (task) => {
       root.setAttribute("aria-label", `${task.kind} ${task.name}`);
+      drawFlag(task);
       say(title, `${task.name}  ${task.title}`);
       say(state, `${task.mark} ${task.state}`);
       state.className = kindOf(task.state);

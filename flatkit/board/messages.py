@@ -1,0 +1,70 @@
+"""What a trainer says to a seat, or to all of them: a few kinds with bounded, printable texts. Pure.
+
+Both sides read it as text from outside: the board what a trainer's page sent, a seat what the board sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from flatkit.errors import InputError
+from flatkit.untrusted import printable, printable_lines
+
+# coming: a helper saw the flag; resolved: the flag comes down; hint: beside an exercise; room and pause: to all seats,
+# an empty text takes it back.
+MESSAGE_KINDS = ("coming", "resolved", "hint", "room", "pause")
+TEXT_MAX, CONFIG_MAX = 400, 16 * 1024
+_LINES_MAX, _TASK_MAX = 400, 80
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardMessage:
+    """A message. `number` counts on the board. Of a hint: the `task` that it is about ("" for any), and a config for `file`."""
+
+    number: int
+    kind: str
+    text: str
+    task: str = ""
+    file: str = ""
+    config: str = ""
+
+    @property
+    def room(self) -> str:
+        """What all seats see of it; "" takes it back."""
+        return f"pause here{': ' if self.text else ''}{self.text}" if self.kind == "pause" else self.text
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON-ready values, as `parse_message` reads them."""
+        return asdict(self)
+
+
+def parse_message(values: Any, *, number: int | None = None) -> BoardMessage:
+    """Return the message of JSON values, cleaned; `number` replaces theirs. Raises InputError."""
+    if not isinstance(values, Mapping):
+        raise InputError("a message is not a JSON object")
+    count = values.get("number") if number is None else number
+    texts = {name: values.get(name, "") for name in ("kind", "text", "task", "file", "config")}
+    if type(count) is not int or count < 0 or not all(isinstance(one, str) for one in texts.values()):
+        raise InputError('a message has no usable "number", "kind" or "text"')
+    if texts["kind"] not in MESSAGE_KINDS:
+        raise InputError(
+            f'"{printable(texts["kind"], limit=40)}" is not a kind of message; expected {", ".join(MESSAGE_KINDS)}'
+        )
+    if bool(texts["config"]) != bool(texts["file"]) or (texts["file"] and not _FILE.fullmatch(texts["file"])):
+        raise InputError(
+            f'a hint\'s config is for the file "{printable(texts["file"], limit=80)}"; expected a plain name as web.bu'
+        )
+    if len(texts["config"]) > CONFIG_MAX:
+        raise InputError(f"a hint's config has {len(texts['config'])} characters; expected at most {CONFIG_MAX}")
+    return BoardMessage(
+        number=count,
+        kind=texts["kind"],
+        text=printable(texts["text"], limit=TEXT_MAX),
+        task=printable(texts["task"], limit=_TASK_MAX),
+        file=texts["file"],
+        config=printable_lines(texts["config"], lines=_LINES_MAX),
+    )

@@ -1,0 +1,98 @@
+"""This process at a seat: notes what happens, raises the learner's flag, hears the trainer. Does nothing without a board."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from contextlib import suppress
+from typing import Any
+
+from flatkit.board.events import make_event
+from flatkit.board.journal import Journal
+from flatkit.board.sender import Sender
+from flatkit.board.talk import SeatTalk, TalkLog
+from flatkit.errors import FlatkitError
+
+_guard = threading.Lock()
+_sender: Sender | None = None
+_watchers: weakref.WeakSet[Any] = weakref.WeakSet()
+_read: tuple[object, SeatTalk | None] = (None, None)
+
+
+def note(kind: str, **data: Any) -> None:
+    """Note what happened at this seat, and send it soon."""
+    with suppress(FlatkitError, OSError):
+        journal = Journal()
+        if journal.note(kind, **data) is not None:
+            _send(journal)
+
+
+def raise_flag(flag: str, word: str = "") -> None:
+    """Raise a flag (none, help, done) with the learner's word. Raises InputError for another one."""
+    data = make_event(1, 0.0, "flag", {"flag": flag, "word": word}).data
+    journal = Journal()
+    if journal.seat is not None:
+        TalkLog(journal.folder).add_flag(data["flag"], data["word"])
+        note("flag", **data)
+        _changed()
+
+
+def talk() -> SeatTalk | None:
+    """Return the learner's flag and what the trainer said; None where no board was joined."""
+    global _read  # noqa: PLW0603  (cards ask several times a second; the log is read when it has changed)
+    with suppress(FlatkitError, OSError):
+        journal = Journal()
+        sign = _signature(journal)
+        if sign is None:
+            return None
+        if _read[0] != sign:
+            _read = (sign, TalkLog(journal.folder).read())
+        return _read[1]
+    return None
+
+
+def watch(watcher: Any) -> None:
+    """Call `watcher.draw()` when the flag or what the trainer said changes, as long as the watcher lives."""
+    _watchers.add(watcher)
+    with suppress(FlatkitError, OSError):
+        journal = Journal()
+        if journal.seat is not None:
+            _send(journal)
+
+
+def _signature(journal: Journal) -> object:
+    """Return what changes with the log: also another kernel writes it. None without a seat."""
+    if journal.seat is None:
+        return None
+    try:
+        about = TalkLog(journal.folder).file.stat()
+    except OSError:
+        return (journal.folder, 0)
+    return (journal.folder, about.st_mtime_ns, about.st_size, about.st_ino)
+
+
+def _send(journal: Journal) -> None:
+    global _sender  # noqa: PLW0603  (one sender a process)
+    with _guard:
+        if _sender is None or not _sender.is_alive:
+            _sender = Sender(journal, looked=_look)
+            _sender.start()
+    _sender.wake()
+
+
+_drawn: object = None
+
+
+def _look() -> None:
+    """Draw the watchers if the log has changed since the last look."""
+    with suppress(FlatkitError, OSError):
+        if _signature(Journal()) != _drawn:
+            _changed()
+
+
+def _changed() -> None:
+    global _drawn  # noqa: PLW0603
+    _drawn = _signature(Journal())
+    for watcher in list(_watchers):
+        with suppress(Exception):  # a card whose page is gone must not hold up the others
+            watcher.draw()

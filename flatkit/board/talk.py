@@ -1,0 +1,123 @@
+"""The learner's log of a board: the flags that they raised, and what the trainer said. All kernels of a seat share it.
+
+<state>/board/talk.jsonl has a line for each, in order; `flatkit flag` prints it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from flatkit.board.events import make_event
+from flatkit.board.messages import BoardMessage, parse_message
+from flatkit.errors import InputError
+from flatkit.files import read_regular, save
+from flatkit.locks import locked
+from flatkit.untrusted import lines_of, parse_json
+
+_LINES, _BYTES = 200, 1024 * 1024  # kept of the log
+_LOCK_SECONDS = 5.0
+
+
+@dataclass(kw_only=True)
+class SeatTalk:
+    """What a log comes to: the flag with its word, who is coming, what all seats see, hints. `lines` are (time, text)."""
+
+    flag: str = "none"
+    word: str = ""
+    coming: str = ""
+    room: str = ""
+    hints: list[BoardMessage] = field(default_factory=list)
+    last: int = 0
+    lines: list[tuple[float, str]] = field(default_factory=list)
+
+    def take_flag(self, flag: str, word: str) -> str:
+        """Take a flag of the learner in; return it in words."""
+        self.flag, self.word, self.coming = flag, word, ""
+        return f"your flag: {flag}" + (f" ({word})" if word else "")
+
+    def take_message(self, message: BoardMessage) -> str:
+        """Take what the trainer said in; return it in words."""
+        self.last = max(self.last, message.number)
+        if message.kind == "hint":
+            self.hints.append(message)
+            about = f" for {message.task}" if message.task else ""
+            return f"a hint{about}: {message.text}" + (f" (with {message.file})" if message.file else "")
+        if message.kind == "coming":
+            self.coming = message.text
+            return f"a helper: {message.text or 'not now'}"
+        if message.kind == "resolved":
+            self.flag, self.word, self.coming = "none", "", ""
+            return "a helper took your flag down"
+        self.room = message.room
+        return f"to all: {self.room or 'go on'}"
+
+
+class TalkLog:
+    """The log in the folder of the journal. Nothing of it raises: a full disk never stops the learner."""
+
+    def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.file = folder / "talk.jsonl"
+        self._clock = clock
+
+    def read(self) -> SeatTalk:
+        """Return what the log comes to."""
+        return _fold(self._rows())
+
+    def add_flag(self, flag: str, word: str) -> None:
+        """Add a flag of the learner."""
+        self._add(lambda _: [{"flag": flag, "word": word}])
+
+    def hear(self, messages: Iterable[BoardMessage]) -> list[BoardMessage]:
+        """Add what the trainer said; return what this log did not have yet."""
+        fresh: list[BoardMessage] = []
+
+        def choose(talk: SeatTalk) -> list[dict[str, Any]]:
+            fresh.extend(one for one in messages if one.number > talk.last)
+            return [one.as_dict() for one in fresh]
+
+        return fresh if self._add(choose) else []
+
+    def _add(self, choose: Callable[[SeatTalk], list[dict[str, Any]]]) -> bool:
+        try:
+            with locked(self.file.with_suffix(".lock"), wait=_LOCK_SECONDS, mode=0o600):
+                rows = self._rows()
+                new = [{"at": round(self._clock(), 3), **row} for row in choose(_fold(rows))]
+                if new:
+                    text = "".join(json.dumps(row) + "\n" for row in [*rows, *new][-_LINES:])
+                    while len(text) > _BYTES:
+                        text = text.partition("\n")[2]
+                    save(self.file, text, mode=0o600)
+            return True
+        except (OSError, TimeoutError, InputError):
+            return False
+
+    def _rows(self) -> list[Mapping[str, Any]]:
+        try:
+            text = read_regular(self.file, limit=_BYTES).decode(errors="replace")
+        except OSError:
+            return []
+        rows: list[Mapping[str, Any]] = []
+        for line in lines_of(text):
+            with suppress(ValueError):
+                value = parse_json(line)
+                rows += [value] if isinstance(value, dict) else []
+        return rows
+
+
+def _fold(rows: Iterable[Mapping[str, Any]]) -> SeatTalk:
+    talk = SeatTalk()
+    for row in rows:
+        with suppress(InputError, KeyError, TypeError, ValueError):
+            at = float(row["at"])
+            if "flag" in row:
+                data = make_event(1, 0.0, "flag", {"flag": row["flag"], "word": row["word"]}).data
+                talk.lines.append((at, talk.take_flag(data["flag"], data["word"])))
+            else:
+                talk.lines.append((at, talk.take_message(parse_message(row))))
+    return talk

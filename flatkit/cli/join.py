@@ -1,0 +1,100 @@
+"""`flatkit join`, `leave` and `flag`: a seat's side of the trainer's board."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+
+from flatkit import web
+from flatkit.board.events import FLAGS, WORD_MAX, check_seat
+from flatkit.board.journal import Journal
+from flatkit.board.sender import Sender, ask_for_seat, give_up_seat
+from flatkit.board.talk import TalkLog
+from flatkit.errors import FetchError, UsageError
+
+
+def run(argv: list[str]) -> int:
+    """Run `join`, `leave` or `flag`."""
+    return {"join": _join, "leave": _leave, "flag": _flag}[argv[0]](argv[1:])
+
+
+def _join(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="flatkit join",
+        description="Report to a trainer's board where this seat is: notebook, step, checks, hints, machines. "
+        "Never the contents of files, or what commands print. flatkit leave ends it and deletes what was sent.",
+    )
+    parser.add_argument("url", metavar="URL", help="the board's address, as the trainer shows it")
+    parser.add_argument("--seat", required=True, metavar="NAME", help="the name of this seat on the board")
+    parser.add_argument("--password", metavar="P", help="the room's password (default: asked for)")
+    options = parser.parse_args(argv)
+    name, url = check_seat(options.seat), options.url.rstrip("/")
+    web.check_address(url)
+    password = options.password or os.environ.get("FLATKIT_ROOM_PASSWORD") or _asked()
+    Journal().join(url, name, ask_for_seat(url, name, password))
+    print(f'this seat is "{name}" on {url}: the trainer sees your notebook, step, checks, hints and machines')
+    print("  flatkit flag help     a helper comes to you;  flatkit leave     ends it, and deletes what was sent")
+    return 0
+
+
+def _asked() -> str:
+    if not sys.stdin.isatty():
+        raise UsageError("the room's password is missing", hint="flatkit join URL --seat NAME --password P")
+    import getpass
+
+    return getpass.getpass("the room's password: ")
+
+
+def _leave(argv: list[str]) -> int:
+    argparse.ArgumentParser(
+        prog="flatkit leave", description="Leave the board: nothing more is sent, and what was sent is deleted."
+    ).parse_args(argv)
+    journal = Journal()
+    seat = journal.seat
+    if seat is None:
+        print("this seat reports to no board")
+        return 0
+    deleted = give_up_seat(seat)
+    journal.leave()
+    print(f"this seat has left {seat.url}" + (": what was sent is deleted" if deleted else ""))
+    if not deleted:
+        print(f"  the board did not answer: ask the trainer for flatkit board forget --seat {seat.name}")
+    return 0
+
+
+def _flag(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="flatkit flag",
+        description="Ask for help, say that you are done, or neither. Alone it prints your flags and what the trainer said.",
+    )
+    parser.add_argument("flag", nargs="?", choices=FLAGS)
+    parser.add_argument(
+        "word", nargs="*", metavar="WORD", help=f"a few words for the helper (at most {WORD_MAX} letters)"
+    )
+    options = parser.parse_args(argv)
+    journal, word = Journal(), " ".join(options.word)
+    if journal.seat is None or (options.flag and journal.note("flag", flag=options.flag, word=word) is None):
+        raise UsageError(
+            "this seat reports to no board, so nobody would see the flag", hint="flatkit join URL --seat NAME"
+        )
+    log = TalkLog(journal.folder)
+    if options.flag:
+        log.add_flag(options.flag, word)
+    try:
+        Sender(journal).flush()
+    except FetchError:
+        print("the board does not answer now: the flag goes there as soon as it does (keep a notebook open)")
+        return 0
+    talk = log.read()
+    if not options.flag:
+        for at, text in talk.lines:
+            print(f"{time.strftime('%H:%M', time.localtime(at))} {text}")
+    said = {
+        "help": "the trainer sees that you want help",
+        "done": "the trainer sees that you are done",
+        "none": "no flag",
+    }
+    print(talk.coming or said[talk.flag])
+    return 0

@@ -1,0 +1,75 @@
+// @ts-check
+// The learner's flag for the trainer's board, at the bottom of a card; hidden where no board was joined.
+import { makeButton } from "./card.js";
+import { freshId, h, say, sayOrHide } from "./dom.js";
+
+/** @typedef {import("../state").FlagState} FlagState */
+
+/**
+ * @param {HTMLElement} root
+ * @param {import("./card.js").Act} act
+ */
+export function makeFlag(root, act) {
+  /** @type {FlagState["flag"]} */
+  let raised = "none";
+  /** @param {FlagState["flag"]} flag */
+  const press = (flag) => act("flag", { flag: raised === flag ? "none" : flag, word: "" });
+  const help = makeButton("◆ I need help", () => press("help"), {
+    title: "A helper sees it; press again to take it back",
+  });
+  const done = makeButton("○ Done", () => press("done"), {
+    title: "I wait for the others; press again to take it back",
+  });
+  const buttons = { help, done };
+  const id = freshId("word");
+  const word = h("input", {
+    id,
+    type: "text",
+    maxlength: "80",
+    autocomplete: "off",
+    placeholder: "in a few words, if you like",
+  });
+  const form = h(
+    "form",
+    {},
+    h("label", { for: id }, "What is it about?"),
+    word,
+    h("button", { class: "fk-button" }, "Send"),
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    act("flag", { flag: "help", word: word.value });
+  });
+  form.addEventListener("keydown", (event) => event.stopPropagation()); // the letters are not the card's keys
+  const ask = h("span", {}, "Three tries did not work. Do you want a helper?");
+  const no = makeButton("Not now", () => act("decline"));
+  const offer = h("div", { class: "fk-flag-offer", role: "status", "aria-live": "polite" });
+  const said = h("span", { role: "status", "aria-live": "polite" });
+  const room = h("div", { class: "fk-flag-room", role: "status", "aria-live": "assertive" });
+  const line = h(
+    "div",
+    { class: "fk-flag-line", role: "group", "aria-label": "Tell the trainer" },
+    help,
+    done,
+    form,
+    said,
+  );
+  const bar = h("footer", { class: "fk-flag", hidden: true }, room, offer, line);
+  root.append(bar);
+
+  /** @param {{ flag?: FlagState | null }} state */
+  return ({ flag }) => {
+    bar.hidden = !flag;
+    if (!flag) return;
+    raised = flag.flag;
+    for (const [name, button] of Object.entries(buttons)) button.setAttribute("aria-pressed", String(name === raised));
+    form.hidden = raised !== "help" || flag.word !== "";
+    if (form.hidden) word.value = "";
+    say(said, flag.said + (flag.word ? ` (${flag.word})` : ""));
+    sayOrHide(room, flag.room && `The trainer: ${flag.room}`);
+    offer.hidden = !flag.offer;
+    if (flag.offer && !offer.firstChild) offer.append(ask, no);
+    if (!flag.offer) offer.replaceChildren();
+    help.classList.toggle("fk-primary", flag.offer);
+  };
+}
