@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,12 @@ from flatkit.board.events import SeatEvent, make_event, parse_event
 from flatkit.errors import FlatkitError, InputError
 from flatkit.files import open_regular, read_regular, save
 from flatkit.locks import locked
+from flatkit.seat_env import hub_board
 from flatkit.untrusted import parse_json
 
 _SEAT_MAX = 64 * 1024
+# In the place of a secret: the hub gives a new one to each server of a seat, in its environment.
+FROM_HUB = "hub"
 _LINE_MAX = 4096
 # The journal is cut when it is this long and the board has all of it; a day of work has about 2,000 events, 300 kB.
 _JOURNAL_MAX = 4 * 1024 * 1024
@@ -54,13 +57,26 @@ class Journal:
 
     @property
     def seat(self) -> JoinedSeat | None:
-        """The seat that was joined; None without one, or for an unusable file."""
+        """The seat that was joined; None without one, or for an unusable file. A hub's seat joins the hub's board by itself."""
+        hub = hub_board()
         try:
+            if hub and not (self.folder / "seat.json").exists():
+                self._sit_down(hub)
             values = parse_json(read_regular(self.folder / "seat.json", limit=_SEAT_MAX))
             seat = JoinedSeat(**{name: values[name] for name in ("url", "name", "token", "journal")})
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return seat if all(isinstance(value, str) and value for value in asdict(seat).values()) else None
+        if not all(isinstance(value, str) and value for value in asdict(seat).values()):
+            return None
+        if seat.token != FROM_HUB:
+            return seat
+        return replace(seat, url=hub[0], name=hub[1], token=hub[2]) if hub else None
+
+    def _sit_down(self, hub: tuple[str, str, str]) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(self.folder / "join.lock", wait=_LOCK_SECONDS, mode=0o600):
+            if not (self.folder / "seat.json").exists():  # another kernel may have been first
+                self.join(hub[0], hub[1], FROM_HUB)
 
     def join(self, url: str, name: str, token: str) -> JoinedSeat:
         """Keep which board this seat reports to, and begin a journal. Raises OSError."""
@@ -72,8 +88,11 @@ class Journal:
         return seat
 
     def leave(self) -> None:
-        """Forget the board and what was noted. Raises OSError."""
-        (self.folder / "seat.json").unlink(missing_ok=True)
+        """Forget the board and what was noted; a hub's seat does not join again by itself. Raises OSError."""
+        if hub_board():
+            save(self.folder / "seat.json", "{}\n", mode=0o600)
+        else:
+            (self.folder / "seat.json").unlink(missing_ok=True)
         self._forget()
 
     def _forget(self) -> None:
@@ -82,7 +101,7 @@ class Journal:
 
     def note(self, kind: str, **data: Any) -> SeatEvent | None:
         """Append an event. Without a seat, on a full disk or a lock that is held, nothing is noted, and the learner works on."""
-        if not (self.folder / "seat.json").exists():
+        if self.seat is None:
             return None
         try:
             with locked(self.folder / "journal.lock", wait=_LOCK_SECONDS, mode=0o600):

@@ -83,6 +83,11 @@ class Ledger:
             )
         return token
 
+    def take_seat(self, name: str) -> None:
+        """Add a seat that the hub knows, unless it is there; nobody has a secret for it. Raises InputError."""
+        if name not in self.seats:
+            self.add_seat(name)
+
     def find_seat(self, token: str) -> str | None:
         """Return the name of the seat with this secret."""
         with self._lock:
@@ -142,7 +147,8 @@ class Ledger:
             row = self._db.execute(
                 "select have from journals where seat = ? and journal = ?", (seat, journal)
             ).fetchone()
-            have = first = int(row[0]) if row else 0
+            # A journal that was forgotten here goes on where the seat is: what the board had once is not sent again.
+            have = first = int(row[0]) if row else events[0].number - 1 if events else 0
             for event in events:
                 if event.number == have + 1:
                     fresh.append(Received(seat=seat, received=now, event=event))

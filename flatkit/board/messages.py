@@ -34,7 +34,7 @@ class BoardMessage:
 
     @property
     def room(self) -> str:
-        """What all seats see of it; "" takes it back."""
+        """The text that all seats see; "" takes it back."""
         return f"pause here{': ' if self.text else ''}{self.text}" if self.kind == "pause" else self.text
 
     def as_dict(self) -> dict[str, Any]:

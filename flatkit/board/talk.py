@@ -26,7 +26,7 @@ _LOCK_SECONDS = 5.0
 
 @dataclass(kw_only=True)
 class SeatTalk:
-    """What a log comes to: the flag with its word, who is coming, what all seats see, hints. `lines` are (time, text)."""
+    """The outcome of a log: the flag with its word, who is coming, the word to all seats, hints. `lines` are (time, text)."""
 
     flag: str = "none"
     word: str = ""

@@ -8,13 +8,15 @@ import os
 import secrets
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from flatkit import paths
 from flatkit.board.ledger import Ledger
 from flatkit.board.overview import RoomOverview, tries
 from flatkit.cli.show import print_json
-from flatkit.errors import UsageError
+from flatkit.errors import HostError, UsageError
 from flatkit.untrusted import printable
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 _HOUR = 3600.0
 _KEPT_HOURS = 48.0
+_FROM_HUB = 600  # connections: all seats and the proxy are on one address
 # Without letters that are mistaken for others when they are read off a wall.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -37,6 +40,7 @@ def run(argv: list[str]) -> int:
                        help="where to listen (default: 127.0.0.1:8010, this host alone; 0.0.0.0 for the room)")  # fmt: skip
     serve.add_argument("--keep", type=float, default=_KEPT_HOURS, metavar="HOURS",
                        help=f"delete events that are older (default: {_KEPT_HOURS:.0f})")  # fmt: skip
+    serve.add_argument("--hub", action="store_true", help="as a service of a JupyterHub, which starts this by itself")
     export = commands.add_parser(
         "export", help="what was sent, for other programs; seats have numbers instead of names"
     )
@@ -48,13 +52,30 @@ def run(argv: list[str]) -> int:
     which.add_argument("--seat", metavar="NAME", help="of this seat")
     which.add_argument("--all", action="store_true", help="of every seat")
     options = parser.parse_args(argv[1:])
-    ledger = Ledger(paths.state_dir() / "room" / "board.sqlite")
+    ledger = _open_for_hub(_store()) if getattr(options, "hub", False) else Ledger(_store())
     try:
         return {"serve": _serve, "export": _export, "hard": _hard, "forget": _forget}.get(options.command, _show)(
             options, ledger
         )
     finally:
         ledger.close()
+
+
+def _store() -> Path:
+    """Return the store: that of the hub's board, where this host has a room with seats."""
+    hub, own = (paths.state_dir() / folder / "room" / "board.sqlite" for folder in ("seats-board", ""))
+    return hub if hub.exists() else own
+
+
+def _open_for_hub(store: Path) -> Ledger:
+    """Open the store; one that cannot be used is put aside, or the hub would not start."""
+    try:
+        return Ledger(store)
+    except HostError as error:
+        aside = store.with_name(f"{store.name}.broken-{time.strftime('%Y%m%dT%H%M%S')}")
+        print(f'{error.message}: it is now "{aside}"', file=sys.stderr, flush=True)
+        store.replace(aside)
+        return Ledger(store)
 
 
 def _show(options: argparse.Namespace, ledger: Ledger) -> int:
@@ -78,23 +99,39 @@ def _show(options: argparse.Namespace, ledger: Ledger) -> int:
 
 
 def _serve(options: argparse.Namespace, ledger: Ledger) -> int:
-    from flatkit.board.server import PORT, BoardPasswords, BoardServer
+    from flatkit.board.passwords import PasswordDoor
+    from flatkit.board.server import PORT, BoardServer
     from flatkit.packs.serve import find_own_address, parse_address
 
     if options.keep <= 0:
         raise UsageError(f'the hours to keep are "{options.keep}"; expected more than 0', hint="--keep 48")
+    ledger.forget_before(time.time() - options.keep * _HOUR)
+    if options.hub:
+        return _serve_hub(ledger, options.keep)
     address = parse_address(options.listen if ":" in options.listen else f"{options.listen}:{PORT}")
-    passwords = BoardPasswords(
+    door = PasswordDoor(
+        ledger,
         room=os.environ.get("FLATKIT_ROOM_PASSWORD") or _word(8),
         trainer=os.environ.get("FLATKIT_TRAINER_PASSWORD") or _word(16),
     )
-    ledger.forget_before(time.time() - options.keep * _HOUR)
-    server = BoardServer(ledger, passwords, host=address.host, port=address.port).start()
+    server = BoardServer(ledger, door, host=address.host, port=address.port).start()
     host = (find_own_address() or "127.0.0.1") if address.host == "0.0.0.0" else address.host  # noqa: S104  (compared)
-    print(f"the board: http://{host}:{server.port}/   trainers' password: {passwords.trainer}")
-    print(f"seats type: flatkit join http://{host}:{server.port} --seat NAME   room's password: {passwords.room}")
+    print(f"the board: http://{host}:{server.port}/   trainers' password: {door.trainer}")
+    print(f"seats type: flatkit join http://{host}:{server.port} --seat NAME   room's password: {door.room}")
     print("Ctrl-C ends it; what the seats send meanwhile waits there", flush=True)
     _wait(server, ledger, options.keep)
+    return 0
+
+
+def _serve_hub(ledger: Ledger, hours: float) -> int:
+    from flatkit.board.hub import HubDoor
+    from flatkit.board.server import BoardServer
+
+    url = urlsplit(os.environ.get("JUPYTERHUB_SERVICE_URL", ""))
+    if not url.port:
+        raise UsageError("this is not a service of a JupyterHub, which starts this command", hint="flatkit board serve")
+    server = BoardServer(ledger, HubDoor(), host=url.hostname or "127.0.0.1", port=url.port, from_one=_FROM_HUB)
+    _wait(server.start(), ledger, hours)
     return 0
 
 

@@ -9,10 +9,11 @@ import time
 
 from flatkit import web
 from flatkit.board.events import FLAGS, WORD_MAX, check_seat
-from flatkit.board.journal import Journal
+from flatkit.board.journal import FROM_HUB, Journal
 from flatkit.board.sender import Sender, ask_for_seat, give_up_seat
 from flatkit.board.talk import TalkLog
 from flatkit.errors import FetchError, UsageError
+from flatkit.seat_env import hub_board
 
 
 def run(argv: list[str]) -> int:
@@ -26,10 +27,17 @@ def _join(argv: list[str]) -> int:
         description="Report to a trainer's board where this seat is: notebook, step, checks, hints, machines. "
         "Never the contents of files, or what commands print. flatkit leave ends it and deletes what was sent.",
     )
-    parser.add_argument("url", metavar="URL", help="the board's address, as the trainer shows it")
-    parser.add_argument("--seat", required=True, metavar="NAME", help="the name of this seat on the board")
+    parser.add_argument("url", metavar="URL", nargs="?", help="the board's address, as the trainer shows it")
+    parser.add_argument("--seat", metavar="NAME", help="the name of this seat on the board")
     parser.add_argument("--password", metavar="P", help="the room's password (default: asked for)")
     options = parser.parse_args(argv)
+    hub = hub_board()
+    if hub and not options.url:
+        Journal().join(hub[0], hub[1], FROM_HUB)
+        print(f'this seat is "{hub[1]}" on the board of the hub; flatkit leave ends it')
+        return 0
+    if not options.url or not options.seat:
+        raise UsageError("a board's address or the seat's name is missing", hint="flatkit join URL --seat NAME")
     name, url = check_seat(options.seat), options.url.rstrip("/")
     web.check_address(url)
     password = options.password or os.environ.get("FLATKIT_ROOM_PASSWORD") or _asked()

@@ -171,6 +171,7 @@ def _show(room: Settings, passwords: Passwords | None) -> None:
     if passwords:
         print(f"  the room's password:     {passwords.room}")
         print(f"  the trainer's password:  {passwords.trainer}   (log in as trainer, with it as the PIN)")
+        print(f"  the trainer's board:     {url}services/board/   (docs/board.md)")
         print("These are shown this once. flatkit seats up --new-passwords makes new ones.")
     else:
         print("The passwords are the same as before. flatkit seats up --new-passwords makes new ones.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from flatkit.errors import FlatkitError
 from flatkit.run import run
+from flatkit.seat_env import BOARD, SEAT
 from flatkit.seats.accounts import as_user, end_processes
 from flatkit.seats.settings import Settings
 
@@ -16,7 +17,8 @@ _STOP_SECONDS = 120.0
 
 def environment_of(settings: Settings, seat: str) -> dict[str, str]:
     """Return the variables of flatkit in a seat: the same for its server, for hooks and for logins."""
-    return {"FLATKIT_SEAT": seat, "FLATKIT_SHARED_CACHE": str(settings.cache)}
+    board = {BOARD: f"http://127.0.0.1:{settings.board_port}/services/board"} if settings.board_port else {}
+    return {SEAT: seat, "FLATKIT_SHARED_CACHE": str(settings.cache), **board}
 
 
 def flatkit_as(settings: Settings, user: pwd.struct_passwd, *words: str) -> list[str]:

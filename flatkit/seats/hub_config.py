@@ -1,4 +1,4 @@
-"""The configuration of JupyterHub for a room. Services of other rooms (a trainer's board) have their place in `services_of`."""
+"""The configuration of JupyterHub for a room. The trainer's board is a service of it (flatkit/board/hub.py)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from flatkit.seat_env import POST_SCOPE
 from flatkit.seats.authenticator import RoomAuthenticator
 from flatkit.seats.limits import SeatLimits, find_group
 from flatkit.seats.names import TRAINER
 from flatkit.seats.proxy import SteadyProxy
 from flatkit.seats.settings import Settings, load
 from flatkit.seats.spawner import SeatSpawner
-from flatkit.seats.supervisor import MARK
+from flatkit.seats.supervisor import MARK, NOBODY
 
 _SBIN = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _ROUTES, _STATIC = "routes.toml", "traefik.toml"
@@ -28,6 +29,7 @@ def configure(config: Any, folder: Path) -> None:
     _proxy(config, settings)
     _seats(config, settings)
     config.JupyterHub.services = services_of(settings)
+    config.JupyterHub.custom_scopes = {POST_SCOPE: {"description": "Report to the trainer's board as oneself"}}
     config.JupyterHub.load_roles = roles_of()
 
 
@@ -35,8 +37,15 @@ def services_of(settings: Settings) -> list[dict[str, Any]]:
     """Return the services that the hub runs beside itself. Each is ended with the hub, by its mark if need be."""
     mark = {MARK: str(settings.folder)}
     cull = [f"--timeout={settings.idle}", f"--cull-every={max(10, min(300, settings.idle // 4))}"]
+    # What seats send is parsed by an account without rights. Its page is for trainers, so nobody has to agree to it first.
+    board = {
+        "name": "board", "url": f"http://127.0.0.1:{settings.board_port}", "user": NOBODY, "cwd": "/", "oauth_no_confirm": True,
+        "command": [sys.executable, "-m", "flatkit", "board", "serve", "--hub"],
+        "environment": {**mark, "FLATKIT_STATE": str(settings.board)},
+    }  # fmt: skip
     return [
         {"name": "culler", "command": [sys.executable, "-m", "jupyterhub_idle_culler", *cull], "environment": mark},
+        *([board] if settings.board_port else []),
     ]
 
 
@@ -44,10 +53,13 @@ def roles_of() -> list[dict[str, Any]]:
     """Return who may do what. The trainer sees the seats, starts and stops them, and looks into none of them."""
     culler = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
     trainer = ["admin-ui", "list:users", "read:users", "servers", "read:servers", "read:hub"]
+    post = f"{POST_SCOPE}!user"
     return [
         {"name": "culler", "services": ["culler"], "scopes": culler},
-        {"name": "trainer", "users": [TRAINER], "scopes": trainer},
-        {"name": "user", "scopes": ["self"]},
+        {"name": "trainer", "users": [TRAINER], "scopes": [*trainer, "access:services!service=board"]},
+        {"name": "user", "scopes": ["self", post]},
+        # What a seat's own server may do: the hub's defaults, and to report.
+        {"name": "server", "scopes": ["users:activity!user", "access:servers!server", post]},
     ]
 
 

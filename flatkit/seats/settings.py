@@ -24,7 +24,7 @@ _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """A room. `host` and `port` are where learners come in; the hub and the proxy's own API are on 127.0.0.1.
+    """A room. `host` and `port` are where learners come in; hub, board and the proxy's own API are on 127.0.0.1.
 
     `room_hash` and `trainer_hash` are salted digests of generated passwords. `memory_mib` and `processes` limit each
     seat. `idle` is the time after which an unused seat is stopped, in seconds.
@@ -42,6 +42,7 @@ class Settings:
     bin: Path
     cache: Path
     prefix: str = PREFIX
+    board_port: int = 0
     certificate: str = ""
     key: str = ""
     memory_mib: int = 4096
@@ -53,6 +54,11 @@ class Settings:
         """The address that the proxy listens on."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.certificate else 'http'}://{host}:{self.port}"
+
+    @property
+    def board(self) -> Path:
+        """The folder of the trainer's board, of an account without rights."""
+        return self.folder.with_name(f"{self.folder.name}-board")
 
     @property
     def archives(self) -> Path:
@@ -120,6 +126,7 @@ def _parse(folder: Path, fields: Fields) -> Settings:
         proxy_password=fields.text("proxy_password"),
         bin=Path(fields.text("bin")),
         cache=Path(fields.text("cache")),
+        board_port=fields.number("board_port", most=65535, default=0),  # earlier rooms had no board
         prefix=fields.text("prefix"),
         certificate=fields.text("certificate"),
         key=fields.text("key"),

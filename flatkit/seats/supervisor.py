@@ -6,6 +6,7 @@ The same with and without systemd, whose unit runs `flatkit seats serve`. The se
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import sqlite3
 import sys
@@ -27,6 +28,8 @@ from flatkit.seats.settings import Settings, load
 
 # Environment of the hub, the proxy and the services alone: the folder of their room. Seats do not get it.
 MARK = "FLATKIT_SEATS_HUB"
+# The account of the board, which parses what seats send.
+NOBODY = "nobody"
 LOG = "hub.log"
 _LOCK, _PID = "supervisor.lock", "supervisor.pid"
 # The hub gets this long to end, in seconds: it ends proxy and services.
@@ -76,6 +79,9 @@ def prepare(settings: Settings, say: Callable[[str], None]) -> None:
     for user in list_accounts(settings.prefix):
         with suppress(HostError, OSError):
             make_runtime_folder(user)
+    about = pwd.getpwnam(NOBODY)
+    settings.board.mkdir(mode=0o700, exist_ok=True)
+    os.chown(settings.board, about.pw_uid, about.pw_gid)
 
 
 def start_hub(settings: Settings) -> Child:
@@ -125,9 +131,10 @@ def end_leftovers(folder: Path) -> None:
 def parts_of(folder: Path) -> Iterator[int]:
     """Yield the process IDs of a room's hub, proxy and services."""
     mark = f"{MARK}={folder}".encode()
+    ours = {os.geteuid(), pwd.getpwnam(NOBODY).pw_uid}
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            if path.stat().st_uid != os.geteuid() or int(path.name) == os.getpid():
+            if path.stat().st_uid not in ours or int(path.name) == os.getpid():
                 continue
             if (
                 mark in (path / "environ").read_bytes().split(b"\0")

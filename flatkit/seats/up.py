@@ -79,28 +79,28 @@ def make_settings(old: Settings | None, wanted: Settings, *, fresh: bool) -> tup
     if old and not fresh:
         kept = replace(
             wanted, room_hash=old.room_hash, trainer_hash=old.trainer_hash, proxy_password=old.proxy_password,
-            hub_port=old.hub_port, api_port=old.api_port,
+            hub_port=old.hub_port, api_port=old.api_port, board_port=old.board_port or free_ports()[2],
         )  # fmt: skip
         return kept, None
     words = Passwords(room=new_password(2), trainer=new_password(4))
-    hub, api = (old.hub_port, old.api_port) if old else free_ports()
+    hub, api, board = (old.hub_port, old.api_port, old.board_port) if old else free_ports()
     made = replace(
         wanted, room_hash=digest(words.room), trainer_hash=digest(words.trainer), proxy_password=new_password(8),
-        hub_port=hub, api_port=api,
+        hub_port=hub, api_port=api, board_port=board or free_ports()[2],
     )  # fmt: skip
     return made, words
 
 
-def free_ports() -> tuple[int, int]:
-    """Return two free ports of 127.0.0.1 below the range of outgoing connections. Raises HostError."""
+def free_ports() -> tuple[int, int, int]:
+    """Return three free ports of 127.0.0.1 below the range of outgoing connections. Raises HostError."""
     found: list[int] = []
     for port in random.sample(range(_LOWEST, _HIGHEST), k=200):
         if try_port(port) is None:
             found.append(port)
-        if len(found) == 2:
-            return found[0], found[1]
+        if len(found) == 3:
+            return found[0], found[1], found[2]
     raise HostError(
-        f"no two ports from {_LOWEST} to {_HIGHEST} are free", hint="ss -Hltnp   (shows the programs that hold them)"
+        f"no three ports from {_LOWEST} to {_HIGHEST} are free", hint="ss -Hltnp   (shows the programs that hold them)"
     )
 
 
@@ -166,6 +166,7 @@ def remove_seats(settings: Settings, say: Callable[[str], None]) -> None:
         say(f'the seat "{user.pw_name}" is removed')
     for name in ("pins.sqlite", "hub.sqlite", "cookie_secret", "routes.toml", "traefik.toml"):
         (settings.folder / name).unlink(missing_ok=True)
+    shutil.rmtree(settings.board, ignore_errors=True)
 
 
 def remove_room(settings: Settings, say: Callable[[str], None]) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from flatkit.board.journal import Journal
 from flatkit.board.ledger import Ledger
-from flatkit.board.server import BoardPasswords, BoardServer
+from flatkit.board.passwords import PasswordDoor
+from flatkit.board.server import BoardServer
 
 ROOM, TRAINER = "the-rooms-word", "the-trainers-word"
 
@@ -20,7 +21,7 @@ ROOM, TRAINER = "the-rooms-word", "the-trainers-word"
 def opened(file: Path, *, port: int = 0) -> Iterator[BoardServer]:
     """A board whose store is this file."""
     ledger = Ledger(file)
-    server = BoardServer(ledger, BoardPasswords(room=ROOM, trainer=TRAINER), port=port).start()
+    server = BoardServer(ledger, PasswordDoor(ledger, room=ROOM, trainer=TRAINER), port=port).start()
     try:
         yield server
     finally:

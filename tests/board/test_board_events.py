@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,27 @@ def test_leaving_forgets_everything(tmp_path: Path) -> None:
     assert journal.seat is None
     assert journal.cursor == 0
     assert journal.after(0) == []
+    assert journal.note("check", **CHECK) is None
+
+
+def test_a_hubs_seat_joins_its_board_and_stores_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path / "board")
+    for name, value in (("SEAT", "ada"), ("BOARD", "http://127.0.0.1:1/services/board")):
+        monkeypatch.setenv(f"FLATKIT_{name}", value)
+    assert journal.seat is None, "a hub without tokens has no board"
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "first-token")
+    first = journal.seat
+    assert first is not None
+    assert (first.name, first.token) == ("ada", "first-token")
+    monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "second-token")  # another start of the seat's server
+    assert journal.seat == replace(first, token="second-token")
+    assert 'token": "hub' in (tmp_path / "board" / "seat.json").read_text()
+    assert [event.kind for event in journal.after(0)] == ["joined"]
+    monkeypatch.delenv("FLATKIT_BOARD")
+    assert journal.seat is None, "without the hub nobody is there to hear it"
+    monkeypatch.setenv("FLATKIT_BOARD", "http://127.0.0.1:1/services/board")
+    journal.leave()
+    assert journal.seat is None, "who has left does not join again by itself"
     assert journal.note("check", **CHECK) is None
 
 

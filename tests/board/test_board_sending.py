@@ -15,6 +15,7 @@ from flatkit.board.journal import JoinedSeat, Journal
 from flatkit.board.ledger import Ledger
 from flatkit.board.messages import BoardMessage
 from flatkit.board.sender import BoardAnswer, Sender, post_events
+from flatkit.cli.board import _open_for_hub
 from flatkit.errors import FetchError, FlatkitError, InputError, UsageError
 
 COMING = BoardMessage(number=1, kind="coming", text="Grace is coming")
@@ -117,6 +118,23 @@ def test_a_ledger_takes_no_gap_and_says_what_it_has(tmp_path: Path) -> None:
         ledger.add("ada", "j1", [{"n": 4, "at": 0, "kind": "unknown"}])
     assert ledger.add("ada", "j1", [])[0] == 3
     ledger.close()
+
+
+def test_a_journal_that_the_board_has_forgotten_goes_on(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "board.sqlite")
+    ledger.take_seat("ada")
+    ledger.take_seat("ada")
+    rows = [{"n": number, "at": 5.0, "kind": "joined"} for number in (7, 8)]
+    assert ledger.add("ada", "j1", rows)[0] == 8, "what was deleted is not asked for again"
+    assert ledger.add("ada", "j1", [{"n": 10, "at": 5.0, "kind": "joined"}])[0] == 8
+    ledger.close()
+
+
+def test_a_hubs_board_puts_a_broken_store_aside(tmp_path: Path) -> None:
+    store = tmp_path / "board.sqlite"
+    store.write_text("not a database, though long enough to be looked at" * 40)
+    _open_for_hub(store).close()
+    assert len(list(tmp_path.glob("board.sqlite.broken-*"))) == 1
 
 
 def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:

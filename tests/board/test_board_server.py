@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 from board_parts import ROOM, TRAINER, ask, join, joined, login, opened
 
+from flatkit.board import passwords
 from flatkit.board import server as board_server
+from flatkit.board.handlers import PAGE
 from flatkit.board.sender import Sender
-from flatkit.board.server import PAGE, BoardServer
+from flatkit.board.server import BoardServer
 from flatkit.board.talk import TalkLog
 from flatkit.cli import main
 
@@ -23,7 +25,7 @@ EVENT = {"n": 1, "at": 5, "kind": "joined"}
 
 @pytest.fixture
 def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(board_server, "_WRONG_COSTS", 0.01)
+    monkeypatch.setattr(passwords, "_WRONG_COSTS", 0.01)
     with opened(tmp_path / "board.sqlite") as made:
         yield made
 
@@ -61,6 +63,50 @@ def test_a_seat_joins_sends_and_is_seen_by_the_trainer(board: BoardServer, tmp_p
     Sender(journal).flush()
     Sender(journal).flush()
     assert [one.event.data["flag"] for one in board.ledger.events() if one.event.kind == "flag"] == ["help", "none"]
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ({"seat": "ada", "kind": "hint", "text": "x", "task": "02-mode", "file": "w.bu", "config": "a: 1\n"}, 200),
+        ({"seat": "", "kind": "pause"}, 200),
+        ({"seat": "bob", "kind": "hint", "text": "x"}, 400),
+        ({"seat": "", "kind": "hint", "text": "x"}, 400),
+        ({"seat": "ada", "kind": "room", "text": "x"}, 400),
+        ({"seat": "ada", "kind": "run", "text": "x"}, 400),
+        ({"seat": ["ada"], "kind": "hint", "text": "x"}, 400),
+        ({"seat": "ada", "kind": "hint", "file": "../w", "config": "x"}, 400),
+    ],
+)
+def test_what_a_trainer_may_say_to_whom(board: BoardServer, said: dict[str, object], status: int) -> None:
+    (_, ada), (_, eve) = join(board, "ada"), join(board, "eve")
+    assert ask(board, "POST", "/say", said, token=ada)[0] == 403
+    assert ask(board, "POST", "/say", said, cookie=login(board))[0] == status
+
+    def heard(token: str, after: object = 0) -> list[dict[str, object]]:
+        found = json.loads(
+            ask(board, "POST", "/events", {"journal": "j", "events": [], "heard": after}, token=token)[2]
+        )
+        return found["messages"]
+
+    assert len(heard(ada)) == (status == 200)
+    assert heard(ada, 1) == heard(ada, "x") == heard(ada, -1) == []
+    assert len(heard(eve)) == (status == 200 and said["seat"] == ""), "a hint is for its seat alone"
+
+
+def test_a_board_that_is_opened_again_knows_what_was_said(tmp_path: Path) -> None:
+    with opened(tmp_path / "board.sqlite") as board:
+        journal = joined(board, "ada", tmp_path / "seat")
+        journal.note("flag", flag="help", word="")
+        Sender(journal).flush()
+        cookie = login(board)
+        ask(board, "POST", "/say", {"seat": "ada", "kind": "coming", "text": "Grace is coming"}, cookie=cookie)
+        ask(board, "POST", "/say", {"seat": "", "kind": "room", "text": "lunch"}, cookie=cookie)
+    with opened(tmp_path / "board.sqlite") as board:
+        state = read_stream(board, login(board))
+        assert (state["room"], state["rows"][0]["coming"]) == ("lunch", "Grace is coming")
+        board.ledger.forget_before(2**40)
+        assert board.ledger.said() == []
 
 
 def test_only_the_rooms_password_lets_a_seat_join_and_a_name_belongs_to_the_first(board: BoardServer) -> None:

@@ -114,6 +114,7 @@ class Room:
                 ("hub", b"jupyterhub"),
                 ("proxy", b"--configfile"),
                 ("culler", b"jupyterhub_idle_culler"),
+                ("board", b"board"),
             ):
                 if mark in words:
                     found[name] = process
@@ -132,10 +133,11 @@ def room(*, seats: int = 5, idle: int = 5400) -> Iterator[Room]:
     with person(9):
         pass  # skips where accounts cannot be made, or could not read flatkit
     top = Path(tempfile.mkdtemp(prefix="flatkit-room-"))
-    hub, api = up.free_ports()
-    public = next(port for port in up.free_ports() if port not in {hub, api})
+    hub, api, board = up.free_ports()
+    public = next(port for port in up.free_ports() if port not in {hub, api, board})
+    top.chmod(0o711)  # as /var/lib/flatkit: the board's account has a folder in it
     made = Settings(
-        folder=top / "seats", seats=seats, host="127.0.0.1", port=public, hub_port=hub, api_port=api,
+        folder=top / "seats", seats=seats, host="127.0.0.1", port=public, hub_port=hub, api_port=api, board_port=board,
         room_hash=store.digest(ROOM), trainer_hash=store.digest(TRAINER), proxy_password=store.new_password(8),
         bin=Path(sys.executable).parent, cache=top / "cache", prefix=f"seat-t{os.getpid() % 10000}-", idle=idle, processes=400,
     )  # fmt: skip

@@ -186,7 +186,7 @@ def test_seats_go_on_when_a_part_is_killed(running: Room, seated: tuple[Learner,
     wait_for(lambda: running.parts().get(part) not in {None, before} and is_served(running.settings))
     wait_for(lambda: ada.lab()[0] == 200)
     assert server_of(running, "ada") == server
-    assert set(running.parts()) == {"hub", "proxy", "culler"}
+    assert set(running.parts()) == {"hub", "proxy", "culler", "board"}
 
 
 def test_everybodys_work_is_archived_and_no_link_is_followed(running: Room, seated: tuple[Learner, Learner]) -> None:

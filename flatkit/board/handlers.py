@@ -1,0 +1,219 @@
+"""The board's requests, by tornado: seats post, trainers look and speak. Nobody else reads anything."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import tornado.iostream
+import tornado.web
+
+from flatkit.board.ledger import Ledger
+from flatkit.board.overview import RoomOverview
+from flatkit.errors import FlatkitError
+from flatkit.untrusted import parse_json, printable
+
+PAGE = Path(__file__).resolve().parent / "page"
+BODY_MAX = 128 * 1024
+_BATCH_MAX = 200
+_LOOK_SECONDS, _BEAT_SECONDS = 0.25, 5.0
+
+
+class BoardDoor(Protocol):
+    """Decides who asks. `prefix` is the board's path, `settings` are the application's, `handlers` its own requests.
+
+    `mixins` go before each of these handlers.
+    """
+
+    prefix: str
+    settings: Mapping[str, Any]
+    handlers: Sequence[tuple[str, type[Any]]]
+    mixins: tuple[type[Any], ...]
+
+    async def find_seat(self, handler: BoardHandler) -> str | None:
+        """Return the name of the seat that asks, by its secret."""
+
+    async def is_trainer(self, handler: BoardHandler) -> bool:
+        """Return True if a trainer asks."""
+
+    def show_login(self, handler: BoardHandler) -> None:
+        """Answer who is not a trainer, or not yet."""
+
+
+class LiveBoard:
+    """The store, and the room as it is now. `changes` counts what is new since the start, for the open pages."""
+
+    def __init__(self, ledger: Ledger, door: BoardDoor, clock: Callable[[], float]) -> None:
+        self.ledger, self.door, self.clock = ledger, door, clock
+        self.overview = RoomOverview(ledger.seats)
+        self.overview.take(ledger.events())
+        for said in ledger.said():
+            self.overview.take_message(*said)
+        self.changes = 0
+
+    def take_seat(self, name: str) -> None:
+        """Add a seat that the hub knows, unless it is there. Raises InputError."""
+        if name not in self.overview.rows:
+            self.ledger.take_seat(name)
+            self.overview.add_seat(name)
+            self.changed()
+
+    def changed(self) -> None:
+        """Tell the open pages that there is something new."""
+        self.changes += 1
+
+
+def routes(board: LiveBoard) -> list[Any]:
+    """Return what the board answers, by path."""
+    found = (("events", _Events), ("leave", _Leave), ("say", _Say), ("stream", _Stream), ("", _Page))
+    prefix = board.door.prefix
+    files = (rf"{prefix}(board\.(?:js|css))", tornado.web.StaticFileHandler, {"path": str(PAGE)})
+    own = ((path, type(one.__name__, (*board.door.mixins, one), {})) for path, one in found)
+    return [*((prefix + path, handler, {"board": board}) for path, handler in (*own, *board.door.handlers)), files]
+
+
+class BoardHandler(tornado.web.RequestHandler):
+    """A request to a board. `asked_by` is the user, where the door knows one."""
+
+    asked_by = ""
+
+    def initialize(self, board: LiveBoard) -> None:
+        """Take the board."""
+        self.board = board
+
+    def set_default_headers(self) -> None:
+        """Let the page load nothing from elsewhere, and be in no other page."""
+        self.set_header("Server", "flatkit")
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Referrer-Policy", "no-referrer")
+        self.set_header(
+            "Content-Security-Policy",
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+            "form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        )
+
+    @property
+    def address(self) -> str:
+        """The address that asks."""
+        return str(self.request.remote_ip)
+
+    def values(self) -> dict[str, Any]:
+        """Return the body's JSON object, or answer 400."""
+        try:
+            values = parse_json(self.request.body, limit=BODY_MAX)
+        except ValueError:
+            values = None
+        if not isinstance(values, dict):
+            raise tornado.web.HTTPError(400)
+        return values
+
+    def show(self, page: str) -> None:
+        """Answer with a page."""
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.finish((PAGE / page).read_bytes())
+
+    def refuse(self, status: int, text: str) -> None:
+        """Answer with the reason."""
+        self.set_status(status)
+        self.finish({"error": printable(text, limit=400)})
+
+    def write_error(self, status_code: int, **_: Any) -> None:
+        """Answer without a traceback."""
+        self.finish({"error": f"status {status_code}"})
+
+    async def seat(self) -> str:
+        """Return the seat that asks, or answer 403."""
+        found = await self.board.door.find_seat(self)
+        if found is None:
+            raise tornado.web.HTTPError(403)
+        return found
+
+    async def must_be_trainer(self) -> None:
+        """Answer 403 to all others."""
+        if not await self.board.door.is_trainer(self):
+            raise tornado.web.HTTPError(403)
+
+
+class _Events(BoardHandler):
+    async def post(self) -> None:
+        seat, values = await self.seat(), self.values()
+        journal, events = values.get("journal"), values.get("events")
+        if not isinstance(journal, str) or not journal.isalnum() or len(journal) > 64 or not isinstance(events, list):
+            raise tornado.web.HTTPError(400)
+        if len(events) > _BATCH_MAX:
+            raise tornado.web.HTTPError(413)
+        try:
+            have, fresh = self.board.ledger.add(seat, journal, events)
+        except FlatkitError as error:
+            return self.refuse(400, error.message)
+        if fresh:
+            self.board.overview.take(fresh)
+            self.board.changed()
+        heard = values.get("heard", 0)
+        said = self.board.ledger.messages(seat, after=heard) if type(heard) is int and 0 <= heard < 2**53 else []
+        self.finish({"have": have, "messages": [message.as_dict() for message in said]})
+        return None
+
+
+class _Leave(BoardHandler):
+    """Removes the seat with all that it sent."""
+
+    async def post(self) -> None:
+        seat = await self.seat()
+        self.board.ledger.remove_seat(seat)
+        self.board.overview.remove_seat(seat)
+        self.board.changed()
+        self.finish({"removed": seat})
+
+
+class _Page(BoardHandler):
+    async def get(self) -> None:
+        if await self.board.door.is_trainer(self):
+            self.show("board.html")
+        else:
+            self.board.door.show_login(self)
+
+
+class _Stream(BoardHandler):
+    """Server-sent events: the whole state at each change, and every few seconds for the clock."""
+
+    async def get(self) -> None:
+        await self.must_be_trainer()
+        self.set_header("Content-Type", "text/event-stream")
+        seen, sent = -1, 0.0
+        try:
+            while True:
+                now = time.monotonic()
+                if self.board.changes != seen or now - sent >= _BEAT_SECONDS:
+                    seen, sent = self.board.changes, now
+                    state = json.dumps(self.board.overview.as_dict(self.board.clock()))
+                    self.write(f"data: {state}\n\n")
+                    await self.flush()
+                await asyncio.sleep(_LOOK_SECONDS)
+        except (tornado.iostream.StreamClosedError, asyncio.CancelledError):  # the page is closed, or the board
+            return
+
+
+class _Say(BoardHandler):
+    """A trainer speaks to a seat, or to all. Another site's page cannot: the cookie is not sent along."""
+
+    async def post(self) -> None:
+        await self.must_be_trainer()
+        values = self.values()
+        seat = values.get("seat")
+        to_all = values.get("kind") in {"room", "pause"}
+        if not isinstance(seat, str) or (seat != "" if to_all else seat not in self.board.overview.rows):
+            raise tornado.web.HTTPError(400)
+        try:
+            message = self.board.ledger.say(seat, values)
+        except FlatkitError as error:
+            return self.refuse(400, error.message)
+        self.board.overview.take_message(seat, self.board.clock(), message)
+        self.board.changed()
+        self.finish({"number": message.number})
+        return None

@@ -1,0 +1,225 @@
+"""The trainer's board behind a real hub: a seat reports as itself alone and reads nothing, the trainer reads. Needs root."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from flatkit.seats.accounts import as_user, find_account, processes_of
+from tests.seats.learner import TRAINER, Learner, Room, room, wait_for
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Room]:
+    with room(seats=3) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def tokens(running: Room) -> dict[str, str]:
+    """Ada and Eve have a seat; the token that each one's kernels have."""
+    found = {}
+    for name in ("ada", "eve"):
+        learner = running.learner()
+        status, page = learner.log_in(name)
+        assert status == 200, page
+        learner.sit_down()
+        found[name] = environment(running, name)["JUPYTERHUB_API_TOKEN"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def trainer(running: Room) -> Learner:
+    one = running.learner()
+    status, page = one.log_in("trainer", room="", pin=TRAINER)
+    assert status == 200, page
+    return one
+
+
+def account(running: Room, name: str) -> pwd.struct_passwd:
+    found = find_account(f"{running.settings.prefix}{name}")
+    assert found
+    return found
+
+
+def environment(running: Room, name: str) -> dict[str, str]:
+    """What the seat's server, and so its kernels, have."""
+    for process in processes_of(account(running, name).pw_uid):
+        if b"jupyterhub.singleuser" in Path(f"/proc/{process}/cmdline").read_bytes():
+            words = Path(f"/proc/{process}/environ").read_bytes().decode().split("\0")
+            return dict(word.split("=", 1) for word in words if "=" in word)
+    raise AssertionError("the seat has no server")
+
+
+def board(running: Room) -> str:
+    return f"http://127.0.0.1:{running.settings.board_port}/services/board"
+
+
+def post(running: Room, path: str, values: object, **headers: str) -> int:
+    request = urllib.request.Request(f"{board(running)}/{path}", data=json.dumps(values).encode(), headers=headers)
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def in_seat(running: Room, name: str, code: str) -> str:
+    """Run Python as a kernel of that seat would."""
+    kept = {"FLATKIT_SEAT", "FLATKIT_BOARD", "JUPYTERHUB_API_TOKEN"}
+    variables = {key: value for key, value in environment(running, name).items() if key in kept}
+    words = as_user(account(running, name), [sys.executable, "-c", code], **variables)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/", timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def stream(running: Room, learner: Learner, query: str = "", mode: str = "navigate") -> dict:
+    """The first state that the page of this browser gets; {} where it is refused."""
+    handlers = [urllib.request.HTTPCookieProcessor(learner.cookies), urllib.request.ProxyHandler({})]
+    request = urllib.request.Request(
+        f"{running.settings.url}/services/board/stream{query}", headers={"Sec-Fetch-Mode": mode}
+    )
+    try:
+        with urllib.request.build_opener(*handlers).open(request, timeout=60) as answer:
+            line = answer.readline()
+            return json.loads(line.removeprefix(b"data: ")) if line.startswith(b"data: ") else {}
+    except urllib.error.HTTPError:
+        return {}
+
+
+EVENTS = {"journal": "j", "events": [{"n": 1, "at": 5, "kind": "joined"}]}
+NOTE = """
+from flatkit.board.journal import Journal
+from flatkit.board.sender import Sender
+journal = Journal()
+journal.note("flag", flag="help", word="it hangs")
+print(Sender(journal).flush(), journal.seat.name, (journal.folder / "seat.json").read_text())
+"""
+
+
+def test_the_board_runs_without_rights_and_its_store_is_closed(running: Room, tokens: dict[str, str]) -> None:
+    process = running.parts()["board"]
+    nobody = pwd.getpwnam("nobody").pw_uid
+    assert Path(f"/proc/{process}").stat().st_uid == nobody
+    assert running.settings.board.stat().st_uid == nobody
+    assert running.settings.board.stat().st_mode & 0o077 == 0
+    assert "the contents of files" in running.learner().ask("/hub/login")[1]
+
+
+def test_a_seat_joins_by_itself_and_the_trainer_sees_it(
+    running: Room, tokens: dict[str, str], trainer: Learner
+) -> None:
+    said = in_seat(running, "ada", NOTE)
+    assert said.startswith("2 ada ")
+    assert tokens["ada"] not in said, "the hub's secret is not stored in the seat"
+    assert in_seat(running, "ada", NOTE).startswith("1 ada ")
+    status, page = trainer.ask("/services/board/")
+    assert (status, "<h1>Board</h1>" in page) == (200, True), page
+    rows = {row["seat"]: row for row in stream(running, trainer)["rows"]}
+    assert (rows["ada"]["status"], rows["ada"]["word"]) == ("help", "it hangs")
+
+
+def test_the_trainer_speaks_with_the_pages_token_alone(running: Room, tokens: dict[str, str], trainer: Learner) -> None:
+    in_seat(running, "ada", NOTE)
+    trainer.ask("/services/board/")
+    hint = json.dumps({"seat": "ada", "kind": "coming", "text": "Grace is coming"}).encode()
+
+    def say(query: str) -> int:
+        handlers = [urllib.request.HTTPCookieProcessor(trainer.cookies), urllib.request.ProxyHandler({})]
+        url = f"{running.settings.url}/services/board/say{query}"
+        request = urllib.request.Request(
+            url, data=hint, headers={"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
+        )
+        try:
+            with urllib.request.build_opener(*handlers).open(request, timeout=60) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    cookie = next(one.value for one in trainer.cookies if one.name == "_xsrf" and one.path == "/services/board/")
+    assert say("") == 403
+    assert say("?_xsrf=guess") == 403
+    assert stream(running, trainer, mode="cors") == {}
+    assert stream(running, trainer, f"?_xsrf={cookie}", mode="cors")["rows"]
+    assert say(f"?_xsrf={cookie}") == 200
+    heard = in_seat(
+        running, "ada", NOTE + "from flatkit.board.talk import TalkLog\nprint(TalkLog(journal.folder).read().lines)"
+    )
+    assert "Grace is coming" in heard
+
+
+def test_a_seat_posts_as_itself_alone(running: Room, tokens: dict[str, str], trainer: Learner) -> None:
+    eve = f"token {tokens['eve']}"
+    assert post(running, "events", {**EVENTS, "seat": "ada"}, Authorization=eve) == 200
+    forged = {"journal": "j", "events": [{"n": 2, "at": 5, "kind": "joined", "seat": "ada"}]}
+    assert post(running, "events", forged, Authorization=eve) == 400
+    for header in ({}, {"Authorization": "token guess"}, {"Authorization": f"Bearer {tokens['eve']}"}):
+        assert post(running, "events", EVENTS, **header) == 403
+        assert post(running, "leave", {}, **header) == 403
+    assert post(running, "join", {"seat": "ada", "password": "blue-fish"}) in {404, 405}
+    trainer.ask("/services/board/")
+    assert "eve" in {row["seat"] for row in stream(running, trainer)["rows"]}
+    assert post(running, "leave", {}, Authorization=eve) == 200
+    assert "eve" not in {row["seat"] for row in stream(running, trainer)["rows"]}
+    assert "ada" in {row["seat"] for row in stream(running, trainer)["rows"]}
+
+
+def test_a_participant_reads_nothing(running: Room, tokens: dict[str, str]) -> None:
+    eve = running.learner()
+    eve.log_in("eve")
+    status, page = eve.ask("/services/board/")
+    assert status == 403, page
+    assert 'id="rows"' not in page
+    assert stream(running, eve) == {}
+    browserless = Learner(url=f"http://127.0.0.1:{running.settings.board_port}/services/board")
+    for path in ("/", "/stream"):
+        status, page = browserless.ask(path, Authorization=f"token {tokens['eve']}")
+        assert status == 403, page
+    assert (
+        post(running, "say", {"seat": "ada", "kind": "room", "text": "x"}, Authorization=f"token {tokens['eve']}")
+        == 403
+    )
+    for path in ("board.sqlite", "..%2froom%2fboard.sqlite"):
+        assert Learner(url=board(running)).ask(f"/{path}")[0] in {400, 403, 404}
+    store = running.settings.board / "room" / "board.sqlite"
+    words = as_user(account(running, "eve"), ["cat", str(store)])
+    assert subprocess.run(words, capture_output=True, check=False, cwd="/").returncode
+
+
+def test_who_leaves_does_not_join_again_by_itself(running: Room, tokens: dict[str, str], trainer: Learner) -> None:
+    leave = "from flatkit.cli import main\nmain(['leave'])\n"
+    assert "what was sent is deleted" in in_seat(running, "ada", NOTE + leave)
+    assert in_seat(running, "ada", "from flatkit.board.journal import Journal\nprint(Journal().seat)") == "None\n"
+    trainer.ask("/services/board/")
+    assert "ada" not in {row["seat"] for row in stream(running, trainer)["rows"]}
+    assert "on the board of the hub" in in_seat(running, "ada", "from flatkit.cli import main\nmain(['join'])")
+    assert re.match(r"2 ada ", in_seat(running, "ada", NOTE))
+
+
+def test_a_board_that_is_killed_comes_back_and_lost_nothing(
+    running: Room, tokens: dict[str, str], trainer: Learner
+) -> None:
+    in_seat(running, "ada", NOTE)
+    before = running.parts()["board"]
+    os.kill(before, 9)
+    wait_for(lambda: running.parts().get("board") not in {None, before} and in_seat_sends(running))
+    trainer.ask("/services/board/")
+    assert "ada" in {row["seat"] for row in stream(running, trainer)["rows"]}
+
+
+def in_seat_sends(running: Room) -> bool:
+    try:
+        return post(running, "events", {"journal": "j", "events": []}) == 403
+    except OSError:
+        return False
