@@ -24,7 +24,7 @@ _LOOK_SECONDS, _BEAT_SECONDS = 0.25, 5.0
 
 
 class BoardDoor(Protocol):
-    """Decides who asks. `prefix` is the board's path, `settings` are the application's, `handlers` its own requests.
+    """Identifies seats and trainers. `prefix` is the board's path, `settings` are the application's, `handlers` its own requests.
 
     `mixins` go before each of these handlers.
     """

@@ -1,4 +1,4 @@
-"""Who may do what on a board that is a service of a JupyterHub: the hub says who asks. This module alone of the room imports it.
+"""The door of a board that is a service of a JupyterHub: the hub identifies users. This module alone of the room imports it.
 
 A seat is the user of the token that came along, if that token may post for this user. A trainer came through the hub's
 OAuth, and has the scope of this service. The hub's cookie is useless to pages of other paths: each request of the page

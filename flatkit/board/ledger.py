@@ -147,7 +147,7 @@ class Ledger:
             row = self._db.execute(
                 "select have from journals where seat = ? and journal = ?", (seat, journal)
             ).fetchone()
-            # A journal that was forgotten here goes on where the seat is: what the board had once is not sent again.
+            # A journal that was forgotten here continues where the seat is: what the board had once is not sent again.
             have = first = int(row[0]) if row else events[0].number - 1 if events else 0
             for event in events:
                 if event.number == have + 1:

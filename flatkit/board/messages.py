@@ -1,4 +1,4 @@
-"""What a trainer says to a seat, or to all of them: a few kinds with bounded, printable texts. Pure.
+"""Messages of a trainer to a seat, or to all of them: a few kinds with bounded, printable texts. Pure.
 
 Both sides read it as text from outside: the board what a trainer's page sent, a seat what the board sent.
 """

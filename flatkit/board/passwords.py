@@ -1,4 +1,4 @@
-"""Who may do what on a board of a room's own: a seat has a secret from joining, trainers have a password."""
+"""The door of a board of a room's own: a seat has a secret from joining, trainers have a password."""
 
 from __future__ import annotations
 

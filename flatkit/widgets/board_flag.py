@@ -3,26 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from difflib import unified_diff
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal, TypedDict, cast
 
 from flatkit.board import seat
+from flatkit.board.messages import BoardMessage
+from flatkit.errors import InputError
+from flatkit.lessons.workspace import FolderBench
+from flatkit.untrusted import lines_of
 
 # After so many failed tries in a row a card offers the flag. It never raises it.
 OFFER_AFTER = 3
+_HINTS = 3  # of the trainer, on one card; all are in the log
+
+
+class TrainerHintState(TypedDict):
+    """A hint of the trainer. `change`: a config of theirs, as a difference to the learner's `file`; nothing is written."""
+
+    number: int
+    text: str
+    file: str
+    change: str
 
 
 class FlagState(TypedDict):
-    """The flag for the page. `said`: what came of it; `room`: what all seats see; `offer`: ask whether help is wanted."""
+    """The flag for the page. `said`: what came of it; `room`: what all seats see; `offer`: ask whether help is wanted.
+
+    `hints` are those for this card, `elsewhere` the task of a newer one for another card.
+    """
 
     flag: Literal["none", "help", "done"]
     word: str
     said: str
     room: str
     offer: bool
+    hints: list[TrainerHintState]
+    elsewhere: str
 
 
 class FlaggedState(TypedDict):
-    """What the state of a card with the flag has beside its own; None where no board was joined."""
+    """The part of a card's state that the flag needs; None where no board was joined."""
 
     flag: FlagState | None
 
@@ -30,8 +52,8 @@ class FlaggedState(TypedDict):
 _SAID = {"none": "", "help": "the trainer sees that you want help", "done": "the trainer sees that you are done"}
 
 
-def state_of(card: Any) -> FlagState | None:
-    """Return the flag for a card, which offers help if its `failures` are many; None where no board was joined."""
+def state_of(card: Any, task: str = "") -> FlagState | None:
+    """Return the flag for a card of a task, which offers help if its `failures` are many; None where no board was joined."""
     talk = seat.talk()
     if talk is None:
         return None
@@ -40,8 +62,27 @@ def state_of(card: Any) -> FlagState | None:
         "word": talk.word,
         "said": f"a helper saw it: {talk.coming}" if talk.coming else _SAID[talk.flag],
         "room": talk.room,
+        "hints": [_hint(hint) for hint in talk.hints if not hint.task or hint.task == task][-_HINTS:],
+        "elsewhere": talk.hints[-1].task if talk.hints and talk.hints[-1].task != task else "",
         "offer": talk.flag == "none" and not talk.coming and getattr(card, "failures", 0) >= OFFER_AFTER,
     }
+
+
+def _hint(hint: BoardMessage) -> TrainerHintState:
+    change = ""
+    if hint.file:
+        try:
+            own = FolderBench(Path.cwd()).read(hint.file) or ""
+        except InputError:
+            own = ""
+        change = _difference(own, hint.config)
+    return {"number": hint.number, "text": hint.text, "file": hint.file, "change": change}
+
+
+@lru_cache(maxsize=32)
+def _difference(own: str, config: str) -> str:
+    lines = list(unified_diff(lines_of(own), lines_of(config), lineterm="", n=2))[2:]
+    return "\n".join(lines) or "your file is the same"
 
 
 def verbs_of(card: Any) -> Mapping[str, Callable[..., object]]:

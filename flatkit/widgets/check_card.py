@@ -195,7 +195,7 @@ class CheckCard(Card):
             "done": [{"line": done.line, "output": done.output.rstrip()} for done in standing.done],
             "notes": [text for text in (standing.note, *self._refused) if text],
             "working": self.is_working,
-            "flag": board_flag.state_of(self),
+            "flag": board_flag.state_of(self, self.exercise.name),
         }
 
     def _hint_state(self, hint: Hint, placed: tuple[int, ...]) -> HintState:

@@ -106,7 +106,7 @@ class PredictionCard(Card):
             "right": bool(guess.choice and guess.choice.is_right),
             "comparison": list(guess.comparison),
             "note": str(self.refusal) if self.refusal else hint,
-            "flag": board_flag.state_of(self),
+            "flag": board_flag.state_of(self, self.prediction.name),
         }
 
     def as_text(self) -> str:

@@ -93,7 +93,7 @@ class QuizCard(Card):
             "state": str(self.refusal or standing.state),
             "mark": "✗" if self.refusal else standing.state.mark,
             "questions": questions,
-            "flag": board_flag.state_of(self),
+            "flag": board_flag.state_of(self, self.quiz.name),
         }
 
     def as_text(self) -> str:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
 from browser import keep_screenshot, open_context, serious_faults
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
+from stage import Stage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "board"))
 from board_parts import TRAINER, joined, opened
 
+import flatkit as fk
+from flatkit.board import seat
 from flatkit.board.sender import Sender
 from flatkit.board.talk import TalkLog
 
@@ -48,15 +53,16 @@ def test_a_trainer_sees_who_needs_help_and_tells_them(browser: Browser, axe: str
         last = rows.nth(29).bounding_box()
         assert last is not None
         assert last["y"] + last["height"] <= 720, "thirty rows are on the screen at once"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "and all of each row"
         keep_screenshot(page, "board-rows")
         page.evaluate(f"() => {{ {axe} }}")  # the page's own policy lets no other script in
         assert serious_faults(page, axe, "body") == []
 
-        rows.nth(0).get_by_role("button").click()
-        expect(rows.nth(0).get_by_role("button")).to_have_text("Done")
+        rows.nth(0).get_by_role("button").first.click()
+        expect(rows.nth(0).get_by_role("button").first).to_have_text("Done")
         Sender(journals[7]).flush()
         assert TalkLog(journals[7].folder).read().coming == "a helper is coming"
-        rows.nth(0).get_by_role("button").click()
+        rows.nth(0).get_by_role("button").first.click()
         expect(rows.nth(0)).to_contain_text("seat-04")
 
         page.keyboard.press("p")
@@ -65,3 +71,89 @@ def test_a_trainer_sees_who_needs_help_and_tells_them(browser: Browser, axe: str
         expect(page.get_by_text("Half the room is at")).to_be_visible()
         keep_screenshot(page, "board-projector")
         assert serious_faults(page, axe, "body") == []
+
+
+@pytest.fixture
+def one_sender(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The sender of this process, as a kernel has it, ended with the test."""
+    monkeypatch.setattr(seat, "_sender", None)
+    yield
+    if seat._sender is not None:
+        seat._sender.stop()
+
+
+def log_in(page: Page, url: str) -> None:
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(f"{url}/")
+    page.get_by_label("Trainers' password").fill(TRAINER)
+    page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_from_the_learners_flag_to_the_trainers_hint(
+    browser: Browser, staged: Callable[[str], Stage], axe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    colours: str, one_sender: None,
+) -> None:  # fmt: skip
+    """Two browsers: a learner's notebook card, and the trainer's board."""
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    stage = staged(colours)
+    with opened(tmp_path / "board.sqlite") as board, open_context(browser, color_scheme=colours) as context:
+        joined(board, "ada", tmp_path / "state" / "board")
+        joined(board, "bob", tmp_path / "bob")
+        card = stage.mount(fk.check("00-name").page).root
+        page = context.new_page()
+        log_in(page, board.url)
+        card.get_by_role("button", name="I need help").click()
+        row = page.locator("#rows tr").nth(0)
+        expect(row).to_contain_text("ada")
+        expect(row).to_contain_text("◆ needs help")
+        row.get_by_role("button", name="I am coming: ada").click()
+        expect(card).to_contain_text("a helper saw it: a helper is coming")
+
+        row.get_by_role("button", name="Hint: ada").press("Enter")
+        dialog = page.get_by_role("dialog", name="A hint for ada")
+        expect(dialog.get_by_label("Shown beside")).to_have_value("00-name")
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        row.get_by_role("button", name="Hint: ada").press("Enter")
+        dialog.get_by_label("Text").fill("happy to help: a picture of p")  # p is a key of the page elsewhere
+        dialog.get_by_label("A config for the file").fill("../x")
+        dialog.get_by_label("The config").fill("variant: flatcar\nversion: 1.1.0\n")
+        dialog.get_by_role("button", name="Send").click()
+        expect(dialog.get_by_role("alert")).to_contain_text('the file "../x"; expected a plain name')
+        page.evaluate(f"() => {{ {axe} }}")
+        keep_screenshot(page, f"board-hint-{colours}")
+        assert serious_faults(page, axe, "body") == []
+        dialog.get_by_label("A config for the file").fill("first.bu")
+        dialog.get_by_role("button", name="Send").click()
+        expect(dialog).to_be_hidden()
+        expect(card.get_by_role("list", name="Hints of the trainer")).to_contain_text("happy to help: a picture of p")
+        expect(card.get_by_role("region", name="the trainer's change to first.bu")).to_contain_text("+version: 1.1.0")
+
+        page.get_by_role("button", name="To all seats").click()
+        dialog = page.get_by_role("dialog", name="To all seats")
+        dialog.get_by_label("Text").fill("we look at it together")
+        dialog.get_by_role("button", name="Pause here").click()
+        expect(page.get_by_text("All seats see: pause here: we look at it together")).to_be_visible()
+        expect(card).to_contain_text("The trainer: pause here: we look at it together")
+        keep_screenshot(page, f"board-pause-{colours}")
+        assert serious_faults(page, axe, "body") == []
+        page.get_by_role("button", name="To all seats").click()
+        dialog.get_by_role("button", name="Go on").click()
+        expect(page.get_by_text("All seats see")).to_be_hidden()
+        expect(card).not_to_contain_text("pause here", use_inner_text=True)
+
+        row.get_by_role("button", name="Done: ada").click()
+        expect(card.get_by_role("button", name="I need help")).to_have_attribute("aria-pressed", "false")
+        expect(page.locator("#rows tr").filter(has_text="ada")).not_to_contain_text("needs help")
+        seat._sender.stop()  # type: ignore[union-attr]
+    lines = [text for _, text in TalkLog(tmp_path / "state" / "board").read().lines]
+    assert lines == [
+        "your flag: help",
+        "a helper: a helper is coming",
+        "a hint for 00-name: happy to help: a picture of p (with first.bu)",
+        "to all: pause here: we look at it together",
+        "to all: go on",
+        "a helper took your flag down",
+    ]

@@ -37,8 +37,8 @@ def join() -> Journal:
     return journal
 
 
-def hear(journal: Journal, number: int, kind: str, text: str = "") -> None:
-    TalkLog(journal.folder).hear([BoardMessage(number=number, kind=kind, text=text)])
+def hear(journal: Journal, number: int, kind: str, text: str = "", **more: str) -> None:
+    TalkLog(journal.folder).hear([BoardMessage(number=number, kind=kind, text=text, **more)])
     seat._look()
 
 
@@ -112,6 +112,31 @@ def test_three_failures_offer_a_helper_and_raise_nothing(stage: Stage, folder: P
     assert [one.data["flag"] for one in journal.after(0) if one.kind == "flag"] == ["help"]
 
 
+def test_a_hint_is_beside_its_exercise_and_changes_nothing(stage: Stage, folder: Path) -> None:
+    journal = join()
+    name, quiz = (stage.mount(fk.check(task).page).root for task in ("00-name", "00-recap"))
+    own = "variant: flatcar\nversion: 1.0.0\n"
+    (folder / "first.bu").write_text(own)
+    config = "variant: flatcar\nversion: 1.1.0\n# <img src=x onerror=alert(1)>\n"
+    hear(
+        journal, 1, "hint", "<script>alert(1)</script> mind the version", task="00-name", file="first.bu", config=config
+    )
+    hints = name.get_by_role("list", name="Hints of the trainer")
+    expect(hints).to_contain_text("The trainer: <script>alert(1)</script> mind the version (for first.bu, to look at")
+    change = name.get_by_role("region", name="the trainer's change to first.bu")
+    expect(change).to_contain_text("-version: 1.0.0\n+version: 1.1.0\n+# <img src=x onerror=alert(1)>")
+    assert name.locator("script, img").count() == 0
+    expect(quiz).to_contain_text("The trainer has sent a hint for 00-name: see its card")
+    expect(quiz.get_by_role("region", name="the trainer's change")).to_have_count(0)
+    assert (folder / "first.bu").read_text() == own
+    hear(journal, 2, "hint", "for everybody's eyes", file="none.bu", config="a\n")
+    expect(quiz.get_by_role("list", name="Hints of the trainer")).to_contain_text("for everybody's eyes")
+    expect(quiz.get_by_role("region", name="the trainer's change to none.bu")).to_contain_text("+a")
+    for number in range(3, 9):
+        hear(journal, number, "hint", f"hint {number}")
+    expect(name.get_by_role("listitem").filter(has_text="The trainer: ")).to_have_count(3)
+
+
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_it_is_readable_in_every_theme(staged: Callable[[str], Stage], axe: str, colours: str, folder: Path) -> None:
     journal, stage = join(), staged(colours)
@@ -132,6 +157,11 @@ def test_it_is_readable_in_every_theme(staged: Callable[[str], Stage], axe: str,
     hear(journal, 2, "coming", "Grace is coming")
     expect(guess.get_by_text("a helper saw it: Grace is coming")).to_be_visible()
     keep_screenshot(stage.page, f"flag-help-{colours}")
+    assert serious_faults(stage.page, axe, "main") == []
+    hint = {"task": "00-name", "file": "first.bu", "config": "variant: flatcar\nversion: 1.1.0\n"}
+    hear(journal, 3, "hint", "look at the version, and at what it allows", **hint)
+    expect(exercise.get_by_text("+version: 1.1.0")).to_be_visible()
+    keep_screenshot(stage.page, f"flag-hint-{colours}")
     assert serious_faults(stage.page, axe, "main") == []
     panel.get_by_role("button", name="Done").click()
     expect(guess.get_by_role("button", name="Done")).to_have_attribute("aria-pressed", "true")

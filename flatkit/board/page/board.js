@@ -27,17 +27,56 @@ function rowOf(seat) {
     const button = make("button", COME);
     button.type = "button";
     button.addEventListener("click", () => {
-      if (button.textContent === COME) speak({ seat, kind: "coming", text: "a helper is coming" });
-      else speak({ seat, kind: "resolved" });
+      if (button.textContent === COME) send({ seat, kind: "coming", text: "a helper is coming" });
+      else send({ seat, kind: "resolved" });
     });
-    cells[6].append(button);
-    row = { root, cells, button };
+    const hint = make("button", "Hint");
+    hint.type = "button";
+    hint.setAttribute("aria-label", `Hint: ${seat}`);
+    hint.addEventListener("click", () => ask(seat, row.task));
+    cells[6].append(button, " ", hint);
+    row = { root, cells, button, task: "" };
     rows.set(seat, row);
   }
   return row;
 }
 
-const speak = async (said) => (await fetch("say", { method: "POST", body: JSON.stringify(said) })).ok;
+// Behind a hub each request of the page repeats this cookie, which pages of other paths cannot read.
+const xsrf = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1];
+const url = (name) => (xsrf ? `${name}?_xsrf=${encodeURIComponent(decodeURIComponent(xsrf))}` : name);
+const send = async (said) => {
+  const answer = await fetch(url("say"), { method: "POST", body: JSON.stringify(said) });
+  return answer.ok ? "" : ((await answer.json().catch(() => ({}))).error ?? `status ${answer.status}`);
+};
+
+// The dialog: a hint to one seat, or a word to all.
+let to = "";
+function ask(seat, task = "") {
+  to = seat;
+  say(el("speak-title"), seat ? `A hint for ${seat}` : "To all seats");
+  for (const name of ["text", "file", "config"]) el(name).value = "";
+  el("task").value = task;
+  say(el("refused"), "");
+  el("hint").hidden = !seat;
+  el("pause").hidden = el("over").hidden = Boolean(seat);
+  el("speak").showModal();
+}
+
+async function submit(event) {
+  event.preventDefault();
+  const value = (name) => el(name).value;
+  const by = event.submitter?.id;
+  const kind = to ? "hint" : by === "pause" ? "pause" : "room";
+  const text = by === "over" ? "" : value("text").replaceAll("\n", " ");
+  const more = to ? { task: value("task").trim(), file: value("file").trim(), config: value("config") } : {};
+  if (by === "send" && !text && !more.config) return say(el("refused"), "write a few words first");
+  const refused = await send({ seat: to, kind, text, ...more });
+  if (refused) say(el("refused"), refused);
+  else el("speak").close();
+}
+el("speak").addEventListener("submit", submit);
+el("cancel").addEventListener("click", () => el("speak").close());
+el("all").addEventListener("click", () => ask(""));
 
 function drawRows(seats) {
   const body = el("rows");
@@ -49,7 +88,9 @@ function drawRows(seats) {
       rows.delete(seat);
     }
   seats.forEach((one, at) => {
-    const { root, cells, button } = rowOf(one.seat);
+    const row = rowOf(one.seat);
+    const { root, cells, button } = row;
+    row.task = one.task;
     root.className = one.status;
     say(cells[0], one.seat);
     say(cells[1], MARKS[one.status] + (one.flag === "help" ? ` ${span(one.waiting)}${one.word ? `: ${one.word}` : ""}` : ""));
@@ -58,6 +99,7 @@ function drawRows(seats) {
     say(cells[4], one.results.map(({ verdict }) => VERDICTS[verdict] ?? "·").join("") + (one.failing ? ` ${one.failing}` : ""));
     cells[4].setAttribute("aria-label", one.results.map(({ task, verdict }) => `${task} ${verdict}`).join(", ") || "none yet");
     say(cells[5], one.machine);
+    for (const cell of [cells[1], cells[5]]) cell.title = cell.textContent; // may be longer than the column
     say(button, one.coming ? "Done" : COME);
     button.setAttribute("aria-label", `${button.textContent}: ${one.seat}`);
     if (body.children[at] !== root) body.insertBefore(root, body.children[at] ?? null);
@@ -96,10 +138,12 @@ function drawQuestions(questions) {
   );
 }
 
-function draw({ rows: seats, counts, notebooks, questions, middle }) {
+function draw({ rows: seats, counts, notebooks, questions, middle, room }) {
   const said = Object.entries(MARKS).filter(([status]) => counts[status]);
-  say(el("counts"), said.map(([status, mark]) => `${mark}: ${counts[status]}`).join("   "));
+  say(el("counts"), said.map(([status, mark]) => `${mark}: ${counts[status]}`).join(" · "));
   say(el("middle"), middle.notebook ? `Half the room is at ${middle.notebook}, step ${middle.step}, or further.` : "");
+  say(el("room"), room && `All seats see: ${room}`);
+  el("room").hidden = !room;
   drawRows(seats);
   drawHeat(notebooks, seats.length);
   drawQuestions(questions);
@@ -111,9 +155,9 @@ const turn = () => {
 };
 el("projector").addEventListener("click", turn);
 document.addEventListener("keydown", (event) => {
-  if (event.key === "p" && !event.ctrlKey && !event.metaKey && !event.altKey) turn();
+  if (event.key === "p" && !el("speak").open && !event.ctrlKey && !event.metaKey && !event.altKey) turn();
 });
-const stream = new EventSource("stream");
+const stream = new EventSource(url("stream"));
 stream.addEventListener("message", ({ data }) => {
   el("lost").hidden = true;
   draw(JSON.parse(data));

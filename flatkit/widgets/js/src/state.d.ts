@@ -1,15 +1,28 @@
 // The state of each widget, as Python sends it. Written by tools/widget_types.py from the TypedDicts there.
 
-/** The flag for the page. `said`: what came of it; `room`: what all seats see; `offer`: ask whether help is wanted. */
+/** A hint of the trainer. `change`: a config of theirs, as a difference to the learner's `file`; nothing is written. */
+export interface TrainerHintState {
+  number: number;
+  text: string;
+  file: string;
+  change: string;
+}
+
+/** The flag for the page. `said`: what came of it; `room`: what all seats see; `offer`: ask whether help is wanted.
+
+    `hints` are those for this card, `elsewhere` the task of a newer one for another card.
+     */
 export interface FlagState {
   flag: "none" | "help" | "done";
   word: string;
   said: string;
   room: string;
   offer: boolean;
+  hints: TrainerHintState[];
+  elsewhere: string;
 }
 
-/** What the state of a card with the flag has beside its own; None where no board was joined. */
+/** The part of a card's state that the flag needs; None where no board was joined. */
 export interface FlaggedState {
   flag: FlagState | null;
 }

@@ -1,7 +1,7 @@
 // @ts-check
 // The learner's flag for the trainer's board, at the bottom of a card; hidden where no board was joined.
 import { makeButton } from "./card.js";
-import { freshId, h, say, sayOrHide } from "./dom.js";
+import { freshId, h, keep, say, sayOrHide } from "./dom.js";
 
 /** @typedef {import("../state").FlagState} FlagState */
 
@@ -46,6 +46,8 @@ export function makeFlag(root, act) {
   const offer = h("div", { class: "fk-flag-offer", role: "status", "aria-live": "polite" });
   const said = h("span", { role: "status", "aria-live": "polite" });
   const room = h("div", { class: "fk-flag-room", role: "status", "aria-live": "assertive" });
+  const hints = h("ul", { class: "fk-flag-hints", "aria-label": "Hints of the trainer" });
+  const elsewhere = h("div", { role: "status", "aria-live": "polite" });
   const line = h(
     "div",
     { class: "fk-flag-line", role: "group", "aria-label": "Tell the trainer" },
@@ -54,7 +56,7 @@ export function makeFlag(root, act) {
     form,
     said,
   );
-  const bar = h("footer", { class: "fk-flag", hidden: true }, room, offer, line);
+  const bar = h("footer", { class: "fk-flag", hidden: true }, room, hints, elsewhere, offer, line);
   root.append(bar);
 
   /** @param {{ flag?: FlagState | null }} state */
@@ -67,6 +69,20 @@ export function makeFlag(root, act) {
     if (form.hidden) word.value = "";
     say(said, flag.said + (flag.word ? ` (${flag.word})` : ""));
     sayOrHide(room, flag.room && `The trainer: ${flag.room}`);
+    keep(hints, flag.hints, {
+      key: ({ number }) => String(number),
+      make: () => {
+        const text = h("div", { role: "status", "aria-live": "polite" });
+        const change = h("pre", { tabindex: "0", role: "region" });
+        return { root: h("li", {}, text, change), text, change };
+      },
+      update: (parts, { text, file, change }) => {
+        say(parts.text, `◇ The trainer: ${text}${file && ` (for ${file}, to look at: nothing is written)`}`);
+        sayOrHide(parts.change, change);
+        parts.change.setAttribute("aria-label", `the trainer's change to ${file}`);
+      },
+    });
+    sayOrHide(elsewhere, flag.elsewhere && `◇ The trainer has sent a hint for ${flag.elsewhere}: see its card`);
     offer.hidden = !flag.offer;
     if (flag.offer && !offer.firstChild) offer.append(ask, no);
     if (!flag.offer) offer.replaceChildren();
