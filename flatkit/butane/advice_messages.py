@@ -65,6 +65,14 @@ PROGRAM_INTERPRETER = _M("program-interpreter",
     '"{unit}" runs {program}, which asks for {interpreter}: Flatcar\'s image does not have it, so it fails',
     "Use {instead}.")
 PROGRAM_UNWRITTEN = _M("program-unwritten", '"{unit}" runs {program}, which nothing in this config writes', "{fix}")
+PROGRAM_TURNED_OFF = _M("program-turned-off", '"{unit}" runs {program}, and the link {path} turns its extension off',
+    "Take that link out, or run something else.")
+UNIT_NEEDS_MASKED = _M("unit-needs-masked", '"{unit}" requires "{other}", which is masked here, so it does not start',
+    "Take mask out, or leave that unit out of Requires=.")
+UNIT_NEEDS_UNIT = _M("unit-needs-unit",
+    '"{unit}" requires "{other}", which is neither written here nor known in Flatcar\'s image',
+    "Without it the unit does not start: write it, too, or use Wants= for a unit that may be missing.")
+UNIT_NEEDS_PATH = _M("unit-needs-path", '"{unit}" needs {path}, which nothing in this config makes', "{fix}")
 ORDER_CYCLE = _M("order-cycle", "{units} wait for each other (After=, Before=): systemd leaves one of them out",
     "Take one of the lines out.")
 UNIT_SHELL = _M("unit-shell", '"{unit}" gives the program the word {word}: {key}= is not run by a shell',
@@ -173,6 +181,14 @@ ZONE_TEXT = _M("zone-text", "/etc/localtime has to be a time zone's own data, so
 FILE_LINE = _M("file-line", "{reader} cannot read line {line} of {path}, and ignores it", "{fix}")
 FILE_SECTION = _M("file-section", "{reader} ignores the section [{section}] in {path}", "Its section is [{known}].")
 DOCKER_CONFIG = _M("docker-config", "Docker does not start with this {path}: {problem}", "{fix}")
+PARENT_FILE = _M("parent-file", "{parent} is a file of this config, so {path} cannot be in it, and Ignition fails the boot",
+    "Write one of the two to another path.")
+OWNER_UNDEFINED = _M("owner-undefined",
+    'neither this config nor the image has the {kind} "{name}", so Ignition fails the boot',
+    "{fix}")
+HARD_DANGLING = _M("hard-dangling",
+    "nothing in this config writes {target}, and a hard link needs its file: Ignition fails the boot",
+    "{fix}")
 HOME_PARENTS = _M("home-parents", "{path} will belong to root: Ignition makes missing directories as root",
     "List it below storage.directories, with user: {{name: {user}}} and group: {{name: {user}}}.")
 HOME_OWNER = _M("home-owner", "this will belong to root, although it is in the home of {user}",
@@ -200,6 +216,8 @@ QUADLET_PODMAN = _M("quadlet-podman", "{path} is for Podman, which Flatcar's ima
     'Write the name "podman" into /etc/flatcar/enabled-sysext.conf.')
 SSH_PORT_BOTH = _M("ssh-port-both", "SSH listens on port {ports} and on 22 still: the drop-in adds to the list",
     "To close port 22 write a line ListenStream= with nothing behind it first.")
+SSH_PORT_SOCKET = _M("ssh-port-socket", "Port {port} has no effect here: sshd.socket listens, and hands the connections over",
+    "Write a drop-in for sshd.socket instead: [Socket], an empty ListenStream=, and ListenStream={port}.")
 SYSEXT_NAME = _M("sysext-name",
     'systemd-sysext wants the name in the image, "{inside}" by its source, and this is "{name}"',
     "Name it {inside}.raw: it must be NAME in the image's extension-release.NAME.")

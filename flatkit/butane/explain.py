@@ -112,7 +112,8 @@ _TOLD = frozenset((
     "link-dangling", "sysext-file", "sysext-unknown", "unit-as-file", "device-undefined", "unit-no-service", "service-user",
     "program-missing", "program-not-executable", "service-group", "unit-builtin", "unit-terminal", "unit-detached", "swap-early",
     "file-unread", "mount-read-only", "kernel-quotes", "unit-variable", "docker-config", "zone-text", "directory-closed",
-    "program-no-shebang", "program-interpreter", "program-unwritten", "order-cycle", "address-only", "sysext-empty",
+    "program-no-shebang", "program-interpreter", "program-unwritten", "order-cycle", "address-only", "program-turned-off",
+    "unit-needs-masked", "unit-needs-unit", "unit-needs-path", "ssh-port-socket", "sysext-empty",
     "sudoers-writable", "archive-whole", "web-page", "network-no-id",
 ))  # fmt: skip
 
@@ -121,6 +122,7 @@ _TOLD = frozenset((
 _FAILING = frozenset((
     "program-missing", "program-not-executable", "service-user", "service-group", "unit-builtin", "unit-terminal",
     "unit-variable", "program-no-shebang", "program-interpreter", "program-unwritten", "order-cycle",
+    "program-turned-off", "unit-needs-masked", "unit-needs-unit", "unit-needs-path",
 ))  # fmt: skip
 
 

@@ -130,7 +130,8 @@ def _written(plan: Plan, name: str) -> str:
     if set(wanted) & BOOT_TARGETS:
         return _boot(plan, name)
     if not wanted:
-        return "it starts when its other name or what it installs is asked for"
+        names = [word for key in ("Alias", "Also") for word in plan.unit(name).words("Install", key)]
+        return f"it starts when something asks for {listed(names)}"
     unknown = unknown_starters(plan, name)
     if set(unknown) == set(wanted):
         return f"nothing starts it: {listed(unknown)} is neither written here nor known in Flatcar's image"
@@ -139,7 +140,8 @@ def _written(plan: Plan, name: str) -> str:
 
 def _others(plan: Plan, name: str) -> str:
     """Say which units of the config start this one."""
-    starters = [other for other in plan.unit_texts if other != name and plan.triggered(other) == name]
+    off = {str(one.get("name")) for one in plan.units if one.get("enabled") is False or one.get("mask")}
+    starters = [other for other in plan.unit_texts if other not in {name, *off} and plan.triggered(other) == name]
     if starters:
         return f"{listed(starters)} {'starts' if len(starters) == 1 else 'start'} it"
     return "another unit here asks for it" if name in plan.referenced else ""
@@ -154,6 +156,8 @@ def _boot(plan: Plan, name: str) -> str:
         at += " at which its conditions hold"
     service = plan.triggered(name)
     refused = ", which systemd refuses" if service and plan.refusal(service) else ""
+    if service and any(one.get("mask") for one in plan.units if one.get("name") == service):
+        refused = ", which is masked"
     if kind == "timer" and never_elapses(plan, name):
         return f"it never starts {service}, since nothing makes the first run that it counts from"
     if kind == "timer":

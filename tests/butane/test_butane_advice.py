@@ -430,6 +430,10 @@ def timer(lines: str, more: str = "") -> str:
     return unit("a.timer", f"[Timer]\n{lines}\n[Install]\nWantedBy=timers.target\n", f"    - {service}\n")
 
 
+def needs(section: str, line: str) -> str:
+    return unit("a.service", SERVICE.replace("[Service]\n", f"[{section}]\n{line}\n[Service]\n"))
+
+
 def program(text: str) -> str:
     return f'storage: {{files: [{{path: /opt/a, mode: 0755, contents: {{inline: "{text}"}}}}]}}\n'
 
@@ -602,6 +606,23 @@ MORE: tuple[tuple[str, str, str], ...] = (
     ("address-only", program("https://x.org/a"), program("#!/bin/sh")),
     ("sysext-empty", files("path: /etc/extensions/a.raw, contents: {inline: ''}"), links(
         "path: /etc/extensions/a.raw, target: /dev/null")),
+    ("program-turned-off", links("path: /etc/extensions/docker-flatcar.raw, target: /dev/null, overwrite: true")
+        + command("docker run a").removeprefix(CORE), command("docker run a")),
+    ("unit-needs-masked", needs("Unit", "Requires=b.service") + "    - {name: b.service, mask: true}\n", needs(
+        "Unit", "Wants=b.service") + "    - {name: b.service, mask: true}\n"),
+    ("unit-needs-unit", needs("Unit", "Requires=postgresql.service"), needs("Unit", "Requires=docker.service")),
+    ("unit-needs-path", needs("Service", "EnvironmentFile=/etc/a.env"), needs("Service", "EnvironmentFile=-/etc/a.env")),
+    ("unit-needs-path", needs("Service", "EnvironmentFile=/etc/a.env"), needs("Service", "EnvironmentFile=/run/a.env")),
+    ("unit-needs-path", needs("Service", "WorkingDirectory=/opt/a"), needs("Service", "WorkingDirectory=/opt/a")
+        + "storage: {directories: [{path: /opt/a}]}\n"),
+    ("unit-needs-path", needs("Service", "WorkingDirectory=/opt/a"), needs(
+        "Service", "WorkingDirectory=/opt/a\nExecStartPre=+/bin/mkdir -p /opt/a")),
+    ("ssh-port-socket", files("path: /etc/ssh/sshd_config.d/a.conf, contents: {inline: Port 2222}"), files(
+        "path: /etc/ssh/sshd_config.d/a.conf, contents: {inline: Port 2222}") + units("{name: sshd.socket, mask: true}")),
+    ("parent-file", files("path: /etc/a", "path: /etc/a/b/c"), files("path: /etc/a", "path: /etc/ab/c")),
+    ("owner-undefined", files("path: /srv/a, user: {name: www-data}"), files("path: /srv/a, user: {name: core}")),
+    ("owner-undefined", files("path: /srv/a, group: {name: '1000'}"), files("path: /srv/a, group: {id: 1000}")),
+    ("hard-dangling", links("path: /opt/a, target: /opt/b, hard: true"), links("path: /opt/a, target: /opt/b")),
     # Networks.
     ("network-no-id", network("[NetDev]\nName=v\nKind=vlan", "v.netdev"), network(
         "[NetDev]\nName=v\nKind=vlan\n[VLAN]\nId=5", "v.netdev")),

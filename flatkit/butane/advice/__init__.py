@@ -40,7 +40,7 @@ ENVIRONMENT = "FLATKIT_IGNORE_ADVICE"
 FATAL = frozenset((
     "path-read-only", "path-kernel", "overwrite-needed", "group-undefined", "group-hidden", "group-exists", "user-group-exists",
     "user-nameless", "user-name", "id-taken", "not-gzip", "merge-not-ignition", "raid-small",
-    "account-field", "not-a-device", "disk-full",
+    "account-field", "not-a-device", "disk-full", "parent-file", "owner-undefined", "hard-dangling",
 ))  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.machine import image
 from flatkit.butane.machine.plan import EMPTY_FOLDERS, Plan, StorageNode, data_of
 from flatkit.report import Kind
+from flatkit.untrusted import is_number
 
 _MESSAGES = {
     "read-only": advice_messages.PATH_READ_ONLY,
@@ -36,6 +37,7 @@ def advise_files(plan: Plan) -> Iterator[Hint]:
         if node.kind == "files":
             yield from _existing(node)
             yield from _contents(node)
+        yield from _parents_and_owners(plan, node)
     yield from _homes(plan)
     yield from _dangling(plan)
 
@@ -61,6 +63,25 @@ def _existing(node: StorageNode) -> Iterator[Hint]:
         yield hint(
             advice_messages.DROPIN_BETTER, (*node.json_path, "path"), Kind.INFO, path=node.path, instead=known.instead
         )
+
+
+def _parents_and_owners(plan: Plan, node: StorageNode) -> Iterator[Hint]:
+    """Yield what is to be below a file, and owners that Ignition does not find (internal/exec/util/file.go)."""
+    parent = posixpath.dirname(node.path)
+    while len(parent) > 1:
+        above = plan.by_path.get(parent)
+        if above is not None and above.kind == "files":
+            yield hint(advice_messages.PARENT_FILE, (*node.json_path, "path"), parent=parent, path=node.path)
+        parent = posixpath.dirname(parent)
+    if not plan.is_whole or node.kind == "links":
+        return
+    for kind, names in plan.owners.items():
+        name = str(node.item.get(kind, {}).get("name") or "")
+        if name and name not in names:
+            fix = f"Define it below passwd.{kind}s, or correct the name."
+            if is_number(name):
+                fix = f"Write id: {name} for the number."
+            yield hint(advice_messages.OWNER_UNDEFINED, (*node.json_path, kind), kind=kind, name=name, fix=fix)
 
 
 def _mode(node: StorageNode) -> Iterator[Hint]:
@@ -167,4 +188,5 @@ def _dangling(plan: Plan) -> Iterator[Hint]:
         if not siblings and plan.has_extension and whole.startswith("/opt/") and not whole.endswith(".raw"):
             continue
         fix = f"Is {siblings[0]} meant?" if siblings else "Write the file, too, or correct the target."
-        yield hint(advice_messages.LINK_DANGLING, (*node.json_path, "target"), target=whole, fix=fix)
+        message = advice_messages.HARD_DANGLING if node.item.get("hard") else advice_messages.LINK_DANGLING
+        yield hint(message, (*node.json_path, "target"), target=whole, fix=fix)

@@ -12,10 +12,16 @@ from flatkit.butane import advice_messages
 from flatkit.butane.advice.commands import PREFIXES
 from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.machine import image
-from flatkit.butane.machine.plan import EMPTY_FOLDERS, Plan, StorageNode, data_of
+from flatkit.butane.machine.plan import EMPTY_FOLDERS, EXTENSION_DIRS, Plan, StorageNode, data_of
 from flatkit.butane.machine.unit_file import unit_type
 from flatkit.butane.source.node import Path
 from flatkit.report import Kind
+
+# Programs of the image's own extensions.
+_BUILT_IN = {
+    "docker": "docker-flatcar.raw", "dockerd": "docker-flatcar.raw", "ctr": "containerd-flatcar.raw",
+    "containerd": "containerd-flatcar.raw",
+}  # fmt: skip
 
 
 def advise_programs(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
@@ -44,6 +50,12 @@ def _program(plan: Plan, name: str, program: str, path: Path) -> Iterator[Hint]:
             yield from _written(plan, name, program, node)
         return
     moved = image.moved_program(program)
+    off = next(
+        (one for one in EXTENSION_DIRS if plan.is_off(f"{one}/{_BUILT_IN.get(posixpath.basename(program), '')}")), ""
+    )
+    if off and not plan.has_extension:
+        values = {"program": program, "path": f"{off}/{_BUILT_IN[posixpath.basename(program)]}"}
+        yield hint(advice_messages.PROGRAM_TURNED_OFF, path, unit=name, **values)
     if not plan.knows_all:
         return
     if moved is not None:

@@ -18,12 +18,14 @@ from flatkit.butane.source.node import Path
 from flatkit.report import Kind
 from flatkit.untrusted import lines_of
 
+_PORT = re.compile(r"^[ \t]*Port[ \t=]+([0-9]+)", re.MULTILINE | re.IGNORECASE)
 _VERSIONED = re.compile(r"[-_]v?[0-9]+(\.[0-9]+)+.*$|[-_](x86[-_]64|amd64|arm64|aarch64)$")
 
 
 def advise_system(plan: Plan) -> Iterator[Hint]:
     """Yield the advice."""
     yield from _ssh(plan)
+    yield from _socket_port(plan)
     yield from _extensions(plan)
     yield from _kernel(plan)
     yield from _merged(plan)
@@ -55,6 +57,20 @@ def _ssh(plan: Plan) -> Iterator[Hint]:
     at = next((at for at, unit in enumerate(plan.units) if unit.get("name") == "sshd.socket"), None)
     if others and "22" in ports and at is not None:
         yield hint(advice_messages.SSH_PORT_BOTH, ("systemd", "units", at), Kind.INFO, ports=" and ".join(others))
+
+
+def _socket_port(plan: Plan) -> Iterator[Hint]:
+    """A port for sshd in its own settings, while sshd.socket is what listens."""
+    if any(unit.get("name") == "sshd.socket" and unit.get("mask") for unit in plan.units):
+        return
+    if plan.is_off("/etc/systemd/system/sshd.socket"):
+        return
+    for node in plan.files():
+        if node.path != "/etc/ssh/sshd_config" and posixpath.dirname(node.path) != "/etc/ssh/sshd_config.d":
+            continue
+        found = _PORT.search(text_of(node.item.get("contents", {})) or "")
+        if found and found[1] != "22":
+            yield hint(advice_messages.SSH_PORT_SOCKET, (*node.json_path, "contents"), port=found[1])
 
 
 def _extensions(plan: Plan) -> Iterator[Hint]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from flatkit.butane import advice_messages
 from flatkit.butane.advice.commands import advise_commands
 from flatkit.butane.advice.hint import Hint, hint
+from flatkit.butane.advice.needs import advise_needs
 from flatkit.butane.advice.programs import advise_programs
 from flatkit.butane.advice.values import advise_value
 from flatkit.butane.machine import image
@@ -47,6 +48,7 @@ def advise_units(plan: Plan) -> Iterator[Hint]:
         yield from _start(plan, name, path, unit.get("enabled"))
         yield from _account(plan, name, (*path, "contents") if contents else path)
         yield from _group(plan, name, (*path, "contents") if contents else path)
+        yield from advise_needs(plan, name, (*path, "contents") if contents else path)
         yield from advise_programs(plan, name, (*path, "contents") if contents else path)
         yield from advise_commands(plan, name, (*path, "contents") if contents else path)
         yield from _targets(plan, name, (*path, "contents") if contents else path)

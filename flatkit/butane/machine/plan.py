@@ -94,6 +94,18 @@ class Plan:
         """The nodes by path."""
         return {node.path: node for node in self.nodes}
 
+    @cached_property
+    def owners(self) -> dict[str, frozenset[str]]:
+        """The users and groups that a file may belong to, by "user" and "group"."""
+        users = frozenset(str(user.get("name")) for user in self.users) | image.users()
+        groups = frozenset(str(group.get("name")) for group in self.groups) | image.groups() | image.hidden_groups()
+        return {"user": users, "group": groups | users}
+
+    def is_off(self, path: str) -> bool:
+        """Return True if the config makes the path a link to /dev/null."""
+        node = self.by_path.get(path)
+        return node is not None and node.item.get("target") == "/dev/null"
+
     def files(self) -> Iterator[StorageNode]:
         """Yield the files."""
         return (node for node in self.nodes if node.kind == "files")
