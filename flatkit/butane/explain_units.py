@@ -144,6 +144,8 @@ def _others(plan: Plan, name: str) -> str:
     starters = [other for other in plan.unit_texts if other not in {name, *off} and plan.triggered(other) == name]
     if starters:
         return f"{listed(starters)} {'starts' if len(starters) == 1 else 'start'} it"
+    if any(plan.triggered(other) == name for other in off):
+        return ""
     return "another unit here asks for it" if name in plan.referenced else ""
 
 

@@ -169,6 +169,18 @@ def test_an_example_reads_well_aloud(path: Path) -> None:
             "{name: a b.service, enabled: true, contents: 'X[Install]\n\n  WantedBy=multi-user.target'}",
             "systemd refuses it",
         ),
+        (
+            "{name: a.timer, enabled: false, contents: '[Timer]\n\n  OnBootSec=1\n\n  YZ'}, {name: a.service, contents: 'X'}",
+            "The unit a.service is written: nothing here starts it.",
+        ),
+        (
+            "{name: a.timer, enabled: true, contents: '[Timer]\n\n  OnCalendar=daily\n\n  YZ'}, {name: a.service, mask: true}",
+            "it starts a.service (OnCalendar=daily), which is masked.",
+        ),
+        (
+            "{name: a.service, enabled: true, contents: 'X[Install]\n\n  Alias=b.service'}",
+            "when something asks for b.service.",
+        ),
         ("{name: sshd@.service, enabled: true}", "so nothing starts without an instance"),
         ("{name: boot.mount, enabled: true}", "enabling does nothing, since the image's unit has no [Install] section"),
         ("{name: mine.timer, enabled: true}", "if the image has it"),

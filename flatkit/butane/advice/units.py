@@ -156,7 +156,8 @@ def _service_of(plan: Plan, name: str, path: Path) -> Iterator[Hint]:
     service = plan.triggered(name)
     if not service or "%" in service or not plan.knows_all or plan.refusal(name) is not None:
         return
-    if plan.knows_unit(service) or (is_template(service) and plan.is_written(service)):
+    is_masked = any(one.get("mask") for one in plan.units if one.get("name") == service)
+    if is_masked or plan.knows_unit(service) or (is_template(service) and plan.is_written(service)):
         return
     kind = unit_type(name)
     setting = "Service= in [Socket]" if kind == "socket" else f"Unit= in [{kind.capitalize()}]"
