@@ -86,11 +86,22 @@ class Obstacle:
         return f'{it} belongs to "{user_name(self.uid)}" (mode {self.mode:04o}), and you are "{my_name()}"'
 
     @property
+    def is_in_my_home(self) -> bool:
+        """True for what is in this user's home. Accounts of services have a home of root's, such as /usr/sbin or /."""
+        home = home_of(my_uid())
+        return home is not None and home in self.path.parents and home.stat().st_uid == my_uid()
+
+    @property
     def cure(self) -> str:
-        """The command that gives this user the file or folder with all that is in it."""
+        """The command that gives this user the file or folder with all that is in it, if it may be given to this user.
+
+        What another account keeps outside of this user's home stays with that account.
+        """
         path = shlex.quote(str(self.path))
         if self.uid == my_uid():
             return f"chmod -R u+rwX {path}"
+        if not self.is_in_my_home:
+            return f"ls -ld {path}   (shows whose it is: that user can let you in)"
         return f"sudo chown -R {my_name() if my_name().isalnum() else my_uid()}: {path}"
 
 

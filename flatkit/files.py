@@ -147,8 +147,13 @@ def read_regular(path: str | os.PathLike[str], *, limit: int) -> bytes:
 
 def read_named(path: str | os.PathLike[str], *, limit: int) -> bytes:
     """Read a file that the user named, a pipe as well. Raises OSError (EFBIG for more than `limit` bytes, which are not read)."""
-    with Path(path).open("rb") as file:
-        data = file.read(limit + 1)
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            _refuse_kind(os.stat(path).st_mode, path)  # noqa: PTH116
+        raise
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"larger than {limit} bytes", os.fspath(path))
     return data

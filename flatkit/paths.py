@@ -28,14 +28,28 @@ def _folder(variable: str, *, for_root: str, xdg: str, fallback: str) -> Path:
     try:
         given = os.environ.get(variable)
         if given:
-            found = Path(given).expanduser().absolute()
+            found = Path(given).expanduser()
+            if not found.is_absolute():  # another folder after each `cd`: machines that run would not be seen
+                why = "it is not an absolute path, and would be another folder after each cd"
+                raise _unusable(variable, given, why, way=f"export {variable}={shlex.quote(str(found.absolute()))}")
         elif hasattr(os, "geteuid") and os.geteuid() == 0:  # Windows has no root
             found = Path(for_root)
         else:
-            base = os.environ.get(xdg)
-            found = ((Path(base) if base else Path.home() / fallback) / "flatkit").absolute()
-    except RuntimeError as error:  # "~" of a user without a home
-        raise _unusable(variable, given or "~", str(error)) from None
+            base = os.environ.get(xdg, "")
+            # The XDG specification has relative paths ignored.
+            found = (Path(base) if base.startswith("/") else Path.home() / fallback) / "flatkit"
+            if not found.is_absolute():
+                why = f'HOME is "{os.environ.get("HOME", "")}", which is not an absolute path'
+                raise _unusable(variable, str(found), why, way=_way_home(f"export {variable}=/some/folder"))
+    except RuntimeError:
+        # Of "~": HOME is not set, and the user database has no entry. Of "~name": no such user.
+        name = (given or "~").split("/")[0][1:]
+        why = (
+            f'this host has no user "{name}"'
+            if name
+            else "HOME is not set, and the user database names no home of yours"
+        )
+        raise _unusable(variable, given or "~", why) from None
     except OSError as error:  # the current folder was removed
         raise _unusable(variable, given or "", error.strerror or str(error)) from None
     if printable(found, limit=_PATH_MAX) != str(found):
@@ -56,12 +70,17 @@ def _checked(variable: str, path: Path) -> Path:
     return path
 
 
-def _unusable(variable: str, value: str, why: str) -> HostError:
+def _unusable(variable: str, value: str, why: str, *, way: str = "") -> HostError:
     return HostError(
         f'the folder "{printable(value)}" cannot be used: {why}; expected {variable} to name a folder of yours, '
         "or one that can be made",
-        hint=_way_out(variable, Path(value)),
+        hint=way or _way_out(variable, Path(value)),
     )
+
+
+def _way_home(own: str) -> str:
+    home = home_of(my_uid())
+    return f"export HOME={shlex.quote(str(home or '/some/folder'))}   (HOME is not the home of {my_name()}), or: {own}"
 
 
 def _way_out(variable: str, path: Path) -> str:
@@ -74,10 +93,10 @@ def _way_out(variable: str, path: Path) -> str:
             return f"unset {name}   (a usual place is taken then), or: {own}"
     home = home_of(my_uid())
     if home and os.environ.get("HOME") not in {None, str(home)} and my_uid() != 0:
-        return f"export HOME={shlex.quote(str(home))}   (HOME is not the home of {my_name()}), or: {own}"
+        return _way_home(own)
     obstacle = find_obstacle(path)
     # What is above a home is not to be given away.
-    if obstacle and (home is None or obstacle.path not in (home, *home.parents)):
+    if obstacle and obstacle.path != home and (obstacle.is_in_my_home or obstacle.uid == my_uid()):
         return f"{obstacle.cure}   , or: {own}"
     return own
 
@@ -99,9 +118,7 @@ def way_out(path: Path, error: OSError, *, variable: str = "") -> str:
     variable = variable or _variable_of(path)
     if error.errno in REFUSALS:
         obstacle = find_obstacle(path) or find_obstacle(path.parent)
-        home = home_of(my_uid())
-        is_mine_to_take = obstacle is not None and home is not None and home in obstacle.path.parents
-        if obstacle and (is_mine_to_take or obstacle.uid == my_uid()):
+        if obstacle and (obstacle.is_in_my_home or obstacle.uid == my_uid()):
             return obstacle.cure
         if variable:
             return _way_out(variable, path)

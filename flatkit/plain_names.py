@@ -108,13 +108,15 @@ def libvirt_folders(uri: str, environment: Mapping[str, str] | None = None) -> d
     given = os.environ if environment is None else environment
     if not uri.partition("?")[0].endswith(":///session") or _is_root():
         return {}
-    home = given.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  (an account without a folder has none)
+    home = given.get("HOME") or os.path.expanduser("~")  # noqa: PTH111  (an account without a folder has "~" here)
     folders = {name: given.get(name) or f"{home}/{below}" for name, below in _USUAL.items()}
     if runtime := given.get("XDG_RUNTIME_DIR"):
         del folders["XDG_CACHE_HOME"]  # no sockets there then
         folders["XDG_RUNTIME_DIR"] = runtime
     found = {}
     for name, folder in folders.items():
+        if not folder.startswith("/"):
+            continue  # libvirt says what is wrong with it, and nothing is made in the current folder
         if not is_plain(folder, limit=SOCKET_MAX - _BELOW[name]):
             with suppress(OSError):
                 Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)

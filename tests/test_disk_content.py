@@ -21,7 +21,7 @@ from flatkit.accounts import Obstacle
 from flatkit.cli import main
 from flatkit.diskcontent import check_boot_disk, check_data_disk, parse_gpt
 from flatkit.errors import ImageError
-from flatkit.files import read_regular
+from flatkit.files import read_named, read_regular
 from tests.disk_headers import FLATCAR, partitioned, qcow2_header
 
 PAGE = b"<!DOCTYPE html>\n<html><head><title>404 Not Found</title></head><body>no</body></html>\n"
@@ -179,6 +179,9 @@ def test_what_is_no_file_is_named_as_what_it_is(
     if said.startswith("is a ") and "link" not in said:
         with pytest.raises(OSError, match=f"not a regular file, but {said[3:]}"):
             read_regular(path, limit=9)
+    if said == "is a socket":
+        with pytest.raises(OSError, match="not a regular file, but a socket"):
+            read_named(path, limit=9)
 
 
 def test_a_file_behind_a_link_to_nothing(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flatkit.accounts import why_refused
 from flatkit.errors import ConfigFaults, InputError
 from flatkit.files import read_named
 from flatkit.ignition_specs import BUTANE_MAJOR
@@ -47,7 +48,7 @@ def read_config(path: str | Path, *, files_dir: Path | None = None) -> Config:
         data = read_named(file, limit=MAX_BYTES)
     except OSError as error:
         raise InputError(
-            f'the config "{path}" cannot be read: {error.strerror}; expected a Butane (.bu) or Ignition (.ign) file',
+            f'the config "{path}" cannot be read: {why_refused(file, error)}; expected a Butane (.bu) or Ignition (.ign) file',
             hint="flatkit up web.bu   (or, without a config: flatkit up)",
         ) from None
     return parse_config(data, name=str(path), files_dir=files_dir or file.parent)

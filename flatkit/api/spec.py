@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +52,7 @@ class Wish:
 def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> MachineSpec:
     """Return the machine's spec, and report each change. Raises InputError for a config that the image cannot read."""
     from flatkit.butane.ignition_compat import add_ssh_keys, downgrade
-    from flatkit.machines import Arch, DirectBoot, MachineSpec
+    from flatkit.machines import Arch, DirectBoot
 
     for warning in (*config.warnings, *_foresee(config)):
         observer.notify(Said(text=f"config: {warning}"))
@@ -74,20 +74,16 @@ def make_spec(config: Config, image: Image, wish: Wish, observer: Observer) -> M
     boot = None
     if image.kernel and image.initrd:
         boot = DirectBoot(kernel=image.kernel, initrd=image.initrd, cmdline=image.cmdline)
-    return MachineSpec(
-        name=wish.name,
+    return replace(
+        check_wish(wish),
         disk=image.disk,
         disk_format=image.disk_format,
         arch=Arch.find_named(image.arch) or Arch.of_host(),
         boot=boot,
         memory_mib=wish.memory_mib or image.memory_mib,
-        forwards=wish.forwards,
-        extra_disks_gib=wish.disks_gib,
         ignition=json.dumps(ignition, separators=(",", ":")),
         label=image.badge,
-        key_file=wish.key_file,
         disk_gib=image.disk_gib,
-        extra_images=wish.disk_images,
         firmware=wish.firmware,
     )
 
@@ -99,6 +95,17 @@ def _key_added(config: Config, wish: Wish) -> str:
     if not config.name or wish.public_keys or allows_login(config.ignition):
         return said
     return f"{said}. The config lets nobody log in: before you use it elsewhere, put a key of yours in"
+
+
+def check_wish(wish: Wish) -> MachineSpec:
+    """Return a spec without an image. Raises UsageError for options that no machine can have, whatever its image."""
+    from flatkit.machines import MachineSpec
+
+    spec = MachineSpec(
+        name=wish.name, disk=Path("/"), forwards=wish.forwards, extra_disks_gib=wish.disks_gib,
+        key_file=wish.key_file, extra_images=wish.disk_images,
+    )  # fmt: skip
+    return spec if wish.memory_mib is None else replace(spec, memory_mib=wish.memory_mib)
 
 
 def _foresee(config: Config) -> Iterator[str]:

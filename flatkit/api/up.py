@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from flatkit import paths
 from flatkit.api.config import NO_CONFIG, Config, read_config
-from flatkit.api.spec import Wish, make_spec
+from flatkit.api.spec import Wish, check_wish, make_spec
 from flatkit.diskcontent import check_data_disk
 from flatkit.errors import BootFailed, ImageError
 from flatkit.events import Observer, PhaseEnded, PhaseStarted, Said, Tee, phase
@@ -136,6 +136,7 @@ def boot(
     with phase(watcher, "config", "Config: checked, translated"):
         read = NO_CONFIG if config is None else config if isinstance(config, Config) else read_config(config)
     # Before an image is built or fetched for minutes.
+    check_wish(wish)
     machine.place.check_names()
     if machine.state is MachineState.ABSENT:
         ports.check_free(wish.forwards)

@@ -11,6 +11,6 @@ def whole_number(text: str) -> int:
     """Parse a whole number from 0 on, for argparse."""
     if not is_number(text):
         raise argparse.ArgumentTypeError(
-            f'"{printable(text)}" is not a whole number; expected digits alone, such as 8080'
+            f'"{printable(text)}" is not a whole number; expected digits alone, at most 18, such as 8080'
         )
     return int(text)

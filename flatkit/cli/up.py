@@ -84,7 +84,9 @@ def run(argv: list[str]) -> int:
             f'there are two configs, "{options.config}" and "{options.script_config}"; expected one',
             hint=f"flatkit up {shell_word(options.config)}",
         )
-    options.config = options.config or options.script_config
+    options.config = options.script_config if options.config is None else options.config
+    if options.config == "":  # as in "$CONFIG" without the variable: a machine without it is not what was meant
+        raise UsageError('the config "" has no name; expected a file, or no config at all', hint="flatkit up web.bu")
     from flatkit import api
     from flatkit.machines import Creator, Firmware, terminal_session
     from flatkit.machines.sizes import parse_memory
@@ -94,7 +96,7 @@ def run(argv: list[str]) -> int:
         key_file, public_keys = _keys(options.ssh_key)
         empty, images = _disks(options.disk)
         wish = api.Wish(
-            name=options.name or api.default_name(options.config),
+            name=api.default_name(options.config) if options.name is None else options.name,
             image=options.image,
             forwards=_forwards(options.forward, options.ssh_port),
             memory_mib=None if options.memory is None else parse_memory(options.memory),

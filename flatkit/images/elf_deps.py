@@ -11,6 +11,11 @@ _DYNAMIC, _LOAD = 2, 1
 _NEEDED, _STRTAB = 1, 5
 # Maximum number of bytes read from a program: its dependencies are named near the start.
 _PROGRAM_MAX = 256 * 1024 * 1024
+# glibc's own libraries, and the interpreters that every systemd distribution has.
+EVERYWHERE = (
+    "ld-linux-x86-64.so.2", "libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libresolv.so.2",
+    "libutil.so.1", "libgcc_s.so.1", "sh", "bash",
+)  # fmt: skip
 
 
 def libraries(data: bytes) -> tuple[str, ...]:

@@ -127,6 +127,11 @@ def _check(recipe: Recipe) -> None:
             f'"{printable(recipe.name)}" is not a valid name for an extension; expected lower-case letters, digits and . _ + -',
             hint=hint,
         )
+    if recipe.name.endswith(".raw"):
+        raise UsageError(
+            f'the name "{recipe.name}" has the end of a file\'s; expected the name of the extension alone',
+            hint=f"flatkit sysext build {recipe.name.removesuffix('.raw') or 'NAME'}   (writes NAME.raw)",
+        )
     if not recipe.packages and not recipe.files:
         raise UsageError(f'the extension "{recipe.name}" would be empty; expected a package at least', hint=hint)
     for path, data in recipe.files.items():
@@ -163,6 +168,11 @@ def _build(recipe: Recipe, folder: Path, base: Path | None, observer: Observer) 
             missing = elf_deps.missing(tree, _base_files(base))
             for text in missing:
                 observer.notify(Said(text=f"extension {recipe.name}: {text}, which nothing brings"))
+        else:  # no system is at hand to look into, so nothing is called missing
+            for text in elf_deps.missing(tree, elf_deps.EVERYWHERE):
+                observer.notify(
+                    Said(text=f"extension {recipe.name}: {text}, which it does not bring: the machine must have it")
+                )
         if (tree / "opt").is_dir():
             observer.notify(
                 Said(text=f"extension {recipe.name}: while it is merged, all of /opt is read-only on the machine")

@@ -22,6 +22,8 @@ _UNIT_KINDS = ("service", "socket", "timer", "path", "mount", "automount", "swap
 _HINT = "flatkit sysext build greet --file /usr/bin/greet=greet"
 # Links of the merged /usr: what belongs there is below /usr.
 _MERGED = ("bin", "sbin", "lib", "lib64", "lib32")
+# Folders of the image that hold nearly all programs and data.
+_FOLDERS = {f"/usr/{name}" for name in (*_MERGED, "libexec", "share", "local", "local/bin", "include", "src", "etc")}
 _OWN = "/usr/lib/extension-release.d/"
 # The machine (ELF e_machine) of ARCHITECTURE=x86-64, which every extension of ours is for; 3: 32-bit x86 runs there too.
 _X86_64, _X86 = 62, 3
@@ -55,6 +57,11 @@ def check_path(path: str) -> None:
                 "expected --id, --level or --version-id",
                 hint=f"{_HINT} --id _any",
             )
+        if path.startswith("/usr/") and (path in _FOLDERS or f"/{UNIT_FOLDER}/".startswith(f"{path}/")):
+            raise UsageError(
+                f"{shown}: it is a folder on Flatcar, and a file in its place hides all that is in it; expected a path below it",
+                hint=f"--file {printable(path)}/NAME=FILE",
+            )
         if root in {"usr", "opt"}:
             return
         if root in {"var", "home", "root", "run", "srv", "tmp"}:
@@ -72,7 +79,7 @@ def check_unit_name(unit: str) -> None:
     if not name or kind not in _UNIT_KINDS:
         raise UsageError(
             f'"{printable(unit)}" is not the name of a unit; expected an end such as .{", .".join(_UNIT_KINDS[:4])}',
-            hint=f"--unit {printable(unit)}.service",
+            hint=f"--unit {printable(unit) or 'NAME'}.service",
         )
     if name.endswith("@"):
         raise UsageError(
@@ -115,7 +122,14 @@ def check_unit_file(path: str, data: bytes) -> None:
 
 
 def check_program(path: str, data: bytes) -> None:
-    """Raise InputError for a program of another kind of processor."""
+    """Raise InputError for a program of another kind of processor, or a script that Linux finds no interpreter for."""
+    first = data[:200].partition(b"\n")[0]
+    if first.startswith(b"#!") and first.endswith(b"\r"):
+        raise InputError(
+            f'"{printable(path)}" is a script with the line ends of Windows, and Linux would look for an interpreter '
+            f'"{printable(first[2:].decode(errors="replace"))}"; expected lines that end with a line feed alone',
+            hint="sed -i 's/\\r$//' FILE",
+        )
     if data[:4] == b"\x7fELF" and len(data) >= 20:
         machine = int.from_bytes(data[18:20], "little")
         if machine not in {_X86_64, _X86}:

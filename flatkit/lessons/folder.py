@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flatkit import paths
+from flatkit.accounts import why_refused
 from flatkit.errors import MissingDependency, UsageError
 from flatkit.lessons.layout import lay_out
+from flatkit.usage import FULL, disk_full
 
 FOLDER = "~/flatkit-course"
 # PYTHONSTARTUP of the kernels.
@@ -32,9 +34,17 @@ def find_folder(wanted: Path | None, *, say: Callable[[str], object] = lambda _:
         target.mkdir(parents=True, exist_ok=True)
         for line in lay_out(origin, target).lines:
             say(line)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a user without a home
-        raise UsageError(
-            f'the course cannot be copied to "{target}": {getattr(error, "strerror", "") or error}; expected a folder of yours',
-            hint="flatkit course --folder SOME-NEW-FOLDER",
-        ) from None
+    except RuntimeError as error:  # a user without a home
+        raise _refused(target, str(error).rstrip(".")) from None
+    except OSError as error:
+        if error.errno in FULL:
+            raise disk_full(target, error) from None
+        raise _refused(target, why_refused(target, error)) from None
     return target
+
+
+def _refused(target: Path, why: str) -> UsageError:
+    return UsageError(
+        f'the course cannot be copied to "{target}": {why}; expected a folder of yours',
+        hint="flatkit course --folder SOME-NEW-FOLDER",
+    )

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatkit import paths
+from flatkit.accounts import why_refused
 from flatkit.errors import FlatkitError, InputError
 from flatkit.fields import Fields, to_json
 from flatkit.files import read_head, read_named, read_regular, save
@@ -129,7 +130,7 @@ def read_key_file(path: Path) -> tuple[Path | None, tuple[str, ...]]:
             return private, ()
     except OSError as error:
         raise InputError(
-            f'the key file "{path}" cannot be read: {error.strerror}; expected a private key, or public ones',
+            f'the key file "{path}" cannot be read: {why_refused(path, error)}; expected a private key, or public ones',
             hint="ssh-keygen -t ed25519   (makes ~/.ssh/id_ed25519)",
         ) from None
     lines = tuple(line.strip() for line in lines_of(text) if re.match(r"\s*(ssh|ecdsa|sk)-\S+ +\S", line))

@@ -49,8 +49,10 @@ def unreachable(uri: str, said: str) -> HostError:
     if "user record" in low:
         words = f"the user ID {my_uid()} has no entry in this host's user database, and libvirt refuses such a user"
         hint = f"sudo useradd --uid {my_uid()} NAME   (or run flatkit as a user who has a name)"
-    elif uri == _PLAIN[0] and my_uid() != 0 and (odd := _odd_runtime()):
-        words, hint = f'XDG_RUNTIME_DIR is "{odd}", which is not an absolute path', "unset XDG_RUNTIME_DIR"
+    elif uri == _PLAIN[0] and my_uid() != 0 and (odd := _odd_variable()):
+        words, hint = f'{odd} is "{printable(os.environ[odd])}", which is not an absolute path', f"unset {odd}"
+        if odd == "HOME":
+            hint = f"export HOME={shlex.quote(str(home_of(my_uid()) or '/some/folder'))}"
     elif "polkit" in low or "authentication" in low:
         words, hint = _of_polkit(uri)
     elif (path and "user runtime directory" in low) or (path and path.is_relative_to(runtime_folder())):
@@ -70,10 +72,10 @@ def unreachable(uri: str, said: str) -> HostError:
     return HostError(f"{what}: {words}. libvirt said: {said}", hint=hint, details=said)
 
 
-def _odd_runtime() -> str:
-    """XDG_RUNTIME_DIR where it is relative: libvirt then looks for its daemon below the current folder."""
-    given = os.environ.get("XDG_RUNTIME_DIR", "")
-    return printable(given) if given and not given.startswith("/") else ""
+def _odd_variable() -> str:
+    """Return the variable by which libvirt looks for its daemon, if it is relative: that is below the current folder."""
+    used = next((name for name in ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME") if os.environ.get(name)), "HOME")
+    return "" if os.environ.get(used, "/").startswith("/") else used
 
 
 def find_path(said: str) -> Path | None:
@@ -127,8 +129,9 @@ def _of_home(runtime: Path) -> tuple[str, str]:
         return words, f"export HOME=/tmp/{my_name()}; mkdir -m 700 $HOME   (or another folder of yours)"
     obstacle = find_obstacle(runtime)
     if obstacle:
-        return f"your home is not for you: {obstacle}", obstacle.cure
-    return f'the folder "{runtime}" could not be used', "export XDG_RUNTIME_DIR=/some/folder"
+        can_have = obstacle.uid == my_uid() or obstacle.is_in_my_home
+        return f"your home is not for you: {obstacle}", obstacle.cure if can_have else "export HOME=/some/folder"
+    return f'the folder "{runtime}" could not be used', "export HOME=/some/folder   (one that you may write to)"
 
 
 def explain_socket(uri: str, path: Path, low: str = "") -> tuple[str, str]:

@@ -123,6 +123,10 @@ def _find_fault(uri: str, parts: SplitResult) -> str:
         return "it has a character that must be percent-encoded"
     if (meant := unquote(uri)) != printable(meant, limit=len(uri)):
         return "it has a hidden character"
+    if "://" not in uri:
+        return 'it has no "://"'
+    if parts.scheme and not uri.startswith(parts.scheme):
+        return f'"{printable(uri[: len(parts.scheme)])}" is not in small letters'
     if not uri.startswith(f"{parts.scheme}://") or not _SCHEME.fullmatch(parts.scheme):
         return f'"{printable(parts.scheme or uri)}" is not a driver that flatkit knows'
     if parts.netloc and not _HOST.fullmatch(parts.hostname or ""):

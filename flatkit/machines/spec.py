@@ -232,10 +232,15 @@ class MachineSpec:
         if any(gib < 1 for gib in (*self.extra_disks_gib, self.disk_gib or 1)):
             raise UsageError("a disk smaller than 1 GiB was asked for: expected whole GiB from 1 up", hint="--disk 2")
         if self.extra_disks > MOST_EXTRA_DISKS:
-            raise UsageError(f'"{self.extra_disks}" extra disks were asked for: expected at most {MOST_EXTRA_DISKS}')
+            raise UsageError(
+                f'"{self.extra_disks}" extra disks were asked for: expected at most {MOST_EXTRA_DISKS}', hint="--disk 2"
+            )
         hosts = [forward.host for forward in self.forwards if forward.host]
         for port in {port for port in hosts if hosts.count(port) > 1}:
-            raise UsageError(f'the host port "{port}" is forwarded twice: expected each host port once')
+            raise UsageError(
+                f'the host port "{port}" is forwarded twice: expected each host port once',
+                hint="--forward 0:80   (0 picks a free port)",
+            )
 
     def _check_paths(self) -> None:
         """Raise UsageError for a file whose name neither libvirt's XML nor the machine's record can contain."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import encodings.aliases
+import errno
 import io
 import json
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from flatkit import cli, host
+from flatkit import accounts, cli, host
 from flatkit.cli import main
 from flatkit.cli.screen import Screen
 from flatkit.events import PhaseEnded, Said
@@ -381,3 +382,29 @@ def test_a_course_folder_that_cannot_be_made(origin: Path, apart: Path, capsys: 
     for folder in ("file", "file/below", "mine"):
         assert main(["course", "--copy-only", "--folder", str(apart / folder)]) == 2
         assert "the course cannot be copied to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, 'the disk that holds "{folder}" is full'),
+        (errno.EACCES, 'cannot be copied to "{folder}": "{above}" belongs to "root" (mode 0700), and you are'),
+    ],
+)
+def test_why_a_course_cannot_be_laid_out(
+    number: int,
+    said: str,
+    origin: Path,
+    apart: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "x")
+
+    obstacle = accounts.Obstacle(path=apart, uid=0, gid=0, mode=0o700)
+    monkeypatch.setattr(accounts, "my_uid", lambda: 4242)
+    monkeypatch.setattr(accounts, "find_obstacle", lambda _: obstacle)
+    monkeypatch.setattr("flatkit.lessons.folder.lay_out", refuse)
+    assert main(["course", "--copy-only", "--folder", str(apart / "course")]) in {2, 3}
+    assert said.format(folder=apart / "course", above=apart) in capsys.readouterr().err

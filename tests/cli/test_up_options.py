@@ -62,8 +62,31 @@ def test_the_scripts_letters(asked, tmp_path):
 def test_numbers_that_are_none_are_refused_in_words(words, capsys):
     assert main(list(words)) == 2
     told = capsys.readouterr().err
-    assert "is not a whole number; expected digits alone, such as 8080" in told or "expected one argument" in told
+    assert (
+        "is not a whole number; expected digits alone, at most 18, such as 8080" in told
+        or "expected one argument" in told
+    )
     assert "invalid int value" not in told
+
+
+IMPOSSIBLE = [
+    (["--forward", "8080:80", "--forward", "8080:81"], 'the host port "8080" is forwarded twice'),
+    (["-p", "2222", "--forward", "2222:80"], 'the host port "2222" is forwarded twice'),
+    (["--memory", "1"], '"1" MiB of memory cannot boot'),
+    ([f"--disk={one}" for one in range(1, 40)], "extra disks were asked for"),
+    (["--name", ""], '"" cannot be a machine\'s name'),
+    ([""], 'the config "" has no name'),
+    (["-i", ""], 'the config "" has no name'),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), IMPOSSIBLE)
+def test_what_no_machine_can_have_is_said_before_an_image_is_looked_for(words, said, monkeypatch, capsys):
+    monkeypatch.setattr("flatkit.api.up.find_image", lambda *_, **__: pytest.fail("an image was looked for"))
+    assert main(["up", *words]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "Next: " in told
 
 
 def test_memory_and_disks_in_units(asked):

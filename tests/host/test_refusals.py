@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import people
 import pytest
 
+from flatkit import accounts
 from flatkit.accounts import my_name
 from flatkit.errors import HostError
 from flatkit.host import examine
@@ -65,7 +66,15 @@ SITUATIONS = [
     ({"HOME": "/nonexistent"}, 'HOME is "/nonexistent", and the home of "{name}" is "{home}"', "export HOME={home}"),
     ({"HOME": "{closed}"}, '"{closed}" belongs to "root" (mode 0700), and you are "{name}"', "export HOME={home}"),
     ({"XDG_CACHE_HOME": "{closed}"}, '"{closed}" belongs to "root" (mode 0700), and you are "{name}"', ""),
+    ({"XDG_CACHE_HOME": "rel"}, 'XDG_CACHE_HOME is "rel", which is not an absolute path', "unset XDG_CACHE_HOME"),
+    ({"HOME": "rel"}, 'HOME is "rel", which is not an absolute path', "export HOME={home}"),
+    ({"FLATKIT_STATE": "rel"}, 'the folder "rel" cannot be used: it is not an absolute path', "export FLATKIT_STATE=/rel"),
+    ({"FLATKIT_STATE": "~nosuch/x"}, 'this host has no user "nosuch"', "unset FLATKIT_STATE"),
     ({"LIBVIRT_DEFAULT_URI": "qemu:///sesion"}, 'its path is "/sesion"', "unset LIBVIRT_DEFAULT_URI"),
+    ({"LIBVIRT_DEFAULT_URI": "qemu:/session"}, 'it has no "://"', OWN_URI),
+    ({"LIBVIRT_DEFAULT_URI": "qemu"}, 'it has no "://"', OWN_URI),
+    ({"LIBVIRT_DEFAULT_URI": "QEMU:///session"}, '"QEMU" is not in small letters', OWN_URI),
+    ({"LIBVIRT_DEFAULT_URI": '"qemu:///session"'}, "is not a driver that flatkit knows", OWN_URI),
     ({"LIBVIRT_DEFAULT_URI": "qemu+tcp:///system"}, '"tcp" leads to another host, and it names none', OWN_URI),
     ({"LIBVIRT_DEFAULT_URI": "test:///defualt"}, 'its path is "/defualt"', "unset LIBVIRT_DEFAULT_URI"),
     ({"LIBVIRT_DEFAULT_URI": "qemu:///session?socket=/nope"}, "nothing answers where LIBVIRT_DEFAULT_URI leads", OWN_URI),
@@ -127,6 +136,42 @@ def test_an_unknown_cause_is_said_as_tried_and_answered() -> None:
     error = unreachable("qemu:///session", "internal error: the moon is full")
     assert "why is not known to flatkit. libvirt said: internal error: the moon is full" in error.message
     assert split_hint(error.hint)[0] == ""
+
+
+@pytest.mark.parametrize("environment", [{"HOME": "/"}, {"HOME": ""}, {"HOME": "~"}], ids=str)
+def test_a_user_without_an_entry_is_told_to_take_nothing(
+    ada: people.Person, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """`sudo chown -R 4242: /` would give this user the host. And no folder "~" or ".config" appears where they are."""
+    stranger = people.Person(name="user 4242", uid=4242, gid=4242, home=Path("/"))
+    said = stranger.each("up", "list", "doctor", "course --copy-only", **environment)
+    assert len(said) == 4
+    for command, words in said.items():
+        for word in ("chown", "chmod", "Traceback", "fault in flatkit"):
+            assert word not in words, (command, words)
+    assert "Next: export " in said["up"]
+
+
+@pytest.mark.parametrize(
+    ("home", "path", "owner", "cure"),
+    [
+        ("mine", "mine/.local", 0, "sudo chown -R "),
+        ("mine", "mine/.local", 4242, "chmod -R u+rwX "),
+        ("mine", "mine", 0, "ls -ld "),
+        ("mine", "other/x", 0, "ls -ld "),
+        ("of-root", "of-root/x", 0, "ls -ld "),  # such as /usr/sbin, the home of "daemon"
+        (None, "mine/x", 0, "ls -ld "),
+    ],
+)
+def test_what_a_user_is_told_to_take(
+    home: str | None, path: str, owner: int, cure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = {"mine": 4242, "of-root": 0}
+    monkeypatch.setattr(accounts, "my_uid", lambda: 4242)
+    monkeypatch.setattr(accounts, "home_of", lambda _: home and tmp_path / home)
+    monkeypatch.setattr(Path, "stat", lambda self, **_: SimpleNamespace(st_uid=about[self.name]))
+    obstacle = accounts.Obstacle(path=tmp_path / path, uid=owner, gid=owner, mode=0o700)
+    assert obstacle.cure.startswith(cure)
 
 
 # libvirt that refuses a verb
@@ -340,6 +385,9 @@ BROKEN: list[tuple[dict[str, str], str]] = [
     ({"XDG_RUNTIME_DIR": "{closed}"}, "libvirt"),
     ({"XDG_STATE_HOME": "{closed}"}, "folders"),
     ({"XDG_CACHE_HOME": "{closed}"}, "folders"),
+    ({"XDG_CACHE_HOME": "rel"}, "libvirt"),
+    ({"FLATKIT_STATE": "/dev/null"}, "folders"),
+    ({"FLATKIT_CACHE": "rel"}, "folders"),
     ({"HOME": "/nonexistent"}, "libvirt"),
     ({"LIBVIRT_DEFAULT_URI": "qemu:///sesion"}, "libvirt"),
     ({"LIBVIRT_DEFAULT_URI": "qemu:///session?socket=/nope"}, "libvirt"),

@@ -23,6 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "f").write_text("x")
     (tmp_path / "u").write_text(UNIT)
+    (tmp_path / "crlf").write_bytes(b"#!/bin/sh\r\necho x\r\n")
     (tmp_path / "arm").write_bytes(b"\x7fELF\x02\x01\x01".ljust(18, b"\0") + (183).to_bytes(2, "little") + bytes(100))
     return tmp_path
 
@@ -43,6 +44,11 @@ REFUSED = [
     ("/var", "--file /var/lib/x=f", "write it in Butane"),
     ("/usr/sbin", "--file /usr/sbin/x=f", "/usr/sbin is a link on Flatcar"),
     ("/usr/sbin for Flatcar", "--file /usr/sbin/x=f --id flatcar", "--file /usr/bin/x=FILE"),
+    ("a file in place of /usr/bin", "--file /usr/bin=f", "hides all that is in it"),
+    ("a file in place of /usr/lib", "--file /usr/lib=f", "--file /usr/lib/NAME=FILE"),
+    ("a file in place of the units", "--file /usr/lib/systemd=u", "hides all that is in it"),
+    ("a script of Windows", "--file /usr/bin/x=crlf", 'would look for an interpreter "/bin/sh\\r"'),
+    ("a unit without a name", "--file /usr/f=f --unit=", "--unit NAME.service"),
     ("/sbin", "--file /sbin/x=f", "--file /usr/bin/x=FILE"),
     ("/bin", "--file /bin/x=f", "--file /usr/bin/x=FILE"),
     ("/lib", "--file /lib/systemd/system/x.service=u", "--file /usr/lib/systemd/system/x.service=FILE"),
@@ -61,6 +67,25 @@ def test_what_is_refused_with_what_to_do_instead(words: str, said: str, capsys: 
     assert "Next: " in err
     assert "UTF-8" not in err
     assert not Path("x.raw").exists()
+
+
+def test_the_name_of_a_file_is_not_the_name_of_an_extension(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sysext", "build", "greet.raw", "--file", "/usr/bin/greet=f"]) == 2
+    assert "Next: flatkit sysext build greet   (writes NAME.raw)" in capsys.readouterr().err
+
+
+def test_libraries_that_an_extension_of_files_does_not_bring(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No system was looked at, so nothing is called missing; what every system has is not mentioned."""
+    shutil.copy("/usr/bin/qemu-img", folder / "prog")
+    (folder / "script").write_text("#!/opt/mine/python\n")
+    (folder / "plain").write_text("#!/bin/sh\n")
+    words = [f"--file=/usr/bin/{name}={name}" for name in ("prog", "script", "plain")]
+    assert main(["sysext", "build", "x", *words]) == 0
+    said = capsys.readouterr().err
+    assert '"usr/bin/prog" needs "libglib-2.0.so.0", which it does not bring: the machine must have it' in said
+    assert '"usr/bin/script" needs "python", which it does not bring' in said
+    assert '"sh"' not in said
+    assert "libc.so" not in said
 
 
 def extracted(image: Path, folder: Path) -> Path:

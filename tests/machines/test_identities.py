@@ -360,6 +360,20 @@ def test_a_state_folder_of_root_is_named_with_its_owner(ada: people.Person, plac
             assert word not in said, command
 
 
+def test_a_file_of_another_user_is_named_with_its_owner(ada: people.Person) -> None:
+    closed = Path(f"/var/tmp/flatkit-{os.getpid()}-files")
+    closed.mkdir(mode=0o700)
+    try:
+        said = ada.each(f"up {closed}/web.bu", f"up --ssh-key {closed}/id", f"up --image {closed}/x.img",
+                        f"up --disk {closed}/x.img")  # fmt: skip
+    finally:
+        closed.rmdir()
+    assert len(said) == 4
+    for command, words in said.items():
+        assert f'"{closed}" belongs to "root" (mode 0700), and you are "{ada.name}"' in words, command
+        assert "chown" not in words, command
+
+
 def test_a_machine_of_root_beside_ones_own_is_one_line_of_the_list(ada: people.Person) -> None:
     state = ada.home / "mixed"
     store_machine(state, Daemon(uri="test:///default"))
