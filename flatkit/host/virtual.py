@@ -23,7 +23,7 @@ def check_libvirt() -> HostCheck:
     except MissingDependency as error:
         return HostCheck(
             name="libvirt", state=Health.FAIL, found=error.message, why=_LIBVIRT_WHY, fix="make setup",
-            note=f"By hand: {error.hint}",
+            note=split_hint(error.hint)[1] or f"By hand: {error.hint}",
         )  # fmt: skip
     except HostError as error:
         fix, note = split_hint(error.hint)
