@@ -20,7 +20,10 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A server, and the address (127.0.0.x) that the attack comes from. `path` is a large file."""
+    """A server, and the address (127.0.0.x) that the attack comes from. `path` is a large file.
+
+    Without `source` it comes from hundreds of addresses.
+    """
 
     url: str
     source: str = "127.0.0.9"
@@ -29,8 +32,9 @@ class Target:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         """Connect, and hang up at the end."""
-        place = urlsplit(self.url)
-        reader, writer = await asyncio.open_connection(place.hostname, place.port, local_addr=(self.source, 0))
+        place, number = urlsplit(self.url), next(_numbers)
+        source = self.source or f"127.1.{number % 600 // 200}.{number % 200 + 1}"
+        reader, writer = await asyncio.open_connection(place.hostname, place.port, local_addr=(source, 0))
         try:
             yield reader, writer
         finally:

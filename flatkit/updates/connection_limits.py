@@ -1,31 +1,35 @@
 """The open connections of the update server: deadlines, and which one to drop when there are too many. Pure.
 
-A seat's network may hide a whole room behind one address, so an address has no fixed quota. Instead a full server drops
-a connection of the address with the most connections. It picks the client that has owed bytes the longest, else the
-slowest reader. Honest clients send a request at once, and read the answer.
+A seat's network may hide a whole room behind one address, so an address has no fixed quota. Honest clients send a request
+at once, and read the answer. A full server drops the connection that has made no progress for the longest time. From
+then on the address of a dropped connection is suspect for a while, as is one with many connections. Connections of
+suspects go first. A new connection of a suspect never ends a download of somebody else that makes progress.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
-_YOUNG_SECONDS = 2.0
-_HEAD_SECONDS = 0.25  # an honest head has arrived by then
-_SLOW = 100_000  # bytes a second
+_PATIENCE_SECONDS = 5.0  # for a head, or the next piece of a download
+_PROOF = 1024 * 1024  # the buffers of both kernels take fewer bytes of a client that reads nothing
+_SUSPECT_SECONDS = 60.0
+_SUSPECTS_MAX = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits of the update server; seconds, bytes and counts.
+    """Limits of the update server; seconds and counts.
 
+    `downloads` is for connections that get a file, `connections` for all others: downloads leave small answers alone.
     `head_seconds` and `body_seconds` are for the whole head or body of a request. A client may idle for `idle_seconds`
-    after an answer. Each `PIECE` of a download has `stall_seconds`: 23 kB/s are enough.
+    after an answer. Each `PIECE` of a download has `stall_seconds`: 6 kB/s are enough while the server is not full.
     """
 
     connections: int = 256
+    downloads: int = 256  # each has an open file, too; a process usually gets 1024 of both
     head_seconds: float = 10.0
     idle_seconds: float = 30.0
     body_seconds: float = 10.0
@@ -34,10 +38,10 @@ class Limits:
 
 @dataclass(eq=False, kw_only=True)
 class Visit:
-    """A connection. While `owes` is true the server waits for the client's bytes, since the time `since`.
+    """A connection. `since` is the time of its last progress: a request, an answer, a piece of a download.
 
-    `moved` counts the bytes sent since then. `is_answered`: it has had an answer before. `is_last`: the client sends no
-    further request. `end` closes the connection.
+    While `owes` is true the server waits for the client's bytes. `moved` counts the bytes sent of an answer. `is_last`:
+    the client sends no further request. `end` closes the connection.
     """
 
     origin: str
@@ -45,16 +49,24 @@ class Visit:
     end: Callable[[], None]
     owes: bool = True
     moved: int = 0
-    is_answered: bool = False
     is_last: bool = False
+
+    def is_stalled(self, now: float) -> bool:
+        """Return whether it has made no progress for too long."""
+        return now - self.since > _PATIENCE_SECONDS
+
+    def is_reading(self, now: float) -> bool:
+        """Return whether it is a download whose client really reads."""
+        return not self.owes and self.moved >= _PROOF and not self.is_stalled(now)
 
 
 class Crowd:
-    """The connections of a server with a maximum of `most`."""
+    """Connections of a server that are of one kind, with a maximum of `most`."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._visits: set[Visit] = set()
+        self._suspects: dict[str, float] = {}  # when a connection of this origin was dropped; the newest is last
 
     def __len__(self) -> int:
         return len(self._visits)
@@ -66,11 +78,17 @@ class Crowd:
 
     def enter(self, visit: Visit) -> Visit | None:
         """Add a connection, and return the one to drop when there are too many: another one, or the new one itself."""
+        if visit in self._visits:
+            return None
         victim = self._choose_victim(visit) if len(self._visits) >= self._most else None
-        if len(self._visits) < self._most or victim:
-            self._visits.add(visit)
         if victim:
             self._visits.discard(victim)
+            self._suspects.pop(victim.origin, None)
+            self._suspects[victim.origin] = visit.since
+            if len(self._suspects) > _SUSPECTS_MAX:
+                del self._suspects[next(iter(self._suspects))]
+        if len(self._visits) < self._most:
+            self._visits.add(visit)
         return victim or (None if visit in self._visits else visit)
 
     def leave(self, visit: Visit) -> None:
@@ -78,19 +96,21 @@ class Crowd:
         self._visits.discard(visit)
 
     def _choose_victim(self, new: Visit) -> Visit | None:
-        origin, count = Counter(visit.origin for visit in self._visits).most_common(1)[0]
-        if count * 4 <= self._most:  # no address stands out
-            return _longest(self._visits) or _slowest(self._visits, new.since, below=_SLOW)
-        found = [visit for visit in self._visits if visit.origin == origin]
-        old = [visit for visit in found if new.since - visit.since > _YOUNG_SECONDS]
-        if victim := _longest(old) or _slowest(old, new.since):
-            return victim
-        # Young connections cannot be distinguished yet: drop one of the larger kind, in favor of other addresses.
-        owing = sum(visit.owes for visit in found) * 2 > len(found)
-        victim = _longest(found) if owing else _slowest(found, new.since)
-        if origin != new.origin or not victim or (owing and victim.is_answered):
-            return victim
-        return victim if owing and new.since - victim.since > _HEAD_SECONDS else None
+        now, counts = new.since, Counter(visit.origin for visit in self._visits)
+
+        def is_suspect(visit: Visit) -> bool:
+            dropped = self._suspects.get(visit.origin)
+            return counts[visit.origin] * 4 > self._most or (dropped is not None and now - dropped < _SUSPECT_SECONDS)
+
+        suspects = [visit for visit in self._visits if is_suspect(visit)]
+        idle = [visit for visit in self._visits if not visit.is_reading(now)]
+        if is_suspect(new):
+            found = [visit for visit in suspects if not visit.is_reading(now)] or [
+                visit for visit in idle if visit.is_stalled(now)
+            ]
+        else:
+            found = suspects or idle
+        return min(found, key=lambda visit: (visit.is_reading(now), visit.since), default=None)
 
 
 def origin_of(address: str) -> str:
@@ -104,15 +124,3 @@ def origin_of(address: str) -> str:
     if found.ipv4_mapped:
         return str(found.ipv4_mapped)
     return str(ipaddress.ip_network((found, 64), strict=False))
-
-
-def _longest(visits: Iterable[Visit]) -> Visit | None:
-    """Return the connection whose client has owed bytes the longest."""
-    return min((visit for visit in visits if visit.owes), key=lambda visit: visit.since, default=None)
-
-
-def _slowest(visits: Iterable[Visit], now: float, *, below: float = float("inf")) -> Visit | None:
-    """Return the connection with the slowest reader, if it reads more slowly than `below` bytes a second."""
-    rates = [(visit.moved / max(now - visit.since, _YOUNG_SECONDS), visit) for visit in visits if not visit.owes]
-    rate, victim = min(rates, key=lambda found: found[0], default=(0.0, None))
-    return victim if rate < below else None

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NoReturn, Protocol
 from urllib.parse import unquote
 
 from aiohttp import HttpVersion10, web
@@ -31,7 +31,7 @@ from flatkit.updates.request_batches import Answer, Desk, UpdateRequest
 
 _END_SECONDS = 2.0
 _EOF_SECONDS = 0.2
-PIECE = 2 * 1024 * 1024
+PIECE = 512 * 1024
 _LINE_MAX = 4096
 _FIELD_MAX = 4096
 _HEADERS_MAX = 32
@@ -98,7 +98,7 @@ class Reception(web.Server):
         super().__init__(self._answer, handler_cancellation=True)
         self._host, self._limits = host, limits
         self._desk = Desk(host.answer_together)
-        self._crowd = Crowd(limits.connections)
+        self._crowd, self._downloads = Crowd(limits.connections), Crowd(limits.downloads)
         self._of: dict[RequestHandler, Visit] = {}
         self._timers: dict[Visit, asyncio.TimerHandle] = {}
 
@@ -142,12 +142,9 @@ class Reception(web.Server):
         self._timers[visit] = asyncio.get_running_loop().call_later(self._limits.head_seconds, visit.end)
         if isinstance(handler, _Connection):
             handler.at_eof = partial(self._end_soon, visit)
-        victim = self._crowd.enter(visit)
-        if victim is visit:
+        if not _admit(visit, self._crowd):
             transport.write(_FULL)
             transport.close()
-        elif victim:
-            victim.end()
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         """Forget a connection."""
@@ -155,6 +152,7 @@ class Reception(web.Server):
         visit = self._of.pop(handler, None)
         if visit:
             self._crowd.leave(visit)
+            self._downloads.leave(visit)
             self._timers.pop(visit).cancel()
 
     def _end_soon(self, visit: Visit) -> None:
@@ -193,16 +191,15 @@ class Reception(web.Server):
             response = await _say(request, 500, "the update server failed to answer", close=True)
         if visit.is_last:
             response.force_close()
-        visit.is_answered = True
         self._enter(visit, owes=True, seconds=self._limits.idle_seconds)
+        self._downloads.leave(visit)
+        if not _admit(visit, self._crowd):
+            response.force_close()
         return response
 
     async def _answer_one(self, request: web.BaseRequest, visit: Visit) -> web.StreamResponse:
         if request.version < HttpVersion10:  # aiohttp would answer in this version
-            assert request.transport
-            request.transport.write(_TOO_OLD)
-            request.transport.close()
-            raise ConnectionResetError
+            _refuse(request, _TOO_OLD)
         path = _path_of(request.raw_path)
         if path is None:
             return await _say(request, 400, f'"{printable(request.raw_path, limit=200)}" is not a path', close=True)
@@ -247,6 +244,10 @@ class Reception(web.Server):
         content = None if status else await loop.run_in_executor(None, self._host.find_content, path)
         if content is None:
             return await _say(request, status or 404, f'"{_shown(path)}" is not published here', close=close)
+        if content.path and request.method == "GET":
+            self._crowd.leave(visit)
+            if not _admit(visit, self._downloads):
+                _refuse(request, _FULL)
         try:
             # Opening reads all of a file whose state has changed since it was published.
             file = await loop.run_in_executor(None, content.open)
@@ -284,12 +285,21 @@ class Reception(web.Server):
         while visit.moved < body.count:
             if request.transport is None or request.transport.is_closing():
                 raise ConnectionResetError
-            self._arm(visit, self._limits.stall_seconds)
             at, count = body.start + visit.moved, min(PIECE, body.count - visit.moved)
             sent = await loop.sendfile(request.transport, body.file, at, count)
             if not sent:  # the file has become shorter
                 return
             visit.moved += sent
+            visit.since = loop.time()
+            self._arm(visit, self._limits.stall_seconds)
+
+
+def _admit(visit: Visit, crowd: Crowd) -> bool:
+    """Let a connection in, and drop another one for it when there are too many. Return whether it is in."""
+    victim = crowd.enter(visit)
+    if victim and victim is not visit:
+        victim.end()
+    return victim is not visit
 
 
 def _hang_up(transport: asyncio.Transport, *, busy: bool) -> None:
@@ -322,6 +332,14 @@ def _shown(path: str) -> str:
 def _own_name(request: web.BaseRequest) -> str:
     name, port = request.get_extra_info("sockname")[:2]
     return f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
+
+
+def _refuse(request: web.BaseRequest, answer: bytes) -> NoReturn:
+    """Send an answer that is ready, and hang up. Raises ConnectionResetError, which ends the work for the request."""
+    if request.transport:
+        request.transport.write(answer)
+        request.transport.close()
+    raise ConnectionResetError
 
 
 async def _say(request: web.BaseRequest, status: int, text: str, *, close: bool = False) -> web.StreamResponse:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 GUEST_ADDRESS = "10.0.2.2"  # this host's loopback, seen from a guest on QEMU's user network
 
 _BACKLOG = 128
+_ACCEPTED_AT_ONCE = 16  # then heads are read: else a crowd of newcomers drops a client whose request has arrived
+_UNSENT_BYTES = 128 * 1024
 _WORKERS = 4
 _STOP_SECONDS = 5.0
 _log = logging.getLogger("flatkit.updates")
@@ -153,7 +155,8 @@ class _Running:
         self._loop.set_exception_handler(_note)
         self._loop.set_default_executor(ThreadPoolExecutor(_WORKERS, thread_name_prefix="flatkit-update-server"))
         self._reception = Reception(self._owner, limits=self._limits)
-        listening = await self._loop.create_server(self._reception, sock=self._listener, backlog=_BACKLOG)
+        listening = await self._loop.create_server(self._reception, sock=self._listener, backlog=_ACCEPTED_AT_ONCE)
+        self._listener.listen(_BACKLOG)
         work = asyncio.create_task(self._reception.work())
         self._started.set_result(None)
         await self._ending.wait()
@@ -169,6 +172,8 @@ def _bound(listen: str, port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in listen else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # A slow client's unsent bytes remain here, so that what was handed over is what the client's side took.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         listener.bind((listen, port))
         listener.listen(_BACKLOG)
     except BaseException:

@@ -418,7 +418,7 @@ def test_a_full_server_drops_who_idles_and_turns_others_away(payload: Path, tmp_
     big = tmp_path / "big.bin"
     with big.open("wb") as file:
         file.truncate(64 * 1024 * 1024)
-    with UpdateServer(limits=Limits(connections=1)) as server:
+    with UpdateServer(limits=Limits(connections=1, downloads=1)) as server:
         server.publish_file("/big.bin", big)
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as idle:
             idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -426,7 +426,9 @@ def test_a_full_server_drops_who_idles_and_turns_others_away(payload: Path, tmp_
             with socket.create_connection(("127.0.0.1", server.port), timeout=10) as busy:
                 busy.sendall(b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert busy.recv(12) == b"HTTP/1.1 200"
+                assert busy.makefile("rb").read(4_000_000)
                 with socket.create_connection(("127.0.0.1", server.port), timeout=10) as third:
+                    third.sendall(b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n")
                     assert third.recv(12) == b"HTTP/1.1 503"
             with suppress(ConnectionResetError):
                 while idle.recv(65536):
