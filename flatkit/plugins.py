@@ -23,13 +23,18 @@ _log = logging.getLogger(__name__)
 
 
 def find_folder(name: str) -> Path | None:
-    """Return a lesson's folder by its path, or by the name of an entry point; None when there is none. Raises InputError."""
+    """Return a lesson's folder by the name of an entry point, or by its path; None when there is none. Raises InputError.
+
+    The name is first: a folder of that name in the current one takes no installed lesson's place.
+    """
+    if entry := next((entry for entry in _entries() if entry.name == name), None):
+        return _folder_of(entry)
     path = Path(name).expanduser()
     if (path / FILE).is_file():
         return path.resolve()
     if path.name == FILE and path.is_file():
         return path.resolve().parent
-    return next((_folder_of(entry) for entry in _entries() if entry.name == name), None)
+    return None
 
 
 def installed() -> Iterator[Path]:

@@ -184,6 +184,18 @@ def test_by_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         get_demo("door")
 
 
+def test_a_folder_takes_no_installed_lessons_place(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = inside / "installed" / "door_lesson"
+    shutil.copytree(MOTD, package)
+    (package / "__init__.py").write_text("")
+    (inside / "door").mkdir()
+    (inside / "door" / "lesson.py").write_text(MARK)
+    monkeypatch.syspath_prepend(str(package.parent))
+    monkeypatch.setattr(plugins, "entry_points", lambda *, group: [EntryPoint("door", "door_lesson", group)])
+    assert get_demo("door").folder == package
+    assert not (inside / "it-ran").exists()
+
+
 BROKEN = [
     ("1/0\n", "ZeroDivisionError: division by zero, line 1"),
     ("\n\nx = (\n", "SyntaxError"),
