@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -193,22 +192,3 @@ class RoomOverview:
             return {}
         notebook, step = places[len(places) // 2 if len(places) % 2 else len(places) // 2 - 1]
         return {"notebook": notebook, "step": step, "seats": len(places)}
-
-
-def tries(events: Iterable[Received]) -> list[Mapping[str, Any]]:
-    """Return what was hard: for each check the seats that tried, their tries and hints (median), and how many passed."""
-    found: dict[str, dict[str, Counter[str]]] = {}
-    for one in events:
-        if one.event.kind in {"check", "hint"}:
-            of_task = found.setdefault(one.event.data["task"], {}).setdefault(one.seat, Counter())
-            of_task[one.event.data.get("verdict", "hint")] += 1
-    return [
-        {
-            "task": task,
-            "seats": len(seats),
-            "passed": sum(1 for counts in seats.values() if counts["passed"]),
-            "tries": statistics.median(counts["wrong"] + min(1, counts["passed"]) for counts in seats.values()),
-            "hints": statistics.median(counts["hint"] for counts in seats.values()),
-        }
-        for task, seats in sorted(found.items())
-    ]

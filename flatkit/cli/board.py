@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from flatkit import paths
+from flatkit.board.hard import find_hard, hard_page
 from flatkit.board.ledger import Ledger
-from flatkit.board.overview import RoomOverview, tries
+from flatkit.board.overview import RoomOverview
 from flatkit.cli.show import print_json
 from flatkit.errors import HostError, UsageError
 from flatkit.untrusted import printable
@@ -44,9 +45,10 @@ def run(argv: list[str]) -> int:
     export = commands.add_parser(
         "export", help="what was sent, for other programs; seats have numbers instead of names"
     )
-    export.add_argument("--format", choices=["jsonl", "csv"], default="jsonl")
+    export.add_argument("--format", choices=["jsonl", "csv", "html"], default="jsonl",
+                        help="html: a page of what was hard, without names")  # fmt: skip
     export.add_argument("--names", action="store_true", help="the seats' names instead of numbers")
-    commands.add_parser("hard", help="what was hard: for each check the tries, the hints, and how many passed")
+    commands.add_parser("hard", help="what was hard: for each check the tries, hints and minutes, and how many passed")
     forget = commands.add_parser("forget", help="delete what was sent")
     which = forget.add_mutually_exclusive_group(required=True)
     which.add_argument("--seat", metavar="NAME", help="of this seat")
@@ -152,6 +154,9 @@ def _word(length: int) -> str:
 
 
 def _export(options: argparse.Namespace, ledger: Ledger) -> int:
+    if options.format == "html":
+        print(hard_page(find_hard(ledger.events())), end="")
+        return 0
     numbers = {name: f"seat {number}" for number, name in enumerate(ledger.seats, start=1)}
     rows = (
         {
@@ -178,13 +183,13 @@ def _export(options: argparse.Namespace, ledger: Ledger) -> int:
 
 
 def _hard(_: argparse.Namespace, ledger: Ledger) -> int:
-    rows = tries(ledger.events())
+    rows = find_hard(ledger.events())
     if not rows:
         print("no check was tried yet")
         return 0
-    print(f"{'CHECK':<20} {'SEATS':>5} {'PASSED':>6} {'TRIES':>5} {'HINTS':>5}   (tries and hints: the middle seat's)")
-    for row in sorted(rows, key=lambda row: (row["passed"] / row["seats"], -row["tries"])):
-        print(f"{row['task']:<20} {row['seats']:>5} {row['passed']:>6} {row['tries']:>5g} {row['hints']:>5g}")
+    print(f"{'CHECK':<20} {'SEATS':>5} {'PASSED':>6} {'TRIES':>5} {'HINTS':>5} {'MINUTES':>7}   (the middle seat's)")
+    for row in rows:
+        print(f"{row.task:<20} {row.seats:>5} {row.passed:>6} {row.tries:>5g} {row.hints:>5g} {row.minutes:>7g}")
     return 0
 
 

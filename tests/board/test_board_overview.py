@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from flatkit.board.events import make_event
+from flatkit.board.hard import HardCheck, find_hard, hard_page
 from flatkit.board.ledger import Received
-from flatkit.board.overview import AWAY, SILENT, RoomOverview, tries
+from flatkit.board.overview import AWAY, SILENT, RoomOverview
 
 
 def events(seat: str, *told: tuple[str, dict[str, Any]], at: float = 1000.0) -> list[Received]:
@@ -80,10 +81,17 @@ def test_the_room_as_a_whole() -> None:
 
 def test_what_was_hard() -> None:
     told = [
-        *events("a", check("x", "wrong"), ("hint", {"task": "x", "number": 1}), check("x", "passed")),
-        *events("b", check("x", "passed"), check("y", "wrong")),
+        *events(
+            "a", check("x", "wrong"), ("hint", {"task": "x", "number": 1}), check("x", "passed"), check("x", "passed")
+        ),
+        *events("b", check("x", "passed"), check("<b>y", "wrong")),
     ]
-    assert tries(told) == [
-        {"task": "x", "seats": 2, "passed": 2, "tries": 1.5, "hints": 0.5},
-        {"task": "y", "seats": 1, "passed": 0, "tries": 1, "hints": 0},
+    late = Received(seat="b", received=1602.0, event=make_event(3, 1.0, *check("<b>y", "wrong")))
+    rows = find_hard([*told, late])
+    assert rows == [
+        HardCheck(task="<b>y", seats=1, passed=0, tries=2, hints=0, minutes=10.0),
+        HardCheck(task="x", seats=2, passed=2, tries=1.5, hints=0.5, minutes=0.0),
     ]
+    page = hard_page(rows)
+    assert "<b>" not in page
+    assert '<th scope="row">&lt;b&gt;y</th><td>1</td><td>0</td><td>2</td><td>0</td><td>10</td>' in page

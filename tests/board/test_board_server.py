@@ -269,6 +269,8 @@ def test_the_boards_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert "✗" in table
     assert main(["board", "hard"]) == 0
     assert "03-remount" in capsys.readouterr().out
+    assert main(["board", "export", "--format", "html"]) == 0
+    assert '<th scope="row">03-remount</th>' in capsys.readouterr().out
     assert main(["board", "export"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["kind"] for line in lines] == ["joined", "check", "machine"]
