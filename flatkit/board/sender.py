@@ -91,7 +91,7 @@ def post_events(
 
 
 class Sender:
-    """Sends what the journal has, and keeps what the trainer says in the seat's log; `looked` is called after each answer.
+    """Sends what the journal has, and keeps what the trainer says in the seat's log; `looked` is called after each round.
 
     `post` is replaced in tests; `heard` takes each message that is new.
     """
@@ -154,7 +154,6 @@ class Sender:
             if message.kind == "resolved":
                 self._journal.note("flag", flag="none", word="")
             self._heard(message)
-        self._looked()
 
     def _work(self) -> None:
         pause = self._pause
@@ -167,6 +166,7 @@ class Sender:
                 return  # the board has refused the seat: only a new `flatkit join` helps
             except (FlatkitError, OSError):
                 pause = min(pause * 2, _PAUSE_MAX)
+            self._looked()
             # All seats lose the network at once; they should not come back at once.
             wait = pause * random.uniform(0.8, 1.2)  # noqa: S311  (no secret)
             if pause > self._pause:

@@ -54,19 +54,19 @@ def run(argv: list[str]) -> int:
     which.add_argument("--seat", metavar="NAME", help="of this seat")
     which.add_argument("--all", action="store_true", help="of every seat")
     options = parser.parse_args(argv[1:])
-    ledger = _open_for_hub(_store()) if getattr(options, "hub", False) else Ledger(_store())
+    own = paths.state_dir() / "room" / "board.sqlite"
+    if options.command == "serve":
+        ledger = _open_for_hub(own) if options.hub else Ledger(own)
+    else:
+        # Where this host has a room with seats, its hub's board is meant.
+        hub = paths.state_dir() / "seats-board" / "room" / "board.sqlite"
+        ledger = Ledger(hub if hub.exists() else own)
     try:
         return {"serve": _serve, "export": _export, "hard": _hard, "forget": _forget}.get(options.command, _show)(
             options, ledger
         )
     finally:
         ledger.close()
-
-
-def _store() -> Path:
-    """Return the store: that of the hub's board, where this host has a room with seats."""
-    hub, own = (paths.state_dir() / folder / "room" / "board.sqlite" for folder in ("seats-board", ""))
-    return hub if hub.exists() else own
 
 
 def _open_for_hub(store: Path) -> Ledger:

@@ -104,6 +104,23 @@ def test_a_seat_that_the_board_does_not_know_is_told(tmp_path: Path) -> None:
             Sender(journal).flush()
 
 
+def test_cards_look_again_when_the_board_is_away_and_when_the_learner_has_left(tmp_path: Path) -> None:
+    """Another kernel, or a terminal, may have raised a flag or left."""
+    looks = threading.Semaphore(0)
+    journal = Journal(tmp_path)
+    journal.join("http://127.0.0.1:1", "ada", "secret")
+
+    def away(*_: Any, **__: Any) -> BoardAnswer:
+        raise FetchError("no route")
+
+    sender = Sender(journal, post=away, looked=looks.release, pause=0.01)
+    sender.start()
+    assert looks.acquire(timeout=20)
+    journal.leave()
+    assert all(looks.acquire(timeout=20) for _ in range(3))
+    sender.stop()
+
+
 def test_a_ledger_takes_no_gap_and_says_what_it_has(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "board.sqlite")
     ledger.add_seat("ada")

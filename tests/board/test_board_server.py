@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -258,6 +259,11 @@ def test_the_boards_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
     assert main(["board"]) == 0
     assert "no seat has joined" in capsys.readouterr().out
+    with opened(tmp_path / "seats-board" / "room" / "board.sqlite") as made:
+        joined(made, "of-the-hub", tmp_path / "other")
+    assert main(["board"]) == 0
+    assert "of-the-hub" in capsys.readouterr().out, "where a hub has a board, that one is meant"
+    shutil.rmtree(tmp_path / "seats-board")
     with opened(tmp_path / "room" / "board.sqlite") as made:
         journal = joined(made, "ada", tmp_path / "seat")
         journal.note("check", task="03-remount", verdict="wrong")
