@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import stat
+from pathlib import Path
 
+from flatkit.files import kind_of
 from flatkit.untrusted import is_number, printable
 
 
@@ -14,3 +17,15 @@ def whole_number(text: str) -> int:
             f'"{printable(text)}" is not a whole number; expected digits alone, at most 18, such as 8080'
         )
     return int(text)
+
+
+def folder(text: str) -> Path:
+    """Parse the path of a folder, which need not exist yet, for argparse."""
+    path = Path(text)
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # nothing is there, or who uses the folder says what is the matter
+        return path
+    if not stat.S_ISDIR(mode):
+        raise argparse.ArgumentTypeError(f'"{printable(text)}" is {kind_of(mode) or "a file"}; expected a folder')
+    return path

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from flatkit.cli.options import folder
 from flatkit.cli.show import Json, fail_json, observer_for, print_error, print_json, qr_code
 from flatkit.errors import FlatkitError, HostError, UsageError
 from flatkit.untrusted import printable, printable_lines, shell_word
@@ -41,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     about = "gather images, updates, extensions, container images, wheels and the course in a folder"
     pack = commands.add_parser("pack", help=about, description=f"{about[0].upper()}{about[1:]}.")
-    pack.add_argument("folder", type=Path, metavar="DIR", help="a new or empty folder, or an earlier pack")
+    pack.add_argument("folder", type=folder, metavar="DIR", help="a new or empty folder, or an earlier pack")
     pack.add_argument(
         "--channel", action="append", default=[], metavar="C",
         help="also Flatcar's image and update payload: stable, beta, alpha, lts or a version (about 900 MB each)",
@@ -61,11 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     pack.add_argument("--containers", choices=["none"], help="none: leave the container image of the lessons out")
     check = commands.add_parser("check", help="prove that a pack suffices", description="Prove that a pack suffices.")
-    check.add_argument("folder", type=Path, metavar="DIR")
+    check.add_argument("folder", type=folder, metavar="DIR")
     about = "serve a pack to the room, until Ctrl-C"
     serve = commands.add_parser("serve", help=about, description=f"{about[0].upper()}{about[1:]}.")
     serve.add_argument(
-        "folder", type=Path, nargs="?", default=Path(), metavar="DIR", help="the pack (default: this folder)"
+        "folder", type=folder, nargs="?", default=Path(), metavar="DIR", help="the pack (default: this folder)"
     )
     serve.add_argument(
         "--listen", default="127.0.0.1", metavar="ADDR[:PORT]",

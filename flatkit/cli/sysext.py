@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flatkit.cli.options import whole_number
+from flatkit.cli.options import folder, whole_number
 from flatkit.cli.show import Json, fail_json, observer_for
 from flatkit.errors import FlatkitError, InputError
 from flatkit.files import read_regular
@@ -52,7 +52,7 @@ def run(argv: list[str]) -> int:
     build.add_argument("--json", action="store_true", help="one JSON object a line")
     about = "offer the NAME-VERSION.raw of a folder to machines on this host, for systemd-sysupdate, until Ctrl-C"
     serve = commands.add_parser("serve", help=about, description=f"{about[0].upper()}{about[1:]}.")
-    serve.add_argument("folder", type=Path, nargs="?", default=Path(), metavar="DIR", help="default: this folder")
+    serve.add_argument("folder", type=folder, nargs="?", default=Path(), metavar="DIR", help="default: this folder")
     serve.add_argument(
         "--port", type=whole_number, default=0, metavar="PORT", help="where to listen (default: any free one)"
     )

@@ -106,6 +106,15 @@ def test_check_and_its_status(pack: Path, capsys: pytest.CaptureFixture[str], mo
     assert "holds no pack" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [("room", "check"), ("room", "pack"), ("room", "serve"), ("sysext", "serve")])
+@pytest.mark.parametrize(("path", "what"), [("/dev/null", "a device"), (__file__, "a file")])
+def test_what_is_no_folder_is_named(
+    words: tuple[str, ...], path: str, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, path]) == 2
+    assert f'"{path}" is {what}; expected a folder' in capsys.readouterr().err
+
+
 def test_a_pack_of_what_was_wished_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = tmp_path / "tool-v2.1-x86-64.raw"
     own.write_bytes(b"tool")
