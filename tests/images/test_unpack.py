@@ -317,4 +317,4 @@ def test_a_pack_on_a_disk_that_has_a_fifo_is_not_waited_for(
     os.mkfifo(pack / name)
     there, said = unpack()
     assert not there
-    assert "not a regular file; the lab image is built here" in said
+    assert "not a regular file, but a FIFO; the lab image is built here" in said

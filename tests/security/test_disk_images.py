@@ -128,7 +128,7 @@ ATTACKS = {
     with_own_backing: "backing file", with_data_file: "keeps its data in another file",
     with_data_file_named_only: "keeps its data in another file", with_encryption: "encrypted", with_extents: "format vmdk",
     with_vdi: "format vdi", with_vmdk: "format vmdk", with_vhdx: "format vhdx", with_half_a_header: "not a valid qcow2",
-    as_fifo: "no file|not there", as_device: "no file|not there", as_folder: "is a folder",
+    as_fifo: "is a FIFO", as_device: "is a device", as_folder: "is a folder",
 }  # fmt: skip
 
 
