@@ -98,8 +98,9 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         print(f"\n{report.nodeid}: {report.outcome} after {report.duration:.0f} s", flush=True)
 
 
-# A lane takes whole files. The longest ones come first, or the last one would run alone, beside an empty lane.
-LONGEST = ["test_updates.py", "test_demos.py", "test_exercises.py", "test_story.py"]
+# A lane takes whole files. The longest ones come first, or the last one would run alone, beside an empty lane. A lane
+# takes its next file two tests before the end of one: so what follows the two demo tests, which are long, is short.
+LONGEST = ["test_updates.py", "test_demos.py", "test_person.py", "test_exercises.py", "test_story.py"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -69,6 +69,7 @@ export class Bars {
     if (!talk.isAlive) return talk.isSaved ? "" : "✗ not saved: kept in this browser until you run the cell again";
     if (talk.isSlow) return "… not saved yet: the kernel is busy with a cell";
     if (!checked) return "";
+    if (!talk.isSaved) return "…"; // what was said is about an earlier text
     return checked.note === "saved" ? "✓ saved" : checked.note;
   }
 
