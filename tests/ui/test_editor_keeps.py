@@ -34,6 +34,8 @@ def test_a_kernel_that_is_busy_is_said_and_makes_no_queue(stage: Stage, tmp_path
     editor.mounted.front.send = later  # type: ignore[method-assign]
     editor.go_to(1)
     editor.page.keyboard.type("# typed while busy\n")
+    # At once, and not when the kernel counts as busy: a cell that is run now reads the file as it was.
+    assert editor.root.locator(".fk-saved").inner_text() != "✓ saved"
     expect(editor.root.locator(".fk-saved")).to_have_text("… not saved yet: the kernel is busy with a cell")
     assert heard == ["look", "edit"]  # one is on its way, the newest waits on the page
     free.set()
