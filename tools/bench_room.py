@@ -43,11 +43,12 @@ ROUNDS = 2
 def make_pack(folder: Path, megabytes: int) -> None:
     """Create a pack with one payload of that size; not sparse, since that would be read more quickly than a real one."""
     builder = PackBuilder(folder, observer=Observer())
-    piece = os.urandom(1_000_000)
-    with builder.path(NAME).open("wb") as file:
+    piece, payload = os.urandom(1_000_000), folder.with_name("payload")
+    with payload.open("wb") as file:
         for _ in range(megabytes):
             file.write(piece)
-    builder.keep(NAME)
+    builder.copy(payload, NAME)
+    payload.unlink()
     files = (Path(NAME).name,)
     builder.releases.append(PackedRelease(channel="stable", version="1.0.0", board="amd64-usr", files=files))
     builder.close(pythons=())

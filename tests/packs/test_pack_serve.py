@@ -3,7 +3,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from room_parts import PAYLOAD, describe
@@ -13,7 +15,7 @@ from flatkit.errors import ImageError, InputError, UsageError
 from flatkit.events import Observer
 from flatkit.images.pack_manifest import MANIFEST, SUMS, parse_manifest
 from flatkit.packs.builder import PackBuilder
-from flatkit.packs.serve import Address, Instructions, parse_address, reachable_url, serving
+from flatkit.packs.serve import Address, Instructions, parse_address, reachable_url, read_manifest, serving
 from flatkit.packs.wheels import as_index
 from flatkit.updates.channels import Channels
 from flatkit.updates.model import PublishedRelease
@@ -168,3 +170,9 @@ def test_the_rooms_url_is_one_that_others_can_type() -> None:
         assert url.endswith(f":{server.port}")
         assert web.get(url).ok
         assert reachable_url(server, "127.0.0.1") == server.url
+
+
+def test_the_bench_makes_its_pack(load_tool: Callable[[str], ModuleType], tmp_path: Path) -> None:
+    bench = load_tool("bench_room")
+    bench.make_pack(tmp_path / "pack", 1)
+    assert [(file.path, file.size) for file in read_manifest(tmp_path / "pack").files] == [(bench.NAME, 1_000_000)]
