@@ -20,7 +20,7 @@ from flatkit.butane.source.node import Path
 SYSTEMD_DIR = "/etc/systemd/system/"
 EXTENSION_DIRS = ("/etc/extensions", "/var/lib/extensions", "/run/extensions", "/usr/lib/extensions")
 # Where nothing of the image is.
-EMPTY_FOLDERS = ("/opt/", "/srv/", "/home/", "/root/", "/mnt/", "/media/")
+EMPTY_FOLDERS = tuple(f"/{name}/" for name in ("opt", "srv", "home", "root", "mnt", "media"))
 _TRIGGERS = ("socket", "timer", "path", "automount")
 # Targets that every boot reaches.
 BOOT_TARGETS = frozenset(
