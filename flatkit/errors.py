@@ -119,6 +119,10 @@ class BootFailed(MachineError):
     """The machine stopped or hung before it was ready."""
 
 
+class KernelPanicked(BootFailed):
+    """The guest's kernel panicked and does not restart."""
+
+
 class WaitTimeout(MachineError, TimeoutError):
     """A condition was not met in time."""
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -27,6 +27,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Two lanes share two processors with booting machines, so the time of one example says nothing; a run can be repeated.
 settings.register_profile("flatkit", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("flatkit")
+
+
+# As much of the console of a failed test's machine is shown, in bytes.
+_CONSOLE_SHOWN = 6000
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -90,6 +94,18 @@ def no_machines_left(own_folders: Path) -> Iterator[None]:
     assert find_machines() == []
     machines = own_folders / "machines"
     assert [path for path in machines.iterdir() if path.is_dir()] == [] if machines.is_dir() else True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows the last lines of its machines' consoles: its clean-up removes them."""
+    report = yield
+    folder = getattr(item, "funcargs", {}).get("own_folders")
+    if report.when != "teardown" and report.failed and folder is not None:
+        for console in sorted(folder.glob("machines/*/console.log")):
+            tail = console.read_bytes()[-_CONSOLE_SHOWN:].decode(errors="replace")
+            report.sections.append((f"console of {console.parent.name}", tail))
+    return report
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

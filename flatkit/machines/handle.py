@@ -23,9 +23,13 @@ from flatkit.machines.ssh import Connection, Endpoint, RunResult
 from flatkit.machines.states import DomainState, Status
 from flatkit.machines.store import Folder, folder_of, owner_id
 from flatkit.machines.whereabouts import Elsewhere, error_for, find_elsewhere
+from flatkit.waiting import wait_until
 
 # Read back at most this much of a huge console, in bytes.
 _CONSOLE_READ = 8 * 1024 * 1024
+
+# Longest pause that libvirt's own work, such as saving a checkpoint, may cause, in seconds.
+_PASSING = 60.0
 
 
 class MachineState(str, Enum):
@@ -223,6 +227,22 @@ class Handle:
             host_keys=load_host_keys(self.folder.hostkeys),
             known_hosts=self.folder.known_hosts,
         )
+
+    def _settled(self, record: Record) -> Status:
+        # The program that was saving it may have died; libvirt then finishes the work.
+        return wait_until(
+            lambda: self.hypervisor.status(record.domain), seconds=_PASSING, ok=lambda status: not status.passing
+        )
+
+    def _is_paused(self, record: Record) -> bool:
+        """Return True for a machine that was ready once and that somebody, or a full disk, paused since."""
+        return record.life is Life.READY and self._settled(record).state is DomainState.PAUSED
+
+    def _is_running(self, record: Record) -> bool:
+        status = self._settled(record)
+        if status.state is DomainState.PAUSED:
+            raise paused(record, status, self.hypervisor)
+        return status.state is DomainState.RUNNING
 
     def _drop_connection(self) -> None:
         connection, self._connection = self._connection, None

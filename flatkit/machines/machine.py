@@ -12,13 +12,22 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from flatkit.errors import BootFailed, Cancelled, FlatkitError, HostError, MachineError, MachineNotFound, WaitTimeout
+from flatkit.errors import (
+    BootFailed,
+    Cancelled,
+    FlatkitError,
+    HostError,
+    KernelPanicked,
+    MachineError,
+    MachineNotFound,
+    WaitTimeout,
+)
 from flatkit.events import Observer, Said, phase
 from flatkit.machines import ports
 from flatkit.machines.boot_times import BootKind
 from flatkit.machines.checkpoints import FRESH, Checkpoint, Shelf, check_checkpoint_name, find_checkpoint
 from flatkit.machines.creator import UNKNOWN_CREATOR, Creator
-from flatkit.machines.handle import Handle, MachineState, paused
+from flatkit.machines.handle import Handle, MachineState
 from flatkit.machines.hypervisor import Hypervisor
 from flatkit.machines.keys import HostKey, load_host_keys, save_host_keys
 from flatkit.machines.power import PoweredOn
@@ -27,17 +36,15 @@ from flatkit.machines.ready import Booting, Patience, Ready, ReadyWait
 from flatkit.machines.records import Life, Record
 from flatkit.machines.resume import Rewound, clock_words, mend, reach_again, wake
 from flatkit.machines.scheduler import turn
-from flatkit.machines.spec import Accelerator, MachineSpec
+from flatkit.machines.spec import Accelerator, MachineSpec, difference
 from flatkit.machines.ssh import preload
-from flatkit.machines.states import DomainState, Status
+from flatkit.machines.states import DomainState
 from flatkit.machines.store import locked
 from flatkit.machines.whereabouts import error_for, refuse_elsewhere
 from flatkit.waiting import wait_until
 
 log = logging.getLogger(__name__)
 
-# Longest pause that libvirt's own work, such as saving a checkpoint, may cause, in seconds.
-_PASSING = 60.0
 # Longest wait of `up` for another flatkit that works on the same machine, in seconds.
 _OTHER_BOOT = 900.0
 
@@ -100,7 +107,7 @@ class Machine(Handle):
                     started = maker.make(spec, accelerator, made_by, cold=cold)
                 else:
                     started = maker.restart(record)
-                self._await_ready(started, watcher, cancel, patience or Patience())
+                self._await_first(started, maker, patience or Patience())
         return self
 
     def stop(self, *, patience: float = 60.0) -> None:
@@ -227,7 +234,7 @@ class Machine(Handle):
                 why = "its disk is gone" if checkpoint else "it has no checkpoint"
                 watcher.notify(Said(text=f'the machine "{self.name}" boots again from its image: {why}'))
                 with turn(watcher, cancel):
-                    self._await_ready(maker.remake(record), watcher, cancel, patience)
+                    self._await_first(maker.remake(record), maker, patience)
                 return Rewound(ready_seconds=time.monotonic() - began, seconds=time.monotonic() - began)
             with phase(watcher, "rewind", f'Going back to the checkpoint "{checkpoint.name}"'):
                 record = maker.bring_back(record, checkpoint)
@@ -274,20 +281,10 @@ class Machine(Handle):
             )
         if spec is not None and spec != record.spec:
             raise MachineError(
-                f'a machine named "{self.name}" exists already, and is another one ({_difference(spec, record.spec)})',
+                f'a machine named "{self.name}" exists already, and is another one ({difference(spec, record.spec)})',
                 hint=f"flatkit down {self.name}   removes it; or take another name: flatkit up --name {self.name}-2",
             )
         return record
-
-    def _settled(self, record: Record) -> Status:
-        # The program that was saving it may have died; libvirt then finishes the work.
-        return wait_until(
-            lambda: self.hypervisor.status(record.domain), seconds=_PASSING, ok=lambda status: not status.passing
-        )
-
-    def _is_paused(self, record: Record) -> bool:
-        """Return True for a machine that was ready once and that somebody, or a full disk, paused since."""
-        return record.life is Life.READY and self._settled(record).state is DomainState.PAUSED
 
     def set_clock(self, *, observer: Observer | None = None) -> None:
         """Set the guest's clock from this host's, and report by how much it was behind. Raises MachineError, WaitTimeout."""
@@ -295,11 +292,17 @@ class Machine(Handle):
         words = f'the machine "{self.name}": {clock_words(renewed.behind)}'
         (observer or Observer()).notify(Said(text=words))
 
-    def _is_running(self, record: Record) -> bool:
-        status = self._settled(record)
-        if status.state is DomainState.PAUSED:
-            raise paused(record, status, self.hypervisor)
-        return status.state is DomainState.RUNNING
+    def _await_first(self, started: PoweredOn, maker: Maker, patience: Patience) -> None:
+        """As `_await_ready`; a machine whose kernel panicked after a template boots once more, from its firmware on."""
+        try:
+            self._await_ready(started, maker.observer, maker.cancel, patience)
+        except KernelPanicked:
+            if not started.template:
+                raise
+            words = f'the kernel of "{self.name}" panicked after it continued a template: it boots from its firmware on'
+            maker.observer.notify(Said(text=words))
+            started = maker.remake(self.record, cold=True)
+            self._await_ready(started, maker.observer, maker.cancel, patience)
 
     def _await_ready(
         self,
@@ -379,14 +382,6 @@ class Machine(Handle):
     def _remove(self) -> list[str]:
         self._drop_connection()
         return remove(self.place, self.hypervisor)
-
-
-def _difference(new: MachineSpec, old: MachineSpec) -> str:
-    """Name the fields that differ, in words."""
-    before, after = vars(old), vars(new)
-    names = [key for key in after if after[key] != before.get(key)]
-    words = {"ignition": "config", "disk": "image", "boot": "image", "label": "image", "memory_mib": "memory"}
-    return "other " + ", ".join(dict.fromkeys(words.get(name, name) for name in names))
 
 
 def get_machine(name: str, *, hypervisor: Hypervisor | None = None) -> Machine:

@@ -95,8 +95,11 @@ class Maker:
             self._check_room(record.spec)
             return self._power.on(self._power.with_free_ports(record))
 
-    def remake(self, record: Record) -> PoweredOn:
-        """Delete the machine's disks, re-create them from its image, and power it on for a first boot."""
+    def remake(self, record: Record, *, cold: bool = False) -> PoweredOn:
+        """Delete the machine's disks, re-create them from its image, and power it on for a first boot.
+
+        A `cold` one boots from the firmware on. Raises as `make`.
+        """
         self.place.prepare(record.spec, self.observer, self.cancel)
         refuse_elsewhere(self.folder, record.domain, record, self.hypervisor)
         self.hypervisor.kill(record.domain)
@@ -114,7 +117,7 @@ class Maker:
             self._check_room(record.spec)
             refuse_elsewhere(self.folder, record.domain, record, self.hypervisor)
             self.place.make_disks_anew(record.spec)
-            return self._first_boot.start(self._power.with_free_ports(record))
+            return self._first_boot.start(self._power.with_free_ports(record), cold=cold)
 
     def bring_back(self, record: Record, checkpoint: Checkpoint) -> Record:
         """Restore the machine to a checkpoint: in place if it runs, else by starting it there. Raises MachineError."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flatkit.errors import BootFailed, HostError, WaitTimeout
+from flatkit.errors import BootFailed, HostError, KernelPanicked, WaitTimeout
 from flatkit.events import ConsoleLine, Observer, Said, Waiting
 from flatkit.machines.activity import ActivityWatch
 from flatkit.machines.banner import BannerProbe
@@ -271,7 +271,8 @@ class ReadyWait:
         if trouble and known and known.name == "ignition":
             cause = cause.replace(known.cause, str(trouble))
         where = f' (phase "{self._timeline.title}")' if self._timeline.phase and not known else ""
-        return BootFailed(
+        kind = KernelPanicked if known and known.name == "panic" else BootFailed
+        return kind(
             f'the machine "{name}" did not become ready: {cause}{where}',
             hint=_next_moves(name, cure),
             details="\n".join(telling_lines(self.tail())),

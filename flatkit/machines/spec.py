@@ -257,3 +257,11 @@ class MachineSpec:
     def extra_disks(self) -> int:
         """Number of disks besides the first one."""
         return len(self.extra_disks_gib) + len(self.extra_images)
+
+
+def difference(new: MachineSpec, old: MachineSpec) -> str:
+    """Name the fields in which two specs differ, in words."""
+    before, after = vars(old), vars(new)
+    names = [key for key in after if after[key] != before.get(key)]
+    words = {"ignition": "config", "disk": "image", "boot": "image", "label": "image", "memory_mib": "memory"}
+    return "other " + ", ".join(dict.fromkeys(words.get(name, name) for name in names))

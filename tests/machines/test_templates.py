@@ -13,10 +13,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from flatkit.errors import Cancelled, HostError, MachineError
+from flatkit.errors import Cancelled, HostError, KernelPanicked, MachineError
 from flatkit.events import ConsoleLine, Observer, PhaseEnded, PhaseStarted, Said, Tape
 from flatkit.machines import Accelerator, Forward, Machine, MachineSpec, MachineState, first_boot, templates
 from flatkit.machines.domain import FW_CFG_TEMPLATE, snapshot_of
+from flatkit.machines.ready import Patience
 from flatkit.machines.spec import DirectBoot
 from flatkit.machines.templates import CONTINUED, WAITING, Library, find_library
 from flatkit.testing.guest import BOOT, FakeGuest
@@ -24,6 +25,7 @@ from flatkit.testing.hypervisor import FakeHypervisor
 
 VERSIONS = ("QEMU 7.2", "9.0.0")
 BEFORE = (*BOOT[:2], f"[    1.400000] {WAITING}")
+PANIC = "[    3.100000] Kernel panic - not syncing: Attempted to kill init! exitcode=0x0000000b"
 AFTER = (f"[    1.450000] {CONTINUED}", *BOOT[2:])
 
 
@@ -35,6 +37,7 @@ class TemplateHypervisor(FakeHypervisor):
         self.saved = 0
         self.continues = True
         self.dies = False
+        self.panics: set[str] = set()
         self._comes_back = False
 
     def save_snapshot(self, domain: str, name: str) -> str:
@@ -54,6 +57,9 @@ class TemplateHypervisor(FakeHypervisor):
         is_silent = waits or (self._comes_back and not self.continues)
         guest.shows_key = guest.serves = not is_silent
         guest.boot = BEFORE if waits else () if is_silent else AFTER if self._comes_back else BOOT
+        if not is_silent and ("warm" if self._comes_back else "cold") in self.panics:
+            guest.shows_key = guest.serves = False
+            guest.boot = (*guest.boot[:3], PANIC)
         super()._power_on(domain)
 
 
@@ -83,7 +89,8 @@ def spec(tmp_path: Path) -> MachineSpec:
 def up(hypervisor: FakeHypervisor, spec: MachineSpec, name: str = "web", *, cold: bool = False) -> tuple[Machine, Tape]:
     tape = Tape()
     machine = Machine(name, hypervisor=hypervisor)
-    machine.up(replace(spec, name=name), observer=tape, accelerator=Accelerator.TCG, cold=cold)
+    patience = Patience(after_failure=0.2)
+    machine.up(replace(spec, name=name), observer=tape, accelerator=Accelerator.TCG, cold=cold, patience=patience)
     return machine, tape
 
 
@@ -245,6 +252,33 @@ def test_a_host_that_cannot_continue_a_new_template_makes_no_more(
     hypervisor.continues, hypervisor.dies = True, False
     _, tape = up(hypervisor, spec, "three")
     assert origins(tape)["kernel"]
+
+
+def test_a_kernel_that_panics_after_a_template_boots_from_its_firmware_on(
+    hypervisor: TemplateHypervisor, spec: MachineSpec
+) -> None:
+    up(hypervisor, spec)
+    hypervisor.panics = {"warm"}
+    machine, tape = up(hypervisor, spec, "other")
+    assert machine.state is MachineState.RUNNING
+    assert any(text.startswith('the kernel of "other" panicked after it continued a template') for text in said(tape))
+    kernels = [
+        bool(event.template) for event in tape.events if isinstance(event, PhaseEnded) and event.phase == "kernel"
+    ]
+    assert kernels == [True, False]
+    assert machine.record.cause == ""
+
+
+def test_a_kernel_that_panics_whatever_it_continued_is_given_up(
+    hypervisor: TemplateHypervisor, spec: MachineSpec
+) -> None:
+    up(hypervisor, spec)
+    hypervisor.panics = {"warm", "cold"}
+    with pytest.raises(KernelPanicked, match="the kernel panicked"):
+        up(hypervisor, spec, "other")
+    machine = Machine("other", hypervisor=hypervisor)
+    assert machine.state is MachineState.FAILED
+    assert "panic" in "".join(machine.console_tail())
 
 
 def test_a_template_of_long_ago_that_fails_is_made_again(
