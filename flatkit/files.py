@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
+from flatkit.errors import MissingDependency
 from flatkit.usage import saying_disk_full
 
 _PARTIAL = ".part"
+_T = TypeVar("_T", dict[Any, Any], list[Any])
 _KINDS = {
     stat.S_IFDIR: "a folder", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a block device",
@@ -157,6 +160,34 @@ def read_named(path: str | os.PathLike[str], *, limit: int) -> bytes:
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"larger than {limit} bytes", os.fspath(path))
     return data
+
+
+def read_data(path: Path, kind: type[_T]) -> _T:
+    """Read the package's own data, JSON or (`.yaml`) YAML, whose top level is a dict or a list. Raises MissingDependency.
+
+    The package's data are trusted: they have no bounds, and no checks of single fields.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        value = _parse_yaml(text) if path.suffix == ".yaml" else json.loads(text)
+        if not isinstance(value, kind):
+            raise ValueError(f"it holds no {kind.__name__}")  # noqa: TRY004
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise MissingDependency(
+            f'"{path}", a file of flatkit itself, cannot be read: {why}; expected it as flatkit was installed',
+            hint="pip install --force-reinstall flatkit",
+        ) from None
+    return value
+
+
+def _parse_yaml(text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.load(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
 
 
 def write_atomic(path: Path, data: str | bytes, *, mode: int = 0o644) -> None:

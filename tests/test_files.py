@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from flatkit.errors import MissingDependency
 from flatkit.files import (
     hash_file,
     open_below,
     open_regular,
+    read_data,
     read_head,
     read_named,
     read_regular,
@@ -153,3 +155,31 @@ def test_a_file_that_has_no_bytes_to_read_now_is_an_error_of_the_system(monkeypa
     assert read_head("x", 1) == b"a"
     os.close(writer)
     os.close(reader)
+
+
+def test_data_of_the_package_is_read_by_the_name_of_its_format(tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_text('{"größe": [1, true, null]}', encoding="utf-8")
+    (tmp_path / "two.json").write_text("[1.5]")
+    (tmp_path / "three.yaml").write_text("a: [x, 2]\nb:\n  c: yes\n")
+    assert read_data(tmp_path / "one.json", dict) == {"größe": [1, True, None]}
+    assert read_data(tmp_path / "two.json", list) == [1.5]
+    assert read_data(tmp_path / "three.yaml", dict) == {"a": ["x", 2], "b": {"c": True}}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "why"),
+    [
+        ("gone.json", None, "No such file or directory"),
+        ("cut.json", b'{"a": ', "Expecting value"),
+        ("cut.yaml", b"a: [", "while parsing"),
+        ("other.json", b"[]", "it holds no dict"),
+        ("latin1.json", b'{"a": "\xe4"}', "'utf-8' codec can't decode"),
+    ],
+)
+def test_damaged_data_of_the_package_is_named(tmp_path: Path, name: str, data: bytes | None, why: str) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    with pytest.raises(MissingDependency) as caught:
+        read_data(tmp_path / name, dict)
+    assert caught.value.message.startswith(f'"{tmp_path / name}", a file of flatkit itself, cannot be read: {why}')
+    assert caught.value.hint == "pip install --force-reinstall flatkit"

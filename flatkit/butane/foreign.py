@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
 import pathlib
 import re
 
 from flatkit.butane.detect import Format
 from flatkit.butane.source.node import SCALAR, SEQUENCE, Node
+from flatkit.files import read_data
 
 _FILE = pathlib.Path(__file__).with_name("foreign.json")
 _SAME = "Ignition does not read it; write the same as a Butane config"
@@ -40,7 +40,7 @@ IGNITION_2 = (
 def _table() -> dict[str, dict[str, tuple[str, str]]]:
     return {
         struct: {key: (says, example) for key, (says, example) in rows.items()}
-        for struct, rows in json.loads(_FILE.read_text(encoding="utf-8")).items()
+        for struct, rows in read_data(_FILE, dict).items()
     }
 
 

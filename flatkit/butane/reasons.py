@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import json
 import pathlib
 from dataclasses import dataclass
 
 from flatkit.butane.schema import get_schema
+from flatkit.files import read_data
 
 _FILE = pathlib.Path(__file__).with_name("reasons.json")
 _PAGES = {
@@ -32,7 +32,7 @@ class Reason:
 
 @functools.cache
 def _table() -> dict[str, tuple[str, str]]:
-    return {code: (why, page) for code, (why, page) in json.loads(_FILE.read_text(encoding="utf-8")).items()}
+    return {code: (why, page) for code, (why, page) in read_data(_FILE, dict).items()}
 
 
 def reason_for(code: str, version: str = "1.1.0") -> Reason:

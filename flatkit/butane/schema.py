@@ -7,7 +7,6 @@ of types are those of Butane's own sources, since its messages name them.
 from __future__ import annotations
 
 import functools
-import json
 import pathlib
 import re
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from enum import Enum
 from typing import Any
 
 from flatkit.butane.source.node import Path
+from flatkit.files import read_data
 
 REFERENCE = "https://coreos.github.io/butane/config-flatcar-v{page}/"
 
@@ -182,7 +182,7 @@ def get_schema(version: str = "1.1.0") -> Schema:
     ignition, package = _RELEASES[version]
     structs: dict[str, Struct] = {}
     # A struct comes before those that use it.
-    for name, rows in json.loads(_FILE.read_text(encoding="utf-8")).items():
+    for name, rows in read_data(_FILE, dict).items():
         fields = {
             key: _field(key, row, str(row.get(f"type_{version}", row["type"])), package, structs)
             for key, row in rows.items()

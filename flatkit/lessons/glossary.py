@@ -6,13 +6,13 @@ JSON, so that tools/check_notebooks.py can read the same data without flatkit.
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from flatkit.errors import UsageError
+from flatkit.files import read_data
 
 _NEAR = 3
 _FOLDER = Path(__file__).resolve().parent
@@ -44,13 +44,13 @@ class Planned:
 @cache
 def glossary() -> tuple[Term, ...]:
     """Return every term, in alphabetical order."""
-    return tuple(Term(**row) for row in json.loads((_FOLDER / "glossary.json").read_text(encoding="utf-8")))
+    return tuple(Term(**row) for row in read_data(_FOLDER / "glossary.json", list))
 
 
 @cache
 def plan() -> tuple[Planned, ...]:
     """Return every notebook of the course, in order."""
-    return tuple(Planned(**row) for row in json.loads((_FOLDER / "plan.json").read_text(encoding="utf-8")))
+    return tuple(Planned(**row) for row in read_data(_FOLDER / "plan.json", list))
 
 
 def get_term(word: str) -> Term:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from flatkit.files import read_data
 from flatkit.lessons.exercise import Choice, Prediction, State
 from flatkit.lessons.progress import Progress, TaskRecord
 from flatkit.lessons.quiz import choices_of, parse_choice
@@ -88,8 +88,7 @@ _FILE = Path(__file__).resolve().parent / "predictions.json"
 
 @cache
 def _all() -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = json.loads(_FILE.read_text(encoding="utf-8"))
-    return found
+    return read_data(_FILE, dict)
 
 
 def predictions_of(lesson: str) -> tuple[Prediction, ...]:

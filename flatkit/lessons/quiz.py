@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from flatkit.errors import UsageError
+from flatkit.files import read_data
 from flatkit.lessons.exercise import Choice, Question, Quiz, State
 from flatkit.lessons.progress import Progress
 
@@ -104,8 +104,7 @@ _FILE = Path(__file__).resolve().parent / "quizzes.json"
 
 @cache
 def _all() -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = json.loads(_FILE.read_text(encoding="utf-8"))
-    return found
+    return read_data(_FILE, dict)
 
 
 def quizzes_of(lesson: str) -> tuple[Quiz, ...]:

@@ -6,7 +6,6 @@ days it is asked again. Any task with `questions` takes part, once the learner h
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -14,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from flatkit import paths
+from flatkit.files import read_data
 from flatkit.lessons.course import COURSE
 from flatkit.lessons.exercise import Lesson, Question, Quiz, State
 from flatkit.lessons.progress import Progress, TaskRecord
@@ -104,8 +104,7 @@ def key_of(task: str, number: int) -> str:
 @cache
 def _cells() -> dict[str, list[str]]:
     """Return task -> the id of the cell that teaches each of its questions (taught.json)."""
-    found: dict[str, list[str]] = json.loads((_FOLDER / "taught.json").read_text(encoding="utf-8"))
-    return found
+    return read_data(_FOLDER / "taught.json", dict)
 
 
 @cache
@@ -115,7 +114,7 @@ def _titles(notebook: str) -> dict[str, str]:
     if not file.is_file():
         return {}
     title, found = "", {}
-    for cell in json.loads(file.read_text(encoding="utf-8"))["cells"]:
+    for cell in read_data(file, dict)["cells"]:
         lines = lines_of("".join(cell["source"])) if cell["cell_type"] == "markdown" else []
         title = next((line.lstrip("#").strip() for line in lines if line.startswith("#")), title)
         found[cell["id"]] = title

@@ -6,7 +6,6 @@ Notebooks refer to a row by a cell's tag `fact-NAME`, quizzes and the glossary b
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -14,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from flatkit.errors import UsageError
+from flatkit.files import read_data
 
 _FILE = Path(__file__).resolve().parent / "versions.json"
 REFERENCE = re.compile(r"\[fact: ([a-z0-9-]+)\]")
@@ -71,7 +71,7 @@ class VersionFact:
 @cache
 def version_facts() -> tuple[VersionFact, ...]:
     """Return every statement."""
-    rows = json.loads(_FILE.read_text(encoding="utf-8"))
+    rows = read_data(_FILE, list)
     return tuple(VersionFact(since=row.pop("from"), **row) for row in rows)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from flatkit.errors import UsageError
+from flatkit.files import read_data
 from flatkit.untrusted import lines_of
 
 # Hyper-V keeps about 1 KiB in one value (Flatcar's guide).
@@ -231,10 +232,7 @@ def shortened(text: str) -> str:
 
 def load_platforms() -> dict[str, Platform]:
     """Return all platforms of platforms.yaml by name, in the order of the file."""
-    import yaml
-
-    text = Path(__file__).with_name("platforms.yaml").read_text(encoding="utf-8")
-    rows: dict[str, dict[str, Any]] = yaml.load(text, Loader=yaml.CSafeLoader)
+    rows: dict[str, dict[str, Any]] = read_data(Path(__file__).with_name("platforms.yaml"), dict)
     return {name: _platform(name, row) for name, row in rows.items()}
 
 

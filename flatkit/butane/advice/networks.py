@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-import json
 import posixpath
 import re
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from flatkit.butane import advice_messages
 from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.machine.plan import Plan, StorageNode, text_of
 from flatkit.butane.machine.unit_file import Assignment, UnitText, parse
+from flatkit.files import read_data
 from flatkit.untrusted import is_number
 
 _FILE = FilePath(__file__).parent.parent / "machine" / "network_keys.json"
@@ -44,7 +44,7 @@ _FOREIGN = {
 @cache
 def network_keys() -> dict[str, frozenset[str]]:
     """Return section -> keys of .network and .netdev files."""
-    data = json.loads(_FILE.read_text(encoding="utf-8"))
+    data = read_data(_FILE, dict)
     return {section: frozenset(keys) for section, keys in data["sections"].items()}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 import posixpath
 import re
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from flatkit.butane import advice_messages
 from flatkit.butane.advice.hint import Hint, hint
 from flatkit.butane.machine.plan import Plan, StorageNode, data_of
+from flatkit.files import read_data
 
 _ZONES = Path(__file__).parent.parent / "machine" / "zones.json"
 _ZONE_FOLDER = "/usr/share/zoneinfo/"
@@ -25,7 +25,7 @@ _PAGE = re.compile(r"https://github\.com/([^/?#]+)/([^/?#]+)/blob/([^?#]+)")
 @cache
 def zones() -> frozenset[str]:
     """Return the time zones of IANA's database (tzdata 2026)."""
-    data = json.loads(_ZONES.read_text(encoding="utf-8"))
+    data = read_data(_ZONES, dict)
     return frozenset(f"{area}{name}" for area, names in data.items() for name in names.split())
 
 

@@ -7,7 +7,6 @@ unknown, not missing: an extension or a later release may have it.
 from __future__ import annotations
 
 import fnmatch
-import json
 import re
 from dataclasses import dataclass
 from enum import Enum
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flatkit.butane.machine.unit_file import template_of
+from flatkit.files import read_data
 
 _FILE = Path(__file__).with_name("image.json")
 
@@ -104,8 +104,7 @@ class FolderReader:
 
 @cache
 def _data() -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
-    return data
+    return read_data(_FILE, dict)
 
 
 def users() -> frozenset[str]:

@@ -6,13 +6,15 @@ systemd.syntax(7) and systemd's src/shared/conf-parser.c.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
 
+from flatkit.files import read_data
+
 TYPES = ("service", "socket", "mount", "automount", "swap", "timer", "path", "slice", "scope", "target", "device")
+
 _FILE = Path(__file__).with_name("unit_keys.json")
 
 
@@ -159,7 +161,7 @@ def unit_of(name: str, contents: str, dropins: Iterable[tuple[str, str]] = ()) -
 
 @cache
 def _keys() -> tuple[dict[str, frozenset[str]], frozenset[str]]:
-    data = json.loads(_FILE.read_text(encoding="utf-8"))
+    data = read_data(_FILE, dict)
     sections = {section: frozenset(names) for section, names in data["sections"].items()}
     return sections, frozenset(data["unit_lists"])
 
@@ -177,7 +179,7 @@ def keys_of(section: str) -> frozenset[str]:
 
 @cache
 def _kinds() -> dict[str, frozenset[str]]:
-    data = json.loads(_FILE.read_text(encoding="utf-8"))
+    data = read_data(_FILE, dict)
     return {kind: frozenset(keys) for kind, keys in data["kinds"].items()}
 
 
