@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-Spec = tuple[int, int, int]
+from flatkit.version_numbers import VersionNumber
 
 
 class Reader(NamedTuple):
@@ -16,7 +16,7 @@ class Reader(NamedTuple):
 
     major: int
     ignition: str
-    spec: Spec
+    spec: VersionNumber
 
 
 # Newest first. Only releases count: nightly builds between 4799 and 4820 had 2.26.
@@ -40,6 +40,6 @@ def find_reader(major: int) -> Reader:
     return next((reader for reader in READERS if major >= reader.major), READERS[-1])
 
 
-def find_major(spec: Spec) -> int | None:
+def find_major(spec: VersionNumber) -> int | None:
     """Return the first major version of Flatcar whose releases read a spec; None when no release does."""
     return min((reader.major for reader in READERS if reader.spec >= spec), default=None)

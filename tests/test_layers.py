@@ -39,6 +39,7 @@ GROUPS = (
         "locks",
         "waiting",
         "usage",
+        "version_numbers",
         "plain_names",
         "seat_env",
     },

@@ -17,27 +17,28 @@ from flatkit.butane.provenance import leaves_of
 from flatkit.butane.schema import get_schema
 from flatkit.butane.source.node import Path
 from flatkit.errors import InputError
-from flatkit.ignition_specs import NEWEST_SPEC, Spec, find_major
+from flatkit.ignition_specs import NEWEST_SPEC, find_major
 from flatkit.untrusted import parse_json, printable
+from flatkit.version_numbers import VersionNumber, dotted, split_version
 
-Version = Spec
 # The result of variant flatcar 1.2.0-experimental. It may change, so a machine gets a released spec.
 _EXPERIMENTAL = get_schema("1.2.0-experimental").ignition
 
 
-def version_of(ignition: dict[str, Any]) -> Version:
+def version_of(ignition: dict[str, Any]) -> VersionNumber:
     """Return the spec version of a config. Raises InputError when it has none that flatkit hands over."""
     text = ignition.get("ignition", {}).get("version", "")
     match = SEMVER.match(text) if isinstance(text, str) else None
-    if match is None or (match.group(4) and text != _EXPERIMENTAL) or match.group(1) != "3":
+    found = split_version(text, digits=18) if match else None
+    if match is None or found is None or (match.group(4) and text != _EXPERIMENTAL) or match.group(1) != "3":
         raise InputError(
             f'the Ignition spec version is "{printable(text)}"; expected a released one from "3.0.0" on',
             hint="flatkit butane CONFIG.bu   (it writes a config with a fitting version)",
         )
-    return int(match.group(1)), int(match.group(2)), int(match.group(3))
+    return found[0]
 
 
-def downgrade(ignition: dict[str, Any], limit: Version = (3, 3, 0)) -> tuple[dict[str, Any], str]:
+def downgrade(ignition: dict[str, Any], limit: VersionNumber = (3, 3, 0)) -> tuple[dict[str, Any], str]:
     """Return the config as spec version `limit`, and a line that says so; unchanged, and "", if it is not newer.
 
     Raises InputError, naming the field, its JSON path and the releases of Flatcar that know it, if the config uses what
@@ -46,16 +47,16 @@ def downgrade(ignition: dict[str, Any], limit: Version = (3, 3, 0)) -> tuple[dic
     version = version_of(ignition)
     if version <= limit:
         return ignition, ""
-    had, gets = ignition["ignition"]["version"], _dotted(limit)
+    had, gets = ignition["ignition"]["version"], dotted(limit)
     if version > NEWEST_SPEC and had != _EXPERIMENTAL:
         raise InputError(
-            f'the config is Ignition spec "{had}", which flatkit does not know; expected at most "{_dotted(NEWEST_SPEC)}"',
+            f'the config is Ignition spec "{had}", which flatkit does not know; expected at most "{dotted(NEWEST_SPEC)}"',
             hint="set a lower version in the config",
         )
     for since, path, what in _newer_features(ignition):
         if since > limit:
             raise InputError(
-                f'"{path_text(path)}" uses {what}, which needs Ignition spec {_dotted(since)}; '
+                f'"{path_text(path)}" uses {what}, which needs Ignition spec {dotted(since)}; '
                 f"the machine's Ignition reads up to {gets}",
                 hint=f"take {path[-1] if isinstance(path[-1], str) else path[-2]} out of the config, "
                 f"or boot Flatcar {find_major(since)} or newer",
@@ -68,11 +69,7 @@ def downgrade(ignition: dict[str, Any], limit: Version = (3, 3, 0)) -> tuple[dic
     return lowered, note
 
 
-def _dotted(version: Version) -> str:
-    return ".".join(map(str, version))
-
-
-def _newer_features(ignition: dict[str, Any]) -> Iterator[tuple[Version, Path, str]]:
+def _newer_features(ignition: dict[str, Any]) -> Iterator[tuple[VersionNumber, Path, str]]:
     """Yield the features newer than 3.3.0: since when, where, what. 3.7.0-experimental has none beyond 3.6.0."""
     storage = ignition.get("storage", {})
     for at, device in enumerate(storage.get("luks", ())):
@@ -95,7 +92,7 @@ def _newer_features(ignition: dict[str, Any]) -> Iterator[tuple[Version, Path, s
             yield (3, 4, 0), path, "an arn: source"
 
 
-def _downgrade_embedded(config: dict[str, Any], limit: Version) -> dict[str, Any]:
+def _downgrade_embedded(config: dict[str, Any], limit: VersionNumber) -> dict[str, Any]:
     """Configs inside the config, as data URLs, have versions of their own."""
     out = dict(config)
     if "merge" in config:
@@ -105,14 +102,14 @@ def _downgrade_embedded(config: dict[str, Any], limit: Version) -> dict[str, Any
     return out
 
 
-def _downgrade_resource(resource: dict[str, Any], limit: Version) -> dict[str, Any]:
+def _downgrade_resource(resource: dict[str, Any], limit: VersionNumber) -> dict[str, Any]:
     inner = _embedded_config(resource)
     if inner is None or version_of(inner) <= limit:
         return resource
     if resource.get("verification", {}).get("hash"):
         raise InputError(
-            f"a merged config is newer than Ignition {_dotted(limit)} and has a checksum, so it cannot be rewritten",
-            hint=f'set "version" of the merged config to "{_dotted(limit)}"',
+            f"a merged config is newer than Ignition {dotted(limit)} and has a checksum, so it cannot be rewritten",
+            hint=f'set "version" of the merged config to "{dotted(limit)}"',
         )
     source, compression = data_url(dump(downgrade(inner, limit)[0]).encode(), None)
     return {**resource, "compression": compression, "source": source}

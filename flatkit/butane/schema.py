@@ -16,6 +16,7 @@ from typing import Any
 
 from flatkit.butane.source.node import Path
 from flatkit.files import read_data
+from flatkit.version_numbers import version_key
 
 REFERENCE = "https://coreos.github.io/butane/config-flatcar-v{page}/"
 
@@ -186,7 +187,7 @@ def get_schema(version: str = "1.1.0") -> Schema:
         fields = {
             key: _field(key, row, str(row.get(f"type_{version}", row["type"])), package, structs)
             for key, row in rows.items()
-            if row.get("since", "") <= version
+            if version_key(row.get("since", "")) <= version_key(version)
         }
         order = [key for key in _JSON_ORDER.get(name, fields) if key in fields and fields[key].json]
         json_fields = tuple(fields[key] for key in order)

@@ -11,9 +11,9 @@ from typing import Any
 
 from flatkit.demos.facts import SLOTS, UPDATE
 from flatkit.steps import Boot, Fact, Step, Verdict, Where, says
-from flatkit.updates.model import version_key
 from flatkit.updates.slots import Slot
 from flatkit.updates.status import Operation, UpdateConf, UpdateStatus, parse_update_conf
+from flatkit.version_numbers import version_key
 
 # The two of all partitions that are slots: label, type, id, and the three numbers.
 SHOW = 'sudo cgpt show "$(rootdev -s -d /usr)" | grep -A3 USR-'

@@ -14,6 +14,7 @@ from enum import Enum
 from flatkit.errors import UsageError
 from flatkit.ignition_specs import find_reader
 from flatkit.untrusted import lines_of
+from flatkit.version_numbers import dotted, split_version
 
 _VERSION_KEY = "FLATCAR_VERSION="
 
@@ -57,7 +58,7 @@ class Version:
     patch: int
 
     def __str__(self) -> str:
-        return f"{self.major}.{self.minor}.{self.patch}"
+        return dotted((self.major, self.minor, self.patch))
 
     @property
     def channel(self) -> Channel | None:
@@ -83,8 +84,8 @@ class Version:
 
 def find_version(text: str) -> Version | None:
     """Return the version in a text, None for any other text."""
-    match = re.fullmatch(r"([0-9]{1,6})\.([0-9]{1,6})\.([0-9]{1,6})", text)
-    return Version(int(match[1]), int(match[2]), int(match[3])) if match else None
+    found = split_version(text, digits=6)
+    return Version(*found[0]) if found and not found[1] else None
 
 
 def parse_version_file(text: str) -> Version | None:

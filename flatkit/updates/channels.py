@@ -32,9 +32,9 @@ from flatkit.updates.model import (
     book_as_json,
     parse_book,
     target_of,
-    version_key,
 )
 from flatkit.updates.omaha import BOARDS, AppRequest, Refusal
+from flatkit.version_numbers import version_key
 
 STATE_MAX = 64 * 1024 * 1024
 _LOCK_SECONDS = 30.0

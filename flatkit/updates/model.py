@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, TypeVar
@@ -120,12 +119,6 @@ class Book:
     known: dict[str, dict[str, PublishedRelease]] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
     machines: dict[str, MachineSeen] = field(default_factory=dict)
-
-
-def version_key(version: str) -> tuple[int, int, int]:
-    """Return the sort key of a version: its three numbers. Other text sorts below all versions."""
-    match = re.match(r"([0-9]{1,9})\.([0-9]{1,9})\.([0-9]{1,9})(?![0-9])", version)
-    return (int(match[1]), int(match[2]), int(match[3])) if match else (-1, 0, 0)
 
 
 def book_as_json(book: Book) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from flatkit.updates.model import (
     UpdateState,
     book_as_json,
     parse_book,
-    version_key,
 )
 from flatkit.updates.omaha import FLATCAR_APPID, AppRequest, Package, Refusal, UpdateEvent
 
@@ -180,15 +179,6 @@ def test_what_is_kept_has_bounds() -> None:
     assert len(next(m for m in channels.machines if m.machine_id == "m1").events) == 50
     channels.answer(check("1.0.0", machine=""))
     assert "" not in {machine.machine_id for machine in channels.machines}
-
-
-@given(
-    st.tuples(*[st.integers(min_value=0, max_value=9999)] * 3),
-    st.tuples(*[st.integers(min_value=0, max_value=9999)] * 3),
-)
-def test_versions_sort_by_their_numbers(one: tuple[int, int, int], other: tuple[int, int, int]) -> None:
-    text = ["{}.{}.{}".format(*version) for version in (one, other)]
-    assert (version_key(text[0]) < version_key(text[1])) == (one < other)
 
 
 def test_a_group_follows_a_channel_and_can_be_pinned_or_paused() -> None:

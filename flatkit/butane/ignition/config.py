@@ -20,6 +20,7 @@ from flatkit.butane.schema import Field, Schema, Shape, Struct, get_schema
 from flatkit.butane.source.document import Document
 from flatkit.butane.source.node import Path
 from flatkit.report import Report, Span
+from flatkit.version_numbers import split_version
 
 SEMVER = re.compile(r"(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]*)?(\+[0-9A-Za-z.-]*)?\Z", re.ASCII)
 # Far more than Ignition's own fields need: what is deeper cannot be written out again.
@@ -180,7 +181,8 @@ def check_ignition(source: str | bytes | Document) -> tuple[dict[str, Any] | Non
         if match is None or match.group(1) != "3" or match.group(4):
             diagnostics.error(("ignition", "version"), messages.IGNITION_RELEASED(version=version))
         else:
-            schema = get_schema("1.0.0" if (int(match.group(1)), int(match.group(2))) <= (3, 3) else "1.1.0")
+            found = split_version(version, digits=18)
+            schema = get_schema("1.0.0" if found and found[0][:2] <= (3, 3) else "1.1.0")
             diagnostics.extend(validate_config(value, schema))
     except JsonFault as fault:
         line, column = shown.count("\n", 0, fault.at) + 1, fault.at - shown.rfind("\n", 0, fault.at)
