@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from flatkit import files
 from flatkit.errors import MissingDependency
 from flatkit.files import (
     hash_file,
@@ -183,3 +185,12 @@ def test_damaged_data_of_the_package_is_named(tmp_path: Path, name: str, data: b
         read_data(tmp_path / name, dict)
     assert caught.value.message.startswith(f'"{tmp_path / name}", a file of flatkit itself, cannot be read: {why}')
     assert caught.value.hint == "pip install --force-reinstall flatkit"
+
+
+def test_data_of_the_package_is_read_in_one_way() -> None:
+    by_hand = re.compile(r"\b(?:json|yaml)\.\w*load\w*\([^\n]*\bread_(?:text|bytes)\(")
+    assert by_hand.search('rows = json.loads(_FILE.read_text(encoding="utf-8"))')
+    package = Path(files.__file__).parent
+    modules = [path for path in package.rglob("*.py") if "node_modules" not in path.parts]
+    assert len(modules) > 100
+    assert [path.name for path in modules if by_hand.search(path.read_text(encoding="utf-8"))] == []
