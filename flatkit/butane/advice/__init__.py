@@ -21,8 +21,7 @@ from flatkit.butane.advice.files import advise_files
 from flatkit.butane.advice.hint import Hint
 from flatkit.butane.advice.networks import advise_networks
 from flatkit.butane.advice.readers import advise_readers
-from flatkit.butane.advice.resources import advise_resources
-from flatkit.butane.advice.sources import advise_sources
+from flatkit.butane.advice.sources import advise_resources, advise_sources
 from flatkit.butane.advice.starts import advise_starts
 from flatkit.butane.advice.system import advise_system
 from flatkit.butane.advice.units import advise_units

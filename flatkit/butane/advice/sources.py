@@ -1,25 +1,30 @@
-"""Advice on what files are fetched from, and on the time zone."""
+"""Advice on what files are fetched from, on contents that are not what they say, and on the time zone."""
 
 from __future__ import annotations
 
 import difflib
+import pathlib
 import posixpath
 import re
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
+from typing import Any
 
 from flatkit.butane import advice_messages
 from flatkit.butane.advice.hint import Hint, hint
+from flatkit.butane.dataurl import decode_data_url
 from flatkit.butane.machine.plan import Plan, StorageNode, data_of
+from flatkit.butane.source.node import Path
 from flatkit.files import read_data
 
-_ZONES = Path(__file__).parent.parent / "machine" / "zones.json"
+_ZONES = pathlib.Path(__file__).parent.parent / "machine" / "zones.json"
 _ZONE_FOLDER = "/usr/share/zoneinfo/"
 _ZONE_FIX = "Write a link: path: /etc/localtime, target: ../usr/share/zoneinfo/Europe/Berlin."
 _ARCHIVE = re.compile(r"\.(?:tar(?:\.(?:gz|xz|bz2|zst))?|tgz|txz|zip|xz|bz2|zst|gz)$")
 _LONG = 2000
 _PAGE = re.compile(r"https://github\.com/([^/?#]+)/([^/?#]+)/blob/([^?#]+)")
+# How every gzip file begins, in base64: the usual case, without decoding it.
+_PACKED = "data:;base64,H4sI"
 
 
 @cache
@@ -79,3 +84,38 @@ def _zone(plan: Plan, node: StorageNode) -> Iterator[Hint]:
         meant = (city or close or [""])[0]
         fix = f"Did you mean {meant}?" if meant else "Zones are named Area/City, for example Europe/Berlin."
         yield hint(advice_messages.ZONE_UNKNOWN, (*node.json_path, "target"), zone=zone, fix=fix)
+
+
+def advise_resources(plan: Plan) -> Iterator[Hint]:
+    """Yield the contents that Ignition has to unpack and that are not packed."""
+    for path, resource in resources(plan):
+        if is_falsely_packed(resource):
+            yield hint(advice_messages.NOT_GZIP, (*path, "compression"))
+
+
+def is_falsely_packed(resource: dict[str, Any]) -> bool:
+    """Return True for contents in the config itself with compression: gzip that are not gzip.
+
+    Ignition fails on them (internal/resource/url.go, gzip.NewReader).
+    """
+    if resource.get("compression") != "gzip":
+        return False
+    source = str(resource.get("source") or "")
+    if source.startswith(_PACKED):
+        return False
+    data = decode_data_url(source)
+    return data is not None and not data.startswith(b"\x1f\x8b")
+
+
+def resources(plan: Plan) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield each resource of the config with its path."""
+    for node in plan.files():
+        if "contents" in node.item:
+            yield (*node.json_path, "contents"), node.item["contents"]
+        for at, piece in enumerate(node.item.get("append", ())):
+            yield (*node.json_path, "append", at), piece
+    config = plan.ignition.get("ignition", {}).get("config", {})
+    for at, merged in enumerate(config.get("merge", ())):
+        yield ("ignition", "config", "merge", at), merged
+    if config.get("replace"):
+        yield ("ignition", "config", "replace"), config["replace"]

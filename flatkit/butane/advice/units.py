@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 
 from flatkit.butane import advice_messages
 from flatkit.butane.advice.commands import advise_commands
 from flatkit.butane.advice.hint import Hint, hint
-from flatkit.butane.advice.needs import advise_needs
-from flatkit.butane.advice.programs import advise_programs
-from flatkit.butane.advice.values import advise_value
+from flatkit.butane.advice.needs import advise_needs, advise_programs
 from flatkit.butane.machine import image
 from flatkit.butane.machine.image import UnitState
 from flatkit.butane.machine.plan import BOOT_TARGETS, SYSTEMD_DIR, Plan
+from flatkit.butane.machine.times import is_span
 from flatkit.butane.machine.unit_file import (
     Assignment,
+    is_kind,
     is_template,
     is_unit_list,
     keys_of,
@@ -28,6 +29,17 @@ from flatkit.butane.machine.unit_verdict import bad_unit_names, unescape_path
 from flatkit.butane.source.node import Path
 from flatkit.report import Kind
 from flatkit.untrusted import is_number
+
+_SWITCHES = frozenset(("1", "yes", "y", "true", "t", "on", "0", "no", "n", "false", "f", "off"))
+# systemd.service(5), systemd.kill(5).
+_CHOICES = {
+    "Type": ("simple", "exec", "forking", "oneshot", "dbus", "notify", "notify-reload", "idle"),
+    "Restart": ("no", "on-success", "on-failure", "on-abnormal", "on-watchdog", "on-abort", "always"),
+    "KillMode": ("control-group", "process", "mixed", "none"),
+}
+_MEANT = {"true": "always", "yes": "always", "on": "always", "1": "always", "unless-stopped": "always", "false": "no"}
+_ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_ENVIRONMENT_WORD = re.compile(r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[^\s"'\\])+""")
 
 
 def advise_units(plan: Plan) -> Iterator[Hint]:
@@ -86,7 +98,7 @@ def _text(name: str, text: str, path: Path) -> Iterator[Hint]:
 
 def _assignment(name: str, item: Assignment, known: tuple[str, ...], path: Path) -> Iterator[Hint]:
     keys = keys_of(item.section)
-    yield from advise_value(name, item, path)
+    yield from _value(name, item, path)
     if is_unit_list(item.section, item.key):
         for word in bad_unit_names(item.value):
             fix = "Separate the names with spaces, without commas." if "," in word or ";" in word else (
@@ -239,3 +251,37 @@ def _files(plan: Plan) -> Iterator[Hint]:
             )
         if name not in enabled and plan.unit(name).installs and _is_never_started(plan, name):
             yield hint(advice_messages.UNIT_AS_FILE, (*node.json_path, "path"), unit=name)
+
+
+def _value(unit: str, item: Assignment, path: Path) -> Iterator[Hint]:
+    """Yield the advice on one line of a unit."""
+    found = _value_fault(item)
+    if found is not None:
+        value, reason, fix = found
+        yield hint(advice_messages.UNIT_VALUE, path, unit=unit, key=item.key, value=value, reason=reason, fix=fix)
+
+
+def _value_fault(item: Assignment) -> tuple[str, str, str] | None:
+    key, value = item.key, item.value
+    if not value or "%" in value:
+        return None
+    if item.section == "Service" and key in _CHOICES and value not in _CHOICES[key]:
+        meant = _MEANT.get(value.lower(), "") if key == "Restart" else ""
+        close = difflib.get_close_matches(value.lower(), _CHOICES[key], n=1, cutoff=0.75)
+        meant = meant or (close[0] if close else "")
+        listed = ", ".join(_CHOICES[key])
+        return value, f"it is one of {listed}", f"Did you mean {key}={meant}?" if meant else f"Write one of {listed}."
+    if is_kind("BOOLEAN", item.section, key) and value.lower() not in _SWITCHES:
+        return value, "it is yes or no", "Write yes or no."
+    if is_kind("SECONDS", item.section, key) and not is_span(value):
+        return value, "that is not a span of time", "Write for example 30s, 5min or infinity."
+    if key == "EnvironmentFile" and not value.removeprefix("-").startswith("/"):
+        return value, "the path is not absolute", "Write a path that starts with /."
+    if key == "Environment":
+        odd = next(
+            (word for word in _ENVIRONMENT_WORD.findall(value) if not _ENVIRONMENT_NAME.match(word.strip("\"'"))), ""
+        )
+        if odd:
+            fix = 'Put double quotes around an assignment that has spaces in it: Environment="NAME=a b".'
+            return odd, "it is not NAME=value", fix
+    return None
