@@ -12,7 +12,7 @@ from urllib.parse import quote
 from flatkit.cli.options import whole_number
 from flatkit.errors import UsageError
 from flatkit.lessons import jupyter_server
-from flatkit.lessons.folder import FOLDER, find_folder
+from flatkit.lessons.layout import FOLDER, find_folder
 from flatkit.run import become
 from flatkit.untrusted import printable
 

@@ -7,7 +7,10 @@ import shutil
 import sys
 from pathlib import Path
 
-from flatkit.lessons.folder import KERNEL_START
+from flatkit import paths
+
+# PYTHONSTARTUP of the kernels.
+KERNEL_START = Path(paths.__file__).with_name("widgets") / "kernel_start.py"
 
 
 def environment() -> dict[str, str]:

@@ -2,27 +2,33 @@
 
 <folder>/.flatkit-course.json has the hash of each file as flatkit laid it out. A file that still has this hash was not
 changed, and is replaced by a newer one. Beside a changed file the newer one is written as NAME.new.ipynb, once.
+Its notebooks are signed: JupyterLab asks before it runs what an unsigned notebook's buttons want.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flatkit import paths
+from flatkit.accounts import why_refused
+from flatkit.errors import MissingDependency, UsageError
 from flatkit.files import read_regular, save, write_atomic
 from flatkit.lessons.marks import mark_terms
-from flatkit.lessons.trust import trust
 from flatkit.untrusted import parse_json
+from flatkit.usage import FULL, disk_full
 
+FOLDER = "~/flatkit-course"
 _RECORD = ".flatkit-course.json"
 _FORMAT = 1
 # Of a file that a learner may have filled with outputs, in bytes.
 _BYTES_MAX = 256 * 1024 * 1024
+_SIGNED_MAX = 64 * 1024 * 1024
 _RECORD_MAX = 1024 * 1024
 _TRIES = 1000
 
@@ -127,3 +133,62 @@ def _read_record(folder: Path) -> dict[str, str]:
         files = found["files"] if found["format"] == _FORMAT else {}
         return {name: digest for name, digest in files.items() if isinstance(digest, str)}
     return {}
+
+
+def trust(notebook: Path) -> bool:
+    """Sign a notebook for this user, as `jupyter trust` does. Return False where nbformat is missing or nothing may be stored.
+
+    Only for notebooks that flatkit has laid out itself: the outputs of a trusted notebook may run scripts.
+    """
+    try:
+        import nbformat
+        from nbformat import sign
+    except ImportError:  # without Jupyter nobody asks
+        return False
+    try:
+        data = read_regular(notebook, limit=_SIGNED_MAX)
+        values = parse_json(data, limit=_SIGNED_MAX)
+        if not isinstance(values, dict) or values.get("nbformat") != 4:
+            return False
+        reads: Any = nbformat.reads  # without types
+        make_notary: Any = sign.NotebookNotary
+        notary = make_notary()
+        notary.sign(reads(data.decode(), as_version=4))
+        notary.store.close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def find_folder(wanted: Path | None, *, say: Callable[[str], object] = lambda _: None) -> Path:
+    """Return the learner's folder with the course, brought up to date; `say` gets a sentence about each changed file.
+
+    Raises UsageError, MissingDependency.
+    """
+    origin = paths.source_notebooks() or paths.packaged_notebooks()
+    if not origin.is_dir():
+        raise MissingDependency(
+            "this flatkit was installed without its notebooks", hint="pip install --force-reinstall flatkit"
+        )
+    target = wanted or Path(FOLDER)
+    try:
+        target = target.expanduser().absolute()
+        if target.is_dir() and target.samefile(origin):  # a maintainer's own notebooks
+            return target
+        target.mkdir(parents=True, exist_ok=True)
+        for line in lay_out(origin, target).lines:
+            say(line)
+    except RuntimeError as error:  # a user without a home
+        raise _refused(target, str(error).rstrip(".")) from None
+    except OSError as error:
+        if error.errno in FULL:
+            raise disk_full(target, error) from None
+        raise _refused(target, why_refused(target, error)) from None
+    return target
+
+
+def _refused(target: Path, why: str) -> UsageError:
+    return UsageError(
+        f'the course cannot be copied to "{target}": {why}; expected a folder of yours',
+        hint="flatkit course --folder SOME-NEW-FOLDER",
+    )

@@ -17,7 +17,7 @@ from flatkit.accounts import my_name, my_uid
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.events import Observer, Said
 from flatkit.lessons import jupyter_server
-from flatkit.lessons.folder import find_folder
+from flatkit.lessons.layout import find_folder
 from flatkit.run import become
 from flatkit.seat_env import PAGES, SEAT
 

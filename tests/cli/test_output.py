@@ -405,6 +405,6 @@ def test_why_a_course_cannot_be_laid_out(
     obstacle = accounts.Obstacle(path=apart, uid=0, gid=0, mode=0o700)
     monkeypatch.setattr(accounts, "my_uid", lambda: 4242)
     monkeypatch.setattr(accounts, "find_obstacle", lambda _: obstacle)
-    monkeypatch.setattr("flatkit.lessons.folder.lay_out", refuse)
+    monkeypatch.setattr("flatkit.lessons.layout.lay_out", refuse)
     assert main(["course", "--copy-only", "--folder", str(apart / "course")]) in {2, 3}
     assert said.format(folder=apart / "course", above=apart) in capsys.readouterr().err

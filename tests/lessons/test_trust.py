@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flatkit.lessons.trust import trust
+from flatkit.lessons.layout import trust
 
 nbformat = pytest.importorskip("nbformat")
 sign = pytest.importorskip("nbformat.sign")

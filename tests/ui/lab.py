@@ -146,7 +146,7 @@ class Lab:
         nbformat.write(notebook, self.root / name)
         if is_trusted:
             sign = (
-                "import sys, pathlib; from flatkit.lessons.trust import trust; assert trust(pathlib.Path(sys.argv[1]))"
+                "import sys, pathlib; from flatkit.lessons.layout import trust; assert trust(pathlib.Path(sys.argv[1]))"
             )
             subprocess.run([sys.executable, "-c", sign, name], cwd=self.root, env=self._environment(), check=True)
         with self.show(context, name, app=app, theme=theme) as opened:
