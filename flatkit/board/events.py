@@ -35,6 +35,7 @@ KINDS: dict[str, dict[str, type]] = {
     "boot": {"machine": str, "phase": str, "result": str},
     "machine": {"machine": str, "state": str, "image": str},
     "flag": {"flag": str, "word": str},
+    "shown": {"number": int},
 }
 FLAGS = ("none", "help", "done")
 

@@ -49,10 +49,7 @@ class LiveBoard:
 
     def __init__(self, ledger: Ledger, door: BoardDoor, clock: Callable[[], float]) -> None:
         self.ledger, self.door, self.clock = ledger, door, clock
-        self.overview = RoomOverview(ledger.seats)
-        self.overview.take(ledger.events())
-        for said in ledger.said():
-            self.overview.take_message(*said)
+        self.overview = RoomOverview.replay(ledger.seats, ledger.events(), ledger.said())
         self.changes = 0
 
     def take_seat(self, name: str) -> None:

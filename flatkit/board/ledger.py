@@ -110,6 +110,7 @@ class Ledger:
     def say(self, seat: str, values: Any) -> BoardMessage:
         """Store what a trainer says to a seat ("" for all). Raises InputError for what cannot be said."""
         message = parse_message(values, number=0)
+        message = replace(message, receipt=message.kind == "hint")
         data = json.dumps(message.as_dict())
         with self._lock:
             row = self._db.execute("insert into messages(seat, at, data) values(?, ?, ?)", (seat, self._clock(), data))

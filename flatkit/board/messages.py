@@ -23,7 +23,10 @@ _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 @dataclass(frozen=True, kw_only=True)
 class BoardMessage:
-    """A message. `number` counts on the board. Of a hint: the `task` that it is about ("" for any), and a config for `file`."""
+    """A message. `number` counts on the board. Of a hint: the `task` that it is about ("" for any), and a config for `file`.
+
+    `receipt`: the board takes the event `shown` for this hint. Older boards refuse that event, and never ask.
+    """
 
     number: int
     kind: str
@@ -31,6 +34,7 @@ class BoardMessage:
     task: str = ""
     file: str = ""
     config: str = ""
+    receipt: bool = False
 
     @property
     def room(self) -> str:
@@ -67,4 +71,5 @@ def parse_message(values: Any, *, number: int | None = None) -> BoardMessage:
         task=printable(texts["task"], limit=_TASK_MAX),
         file=texts["file"],
         config=printable_lines(texts["config"], lines=_LINES_MAX),
+        receipt=texts["kind"] == "hint" and values.get("receipt") is True,
     )

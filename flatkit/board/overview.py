@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from flatkit.board.ledger import Received
 from flatkit.board.messages import BoardMessage
@@ -14,6 +14,14 @@ from flatkit.board.messages import BoardMessage
 AWAY, SILENT = 180.0, 900.0
 _RESULTS = 5
 _STUCK_AFTER = 3
+
+
+@dataclass
+class SentHint:
+    """A hint to a seat: when it was sent, and when the seat showed it (0.0: not known), by the board's clock."""
+
+    sent: float
+    shown: float = 0.0
 
 
 @dataclass
@@ -35,12 +43,16 @@ class SeatRow:
     flag_since: float = 0.0
     coming: str = ""
     task: str = ""
+    hints: dict[int, SentHint] = field(default_factory=dict)
     furthest: dict[str, int] = field(default_factory=dict)
     passed: set[str] = field(default_factory=set)
 
     def take(self, received: Received) -> None:
         """Take the seat's next event in."""
         event, data = received.event, received.event.data
+        if event.kind == "shown":  # a page sends it by itself: that says nothing about the learner
+            self._take_shown(data["number"], received.received)
+            return
         self.seen = max(self.seen, received.received)
         if event.kind in {"opened", "step"}:
             if data["notebook"] != self.notebook:
@@ -59,6 +71,16 @@ class SeatRow:
         elif event.kind == "flag":
             self.flag, self.word, self.flag_since, self.coming = data["flag"], data["word"], received.received, ""
         self.task = data.get("task", self.task)
+
+    def _take_shown(self, number: int, at: float) -> None:
+        hint = self.hints.get(number)
+        if hint is not None and not hint.shown:
+            hint.shown = at
+
+    def take_hint(self, number: int, at: float) -> None:
+        """Take in that a hint was sent to the seat. The last few are kept."""
+        self.hints[number] = SentHint(sent=at)
+        self.hints = dict(list(self.hints.items())[-_RESULTS:])
 
     def _take_check(self, task: str, verdict: str) -> None:
         self.results = [*self.results, (task, verdict)][-_RESULTS:]
@@ -100,8 +122,15 @@ class SeatRow:
             "word": self.word,
             "coming": self.coming,
             "task": self.task,
+            "hint": self._last_hint(now),
             "waiting": round(max(0.0, now - self.flag_since)) if self.flag == "help" else 0,
         }
+
+    def _last_hint(self, now: float) -> dict[str, Any]:
+        if not self.hints:
+            return {}
+        last = list(self.hints.values())[-1]
+        return {"shown": bool(last.shown), "ago": round(max(0.0, now - (last.shown or last.sent)))}
 
 
 _ORDER = {"help": 0, "stuck": 1, "silent": 2, "away": 3, "active": 4, "done": 5}
@@ -114,6 +143,24 @@ class RoomOverview:
         self.rows: dict[str, SeatRow] = {name: SeatRow(name=name) for name in seats}
         self._choices: dict[tuple[str, int], dict[str, int]] = {}
         self.room = ""
+
+    @classmethod
+    def replay(
+        cls,
+        seats: Iterable[str],
+        events: Iterable[Received],
+        said: Iterable[tuple[str, float, BoardMessage]],
+    ) -> Self:
+        """Return the room of a store. Receipts need their hints first; what was said about a flag needs the flag."""
+        room, said = cls(seats), list(said)
+        for one in said:
+            if one[2].kind == "hint":
+                room.take_message(*one)
+        room.take(events)
+        for one in said:
+            if one[2].kind != "hint":
+                room.take_message(*one)
+        return room
 
     def add_seat(self, name: str) -> None:
         """Add a seat that has sent nothing yet."""
@@ -139,6 +186,8 @@ class RoomOverview:
         if message.kind in {"room", "pause"}:
             self.room = message.room
         row = self.rows.get(seat)
+        if row is not None and message.kind == "hint":
+            row.take_hint(message.number, at)
         if row is None or at < row.flag_since:
             return
         if message.kind == "coming":

@@ -10,7 +10,7 @@ from typing import Any
 from flatkit.board.events import make_event
 from flatkit.board.journal import Journal
 from flatkit.board.sender import Sender
-from flatkit.board.talk import SeatTalk, TalkLog
+from flatkit.board.talk import SeatTalk, TalkLog, confirm_hints
 from flatkit.errors import FlatkitError
 
 _guard = threading.Lock()
@@ -35,6 +35,14 @@ def raise_flag(flag: str, word: str = "") -> None:
         TalkLog(journal.folder).add_flag(data["flag"], data["word"])
         note("flag", **data)
         _changed()
+
+
+def confirm_hint(number: object) -> None:
+    """Tell the board that the page of a card shows this hint."""
+    with suppress(FlatkitError, OSError):
+        journal = Journal()
+        if journal.seat is not None and confirm_hints(journal, [number]):
+            _send(journal)
 
 
 def talk() -> SeatTalk | None:

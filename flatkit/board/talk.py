@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flatkit.board.events import make_event
+from flatkit.board.journal import Journal
 from flatkit.board.messages import BoardMessage, parse_message
 from flatkit.errors import InputError
 from flatkit.files import read_regular, save
@@ -26,7 +27,10 @@ _LOCK_SECONDS = 5.0
 
 @dataclass(kw_only=True)
 class SeatTalk:
-    """The outcome of a log: the flag with its word, who is coming, the word to all seats, hints. `lines` are (time, text)."""
+    """The outcome of a log: the flag with its word, who is coming, the word to all seats, hints. `lines` are (time, text).
+
+    `shown` are the numbers of the hints whose receipt is in the journal.
+    """
 
     flag: str = "none"
     word: str = ""
@@ -34,12 +38,18 @@ class SeatTalk:
     room: str = ""
     hints: list[BoardMessage] = field(default_factory=list)
     last: int = 0
+    shown: set[int] = field(default_factory=set)
     lines: list[tuple[float, str]] = field(default_factory=list)
 
     def take_flag(self, flag: str, word: str) -> str:
         """Take a flag of the learner in; return it in words."""
         self.flag, self.word, self.coming = flag, word, ""
         return f"your flag: {flag}" + (f" ({word})" if word else "")
+
+    def take_shown(self, number: int) -> str:
+        """Take in that a hint was shown; return it in words."""
+        self.shown.add(make_event(1, 0.0, "shown", {"number": number}).data["number"])
+        return "the trainer sees that the hint was shown"
 
     def take_message(self, message: BoardMessage) -> str:
         """Take what the trainer said in; return it in words."""
@@ -58,6 +68,19 @@ class SeatTalk:
         return f"to all: {self.room or 'go on'}"
 
 
+def confirm_hints(journal: Journal, numbers: Iterable[object]) -> bool:
+    """Note that these hints were shown, once each; return True if one is new. Only those whose board asks for it.
+
+    The journal comes first: a program that is killed between the two notes it twice, and the board counts the first.
+    """
+    log, wanted = TalkLog(journal.folder), list(numbers)
+    talk = log.read()
+    asked = [one.number for one in talk.hints if one.receipt and one.number not in talk.shown and one.number in wanted]
+    noted = [number for number in asked if journal.note("shown", number=number) is not None]
+    log.add_shown(noted)
+    return bool(noted)
+
+
 class TalkLog:
     """The log in the folder of the journal. Nothing of it raises: a full disk never stops the learner."""
 
@@ -72,6 +95,10 @@ class TalkLog:
     def add_flag(self, flag: str, word: str) -> None:
         """Add a flag of the learner."""
         self._add(lambda _: [{"flag": flag, "word": word}])
+
+    def add_shown(self, numbers: Iterable[int]) -> None:
+        """Add that these hints were shown."""
+        self._add(lambda talk: [{"shown": number} for number in numbers if number not in talk.shown])
 
     def hear(self, messages: Iterable[BoardMessage]) -> list[BoardMessage]:
         """Add what the trainer said; return what this log did not have yet."""
@@ -118,6 +145,8 @@ def _fold(rows: Iterable[Mapping[str, Any]]) -> SeatTalk:
             if "flag" in row:
                 data = make_event(1, 0.0, "flag", {"flag": row["flag"], "word": row["word"]}).data
                 talk.lines.append((at, talk.take_flag(data["flag"], data["word"])))
+            elif "shown" in row:
+                talk.lines.append((at, talk.take_shown(row["shown"])))
             else:
                 talk.lines.append((at, talk.take_message(parse_message(row))))
     return talk

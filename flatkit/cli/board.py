@@ -9,7 +9,7 @@ import secrets
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flatkit import paths
@@ -81,8 +81,7 @@ def _open_for_hub(store: Path) -> Ledger:
 
 
 def _show(options: argparse.Namespace, ledger: Ledger) -> int:
-    overview, now = RoomOverview(ledger.seats), time.time()
-    overview.take(ledger.events())
+    overview, now = RoomOverview.replay(ledger.seats, ledger.events(), ledger.said()), time.time()
     if getattr(options, "json", False):
         print_json(**overview.as_dict(now))
         return 0
@@ -96,8 +95,12 @@ def _show(options: argparse.Namespace, ledger: Ledger) -> int:
         word = f"  ({row['word']})" if row["word"] and row["status"] == "help" else ""
         failing = f"  {row['failing']}" if row["failing"] else ""
         print(f"{row['seat']:<16} {row['status']:<8} {row['where']:<24} {row['here'] // 60:>4} m  {marks:<12} "
-              f"{row['machine']}{word}{failing}")  # fmt: skip
+              f"{row['machine']}{word}{failing}{_hint(row['hint'])}")  # fmt: skip
     return 0
+
+
+def _hint(hint: dict[str, Any]) -> str:
+    return f"  hint {'shown' if hint['shown'] else 'sent'} {hint['ago'] // 60} m ago" if hint else ""
 
 
 def _serve(options: argparse.Namespace, ledger: Ledger) -> int:

@@ -6,13 +6,14 @@ import argparse
 import os
 import sys
 import time
+from contextlib import suppress
 
 from flatkit import web
 from flatkit.board.events import FLAGS, WORD_MAX, check_seat
 from flatkit.board.journal import FROM_HUB, Journal
 from flatkit.board.sender import Sender, ask_for_seat, give_up_seat
-from flatkit.board.talk import TalkLog
-from flatkit.errors import FetchError, UsageError
+from flatkit.board.talk import TalkLog, confirm_hints
+from flatkit.errors import FetchError, FlatkitError, UsageError
 from flatkit.seat_env import hub_board
 
 
@@ -99,6 +100,9 @@ def _flag(argv: list[str]) -> int:
     if not options.flag:
         for at, text in talk.lines:
             print(f"{time.strftime('%H:%M', time.localtime(at))} {text}")
+        if confirm_hints(journal, [hint.number for hint in talk.hints]):
+            with suppress(FlatkitError):  # it is in the journal: the next sender takes it along
+                Sender(journal).flush()
     said = {
         "help": "the trainer sees that you want help",
         "done": "the trainer sees that you are done",

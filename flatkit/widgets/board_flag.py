@@ -86,9 +86,13 @@ def _difference(own: str, config: str) -> str:
 
 
 def verbs_of(card: Any) -> Mapping[str, Callable[..., object]]:
-    """Return what the flag's buttons do: raise a flag, and take an offer back."""
+    """Return what the flag's buttons do: raise a flag, take an offer back; and `shown`, sent for a hint that is in view."""
 
     def decline() -> None:
         card.failures = 0
 
-    return {"flag": lambda flag="", word="": seat.raise_flag(str(flag), str(word)), "decline": decline}
+    return {
+        "flag": lambda flag="", word="": seat.raise_flag(str(flag), str(word)),
+        "shown": lambda number=0: seat.confirm_hint(number),
+        "decline": decline,
+    }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -115,3 +117,11 @@ class Mounted:
     def unmount(self) -> None:
         """Take it off the page, as when an output is cleared."""
         self.page.evaluate("id => flatkitMounted[id].unmount()", self._name)
+
+
+def wait_until(stage: Stage, is_true: Callable[[], bool]) -> None:
+    """While the page goes on: its messages arrive when Playwright is asked for something."""
+    until = time.monotonic() + 20
+    while not is_true():
+        assert time.monotonic() < until
+        stage.page.evaluate("() => new Promise(requestAnimationFrame)")

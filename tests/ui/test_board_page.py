@@ -130,6 +130,11 @@ def test_from_the_learners_flag_to_the_trainers_hint(
         expect(dialog).to_be_hidden()
         expect(card.get_by_role("list", name="Hints of the trainer")).to_contain_text("happy to help: a picture of p")
         expect(card.get_by_role("region", name="the trainer's change to first.bu")).to_contain_text("+version: 1.1.0")
+        card.get_by_role("list", name="Hints of the trainer").scroll_into_view_if_needed()
+        expect(row).to_contain_text("✓ shown just now")
+        heights = page.locator("#rows tr").evaluate_all("rows => rows.map((row) => row.offsetHeight)")
+        assert len(set(heights)) == 1, "a receipt makes no row higher: 30 of them are on a page"
+        keep_screenshot(page, f"board-receipt-{colours}")
 
         page.get_by_role("button", name="To all seats").click()
         dialog = page.get_by_role("dialog", name="To all seats")
@@ -153,6 +158,7 @@ def test_from_the_learners_flag_to_the_trainers_hint(
         "your flag: help",
         "a helper: a helper is coming",
         "a hint for 00-name: happy to help: a picture of p (with first.bu)",
+        "the trainer sees that the hint was shown",
         "to all: pause here: we look at it together",
         "to all: go on",
         "a helper took your flag down",

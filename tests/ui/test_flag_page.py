@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from browser import keep_screenshot, serious_faults
 from playwright.sync_api import expect
-from stage import Stage
+from stage import Stage, wait_until
 
 pytest.importorskip("anywidget")
 
@@ -135,6 +135,28 @@ def test_a_hint_is_beside_its_exercise_and_changes_nothing(stage: Stage, folder:
     for number in range(3, 9):
         hear(journal, number, "hint", f"hint {number}")
     expect(name.get_by_role("listitem").filter(has_text="The trainer: ")).to_have_count(3)
+
+
+def test_a_hint_counts_as_shown_when_it_is_in_view(stage: Stage) -> None:
+    journal = join()
+    top, below = (stage.mount(fk.check(task).page).root for task in ("00-name", "00-recap"))
+    below.evaluate("root => { root.style.marginTop = '4000px'; }")
+
+    def confirmed() -> list[int]:
+        return [one.data["number"] for one in journal.after(0) if one.kind == "shown"]
+
+    def hint(number: int, task: str) -> None:
+        said = BoardMessage(number=number, kind="hint", text=f"hint {number}", task=task, receipt=True)
+        TalkLog(journal.folder).hear([said])
+        seat._look()
+
+    hint(1, "00-recap")
+    expect(below).to_contain_text("hint 1")
+    hint(2, "00-name")
+    top.get_by_text("The trainer: hint 2").scroll_into_view_if_needed()
+    wait_until(stage, lambda: confirmed() == [2])
+    below.get_by_text("The trainer: hint 1").scroll_into_view_if_needed()
+    wait_until(stage, lambda: confirmed() == [2, 1])
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])

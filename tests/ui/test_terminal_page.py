@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from browser import keep_screenshot, serious_faults
 from lab import Lab
 from playwright.sync_api import BrowserContext, Locator, expect
-from stage import Stage
+from stage import Stage, wait_until
 
 pytest.importorskip("anywidget")
 
@@ -32,14 +31,6 @@ def text_of(terminal: Locator) -> str:
 def wait_for_text(terminal: Locator, text: str) -> None:
     handle = terminal.element_handle()
     terminal.page.wait_for_function("([root, text]) => root.flatkitText().includes(text)", arg=[handle, text])
-
-
-def wait_until(stage: Stage, is_true: Callable[[], bool]) -> None:
-    """While the page goes on: its messages arrive when Playwright is asked for something."""
-    until = time.monotonic() + 20
-    while not is_true():
-        assert time.monotonic() < until
-        stage.page.evaluate("() => new Promise(requestAnimationFrame)")
 
 
 def test_a_session_of_the_server_outlives_cells_and_kernels(lab: Lab, context: BrowserContext) -> None:

@@ -34,8 +34,9 @@ function rowOf(seat) {
     hint.type = "button";
     hint.setAttribute("aria-label", `Hint: ${seat}`);
     hint.addEventListener("click", () => ask(seat, row.task));
-    cells[6].append(button, " ", hint);
-    row = { root, cells, button, task: "" };
+    const receipt = make("small");
+    cells[6].append(button, " ", hint, " ", receipt);
+    row = { root, cells, button, receipt, task: "" };
     rows.set(seat, row);
   }
   return row;
@@ -89,7 +90,7 @@ function drawRows(seats) {
     }
   seats.forEach((one, at) => {
     const row = rowOf(one.seat);
-    const { root, cells, button } = row;
+    const { root, cells, button, receipt } = row;
     row.task = one.task;
     root.className = one.status;
     say(cells[0], one.seat);
@@ -100,6 +101,8 @@ function drawRows(seats) {
     cells[4].setAttribute("aria-label", one.results.map(({ task, verdict }) => `${task} ${verdict}`).join(", ") || "none yet");
     say(cells[5], one.machine);
     for (const cell of [cells[1], cells[5]]) cell.title = cell.textContent; // may be longer than the column
+    const ago = one.hint.ago < 60 ? "just now" : `${span(one.hint.ago)} ago`;
+    say(receipt, "ago" in one.hint ? `${one.hint.shown ? "✓ shown" : "sent"} ${ago}` : "");
     say(button, one.coming ? "Done" : COME);
     button.setAttribute("aria-label", `${button.textContent}: ${one.seat}`);
     if (body.children[at] !== root) body.insertBefore(root, body.children[at] ?? null);

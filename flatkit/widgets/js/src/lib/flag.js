@@ -59,6 +59,17 @@ export function makeFlag(root, act) {
   const bar = h("footer", { class: "fk-flag", hidden: true }, room, hints, elsewhere, offer, line);
   root.append(bar);
 
+  /** @type {WeakMap<Element, number>} */
+  const numbers = new WeakMap();
+  // Only what is in view counts as shown: neither a tab in the background nor a card further down.
+  const views = new IntersectionObserver((entries) => {
+    for (const { isIntersecting, target } of entries)
+      if (isIntersecting) {
+        views.unobserve(target);
+        act("shown", { number: numbers.get(target) });
+      }
+  });
+
   /** @param {{ flag?: FlagState | null }} state */
   return ({ flag }) => {
     bar.hidden = !flag;
@@ -71,10 +82,13 @@ export function makeFlag(root, act) {
     sayOrHide(room, flag.room && `The trainer: ${flag.room}`);
     keep(hints, flag.hints, {
       key: ({ number }) => String(number),
-      make: () => {
+      make: ({ number }) => {
         const text = h("div", { role: "status", "aria-live": "polite" });
         const change = h("pre", { tabindex: "0", role: "region" });
-        return { root: h("li", {}, text, change), text, change };
+        const root = h("li", {}, text, change);
+        numbers.set(root, number);
+        views.observe(root);
+        return { root, text, change };
       },
       update: (parts, { text, file, change }) => {
         say(parts.text, `◇ The trainer: ${text}${file && ` (for ${file}, to look at: nothing is written)`}`);
