@@ -34,7 +34,7 @@ function rowOf(seat) {
     hint.type = "button";
     hint.setAttribute("aria-label", `Hint: ${seat}`);
     hint.addEventListener("click", () => ask(seat, row.task));
-    const receipt = make("small");
+    const receipt = make("small", "", "receipt");
     cells[6].append(button, " ", hint, " ", receipt);
     row = { root, cells, button, receipt, task: "" };
     rows.set(seat, row);
