@@ -44,6 +44,13 @@ _RUN = """number => {
   void jupyterapp.commands.execute("notebook:run-cell");
 }"""
 
+# A cell of the notebook that is shown, by its id.
+IS_IN_SIGHT = """id => {
+  const cell = jupyterapp.shell.currentWidget?.content?.widgets?.find(cell => cell.model.id === id);
+  const place = cell?.isVisible && cell.node.getBoundingClientRect();
+  return place && place.top > 0 && place.bottom < innerHeight;
+}"""
+
 
 class Lab:
     """A running server."""
@@ -209,6 +216,12 @@ class Notebook:
     def save(self) -> None:
         """Save it, with its outputs."""
         self.page.evaluate("() => jupyterapp.shell.currentWidget.context.save()")
+
+    def open_again(self, name: str) -> None:
+        """End the kernel, and open the notebook as on another day. Does not wait for a new kernel."""
+        self.lab.end_kernels()
+        self.page.goto(self.lab.url(f"lab/tree/{name}?reset"))
+        expect(self.cells.first).to_be_visible(timeout=_PATIENCE * 1000)
 
     def restart_kernel(self) -> None:
         """Restart it, as the menu does."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from browser import ROOT, keep_screenshot
-from lab import Lab
+from lab import IS_IN_SIGHT, Lab
 from playwright.sync_api import BrowserContext, expect
 
 from flatkit.lessons.glossary import get_term
@@ -23,17 +23,13 @@ RUN = """id => {
   content.deselectAll();
   void jupyterapp.commands.execute("notebook:run-cell");
 }"""
-IS_IN_SIGHT = """id => {
-  const cell = jupyterapp.shell.currentWidget?.content?.widgets?.find(cell => cell.model.id === id);
-  const place = cell?.isVisible && cell.node.getBoundingClientRect();
-  return place && place.top > 0 && place.bottom < innerHeight;
-}"""
 
 
 @pytest.fixture
 def yesterday() -> Iterator[None]:
     """Three questions of 03-immutable were answered the day before."""
     progress = Progress(now=lambda: datetime.now(UTC) - timedelta(days=1))
+    progress.file.unlink(missing_ok=True)
     for number in (1, 2, 3):
         QuizAttempt(quizzes_of("03-immutable")[0], progress).answer(number, 0)
     yield

@@ -6,7 +6,8 @@ import nbformat
 import pytest
 from browser import keep_screenshot, serious_faults
 from lab import Lab
-from playwright.sync_api import BrowserContext, Page, expect
+from learner_days import KEPT
+from playwright.sync_api import BrowserContext, expect
 
 CELLS = [
     'import flatkit as fk\nfk.check("00-recap")',
@@ -17,14 +18,6 @@ CELLS = [
     "from flatkit.widgets import live_machine\nlive_machine.get('next-day')",
     "fk.channels()",
 ]
-KEPT = ".fk-kept"
-
-
-def reopen(lab: Lab, page: Page, name: str) -> None:
-    """End the kernel, and open the notebook as on another day."""
-    lab.end_kernels()
-    page.goto(lab.url(f"lab/tree/{name}?reset"))
-    expect(page.locator(".jp-Notebook:visible .jp-CodeCell").first).to_be_visible(timeout=60_000)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -48,7 +41,7 @@ def test_cards_whose_kernel_is_gone(lab: Lab, context: BrowserContext, axe: str,
         stored = nbformat.read(lab.root / "next-day.ipynb", as_version=4)
         assert "&gt; b  One image" in str(stored.cells[0].outputs)
 
-        reopen(lab, page, "next-day.ipynb")
+        notebook.open_again("next-day.ipynb")
         for number in range(len(CELLS)):
             output = notebook.cells.nth(number).locator(".jp-OutputArea").first
             expect(output.locator(KEPT)).to_be_visible()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from browser import keep_screenshot, serious_faults
+from learner_days import LINES, take_line
 from playwright.sync_api import expect
 from stage import Mounted, Stage
 
@@ -137,20 +138,14 @@ def test_lines_are_put_in_order_by_keys_and_by_mouse(stage: Stage, folder: Path)
         mounted.root.get_by_role("button", name=f"Hint ({left} left)").click()
     hint = mounted.root.get_by_role("list", name="Hints")
     rest, config = hint.get_by_role("list", name="Lines that are left"), hint.get_by_role("list", name="Your config")
-    lines = ["storage:", "files:", "- path: /opt/bin/greet", "contents:", "mode: 0755", "inline: |", "#!/bin/bash"]
-
-    def take(text: str) -> None:
-        rest.get_by_role("button", name=text, exact=True).press("Enter")
-        expect(config.get_by_role("button", name=text, exact=True)).to_be_focused()
-
-    for text in lines:
-        take(text)
+    for text in LINES:
+        take_line(hint, text)
     expect(hint).to_contain_text("7 of 8 lines are placed")
-    take("mode: 755")
+    take_line(hint, "mode: 755")
     expect(hint).to_contain_text("means 01363")
     page.keyboard.press("Enter")  # back again
     expect(rest.get_by_role("button", name="mode: 755")).to_be_focused()
-    take("echo Hello from $(hostname)")
+    take_line(hint, "echo Hello from $(hostname)")
     expect(hint).to_contain_text("not yet")
     config.get_by_role("button", name="mode: 0755").focus()
     page.keyboard.press("Alt+ArrowUp")
