@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import time
 
+import learner_days
 import pytest
-from browser import keep_screenshot
+from browser import ROOT, keep_screenshot
 from lab import Lab, Notebook
 from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from flatkit.lessons.layout import lay_out
+from flatkit.lessons.progress import Progress
 
 pytestmark = [pytest.mark.vm, pytest.mark.timeout(1500), pytest.mark.usefixtures("lab_image", "no_machines_left")]
 
@@ -29,7 +33,8 @@ storage:
           REBOOT_STRATEGY=off
 """
 SERVE = 'import flatkit as fk\nfk.channels().serve(port=0, **dict.fromkeys(("stable", "beta", "alpha"), "lab-beta"))'
-CELLS = [SERVE, 'fk.editor("story.bu")', 'm = fk.up("story.bu", image="lab")', "m.down()"]
+CELLS = [SERVE, 'fk.editor("story.bu")', 'm = fk.up("story.bu", image="lab")', "m.down()", *learner_days.CELLS]
+FIRST_TASK = 4
 # A boot without KVM, with other work on the host, in milliseconds.
 BOOT = 500_000
 
@@ -120,8 +125,12 @@ def update(page: Page, panel: Locator, terminal: Locator, theme: str) -> None:
     ids=["JupyterLab-to-the-update", "Notebook-7-to-the-terminal"],
 )
 def test_from_the_first_key_to_a_machine_and_beyond(
-    lab: Lab, large: BrowserContext, app: str, theme: str, is_updated: bool
+    lab: Lab, large: BrowserContext, app: str, theme: str, is_updated: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if is_updated:
+        monkeypatch.setenv("JUPYTER_DATA_DIR", str(lab.data))
+        lay_out(ROOT / "notebooks", lab.root)  # the review leads back to a cell of the course
+        Progress().file.unlink(missing_ok=True)
     with lab.open(large, CELLS, name="story.ipynb", app=app, theme=theme) as notebook:  # type: ignore[arg-type]
         page = notebook.page
         served = notebook.run(0)
@@ -130,6 +139,8 @@ def test_from_the_first_key_to_a_machine_and_beyond(
         assert url
         (lab.root / "story.bu").write_text(CONFIG.format(url=url[0]))
         edit(notebook)
+        if is_updated:
+            learner_days.learn(notebook, FIRST_TASK)
         panel = boot(notebook)
         terminal = open_terminal(page, panel)
         keep_screenshot(page, f"story-terminal-{theme}")
@@ -138,6 +149,9 @@ def test_from_the_first_key_to_a_machine_and_beyond(
         notebook.run(3)
         expect(panel.get_by_role("status").first).to_contain_text("removed: there is no such machine now", timeout=BOOT)
         expect(terminal).to_have_count(0)
+        if is_updated:
+            learner_days.come_back(notebook, "story.ipynb", FIRST_TASK)
+            Progress().file.unlink()
     deadline = time.monotonic() + 20  # the console's session ends within a second or two after its machine
     while left := lab.ask("GET", "api/terminals"):
         assert time.monotonic() < deadline, left
