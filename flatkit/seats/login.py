@@ -29,8 +29,8 @@ _ROUNDS = 10
 class Refused(FlatkitError):
     """A login that is refused; the message is shown on the login page. `wait` is in seconds, 0 if that does not help."""
 
-    def __init__(self, message: str, *, wait: float = 0.0) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, wait: float = 0.0, hint: str = "", details: str = "") -> None:
+        super().__init__(message, hint=hint, details=details)
         self.wait = wait
 
 
