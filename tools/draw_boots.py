@@ -13,7 +13,7 @@ from pathlib import Path
 
 # Stages of a boot, each with the beginnings of its phases' names.
 STAGES = (
-    ("machine made, template continued", "#7a5195", ("config", "image", "create")),
+    ("machine and template", "#7a5195", ("config", "image", "create")),
     ("firmware, slot, kernel, initrd", "#33475b", ("firmware", "slots", "kernel", "initrd")),
     ("Ignition", "#1f5fa8", ("ignition",)),
     ("systemd and units", "#2f8f6b", ("switch-root", "units")),
