@@ -13,6 +13,7 @@ User configs are validated into a Report (report.py). An error means that flatki
     ├── MachineError                a machine did not do what was asked       1
     │   ├── MachineNotFound (LookupError)
     │   ├── BootFailed
+    │   │   └── KernelPanicked
     │   ├── WaitTimeout (TimeoutError)
     │   └── CommandFailed           a child process or a remote command failed
     └── Cancelled                   the user stopped it                       1
