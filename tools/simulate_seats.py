@@ -16,10 +16,18 @@ import statistics
 import sys
 from dataclasses import dataclass
 
-from flatkit.seats.check import BASE_MIB, LOGIN_SECONDS, SEAT_MIB, TYPICAL_MIB, WORST_MIB
+from flatkit.seats.check import (
+    BASE_MIB,
+    BOOT_EMULATED,
+    BOOT_KVM,
+    LOGIN_SECONDS,
+    SEAT_MIB,
+    TYPICAL_MIB,
+    WORST_MIB,
+)
 
-# Seconds of a boot in its turn, and the processors that it keeps busy meanwhile. With KVM: an estimate, never measured.
-BOOT_KVM, BOOT_EMULATED, BOOT_PROCESSORS = 5.0, 30.0, 2
+# Processors that a boot keeps busy.
+BOOT_PROCESSORS = 2
 # What a login waits for that is not processor time: the hub makes the seat, the browser comes back.
 OVERHEAD_SECONDS = 2.0
 

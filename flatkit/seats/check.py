@@ -23,8 +23,8 @@ BASE_MIB = 1500
 CACHE_MIB, SEAT_DISK_MIB = 6000, 1500
 # Processor seconds of a login until JupyterLab is there.
 LOGIN_SECONDS = 4.5
-# Seconds of one boot in its turn.
-_BOOT_KVM, _BOOT_EMULATED = 5, 30
+# Seconds of one cold boot in its turn; emulated: docs/performance.md. With KVM: an estimate, never measured.
+BOOT_KVM, BOOT_EMULATED = 5, 22
 _PROGRAMS = ("useradd", "userdel", "setpriv", "libvirtd", "qemu-img")
 
 
@@ -83,7 +83,7 @@ def judge(host: HostSize, seats: int) -> Iterator[SizeFinding]:
         name="memory", words=words, level=level, fix=f"a host with {more} GiB, or fewer seats: --seats {one}"
     )
     login = LOGIN_SECONDS * seats / host.processors
-    boot = -(-seats // max(1, host.processors // 2)) * (_BOOT_KVM if host.has_kvm else _BOOT_EMULATED)
+    boot = -(-seats // max(1, host.processors // 2)) * (BOOT_KVM if host.has_kvm else BOOT_EMULATED)
     yield SizeFinding(
         name="processors",
         words=f"{host.processors}; if all {seats} come at once: JupyterLab in {login:.0f} s, all first machines in {boot} s",
