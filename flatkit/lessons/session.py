@@ -141,24 +141,43 @@ class Attempt:
         return lines
 
     def solve(self, say: Callable[[Standing], None] = lambda _: None) -> Standing:
-        """Solve the exercise for real, show each act, and check. A backup of the learner's text is kept as FILE~."""
+        """Solve the exercise for real, show each act, and check. A backup of the learner's text is kept as FILE~.
+
+        What the learner made may stand in the way (a folder of the file's name): then it is cleaned up, and done again.
+        """
         done: list[Done] = []
         try:
             self.set_up()
-            for act in self.exercise.solve:
-                done.append(Done(line=act.line, output=act.do(self.bench)))
-                self._standing = replace(self._standing, done=tuple(done))
-                say(self._standing)
+            if not self._is_solved_by_acts(done, say):
+                self._do(self.exercise.cleanup, done, say)
+                self._do(self.exercise.solve, done, say)
         except FlatkitError as error:
-            note = f"it could not be done: {error.message}" + (f"; next: {error.hint}" if error.hint else "")
-            self._standing = replace(self._standing, done=tuple(done), note=note)
+            self._standing = replace(self._standing, done=tuple(done), note=_not_done(error.message, error.hint))
             return self._standing
         was_passed = self.standing.state is State.PASSED
         self._progress.change(self.exercise.name, lambda record: replace(record, is_solved_for=not was_passed))
         self.check()
         note = "this was done for you: read it, start over, and do it yourself"
+        finding = self._standing.finding
+        if finding and not finding.ok:
+            note = _not_done(finding.found, finding.look)
         self._standing = replace(self._standing, done=tuple(done), note=note)
         return self._standing
+
+    def _is_solved_by_acts(self, done: list[Done], say: Callable[[Standing], None]) -> bool:
+        try:
+            self._do(self.exercise.solve, done, say)
+        except FlatkitError:
+            if not self.exercise.cleanup:
+                raise
+            return False
+        return judge(self.exercise, self.bench).ok
+
+    def _do(self, acts: tuple[Act, ...], done: list[Done], say: Callable[[Standing], None]) -> None:
+        for act in acts:
+            done.append(Done(line=act.line, output=act.do(self.bench)))
+            self._standing = replace(self._standing, done=tuple(done))
+            say(self._standing)
 
     def start_over(self) -> Standing:
         """Clean up, and start again. Raises FlatkitError."""
@@ -186,6 +205,10 @@ def state_of(finding: Finding, record: TaskRecord) -> State:
     if record.state is State.NOT_TRIED and remembered(finding) == record.start:
         return State.NOT_TRIED
     return State.WAITING if finding.is_waiting else State.WRONG
+
+
+def _not_done(why: str, look: str) -> str:
+    return f"it could not be done: {why}" + (f"; next: {look}" if look else "")
 
 
 def do_all(acts: tuple[Act, ...], bench: Bench) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from flatkit.lessons import get_task
 from flatkit.lessons.exercise import Exercise, Write
 from flatkit.testing.bench import Reply
@@ -67,3 +69,20 @@ class Answers:
 
     def run(self, command: str) -> Reply:
         return self._left.pop(0)
+
+
+class Mistake(NamedTuple):
+    """A mistake: the learner's file, or the machine's answers to the check after it.
+
+    `typed` is the mistake itself, for a real machine; `undo` removes what "Start over" leaves, because it is elsewhere.
+    `rewinds`: only a rewind brings the machine back, and the card says so.
+    """
+
+    exercise: str
+    what: str
+    attempt: str | list[str | Reply]
+    says: tuple[str, ...]
+    never: tuple[str, ...] = ()
+    typed: str = ""
+    undo: str = ""
+    rewinds: bool = False

@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from attempts import BIG, CGPT, CONF, HASH, HEAD, KEY, MERGED, NONE, SERVICE, WANTED, file, text_of, unit, user
-
-from flatkit.testing.bench import Reply
-
-
-class Mistake(NamedTuple):
-    """A mistake: the learner's file, or the machine's answers (to the checks before and after the attempt)."""
-
-    exercise: str
-    what: str
-    attempt: str | list[str | Reply]
-    says: tuple[str, ...]
-    never: tuple[str, ...] = ()
-
+from tests.learners.at_machines import AT_MACHINES
+from tests.learners.attempts import BIG, CONF, HASH, HEAD, KEY, SERVICE, WANTED, Mistake, file, text_of, unit, user
 
 READY, WORKER = (text_of(name, solved=True) for name in ("10-ready", "11-worker"))
 NEW_KEY = "AAAAC3NzaC1lZDI1NTE5AAAAIHRha2UtaG9tZS1tYWRlLXVwLWtleS0wMTIzNDU2Nzg5"
@@ -46,7 +32,8 @@ def service(state: str, command: str) -> str:
     return unit("count.service", "[Service]", state, f'ExecStart=/bin/bash -c "{command}"', *WANTED)
 
 
-MISTAKES = [
+MISTAKES: list[Mistake] = [
+    *AT_MACHINES,
     Mistake("00-name", "a command instead of a config", "m.run('hostname ada')\n", ("is not a config", "%%on m")),
     Mistake("00-name", "a shell command in it", "echo ada > /etc/hostname\n", ("is not a config", "variant: flatcar")),
     Mistake(
@@ -77,23 +64,6 @@ MISTAKES = [
     ),
     Mistake("00-name", "a tab", f"{HEAD}storage:\n\tfiles:\n", ("line 4", "spaces")),
     Mistake("00-name", "cloud-config", "#cloud-config\nhostname: ada\n", ("has a fault", "variant")),
-    Mistake("00-hello", "the wrong folder", ["none\n/home/hello\n"], ("/home/hello is there", "belongs in /home/core")),
-    Mistake(
-        "00-hello",
-        "another name",
-        ["none\n/home/core/hello.txt\n"],
-        ("/home/core/hello.txt is there", "is named hello"),
-    ),
-    Mistake("00-hello", "touch alone", ["empty\n"], ("is empty",), ("there is no",)),
-    Mistake("00-hello", "mkdir", ["folder\n"], ("is a folder",), ("is empty",)),
-    Mistake("01-note", "sudo tee", ["root\n"], ("belongs to root", "who writes a file owns it"), ("there is no",)),
-    Mistake(
-        "01-note",
-        "in the home of core",
-        ["none\n/home/core/note\n"],
-        ("/home/core/note is there", "belongs in /home/ada"),
-    ),
-    Mistake("01-note", "touch alone", ["empty\n"], ("is empty",)),
     Mistake(
         "01-user",
         "the name of the key's file",
@@ -166,30 +136,6 @@ MISTAKES = [
         unit("hello.service", "[Service]", "ExecStart=/bin/true", *WANTED),
         ("units in your config: hello.service",),
     ),
-    Mistake(
-        "03-digest",
-        "the whole word",
-        [f"verity.usrhash={HASH}\n--given--\n{HASH}\n"],
-        ("and more besides",),
-        ("another hash",),
-    ),
-    Mistake("03-digest", "half of it", [f"{HASH[:40]}\n--given--\n{HASH}\n"], ("40 digits",)),
-    Mistake(
-        "03-command",
-        "not executable",
-        [Reply("-rw-r--r-- /opt/bin/hello\n", 1)],
-        ("may not be executed",),
-        ("no file of that name",),
-    ),
-    Mistake(
-        "03-command",
-        "in the home folder",
-        [Reply("-rwxr-xr-x /home/core/hello\n", 1)],
-        ("not in a folder that $PATH names",),
-    ),
-    Mistake("03-command", "an empty script", ["/opt/bin/hello\n"], ("says nothing",)),
-    Mistake("04-next", "the running slot", [CGPT.format(3, 1, 0, 1)], ("USR-A has priority 3 and runs",)),
-    Mistake("04-next", "both at zero", [CGPT.format(0, 0, 0, 1)], ("no slot may boot",)),
     Mistake("04-window", "the day's whole name", window('"Sunday 04:00"'), ('no day "Sunday"', "three letters")),
     Mistake("04-window", "no day", window("04:00"), ("open every day",)),
     Mistake(
@@ -205,13 +151,6 @@ MISTAKES = [
         window('"Sun 04:00"', "LENGTH=2h"),
         ('the length "2h" is not one hour',),
         ('strategy "on"',),
-    ),
-    Mistake("05-follow", "SERVER lost", ["GROUP=alpha\n"], ("the line SERVER= is gone",)),
-    Mistake(
-        "05-follow",
-        "a line added",
-        ["GROUP=alpha\nGROUP=beta\nSERVER=http://10.0.2.2/\n"],
-        ("2 lines begin with GROUP",),
     ),
     Mistake(
         "05-canary",
@@ -232,24 +171,8 @@ MISTAKES = [
         ("small letters: beta",),
     ),
     Mistake("05-canary", "ALIAS", file(CONF, "GROUP=beta", "ALIAS=t", overwrite=True), ("MACHINE_ALIAS",)),
-    Mistake(
-        "06-folder",
-        "no extension-release",
-        [NONE, "folder\nprogram\n"],
-        ("has no usr/lib/extension-release.d",),
-        ("was not merged",),
-    ),
-    Mistake(
-        "06-folder",
-        "not merged",
-        [NONE, "folder\nrelease\nfits\nprogram\n"],
-        ("restart or refresh systemd-sysext",),
-        ("there is no folder",),
-    ),
-    Mistake("06-folder", "not executable", [MERGED, Reply("", 126)], ("its mode lacks x",), ("says nothing",)),
     Mistake("06-opt-in", "a capital letter", file("/etc/flatcar/enabled-sysext.conf", "Podman"), ("small letters",)),
     Mistake("06-opt-in", "a file name", file("/etc/flatcar/enabled-sysext.conf", "podman.raw"), ("the bare name",)),
-    Mistake("07-image", "without a tag", [Reply("flatkit/mine:latest\n", 1)], ("one named flatkit/mine:latest",)),
     Mistake(
         "07-unit",
         "docker run -d",
@@ -278,12 +201,6 @@ MISTAKES = [
         ("hash not given", "a key that Butane does not know there: verification"),
     ),
     Mistake("08-hash", "without sha256-", download("  verification:", f"    hash: {HASH}"), ("line 9", "sha256")),
-    Mistake(
-        "09-visit",
-        "the words of the lesson",
-        ["110.2.0: first\n110.2.0: again\n"],
-        ("visits in the book: first, again", "a word of your own"),
-    ),
     Mistake(
         "09-service",
         "a path as StateDirectory",
@@ -337,8 +254,6 @@ MISTAKES = [
     ),
     Mistake("10-install", "a made-up option", "flatcar-install --disk /dev/sdb\n", ("option --disk not recognized",)),
     Mistake("10-install", "an open quote", "flatcar-install -d '/dev/sdb\n", ("cannot be read",)),
-    Mistake("11-hold", "stopped only", ["enabled\ninactive\nindirect\n"], ("the next boot starts it again",)),
-    Mistake("11-hold", "the service masked", ["enabled\nactive\nmasked\n"], ("its service is masked", "in vain")),
     Mistake(
         "11-worker", "one version", WORKER.replace("v1.35.@v-%a", "v1.35.4-x86-64"), ("has no @v",), ("next minor",)
     ),

@@ -8,8 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from attempts import CGPT, HASH, NONE, Answers
-from mistakes import MISTAKES, Mistake
 
 from flatkit.lessons import LESSONS, get_task
 from flatkit.lessons.exercise import Exercise, State, Write
@@ -17,6 +15,8 @@ from flatkit.lessons.progress import Progress
 from flatkit.lessons.session import Attempt
 from flatkit.lessons.workspace import FolderBench
 from flatkit.testing.bench import Reply
+from tests.learners.attempts import CGPT, HASH, NONE, Answers, Mistake
+from tests.learners.mistakes import MISTAKES
 
 # No answer shows a learner the words of Go, of Python or of a parser; and none says that nothing was tried.
 NEVER = ("cannot unmarshal", "v0_4", "Traceback", "Error(", "[Errno", ": not tried")

@@ -11,11 +11,11 @@ import nbformat
 import pytest
 from clicking import Clicker
 from kernels import make_kernel
-from mistakes import MISTAKES
-from test_natural_mistakes import NEVER
 
 from flatkit.lessons import get_task
 from flatkit.lessons.exercise import Exercise, Write
+from tests.learners.mistakes import MISTAKES
+from tests.learners.test_natural_mistakes import NEVER
 
 ROWS = [mistake for mistake in MISTAKES if isinstance(mistake.attempt, str)]
 

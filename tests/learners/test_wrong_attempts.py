@@ -5,13 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from attempts import BIG, CGPT, CONF, HASH, HEAD, KEY, MERGED, NONE, SERVICE, WANTED, Answers, file, text_of, unit, user
 
 from flatkit.lessons import LESSONS, get_task
 from flatkit.lessons.exercise import Exercise, Write
 from flatkit.lessons.session import judge
 from flatkit.lessons.workspace import FolderBench
 from flatkit.testing.bench import Reply
+from tests.learners.attempts import (
+    BIG,
+    CGPT,
+    CONF,
+    HASH,
+    HEAD,
+    KEY,
+    MERGED,
+    NONE,
+    SERVICE,
+    WANTED,
+    Answers,
+    file,
+    text_of,
+    unit,
+    user,
+)
 
 # Exercise, the learner's file, words of the answer.
 CONFIGS: list[tuple[str, str | list[str | Reply], str]] = [

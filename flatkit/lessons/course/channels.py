@@ -27,19 +27,19 @@ _CONF = "cat /etc/flatcar/update.conf"
 
 def _follows_alpha(text: str, status: int) -> Finding:
     conf = parse_update_conf("" if status else text)
-    found = f'GROUP is "{conf.group}", SERVER is "{conf.server}"'
+    found, look = f'GROUP is "{conf.group}", SERVER is "{conf.server}"', 'canary.run("cat /etc/flatcar/update.conf")'
     lines = [line for line in lines_of(text) if line.lstrip().startswith("GROUP")]
     if status:
         found = "there is no /etc/flatcar/update.conf"
     elif not conf.server:
         found += ": the line SERVER= is gone, so the machine asks Flatcar's own server"
+        look = "canary.rewind()   brings the file back, as it was after the first boot"
     elif len(lines) > 1:
         found += f"; {len(lines)} lines begin with GROUP, and the last one counts"
     elif not lines:
         found = "no line begins with GROUP="
     ok = status == 0 and conf.group == "alpha" and bool(conf.server)
-    return Finding(ok=ok, found=found, expected='GROUP "alpha", and the server as it was',
-                   look='canary.run("cat /etc/flatcar/update.conf")')  # fmt: skip
+    return Finding(ok=ok, found=found, expected='GROUP "alpha", and the server as it was', look=look)
 
 
 def _is_canary(ignition: dict[str, Any]) -> Finding:

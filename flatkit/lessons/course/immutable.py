@@ -74,7 +74,7 @@ IMMUTABLE = Lesson(
                 "grep -o 'verity.usrhash=.*' /proc/cmdline | cut -d = -f 2 > /home/core/digest",
             ),
             solve=(Type(command=f"{_GIVEN} > /home/core/digest"),),
-            cleanup=(Type(command="rm -f /home/core/digest"),),
+            cleanup=(Type(command="rm -rf /home/core/digest"),),
             traces=("ls -A /home/core",),
         ),
         Exercise(
@@ -92,7 +92,7 @@ IMMUTABLE = Lesson(
                     command="printf '#!/bin/sh\\necho hi\\n' | sudo tee /opt/bin/hello && sudo chmod +x /opt/bin/hello"
                 ),
             ),
-            cleanup=(Type(command="sudo rm -f /opt/bin/hello"),),
+            cleanup=(Type(command="sudo rm -rf /opt/bin/hello"),),
             traces=("ls -A /opt/bin",),
         ),
     ),

@@ -86,7 +86,7 @@ PROVISION = Lesson(
                 "echo hello | sudo -u ada tee /home/ada/note",
             ),
             solve=(Type(command="echo 'The page is yours' | sudo -u ada tee /home/ada/note"),),
-            cleanup=(Type(command="sudo rm -f /home/ada/note"),),
+            cleanup=(Type(command="sudo rm -rf /home/ada/note"),),
             traces=("sudo ls -A /home/ada",),
         ),
         Exercise(

@@ -92,7 +92,7 @@ START = Lesson(
                 "echo hi > /home/core/hello",
             ),
             solve=(Type(command="echo hi > /home/core/hello"),),
-            cleanup=(Type(command="rm -f /home/core/hello"),),
+            cleanup=(Type(command="rm -rf /home/core/hello"),),
             traces=("ls -A /home/core",),
         ),
     ),
