@@ -95,7 +95,7 @@ AT_MACHINES = [
         "the running slot",
         [CGPT.format(3, 1, 0, 1)],
         ("USR-A has priority 3 and runs",),
-        typed='sudo cgpt prioritize "$(rootdev -s /usr)"',
+        typed='sudo cgpt add -i 3 -P 3 "$(rootdev -s -d /usr)"',
     ),
     Mistake(
         "04-next",

@@ -13,8 +13,8 @@ from flatkit.untrusted import lines_of
 _CUT = "--given--"
 _GIVEN = r"sed -n 's/.*verity.usrhash=\([0-9a-f]*\).*/\1/p' /proc/cmdline"
 DIGEST = f"cat /home/core/digest 2>/dev/null; echo {_CUT}; {_GIVEN}"
-# As at a login, so that the machine's own PATH applies.
-COMMAND = """bash -lc 'if type -P hello; then hello; else
+# As at a login, so that the machine's own PATH applies. bash's `type -P` also finds a file that may not be executed.
+COMMAND = """bash -lc 'p=$(type -P hello); if [ -x "$p" ]; then echo "$p"; hello; else
 find /opt /home/core /var/lib /etc -maxdepth 3 -name hello -type f -printf "%M %p\\n" 2>/dev/null; false; fi'"""
 _MACHINE = Boot(config="sealed.bu", machine="sealed")
 
