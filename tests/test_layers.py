@@ -42,6 +42,7 @@ GROUPS = (
         "version_numbers",
         "plain_names",
         "seat_env",
+        "capacity",
     },
     {"butane", "images", "machines", "platforms", "updates"},
     {"demos", "lessons"},

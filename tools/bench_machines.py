@@ -26,6 +26,7 @@ from statistics import median
 from bench_latency import ConsoleWatch, banner_delay
 
 from flatkit import api, paths
+from flatkit.capacity import processors
 from flatkit.images import Image, find_image
 from flatkit.machines import Accelerator, Machine, workshop_key
 from flatkit.machines.banner import BannerProbe
@@ -227,7 +228,7 @@ def judge(times: Times) -> list[Row]:
 def figures(times: Times) -> dict[str, object]:
     """Return the measures so far, with the median of each phase of a boot: what tools/draw_boots.py reads."""
     return {
-        "processors": os.cpu_count(),
+        "processors": processors(),
         "bare": median(times.of["bare qemu-system to the first SSH answer"]),
         "processor": {kind: median(times.of[f"processor time of QEMU, {kind}"]) for kind in ("cold", "warm", "bare")},
         "boots": {
@@ -274,7 +275,7 @@ def main() -> int:
     finally:
         shutil.rmtree(state)
     rows = judge(times)
-    print(f"{record.accelerator.words}, {os.cpu_count()} processors, {image.badge}, {options.runs} runs")
+    print(f"{record.accelerator.words}, {processors()} processors, {image.badge}, {options.runs} runs")
     for row in rows:
         print(row)
     missed = [row.name for row in rows if row.missed]

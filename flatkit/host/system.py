@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import time
@@ -11,6 +10,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
+from flatkit.capacity import find_processors
 from flatkit.errors import HostError
 from flatkit.machines.remote import is_remote
 from flatkit.seat_env import is_seat
@@ -20,6 +20,8 @@ from flatkit.untrusted import printable
 _NOT_BEFORE = datetime(2026, 11, 1, tzinfo=UTC)
 # The road that is open from every computer: flatkit runs on a Linux host, the browser here.
 _TUNNEL = "ssh -L 8888:127.0.0.1:8888 YOU@LINUX-HOST"
+# A container's or a pod's limit, which the user cannot change from inside.
+_RAISE = "Raise the limit: docker run --cpus 2, or singleuser.cpu in the values of the cluster."
 _THERE = "There: make workshop, and open the address that it prints in your browser here."
 
 
@@ -177,17 +179,22 @@ def check_processor() -> HostCheck:
         arch = Arch.of_host()
     except HostError as error:
         return HostCheck(name="processor", state=Health.FAIL, found=error.message, why=why, fix=_TUNNEL, note=_THERE)
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    usable = find_processors()
+    count = usable.count
     found = f"{arch}, {count} processor{'s' if count != 1 else ''}"
+    if usable.is_limited:
+        found += f" of {usable.host}: a cgroup (container, pod, unit) allows no more"
     if arch is Arch.AARCH64:
         return HostCheck(
             name="processor", state=Health.WARN, found=f"{found}: Flatcar's arm64 images boot, the lab image is x86_64",
             why=why, fix="flatkit up --image PATH", note="PATH: flatcar_production_qemu_uefi_image.img of arm64-usr.",
         )  # fmt: skip
-    state = Health.OK if count >= 2 else Health.WARN
+    is_few, is_limited = count < 2, usable.is_limited
+    state = Health.WARN if is_few else Health.OK
     return HostCheck(
         name="processor", state=state, found=found, why=f"{why}; a machine has two, and one shared makes it slow",
-        fix="give this virtual machine a second processor" if count < 2 else "",
+        fix="give this virtual machine a second processor" if is_few and not is_limited else "",
+        note=_RAISE if is_few and is_limited else "",
     )  # fmt: skip
 
 

@@ -5,12 +5,12 @@ The base image stays unchanged. Each machine writes to its own overlay (qcow2), 
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
+from flatkit.capacity import available_memory_mib
 from flatkit.diskfile import find_fault, find_format, hint_for, read_qcow2
 from flatkit.errors import HostError, ImageError
 from flatkit.machines.access import make_private
@@ -18,7 +18,7 @@ from flatkit.machines.domain import DomainFiles
 from flatkit.machines.spec import MachineSpec
 from flatkit.paths import cache_layers, machines_dir
 from flatkit.run import run
-from flatkit.untrusted import lines_of, parse_json, printable
+from flatkit.untrusted import parse_json, printable
 from flatkit.usage import advise
 
 # Disk space that a machine writes on its first boot and in a lesson, with a margin.
@@ -40,43 +40,7 @@ def measure_room(folder: Path) -> Room:
     there = folder
     while not there.exists():
         there = there.parent
-    return Room(memory_mib=_available_memory_mib(), disk_mib=shutil.disk_usage(there).free // 2**20)
-
-
-def _available_memory_mib() -> int:
-    try:
-        lines = lines_of(Path("/proc/meminfo").read_text())
-        fields = dict(line.split(":", 1) for line in lines)
-        available = int(fields["MemAvailable"].split()[0]) // 1024
-    except (OSError, KeyError, ValueError):
-        # Not Linux: the total memory is the best available value.
-        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
-    return min([available, *cgroup_limits_mib()])
-
-
-def cgroup_limits_mib(*, top: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> Iterator[int]:
-    """Yield the memory that each limit above this process leaves, in MiB (cgroup version 2): of its unit, of its container."""
-    try:
-        path = next(line[4:] for line in lines_of(own.read_text()) if line.startswith("0::/"))
-    except (OSError, StopIteration):
-        path = ""
-    unit = PurePath(path)
-    for folder in (top / part for part in (unit, *unit.parents)):
-        try:
-            limit = (folder / "memory.max").read_text().strip()
-            if limit != "max":
-                yield max(0, int(limit) - int((folder / "memory.current").read_text()) + _reclaimable(folder)) // 2**20
-        except (OSError, ValueError):
-            continue
-
-
-def _reclaimable(folder: Path) -> int:
-    """Return the bytes of a group's memory that are copies of files, which the kernel drops when it needs the memory."""
-    try:
-        rows = dict(line.split(" ", 1) for line in lines_of((folder / "memory.stat").read_text()))
-        return int(rows["inactive_file"])
-    except (OSError, KeyError, ValueError):
-        return 0
+    return Room(memory_mib=available_memory_mib(), disk_mib=shutil.disk_usage(there).free // 2**20)
 
 
 def check_room(spec: MachineSpec, room: Room) -> None:

@@ -6,7 +6,6 @@ subtracts promised memory first. Boots take turns: two emulated boots at once ta
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flatkit import paths
+from flatkit.capacity import processors
 from flatkit.emulators import list_emulators
 from flatkit.events import Observer, Said
 from flatkit.locks import try_lock
@@ -70,7 +70,7 @@ def _still_to_come(guests: Iterable[tuple[int, int]]) -> int:
 
 def turns() -> int:
     """Return the number of machines that may boot at the same time: each keeps two processors busy."""
-    return max(1, (os.cpu_count() or 1) // 2)
+    return max(1, processors() // 2)
 
 
 @contextmanager

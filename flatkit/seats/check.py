@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from flatkit.capacity import processors
 from flatkit.listening import try_port
 from flatkit.machines.accelerator import choose
 from flatkit.machines.disks import measure_room
@@ -59,7 +60,7 @@ def measure(folder: Path) -> HostSize:
     room = measure_room(folder)
     return HostSize(
         memory_mib=room.memory_mib,
-        processors=os.cpu_count() or 1,
+        processors=processors(),
         disk_mib=room.disk_mib,
         has_kvm=choose(Arch.of_host()).accelerator is Accelerator.KVM,
     )

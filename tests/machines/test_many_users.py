@@ -17,7 +17,7 @@ from flatkit.errors import HostError
 from flatkit.events import Said, Tape
 from flatkit.listening import try_port
 from flatkit.machines import Forward, host_facts, host_locks, ports, scheduler
-from flatkit.machines.disks import OVERHEAD_MIB, Room, cgroup_limits_mib
+from flatkit.machines.disks import OVERHEAD_MIB, Room
 from flatkit.machines.host_facts import BOOT_TIMES
 from flatkit.machines.hypervisor import RunningGuest
 from flatkit.testing.hypervisor import FakeHypervisor
@@ -181,28 +181,6 @@ def test_a_link_in_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "turn-0").symlink_to(tmp_path / "file")
     assert host_locks.take_one([tmp_path / "turn-0"]) is None
-
-
-def group(folder: Path, *, limit: str, used: int, files: int = 0) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "memory.max").write_text(f"{limit}\n")
-    (folder / "memory.current").write_text(f"{used}\n")
-    (folder / "memory.stat").write_text(f"anon {used - files}\ninactive_file {files}\n")
-
-
-def test_the_limit_of_a_unit_and_of_each_slice_above_it_counts(tmp_path: Path) -> None:
-    own, top, gib = tmp_path / "own", tmp_path / "cgroup", 2**30
-    own.write_text("0::/flatkit.slice/seat-ada.service\n")
-    group(top / "flatkit.slice", limit=str(8 * gib), used=7 * gib)
-    group(top / "flatkit.slice" / "seat-ada.service", limit=str(4 * gib), used=2 * gib, files=gib)
-    assert sorted(cgroup_limits_mib(top=top, own=own)) == [1024, 3072]
-    group(top / "flatkit.slice", limit="max", used=7 * gib)
-    assert list(cgroup_limits_mib(top=top, own=own)) == [3072]
-    own.write_text("0::/\n")
-    group(top, limit=str(gib), used=2 * gib)
-    assert list(cgroup_limits_mib(top=top, own=own)) == [0]
-    own.unlink()
-    assert list(cgroup_limits_mib(top=top, own=own)) == [0]
 
 
 def test_a_fixed_port_that_collides_is_replaced_in_a_seat_and_refused_elsewhere(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flatkit.capacity import processors
 from flatkit.seats.accounts import list_accounts, processes_of
 from tests.seats.learner import Learner, Room, room
 from tools.simulate_seats import Room as Model
@@ -63,11 +64,11 @@ def test_thirty_learners_log_in_at_once_and_all_are_served() -> None:
         each = [sum(map(memory_mib, processes_of(user.pw_uid))) for user in users]
         parts = {name: memory_mib(process) for name, process in running.parts().items()}
         middle = SEATS // 2
-        print(f"\n{SEATS} learners at once on {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
+        print(f"\n{SEATS} learners at once on {processors()} processors, load {os.getloadavg()[0]:.1f}")
         print(f"alone, login to JupyterLab: {alone:.1f} s")
         print(f"login: median {logins[middle]:.1f} s, longest {logins[-1]:.1f} s")
         print(f"JupyterLab: first {labs[0]:.1f} s, median {labs[middle]:.1f} s, longest {labs[-1]:.1f} s")
-        model = simulate(Model(seats=SEATS, processors=os.cpu_count() or 1)).lab
+        model = simulate(Model(seats=SEATS, processors=processors())).lab
         print(f"tools/simulate_seats.py says: longest {model[-1]:.1f} s")
         print(f"memory of a seat without a kernel: median {sorted(each)[middle]:.0f} MiB, most {max(each):.0f} MiB")
         print("memory: " + ", ".join(f"{name} {size:.0f} MiB" for name, size in parts.items()))
