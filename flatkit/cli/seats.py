@@ -8,7 +8,8 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from flatkit.seats.settings import Settings
     from flatkit.seats.up import Passwords
 
-_PORT = 8000
+_PORT, _SEATS = 8000, 30
+_EVERYWHERE = "0.0.0.0"  # noqa: S104  (a room is for others: docs/seats.md)
 
 
 def run(argv: list[str]) -> int:
@@ -48,18 +50,19 @@ def _parser() -> argparse.ArgumentParser:
     up = add("up", "make the room, or bring it up to date; print its address and, once, its passwords")
     check = add("check", "say whether this host is big enough, and what is missing")
     for command in (up, check):
-        command.add_argument("--seats", type=whole_number, default=30, metavar="N", help="seats (default: 30)")
+        command.add_argument("--seats", type=whole_number, metavar="N", help=f"seats (default: {_SEATS})")
         command.add_argument(
-            "--listen", default="0.0.0.0", metavar="ADDR[:PORT]",  # noqa: S104  (a room is for others: docs/seats.md)
-            help=f"where learners come in (default: 0.0.0.0:{_PORT}, every address of this host)",
+            "--listen", metavar="ADDR[:PORT]",
+            help=f"where learners come in (default: {_EVERYWHERE}:{_PORT}, every address of this host)",
         )  # fmt: skip
-    up.add_argument("--tls", nargs=2, type=Path, metavar=("CERT", "KEY"), help="encrypt, with this certificate and key")
-    up.add_argument(
-        "--memory", type=whole_number, default=4096, metavar="MIB", help="memory of each seat (default: 4096)"
+    up.epilog = "A room that exists keeps what is not given: seats, address, certificate, memory, time, passwords."
+    secure = up.add_mutually_exclusive_group()
+    secure.add_argument(
+        "--tls", nargs=2, type=Path, metavar=("CERT", "KEY"), help="encrypt, with this certificate and key"
     )
-    up.add_argument(
-        "--idle", type=whole_number, default=90, metavar="MINUTES", help="stop an unused seat (default: 90)"
-    )
+    secure.add_argument("--no-tls", action="store_true", help="do not encrypt any longer")
+    up.add_argument("--memory", type=whole_number, metavar="MIB", help="memory of each seat (default: 4096)")
+    up.add_argument("--idle", type=whole_number, metavar="MINUTES", help="stop an unused seat (default: 90)")
     up.add_argument("--new-passwords", action="store_true", help="replace the passwords of the room and of the trainer")
     up.add_argument(
         "--here", action="store_true", help="run from this environment, which all users must be able to read"
@@ -82,29 +85,40 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _address(text: str) -> tuple[str, int]:
+def _address(text: str | None, room: Settings | None) -> tuple[str, int]:
+    """Return where learners come in: as given, else as before."""
     from flatkit.packs.serve import parse_address
 
+    if text is None and room:
+        return room.host, room.port
+    text = text or _EVERYWHERE
     found = parse_address(text)
     has_port = is_number(text.rpartition(":")[2]) and (text.count(":") == 1 or "]" in text)
     return found.host, found.port if has_port else _PORT
 
 
-def _findings(options: argparse.Namespace) -> list[SizeFinding]:
+def _earlier() -> Settings | None:
+    """Return the room that this host has; None as well if its file cannot be read."""
+    from flatkit.seats import up
+
+    try:
+        return up.find()
+    except HostError:
+        return None
+
+
+def _findings(options: argparse.Namespace, room: Settings | None) -> list[SizeFinding]:
     from flatkit.seats import check, up
 
-    host, port = _address(options.listen)
-    try:
-        room = up.find()
-    except HostError:
-        room = None
+    host, port = _address(options.listen, room)
+    seats = options.seats if options.seats is not None else room.seats if room else _SEATS
     ports = () if room and (room.host, room.port) == (host, port) and up.is_served(room) else (port,)
     home = Path("/home") if Path("/home").is_dir() else Path("/")
-    return [*check.judge(check.measure(home), options.seats), *check.find_obstacles(host, ports)]
+    return [*check.judge(check.measure(home), seats), *check.find_obstacles(host, ports)]
 
 
 def _check(options: argparse.Namespace) -> int:
-    findings = _findings(options)
+    findings = _findings(options, _earlier())
     for finding in findings:
         print(finding)
     return 1 if any(finding.level == "fail" for finding in findings) else 0
@@ -113,25 +127,20 @@ def _check(options: argparse.Namespace) -> int:
 def _up(options: argparse.Namespace) -> int:
     from flatkit.seats import install, settings, up
 
-    if not 1 <= options.seats <= 1000:
+    if options.seats is not None and not 1 <= options.seats <= 1000:
         raise UsageError(f'"{options.seats}" seats cannot be made; expected 1 to 1000')
-    findings = _findings(options)
+    earlier = _earlier()
+    findings = _findings(options, earlier)
     for finding in findings:
         if finding.level != "ok":
             print(finding, file=sys.stderr)
     if any(finding.level == "fail" for finding in findings):
-        raise HostError(
-            "this host cannot have the room: see above", hint=f"flatkit seats check --seats {options.seats}"
-        )
-    host, port = _address(options.listen)
-    certificate, key = _certificate(options.tls)
+        seats = f" --seats {options.seats}" if options.seats else ""
+        raise HostError("this host cannot have the room: see above", hint=f"flatkit seats check{seats}")
+    certificate, key = _certificate(options, earlier)
     observer = observer_for(as_json=False)
     bin_folder = up.here() if options.here else install.install(observer)
-    wanted = settings.Settings(
-        folder=up.folder(), seats=options.seats, host=host, port=port, hub_port=1, api_port=1, room_hash="", trainer_hash="",
-        proxy_password="", bin=bin_folder, certificate=certificate, key=key, memory_mib=options.memory, idle=options.idle * 60,
-        cache=up.cache(),
-    )  # fmt: skip
+    wanted = _wanted(options, earlier, bin_folder, certificate, key)
     if not options.no_images:
         install.build_images(bin_folder, wanted.cache, observer)
     old = up.find()
@@ -147,25 +156,48 @@ def _up(options: argparse.Namespace) -> int:
     return 0
 
 
-def _certificate(given: Sequence[Path] | None) -> tuple[str, str]:
-    """Return the paths of certificate and key. Raises UsageError for files that cannot be read."""
-    if not given:
+def _wanted(
+    options: argparse.Namespace, room: Settings | None, bin_folder: Path, certificate: str, key: str
+) -> Settings:
+    """Return the settings of the room: what is given, else what it had, else the defaults. Ports and passwords come later."""
+    from flatkit.seats import settings, up
+
+    host, port = _address(options.listen, room)
+    made = settings.Settings(
+        folder=up.folder(), seats=_SEATS, host=host, port=port, hub_port=1, api_port=1, room_hash="", trainer_hash="",
+        proxy_password="", bin=bin_folder, certificate=certificate, key=key, cache=up.cache(),
+    )  # fmt: skip
+    kept = {name: getattr(room, name) for name in ("seats", "memory_mib", "idle")} if room else {}
+    given = {"seats": options.seats, "memory_mib": options.memory, "idle": options.idle and options.idle * 60}
+    return replace(made, **{**kept, **{name: value for name, value in given.items() if value is not None}})
+
+
+def _certificate(options: argparse.Namespace, room: Settings | None) -> tuple[str, str]:
+    """Return the paths of certificate and key, "" without. Raises UsageError for files that are not usable."""
+    from flatkit.seats import certificate
+
+    paths: Sequence[Path] = options.tls or ()
+    if room and room.certificate and not options.tls and not options.no_tls:
+        paths = (Path(room.certificate), Path(room.key))
+    if not paths:
         return "", ""
-    for path in given:
-        try:
-            path.open("rb").close()
-        except OSError as error:
-            raise UsageError(f'"{printable(path)}" cannot be read: {error.strerror}; expected a PEM file') from None
-    return str(given[0].absolute()), str(given[1].absolute())
+    found = certificate.check(*paths)
+    if found.warning:
+        print(f"! certificate: {found.warning}", file=sys.stderr)
+    return str(paths[0].absolute()), str(paths[1].absolute())
 
 
 def _show(room: Settings, passwords: Passwords | None) -> None:
     from flatkit.packs.serve import find_own_address
+    from flatkit.seats import certificate
     from flatkit.seats.limits import SeatLimits, find_group
 
     host = room.host
     if host in {"0.0.0.0", "::"}:  # noqa: S104  (compared, not bound)
         host = find_own_address(ipv6=host == "::") or "127.0.0.1"
+    if room.certificate:
+        with suppress(FlatkitError):  # the room runs all the same, and `up` has said what is wrong
+            host = certificate.check(Path(room.certificate), Path(room.key)).host_for(host)
     url = f"{'https' if room.certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{room.port}/"
     print(f"{url}\n\n{qr_code(url)}")
     if passwords:
@@ -200,6 +232,8 @@ def _status(options: argparse.Namespace) -> int:
     print(f"{len(found.seats)} of {room.seats} seats are taken")
     if not found.is_served:
         print(f"  Next: tail -n 50 {shell_word(room.folder / 'hub.log')}")
+    elif not up.shows_certificate(room):
+        print("The proxy shows another certificate than the one on the disk now.\n  Next: flatkit seats up")
     return 0 if found.is_served else 1
 
 

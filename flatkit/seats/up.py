@@ -17,17 +17,19 @@ from flatkit.errors import FlatkitError, HostError
 from flatkit.listening import try_port
 from flatkit.machines import host_locks
 from flatkit.run import run, start
+from flatkit.seats import certificate, supervisor
 from flatkit.seats import settings as store
-from flatkit.seats import supervisor
 from flatkit.seats.accounts import list_accounts, remove_account
 from flatkit.seats.ending import end_seat
 from flatkit.seats.login import Pins
 from flatkit.seats.settings import Settings, digest, new_password
+from flatkit.untrusted import printable
 from flatkit.web import get
 
 UNIT = Path("/etc/systemd/system/flatkit-seats.service")
 _SYSTEMD = Path("/run/systemd/system")
 _ANSWER_SECONDS = 120.0
+_HEALTH = "/hub/health"
 _LOWEST, _HIGHEST = 18000, 18999
 _TEXT = """\
 [Unit]
@@ -129,25 +131,47 @@ def begin(settings: Settings) -> None:
 
 
 def wait_until_served(settings: Settings, *, seconds: float = _ANSWER_SECONDS) -> None:
-    """Wait until the hub answers through the proxy. Raises HostError with the end of its log."""
-    deadline = time.monotonic() + seconds
+    """Wait until the hub answers through the proxy, with the room's certificate. Raises HostError with the end of its log."""
+    deadline, answers = time.monotonic() + seconds, False
     while time.monotonic() < deadline:
-        if is_served(settings):
+        answers = is_served(settings)
+        if answers and shows_certificate(settings):
             return
         time.sleep(0.2)
     log = settings.folder / supervisor.LOG
-    raise HostError(f"the hub did not answer within {seconds:.0f} s", hint=f"tail -n 50 {log}   (as root)")
+    words = "the hub did not answer"
+    if answers:
+        words = f'the proxy did not take the certificate "{printable(settings.certificate)}"'
+    raise HostError(f"{words} within {seconds:.0f} s", hint=f"tail -n 50 {log}   (as root)")
 
 
 def is_served(settings: Settings) -> bool:
     """Return True if the hub answers, and the proxy listens."""
-    place = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104  (compared, not bound)
     try:
-        if not get(f"http://127.0.0.1:{settings.hub_port}/hub/health", timeout=5.0).ok:
+        if not get(f"http://127.0.0.1:{settings.hub_port}{_HEALTH}", timeout=5.0).ok:
             return False
-        return bool(settings.certificate) or get(f"http://{place}:{settings.port}/hub/health", timeout=5.0).ok
-    except FlatkitError:
+        if settings.certificate:
+            return certificate.ask(_nearest(settings), settings.port, _HEALTH).is_there
+        place = _nearest(settings)
+        return get(f"http://{f'[{place}]' if ':' in place else place}:{settings.port}{_HEALTH}", timeout=5.0).ok
+    except (FlatkitError, OSError):
         return False
+
+
+def shows_certificate(settings: Settings) -> bool:
+    """Return True if the proxy shows the certificate that is on the disk now, or the room has none."""
+    if not settings.certificate:
+        return True
+    try:
+        shown = certificate.ask(_nearest(settings), settings.port, _HEALTH).certificate
+        return shown == certificate.stored(Path(settings.certificate))
+    except OSError:
+        return False
+
+
+def _nearest(settings: Settings) -> str:
+    """Return an address of this host at which the proxy listens."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  (compared, not bound)
 
 
 def stop(settings: Settings) -> None:

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -46,11 +47,15 @@ class Learner:
 
     url: str
     name: str = ""
+    authority: Path | None = None
     cookies: http.cookiejar.CookieJar = field(default_factory=http.cookiejar.CookieJar)
 
     def ask(self, path: str, data: dict[str, str] | None = None, **headers: str) -> tuple[int, str]:
         """Return the status and the text of a page, after its redirects."""
-        handlers = [urllib.request.HTTPCookieProcessor(self.cookies), urllib.request.ProxyHandler({})]
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.HTTPCookieProcessor(self.cookies)]
+        handlers.append(urllib.request.ProxyHandler({}))
+        if self.authority:
+            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=str(self.authority))))
         body = urllib.parse.urlencode(data).encode() if data is not None else None
         request = urllib.request.Request(self.url + path, data=body, headers={"Sec-Fetch-Mode": "navigate", **headers})
         try:
@@ -103,7 +108,8 @@ class Room:
     process: subprocess.Popen[bytes]
 
     def learner(self) -> Learner:
-        return Learner(url=self.settings.url)
+        given = self.settings.certificate
+        return Learner(url=self.settings.url, authority=Path(given) if given else None)
 
     def parts(self) -> dict[str, int]:
         """The process IDs of hub and proxy."""
@@ -127,7 +133,7 @@ class Room:
 
 
 @contextmanager
-def room(*, seats: int = 5, idle: int = 5400) -> Iterator[Room]:
+def room(*, seats: int = 5, idle: int = 5400, certificate: str = "", key: str = "") -> Iterator[Room]:
     """Run a room on free ports of 127.0.0.1, with accounts that are removed at the end. Skips where there is no root."""
     pytest.importorskip("jupyterhub")
     with person(9):
@@ -140,6 +146,7 @@ def room(*, seats: int = 5, idle: int = 5400) -> Iterator[Room]:
         folder=top / "seats", seats=seats, host="127.0.0.1", port=public, hub_port=hub, api_port=api, board_port=board,
         room_hash=store.digest(ROOM), trainer_hash=store.digest(TRAINER), proxy_password=store.new_password(8),
         bin=Path(sys.executable).parent, cache=top / "cache", prefix=f"seat-t{os.getpid() % 10000}-", idle=idle, processes=400,
+        certificate=certificate, key=key,
     )  # fmt: skip
     store.save(made)
     had_locks = host_locks.FOLDER.exists()

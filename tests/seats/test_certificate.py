@@ -1,0 +1,126 @@
+"""The certificate of a room: one that cannot be used is refused before the room begins; a real hub shows a usable one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from flatkit.errors import UsageError
+from flatkit.seats import certificate, up
+from tests.seats.certificates import NOW, make
+from tests.seats.learner import TRAINER, room
+
+
+def test_a_good_certificate_says_its_names_and_its_end(tmp_path: Path) -> None:
+    found = certificate.check(*make(tmp_path, "good"))
+    assert (found.names, found.warning) == (("room.example", "127.0.0.1"), "")
+    assert found.until == NOW - timedelta(hours=1) + timedelta(days=30)
+    # The address that learners get is one that their browsers accept.
+    assert found.host_for("192.0.2.7") == "room.example"
+    assert found.host_for("127.0.0.1") == "127.0.0.1"
+    wild = certificate.check(*make(tmp_path, "wild", names=("*.room.example",)))
+    assert wild.host_for("192.0.2.7") == "192.0.2.7"
+
+
+def test_what_browsers_will_say_is_said_first(tmp_path: Path) -> None:
+    assert "has no names" in certificate.check(*make(tmp_path, "nameless", names=())).warning
+    assert "expires at" in certificate.check(*make(tmp_path, "soon", days=1)).warning
+
+
+def _expired(folder: Path) -> tuple[Path, Path]:
+    return make(folder, "old", begin=NOW - timedelta(days=40))
+
+
+def _early(folder: Path) -> tuple[Path, Path]:
+    return make(folder, "early", begin=NOW + timedelta(days=2))
+
+
+def _mismatched(folder: Path) -> tuple[Path, Path]:
+    return make(folder, "one")[0], make(folder, "two")[1]
+
+
+def _swapped(folder: Path) -> tuple[Path, Path]:
+    one, key = make(folder, "good")
+    return key, one
+
+
+def _two_certificates(folder: Path) -> tuple[Path, Path]:
+    one, _ = make(folder, "good")
+    return one, one
+
+
+def _encrypted(folder: Path) -> tuple[Path, Path]:
+    return make(folder, "locked", password=b"secret")
+
+
+def _missing(folder: Path) -> tuple[Path, Path]:
+    return folder / "nowhere.pem", make(folder, "good")[1]
+
+
+def _is_folder(folder: Path) -> tuple[Path, Path]:
+    return make(folder, "good")[0], folder
+
+
+def _binary(folder: Path) -> tuple[Path, Path]:
+    one, key = make(folder, "good")
+    one.write_bytes(bytes(range(256)))
+    return one, key
+
+
+def _torn(folder: Path) -> tuple[Path, Path]:
+    one, key = make(folder, "good")
+    one.write_bytes(one.read_bytes()[:200])
+    return one, key
+
+
+def _open_to_all(folder: Path) -> tuple[Path, Path]:
+    one, key = make(folder, "good")
+    key.chmod(0o644)
+    return one, key
+
+
+@pytest.mark.parametrize(
+    ("made", "said", "next_step"),
+    [
+        (_expired, r"has expired at 2\d\d\d-", "certbot renew"),
+        (_early, r"is valid from .* on, and this host says", "timedatectl"),
+        (_mismatched, "two.key\" is not the one of this certificate", "openssl x509"),
+        (_swapped, "good.key\" is not a certificate", "openssl x509"),
+        (_two_certificates, "good.pem\" is not a private key", "--tls CERT KEY"),
+        (_encrypted, "locked.key\" is encrypted", "openssl pkey"),
+        (_missing, "cannot be read: No such file", ""),
+        (_is_folder, "cannot be read: Is a directory", ""),
+        (_binary, "is not a certificate; expected a PEM file", "openssl x509"),
+        (_torn, "is not a certificate; expected a PEM file", "openssl x509"),
+        (_open_to_all, "every account of this host may read the key", "chmod o= "),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_refused_in_words(
+    made: Callable[[Path], tuple[Path, Path]], said: str, next_step: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        certificate.check(*made(tmp_path))
+    assert re.search(said, caught.value.message), caught.value.message
+    assert next_step in caught.value.hint
+
+
+def test_learners_log_in_over_https(tmp_path: Path) -> None:
+    pem, key = make(tmp_path, "good")
+    with room(seats=2, certificate=str(pem), key=str(key)) as running:
+        assert running.settings.url.startswith("https://127.0.0.1:")
+        ada = running.learner()
+        status, page = ada.log_in("ada")
+        assert (status, "Take a seat" in page) == (200, False), page
+        cookies = {one.name: one.secure for one in ada.cookies if one.name != "_xsrf"}
+        assert cookies, "the browser has the session's cookies"
+        assert all(cookies.values()), cookies
+        assert running.learner().log_in("trainer", room="", pin=TRAINER)[0] == 200
+        assert up.shows_certificate(running.settings)
+        # A certificate that is renewed on the disk is not shown yet: `flatkit seats status` says so.
+        pem.write_bytes(make(tmp_path, "newer")[0].read_bytes())
+        assert not up.shows_certificate(running.settings)
+        assert up.is_served(running.settings)
