@@ -43,6 +43,7 @@ GROUPS = (
         "plain_names",
         "seat_env",
         "capacity",
+        "jupyter_start",
     },
     {"butane", "images", "machines", "platforms", "updates"},
     {"demos", "lessons"},

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
+from flatkit import jupyter_start
 from flatkit.cli.options import whole_number
 from flatkit.errors import UsageError
 from flatkit.lessons import jupyter_server
@@ -44,7 +44,7 @@ def _course(argv: list[str]) -> int:
     if options.copy_only:
         print(printable(folder, limit=4096))
         return 0
-    command = [sys.executable, "-m", "jupyterlab", f"--ip={options.ip}", *jupyter_server.options()]
+    command = [*jupyter_start.command("jupyterlab"), f"--ip={options.ip}", *jupyter_server.options()]
     # The address that the server prints leads to the notebook, too, where no browser opens by itself.
     command += [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{quote(first.name)}"]
     command += ["--no-browser"] if options.no_browser else []

@@ -19,6 +19,7 @@ from flatkit import paths
 from flatkit.accounts import why_refused
 from flatkit.errors import MissingDependency, UsageError
 from flatkit.files import read_regular, save, write_atomic
+from flatkit.jupyter_start import leave_grammars_out
 from flatkit.lessons.marks import mark_terms
 from flatkit.untrusted import parse_json
 from flatkit.usage import FULL, disk_full
@@ -140,6 +141,7 @@ def trust(notebook: Path) -> bool:
 
     Only for notebooks that flatkit has laid out itself: the outputs of a trusted notebook may run scripts.
     """
+    leave_grammars_out()
     try:
         import nbformat
         from nbformat import sign

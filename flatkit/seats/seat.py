@@ -6,13 +6,13 @@ It prepares the course's folder and the place of libvirt's sockets, and replaces
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from flatkit import jupyter_start
 from flatkit.accounts import my_name, my_uid
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.events import Observer, Said
@@ -41,7 +41,7 @@ def start(arguments: Sequence[str], *, folder: Path | None = None) -> NoReturn:
     options = [f"--ServerApp.root_dir={course}", f"--ServerApp.jpserver_extensions={{'{_EXTENSION}': True}}"]
     options += jupyter_server.options()
     options += [f"--SingleUserNotebookApp.default_url=/lab/tree/{first.name}"] if first else []
-    become([sys.executable, "-m", "jupyterhub.singleuser", *options, *arguments])
+    become([*jupyter_start.command("jupyterhub.singleuser"), *options, *arguments])
 
 
 def environment() -> dict[str, str]:

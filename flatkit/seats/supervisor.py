@@ -9,7 +9,6 @@ import os
 import pwd
 import signal
 import sqlite3
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from flatkit import jupyter_start
 from flatkit.errors import HostError
 from flatkit.locks import try_lock
 from flatkit.machines import host_locks
@@ -91,7 +91,7 @@ def start_hub(settings: Settings) -> Child:
         if log.stat().st_size > _LOG_MAX:
             log.replace(log.with_suffix(".log.old"))
     config = Path(__file__).with_name("jupyterhub_config.py")
-    words = [sys.executable, "-m", "jupyterhub", "--config", str(config)]
+    words = [*jupyter_start.command("jupyterhub"), "--config", str(config)]
     return start(words, log=log, env={MARK: str(settings.folder)}, cwd=settings.folder)
 
 
