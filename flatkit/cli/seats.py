@@ -189,8 +189,7 @@ def _certificate(options: argparse.Namespace, room: Settings | None) -> tuple[st
 
 def _show(room: Settings, passwords: Passwords | None) -> None:
     from flatkit.packs.serve import find_own_address
-    from flatkit.seats import certificate
-    from flatkit.seats.limits import SeatLimits, find_group
+    from flatkit.seats import certificate, up
 
     host = room.host
     if host in {"0.0.0.0", "::"}:  # noqa: S104  (compared, not bound)
@@ -207,8 +206,7 @@ def _show(room: Settings, passwords: Passwords | None) -> None:
         print("These are shown this once. flatkit seats up --new-passwords makes new ones.")
     else:
         print("The passwords are the same as before. flatkit seats up --new-passwords makes new ones.")
-    limits = SeatLimits(memory_mib=room.memory_mib, processes=room.processes, group=find_group())
-    print(f"{room.seats} seats; {limits.words}.")
+    print(f"{room.seats} seats; {up.limits_of(room)}.")
     if not room.certificate:
         print("Nothing is encrypted: on a network of others use --tls CERT KEY.")
 

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from flatkit.files import write_atomic
 from flatkit.seat_env import POST_SCOPE
 from flatkit.seats.authenticator import RoomAuthenticator
-from flatkit.seats.limits import SeatLimits, find_group
+from flatkit.seats.limits import LIMITS, SeatLimits, find_group
 from flatkit.seats.names import TRAINER
 from flatkit.seats.proxy import SteadyProxy
 from flatkit.seats.settings import Settings, load
@@ -94,6 +95,7 @@ def _seats(config: Any, settings: Settings) -> None:
     config.JupyterHub.spawner_class = SeatSpawner
     SeatSpawner.settings = settings
     SeatSpawner.limits = SeatLimits(memory_mib=settings.memory_mib, processes=settings.processes, group=find_group())
+    write_atomic(settings.folder / LIMITS, f"{SeatSpawner.limits.words}\n", mode=0o600)
     spawner = config.Spawner
     spawner.cmd = [str(settings.bin / "flatkit"), "seat"]
     spawner.default_url = "/lab"

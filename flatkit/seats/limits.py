@@ -11,6 +11,8 @@ from pathlib import Path, PurePath
 
 from flatkit.untrusted import lines_of
 
+# File in the room's folder: the limits in words. Only the hub can tell, as its cgroup is not that of a shell.
+LIMITS = "limits"
 _CONTROLLERS = ("cpu", "memory", "pids")
 _TOP = Path("/sys/fs/cgroup")
 

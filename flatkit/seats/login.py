@@ -157,7 +157,12 @@ class Door:
             # Counted first: tries at the same time must not all pass.
             self._addresses.count(address, now)
             self._names.count(key, now)
-        self._check(seat, room, pin)
+        try:
+            self._check(seat, room, pin)
+        except sqlite3.Error as error:
+            raise Refused(
+                f"this host cannot read or write its list of seats ({error}); tell the trainer: seats that are open go on"
+            ) from None
         with self._counting:
             self._undo(seat, address, key)
         return seat

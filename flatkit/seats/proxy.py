@@ -26,9 +26,12 @@ class SteadyProxy(TraefikFileProviderProxy):
             self.log.warning("a route did not appear in time: its seat may have ended; the next check looks again")
 
     async def start(self) -> None:
-        """Start traefik, and start it again whenever it ends. Routes are in a file, so nothing is lost."""
-        await super().start()  # type: ignore[no-untyped-call]
+        """Start traefik, and start it again whenever it ends. Routes are in a file, so nothing is lost.
+
+        Also while it begins: the hub would wait for its answer for 30 s, and then exit.
+        """
         self._watcher = asyncio.create_task(self._watch())
+        await super().start()  # type: ignore[no-untyped-call]
 
     async def stop(self) -> None:
         """End traefik."""
@@ -39,7 +42,7 @@ class SteadyProxy(TraefikFileProviderProxy):
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if self.traefik_process.poll() is not None:
+            if self.traefik_process and self.traefik_process.poll() is not None:
                 self.log.warning(
                     "the proxy has ended (status %s): it is started again", self.traefik_process.returncode
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -13,12 +14,48 @@ from typing import Any
 from jupyterhub.spawner import LocalProcessSpawner, set_user_setuid
 
 from flatkit.errors import FlatkitError, HostError
+from flatkit.files import open_regular
 from flatkit.images.lab import cache_gc
 from flatkit.seats.accounts import ensure_account, find_account, runtime_folder
 from flatkit.seats.ending import end_seat, environment_of
 from flatkit.seats.limits import SeatLimits
 from flatkit.seats.names import account_of
 from flatkit.seats.settings import Settings
+from flatkit.untrusted import lines_of, printable
+
+# Time between two looks at a server that starts, in seconds.
+_LOOK_SECONDS = 0.2
+# A server with less than this on its disk, in bytes, could not even lay out the course.
+_LEAST_FREE = 50 * 2**20
+_LOG, _LOG_TAIL, _WORDS_MAX = ".flatkit-seat.log", 4096, 300
+
+
+def refuse_full_disk(home: Path) -> str:
+    """Return why a seat cannot start on this disk, or ""."""
+    free = shutil.disk_usage(home).free
+    return f"the disk of this host is full ({free // 2**20} MiB are free for {home})" if free < _LEAST_FREE else ""
+
+
+def last_words(user: pwd.struct_passwd) -> str:
+    """Return the last line that a seat's server wrote; "" if there is none. The file is the learner's own: not trusted."""
+    with suppress(OSError), open_regular(Path(user.pw_dir) / _LOG, follow=False) as file:
+        about = os.fstat(file.fileno())
+        if about.st_uid == user.pw_uid and about.st_nlink == 1:
+            file.seek(max(0, about.st_size - _LOG_TAIL))
+            lines = [line.strip() for line in lines_of(file.read(_LOG_TAIL).decode(errors="replace")) if line.strip()]
+            return printable(lines[-1], limit=_WORDS_MAX) if lines else ""
+    return ""
+
+
+async def _is_listening(address: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(address, port)
+    except OSError:
+        return False
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+    return True
 
 
 class SeatSpawner(LocalProcessSpawner):
@@ -41,9 +78,7 @@ class SeatSpawner(LocalProcessSpawner):
             become()
             os.umask(0o077)
             # As the seat's user, into its own home: what it prints fills nobody else's disk.
-            log = os.open(
-                ".flatkit-seat.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600
-            )
+            log = os.open(_LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
             for descriptor in (1, 2):
                 os.dup2(log, descriptor)
 
@@ -65,9 +100,32 @@ class SeatSpawner(LocalProcessSpawner):
         except FlatkitError as error:
             error.jupyterhub_message = f"{error.message}. Tell the trainer."  # type: ignore[attr-defined]
             raise
+        if refusal := refuse_full_disk(Path(user.pw_dir)):
+            raise self.spoken_error(refusal)
         with suppress(OSError):  # so that images stay which its machines use
             cache_gc.note_machines(self.settings.cache / "lab", Path(user.pw_dir, ".local/state/flatkit/machines"))
-        return await super().start()  # type: ignore[no-untyped-call]
+        address, port = await super().start()  # type: ignore[no-untyped-call]
+        await self._wait_until_listening(user, address, port)
+        return address, port
+
+    async def _wait_until_listening(self, user: pwd.struct_passwd, address: str, port: int) -> None:
+        """Wait for the server, at most `start_timeout`. The hub's own look comes later and later, up to 5 s apart.
+
+        Raises HostError as soon as the server has ended; the hub would wait for `http_timeout`.
+        """
+        while not await _is_listening(address, port):
+            if (status := await self.poll()) is not None:  # type: ignore[no-untyped-call]
+                said = await asyncio.to_thread(last_words, user)
+                raise self.spoken_error(
+                    f"the server of your seat has ended with status {status}" + (f": {said}" if said else "")
+                )
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def spoken_error(self, words: str) -> HostError:
+        """Return the error for the hub's log, with what its page shows to the learner."""
+        error = HostError(f"{self.account}: {words}")
+        error.jupyterhub_message = f"{words}. Tell the trainer."  # type: ignore[attr-defined]
+        return error
 
     async def run_post_stop_hook(self) -> None:
         """Switch the seat's machines off and end what it runs, when its server has ended in whatever way."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from flatkit import paths
 from flatkit.errors import FlatkitError, HostError
+from flatkit.files import read_regular
 from flatkit.listening import try_port
 from flatkit.machines import host_locks
 from flatkit.run import run, start
@@ -21,6 +22,7 @@ from flatkit.seats import certificate, supervisor
 from flatkit.seats import settings as store
 from flatkit.seats.accounts import list_accounts, remove_account
 from flatkit.seats.ending import end_seat
+from flatkit.seats.limits import LIMITS
 from flatkit.seats.login import Pins
 from flatkit.seats.settings import Settings, digest, new_password
 from flatkit.untrusted import printable
@@ -167,6 +169,14 @@ def shows_certificate(settings: Settings) -> bool:
         return shown == certificate.stored(Path(settings.certificate))
     except OSError:
         return False
+
+
+def limits_of(settings: Settings) -> str:
+    """Return the limits of each seat in words, as the hub found them when it began; "" if it has not begun yet."""
+    try:
+        return printable(read_regular(settings.folder / LIMITS, limit=1000).decode(errors="replace").strip())
+    except OSError:
+        return ""
 
 
 def _nearest(settings: Settings) -> str:
