@@ -65,12 +65,7 @@ def _fault(file: str, text: str, done: Translation) -> Finding:
     advice, _, _ = error.teach.partition("\n")
     words, expected = error.message, advice or "a config without faults"
     if done.root is not None and done.root.kind != MAPPING:
-        first = next(line for line in lines_of(text) if line.strip() and not line.startswith("#"))
-        return Finding(
-            ok=False, found=f'"{file}" is not a config: it begins with "{printable(first.strip()[:40])}"',
-            expected="variant: flatcar and version: 1.0.0 first; a command for the machine belongs in a cell with %%on m",
-            look=f'fk.editor("{file}")',
-        )  # fmt: skip
+        return _not_a_config(file, text)
     if error.code == WRONG_TYPE.code and advice:  # the message itself names types of Go
         words, expected = advice, "a config without faults"
     return Finding(
@@ -78,6 +73,20 @@ def _fault(file: str, text: str, done: Translation) -> Finding:
         found=f'"{file}" has a fault{where}: {words}',
         expected=expected,
         look=f'fk.editor("{file}") marks the place',
+    )  # fmt: skip
+
+
+def _not_a_config(file: str, text: str) -> Finding:
+    """Return the first line of a text that is not a mapping, and where such a line belongs."""
+    rows = [line.strip() for line in lines_of(text) if line.strip()]
+    first = next(row for row in rows if row.startswith("#!") or not row.startswith("#"))
+    belongs = "a command for the machine belongs in a cell with %%on m"
+    if first.startswith("#!"):
+        belongs = "the lines of a script follow inline: | in the config, indented further"
+    return Finding(
+        ok=False, found=f'"{file}" is not a config: it begins with "{printable(first[:40])}"',
+        expected=f"variant: flatcar and version: 1.0.0 first; {belongs}",
+        look=f'fk.editor("{file}")',
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def get_machine(name: str, names: dict[str, Any]) -> LiveMachine:
         return found
     if name and (known := live_machine.find(name)):
         return known
-    if name.isidentifier() and name not in names and (line := missing.find_line(name)):
-        raise missing.missing(name, line)
+    if name.isidentifier() and name not in names and (error := missing.find_missing(name)):
+        raise error
     what = f'"{name}" is not a machine' if name else '"%%on" names no machine'
     raise UsageError(f"{what}; expected the variable that holds one", hint='m = fk.up("web.bu"), then: %%on m')

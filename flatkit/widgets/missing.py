@@ -70,31 +70,42 @@ def _find_explanation(shell: Any, error: Exception, trace: TracebackType | None)
     if not isinstance(error, NameError):
         if shell_cell.is_late_magic(cell):
             return shell_cell.late_magic(cell)
+        if isinstance(error, SyntaxError) and (erases := shell_cell.for_a_file(cell)):
+            return erases
         lines, _ = shell_cell.find_command(cell, error.lineno or 0) if isinstance(error, SyntaxError) else ("", "")
-        return (
-            shell_cell.for_the_machine(lines, _machine_in(names)) if lines else cell_slips.find_slip(cell, error, names)
-        )
+        return _for_a_shell(lines, names) if lines else cell_slips.find_slip(cell, error, names)
     if not error.name or not _is_of_the_cell(trace, names):
         return None
-    if line := find_line(error.name):
-        return missing(error.name, line)
+    if found := find_missing(error.name):
+        return found
     lines, word = shell_cell.find_command(cell)
     # IPython reads `/usr/bin/id x` as a call, and Python `a-b` as a difference.
     if error.name in re.split(r"\W", word):
-        return shell_cell.for_the_machine(lines, _machine_in(names))
+        return _for_a_shell(lines, names)
     return cell_slips.find_slip(cell, error, names)
 
 
-def _machine_in(names: dict[str, Any]) -> str:
-    """Return the variable that holds a machine: `m` if that is one, else the first, else `m`."""
+def _for_a_shell(lines: str, names: dict[str, Any]) -> UsageError:
+    """Return the error for shell lines: for the machine `m` if that is one, else for the first machine, else `m`."""
     from flatkit.widgets.live_machine import LiveMachine
 
     found = [name for name, value in names.items() if isinstance(value, LiveMachine) and not name.startswith("_")]
-    return "m" if "m" in found or not found else found[0]
+    if not found and not _has_machine():
+        return shell_cell.for_this_host(lines)
+    return shell_cell.for_the_machine(lines, "m" if "m" in found or not found else found[0])
 
 
-def missing(name: str, line: str) -> UsageError:
-    """Return the error for an undefined name that `line` defines."""
+def find_missing(name: str) -> UsageError | None:
+    """Return the error for an undefined name that a cell defines; None for any other name."""
+    line = find_line(name)
+    if not line:
+        return None
+    if name == "m" and not _has_machine():
+        return UsageError(
+            'there is no machine "m": no cell of this notebook makes one',
+            hint="open a terminal (File > New > Terminal) for a command of this host; or make a machine:   "
+            'm = fk.up("web.bu")',
+        )
     return UsageError(
         f'"{name}" is not there yet: the cell that makes it was not run since the kernel started',
         hint=f"run the cell with this line, then this one again:   {line}",
@@ -114,6 +125,12 @@ def find_line(name: str) -> str:
         if line := _line_in(source, name):
             return line
     return {"fk": _IMPORT, "m": 'm = fk.up("...")'}.get(name, "")
+
+
+def _has_machine() -> bool:
+    """Return whether a cell of the open notebook makes a machine; True if the notebook is unknown."""
+    cells = [*_cells()]
+    return not cells or any("fk.up(" in cell for cell in cells)
 
 
 def _cells() -> Iterator[str]:

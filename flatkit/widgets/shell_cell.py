@@ -25,6 +25,8 @@ which whoami xargs
 _COMMANDS = frozenset(_WORDS.split())
 _FIRST_WORD = re.compile(r"\s*([A-Za-z0-9_./+-]+)(?=\s|$|[|;&<>])")
 _ASSIGNMENT = re.compile(r"\s*[A-Za-z_]\w*\s*=")
+# The one command that must not be run here: it erases a disk.
+_INSTALL = re.compile(r"(?:sudo\s+)?flatcar-install\s")
 _SHOWN_MAX = 60
 
 
@@ -57,14 +59,43 @@ def is_late_magic(cell: str) -> bool:
 
 def for_the_machine(lines: str, machine: str) -> UsageError:
     """Return the error for shell lines in a Python cell; `machine` is the variable that the fixed cell names."""
-    first = next(row.strip() for row in lines_of(lines) if row.strip() and not row.lstrip().startswith("#"))
-    shown = first if len(first) <= _SHOWN_MAX else f"{first[: _SHOWN_MAX - 1]}…"
-    fixed = "\n".join(row.removeprefix("$ ") for row in lines_of(lines))
     return UsageError(
-        f'this is a command for the machine, and the cell is Python: "{shown}"',
+        f'this is a command for the machine, and the cell is Python: "{_shown(lines)}"',
         hint=f"begin a cell with %%on {machine}, like this:",
-        details=f"%%on {machine}\n{fixed}",
+        details=f"%%on {machine}\n{_fixed(lines)}",
     )
+
+
+def for_this_host(lines: str) -> UsageError:
+    """Return the error for shell lines in a notebook that has no machine."""
+    return UsageError(
+        f'this is a command for a terminal, and the cell is Python: "{_shown(lines)}"',
+        hint="open a terminal of this host (File > New > Terminal), and type it there: this notebook has no machine",
+    )
+
+
+def for_a_file(cell: str) -> UsageError | None:
+    """Return the error for flatcar-install in a Python cell, None for any other cell. It is written down, and not run."""
+    if not _INSTALL.match(_first(cell).removeprefix("$ ")):
+        return None
+    return UsageError(
+        f'this command erases a disk, and the cell is Python: "{_shown(cell)}"',
+        hint="write it into a file, which runs nothing:",
+        details=f"%%writefile install.sh\n{_fixed(cell.strip())}",
+    )
+
+
+def _first(lines: str) -> str:
+    return next((row.strip() for row in lines_of(lines) if row.strip() and not row.lstrip().startswith("#")), "")
+
+
+def _shown(lines: str) -> str:
+    first = _first(lines)
+    return first if len(first) <= _SHOWN_MAX else f"{first[: _SHOWN_MAX - 1]}…"
+
+
+def _fixed(lines: str) -> str:
+    return "\n".join(row.removeprefix("$ ") for row in lines_of(lines))
 
 
 def late_magic(cell: str) -> UsageError:

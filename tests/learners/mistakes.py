@@ -98,6 +98,13 @@ MISTAKES: list[Mistake] = [
     ),
     Mistake(
         "02-script",
+        "the script itself",
+        "#!/bin/bash\necho hi\n",
+        ('it begins with "#!/bin/bash"', "follow inline: |"),
+        ("%%on m",),
+    ),
+    Mistake(
+        "02-script",
         "an empty first line",
         file("/opt/bin/greet", "", "#!/bin/bash", "echo", mode="0755"),
         ("the very first line",),
@@ -187,6 +194,7 @@ MISTAKES: list[Mistake] = [
         ("is not an https address",),
         ("merged from the network: http",),
     ),
+    Mistake("08-small", "Butane at the address", merging("- source: https://e.com/a.bu"), ("is Butane by its name",)),
     Mistake("08-small", "an address without its key", merging("- https://e.com/a"), ("line 6", "- source:")),
     Mistake(
         "08-small",

@@ -61,6 +61,29 @@ def test_a_slip_of_the_fingers_keeps_pythons_own_words(opened: Any, capsys: pyte
     assert "name 'q' is not defined" in capsys.readouterr().out
 
 
+NO_MACHINE = [
+    ("ls", 'a command for a terminal, and the cell is Python: "ls"', "File > New > Terminal"),
+    ("cat ~/.ssh/id_ed25519.pub", "a command for a terminal", "this notebook has no machine"),
+    ("%%on m\nls", 'there is no machine "m"', 'm = fk.up("web.bu")'),
+    ('m.run("ls")', "no cell of this notebook makes one", "File > New > Terminal"),
+    ("flatcar-install -d /dev/sdb -C stable", "this command erases a disk", "%%writefile install.sh"),
+    ("sudo flatcar-install -d /dev/sdb", "this command erases a disk", "sudo flatcar-install -d /dev/sdb"),
+]
+
+
+@pytest.mark.parametrize(("cell", "what", "hint"), NO_MACHINE, ids=[cell for cell, _, _ in NO_MACHINE])
+def test_a_notebook_without_a_machine_names_the_terminal(
+    opened: Any, folder: Path, cell: str, what: str, hint: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (folder / "10-take-home.ipynb").write_bytes((ROOT / "notebooks" / "10-take-home.ipynb").read_bytes())
+    monkeypatch.setenv("JPY_SESSION_NAME", "course/10-take-home.ipynb")
+    said = said_by(opened, cell, capsys)
+    assert what in said
+    assert hint in said
+    assert "the cell that makes it" not in said
+
+
 def test_where_the_notebook_is_not_known(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     assert missing.find_line("fk") == "import flatkit as fk"

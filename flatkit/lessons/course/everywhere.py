@@ -61,6 +61,11 @@ def _fits(ignition: dict[str, Any]) -> Finding:
         found = "replace: throws this config away and takes the other one alone"
     elif merged and not from_network:
         found = f"{size} bytes of Ignition; the other config is merged from a local file, so it is inside this one"
+    elif butane := [source for source in from_network if source.endswith((".bu", ".butane"))]:
+        ok, found = (
+            False,
+            f"{butane[0][:60]} is Butane by its name, and the machine merges Ignition: flatkit butane makes it",
+        )
     elif plain:
         found = f"{plain[0][:60]} is not an https address: anybody between could hand over other keys"
     elif from_network and not ok:
