@@ -68,7 +68,7 @@ class PhaseEnded(Event):
     @property
     def origin(self) -> str:
         """Note for the user about a phase that comes from a template; "" if it ran just now."""
-        return f"from the template made at {self.template[:16].replace('T', ' ')}" if self.template else ""
+        return f"kept from an earlier boot, {self.template[:16].replace('T', ' ')}" if self.template else ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -185,7 +185,7 @@ def test_a_phase_of_a_template_is_shown_with_its_origin(monkeypatch):
     Terminal(stream).notify(
         PhaseEnded(phase="kernel", title="Kernel", seconds=0.0, template="2026-01-02T03:04:05+00:00")
     )
-    assert stream.getvalue() == "  ✓ Kernel from the template made at 2026-01-02 03:04\n"
+    assert stream.getvalue() == "  ✓ Kernel kept from an earlier boot, 2026-01-02 03:04\n"
 
 
 def test_a_boot_on_a_terminal_has_a_live_line(monkeypatch):

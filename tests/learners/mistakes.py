@@ -105,6 +105,12 @@ MISTAKES: list[Mistake] = [
     ),
     Mistake(
         "02-script",
+        "a comment instead of the script",
+        file("/opt/bin/greet", mode="0755").rstrip() + "\n      contents:\n        inline: #!/bin/bash\n",
+        ("is empty", "a # begins a comment", "inline: |"),
+    ),
+    Mistake(
+        "02-script",
         "an empty first line",
         file("/opt/bin/greet", "", "#!/bin/bash", "echo", mode="0755"),
         ("the very first line",),

@@ -116,7 +116,7 @@ def test_a_phase_of_a_template_has_a_note() -> None:
     progress = WorkProgress()
     progress.notify(PhaseStarted(phase="kernel", title="Kernel"))
     progress.notify(PhaseEnded(phase="kernel", title="Kernel", seconds=0, template="2026-01-02T03:04:05+00:00"))
-    assert [row.note for row in progress.phases] == ["from the template made at 2026-01-02 03:04"]
+    assert [row.note for row in progress.phases] == ["kept from an earlier boot, 2026-01-02 03:04"]
 
 
 def test_a_flood_is_drawn_at_most_ten_times_a_second() -> None:

@@ -61,6 +61,8 @@ def _is_a_script(ignition: dict[str, Any]) -> Finding:
     runs = isinstance(mode, int) and mode & 0o555 == 0o555
     if mode in {int("755"), int("775"), int("777"), int("555")}:
         found = f"mode: {mode} without the 0 in front is a decimal number, and means {mode:04o}"
+    elif runs and not text:
+        found = "/opt/bin/greet is empty: behind inline: a # begins a comment; write inline: | and the script below it"
     elif runs and first.endswith("\r"):
         found = "the lines end as on Windows (CRLF), and the machine looks for an interpreter of that odd name"
     elif runs and first.startswith("#!") and not is_program:

@@ -13,13 +13,22 @@ function makePhase() {
   const time = h("span", { class: "fk-phase-time" });
   const note = h("span", { class: "fk-phase-note fk-dim" });
   const track = h("span", { class: "fk-phase-bar", "aria-hidden": "true" }, bar, usual);
-  const parts = { root: h("li", {}, mark, title, track, time, note), mark, title, bar, usual, time, note, about: "" };
+  const parts = { root: h("li", {}, mark, title, track, time, note), mark, title, bar, usual, time, note, origin: "", about: "" };
   title.addEventListener("click", () => {
     const open = title.getAttribute("aria-expanded") !== "true";
     title.setAttribute("aria-expanded", String(open));
-    sayOrHide(note, open ? parts.about : "");
+    sayOrHide(note, noteOf(parts, open));
   });
   return parts;
+}
+
+/**
+ * What is written below a phase: where it comes from, and what it does when it is opened.
+ * @param {{origin: string, about: string}} phase
+ * @param {boolean} open
+ */
+function noteOf({ origin, about }, open) {
+  return [origin, open && about].filter(Boolean).join(". ");
 }
 
 /** @param {PhaseState} phase */
@@ -55,6 +64,7 @@ export function makeBoot(pane) {
       update: (parts, phase) => {
         parts.root.className = classOf(phase);
         parts.about = phase.about;
+        parts.origin = phase.note;
         say(parts.mark, phase.mark);
         say(parts.title, phase.title);
         parts.title.disabled = !phase.about;
@@ -64,7 +74,7 @@ export function makeBoot(pane) {
         parts.usual.hidden = !phase.usual;
         say(parts.time, `${phase.seconds.toFixed(1)} s`);
         const open = parts.title.getAttribute("aria-expanded") === "true";
-        sayOrHide(parts.note, phase.note || (open ? phase.about : ""));
+        sayOrHide(parts.note, noteOf(parts, open));
       },
     });
   };
