@@ -115,6 +115,13 @@ def test_a_boot_is_drawn_while_it_happens_and_focus_stays(stage: Stage) -> None:
     expect(shown.root).to_contain_text("What kernel is for.")
     kernel.click()
     expect(shown.root).not_to_contain_text("What kernel is for.")
+    kept = replace(ROWS[2], note="kept from an earlier boot")
+    shown.set(replace(RUNNING, phases=(kept, *RUNNING.phases[3:])))
+    kernel.click()
+    expect(shown.root).to_contain_text("kept from an earlier boot. What kernel is for.")
+    kernel.click()
+    expect(shown.root).not_to_contain_text("What kernel is for.")
+    expect(shown.root).to_contain_text("kept from an earlier boot")
     expect(page.get_by_role("button", name="Pull the plug")).to_be_visible()
     expect(page.get_by_role("link", name="http://127.0.0.1:8080/")).to_be_visible()
     assert [verb for verb in shown.verbs if verb != "look"] == ["cancel"]
