@@ -22,6 +22,8 @@ STYLE = """<style>
 .fk .fk-dim {color: var(--jp-ui-font-color2, var(--vscode-descriptionForeground, #555))}
 .fk .fk-ok {color: var(--jp-success-color0, #1b5e20)}
 .fk .fk-bad {color: var(--jp-error-color0, #b71c1c)}
+[data-jp-theme-light="false"] .fk .fk-ok {color: var(--jp-success-color2, #81c784)}
+[data-jp-theme-light="false"] .fk .fk-bad {color: var(--jp-error-color2, #e57373)}
 .fk.fk .fk-number {text-align: right; font-variant-numeric: tabular-nums}
 .fk .fk-badge {border: 1px solid var(--jp-border-color1, #999); border-radius: 9px; padding: 0 8px; font-size: 12px}
 .fk .fk-bar {display: inline-block; height: 8px; background: var(--jp-brand-color1, #1976d2); min-width: 1px}
