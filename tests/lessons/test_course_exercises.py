@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +103,19 @@ def test_it_keeps_the_contract(exercise: Exercise, tmp_path: Path) -> None:
     proof = prove(exercise, bench_for(exercise, tmp_path))
     assert proof.faults == ()
     assert proof.ok
+
+
+def commands_of(exercise: Exercise) -> list[str]:
+    """Everything that an exercise types on its machine."""
+    acts = (*exercise.setup, *exercise.solve, *exercise.cleanup)
+    return [*MACHINES.get(exercise.name, ()), *exercise.traces, *(act.command for act in acts if isinstance(act, Type))]
+
+
+@pytest.mark.parametrize("exercise", [one for one in EXERCISES if one.machine], ids=lambda exercise: exercise.name)
+def test_a_shell_reads_what_it_types(exercise: Exercise) -> None:
+    for command in commands_of(exercise):
+        done = subprocess.run(["bash", "-n"], input=command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), command
 
 
 @pytest.mark.parametrize("quiz", QUIZZES, ids=lambda quiz: quiz.name)

@@ -29,7 +29,7 @@ _RELEASE = f"{_FOLDER}/usr/lib/extension-release.d/extension-release.hi"
 PARTS = f"""\
 [ -d {_FOLDER} ] && echo folder
 [ -e {_RELEASE} ] && echo release
-. /etc/os-release; grep -qsxE "ID=\"?(_any|$ID)\"?" {_RELEASE} && echo fits
+. /etc/os-release; grep -qsxE 'ID="?(_any|'"$ID"')"?' {_RELEASE} && echo fits
 [ -e {_FOLDER}/usr/bin/hi ] && echo program; true"""
 _CANNOT_RUN = {126: "/usr/bin/hi may not be executed: its mode lacks x", 127: "there is no /usr/bin/hi in it"}
 
