@@ -14,6 +14,7 @@ import tornado.web
 
 from flatkit.board.ledger import Ledger
 from flatkit.board.overview import RoomOverview
+from flatkit.board.places import course_steps
 from flatkit.errors import FlatkitError
 from flatkit.untrusted import parse_json, printable
 
@@ -66,7 +67,9 @@ class LiveBoard:
 
 def routes(board: LiveBoard) -> list[Any]:
     """Return what the board answers, by path."""
-    found = (("events", _Events), ("leave", _Leave), ("say", _Say), ("stream", _Stream), ("", _Page))
+    found = (
+        ("events", _Events), ("leave", _Leave), ("say", _Say), ("places", _Places), ("stream", _Stream), ("", _Page),
+    )  # fmt: skip
     prefix = board.door.prefix
     files = (rf"{prefix}(board\.(?:js|css))", tornado.web.StaticFileHandler, {"path": str(PAGE)})
     own = ((path, type(one.__name__, (*board.door.mixins, one), {})) for path, one in found)
@@ -174,6 +177,14 @@ class _Page(BoardHandler):
             self.show("board.html")
         else:
             self.board.door.show_login(self)
+
+
+class _Places(BoardHandler):
+    """The course's notebooks with their steps, which a word to all seats may lead to."""
+
+    async def get(self) -> None:
+        await self.must_be_trainer()
+        self.finish({"notebooks": course_steps()})
 
 
 class _Stream(BoardHandler):

@@ -29,13 +29,14 @@ _LOCK_SECONDS = 5.0
 class SeatTalk:
     """The outcome of a log: the flag with its word, who is coming, the word to all seats, hints. `lines` are (time, text).
 
-    `shown` are the numbers of the hints whose receipt is in the journal.
+    `link`: the word to all seats has a link to a cell. `shown` are the numbers of the hints whose receipt is in the journal.
     """
 
     flag: str = "none"
     word: str = ""
     coming: str = ""
     room: str = ""
+    link: BoardMessage | None = None
     hints: list[BoardMessage] = field(default_factory=list)
     last: int = 0
     shown: set[int] = field(default_factory=set)
@@ -64,8 +65,8 @@ class SeatTalk:
         if message.kind == "resolved":
             self.flag, self.word, self.coming = "none", "", ""
             return "a helper took your flag down"
-        self.room = message.room
-        return f"to all: {self.room or 'go on'}"
+        self.room, self.link = message.room, message if message.notebook else None
+        return f"to all: {self.room or 'go on'}" + (f" ({message.link})" if message.link else "")
 
 
 def confirm_hints(journal: Journal, numbers: Iterable[object]) -> bool:

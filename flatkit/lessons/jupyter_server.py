@@ -1,13 +1,21 @@
-"""Options and variables of every Jupyter server that flatkit starts: kernels explain slips, terminals find flatkit."""
+"""Options and variables of every Jupyter server that flatkit starts: kernels explain slips, terminals find flatkit.
+
+For a kernel: the path by which its server, and so the browser, knows a file.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
+from functools import cache
 from pathlib import Path
 
 from flatkit import paths
+from flatkit.files import read_regular
+from flatkit.untrusted import parse_json
+
+_INFO_MAX = 64 * 1024
 
 # PYTHONSTARTUP of the kernels.
 KERNEL_START = Path(paths.__file__).with_name("widgets") / "kernel_start.py"
@@ -30,3 +38,24 @@ def options() -> list[str]:
     shell = os.environ.get("SHELL") or shutil.which("bash") or "sh"
     settings = {"shell_command": [shell]}
     return [f"--ServerApp.terminado_settings={settings}"]
+
+
+def path_on_server(file: Path) -> str:
+    """Return the path of a file from the root of this kernel's server; its name where no server is found."""
+    try:
+        return (file.parent.resolve() / file.name).relative_to(_root()).as_posix()
+    except (OSError, ValueError):
+        return file.name
+
+
+@cache
+def _root() -> Path:
+    """Return the root of the server that is this process's parent. Raises OSError, ValueError."""
+    try:
+        from jupyter_core.paths import jupyter_runtime_dir
+
+        # The server writes this file while it runs.
+        about = Path(jupyter_runtime_dir()) / f"jpserver-{os.getppid()}.json"
+        return Path(parse_json(read_regular(about, limit=_INFO_MAX), limit=_INFO_MAX)["root_dir"]).resolve()
+    except (ImportError, KeyError, TypeError) as error:
+        raise ValueError(str(error)) from None

@@ -12,13 +12,12 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from flatkit import paths
 from flatkit.files import read_data
 from flatkit.lessons.course import COURSE
 from flatkit.lessons.exercise import Lesson, Question, Quiz, State
+from flatkit.lessons.places import address_of, place_of
 from flatkit.lessons.progress import Progress, TaskRecord
 from flatkit.lessons.quiz import QuizAttempt, QuizStanding
-from flatkit.untrusted import lines_of
 
 NAME = "review"
 DAYS = (1, 5, 14)
@@ -39,13 +38,12 @@ class Asked:
     @property
     def link(self) -> str:
         """The address of the cell, from another notebook in the same folder."""
-        return f"{self.notebook}.ipynb#cell-id={self.cell}" if self.cell else f"{self.notebook}.ipynb"
+        return address_of(self.notebook, self.cell)
 
     @property
     def place(self) -> str:
         """The place in words: the notebook and the title above the cell."""
-        title = _titles(self.notebook).get(self.cell, "")
-        return f'{self.notebook}, under "{title}"' if title else self.notebook
+        return place_of(self.notebook, self.cell)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,20 +103,6 @@ def key_of(task: str, number: int) -> str:
 def _cells() -> dict[str, list[str]]:
     """Return task -> the id of the cell that teaches each of its questions (taught.json)."""
     return read_data(_FOLDER / "taught.json", dict)
-
-
-@cache
-def _titles(notebook: str) -> dict[str, str]:
-    """Return cell id -> the title above it, of one of flatkit's notebooks; nothing where the package has none."""
-    file = (paths.source_notebooks() or paths.packaged_notebooks()) / f"{notebook}.ipynb"
-    if not file.is_file():
-        return {}
-    title, found = "", {}
-    for cell in read_data(file, dict)["cells"]:
-        lines = lines_of("".join(cell["source"])) if cell["cell_type"] == "markdown" else []
-        title = next((line.lstrip("#").strip() for line in lines if line.startswith("#")), title)
-        found[cell["id"]] = title
-    return found
 
 
 class ReviewAttempt(QuizAttempt):

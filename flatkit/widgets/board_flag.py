@@ -11,6 +11,8 @@ from typing import Any, Literal, TypedDict, cast
 from flatkit.board import seat
 from flatkit.board.messages import BoardMessage
 from flatkit.errors import InputError
+from flatkit.lessons.jupyter_server import path_on_server
+from flatkit.lessons.places import place_of
 from flatkit.lessons.workspace import FolderBench
 from flatkit.untrusted import lines_of
 
@@ -28,9 +30,19 @@ class TrainerHintState(TypedDict):
     change: str
 
 
+class LinkState(TypedDict):
+    """A cell of a notebook in this notebook's folder: its address from here, and the `path` from the server's root."""
+
+    words: str
+    address: str
+    path: str
+    fragment: str
+
+
 class FlagState(TypedDict):
     """The flag for the page. `said`: what came of it; `room`: what all seats see; `offer`: ask whether help is wanted.
 
+    `link`: the cell that `room` leads to, where that notebook is here.
     `hints` are those for this card, `elsewhere` the task of a newer one for another card.
     """
 
@@ -38,6 +50,7 @@ class FlagState(TypedDict):
     word: str
     said: str
     room: str
+    link: LinkState | None
     offer: bool
     hints: list[TrainerHintState]
     elsewhere: str
@@ -62,9 +75,25 @@ def state_of(card: Any, task: str = "") -> FlagState | None:
         "word": talk.word,
         "said": f"a helper saw it: {talk.coming}" if talk.coming else _SAID[talk.flag],
         "room": talk.room,
+        "link": _link(talk.link),
         "hints": [_hint(hint) for hint in talk.hints if not hint.task or hint.task == task][-_HINTS:],
         "elsewhere": talk.hints[-1].task if talk.hints and talk.hints[-1].task != task else "",
         "offer": talk.flag == "none" and not talk.coming and getattr(card, "failures", 0) >= OFFER_AFTER,
+    }
+
+
+def _link(message: BoardMessage | None) -> LinkState | None:
+    """Return the link of a message to all seats; None without one, or where that notebook is not in this folder."""
+    if message is None or not message.notebook:
+        return None
+    file = Path(f"{message.notebook}.ipynb")
+    if not file.is_file():
+        return None
+    return {
+        "words": place_of(message.notebook, message.cell),
+        "address": message.link,
+        "path": path_on_server(file),
+        "fragment": message.link.removeprefix(file.name),
     }
 
 

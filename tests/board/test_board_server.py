@@ -71,6 +71,9 @@ def test_a_seat_joins_sends_and_is_seen_by_the_trainer(board: BoardServer, tmp_p
     [
         ({"seat": "ada", "kind": "hint", "text": "x", "task": "02-mode", "file": "w.bu", "config": "a: 1\n"}, 200),
         ({"seat": "", "kind": "pause"}, 200),
+        ({"seat": "", "kind": "room", "notebook": "03-immutable", "cell": "ex-command"}, 200),
+        ({"seat": "", "kind": "room", "notebook": "//evil.example/x", "cell": ""}, 400),
+        ({"seat": "", "kind": "room", "notebook": "03-immutable", "cell": "'><img src=x>"}, 400),
         ({"seat": "bob", "kind": "hint", "text": "x"}, 400),
         ({"seat": "", "kind": "hint", "text": "x"}, 400),
         ({"seat": "ada", "kind": "room", "text": "x"}, 400),
@@ -120,10 +123,18 @@ def test_only_the_rooms_password_lets_a_seat_join_and_a_name_belongs_to_the_firs
     assert join(board, "<script>") == (409, "")
 
 
+def test_the_steps_to_lead_to_are_those_of_the_course(board: BoardServer) -> None:
+    status, _, body = ask(board, "GET", "/places", cookie=login(board))
+    assert status == 200
+    steps = {one["notebook"]: one["steps"] for one in json.loads(body)["notebooks"]}
+    assert len(steps) == 12
+    assert steps["03-immutable"][5] == {"step": 6, "cell": "attack", "title": "Attack it from above"}
+
+
 def test_a_participant_reads_nothing(board: BoardServer) -> None:
     _, token = join(board, "ada")
     assert login(board, ROOM) == ""
-    for path in ("/stream", "/events"):
+    for path in ("/stream", "/events", "/places"):
         assert ask(board, "GET", path, token=token)[0] in {403, 405}
         assert ask(board, "GET", path, cookie=f"flatkit-board={token}")[0] in {403, 405}
     assert b"Trainers' password" in ask(board, "GET", "/")[2]

@@ -41,6 +41,8 @@ def joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Journal:
         {"kind": "coming", "text": "Grace"},
         {"kind": "hint", "text": "look at the mode", "task": "02-mode", "file": "web.bu", "config": CONFIG},
         {"kind": "pause", "text": ""},
+        {"kind": "room", "text": "look", "notebook": "03-immutable", "cell": "ex-command"},
+        {"kind": "pause", "text": "", "notebook": "my.own_lesson-1"},
     ],
 )
 def test_a_message_goes_to_json_and_back(values: dict[str, Any]) -> None:
@@ -55,6 +57,12 @@ def test_a_message_goes_to_json_and_back(values: dict[str, Any]) -> None:
         {"kind": "hint", "file": "web.bu"}, {"kind": "hint", "file": "../.ssh/id", "config": CONFIG},
         {"kind": "hint", "file": "/etc/passwd", "config": CONFIG}, {"kind": "hint", "file": "w\n", "config": CONFIG},
         {"kind": "hint", "file": "web.bu", "config": "x" * (CONFIG_MAX + 1)},
+        {"kind": "hint", "text": "x", "notebook": "03-immutable"}, {"kind": "coming", "text": "x", "cell": "a"},
+        {"kind": "room", "text": "x", "cell": "a"}, {"kind": "room", "notebook": "../x"}, {"kind": "room", "notebook": 3},
+        {"kind": "room", "notebook": "https://evil.example/x"}, {"kind": "room", "notebook": "javascript:alert(1)//"},
+        {"kind": "room", "notebook": "a b"}, {"kind": "room", "notebook": "x\n"}, {"kind": "room", "notebook": "x" * 81},
+        {"kind": "room", "notebook": "x", "cell": '"><script>'}, {"kind": "room", "notebook": "x", "cell": "y" * 65},
+        {"kind": "room", "notebook": "x", "cell": ["a"]}, {"kind": "room", "notebook": "x", "cell": "a&b"},
     ],
 )  # fmt: skip
 def test_what_cannot_be_said(values: dict[str, Any]) -> None:
@@ -101,6 +109,32 @@ def test_all_kernels_share_one_log_and_hear_each_message_once(tmp_path: Path) ->
     assert first.read().room == ""
     first.add_flag("help", "")
     assert first.read().coming == "", "who came before does not come again"
+
+
+def test_a_word_to_all_leads_to_a_cell_of_a_notebook_that_is_here(
+    joined: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = joined.folder.parent / "course"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    told = {"kind": "room", "notebook": "03-immutable", "cell": "ex-command"}
+    TalkLog(joined.folder).hear([parse_message(told, number=1)])
+    state = board_flag.state_of(object())
+    assert state
+    assert (state["room"], state["link"]) == ("open 03-immutable", None), "that notebook is not in this folder"
+    (folder / "03-immutable.ipynb").write_text("{}")
+    state = board_flag.state_of(object())
+    assert state
+    assert state["link"] == {
+        "words": '03-immutable, under "Your turn"', "address": "03-immutable.ipynb#cell-id=ex-command",
+        "path": "03-immutable.ipynb", "fragment": "#cell-id=ex-command",
+    }  # fmt: skip
+    log = TalkLog(joined.folder)
+    assert log.read().lines[-1][1] == "to all: open 03-immutable (03-immutable.ipynb#cell-id=ex-command)"
+    log.file.write_text(log.file.read_text().replace("03-immutable", "../../etc/passwd"))
+    assert log.read().link is None, "what is in the log is checked as well"
+    log.hear([parse_message(told, number=2), message(3, "room")])
+    assert (log.read().room, log.read().link) == ("", None)
 
 
 def test_a_log_that_grows_keeps_the_newest(tmp_path: Path) -> None:

@@ -139,6 +139,9 @@ def test_from_the_learners_flag_to_the_trainers_hint(
         page.get_by_role("button", name="To all seats").click()
         dialog = page.get_by_role("dialog", name="To all seats")
         dialog.get_by_label("Text").fill("we look at it together")
+        dialog.get_by_label("With a link to a notebook").select_option("00-start")
+        dialog.get_by_label("At the step").select_option(label="3: A first machine")
+        keep_screenshot(page, f"board-all-{colours}")
         dialog.get_by_role("button", name="Pause here").click()
         expect(page.get_by_text("All seats see: pause here: we look at it together")).to_be_visible()
         expect(card).to_contain_text("The trainer: pause here: we look at it together")
@@ -159,7 +162,7 @@ def test_from_the_learners_flag_to_the_trainers_hint(
         "a helper: a helper is coming",
         "a hint for 00-name: happy to help: a picture of p (with first.bu)",
         "the trainer sees that the hint was shown",
-        "to all: pause here: we look at it together",
+        "to all: pause here: we look at it together (00-start.ipynb#cell-id=butane)",
         "to all: go on",
         "a helper took your flag down",
     ]

@@ -50,6 +50,31 @@ const send = async (said) => {
   return answer.ok ? "" : ((await answer.json().catch(() => ({}))).error ?? `status ${answer.status}`);
 };
 
+// The link of a word to all seats: the course's notebooks with their steps, and others that a seat has opened.
+const places = new Map();
+let opened = [];
+const option = (value, text) => {
+  const made = make("option", text);
+  made.value = value;
+  return made;
+};
+async function offerPlaces() {
+  if (!places.size) {
+    const answer = await fetch(url("places")).catch(() => null);
+    for (const { notebook, steps } of answer?.ok ? (await answer.json()).notebooks : []) places.set(notebook, steps);
+  }
+  const names = new Set([...places.keys(), ...opened]);
+  el("notebook").replaceChildren(option("", "no link"), ...[...names].map((name) => option(name, name)));
+  offerSteps();
+}
+function offerSteps() {
+  const steps = places.get(el("notebook").value) ?? [];
+  const words = ({ step, title }) => `${step}${title ? `: ${title}` : ""}`;
+  el("step").replaceChildren(option("", "its beginning"), ...steps.map((one) => option(one.cell, words(one))));
+  el("step").disabled = !steps.length;
+}
+el("notebook").addEventListener("change", offerSteps);
+
 // The dialog: a hint to one seat, or a word to all.
 let to = "";
 function ask(seat, task = "") {
@@ -59,6 +84,8 @@ function ask(seat, task = "") {
   el("task").value = task;
   say(el("refused"), "");
   el("hint").hidden = !seat;
+  el("place").hidden = Boolean(seat);
+  if (!seat) void offerPlaces();
   el("pause").hidden = el("over").hidden = Boolean(seat);
   el("speak").showModal();
 }
@@ -69,8 +96,10 @@ async function submit(event) {
   const by = event.submitter?.id;
   const kind = to ? "hint" : by === "pause" ? "pause" : "room";
   const text = by === "over" ? "" : value("text").replaceAll("\n", " ");
-  const more = to ? { task: value("task").trim(), file: value("file").trim(), config: value("config") } : {};
-  if (by === "send" && !text && !more.config) return say(el("refused"), "write a few words first");
+  const hint = () => ({ task: value("task").trim(), file: value("file").trim(), config: value("config") });
+  const link = () => (by === "over" ? {} : { notebook: value("notebook"), cell: value("step") });
+  const more = to ? hint() : link();
+  if (by === "send" && !text && !more.config && !more.notebook) return say(el("refused"), "write a few words first");
   const refused = await send({ seat: to, kind, text, ...more });
   if (refused) say(el("refused"), refused);
   else el("speak").close();
@@ -147,6 +176,7 @@ function draw({ rows: seats, counts, notebooks, questions, middle, room }) {
   say(el("middle"), middle.notebook ? `Half the room is at ${middle.notebook}, step ${middle.step}, or further.` : "");
   say(el("room"), room && `All seats see: ${room}`);
   el("room").hidden = !room;
+  opened = notebooks.map(({ notebook }) => notebook);
   drawRows(seats);
   drawHeat(notebooks, seats.length);
   drawQuestions(questions);

@@ -6,6 +6,21 @@ import { freshId, h, keep, say, sayOrHide } from "./dom.js";
 /** @typedef {import("../state").FlagState} FlagState */
 
 /**
+ * Lead to a cell as JupyterLab's own links do: by a command, which opens a tab. Elsewhere the address leads there.
+ * @param {HTMLAnchorElement} el
+ * @param {FlagState["link"]} link
+ */
+function lead(el, link) {
+  el.hidden = !link;
+  if (!link) return;
+  const { words, address, path, fragment } = link;
+  say(el, words);
+  el.setAttribute("href", address);
+  el.setAttribute("data-commandlinker-command", "rendermime:handle-local-link");
+  el.setAttribute("data-commandlinker-args", JSON.stringify({ path, id: fragment }));
+}
+
+/**
  * @param {HTMLElement} root
  * @param {import("./card.js").Act} act
  */
@@ -46,6 +61,9 @@ export function makeFlag(root, act) {
   const offer = h("div", { class: "fk-flag-offer", role: "status", "aria-live": "polite" });
   const said = h("span", { role: "status", "aria-live": "polite" });
   const room = h("div", { class: "fk-flag-room", role: "status", "aria-live": "assertive" });
+  const roomText = h("span");
+  const link = h("a", { hidden: true });
+  room.append(roomText, " ", link);
   const hints = h("ul", { class: "fk-flag-hints", "aria-label": "Hints of the trainer" });
   const elsewhere = h("div", { role: "status", "aria-live": "polite" });
   const line = h(
@@ -79,7 +97,9 @@ export function makeFlag(root, act) {
     form.hidden = raised !== "help" || flag.word !== "";
     if (form.hidden) word.value = "";
     say(said, flag.said + (flag.word ? ` (${flag.word})` : ""));
-    sayOrHide(room, flag.room && `The trainer: ${flag.room}`);
+    say(roomText, flag.room && `The trainer: ${flag.room}`);
+    room.hidden = !flag.room;
+    lead(link, flag.link);
     keep(hints, flag.hints, {
       key: ({ number }) => String(number),
       make: ({ number }) => {
