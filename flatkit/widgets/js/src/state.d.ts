@@ -8,8 +8,17 @@ export interface TrainerHintState {
   change: string;
 }
 
+/** A cell of a notebook in this notebook's folder: its address from here, and the `path` from the server's root. */
+export interface LinkState {
+  words: string;
+  address: string;
+  path: string;
+  fragment: string;
+}
+
 /** The flag for the page. `said`: what came of it; `room`: what all seats see; `offer`: ask whether help is wanted.
 
+    `link`: the cell that `room` leads to, where that notebook is here.
     `hints` are those for this card, `elsewhere` the task of a newer one for another card.
      */
 export interface FlagState {
@@ -17,6 +26,7 @@ export interface FlagState {
   word: string;
   said: string;
   room: string;
+  link: LinkState | null;
   offer: boolean;
   hints: TrainerHintState[];
   elsewhere: string;
