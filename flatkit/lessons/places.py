@@ -1,6 +1,6 @@
 """Places of the course: a cell of a notebook by its id, with its address, its title and the number of its step.
 
-An address is relative: it is opened from another notebook of the same folder. JupyterLab opens the notebook as a tab, at that cell.
+An address is relative: it is opened from another notebook of the same folder. JupyterLab opens it as a tab, at that cell.
 """
 
 from __future__ import annotations
