@@ -18,6 +18,13 @@ _ADDRESSES_MAX = 600
 _TRIES, _TRIES_WITHIN = 10, 60.0  # wrong passwords of one address, and the seconds after which they are forgotten
 _WRONG_COSTS = 0.5
 _COOKIE = "flatkit-board"
+# Without letters that are mistaken for others when they are read off a wall.
+_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+def make_password(length: int) -> str:
+    """Return a password of so many letters and digits."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(length))
 
 
 class PasswordDoor:

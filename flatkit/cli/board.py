@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import secrets
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from flatkit import paths
 from flatkit.board.hard import find_hard, hard_page
 from flatkit.board.ledger import Ledger
 from flatkit.board.overview import RoomOverview
+from flatkit.cli import rehearse
 from flatkit.cli.show import print_json
 from flatkit.errors import HostError, UsageError
 from flatkit.untrusted import printable
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 _HOUR = 3600.0
 _KEPT_HOURS = 48.0
 _FROM_HUB = 600  # connections: all seats and the proxy are on one address
-# Without letters that are mistaken for others when they are read off a wall.
-_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def run(argv: list[str]) -> int:
     """Run `board`."""
+    if argv[1:2] == ["rehearse"]:  # it may have a board of its own
+        return rehearse.run(argv[2:], program="flatkit board")
     parser = argparse.ArgumentParser(prog="flatkit board", description="How each seat of a room is doing.")
     commands = parser.add_subparsers(dest="command")
     show = commands.add_parser("show", help="the seats as a table (without a command, too)")
@@ -49,6 +49,7 @@ def run(argv: list[str]) -> int:
                         help="html: a page of what was hard, without names")  # fmt: skip
     export.add_argument("--names", action="store_true", help="the seats' names instead of numbers")
     commands.add_parser("hard", help="what was hard: for each check the tries, hints and minutes, and how many passed")
+    commands.add_parser("rehearse", help=rehearse.ABOUT)
     forget = commands.add_parser("forget", help="delete what was sent")
     which = forget.add_mutually_exclusive_group(required=True)
     which.add_argument("--seat", metavar="NAME", help="of this seat")
@@ -104,7 +105,7 @@ def _hint(hint: dict[str, Any]) -> str:
 
 
 def _serve(options: argparse.Namespace, ledger: Ledger) -> int:
-    from flatkit.board.passwords import PasswordDoor
+    from flatkit.board.passwords import PasswordDoor, make_password
     from flatkit.board.server import PORT, BoardServer
     from flatkit.packs.serve import find_own_address, parse_address
 
@@ -116,8 +117,8 @@ def _serve(options: argparse.Namespace, ledger: Ledger) -> int:
     address = parse_address(options.listen if ":" in options.listen else f"{options.listen}:{PORT}")
     door = PasswordDoor(
         ledger,
-        room=os.environ.get("FLATKIT_ROOM_PASSWORD") or _word(8),
-        trainer=os.environ.get("FLATKIT_TRAINER_PASSWORD") or _word(16),
+        room=os.environ.get("FLATKIT_ROOM_PASSWORD") or make_password(8),
+        trainer=os.environ.get("FLATKIT_TRAINER_PASSWORD") or make_password(16),
     )
     server = BoardServer(ledger, door, host=address.host, port=address.port).start()
     host = (find_own_address() or "127.0.0.1") if address.host == "0.0.0.0" else address.host  # noqa: S104  (compared)
@@ -150,10 +151,6 @@ def _wait(server: BoardServer, ledger: Ledger, hours: float) -> None:
         print("\nthe board is closed; flatkit board shows it again, flatkit board forget --all deletes it")
     finally:
         server.stop()
-
-
-def _word(length: int) -> str:
-    return "".join(secrets.choice(_LETTERS) for _ in range(length))
 
 
 def _export(options: argparse.Namespace, ledger: Ledger) -> int:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from flatkit.cli import rehearse
 from flatkit.cli.options import folder
 from flatkit.cli.show import Json, fail_json, observer_for, print_error, print_json, qr_code
 from flatkit.errors import FlatkitError, HostError, UsageError
@@ -23,9 +24,11 @@ _LOOK_SECONDS = 0.5
 
 
 def run(argv: list[str]) -> int:
-    """Run `channels`, or the `pack`, `check`, `serve` or `group` of `room`."""
+    """Run `channels`, or the `pack`, `check`, `serve`, `group` or `rehearse` of `room`."""
     if argv[0] == "channels":
         return _channels(argv[1:])
+    if argv[1:2] == ["rehearse"]:  # of the room's board
+        return rehearse.run(argv[2:], program="flatkit room")
     options = _parser().parse_args(argv[1:])
     actions = {"pack": _pack, "check": _check, "serve": _serve, "group": _group}
     observer = observer_for(as_json=options.json)
@@ -86,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     pause.add_argument("--pause", action="store_true", help="offer it no updates")
     pause.add_argument("--resume", action="store_true", help="offer it updates again")
     pause.add_argument("--remove", action="store_true", help="remove the group")
+    commands.add_parser("rehearse", help=rehearse.ABOUT)
     for command in (pack, check, serve, group):
         command.add_argument("--json", action="store_true", help="one JSON object a line")
     return parser

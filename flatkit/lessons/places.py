@@ -25,6 +25,7 @@ class PlacedCell:
     cell: str
     title: str
     step: int
+    source: str
 
 
 def is_notebook(name: str) -> bool:
@@ -56,11 +57,12 @@ def cells_of(notebook: str) -> tuple[PlacedCell, ...]:
         return ()
     title, step, found = "", 0, []
     for cell in read_data(file, dict)["cells"]:
-        lines = lines_of("".join(cell["source"])) if cell["cell_type"] == "markdown" else []
+        source = "".join(cell["source"])
+        lines = lines_of(source) if cell["cell_type"] == "markdown" else []
         title = next((line.lstrip("#").strip() for line in lines if line.startswith("#")), title)
         is_code = cell["cell_type"] == "code"
         step += is_code
-        found.append(PlacedCell(cell=cell["id"], title=title, step=step if is_code else 0))
+        found.append(PlacedCell(cell=cell["id"], title=title, step=step if is_code else 0, source=source))
     return tuple(found)
 
 
