@@ -57,11 +57,20 @@ def _register_magics() -> None:
         missing.register()
 
 
-def __getattr__(name: str) -> Any:
-    if name in _NAMES:
-        import importlib
+def _show_board(address: str, password: str) -> Any:
+    """Show the trainer's board. `fk.board()` calls it; it is for trainers, and so not among the names for learners."""
+    from flatkit.widgets import board_view
 
+    return board_view.show_board(address, password)
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in _NAMES:
         return getattr(importlib.import_module(_NAMES[name]), name)
+    if name == "board":
+        return importlib.import_module("flatkit.board")
     raise AttributeError(f"module 'flatkit' has no attribute {name!r}")
 
 

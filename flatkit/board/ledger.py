@@ -65,6 +65,12 @@ class Ledger:
         """Close the file."""
         self._db.close()
 
+    @property
+    def version(self) -> int:
+        """A number that is another one when a program has changed the store since the last look."""
+        with self._lock:
+            return int(self._db.execute("pragma data_version").fetchone()[0])
+
     # Seats
 
     def add_seat(self, name: str) -> str:

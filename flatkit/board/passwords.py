@@ -38,7 +38,7 @@ class PasswordDoor:
         self._ledger, self.room, self.trainer = ledger, room, trainer
         self.sessions: set[str] = set()
         self.wrong = _Tries()
-        self.handlers: Sequence[tuple[str, type[Any]]] = (("join", _Join), ("login", _Login))
+        self.handlers: Sequence[tuple[str, type[Any]]] = (("join", _Join), ("login", _Login), ("state", _State))
 
     async def find_seat(self, handler: BoardHandler) -> str | None:
         """Return the seat with the secret of this request."""
@@ -114,4 +114,16 @@ class _Login(_PasswordHandler):
             self.door.sessions.add(session)
             self.set_cookie(_COOKIE, session, httponly=True, samesite="Strict", path="/")
         self.redirect("/")
+        return None
+
+
+class _State(_PasswordHandler):
+    """The room as it is now, for a trainer's program."""
+
+    async def post(self) -> None:
+        if self.door.wrong.is_over(self.address):
+            return self.refuse(429, "too many wrong passwords: wait a minute")
+        if not await self.is_password(self.values().get("password"), self.door.trainer):
+            return self.refuse(403, "the trainers' password is another one")
+        self.finish(self.board.overview.as_dict(self.board.clock()))
         return None

@@ -8,13 +8,14 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flatkit import paths
 from flatkit.board.hard import find_hard, hard_page
 from flatkit.board.ledger import Ledger
+from flatkit.board.look import found_store, own_store
 from flatkit.board.overview import RoomOverview
+from flatkit.board.table import table_of
 from flatkit.cli import rehearse
 from flatkit.cli.show import print_json
 from flatkit.errors import HostError, UsageError
@@ -55,13 +56,11 @@ def run(argv: list[str]) -> int:
     which.add_argument("--seat", metavar="NAME", help="of this seat")
     which.add_argument("--all", action="store_true", help="of every seat")
     options = parser.parse_args(argv[1:])
-    own = paths.state_dir() / "room" / "board.sqlite"
+    own = own_store()
     if options.command == "serve":
         ledger = _open_for_hub(own) if options.hub else Ledger(own)
     else:
-        # Where this host has a room with seats, its hub's board is meant.
-        hub = paths.state_dir() / "seats-board" / "room" / "board.sqlite"
-        ledger = Ledger(hub if hub.exists() else own)
+        ledger = Ledger(found_store())
     try:
         return {"serve": _serve, "export": _export, "hard": _hard, "forget": _forget}.get(options.command, _show)(
             options, ledger
@@ -90,18 +89,9 @@ def _show(options: argparse.Namespace, ledger: Ledger) -> int:
     if not rows:
         print("no seat has joined; flatkit board serve opens a board")
         return 0
-    print(f"{'SEAT':<16} {'STATE':<8} {'WHERE':<24} {'HERE':>6}  {'LAST CHECKS':<12} MACHINE")
-    for row in rows:
-        marks = "".join({"passed": "✓", "wrong": "✗", "shown": "◐"}.get(one["verdict"], "…") for one in row["results"])
-        word = f"  ({row['word']})" if row["word"] and row["status"] == "help" else ""
-        failing = f"  {row['failing']}" if row["failing"] else ""
-        print(f"{row['seat']:<16} {row['status']:<8} {row['where']:<24} {row['here'] // 60:>4} m  {marks:<12} "
-              f"{row['machine']}{word}{failing}{_hint(row['hint'])}")  # fmt: skip
+    for line in table_of(rows):
+        print(line)
     return 0
-
-
-def _hint(hint: dict[str, Any]) -> str:
-    return f"  hint {'shown' if hint['shown'] else 'sent'} {hint['ago'] // 60} m ago" if hint else ""
 
 
 def _serve(options: argparse.Namespace, ledger: Ledger) -> int:

@@ -16,6 +16,7 @@ from flatkit.board.sender import BoardAnswer, Sender
 from flatkit.board.server import BoardServer
 from flatkit.board.talk import TalkLog, confirm_hints
 from flatkit.cli import join as join_cli
+from flatkit.cli import main
 from flatkit.errors import FetchError
 
 
@@ -156,3 +157,26 @@ def test_the_log_in_a_terminal_confirms_what_it_prints(
         assert join_cli.run(["flag"]) == 0
         assert "a hint: mind the mode" in capsys.readouterr().out
         assert shown(server, "ada")
+
+
+def test_the_text_of_the_board_has_the_hint_that_was_sent_and_then_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "trainer"))
+
+    def printed() -> dict[str, str]:
+        """The column of the hints, by seat."""
+        assert main(["board"]) == 0
+        head, *lines = capsys.readouterr().out.splitlines()
+        begin, end = head.index("HINT"), head.index("MACHINE")
+        return {line.split()[0]: line[begin:end].strip() for line in lines}
+
+    with opened(tmp_path / "trainer" / "room" / "board.sqlite") as server:
+        journal, _ = joined(server, "ada", tmp_path / "ada"), joined(server, "bob", tmp_path / "bob")
+        assert printed() == {"ada": "", "bob": ""}
+        number = hint(server, "ada")
+        Sender(journal).flush()
+        assert printed() == {"ada": "sent 0 m ago", "bob": ""}
+        confirm_hints(journal, [number])
+        Sender(journal).flush()
+        assert printed() == {"ada": "✓ shown 0 m ago", "bob": ""}
