@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flatkit.errors import InputError
-from flatkit.lessons.places import address_of, is_cell, is_notebook
+from flatkit.lessons.places import address_of, is_cell, is_notebook, place_of
 from flatkit.untrusted import printable, printable_lines
 
 # coming: a helper saw the flag; resolved: the flag comes down; hint: beside an exercise; room and pause: to all seats,
@@ -49,6 +49,11 @@ class BoardMessage:
     def link(self) -> str:
         """The address of the cell that all seats are led to, from another notebook in the same folder; "" without one."""
         return address_of(self.notebook, self.cell) if self.notebook else ""
+
+    @property
+    def room_and_place(self) -> str:
+        """The text that all seats see, with the place that it leads to in words."""
+        return self.room + (f" ({place_of(self.notebook, self.cell)})" if self.notebook else "")
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON-ready values, as `parse_message` reads them. Without a link it has the fields of before."""

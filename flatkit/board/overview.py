@@ -184,7 +184,7 @@ class RoomOverview:
     def take_message(self, seat: str, at: float, message: BoardMessage) -> None:
         """Take in what a trainer said to a seat ("" for all), and when."""
         if message.kind in {"room", "pause"}:
-            self.room = message.room + (f" ({message.link})" if message.link else "")
+            self.room = message.room_and_place
         row = self.rows.get(seat)
         if row is not None and message.kind == "hint":
             row.take_hint(message.number, at)

@@ -66,7 +66,7 @@ class SeatTalk:
             self.flag, self.word, self.coming = "none", "", ""
             return "a helper took your flag down"
         self.room, self.link = message.room, message if message.notebook else None
-        return f"to all: {self.room or 'go on'}" + (f" ({message.link})" if message.link else "")
+        return f"to all: {message.room_and_place or 'go on'}"
 
 
 def confirm_hints(journal: Journal, numbers: Iterable[object]) -> bool:

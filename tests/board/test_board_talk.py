@@ -130,7 +130,7 @@ def test_a_word_to_all_leads_to_a_cell_of_a_notebook_that_is_here(
         "path": "03-immutable.ipynb", "fragment": "#cell-id=ex-command",
     }  # fmt: skip
     log = TalkLog(joined.folder)
-    assert log.read().lines[-1][1] == "to all: open 03-immutable (03-immutable.ipynb#cell-id=ex-command)"
+    assert log.read().lines[-1][1] == 'to all: open 03-immutable (03-immutable, under "Your turn")'
     log.file.write_text(log.file.read_text().replace("03-immutable", "../../etc/passwd"))
     assert log.read().link is None, "what is in the log is checked as well"
     log.hear([parse_message(told, number=2), message(3, "room")])

@@ -1,4 +1,4 @@
-"""The board in JupyterLab: a word to all seats leads to a cell, which opens as a tab; `fk.board()` is live, and stored as text."""
+"""The board in JupyterLab: a word to all seats leads to a cell, opened as a tab; and `fk.board()` is live, and stored as text."""
 
 from __future__ import annotations
 

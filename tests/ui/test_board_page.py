@@ -162,7 +162,7 @@ def test_from_the_learners_flag_to_the_trainers_hint(
         "a helper: a helper is coming",
         "a hint for 00-name: happy to help: a picture of p (with first.bu)",
         "the trainer sees that the hint was shown",
-        "to all: pause here: we look at it together (00-start.ipynb#cell-id=butane)",
+        'to all: pause here: we look at it together (00-start, under "A first machine")',
         "to all: go on",
         "a helper took your flag down",
     ]
