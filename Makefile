@@ -71,6 +71,7 @@ bench: ## measure how long the usual things take
 	"$(BIN)/python" tools/bench_butane.py --check
 	"$(BIN)/python" tools/bench_images.py --check
 	"$(BIN)/python" tools/bench_room.py --check
+	"$(BIN)/python" tools/bench_board.py --check
 	"$(BIN)/python" tools/bench_machines.py --check
 
 bench-ui: ## measure how quick the notebook's widgets are, in a real JupyterLab and browser

@@ -183,7 +183,7 @@ def test_a_participant_reads_nothing(running: Room, tokens: dict[str, str]) -> N
     assert 'id="rows"' not in page
     assert stream(running, eve) == {}
     browserless = Learner(url=f"http://127.0.0.1:{running.settings.board_port}/services/board")
-    for path in ("/", "/stream"):
+    for path in ("/", "/stream", "/places"):
         status, page = browserless.ask(path, Authorization=f"token {tokens['eve']}")
         assert status == 403, page
     assert (
