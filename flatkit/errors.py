@@ -15,6 +15,7 @@ User configs are validated into a Report (report.py). An error means that flatki
     │   ├── BootFailed
     │   │   └── KernelPanicked
     │   ├── WaitTimeout (TimeoutError)
+    │   │   └── BootStalled
     │   └── CommandFailed           a child process or a remote command failed
     └── Cancelled                   the user stopped it                       1
 """
@@ -126,6 +127,10 @@ class KernelPanicked(BootFailed):
 
 class WaitTimeout(MachineError, TimeoutError):
     """A condition was not met in time."""
+
+
+class BootStalled(WaitTimeout):
+    """A machine runs, nothing moves on it, it is not ready, and nothing that it said tells why."""
 
 
 class CommandFailed(MachineError):

@@ -74,7 +74,9 @@ class FirstBoot:
         return self._continue(record, library, template, offset)
 
     def _say_waiting(self) -> None:
-        self.observer.notify(Said(text="another machine makes the template, the kept boot that this one continues: waiting for it"))
+        self.observer.notify(
+            Said(text="another machine makes the template, the kept boot that this one continues: waiting for it")
+        )
 
     # Make a template
 
@@ -91,7 +93,11 @@ class FirstBoot:
         """Boot until the guest waits for its config, and save it there: in this machine's disk, and in the library."""
         hypervisor, place = self.power.hypervisor, self.power.place
         check_saving_room(record, place.room().disk_mib)
-        with phase(self.observer, "template", "Making a template: a boot kept before it reads its config, which the next first boots continue"):
+        with phase(
+            self.observer,
+            "template",
+            "Making a template: a boot kept before it reads its config, which the next first boots continue",
+        ):
             if self.power.on(record, as_template=True).record.accelerator is not record.accelerator:
                 raise MachineError("the accelerator refuses, and the template would be another machine's")
             self._await(record, WAITING, offset, _TO_WAITING)
@@ -123,7 +129,9 @@ class FirstBoot:
             hypervisor.revert(latest.domain, SNAPSHOT)
 
         began = time.monotonic()
-        with phase(self.observer, "continue", f"Continuing a boot that was kept before it read its config, {template.clock}"):
+        with phase(
+            self.observer, "continue", f"Continuing a boot that was kept before it read its config, {template.clock}"
+        ):
             try:
                 started = self.power.on(record, start)
                 self._await(started.record, CONTINUED, offset, _TO_CONTINUED)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from flatkit.errors import (
     BootFailed,
+    BootStalled,
     Cancelled,
     FlatkitError,
     HostError,
@@ -293,13 +294,15 @@ class Machine(Handle):
         (observer or Observer()).notify(Said(text=words))
 
     def _await_first(self, started: PoweredOn, maker: Maker, patience: Patience) -> None:
-        """As `_await_ready`; a machine whose kernel panicked after a template boots once more, from its firmware on."""
+        """As `_await_ready`; a machine that panicked or stands still after a template boots once more, from its firmware on."""
         try:
             self._await_ready(started, maker.observer, maker.cancel, patience)
-        except KernelPanicked:
+        except (KernelPanicked, BootStalled) as error:
             if not started.template:
                 raise
-            words = f'the kernel of "{self.name}" panicked after it continued a template: it boots from its firmware on'
+            is_still = isinstance(error, BootStalled)
+            what = f'"{self.name}" stands still' if is_still else f'the kernel of "{self.name}" panicked'
+            words = f"{what} after it continued a template: it boots from its firmware on"
             maker.observer.notify(Said(text=words))
             started = maker.remake(self.record, cold=True)
             self._await_ready(started, maker.observer, maker.cancel, patience)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flatkit.errors import BootFailed, HostError, KernelPanicked, WaitTimeout
+from flatkit.errors import BootFailed, BootStalled, HostError, KernelPanicked, WaitTimeout
 from flatkit.events import ConsoleLine, Observer, Said, Waiting
 from flatkit.machines.activity import ActivityWatch
 from flatkit.machines.banner import BannerProbe
@@ -281,7 +281,8 @@ class ReadyWait:
     def _timeout(self, now: float) -> WaitTimeout:
         name, timeline = self._booting.name, self._timeline
         symptom = f"; {timeline.symptom.cause}" if timeline.symptom else ""
-        return WaitTimeout(
+        kind = WaitTimeout if timeline.symptom else BootStalled
+        return kind(
             f'the machine "{name}" is not ready after {now - self._began:.0f} s, and nothing has moved on it for '
             f'{self._pulse.quiet(now):.0f} s{symptom} (phase "{timeline.title}"). Looked at once more: '
             f"it is running, {self._pulse.words(now)}, and its SSH server does not answer",

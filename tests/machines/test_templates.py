@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from flatkit.errors import Cancelled, HostError, KernelPanicked, MachineError
+from flatkit.errors import BootStalled, Cancelled, HostError, KernelPanicked, MachineError
 from flatkit.events import ConsoleLine, Observer, PhaseEnded, PhaseStarted, Said, Tape
 from flatkit.machines import Accelerator, Forward, Machine, MachineSpec, MachineState, first_boot, templates
 from flatkit.machines.domain import FW_CFG_TEMPLATE, snapshot_of
@@ -38,6 +38,7 @@ class TemplateHypervisor(FakeHypervisor):
         self.continues = True
         self.dies = False
         self.panics: set[str] = set()
+        self.stalls: set[str] = set()
         self._comes_back = False
 
     def save_snapshot(self, domain: str, name: str) -> str:
@@ -60,6 +61,8 @@ class TemplateHypervisor(FakeHypervisor):
         if not is_silent and ("warm" if self._comes_back else "cold") in self.panics:
             guest.shows_key = guest.serves = False
             guest.boot = (*guest.boot[:3], PANIC)
+        if not is_silent and ("warm" if self._comes_back else "cold") in self.stalls:
+            guest.shows_key = guest.serves = False
         super()._power_on(domain)
 
 
@@ -86,10 +89,12 @@ def spec(tmp_path: Path) -> MachineSpec:
     )
 
 
-def up(hypervisor: FakeHypervisor, spec: MachineSpec, name: str = "web", *, cold: bool = False) -> tuple[Machine, Tape]:
+def up(
+    hypervisor: FakeHypervisor, spec: MachineSpec, name: str = "web", *, cold: bool = False, stalled: float = 120.0
+) -> tuple[Machine, Tape]:
     tape = Tape()
     machine = Machine(name, hypervisor=hypervisor)
-    patience = Patience(after_failure=0.2)
+    patience = Patience(after_failure=0.2, stalled=stalled)
     machine.up(replace(spec, name=name), observer=tape, accelerator=Accelerator.TCG, cold=cold, patience=patience)
     return machine, tape
 
@@ -267,6 +272,19 @@ def test_a_kernel_that_panics_after_a_template_boots_from_its_firmware_on(
     ]
     assert kernels == [True, False]
     assert machine.record.cause == ""
+
+
+def test_a_machine_that_stands_still_after_a_template_boots_from_its_firmware_on(
+    hypervisor: TemplateHypervisor, spec: MachineSpec
+) -> None:
+    up(hypervisor, spec)
+    hypervisor.stalls = {"warm"}
+    machine, tape = up(hypervisor, spec, "other", stalled=0.5)
+    assert machine.state is MachineState.RUNNING
+    assert any(text.startswith('"other" stands still after it continued a template') for text in said(tape))
+    hypervisor.stalls = {"warm", "cold"}
+    with pytest.raises(BootStalled, match='"third" is not ready after'):
+        up(hypervisor, spec, "third", stalled=0.5)
 
 
 def test_a_kernel_that_panics_whatever_it_continued_is_given_up(
