@@ -70,7 +70,7 @@ FENCES: dict[str, str | tuple[str, ...]] = {
     "libvirtaio": "flatkit.machines.hypervisor",
     "paramiko": "flatkit.machines.ssh",
     "aiohttp": "flatkit.updates.http_app",
-    "tornado": ("flatkit.board.server", "flatkit.board.handlers", "flatkit.seats"),
+    "tornado": ("flatkit.board.server", "flatkit.board.handlers", "flatkit.board.ask_handlers", "flatkit.seats"),
     "socketserver": "flatkit.testing",
     "http.server": "flatkit.testing",
     "jupyterhub": ("flatkit.seats", "flatkit.board.hub"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import tornado.iostream
 import tornado.web
 
 from flatkit.board.ledger import Ledger
+from flatkit.board.looks import AskRoom
 from flatkit.board.overview import RoomOverview
 from flatkit.board.places import course_steps
 from flatkit.errors import FlatkitError
@@ -52,6 +54,15 @@ class LiveBoard:
         self.ledger, self.door, self.clock = ledger, door, clock
         self.overview = RoomOverview.replay(ledger.seats, ledger.events(), ledger.said())
         self.changes = 0
+        # Requests to seats are in memory alone; `key` lets the command line of this host ask.
+        self.asks, self.key = AskRoom(), secrets.token_urlsafe(32)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all that a page draws."""
+        state = self.overview.as_dict(self.clock())
+        for row in state["rows"]:
+            row["asks"] = self.asks.for_page(row["seat"])
+        return state
 
     def take_seat(self, name: str) -> None:
         """Add a seat that the hub knows, unless it is there. Raises InputError."""
@@ -65,15 +76,18 @@ class LiveBoard:
         self.changes += 1
 
 
-def routes(board: LiveBoard) -> list[Any]:
-    """Return what the board answers, by path."""
+def routes(board: LiveBoard, more: Sequence[tuple[str, type[Any]]], bare: Sequence[tuple[str, type[Any]]]) -> list[Any]:
+    """Return what the board answers, by path. `more` are other modules' requests, `bare` those without the door's mixins."""
     found = (
-        ("events", _Events), ("leave", _Leave), ("say", _Say), ("places", _Places), ("stream", _Stream), ("", _Page),
+        ("events", _Events), ("leave", _Leave), ("say", _Say), ("places", _Places), ("stream", _Stream), ("", _Page), *more,
     )  # fmt: skip
     prefix = board.door.prefix
-    files = (rf"{prefix}(board\.(?:js|css))", tornado.web.StaticFileHandler, {"path": str(PAGE)})
+    files = (rf"{prefix}(board\.(?:js|css)|look\.js)", tornado.web.StaticFileHandler, {"path": str(PAGE)})
     own = ((path, type(one.__name__, (*board.door.mixins, one), {})) for path, one in found)
-    return [*((prefix + path, handler, {"board": board}) for path, handler in (*own, *board.door.handlers)), files]
+    return [
+        *((prefix + path, handler, {"board": board}) for path, handler in (*own, *bare, *board.door.handlers)),
+        files,
+    ]
 
 
 class BoardHandler(tornado.web.RequestHandler):
@@ -154,9 +168,12 @@ class _Events(BoardHandler):
         if fresh:
             self.board.overview.take(fresh)
             self.board.changed()
+        if isinstance(can := values.get("can"), list) and "answer" in can:
+            self.board.asks.meet(seat)
         heard = values.get("heard", 0)
         said = self.board.ledger.messages(seat, after=heard) if type(heard) is int and 0 <= heard < 2**53 else []
-        self.finish({"have": have, "messages": [message.as_dict() for message in said]})
+        messages = [message.as_dict() for message in said]
+        self.finish({"have": have, "messages": messages, "asks": self.board.asks.for_seat(seat)})
         return None
 
 
@@ -167,6 +184,7 @@ class _Leave(BoardHandler):
         seat = await self.seat()
         self.board.ledger.remove_seat(seat)
         self.board.overview.remove_seat(seat)
+        self.board.asks.remove_seat(seat)
         self.board.changed()
         self.finish({"removed": seat})
 
@@ -197,9 +215,11 @@ class _Stream(BoardHandler):
         try:
             while True:
                 now = time.monotonic()
+                if self.board.asks.sweep():
+                    self.board.changed()
                 if self.board.changes != seen or now - sent >= _BEAT_SECONDS:
                     seen, sent = self.board.changes, now
-                    state = json.dumps(self.board.overview.as_dict(self.board.clock()))
+                    state = json.dumps(self.board.as_dict())
                     self.write(f"data: {state}\n\n")
                     await self.flush()
                 await asyncio.sleep(_LOOK_SECONDS)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import threading
+import time
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from flatkit.board.consent import Consent
 from flatkit.board.events import make_event
+from flatkit.board.feed import LookFeed
 from flatkit.board.journal import Journal
 from flatkit.board.sender import Sender
 from flatkit.board.talk import SeatTalk, TalkLog, confirm_hints
@@ -17,6 +21,8 @@ _guard = threading.Lock()
 _sender: Sender | None = None
 _watchers: weakref.WeakSet[Any] = weakref.WeakSet()
 _read: tuple[object, SeatTalk | None] = (None, None)
+# What this process shows during a look that the learner allowed.
+feed = LookFeed()
 
 
 def note(kind: str, **data: Any) -> None:
@@ -45,6 +51,22 @@ def confirm_hint(number: object) -> None:
             _send(journal)
 
 
+def answer(act: Callable[[Consent], object]) -> None:
+    """Answer a request of the trainer, and send that soon. Raises UsageError for a request that is over."""
+    journal = Journal()
+    if journal.seat is not None:
+        act(Consent(journal))
+        _send(journal)
+        _changed()
+
+
+def show(kind: str, source: str, text: str) -> None:
+    """Show text to the trainer, if the learner allows a look now (docs/board.md)."""
+    with suppress(FlatkitError, OSError):
+        if feed.take(kind, source, text):
+            _send(Journal())
+
+
 def talk() -> SeatTalk | None:
     """Return the learner's flag and what the trainer said; None where no board was joined."""
     global _read  # noqa: PLW0603  (cards ask several times a second; the log is read when it has changed)
@@ -66,6 +88,11 @@ def watch(watcher: Any) -> None:
         journal = Journal()
         if journal.seat is not None:
             _send(journal)
+
+
+def attend(watcher: Any) -> None:
+    """As `watch`, without beginning to send: something else does, once there is something to say."""
+    _watchers.add(watcher)
 
 
 def _signature(journal: Journal) -> object:
@@ -92,15 +119,27 @@ _drawn: object = None
 
 
 def _look() -> None:
-    """Draw the watchers if the log has changed since the last look."""
+    """Draw the watchers if the log has changed since the last round, and send what an allowed look shows."""
     with suppress(FlatkitError, OSError):
-        if _signature(Journal()) != _drawn:
+        journal = Journal()
+        if _signature(journal) != _drawn:
             _changed()
+        _follow()
+        seat = journal.seat
+        if seat is not None:
+            feed.send(seat)
+
+
+def _follow() -> None:
+    """Let the feed begin or end with the look that the log has now: another kernel may have ended it."""
+    said = talk()
+    feed.follow(said.asks.find_look(time.time()) if said else None)
 
 
 def _changed() -> None:
     global _drawn  # noqa: PLW0603
     _drawn = _signature(Journal())
+    _follow()
     for watcher in list(_watchers):
         with suppress(Exception):  # a card whose page is gone must not hold up the others
             watcher.draw()

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from flatkit import web
+from flatkit.board.asks import TrainerAsk, parse_ask
+from flatkit.board.consent import Consent
 from flatkit.board.journal import JoinedSeat, Journal
 from flatkit.board.messages import BoardMessage, parse_message
 from flatkit.board.talk import TalkLog
@@ -24,14 +26,19 @@ from flatkit.untrusted import parse_json, printable
 BATCH = 100
 _PAUSE, _PAUSE_MAX = 1.0, 60.0
 _ANSWER_MAX = 1024 * 1024
+_ASKS_MAX = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class BoardAnswer:
-    """The board's answer: `have` is the last number that it stored, `messages` what the trainer said to this seat."""
+    """The board's answer: `have` is the last number that it stored, `messages` what the trainer said to this seat.
+
+    `asks` are the trainer's open requests to it.
+    """
 
     have: int
     messages: tuple[BoardMessage, ...] = ()
+    asks: tuple[TrainerAsk, ...] = ()
 
 
 def ask_for_seat(url: str, name: str, password: str) -> str:
@@ -69,7 +76,7 @@ def post_events(
     seat: JoinedSeat, lines: list[str], *, heard: int = 0, cancel: threading.Event | None = None
 ) -> BoardAnswer:
     """Post a batch; `heard` is the last message that the seat has. Raises FetchError, UsageError when it is refused."""
-    sent = {"journal": seat.journal, "events": [json.loads(line) for line in lines], "heard": heard}
+    sent = {"journal": seat.journal, "events": [json.loads(line) for line in lines], "heard": heard, "can": ["answer"]}
     body = json.dumps(sent).encode()
     headers = {"Content-Type": "application/json", "Authorization": f"token {seat.token}"}
     found = web.post(f"{seat.url}/events", body, headers=headers, limit=_ANSWER_MAX, cancel=cancel)
@@ -87,7 +94,11 @@ def post_events(
     for message in messages:
         with suppress(InputError):
             usable.append(parse_message(message))
-    return BoardAnswer(have=have, messages=tuple(usable))
+    asks, asked = values.get("asks"), []  # older boards ask nothing
+    for ask in asks[:_ASKS_MAX] if isinstance(asks, list) else ():
+        with suppress(InputError):
+            asked.append(parse_ask(ask))
+    return BoardAnswer(have=have, messages=tuple(usable), asks=tuple(asked))
 
 
 class Sender:
@@ -107,6 +118,7 @@ class Sender:
     ) -> None:
         self._journal, self._post, self._heard, self._pause = journal, post, heard, pause
         self._talk, self._looked = TalkLog(journal.folder), looked
+        self._consent = Consent(journal)
         self._stop, self._wake = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -142,6 +154,7 @@ class Sender:
             answer = self._post(seat, lines, heard=heard, cancel=self._stop)
             self._journal.advance(answer.have)
             self._hear(answer)
+            self._consent.hear(answer.asks)
             # A board that lost its store, or has more than this journal, ends the round: the next one continues.
             moved = self._journal.cursor - cursor
             sent += max(0, moved)

@@ -18,6 +18,7 @@ import tornado.iostream
 import tornado.netutil
 import tornado.web
 
+from flatkit.board.ask_handlers import ASK_ROUTES, DESK_ROUTES
 from flatkit.board.handlers import BODY_MAX, BoardDoor, LiveBoard, routes
 from flatkit.board.ledger import Ledger
 from flatkit.errors import HostError
@@ -89,7 +90,8 @@ class BoardServer(LiveBoard):
             loop.close()
 
     async def _listen(self) -> int:
-        made = tornado.web.Application(routes(self), log_function=lambda _: None, **self.door.settings)
+        paths = routes(self, ASK_ROUTES, DESK_ROUTES)
+        made = tornado.web.Application(paths, log_function=lambda _: None, **self.door.settings)
         self._server = _Limited(
             made, max_body_size=BODY_MAX, max_header_size=_HEADER_MAX, idle_connection_timeout=_HEAD_SECONDS,
             body_timeout=_HEAD_SECONDS, decompress_request=False,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from flatkit.board.events import make_event
+from flatkit.board.heard_asks import HeardAsks
 from flatkit.board.journal import Journal
 from flatkit.board.messages import BoardMessage, parse_message
 from flatkit.errors import InputError
@@ -40,6 +41,7 @@ class SeatTalk:
     hints: list[BoardMessage] = field(default_factory=list)
     last: int = 0
     shown: set[int] = field(default_factory=set)
+    asks: HeardAsks = field(default_factory=HeardAsks)
     lines: list[tuple[float, str]] = field(default_factory=list)
 
     def take_flag(self, flag: str, word: str) -> str:
@@ -111,6 +113,10 @@ class TalkLog:
 
         return fresh if self._add(choose) else []
 
+    def add(self, choose: Callable[[SeatTalk], list[dict[str, Any]]]) -> bool:
+        """Add what `choose` returns for the log as it is then; return False if that is not possible."""
+        return self._add(choose)
+
     def _add(self, choose: Callable[[SeatTalk], list[dict[str, Any]]]) -> bool:
         try:
             with locked(self.file.with_suffix(".lock"), wait=_LOCK_SECONDS, mode=0o600):
@@ -146,6 +152,8 @@ def _fold(rows: Iterable[Mapping[str, Any]]) -> SeatTalk:
             if "flag" in row:
                 data = make_event(1, 0.0, "flag", {"flag": row["flag"], "word": row["word"]}).data
                 talk.lines.append((at, talk.take_flag(data["flag"], data["word"])))
+            elif "ask" in row:
+                talk.lines.append((at, talk.asks.take(at, row)))
             elif "shown" in row:
                 talk.lines.append((at, talk.take_shown(row["shown"])))
             else:
