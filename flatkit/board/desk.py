@@ -19,7 +19,7 @@ _FILE_MAX, _ANSWER_MAX = 4096, 4 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class BoardDesk:
-    """A board that is served now. Whoever can read `key` is its trainer, as whoever can read the store."""
+    """A board that is served now. `key` gives a trainer's rights: the accounts that can read it can read the store as well."""
 
     url: str
     key: str

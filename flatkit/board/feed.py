@@ -1,4 +1,4 @@
-"""What this process shows to a trainer during an allowed look, until it is sent. In memory alone, and bounded.
+"""Text that this process shows to a trainer during an allowed look, until it is sent. In memory alone, and bounded.
 
 Outside of the allowed time nothing is taken, and what was not sent is dropped.
 """

@@ -1,6 +1,6 @@
 """The requests that are open on a board, and what seats show meanwhile. In memory alone, bounded, gone when a look ends.
 
-A seat is asked by a trainer and answers for itself: each verb here takes the seat's name from whoever checked its secret.
+A seat is asked by a trainer and answers for itself: the handlers take its name from its secret.
 Time is that of a clock that does not jump, and is compared on each use: a look ends by itself.
 """
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from flatkit.board.desk import open_desk
 from flatkit.board.hard import find_hard, hard_page
 from flatkit.board.ledger import Ledger
 from flatkit.board.look import found_store, own_store
 from flatkit.board.overview import RoomOverview
 from flatkit.board.table import table_of
-from flatkit.cli import rehearse
+from flatkit.cli import board_ask, rehearse
 from flatkit.cli.show import print_json
 from flatkit.errors import HostError, UsageError
 from flatkit.untrusted import printable
@@ -55,12 +56,16 @@ def run(argv: list[str]) -> int:
     which = forget.add_mutually_exclusive_group(required=True)
     which.add_argument("--seat", metavar="NAME", help="of this seat")
     which.add_argument("--all", action="store_true", help="of every seat")
+    board_ask.add_parsers(commands)
     options = parser.parse_args(argv[1:])
     own = own_store()
     if options.command == "serve":
         ledger = _open_for_hub(own) if options.hub else Ledger(own)
     else:
-        ledger = Ledger(found_store())
+        store = found_store()
+        if options.command in {"look", "rewind", "restart"}:
+            return board_ask.run(options, store)
+        ledger = Ledger(store)
     try:
         return {"serve": _serve, "export": _export, "hard": _hard, "forget": _forget}.get(options.command, _show)(
             options, ledger
@@ -102,8 +107,9 @@ def _serve(options: argparse.Namespace, ledger: Ledger) -> int:
     if options.keep <= 0:
         raise UsageError(f'the hours to keep are "{options.keep}"; expected more than 0', hint="--keep 48")
     ledger.forget_before(time.time() - options.keep * _HOUR)
+    store = paths.state_dir() / "room" / "board.sqlite"
     if options.hub:
-        return _serve_hub(ledger, options.keep)
+        return _serve_hub(ledger, options.keep, store)
     address = parse_address(options.listen if ":" in options.listen else f"{options.listen}:{PORT}")
     door = PasswordDoor(
         ledger,
@@ -115,11 +121,11 @@ def _serve(options: argparse.Namespace, ledger: Ledger) -> int:
     print(f"the board: http://{host}:{server.port}/   trainers' password: {door.trainer}")
     print(f"seats type: flatkit join http://{host}:{server.port} --seat NAME   room's password: {door.room}")
     print("Ctrl-C ends it; what the seats send meanwhile waits there", flush=True)
-    _wait(server, ledger, options.keep)
+    _wait(server, ledger, options.keep, open_desk(store, server.url.replace("//0.0.0.0", "//127.0.0.1"), server.key))
     return 0
 
 
-def _serve_hub(ledger: Ledger, hours: float) -> int:
+def _serve_hub(ledger: Ledger, hours: float, store: Path) -> int:
     from flatkit.board.hub import HubDoor
     from flatkit.board.server import BoardServer
 
@@ -127,11 +133,11 @@ def _serve_hub(ledger: Ledger, hours: float) -> int:
     if not url.port:
         raise UsageError("this is not a service of a JupyterHub, which starts this command", hint="flatkit board serve")
     server = BoardServer(ledger, HubDoor(), host=url.hostname or "127.0.0.1", port=url.port, from_one=_FROM_HUB)
-    _wait(server.start(), ledger, hours)
+    _wait(server.start(), ledger, hours, open_desk(store, server.url + server.door.prefix.rstrip("/"), server.key))
     return 0
 
 
-def _wait(server: BoardServer, ledger: Ledger, hours: float) -> None:
+def _wait(server: BoardServer, ledger: Ledger, hours: float, desk: Path) -> None:
     """Wait for Ctrl-C, and delete what has become too old."""
     try:
         while True:
@@ -140,6 +146,7 @@ def _wait(server: BoardServer, ledger: Ledger, hours: float) -> None:
     except KeyboardInterrupt:
         print("\nthe board is closed; flatkit board shows it again, flatkit board forget --all deletes it")
     finally:
+        desk.unlink(missing_ok=True)
         server.stop()
 
 

@@ -13,6 +13,7 @@ from flatkit.board.events import FLAGS, WORD_MAX, check_seat
 from flatkit.board.journal import FROM_HUB, Journal
 from flatkit.board.sender import Sender, ask_for_seat, give_up_seat
 from flatkit.board.talk import TalkLog, confirm_hints
+from flatkit.cli import answer
 from flatkit.errors import FetchError, FlatkitError, UsageError
 from flatkit.seat_env import hub_board
 
@@ -76,19 +77,23 @@ def _leave(argv: list[str]) -> int:
 def _flag(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="flatkit flag",
-        description="Ask for help, say that you are done, or neither. Alone it prints your flags and what the trainer said.",
+        description="Ask for help, say that you are done, or neither. Alone it prints your flags and what the trainer said. "
+        "yes, no and end answer a request of the trainer: flatkit flag yes 15 allows a look for 15 minutes.",
     )
-    parser.add_argument("flag", nargs="?", choices=FLAGS)
+    parser.add_argument("flag", nargs="?", choices=[*FLAGS, *answer.WORDS])
     parser.add_argument(
-        "word", nargs="*", metavar="WORD", help=f"a few words for the helper (at most {WORD_MAX} letters)"
-    )
+        "word", nargs="*", metavar="WORD",
+        help=f"a few words for the helper (at most {WORD_MAX} letters); after yes or no: which request, and the minutes",
+    )  # fmt: skip
     options = parser.parse_args(argv)
     journal, word = Journal(), " ".join(options.word)
-    if journal.seat is None or (options.flag and journal.note("flag", flag=options.flag, word=word) is None):
+    if journal.seat is None or (options.flag in FLAGS and journal.note("flag", flag=options.flag, word=word) is None):
         raise UsageError(
             "this seat reports to no board, so nobody would see the flag", hint="flatkit join URL --seat NAME"
         )
     log = TalkLog(journal.folder)
+    if options.flag in answer.WORDS:
+        return answer.run(journal, options.flag, options.word)
     if options.flag:
         log.add_flag(options.flag, word)
     try:
@@ -109,4 +114,6 @@ def _flag(argv: list[str]) -> int:
         "none": "no flag",
     }
     print(talk.coming or said[talk.flag])
+    for line in answer.request_lines(talk):
+        print(line)
     return 0

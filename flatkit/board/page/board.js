@@ -35,8 +35,9 @@ function rowOf(seat) {
     hint.setAttribute("aria-label", `Hint: ${seat}`);
     hint.addEventListener("click", () => ask(seat, row.task));
     const receipt = make("small", "", "receipt");
-    cells[6].append(button, " ", hint, " ", receipt);
-    row = { root, cells, button, receipt, task: "" };
+    const look = makeLook(seat);
+    cells[6].append(button, " ", hint, " ", look, " ", receipt);
+    row = { root, cells, button, receipt, look, task: "" };
     rows.set(seat, row);
   }
   return row;
@@ -134,6 +135,7 @@ function drawRows(seats) {
     say(receipt, "ago" in one.hint ? `${one.hint.shown ? "✓ shown" : "sent"} ${ago}` : "");
     say(button, one.coming ? "Done" : COME);
     button.setAttribute("aria-label", `${button.textContent}: ${one.seat}`);
+    drawLook(row.look, one);
     if (body.children[at] !== root) body.insertBefore(root, body.children[at] ?? null);
   });
 }
@@ -188,7 +190,7 @@ const turn = () => {
 };
 el("projector").addEventListener("click", turn);
 document.addEventListener("keydown", (event) => {
-  if (event.key === "p" && !el("speak").open && !event.ctrlKey && !event.metaKey && !event.altKey) turn();
+  if (event.key === "p" && !document.querySelector("dialog[open]") && !event.ctrlKey && !event.metaKey && !event.altKey) turn();
 });
 const stream = new EventSource(url("stream"));
 stream.addEventListener("message", ({ data }) => {

@@ -1,0 +1,96 @@
+"""`flatkit board look|rewind|restart SEAT`: ask a seat, wait for its learner's answer, show what comes."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from flatkit.board.asks import parse_piece, words_of
+from flatkit.board.desk import BoardDesk
+from flatkit.errors import FlatkitError, InputError
+from flatkit.untrusted import lines_of, printable
+
+_EVERY = 1.0
+_ENDS = {
+    "refused": "the learner said no",
+    "over": "the look is over",
+    "withdrawn": "the request is taken back",
+    "expired": "no answer came",
+    "done": "done",
+    "failed": "it failed",
+}
+
+
+def add_parsers(commands: Any) -> None:
+    """Add the three commands."""
+    words = {
+        "look": "ask to see what a seat's cells and terminals show, read-only; Ctrl-C ends it",
+        "rewind": "ask to rewind a seat's machine: its learner says yes or no",
+        "restart": "ask to restart a seat's machine: its learner says yes or no",
+    }
+    for kind, about in words.items():
+        parser = commands.add_parser(kind, help=about)
+        parser.add_argument("seat", metavar="SEAT")
+        if kind != "look":
+            parser.add_argument(
+                "--machine", default="", metavar="NAME", help="which one (default: the seat's only one)"
+            )
+
+
+def run(options: argparse.Namespace, store: Path) -> int:
+    """Ask, and wait for the end."""
+    desk, seat, kind = BoardDesk.open(store), options.seat, options.command
+    machine = getattr(options, "machine", "")
+    desk.ask(seat, kind, machine=machine)
+    print(f'asked "{printable(seat)}": {words_of(kind, machine)}; Ctrl-C takes it back', flush=True)
+    try:
+        ask = _wait(desk, seat, kind)
+    except KeyboardInterrupt:
+        with suppress(FlatkitError):
+            desk.ask(seat, kind, back=True)
+        print("\nthe request is taken back" if kind != "look" else "\nthe look is over")
+        return 130
+    state, text = str(ask.get("state")), str(ask.get("text", ""))
+    print(_ENDS.get(state, "the board does not know of it any more") + (f": {printable(text)}" if text else ""))
+    return 0 if state in {"done", "over"} else 1
+
+
+def _wait(desk: BoardDesk, seat: str, kind: str) -> Mapping[str, Any]:
+    last, said = 0, ""
+    drawn: dict[str, str] = {}
+    while True:
+        found = desk.look(seat, last)
+        asks = found.get("asks")
+        ask = asks.get("look" if kind == "look" else "verb", {}) if isinstance(asks, Mapping) else {}
+        state = str(ask.get("state", ""))
+        if state not in {"asked", "allowed"}:
+            return ask
+        if state == "allowed" and state != said:
+            until = f" for {max(1, round(ask.get('left', 0) / 60))} min" if kind == "look" else "; it is under way"
+            print(f"the learner said yes{until}", flush=True)
+        said = state
+        if kind == "look":
+            last = _draw(found, last, drawn)
+        time.sleep(_EVERY)
+
+
+def _draw(found: Mapping[str, Any], last: int, drawn: dict[str, str]) -> int:
+    for value in found.get("pieces") or ():
+        with suppress(InputError):
+            piece = parse_piece(value)
+            mark = f"{piece.source} > " if piece.kind == "cell" else ""
+            for line in lines_of(piece.text):
+                print(mark + line)
+    for value in found.get("screens") or ():
+        with suppress(InputError):
+            screen = parse_piece(value)
+            if drawn.get(screen.source) != screen.text:
+                drawn[screen.source] = screen.text
+                print(f"--- {screen.source}\n{screen.text.rstrip()}\n---")
+    print(end="", flush=True)
+    new = found.get("last")
+    return new if type(new) is int else last

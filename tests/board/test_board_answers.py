@@ -1,0 +1,201 @@
+"""Requests of a trainer by the command line: `flatkit board look`, and the learner's `flatkit flag yes`, `no`, `end`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from board_parts import joined, opened
+
+from flatkit.board import machine_verbs
+from flatkit.board.consent import Consent
+from flatkit.board.desk import open_desk
+from flatkit.board.feed import LookFeed
+from flatkit.board.journal import Journal
+from flatkit.board.sender import Sender
+from flatkit.board.server import BoardServer
+from flatkit.board.talk import TalkLog
+from flatkit.cli import answer, board_ask, main
+from flatkit.errors import MachineError
+
+
+@pytest.fixture
+def board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardServer]:
+    """A board that the command line of this host finds; seat and board share the account."""
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
+    for name in ("TMUX", "TMUX_PANE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(board_ask, "_EVERY", 0.05)
+    store = tmp_path / "state" / "room" / "board.sqlite"
+    with opened(store) as made:
+        open_desk(store, made.url, made.key)
+        yield made
+
+
+@pytest.fixture
+def journal(board: BoardServer, tmp_path: Path) -> Journal:
+    made = joined(board, "ada", tmp_path / "state" / "board")
+    Sender(made).flush()
+    return made
+
+
+def wait_for(what: Callable[[], Any]) -> None:
+    until = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def lines(journal: Journal) -> list[str]:
+    return [text for _, text in TalkLog(journal.folder).read().lines]
+
+
+def test_a_learner_answers_a_look_in_a_terminal(
+    board: BoardServer, journal: Journal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["flag", "yes", "5"]) == 2
+    assert "the trainer asks for nothing now" in capsys.readouterr().err
+    ask = board.asks.ask("ada", "look")
+    assert main(["flag"]) == 0
+    said = capsys.readouterr().out
+    assert "the trainer asks to look at what your cells and terminals show: flatkit flag yes 5" in said
+    assert main(["flag", "yes", "60"]) == 2
+    assert "expected 5 or 15" in capsys.readouterr().err
+    assert ask.state == "asked"
+    assert main(["flag", "yes", "15"]) == 0
+    assert "for 15 min" in capsys.readouterr().out
+    assert ask.state == "allowed"
+    assert main(["flag"]) == 0
+    assert "15 min more: flatkit flag end" in capsys.readouterr().out
+    assert main(["flag", "end"]) == 0
+    assert ask.state == "over"
+    assert main(["flag", "end"]) == 0
+    assert "no look is allowed now" in capsys.readouterr().out
+    ask = board.asks.ask("ada", "look")
+    assert main(["flag", "no"]) == 0
+    assert ask.state == "refused"
+
+
+@pytest.mark.parametrize("is_well", [True, False])
+def test_a_verb_is_done_at_the_seat_after_a_yes(
+    board: BoardServer, journal: Journal, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_well: bool
+) -> None:  # fmt: skip
+    done: list[tuple[str, str]] = []
+
+    def verb(kind: str, name: str) -> str:
+        done.append((kind, name))
+        if not is_well:
+            raise MachineError('there is no machine "web"')
+        return 'the machine "web" runs again'
+
+    monkeypatch.setattr(answer, "run_verb", verb)
+    rewind = board.asks.ask("ada", "rewind", "web")
+    look = board.asks.ask("ada", "look")
+    assert main(["flag", "yes"]) == 2
+    assert "expected which one" in capsys.readouterr().err
+    assert main(["flag", "no", "look"]) == 0
+    assert (look.state, rewind.state, done) == ("refused", "asked", [])
+    assert main(["flag", "yes", "rewind"]) == (0 if is_well else 1)
+    assert done == [("rewind", "web")]
+    assert (rewind.state, rewind.text) == (
+        ("done", 'the machine "web" runs again') if is_well else ("failed", 'there is no machine "web"')
+    )
+    assert lines(journal)[-2:] == [
+        "you allowed it: rewind",
+        f"rewind {'is done' if is_well else 'failed'}: {rewind.text}",
+    ]
+
+
+def test_a_verb_needs_one_machine_or_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
+    monkeypatch.setattr("flatkit.machines.list_machines", list)
+    assert machine_verbs.choose_machine("web") == "web"
+    with pytest.raises(MachineError, match="no machine"):
+        machine_verbs.choose_machine("")
+
+
+def test_the_trainer_looks_in_a_terminal(
+    board: BoardServer, journal: Journal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def learner() -> None:
+        sender, feed, seat = Sender(journal), LookFeed(), journal.seat
+        wait_for(lambda: sender.flush() or list(TalkLog(journal.folder).read().asks.open()))
+        Consent(journal).allow(next(TalkLog(journal.folder).read().asks.open()).ident, 5)
+        sender.flush()
+        feed.follow(TalkLog(journal.folder).read().asks.find_look(time.time()))
+        feed.take("cell", "01-first", "%%on m\nhostname")
+        feed.take("output", "01-first", "web\x1b]0;x\x07")
+        assert seat is not None
+        feed.send(seat)
+        wait_for(lambda: "web" in capsys.readouterr().out)
+        Consent(journal).end()
+        sender.flush()
+
+    work = threading.Thread(target=learner)
+    work.start()
+    printed: list[str] = []
+    read, guard = capsys.readouterr, threading.Lock()
+
+    def keep() -> Any:
+        with guard:
+            found = read()
+            printed.append(found.out)
+            return found
+
+    capsys.readouterr = keep  # type: ignore[method-assign]
+    assert main(["board", "look", "ada"]) == 0
+    work.join()
+    said = "".join(printed) + read().out
+    assert 'asked "ada": look at what your cells and terminals show' in said
+    assert "01-first > %%on m\n01-first > hostname\nweb\\x1b]0;x\\x07\n" in said
+    assert "the look is over" in said
+
+
+def test_the_trainer_asks_for_what_cannot_be(
+    board: BoardServer, journal: Journal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["board", "look", "bob"]) == 2
+    assert 'there is no seat "bob"' in capsys.readouterr().err
+    assert main(["board", "rewind", "ada", "--machine", "../x"]) == 1
+    assert '"../x" cannot be a machine' in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not there")
+def test_a_tmux_session_is_shown_by_the_pane_that_allowed_it(
+    board: BoardServer, journal: Journal, tmp_path: Path
+) -> None:
+    def tmux(*words: str) -> str:
+        kept = {
+            "PATH": os.environ["PATH"],
+            "FLATKIT_STATE": str(tmp_path / "state"),
+            "HOME": str(tmp_path),
+            "LC_ALL": "C.UTF-8",
+        }
+        line = ["tmux", "-S", str(tmp_path / "tmux"), "-f", "/dev/null", *words]
+        return subprocess.run(line, env=kept, check=True, capture_output=True, text=True, timeout=20).stdout
+
+    def screens() -> str:
+        return "\n".join(one["text"] for one in board.asks.look("ada")["screens"])
+
+    ask = board.asks.ask("ada", "look")
+    tmux("new-session", "-d", "-x", "90", "-y", "30", "-s", "learner", "sh")
+    try:
+        tmux("send-keys", "-t", "learner:0.0", "echo my-own-$((40+2))", "Enter")
+        tmux("split-window", "-t", "learner:0.0", f"{sys.executable} -m flatkit flag yes 5; exec cat")
+        wait_for(lambda: "my-own-42" in screens())
+        tmux("send-keys", "-t", "learner:0.0", "echo later-$((40+3))", "Enter")
+        wait_for(lambda: "later-43" in screens())
+        tmux("send-keys", "-t", "learner:0.1", "C-c")
+        wait_for(lambda: ask.state == "over")
+        assert screens() == ""
+        assert lines(journal)[-1] == "you ended the look"
+    finally:
+        tmux("kill-server")
