@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from flatkit.widgets import (
+    board_asks,
     board_flag,
     channels_card,
     check_card,
@@ -29,6 +30,7 @@ from flatkit.widgets import (
 TARGET = Path(__file__).resolve().parents[1] / "flatkit" / "widgets" / "js" / "src" / "state.d.ts"
 HEAD = "// The state of each widget, as Python sends it. Written by tools/widget_types.py from the TypedDicts there.\n"
 MODULES = (
+    board_asks,
     board_flag,
     machine_info,
     panel,

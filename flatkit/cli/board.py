@@ -107,7 +107,7 @@ def _serve(options: argparse.Namespace, ledger: Ledger) -> int:
     if options.keep <= 0:
         raise UsageError(f'the hours to keep are "{options.keep}"; expected more than 0', hint="--keep 48")
     ledger.forget_before(time.time() - options.keep * _HOUR)
-    store = paths.state_dir() / "room" / "board.sqlite"
+    store = own_store()
     if options.hub:
         return _serve_hub(ledger, options.keep, store)
     address = parse_address(options.listen if ":" in options.listen else f"{options.listen}:{PORT}")

@@ -15,6 +15,8 @@ from flatkit.lessons.jupyter_server import path_on_server
 from flatkit.lessons.places import place_of
 from flatkit.lessons.workspace import FolderBench
 from flatkit.untrusted import lines_of
+from flatkit.widgets import board_asks
+from flatkit.widgets.board_asks import AskState
 
 # After so many failed tries in a row a card offers the flag. It never raises it.
 OFFER_AFTER = 3
@@ -42,8 +44,8 @@ class LinkState(TypedDict):
 class FlagState(TypedDict):
     """The flag for the page. `said`: what came of it; `room`: what all seats see; `offer`: ask whether help is wanted.
 
-    `link`: the cell that `room` leads to, where that notebook is here.
-    `hints` are those for this card, `elsewhere` the task of a newer one for another card.
+    `link`: the cell that `room` leads to, where that notebook is here. `hints` are those for this card, `elsewhere` the task
+    of a newer one for another card. `asks` are the trainer's requests.
     """
 
     flag: Literal["none", "help", "done"]
@@ -54,6 +56,7 @@ class FlagState(TypedDict):
     offer: bool
     hints: list[TrainerHintState]
     elsewhere: str
+    asks: list[AskState]
 
 
 class FlaggedState(TypedDict):
@@ -78,6 +81,7 @@ def state_of(card: Any, task: str = "") -> FlagState | None:
         "link": _link(talk.link),
         "hints": [_hint(hint) for hint in talk.hints if not hint.task or hint.task == task][-_HINTS:],
         "elsewhere": talk.hints[-1].task if talk.hints and talk.hints[-1].task != task else "",
+        "asks": board_asks.states_of(talk),
         "offer": talk.flag == "none" and not talk.coming and getattr(card, "failures", 0) >= OFFER_AFTER,
     }
 
@@ -115,7 +119,7 @@ def _difference(own: str, config: str) -> str:
 
 
 def verbs_of(card: Any) -> Mapping[str, Callable[..., object]]:
-    """Return what the flag's buttons do: raise a flag, take an offer back; and `shown`, sent for a hint that is in view."""
+    """Return what the flag's buttons do: raise a flag, take an offer back, answer a request. `shown`: a hint is in view."""
 
     def decline() -> None:
         card.failures = 0
@@ -124,4 +128,5 @@ def verbs_of(card: Any) -> Mapping[str, Callable[..., object]]:
         "flag": lambda flag="", word="": seat.raise_flag(str(flag), str(word)),
         "shown": lambda number=0: seat.confirm_hint(number),
         "decline": decline,
+        **board_asks.verbs(),
     }

@@ -10,11 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from flatkit.board.seat import note
+from flatkit.board.seat import attend, note
 from flatkit.events import Event, Observer, PhaseEnded, PhaseStarted
 from flatkit.files import read_regular
 from flatkit.untrusted import parse_json
 from flatkit.widgets import display
+from flatkit.widgets.board_looks import notebook_look
 
 _BYTES_MAX = 64 * 1024 * 1024
 
@@ -27,6 +28,7 @@ def register() -> None:
     with suppress(ValueError):  # it was not registered
         shell.events.unregister("pre_run_cell", _note_cell)
     shell.events.register("pre_run_cell", _note_cell)
+    attend(notebook_look)
 
 
 class MachineNotes(Observer):

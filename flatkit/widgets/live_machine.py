@@ -13,10 +13,11 @@ from typing import Any, Self
 
 from flatkit import paths
 from flatkit.api import Config, TimelineKeeper, Wish
+from flatkit.board.machine_verbs import choose_machine
 from flatkit.board.seat import note
 from flatkit.errors import FlatkitError, MachineError
 from flatkit.events import Tee, phase
-from flatkit.widgets import display, machine_info
+from flatkit.widgets import board_asks, display, machine_info
 from flatkit.widgets.board_notes import MachineNotes
 from flatkit.widgets.display import Twin
 from flatkit.widgets.job import Job, message_of, not_in_time
@@ -27,7 +28,7 @@ from flatkit.widgets.progress import WorkProgress, keep_drawn
 from flatkit.widgets.results import Note, Times
 from flatkit.widgets.terminal import TerminalCard
 
-_CANCEL_PATIENCE = 30.0
+_CANCEL_PATIENCE, _ASKED_PATIENCE = 30.0, 600.0
 _Work = Callable[[threading.Event], None]
 
 
@@ -281,3 +282,13 @@ def held() -> list[LiveMachine]:
     with _registry:
         state = paths.state_dir()
         return [machine for (folder, _), machine in _held.items() if folder == state]
+
+
+def _run_asked(kind: str, name: str) -> str:
+    """Do what a trainer asked for and the learner allowed; the machine's panel shows the work."""
+    machine = get(choose_machine(name))
+    (machine.rewind() if kind == "rewind" else machine.restart()).wait(_ASKED_PATIENCE)
+    return f'the machine "{machine.name}": {machine.shown().headline}'
+
+
+board_asks.run_verb = _run_asked

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TypedDict
 
 from flatkit import paths
+from flatkit.board import seat
 from flatkit.errors import FlatkitError
 from flatkit.machines import Shell
 from flatkit.machines.store import folder_of
@@ -38,13 +39,17 @@ _CONSOLE_LINES = 200
 
 
 class TerminalState(TypedDict):
-    """The server's sessions and their commands; the console's is named SESSION_console. `gone`: no machine any more."""
+    """The server's sessions and their commands; the console's is named SESSION_console. `gone`: no machine any more.
+
+    `look`: the learner lets the trainer see the screen now.
+    """
 
     machine: str
     session: str
     argv: list[str]
     consoleArgv: list[str]
     gone: bool
+    look: bool
 
 
 def session_name(machine: str) -> str:
@@ -85,11 +90,13 @@ class TerminalCard(Card):
             "argv": session_argv(machine),
             "consoleArgv": console_argv(machine),
             "gone": False,
+            "look": False,
         }
+        seat.attend(self)
 
     def state(self) -> TerminalState:
         """Return the names and commands of the sessions."""
-        return self._state
+        return {**self._state, "look": seat.feed.is_open}
 
     def verbs(self) -> Mapping[str, Callable[..., object]]:
         """Return what a page does that has no server behind it."""
@@ -99,6 +106,7 @@ class TerminalCard(Card):
             "drawn": self._was_drawn,
             "input": self._input,
             "size": self._size,
+            "screen": lambda text="": seat.show("screen", f"terminal on {self._state['machine']}", str(text)),
         }
 
     def _open(self, columns: int, rows: int) -> None:

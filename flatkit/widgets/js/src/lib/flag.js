@@ -4,6 +4,34 @@ import { makeButton } from "./card.js";
 import { freshId, h, keep, say, sayOrHide } from "./dom.js";
 
 /** @typedef {import("../state").FlagState} FlagState */
+/** @typedef {import("../state").AskState} AskState */
+
+/**
+ * A request of the trainer, with the learner's answers.
+ * @param {import("./card.js").Act} act
+ * @param {AskState} ask
+ */
+function makeAsk(act, { ident, minutes }) {
+  const text = h("div", { role: "status", "aria-live": "assertive" });
+  const times = minutes.map((count) =>
+    makeButton(`Allow for ${count} minutes`, () => act("allow", { ident, minutes: count })),
+  );
+  const yes = makeButton("Yes, do it", () => act("allow", { ident }));
+  const no = makeButton("No", () => act("refuse", { ident }));
+  const answers = h("div", { class: "fk-flag-line" }, ...(times.length ? times : [yes]), no);
+  const end = makeButton("End it now", () => act("endlook"));
+  return { root: h("li", {}, text, answers, end), text, answers, end };
+}
+
+/**
+ * @param {ReturnType<typeof makeAsk>} parts
+ * @param {AskState} ask
+ */
+function updateAsk(parts, { text, answer, end }) {
+  say(parts.text, `◉ ${text}`);
+  parts.answers.hidden = !answer;
+  parts.end.hidden = !end;
+}
 
 /**
  * Lead to a cell as JupyterLab's own links do: by a command, which opens a tab. Elsewhere the address leads there.
@@ -74,7 +102,8 @@ export function makeFlag(root, act) {
     form,
     said,
   );
-  const bar = h("footer", { class: "fk-flag", hidden: true }, room, hints, elsewhere, offer, line);
+  const asks = h("ul", { class: "fk-flag-asks", "aria-label": "The trainer's requests" });
+  const bar = h("footer", { class: "fk-flag", hidden: true }, room, asks, hints, elsewhere, offer, line);
   root.append(bar);
 
   /** @type {WeakMap<Element, number>} */
@@ -100,6 +129,11 @@ export function makeFlag(root, act) {
     say(roomText, flag.room && `The trainer: ${flag.room}`);
     room.hidden = !flag.room;
     lead(link, flag.link);
+    keep(asks, flag.asks, {
+      key: ({ ident }) => ident,
+      make: (ask) => makeAsk(act, ask),
+      update: updateAsk,
+    });
     keep(hints, flag.hints, {
       key: ({ number }) => String(number),
       make: ({ number }) => {

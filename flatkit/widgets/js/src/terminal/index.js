@@ -10,6 +10,9 @@ import { byKernel, byServer, findServer } from "./session.js";
 
 /** @typedef {import("../state").TerminalState} TerminalState */
 
+// How often a screen is sent during a look that the learner allowed, in ms; Python drops one that has not changed.
+const SHOWN_EVERY = 1000;
+
 export default {
   /** @param {{ model: import("../lib/card.js").Model<TerminalState>, el: HTMLElement }} view */
   render({ model, el }) {
@@ -80,6 +83,15 @@ export default {
     term.onData((text) => wire.send(text));
     term.onResize(({ cols, rows }) => wire.resize(cols, rows));
     root.flatkitText = screen.text;
+    const shared = h("span", { class: "fk-shared", role: "status" });
+    aloud.after(shared);
+    let shown = 0;
+    const endLook = follow(model, ({ look }) => {
+      say(shared, look ? "◉ the trainer sees this screen" : "");
+      if (Boolean(look) === shown > 0) return;
+      if (shown) clearInterval(shown);
+      shown = look ? setInterval(() => model.send({ verb: "screen", text: screen.view() }), SHOWN_EVERY) : 0;
+    });
     const end = follow(model, ({ gone }) => {
       if (!gone) return;
       session.remove();
@@ -87,6 +99,8 @@ export default {
       wire.ended("The machine is gone.");
     });
     return () => {
+      clearInterval(shown);
+      endLook();
       end();
       serial.end();
       session.close();

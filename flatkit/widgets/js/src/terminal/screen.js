@@ -84,10 +84,19 @@ export function makeScreen(root, place, { label, readOnly = false, begun, leave 
     const lines = Array.from({ length: active.length }, (_, row) => active.getLine(row)?.translateToString(true) ?? "");
     return lines.join("\n");
   };
+  /** The rows in view, as text. */
+  const view = () => {
+    const { active } = term.buffer;
+    const rows = Array.from({ length: term.rows }, (_, row) => active.getLine(active.viewportY + row));
+    return rows
+      .map((row) => row?.translateToString(true) ?? "")
+      .join("\n")
+      .trimEnd();
+  };
   const end = () => {
     sizes.disconnect();
     themes.disconnect();
     term.dispose();
   };
-  return { term, text, end };
+  return { term, text, view, end };
 }

@@ -1,0 +1,99 @@
+"""A notebook during an allowed look: the text of its cells, and what they print, go to the trainer's board.
+
+Nothing is hooked into IPython before the learner's first yes, and nothing is taken outside of the allowed time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from flatkit.board import seat
+from flatkit.widgets import display
+
+_ERROR_MAX = _LINE_MAX = 2000
+
+
+class NotebookLook:
+    """Watches the learner's log, as cards do, and hooks into IPython at the first yes."""
+
+    def __init__(self) -> None:
+        self._hooked: Any = None
+
+    def draw(self) -> None:
+        """Hook in, once a look is allowed."""
+        shell = display.get_shell()
+        if shell is None or shell is self._hooked or not seat.feed.is_open:
+            return
+        self._hooked = shell
+        shell.events.register("pre_run_cell", _show_cell)
+        shell.events.register("post_run_cell", _show_end)
+        _tap(shell.display_pub, "publish", _show_display)
+        _tap(shell.displayhook, "write_format_data", _show_result)
+        for stream in (sys.stdout, sys.stderr):
+            _tap(stream, "write", _show_printed)
+
+
+# Held here: the seat's list of watchers is weak.
+notebook_look = NotebookLook()
+
+
+def source() -> str:
+    """Return the name of the notebook, for the trainer."""
+    return Path(os.environ.get("JPY_SESSION_NAME", "")).stem or "notebook"
+
+
+def _tap(owner: Any, name: str, show: Callable[..., None]) -> None:
+    """Let `show` get the arguments of a method after its call."""
+    method = getattr(owner, name)
+
+    def tapped(*words: Any, **more: Any) -> Any:
+        found = method(*words, **more)
+        if seat.feed.is_open:
+            with suppress(Exception):  # a look must never stop a learner's cell
+                show(*words, **more)
+        return found
+
+    with suppress(AttributeError):  # a stream of another program, which cannot be changed
+        setattr(owner, name, tapped)
+
+
+def _show_cell(info: Any) -> None:
+    seat.show("cell", source(), str(getattr(info, "raw_cell", "") or ""))
+
+
+def _show_end(result: Any) -> None:
+    _flush()
+    error = getattr(result, "error_before_exec", None) or getattr(result, "error_in_exec", None)
+    if error is not None:
+        seat.show("output", source(), f"{type(error).__name__}: {error}"[:_ERROR_MAX])
+
+
+def _show_display(data: Any, *_: Any, update: bool = False, **__: Any) -> None:
+    # What a display becomes later is left out: a command's progress, a card that draws itself again.
+    if not update:
+        seat.show("output", source(), str(data.get("text/plain", "")))
+
+
+def _show_result(format_dict: Any, *_: Any, **__: Any) -> None:
+    seat.show("output", source(), str(format_dict.get("text/plain", "")))
+
+
+_printed: list[str] = []
+
+
+def _show_printed(text: Any) -> None:
+    """Show whole lines: `print` writes a line in several parts."""
+    _printed.append(str(text))
+    if "\n" in _printed[-1] or sum(map(len, _printed)) > _LINE_MAX:
+        _flush()
+
+
+def _flush() -> None:
+    text = "".join(_printed)
+    _printed.clear()
+    seat.show("output", source(), text.removesuffix("\n"))

@@ -1,0 +1,91 @@
+"""A real kernel during an allowed look: what its cells say and print goes to the board, and nothing before or after."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "board"))
+from board_parts import joined, opened
+
+from flatkit.board.consent import Consent
+from flatkit.board.journal import Journal
+from flatkit.board.server import BoardServer
+from flatkit.board.talk import TalkLog
+from tests.kernels import make_kernel
+
+# Two kinds of output each: printed, the value of a cell, a display; and an error.
+CELLS = ["print('printed', 1)\nprint('printed', 2)", "6 * 7", "1 / 0", "fk.glossary('ignition')"]
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[BoardServer]:
+    with opened(tmp_path / "board.sqlite") as made:
+        yield made
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BlockingKernelClient]:
+    """A kernel of the course, in a seat's own state folder."""
+    more = {"FLATKIT_STATE": str(tmp_path / "state"), "JPY_SESSION_NAME": "course/01-first.ipynb"}
+    manager = KernelManager(kernel_name=make_kernel(tmp_path, monkeypatch, **more))
+    manager.start_kernel(cwd=str(tmp_path))
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+        yield client
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def run(kernel: BlockingKernelClient, cell: str) -> None:
+    kernel.execute_interactive(cell, timeout=60, output_hook=lambda _: None)
+
+
+def texts(board: BoardServer) -> list[tuple[str, str]]:
+    return [(one["kind"], one["text"]) for one in board.asks.look("ada")["pieces"]]
+
+
+def test_a_kernel_shows_its_cells_while_the_learner_allows_it(
+    board: BoardServer, kernel: BlockingKernelClient, tmp_path: Path
+) -> None:
+    journal = joined(board, "ada", tmp_path / "state" / "board")
+    run(kernel, "import flatkit as fk\nfrom flatkit.board import seat\nseat.note('opened', notebook='01-first')")
+    run(kernel, "print('secret-1')")
+    wait_for(lambda: "ada" in board.asks._able)
+    ask: Any = board.asks.ask("ada", "look")
+    wait_for(lambda: bool(TalkLog(journal.folder).read().asks.held))
+    run(kernel, "print('secret-2')")
+    Consent(Journal(journal.folder)).allow(ask.ident, 5)  # in another window: the kernel hears of it by the log
+    wait_for(lambda: ask.state == "allowed")
+    run(kernel, "import time\nwhile not seat.feed.is_open: time.sleep(0.01)")
+    for cell in CELLS:
+        run(kernel, cell)
+    wait_for(lambda: any("Ignition" in text and kind == "output" for kind, text in texts(board)))
+    found = texts(board)
+    assert [text for kind, text in found if kind == "cell"][-len(CELLS) :] == CELLS
+    printed = "\n".join(text for kind, text in found if kind == "output")
+    for wanted in ("printed 1\nprinted 2", "42", "ZeroDivisionError: division by zero"):
+        assert wanted in printed
+    assert "secret" not in printed
+    Consent(Journal(journal.folder)).end()
+    wait_for(lambda: ask.state == "over")
+    run(kernel, "print('after the end')")
+    assert texts(board) == []
+    assert not any(b"printed" in file.read_bytes() for file in (tmp_path / "state").rglob("*") if file.is_file())
