@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from browser import keep_screenshot, open_context, serious_faults
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from stage import Stage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "board"))
@@ -17,7 +17,8 @@ from board_parts import TRAINER, joined, opened
 import flatkit as fk
 from flatkit.board import seat
 from flatkit.board.sender import Sender
-from flatkit.board.talk import TalkLog
+from flatkit.board.talk import TalkLog, confirm_hints
+from flatkit.widgets import board_asks
 
 
 def test_a_trainer_sees_who_needs_help_and_tells_them(browser: Browser, axe: str, tmp_path: Path) -> None:
@@ -54,6 +55,15 @@ def test_a_trainer_sees_who_needs_help_and_tells_them(browser: Browser, axe: str
         assert last is not None
         assert last["y"] + last["height"] <= 720, "thirty rows are on the screen at once"
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "and all of each row"
+        page.evaluate("send({seat: 'seat-07', kind: 'hint', text: 'look at the console'})")
+        page.evaluate("fetch(url('ask'), {method: 'POST', body: JSON.stringify({seat: 'seat-07', kind: 'look'})})")
+        Sender(journals[7]).flush()
+        confirm_hints(journals[7], [1])
+        Sender(journals[7]).flush()
+        expect(rows.nth(0)).to_contain_text("✓ shown just now")
+        expect(rows.nth(0).get_by_role("button", name="Look, asked: seat-07")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "with a hint and a request, too"
+        keep_screenshot(page, "board-rows-hint")
         keep_screenshot(page, "board-rows")
         page.evaluate(f"() => {{ {axe} }}")  # the page's own policy lets no other script in
         assert serious_faults(page, axe, "body") == []
@@ -89,17 +99,72 @@ def log_in(page: Page, url: str) -> None:
     page.keyboard.press("Enter")
 
 
+def look_together(page: Page, card: Locator, axe: str, colours: str) -> None:
+    """The trainer asks to look, the learner refuses, then allows it, shows something, and ends it."""
+    seat.show("output", "01-first", "before the yes")
+    page.get_by_role("button", name="Look: ada").click()
+    dialog = page.get_by_role("dialog", name="Help for ada")
+    dialog.get_by_role("button", name="Ask to look").click()
+    expect(dialog).to_contain_text("look: no answer yet")
+    asks = card.get_by_role("list", name="The trainer's requests")
+    expect(asks).to_contain_text("The trainer asks to look at what your cells and terminals show.")
+    asks.get_by_role("button", name="No").press("Enter")
+    expect(dialog).to_contain_text("look: the learner said no")
+    dialog.get_by_role("button", name="Ask to look").click()
+    asks.scroll_into_view_if_needed()
+    keep_screenshot(card.page, f"look-asked-{colours}")
+    asks.get_by_role("button", name="Allow for 5 minutes").press("Enter")
+    expect(dialog).to_contain_text("look: allowed, it ends in 5 min")
+    expect(asks).to_contain_text("The trainer sees what your cells and terminals show, until")
+    seat.show("cell", "01-first", "%%on m\nls /etc/os-release")
+    seat.show("output", "01-first", "<b>/etc/os-release</b>\x1b[2J")
+    seat.show("screen", "terminal on web", "core@web ~ $ systemctl --failed")
+    shown = dialog.get_by_role("log", name="what the seat shows")
+    expect(shown).to_contain_text("<b>/etc/os-release</b>\\x1b[2J")
+    expect(shown).not_to_contain_text("before the yes")
+    expect(dialog.get_by_role("region", name="terminal on web")).to_contain_text("systemctl --failed")
+    keep_screenshot(page, f"board-look-{colours}")
+    keep_screenshot(card.page, f"look-allowed-{colours}")
+    assert serious_faults(page, axe, "body") == []
+    asks.get_by_role("button", name="End it now").click()
+    expect(asks).to_be_hidden()
+    expect(dialog).to_contain_text("look: the look is over")
+    expect(dialog).not_to_contain_text("os-release")
+    expect(dialog).not_to_contain_text("systemctl")
+    seat.show("output", "01-first", "after the end")
+    dialog.get_by_role("button", name="Close").click()
+
+
+def verb_by_consent(page: Page, card: Locator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trainer asks to rewind the machine, the learner says yes, the seat does it, the trainer sees the result."""
+    done: list[tuple[str, str]] = []
+    monkeypatch.setattr(
+        board_asks, "run_verb", lambda kind, name: done.append((kind, name)) or f'the machine "{name}" is back at fresh'
+    )
+    page.get_by_role("button", name="Look: ada").click()
+    dialog = page.get_by_role("dialog", name="Help for ada")
+    dialog.get_by_role("button", name="Ask to rewind web").click()
+    asks = card.get_by_role("list", name="The trainer's requests")
+    expect(asks).to_contain_text('The trainer asks to rewind your machine "web" (what was changed on it is lost).')
+    assert done == []
+    asks.get_by_role("button", name="Yes, do it").click()
+    expect(dialog).to_contain_text('rewind "web": done: the machine "web" is back at fresh')
+    assert done == [("rewind", "web")]
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
 @pytest.mark.parametrize("colours", ["light", "dark"])
 def test_from_the_learners_flag_to_the_trainers_hint(
     browser: Browser, staged: Callable[[str], Stage], axe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     colours: str, one_sender: None,
 ) -> None:  # fmt: skip
-    """Two browsers: a learner's notebook card, and the trainer's board."""
+    """Two browsers: a learner's notebook card, and the trainer's board; from flag to hint to look to done."""
     monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
     stage = staged(colours)
     with opened(tmp_path / "board.sqlite") as board, open_context(browser, color_scheme=colours) as context:
-        joined(board, "ada", tmp_path / "state" / "board")
+        joined(board, "ada", tmp_path / "state" / "board").note("machine", machine="web", state="running", image="lab")
         joined(board, "bob", tmp_path / "bob")
         card = stage.mount(fk.check("00-name").page).root
         page = context.new_page()
@@ -152,6 +217,9 @@ def test_from_the_learners_flag_to_the_trainers_hint(
         expect(page.get_by_text("All seats see")).to_be_hidden()
         expect(card).not_to_contain_text("pause here", use_inner_text=True)
 
+        look_together(page, card, axe, colours)
+        verb_by_consent(page, card, monkeypatch)
+
         row.get_by_role("button", name="Done: ada").click()
         expect(card.get_by_role("button", name="I need help")).to_have_attribute("aria-pressed", "false")
         expect(page.locator("#rows tr").filter(has_text="ada")).not_to_contain_text("needs help")
@@ -164,5 +232,13 @@ def test_from_the_learners_flag_to_the_trainers_hint(
         "the trainer sees that the hint was shown",
         'to all: pause here: we look at it together (00-start, under "A first machine")',
         "to all: go on",
+        "the trainer asks to look at what your cells and terminals show",
+        "you refused it",
+        "the trainer asks to look at what your cells and terminals show",
+        "you allowed it: the trainer sees what your cells and terminals show, for 5 min",
+        "you ended the look",
+        'the trainer asks to rewind your machine "web" (what was changed on it is lost)',
+        "you allowed it: rewind",
+        'rewind is done: the machine "web" is back at fresh',
         "a helper took your flag down",
     ]

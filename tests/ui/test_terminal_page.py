@@ -149,6 +149,13 @@ def test_where_there_is_no_jupyter_page_keys_go_to_the_kernel(stage: Stage) -> N
     expect(terminal).to_contain_text("connected")
     widget.send({"kind": "output"}, buffers=[b"core@web ~ $ "])
     wait_for_text(terminal, "core@web")
+    assert "screen" not in [one["verb"] for one in said], "only during a look that the learner allowed"
+    widget.state = {**STATE, "look": True}
+    expect(terminal).to_contain_text("the trainer sees this screen")
+    wait_until(stage, lambda: any(one["verb"] == "screen" for one in said))
+    assert next(str(one["text"]) for one in said if one["verb"] == "screen") == "core@web ~ $"
+    widget.state = {**STATE, "look": False}
+    expect(terminal).not_to_contain_text("the trainer sees this screen")
     terminal.locator(".xterm").click()
     stage.page.keyboard.type("ls")
     widget.send({"kind": "output"}, buffers=[b"x" * 200_000])
