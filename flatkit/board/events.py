@@ -1,7 +1,7 @@
 """The events that a seat sends to the board: a few kinds with few fields. Pure.
 
 No contents of files, no outputs, no names but the seat's. A field that is not listed here never leaves the seat, and the
-board refuses it.
+board refuses it. What a learner lets the trainer see does not become an event (asks.py).
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ Trainer:
   flatkit checkpoint NAME CHECKPOINT   save memory and disk under a name
   flatkit images list|fetch|verify|build-lab|rm   what can be booted, and Flatcar's channels
   flatkit room pack|check|serve DIR  what a room needs without the Internet
-  flatkit board [serve|rehearse|export|hard]  how each seat of a room is doing
+  flatkit board [serve|look|rehearse|export|hard]  how each seat of a room is doing
   flatkit channels [promote A --to B]   who runs which version, as the update server saw it
   flatkit container build FILE  a container image for a lesson, without a registry
   flatkit seats up|check|status|down  a room of learners on this host, in their browsers (root)

@@ -125,5 +125,5 @@ def _send(journal: Journal) -> bool:
 def _finish(journal: Journal, said: str) -> int:
     print(said)
     if not _send(journal):
-        print("the board does not answer now: it is told as soon as it does (keep a notebook open)")
+        print("the board does not answer now: the answer goes there as soon as it does (keep a notebook open)")
     return 0

@@ -27,7 +27,8 @@ def _join(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="flatkit join",
         description="Report to a trainer's board where this seat is: notebook, step, checks, hints, machines. "
-        "Never the contents of files, or what commands print. flatkit leave ends it and deletes what was sent.",
+        "Never the contents of files, or what commands print, unless you allow the trainer a look (flatkit flag yes). "
+        "flatkit leave ends it and deletes what was sent.",
     )
     parser.add_argument("url", metavar="URL", nargs="?", help="the board's address, as the trainer shows it")
     parser.add_argument("--seat", metavar="NAME", help="the name of this seat on the board")

@@ -28,6 +28,7 @@ _FORM = """
    autocomplete="current-password"/>
   <p>The first to use a name owns it. At least 4 characters; do not use a password of yours.</p>
   <p>The trainer's board shows where you are: notebook, step, checks, hints, answers and machines, never the contents of files.
+   What your cells print is shown only while you allow it.
    In a terminal of your seat, <code>flatkit leave</code> ends that.</p>
   <input id="login_submit" type="submit" class="btn btn-jupyter form-control" value="Sit down"/>
  </div>

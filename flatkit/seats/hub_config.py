@@ -51,7 +51,7 @@ def services_of(settings: Settings) -> list[dict[str, Any]]:
 
 
 def roles_of() -> list[dict[str, Any]]:
-    """Return who may do what. The trainer sees the seats, starts and stops them, and looks into none of them."""
+    """Return who may do what. The trainer sees the seats, starts and stops them, and cannot enter them."""
     culler = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
     trainer = ["admin-ui", "list:users", "read:users", "servers", "read:servers", "read:hub"]
     post = f"{POST_SCOPE}!user"

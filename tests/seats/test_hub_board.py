@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from flatkit.board.desk import BoardDesk
 from flatkit.seats.accounts import as_user, find_account, processes_of
 from tests.seats.learner import TRAINER, Learner, Room, room, wait_for
 
@@ -157,6 +158,70 @@ def test_the_trainer_speaks_with_the_pages_token_alone(running: Room, tokens: di
         running, "ada", NOTE + "from flatkit.board.talk import TalkLog\nprint(TalkLog(journal.folder).read().lines)"
     )
     assert "Grace is coming" in heard
+
+
+LOOK = """
+import time
+from flatkit.board.consent import Consent
+from flatkit.board.feed import LookFeed
+from flatkit.board.journal import Journal
+from flatkit.board.sender import Sender
+from flatkit.board.talk import TalkLog
+journal = Journal()
+sender, consent, log = Sender(journal), Consent(journal), TalkLog(journal.folder)
+sender.flush()
+"""
+ALLOW = """
+consent.allow(next(log.read().asks.open()).ident, 5)
+sender.flush()
+feed = LookFeed()
+feed.follow(log.read().asks.find_look(time.time()))
+feed.take("output", "01-first", "what ada sees")
+print(feed.send(journal.seat))
+"""
+END = "print(consent.end())\nsender.flush()\nprint(log.read().lines[-1][1])\n"
+
+
+def by_page(running: Room, learner: Learner, path: str, body: object = None) -> tuple[int, dict]:
+    """A request of the board's page in this browser, with the token that the page has."""
+    handlers = [urllib.request.HTTPCookieProcessor(learner.cookies), urllib.request.ProxyHandler({})]
+    token = next((one.value for one in learner.cookies if one.name == "_xsrf" and one.path == "/services/board/"), "x")
+    url = f"{running.settings.url}/services/board/{path}{'&' if '?' in path else '?'}_xsrf={token}"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"})
+    try:
+        with urllib.request.build_opener(*handlers).open(request, timeout=60) as answer:
+            return int(answer.status), json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        return error.code, {}
+
+
+def test_a_look_by_consent(running: Room, tokens: dict[str, str], trainer: Learner) -> None:
+    """By the page, and by root's command line; another seat neither sees nor answers."""
+    in_seat(running, "ada", LOOK)
+    trainer.ask("/services/board/")
+    ask, look = {"seat": "ada", "kind": "look"}, "look?seat=ada&after=0"
+    eve = running.learner()
+    eve.log_in("eve")
+    eve.ask("/services/board/")
+    for path, body in (("ask", ask), (look, None)):
+        assert by_page(running, eve, path, body) == (403, {})
+    assert post(running, "ask", ask, Authorization=f"token {tokens['eve']}") == 403
+    assert post(running, "desk/ask", ask, Authorization=f"key {tokens['eve']}") == 403
+    assert by_page(running, trainer, "ask", ask)[1]["asks"]["look"]["state"] == "asked"
+    store = running.settings.board / "room" / "board.sqlite"
+    assert (store.with_name("desk.json").stat().st_mode & 0o077, store.parent.stat().st_mode & 0o077) == (0, 0)
+    said = in_seat(running, "ada", LOOK + "print(next(log.read().asks.open()).ident)").strip()
+    forged = {"ask": said, "answer": "yes", "seconds": 300}
+    assert post(running, "answer", forged, Authorization=f"token {tokens['eve']}") == 200
+    assert by_page(running, trainer, look)[1]["asks"]["look"]["state"] == "asked"
+    assert in_seat(running, "ada", LOOK + ALLOW) == "1\n"
+    found = by_page(running, trainer, look)[1]
+    assert [one["text"] for one in found["pieces"]] == ["what ada sees"]
+    assert BoardDesk.open(store).look("ada", 0)["pieces"] == found["pieces"]
+    assert post(running, "show", {"ask": said, "pieces": []}, Authorization=f"token {tokens['eve']}") == 409
+    assert in_seat(running, "ada", LOOK + END) == "True\nyou ended the look\n"
+    assert by_page(running, trainer, look)[1]["pieces"] == []
 
 
 def test_a_seat_posts_as_itself_alone(running: Room, tokens: dict[str, str], trainer: Learner) -> None:
