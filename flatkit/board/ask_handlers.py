@@ -80,12 +80,14 @@ class _Show(BoardHandler):
             raise tornado.web.HTTPError(400)
         if len(pieces) > _PIECES_MAX:
             raise tornado.web.HTTPError(413)
+        # Before the texts are parsed, which costs more than all else here.
+        if not self.board.asks.is_allowed(seat, ident):
+            return self.refuse(409, "the learner has not allowed a look, or it is over")
         try:
             shown = [parse_piece(piece) for piece in pieces]
         except FlatkitError as error:
             return self.refuse(400, error.message)
-        if not self.board.asks.show(seat, ident, shown):
-            return self.refuse(409, "the learner has not allowed a look, or it is over")
+        self.board.asks.show(seat, ident, shown)
         self.finish({})
         return None
 

@@ -48,6 +48,12 @@ class Consent:
             if seat is not None and heard is not None and (answer := _missing(heard, ask.state, self._clock())):
                 self._tell(seat, ask.ident, answer)
 
+    def sweep(self) -> None:
+        """Note that a look is over whose time is over, also while the board is away."""
+        now = self._clock()
+        if any(one.is_look and one.state == "yes" and not one.left(now) for one in self._log.read().asks.open()):
+            self._close((), set())
+
     def _close(self, fresh: Sequence[TrainerAsk], over: set[str]) -> SeatTalk:
         now = self._clock()
 

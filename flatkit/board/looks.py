@@ -133,14 +133,18 @@ class AskRoom:
             return False
         return True
 
-    def show(self, seat: str, ident: str, pieces: Iterable[ShownPiece]) -> bool:
-        """Keep what a seat shows; return False if its look is not allowed now."""
+    def is_allowed(self, seat: str, ident: str) -> bool:
+        """Return True if this look of the seat is allowed now."""
         self.sweep()
         ask = self._asks.get(seat, {}).get("look")
-        if ask is None or ask.state != "allowed" or ask.ident != ident:
+        return ask is not None and ask.state == "allowed" and ask.ident == ident
+
+    def show(self, seat: str, ident: str, pieces: Iterable[ShownPiece]) -> bool:
+        """Keep what a seat shows; return False if its look is not allowed now."""
+        if not self.is_allowed(seat, ident):
             return False
         for piece in pieces:
-            ask.take(piece)
+            self._asks[seat]["look"].take(piece)
         return True
 
     def for_seat(self, seat: str) -> list[dict[str, str]]:

@@ -122,6 +122,9 @@ def _look() -> None:
     """Draw the watchers if the log has changed since the last round, and send what an allowed look shows."""
     with suppress(FlatkitError, OSError):
         journal = Journal()
+        said = talk()
+        if said and any(said.asks.open()):
+            Consent(journal).sweep()
         if _signature(journal) != _drawn:
             _changed()
         _follow()

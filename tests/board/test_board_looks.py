@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from flatkit import web
 from flatkit.board import looks
-from flatkit.board.asks import PIECE_MAX, SeatAnswer, make_piece, parse_answer, parse_ask, parse_piece
+from flatkit.board.asks import PIECE_MAX, SeatAnswer, TrainerAsk, make_piece, parse_answer, parse_ask, parse_piece
 from flatkit.board.consent import Consent
 from flatkit.board.desk import BoardDesk, open_desk
 from flatkit.board.feed import LookFeed
@@ -339,8 +339,7 @@ def test_a_participant_neither_asks_nor_looks_nor_answers_for_another(board: Boa
     [
         ("answer", {}), ("answer", {"ask": "../x", "answer": "yes"}), ("answer", {"ask": "a" * 16, "answer": "run"}),
         ("answer", {"ask": "a" * 16, "answer": "yes", "seconds": 10**9}), ("answer", {"ask": ["a"], "answer": ["yes"]}),
-        ("show", {}), ("show", {"ask": "a" * 16, "pieces": [1]}), ("show", {"ask": "a" * 16, "pieces": {}}),
-        ("show", {"ask": "a" * 16, "pieces": [{"kind": "run", "source": "", "text": ""}]}),
+        ("show", {}), ("show", {"ask": 3, "pieces": []}), ("show", {"ask": "a" * 16, "pieces": {}}),
     ],
 )  # fmt: skip
 def test_odd_answers_are_refused_in_a_line(board: BoardServer, path: str, body: dict[str, Any]) -> None:
@@ -366,6 +365,26 @@ def test_a_flood_of_shown_text_is_bounded(board: BoardServer, tmp_path: Path) ->
     for _ in range(8):
         assert ask(board, "POST", "/show", {"ask": ident, "pieces": [piece] * 10}, token=seat.token)[0] == 200
     assert sum(len(one["text"]) for one in seen(board, cookie, "ada")["pieces"]) <= looks._TEXT_MAX
+    for odd in (1, {"kind": "run", "source": "", "text": ""}, {"kind": "output", "source": "", "text": ["x"]}):
+        assert ask(board, "POST", "/show", {"ask": ident, "pieces": [odd]}, token=seat.token)[0] == 400
+
+
+def test_a_look_ends_at_the_seat_while_the_board_is_away(tmp_path: Path) -> None:
+    clock, journal = Clock(), Journal(tmp_path)
+    journal.join("http://127.0.0.1:1", "ada", "secret")
+    consent = Consent(journal, post=lambda *_, **__: web.Response(url="", status=200, text=""), clock=clock)
+    consent.hear([TrainerAsk(ident="a" * 16, kind="look")])
+    consent.allow("a" * 16, 5)
+    consent.sweep()
+    assert TalkLog(tmp_path).read().asks.find_look(clock.now)
+    clock.now += 300
+    consent.sweep()
+    consent.sweep()
+    assert lines(journal)[1:] == [
+        "you allowed it: the trainer sees what your cells and terminals show, for 5 min", "the look is over",
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="answered already, or over"):
+        consent.allow("a" * 16, 5)
 
 
 # Older boards and seats
