@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from flatkit.board.asks import parse_piece, words_of
+from flatkit.board.asks import parse_piece
 from flatkit.board.desk import BoardDesk
 from flatkit.errors import FlatkitError, InputError
 from flatkit.untrusted import lines_of, printable
@@ -46,7 +46,8 @@ def run(options: argparse.Namespace, store: Path) -> int:
     desk, seat, kind = BoardDesk.open(store), options.seat, options.command
     machine = getattr(options, "machine", "")
     desk.ask(seat, kind, machine=machine)
-    print(f'asked "{printable(seat)}": {words_of(kind, machine)}; Ctrl-C takes it back', flush=True)
+    about = f"{kind} {machine}".strip()
+    print(f'asked "{printable(seat)}": {about}; its learner answers. Ctrl-C takes it back', flush=True)
     try:
         ask = _wait(desk, seat, kind)
     except KeyboardInterrupt:

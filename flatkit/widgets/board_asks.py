@@ -18,7 +18,7 @@ run_verb: Callable[[str, str], str] = machine_verbs.run_verb
 
 
 class AskState(TypedDict):
-    """A request. `minutes` are those of a look that may be allowed; `answer`: yes or no is wanted; `end`: it can be ended."""
+    """A request. `answer`: yes or no is wanted; `minutes`: the times of a look to choose from; `end`: it can be ended."""
 
     ident: str
     text: str

@@ -154,7 +154,7 @@ def test_the_trainer_looks_in_a_terminal(
     assert main(["board", "look", "ada"]) == 0
     work.join()
     said = "".join(printed) + read().out
-    assert 'asked "ada": look at what your cells and terminals show' in said
+    assert 'asked "ada": look; its learner answers' in said
     assert "01-first > %%on m\n01-first > hostname\nweb\\x1b]0;x\\x07\n" in said
     assert "the look is over" in said
 

@@ -82,7 +82,8 @@ async function askSeat(kind) {
 function drawPieces(pieces, screens) {
   const log = el("shown");
   const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-  for (const { kind, source, text } of pieces) log.append(make("pre", kind === "cell" ? `${source} ▸ ${text}` : text, kind));
+  for (const { kind, source, text } of pieces)
+    log.append(make("pre", kind === "cell" ? `${source} ▸ ${text}` : text, kind));
   while (log.childElementCount > 500) log.firstChild.remove();
   if (isAtEnd) log.scrollTop = log.scrollHeight;
   const there = [...el("screens").children];
