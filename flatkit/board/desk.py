@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from flatkit import web
-from flatkit.errors import InputError, UsageError
+from flatkit.errors import FetchError, InputError, UsageError
 from flatkit.files import read_regular, save
 from flatkit.untrusted import parse_json, printable
 
@@ -49,7 +49,10 @@ class BoardDesk:
 
     def _post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
         headers = {"Content-Type": "application/json", "Authorization": f"key {self.key}"}
-        found = web.post(f"{self.url}/desk/{path}", json.dumps(body).encode(), headers=headers, limit=_ANSWER_MAX)
+        try:
+            found = web.post(f"{self.url}/desk/{path}", json.dumps(body).encode(), headers=headers, limit=_ANSWER_MAX)
+        except FetchError as error:
+            raise FetchError(error.message, hint="flatkit board serve") from None
         values: Any = None
         with suppress(ValueError):
             values = parse_json(found.data, limit=_ANSWER_MAX)

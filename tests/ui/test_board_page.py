@@ -99,6 +99,13 @@ def log_in(page: Page, url: str) -> None:
     page.keyboard.press("Enter")
 
 
+REWOUND = [
+    'the trainer asks to rewind your machine "web" (what was changed on it is lost)',
+    "you allowed it: rewind",
+    'rewind is done: the machine "web" is back at fresh',
+]
+
+
 def look_together(page: Page, card: Locator, axe: str, colours: str) -> None:
     """The trainer asks to look, the learner refuses, then allows it, shows something, and ends it."""
     seat.show("output", "01-first", "before the yes")
@@ -218,7 +225,8 @@ def test_from_the_learners_flag_to_the_trainers_hint(
         expect(card).not_to_contain_text("pause here", use_inner_text=True)
 
         look_together(page, card, axe, colours)
-        verb_by_consent(page, card, monkeypatch)
+        if colours == "light":
+            verb_by_consent(page, card, monkeypatch)
 
         row.get_by_role("button", name="Done: ada").click()
         expect(card.get_by_role("button", name="I need help")).to_have_attribute("aria-pressed", "false")
@@ -237,8 +245,6 @@ def test_from_the_learners_flag_to_the_trainers_hint(
         "the trainer asks to look at what your cells and terminals show",
         "you allowed it: the trainer sees what your cells and terminals show, for 5 min",
         "you ended the look",
-        'the trainer asks to rewind your machine "web" (what was changed on it is lost)',
-        "you allowed it: rewind",
-        'rewind is done: the machine "web" is back at fresh',
+        *(REWOUND if colours == "light" else []),
         "a helper took your flag down",
     ]
