@@ -58,15 +58,18 @@ class Consent:
         now = self._clock()
 
         def choose(talk: SeatTalk) -> list[dict[str, Any]]:
-            rows = [
-                {"ask": one.ident, "step": "asked", "kind": one.kind, "machine": one.machine}
-                for one in fresh
-                if one.ident not in talk.asks.held
-            ]
+            rows, busy = [], set()
             for one in talk.asks.open():
                 is_past = one.is_look and one.state == "yes" and not one.left(now)
-                if is_past or (one.ident in over and (one.is_look or one.state == "asked")):
+                if is_past or one.ident in over:
                     rows.append({"ask": one.ident, "step": "over"})
+                else:
+                    busy.add(one.is_look)
+            # One look and one verb at a time: a board that asks again and again does not fill the log.
+            for ask in fresh:
+                if ask.ident not in talk.asks.held and (ask.kind == "look") not in busy:
+                    busy.add(ask.kind == "look")
+                    rows.append({"ask": ask.ident, "step": "asked", "kind": ask.kind, "machine": ask.machine})
             return rows
 
         self._log.add(choose)
@@ -104,8 +107,8 @@ class Consent:
         return look is not None
 
     def report(self, ident: str, *, ok: bool, text: str) -> None:
-        """Keep the result of a verb that was allowed."""
-        self._step(ident, {"yes"}, step="done" if ok else "failed", text=text)
+        """Keep the result of a verb that was allowed, even if the board does not ask any more."""
+        self._step(ident, {"yes", "over"}, step="done" if ok else "failed", text=text)
 
     def _asked(self, ident: str) -> HeardAsk:
         found = self._log.read().asks.held.get(ident)

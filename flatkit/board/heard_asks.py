@@ -76,7 +76,9 @@ class HeardAsks:
             return self.held[ident].take(step, at, row)
         kind, machine = check_ask(row["kind"], row["machine"])
         self.held[ident] = HeardAsk(ident=ident, kind=kind, machine=machine)
-        self.held = dict(list(self.held.items())[-_KEPT:])
+        over = [one.ident for one in self.held.values() if not one.is_open]
+        for old in over[: max(0, len(self.held) - _KEPT)]:
+            del self.held[old]
         return f"the trainer asks to {words_of(kind, machine)}"
 
     def open(self) -> Iterator[HeardAsk]:

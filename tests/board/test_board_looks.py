@@ -387,6 +387,34 @@ def test_a_look_ends_at_the_seat_while_the_board_is_away(tmp_path: Path) -> None
         consent.allow("a" * 16, 5)
 
 
+def test_a_verb_whose_kernel_was_killed_is_over_once_the_board_does_not_ask(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.join("http://127.0.0.1:1", "ada", "secret")
+    consent = Consent(journal, post=lambda *_, **__: web.Response(url="", status=200, text=""))
+    consent.hear([TrainerAsk(ident="a" * 16, kind="restart")])
+    consent.allow("a" * 16)
+    consent.hear([TrainerAsk(ident="a" * 16, kind="restart", state="allowed")])
+    assert [one.state for one in TalkLog(tmp_path).read().asks.open()] == ["yes"]
+    consent.hear([])
+    consent.hear([])
+    assert list(TalkLog(tmp_path).read().asks.open()) == []
+    consent.report("a" * 16, ok=True, text="late, and said all the same")
+    assert lines(journal)[-2:] == ["the request is over", "restart is done: late, and said all the same"]
+
+
+def test_a_board_that_asks_again_and_again_fills_no_log(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.join("http://127.0.0.1:1", "ada", "secret")
+    consent = Consent(journal)
+    asks = [TrainerAsk(ident=f"{number:016x}", kind="look") for number in range(50)]
+    consent.hear(asks)
+    for one in asks:
+        consent.hear([one, TrainerAsk(ident="f" * 16, kind="rewind")])
+    assert sum("asks to look" in line for line in lines(journal)) <= 25
+    assert sum("asks to rewind" in line for line in lines(journal)) == 1
+    assert sum(1 for _ in TalkLog(tmp_path).read().asks.open()) <= 2
+
+
 # Older boards and seats
 
 
