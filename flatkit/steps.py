@@ -86,6 +86,9 @@ class Step:
     value; `hint` helps when it fails. `wait` is how many seconds the check may take to pass: steps wait on conditions,
     never on sleeps. `machine` names the machine where a guest's command is typed (default: the one booted last).
 
+    `notes` are for the presenter alone: what to say or to ask while it runs. `predicts` names a prediction of the course.
+    The audience is asked before the first step with that name, and the answer follows the last one.
+
     After a command that `reboots` the machine, the demo continues when it answers again. A machine that restarts
     `by_itself` may do so before the command is typed. `lab_only` gives the reason why a step is skipped on a Flatcar
     image.
@@ -104,6 +107,8 @@ class Step:
     reboots: bool = False
     by_itself: bool = False
     lab_only: str = ""
+    notes: str = ""
+    predicts: str = ""
 
     @property
     def line(self) -> str:

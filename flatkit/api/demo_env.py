@@ -61,12 +61,14 @@ class LocalStage:
         # Keyed by the machine's own name: its position in the console when it answered after its last restart.
         self._answered: dict[str, int] = {}
         self.timeline = PhaseTimes()
+        # Keyed by the name of a point to rewind to: the machines that there were, by their names in the demo.
+        self._points: dict[str, dict[str, Machine]] = {}
         # Hears what a machine says while a command runs there.
         self.heard: Callable[[str], None] | None = None
 
     def begin(self, made_by: Creator = UNKNOWN_CREATOR) -> None:
         """Begin another demo: it may reuse the earlier demos' machines, but starts with none."""
-        self._named = {}
+        self._named, self._points = {}, {}
         self._made_by = made_by
         self.timeline = PhaseTimes()
 
@@ -192,6 +194,30 @@ class LocalStage:
         if not self._looked_up(observer):
             return channel
         return "lab" if channel == "stable" else f"lab-{channel}"
+
+    # Rewinding
+
+    def keep(self, name: str, observer: Observer, *, save: bool) -> None:
+        """Save a checkpoint of every machine under this name. Raises MachineError, HostError.
+
+        Where there is no machine yet, nothing needs saving. Without `save`, machines are refused.
+        """
+        there = self._named or ({"": self._guest} if self._guest else {})
+        if there and not save:
+            raise MachineError("checkpoints before each step were not asked for")
+        for machine in dict.fromkeys(there.values()):
+            machine.checkpoint(name, observer=observer)
+        self._points[name] = dict(there)
+
+    def go_back(self, name: str, observer: Observer) -> None:
+        """Rewind the machines of this point; those that were booted later are as before their boot. Raises as `rewind`."""
+        there = self._points[name]
+        for machine in dict.fromkeys(there.values()):
+            machine.rewind(to=name, observer=observer, cancel=self._cancel)
+            # An older restart on the console is not the one that a step waits for.
+            if machine.name in self._answered:
+                self._answered[machine.name] = machine.console_size
+        self._named = {known: machine for known, machine in there.items() if known}
 
     # Commands
 

@@ -88,6 +88,7 @@ _BEGIN = (
         title="A machine on stable",
         why="Most machines follow the channel stable. People depend on them, so they get only what others have tried.",
         machine=STABLE,
+        notes="Two machines boot: begin with this demo's first two steps before the talk.",
     ),
     slots.boots(
         title="And a canary on beta",
@@ -121,6 +122,7 @@ _PROMOTE = (
 _BROKEN = (
     Step(
         title="Promote alpha to beta",
+        notes="Do not say yet that it is broken.",
         why="Next, what alpha has goes to beta. Nobody knows yet that this release never becomes healthy.",
         command="flatkit channels promote alpha --to beta",
         where=Where.HOST,
@@ -138,6 +140,7 @@ _BROKEN = (
     ),
     Step(
         title="And comes back by itself",
+        notes="Some minutes: ask what would have happened without a canary.",
         why="Nothing marks an unhealthy slot good. The machine restarts once more, and the boot loader takes the version that "
         "worked.",
         command="systemctl --failed --no-legend --plain",

@@ -43,6 +43,7 @@ CONTAINERS = Demo(
     steps=(
         Step(
             title="A machine whose config names the container to run",
+            notes="While it boots: the config names the container, nobody will start it.",
             why="The container is a unit in the config: docker starts it, systemd watches it. Two ports of the machine can be "
             "reached from here.",
             boot=Boot(config="containers.bu", machine=_MACHINE, guest_ports=(80, 8080)),
@@ -83,6 +84,7 @@ CONTAINERS = Demo(
         ),
         Step(
             title="The page is served",
+            notes="Ask what is running now. From outside, nobody can tell.",
             why="From outside, only the port counts. That a container answers cannot be seen.",
             command="curl --silent --retry 20 --retry-connrefused --retry-all-errors http://127.0.0.1:{port80}/",
             where=Where.HOST,

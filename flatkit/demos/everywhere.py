@@ -14,10 +14,11 @@ def _lists_platforms(text: Any) -> Verdict:
     return Verdict(ok=ok, found=f"found {found} platforms" + ("" if ok else ", expected 20 or more"))
 
 
-def _step(title: str, why: str, platform: str, expected: str) -> Step:
+def _step(title: str, why: str, platform: str, expected: str, *, predicts: str = "") -> Step:
     return Step(
         title=title, why=why, command=f"flatkit everywhere web.bu {platform}".strip(), where=Where.HOST,
         check=says(expected), hint="flatkit everywhere   lists the platforms",
+        predicts=predicts,
     )  # fmt: skip
 
 
@@ -27,6 +28,7 @@ EVERYWHERE = Demo(
     steps=(
         Step(
             title="One config, many platforms",
+            notes="Ask which of these they use, and show that one.",
             why="The image differs a little from platform to platform, and your config hardly at all. What differs is how it "
             "reaches the machine, and how big it may be.",
             command="flatkit everywhere web.bu",
@@ -50,6 +52,7 @@ EVERYWHERE = Demo(
             "VirtualBox takes 1024 bytes, and this config has more. So a small config is handed over, which merges the big one "
             "from an address, and accepts no other text than this very one.",
             "virtualbox", '"merge":[{"source":"https://example.com/web.ign","verification"',
+            predicts="08-predict",
         ),
         _step(
             "Bare metal",

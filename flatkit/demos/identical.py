@@ -100,6 +100,7 @@ IDENTICAL = Demo(
         ),
         Step(
             title="Take stock of both",
+            notes="Ask what could differ between two machines that nobody has touched.",
             why="The script writes one fact a line: the root hash of /usr, users, units, and every file of /etc with its digest. "
             "That is all that could have become different.",
             command=f"for m in {' '.join(_NAMES)}; do flatkit ssh $m -- sudo /opt/bin/take-stock | sort > $m.txt; done; "
@@ -127,6 +128,7 @@ IDENTICAL = Demo(
         ),
         Step(
             title="What differs",
+            notes="Let them guess before: how many lines?",
             why="Only what must: a machine's ID, its host keys, and the note of when it was made. Everything else would be "
             "drift, and there is none.",
             command=f"diff {_FILES} | sed -n 's/^[<>] //p' | cut -d ' ' -f 1,2 | sort -u",

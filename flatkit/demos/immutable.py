@@ -95,6 +95,7 @@ IMMUTABLE = Demo(
     steps=(
         Step(
             title="Boot a machine",
+            notes="Next come three attempts as root. Ask before them; the answer follows the third.",
             why="It has nothing but a name, and restarts in a second when its kernel panics. What is shown holds for every "
             "machine of this image.",
             boot=Boot(config="sealed.bu", machine=_MACHINE),
@@ -104,6 +105,8 @@ IMMUTABLE = Demo(
         ),
         Step(
             title="Install something",
+            predicts="03-predict-attack",
+            notes="Hands up first: which of the three attempts succeeds?",
             why="There is no package manager, so nobody can install or upgrade a part of the system. It is delivered as a whole, "
             "and replaced as a whole.",
             command="sudo apt-get install nginx",
@@ -120,6 +123,7 @@ IMMUTABLE = Demo(
         ),
         Step(
             title="Mount it writable",
+            predicts="03-predict-attack",
             why="On other systems root would simply allow it. Here the kernel refuses: the device below is read-only too.",
             command="sudo mount -o remount,rw /usr",
             check=is_read_only,
@@ -137,6 +141,7 @@ IMMUTABLE = Demo(
         ),
         Step(
             title="Change one byte, from below",
+            notes="Give it time: nothing seems to happen, and that is the point.",
             why="Root can write to the partition itself, as a broken disk or an intruder could. A copy of the block is kept; "
             "then its first byte is another one, and nobody has noticed yet.",
             command=f"{_BLOCK}; sudo dd if={_DEVICE} of={_COPY} bs=4k skip=$n count=1 conv=fsync status=none; "
@@ -152,6 +157,8 @@ IMMUTABLE = Demo(
         ),
         Step(
             title="Read it",
+            predicts="03-predict-read",
+            notes="Hands up first. The machine is away for some seconds now: that is not a fault.",
             why="The block no longer fits its hash. The kernel stops the machine rather than hand out a system that is not the "
             "one that was built.",
             command=f"{_BLOCK}; {_READ} of=/dev/null",
@@ -178,6 +185,7 @@ IMMUTABLE = Demo(
         ),
         Step(
             title="Put it back",
+            notes="In real life nobody repairs it: one makes a fresh machine.",
             why="With its old byte the block fits again, and the read goes through. So the root hash says that a system is "
             "whole; in real life one would make a fresh machine.",
             command=f"{_BLOCK}; sudo dd if={_COPY} of={_DEVICE} bs=4k seek=$n conv=notrunc,fsync status=none; "

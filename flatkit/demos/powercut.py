@@ -36,6 +36,7 @@ POWERCUT = Demo(
         slots.points_at_server(group="stable"),
         Step(
             title="An update begins",
+            notes="Ask what a plug that is pulled now would do to their systems.",
             why="This time nobody waits for its end. The step continues as soon as the new system is being written to the other "
             "slot.",
             command="update_engine_client -check_for_update; update_engine_client -status",
@@ -46,6 +47,7 @@ POWERCUT = Demo(
         ),
         Step(
             title="Pull the plug",
+            notes="Say it before you press: off, in the middle of writing.",
             why="Off without warning, in the middle of writing. What was not on the disk yet is lost.",
             command=f"flatkit unplug {update.MACHINE}",
             where=Where.HOST,
@@ -54,6 +56,7 @@ POWERCUT = Demo(
         ),
         Step(
             title="Switch it on again",
+            notes="Before it, nothing can be saved: the machine is off. Rewind goes to before the plug.",
             why="The boot loader looks at the three numbers of each slot. A half-written slot has no priority yet, so nobody "
             "boots it.",
             boot=Boot(config="updates.bu", machine=update.MACHINE, again=True),

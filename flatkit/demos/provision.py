@@ -25,6 +25,7 @@ PROVISION = Demo(
     steps=(
         Step(
             title="From Butane to Ignition",
+            notes="Say who writes what: people write Butane, machines read Ignition.",
             why="People write Butane, machines read Ignition. The translation happens before any machine exists, so a mistake "
             "is found here, with its line.",
             command="flatkit butane web.bu",
@@ -34,6 +35,7 @@ PROVISION = Demo(
         ),
         Step(
             title="Boot a machine with it",
+            notes="While it boots, say what Ignition does now: once, before any service starts.",
             why="The image is the same for everybody and is never changed. What makes this machine yours is the config, "
             "applied once, on the first boot, before any service starts.",
             boot=Boot(config="web.bu", machine="demo-provision", guest_ports=(80,), cold=True),
@@ -69,6 +71,7 @@ PROVISION = Demo(
         ),
         Step(
             title="The page is served",
+            notes="Nobody has logged in so far. Ask who of them logs in to their servers, and why.",
             why="From outside, the machine is only what it serves. This is the first moment that anybody needs it, and it is "
             "ready.",
             command="curl --silent http://127.0.0.1:{port80}/",
@@ -79,6 +82,7 @@ PROVISION = Demo(
         ),
         Step(
             title="And the system itself is read-only",
+            notes="Leads on to the demo immutable: what can root do here?",
             why="The operating system lives in /usr, which is mounted read-only through dm-verity. Your config went to /etc and "
             "/opt; the system was not touched.",
             command=USR.ask,

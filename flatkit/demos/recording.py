@@ -265,14 +265,18 @@ def replay(
     *,
     speed: float = 1.0,
     start: int = 1,
+    last: int = 0,
     cancel: threading.Event | None = None,
 ) -> DemoResult:
     """Send the recorded events to the observer, `speed` times as fast (0: without pauses), from step `start` on.
 
+    With `last` the replay ends with that step, and the caller says that it is one.
+
     An observer may pause the replay, as it may pause a real run. Pauses are cut to two minutes. Raises Cancelled.
     """
     stop = cancel or threading.Event()
-    observer.notify(Said(text=recording.banner))
+    if not last:
+        observer.notify(Said(text=recording.banner))
     started: StepStarted | None = None
     results: list[StepResult] = []
     total, before = 0, None
@@ -281,6 +285,8 @@ def replay(
             started, total = event, event.total
         if started is None or started.number < start:
             continue
+        if last and started.number > last:
+            break
         pause = 0.0 if before is None else min(max(0.0, at - before), _LONGEST_PAUSE)
         if speed > 0 and stop.wait(min(pause / speed, threading.TIMEOUT_MAX)):
             raise Cancelled("the recording was stopped")
@@ -289,4 +295,4 @@ def replay(
         if isinstance(event, StepEnded) and started.number == event.number:
             results.append(StepResult(title=started.title, command=started.command, ok=event.ok, found=event.found,
                                       seconds=event.seconds))  # fmt: skip
-    return DemoResult(demo=recording.demo, steps=tuple(results), total=max(0, total - start + 1))
+    return DemoResult(demo=recording.demo, steps=tuple(results), total=max(0, (last or total) - start + 1))

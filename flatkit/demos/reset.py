@@ -40,6 +40,7 @@ RESET = Demo(
     steps=(
         Step(
             title="Boot a machine",
+            notes="Remember the word: blue.",
             why="Its config puts one word into a file: blue. That file will tell which config the machine was made from.",
             boot=Boot(config="colour.bu", machine=_MACHINE),
             where=Where.HOST,
@@ -64,6 +65,7 @@ RESET = Demo(
         ),
         Step(
             title="Restart, and nothing happens",
+            notes="Ask first: blue or green? A config is applied once.",
             why="Still blue: a config is applied on the first boot, and this was the second. So a machine does not change behind "
             "your back.",
             command="sudo systemctl reboot",
@@ -102,6 +104,7 @@ RESET = Demo(
         ),
         Step(
             title="What was done by hand is gone",
+            notes="Ask who has a machine that nobody dares to set up again.",
             why="Whatever is not in the config did not survive. That is the point: what is written down is the machine.",
             command="ls /etc/by-hand",
             check=is_equal("gone"),

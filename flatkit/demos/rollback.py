@@ -31,6 +31,7 @@ ROLLBACK = Demo(
     steps=(
         Step(
             title="A machine that was updated",
+            notes="Without that machine the whole demo update runs first: play it before the talk.",
             why="The demo update leaves one, with the new system in one slot and the old one in the other. This demo continues "
             "with it.",
             boot=Boot(config="updates.bu", machine=update.MACHINE, after="update"),
@@ -49,6 +50,7 @@ ROLLBACK = Demo(
         ),
         Step(
             title="Restart, and the old version runs",
+            notes="Nothing is downloaded. Ask how long this takes on their systems.",
             why="Nothing is downloaded and nothing is undone step by step. The old system was there all the time, every byte of "
             "it, and is booted again.",
             command="sudo systemctl reboot",
@@ -68,6 +70,7 @@ ROLLBACK = Demo(
         ),
         Step(
             title="A bad update",
+            notes="Say that this is what everybody fears at night.",
             why="Now the case that nobody wants: a new system that cannot even boot. Its first block is overwritten here, and it "
             "gets one try, as after each update.",
             command=_DAMAGED,
@@ -77,6 +80,7 @@ ROLLBACK = Demo(
         ),
         Step(
             title="Restart, and touch nothing",
+            notes="Hands off the keys: two boots follow, and nobody helps.",
             why="The kernel finds that the block does not match the root hash, and stops. The try is used up, so the next boot "
             "takes the other slot: the machine comes back by itself.",
             command="sudo systemctl reboot",

@@ -80,18 +80,23 @@ def play(demo: Demo, stage: Stage, observer: Observer, *, start: int = 1) -> Dem
     if demo.offers:
         stage.offer(demo.offers, observer)
     left_out = 0
-    for number, step in enumerate(demo.steps[start - 1 :], start=start):
-        if step.lab_only and not stage.is_lab:
+    for number in range(start, len(demo.steps) + 1):
+        result = play_step(demo, number, stage, observer)
+        if result is None:
             left_out += 1
-            observer.notify(Said(text=f'"{step.title}" is left out on a Flatcar image: {step.lab_only}'))
             continue
-        results.append(_play_step(demo, number, step, stage, observer))
-        if not results[-1].ok:
+        results.append(result)
+        if not result.ok:
             break
     return DemoResult(demo=demo.name, steps=tuple(results), total=len(demo.steps) - start + 1 - left_out)
 
 
-def _play_step(demo: Demo, number: int, step: Step, stage: Stage, observer: Observer) -> StepResult:
+def play_step(demo: Demo, number: int, stage: Stage, observer: Observer) -> StepResult | None:
+    """Play one step, counted from 1; None for a step that is left out on this stage's image."""
+    step = demo.steps[number - 1]
+    if step.lab_only and not stage.is_lab:
+        observer.notify(Said(text=f'"{step.title}" is left out on a Flatcar image: {step.lab_only}'))
+        return None
     command = stage.fill(step.line)
     observer.notify(
         StepStarted(

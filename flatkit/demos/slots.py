@@ -170,13 +170,16 @@ def _asks_us(conf: Any) -> Verdict:
     )
 
 
-def boots(*, title: str, why: str, machine: str, config: str = "updates.bu", channel: str = "") -> Step:
+def boots(
+    *, title: str, why: str, machine: str, config: str = "updates.bu", channel: str = "", notes: str = ""
+) -> Step:
     """The step in which a machine is made whose config says that it is to be updated."""
     return Step(
         title=title,
         why=why,
         boot=Boot(config=config, machine=machine, channel=channel),
         where=Where.HOST,
+        notes=notes,
         check=says("ready"),
         hint=f"flatkit console {machine}   shows how far the boot came",
     )
@@ -199,10 +202,14 @@ def points_at_server(*, group: str, machine: str = "", alias: str = "") -> Step:
     )
 
 
-def stages_update(*, machine: str = "", title: str = "Stage it", why: str = "") -> Step:
+def stages_update(
+    *, machine: str = "", title: str = "Stage it", why: str = "", notes: str = "", predicts: str = ""
+) -> Step:
     """The step in which an update is downloaded, verified and written to the other slot."""
     return Step(
         title=title,
+        notes=notes,
+        predicts=predicts,
         why=why
         or "The whole new system is downloaded, its signature is checked, and it is written to the slot that does not "
         "run. Nothing changes for what runs meanwhile.",
@@ -214,9 +221,9 @@ def stages_update(*, machine: str = "", title: str = "Stage it", why: str = "") 
     )
 
 
-def reboots_into_it(*, machine: str = "", title: str, why: str) -> Step:
+def reboots_into_it(*, machine: str = "", title: str, why: str, notes: str = "", predicts: str = "") -> Step:
     """The step in which a machine restarts into the slot that was staged."""
     return Step(
         title=title, why=why, command="sudo systemctl reboot", machine=machine, reboots=True,
-        check=is_on_new_slot, hint=SHOW, fact=SLOTS,
+        check=is_on_new_slot, hint=SHOW, fact=SLOTS, notes=notes, predicts=predicts,
     )  # fmt: skip

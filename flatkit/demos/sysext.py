@@ -49,6 +49,7 @@ def _build_greet(version: int) -> Step:
 _START = (
     Step(
         title="A machine without docker",
+        notes="While it boots: what is not merged cannot be attacked.",
         why="On Flatcar docker and containerd are extensions, which the image brings along. This config puts links to /dev/null "
         "in their place, and so switches them off.",
         boot=Boot(config="no-docker.bu", machine=_MACHINE),
@@ -85,6 +86,7 @@ _LIVE = (
     ),
     Step(
         title="Copy it to the machine",
+        notes="The file is there now. Before the next step: is the command there, too?",
         why="Extensions are stored in /var/lib/extensions or /etc/extensions. Storing one there changes nothing yet.",
         command=copied(_MACHINE, "tree.raw", "/var/lib/extensions/tree.raw"),
         where=Where.HOST,
@@ -94,6 +96,8 @@ _LIVE = (
     ),
     Step(
         title="Lay it over /usr, while the machine runs",
+        predicts="06-predict",
+        notes="Hands up first: the file is in the folder, so is the command there?",
         why="The service systemd-sysext puts the extension over the image, read-only like the image itself. The machine is not "
         "restarted, and not one byte of the image is written.",
         command="sudo systemctl restart systemd-sysext && systemd-sysext status",
@@ -180,6 +184,7 @@ _RENEWED = (
     ),
     Step(
         title="Away with all of them",
+        notes="Nothing is left behind, since nothing was installed.",
         why="Remove the files, restart the service, and /usr is the bare image again. Nothing is left behind, since nothing was "
         "installed.",
         command="sudo rm /var/lib/extensions/*.raw /etc/extensions/greet.raw && sudo systemctl restart systemd-sysext; "

@@ -25,6 +25,7 @@ UPDATE = Demo(
         slots.points_at_server(group="stable"),
         Step(
             title="Two slots",
+            notes="Draw two boxes, A and B. Everything that follows happens in these two.",
             why="There is room for two systems, USR-A and USR-B, and one of them runs. Three numbers say which one a boot "
             "takes: priority, tries, successful.",
             command=slots.SHOW,
@@ -32,9 +33,13 @@ UPDATE = Demo(
             hint="rootdev -s /usr   names the one that runs",
             fact=SLOTS,
         ),
-        slots.stages_update(),
+        slots.stages_update(
+            notes="Start it, and explain the slots while it works. Ask first: for how long is the machine away?",
+            predicts="04-predict",
+        ),
         Step(
             title="Look at both slots again",
+            predicts="04-predict",
             why="The new one has the higher priority and exactly one try: successful=0 says that it has proved nothing yet. The "
             "old one is as it was.",
             command=slots.SHOW,
@@ -46,6 +51,8 @@ UPDATE = Demo(
             title="Restart into it",
             why="The boot loader takes the slot with the highest priority, and counts its try down before it boots. If this "
             "boot failed, the next one would take the old slot, without anybody.",
+            notes="Count the seconds aloud: this restart is all that the update costs.",
+            predicts="04-predict",
         ),
         Step(
             title="It is the new version",
@@ -58,6 +65,7 @@ UPDATE = Demo(
         ),
         Step(
             title="Marked good",
+            notes="This takes a minute or two: time for questions.",
             why="When the update engine has run for a while, the slot has proved itself: it gets successful=1 and is booted from "
             "now on. The old system stays in its slot, as the way back, until the next update.",
             command=slots.SHOW,

@@ -93,10 +93,16 @@ def _all() -> dict[str, list[dict[str, Any]]]:
 
 def predictions_of(lesson: str) -> tuple[Prediction, ...]:
     """Return the predictions of a notebook, by its name such as `00-start`; an empty tuple when it has none."""
-    return tuple(
-        Prediction(
-            name=row["name"], ask=row["ask"], choices=choices_of(row), cell=row["cell"], happened=row["happened"],
-            fails=row.get("fails", False),
-        )
-        for row in _all().get(lesson, [])
+    return tuple(map(_prediction, _all().get(lesson, [])))
+
+
+def find_prediction(name: str) -> Prediction | None:
+    """Return the course's prediction of that name."""
+    return next((_prediction(row) for rows in _all().values() for row in rows if row["name"] == name), None)
+
+
+def _prediction(row: dict[str, Any]) -> Prediction:
+    return Prediction(
+        name=row["name"], ask=row["ask"], choices=choices_of(row), cell=row["cell"], happened=row["happened"],
+        fails=row.get("fails", False),
     )  # fmt: skip
