@@ -26,6 +26,7 @@ flatkit: write Butane, boot real machines, watch Flatcar's ideas happen
 
 Trainer:
   flatkit demo list|run NAME    play a demo in the terminal, for real or recorded
+  flatkit present NAME          a demo on a stage: a key for each move; --notes on a second terminal
   flatkit lesson list|check|prove   exercises; docs/write-a-lesson.md tells how to write some
   flatkit list                  machines, and their checkpoints
   flatkit console NAME [--follow]  a machine's serial console
@@ -77,6 +78,7 @@ _COMMANDS = {
     "lesson": "lesson",
     "list": "machines",
     "rewind": "machines",
+    "present": "present",
     "review": "review",
     "room": "room",
     "seat": "seat",

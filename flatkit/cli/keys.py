@@ -1,4 +1,4 @@
-"""One key press a step, for `flatkit demo run --step`. A terminal needs no Enter, and `r` switches to the recording.
+"""Single keys, for `flatkit demo run --step` and `flatkit present`. A terminal needs no Enter, and `r` switches to the recording.
 
 On stage a live step may hang. One key must then lead from it to the same step of the recording, so keys are also read
 while a step runs. If the input is not a terminal (a pipe, a test), a line is read before each step.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import select
 import signal
 import sys
@@ -17,6 +18,20 @@ from typing import Any, Self, TextIO
 
 from flatkit.errors import Cancelled
 from flatkit.events import Event, Observer, Said, StepEnded, StepStarted
+
+_BYTES = 64
+# What a terminal sends for the keys of a remote control, in both of its modes.
+_SEQUENCES = {
+    b"\x1b[C": "right", b"\x1bOC": "right", b"\x1b[D": "left", b"\x1bOD": "left",
+    b"\x1b[6~": "pagedown", b"\x1b[5~": "pageup",
+}  # fmt: skip
+_SEQUENCE = re.compile(rb"\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Za-z])|[\x00-\xff]")
+
+
+def keys_of(data: bytes) -> list[str]:
+    """Return the keys of what a terminal sent: a character, the name of a key of _SEQUENCES, or "escape" for another one."""
+    found = _SEQUENCE.findall(data)
+    return [_SEQUENCES.get(one, "escape" if one[:1] == b"\x1b" else one.decode("latin-1")) for one in found]
 
 
 class GoOnRecorded(BaseException):
@@ -64,6 +79,36 @@ class Keys:
         sys.stderr.write(f"{key}\n")
         return key
 
+    @property
+    def are_single(self) -> bool:
+        """True if keys need no Enter."""
+        return self._reads_keys
+
+    def wait(self, seconds: float | None = None) -> str | None:
+        """Wait for a key, or for a line where there is no terminal (without a limit then). Return None when the time is over.
+
+        Enter is "". Raises EOFError at the end of the input.
+        """
+        if not self._reads_keys:
+            line = self._stream.readline()
+            if not line:
+                raise EOFError
+            return line.rstrip("\r\n")
+        self._is_asking = True
+        try:
+            key = self._pressed.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        if not key or key == "\x04":
+            raise EOFError
+        return "" if key in "\r\n" else key
+
+    def stop_asking(self) -> None:
+        """Keys that are pressed from now on are dropped, until the next question."""
+        self._is_asking = False
+        while not self._pressed.empty():
+            self._pressed.get_nowait()
+
     def _read_keys(self, terminal: int) -> None:
         import termios
         import tty
@@ -85,12 +130,13 @@ class Keys:
             ready, _, _ = select.select([terminal, awake], [], [])
             if awake in ready:
                 return
-            key = os.read(terminal, 1).decode(errors="replace")
-            if self._is_asking or not key:
-                self._pressed.put(key)
-            elif key.lower() == "r" and self.while_running:
-                os.kill(os.getpid(), signal.SIGUSR1)  # only a signal wakes the main thread, whatever it waits for
-            if not key:
+            data = os.read(terminal, _BYTES)
+            for key in keys_of(data) or [""]:
+                if self._is_asking or not key:
+                    self._pressed.put(key)
+                elif key.lower() == "r" and self.while_running:
+                    os.kill(os.getpid(), signal.SIGUSR1)  # only a signal wakes the main thread, whatever it waits for
+            if not data:
                 return
 
     def _leave(self, _: int, __: Any) -> None:
