@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from flatkit.demos.presentation import Mark, Presentation
 from flatkit.demos.recording import Recording, replay
@@ -13,7 +13,8 @@ from flatkit.events import Observer, Said, StepEnded, StepStarted
 from flatkit.steps import Demo, Where
 
 
-class PointStage(Stage, Protocol):
+@runtime_checkable
+class PointStage(Protocol):
     """A stage that can go back to how its machines were before a step."""
 
     def keep(self, name: str, observer: Observer, *, save: bool) -> None:
@@ -29,7 +30,7 @@ class PointStage(Stage, Protocol):
 class LivePlay:
     """Plays steps for real. With `saves` each step can be rewound to, as far as its machines can be saved."""
 
-    def __init__(self, demo: Demo, stage: PointStage, observer: Observer, *, saves: bool = True) -> None:
+    def __init__(self, demo: Demo, stage: Stage, observer: Observer, *, saves: bool = True) -> None:
         self.demo, self._stage, self._observer, self._saves = demo, stage, observer, saves
         self._has_offered = False
 
@@ -44,6 +45,8 @@ class LivePlay:
         self._has_offered = True
         if number in show.points or show.mark(number) is not Mark.WAITING:
             return show
+        if not isinstance(self._stage, PointStage):
+            return show.kept(number, "these machines cannot be saved")
         try:
             self._stage.keep(_point(number), self._observer, save=self._saves)
         except FlatkitError as error:
@@ -59,6 +62,8 @@ class LivePlay:
 
     def rewind(self, show: Presentation, number: int) -> Presentation:
         """Rewind the machines to before a step. Raises MachineError, HostError."""
+        if not isinstance(self._stage, PointStage):
+            raise MachineError("these machines cannot be rewound", hint="begin again")
         undone = [
             step
             for at, step in enumerate(self.demo.steps, start=1)

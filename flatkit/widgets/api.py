@@ -150,13 +150,15 @@ def play(
     keep: bool = False,
     recorded: bool = False,
     speed: float = 1.0,
+    checkpoints: bool = False,
 ) -> Player | Chooser | CommunityCard:
     """Play a demo, step by step with its buttons, or all of it with `await`. Raises UsageError.
 
     `fk.play("update", m)` plays it on your machine, which stays as the demo leaves it (`m.rewind()` resets it); otherwise
     the demo makes its own machines. If no machine can boot, the recorded run is shown, and says so; with `recorded` always,
     `speed` times as fast. `fk.play("everywhere", "web.bu")` shows how your config is handed over on each platform,
-    `fk.play("community")` the channels and meetings of the Flatcar community. Raises InputError for the config.
+    `fk.play("community")` the channels and meetings of the Flatcar community. With `checkpoints` the machines are saved before
+    each step, so that each can be rewound to, on a stage. Raises InputError for the config.
     """
     from flatkit.widgets.live_machine import LiveMachine
     from flatkit.widgets.player import get_player
@@ -173,7 +175,9 @@ def play(
         return CommunityCard()
     if config is not None:
         raise UsageError(f'the demo "{name}" takes no config', hint=f'fk.play("{name}")')
-    return get_player(name, image=image, keep=keep, recorded=recorded, speed=speed, guest=guest)
+    return get_player(
+        name, image=image, keep=keep, recorded=recorded, speed=speed, checkpoints=checkpoints, guest=guest
+    )
 
 
 def channels() -> ChannelsCard:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, suppress
+from itertools import takewhile
 from typing import Any, Self
 
 from flatkit import api, host
 from flatkit.api.demo_env import LocalStage
 from flatkit.demos import get_demo
-from flatkit.demos.recording import Recording, find_recording, get_recording, replay
-from flatkit.demos.runner import DemoResult, Stage, play
+from flatkit.demos.presenting import LivePlay, RecordedPlay
+from flatkit.demos.recording import Recording, find_recording, get_recording
+from flatkit.demos.runner import DemoResult, Stage
 from flatkit.errors import FlatkitError, MachineError, UsageError, WaitTimeout
 from flatkit.events import Said
 from flatkit.machines import Creator
@@ -23,7 +25,9 @@ from flatkit.widgets import display, player_state
 from flatkit.widgets.card import Card
 from flatkit.widgets.job import Job, message_of, not_in_time
 from flatkit.widgets.live_machine import LiveMachine
+from flatkit.widgets.player_moves import PlayerMoves
 from flatkit.widgets.player_state import PlayedSteps, PlayerState, PlayProgress, StepShown
+from flatkit.widgets.player_steps import play_steps
 from flatkit.widgets.progress import WorkProgress, keep_drawn
 
 # Time that a live run may take to end when it is replaced by its recording; one that hangs ends behind the recorded one.
@@ -33,7 +37,7 @@ _OUTPUT_LINES = 15
 Stages = Callable[..., AbstractContextManager[Stage]]
 
 
-class Player(Card):
+class Player(PlayerMoves, Card):
     """A demo that is being played. `next` and `all` return at once; `await` plays all that is left and waits."""
 
     bundle = "player"
@@ -46,6 +50,7 @@ class Player(Card):
         keep: bool = False,
         recorded: bool = False,
         speed: float = 1.0,
+        checkpoints: bool = False,
         stages: Stages = api.stage,
         guest: LiveMachine | None = None,
     ) -> None:
@@ -58,7 +63,7 @@ class Player(Card):
                              hint=f'fk.play("{name}")')  # fmt: skip
         self.recording: Recording | None = None
         self.banner = ""
-        self._wants_recorded, self._speed = recorded, speed
+        self._wants_recorded, self._speed, self._saves = recorded, speed, checkpoints
         self.result: DemoResult | None = None
         self._image, self._keep, self._stages = image, keep, stages
         self._lock = threading.RLock()
@@ -67,7 +72,6 @@ class Player(Card):
         self._found = player_state.find(self.demo)
         self._progress = self._new_progress(self._found.steps)
         self._job: Job | None = None
-        self._wanted = len(self._found.steps)
 
     def _new_progress(self, kept: tuple[StepShown, ...] = ()) -> PlayProgress:
         made = PlayProgress(self.demo, self._cancel, kept, self._keep_place)
@@ -75,7 +79,9 @@ class Player(Card):
         return made
 
     def _keep_place(self) -> None:
-        done = tuple(step for step in self.steps if step.state == "ok")
+        done = tuple(takewhile(lambda step: step.state == "ok", self.steps))
+        if any(step.state == "ok" for step in self.steps[len(done) :]):
+            done = ()  # steps were left out: the next kernel begins again
         player_state.keep(self.demo, PlayedSteps(steps=done, recorded=self.recording is not None))
 
     @property
@@ -101,7 +107,7 @@ class Player(Card):
     @property
     def is_working(self) -> bool:
         """True if a step is being played now."""
-        return self.is_running and any(step.state == "running" for step in self.steps)
+        return self.is_running and self._progress.is_working
 
     @property
     def is_moving(self) -> bool:
@@ -124,16 +130,22 @@ class Player(Card):
         return self._job.error if self._job else None
 
     def next(self) -> Self:
-        """Play one more step; after the end, begin again."""
+        """Play one more step; after the end, begin again. Raises UsageError after a step that failed."""
         with self._lock:
             self._again_if_over()
-            return self._play_to(self._wanted + 1)
+            self._refuse_after_failure()
+            self.start()
+            self._progress.allow_next()
+            return self
 
     def all(self) -> Self:
-        """Play all that is left; after the end, begin again."""
+        """Play all that is left; after the end, begin again. Raises UsageError after a step that failed."""
         with self._lock:
             self._again_if_over()
-            return self._play_to(len(self.demo.steps))
+            self._refuse_after_failure()
+            self.start()
+            self._progress.allow_all()
+            return self
 
     def stop(self) -> None:
         """Stop, and remove the demo's machines. Does nothing when nothing is played."""
@@ -149,17 +161,19 @@ class Player(Card):
         if self.is_over:
             self._begin_afresh()
 
-    def _play_to(self, number: int) -> Self:
-        if self._job is None:
-            self._choose()
-        self._wanted = min(max(number, self._wanted), len(self.demo.steps))
-        if self._job is None:
-            progress = self._progress
-            self._job = job = Job(f"playing {self.demo.name}", self._work, cancelled=self._cancel)
-            job.when_done(lambda: self._is_done(progress))
-            keep_drawn(self.draw, progress.changed, lambda: not job.is_running)
-        self._progress.allow(self._wanted)
-        return self
+    def _refuse_after_failure(self) -> None:
+        if self.is_running and self._progress.has_failed:
+            raise UsageError(self._progress.now.next().said, hint="w rewinds to before it; Stop ends the demo")
+
+    def start(self) -> None:
+        """Start the thread that plays what is allowed. Does nothing when it is there."""
+        if self._job is not None:
+            return
+        self._choose()
+        progress = self._progress
+        self._job = job = Job(f"playing {self.demo.name}", self._work, cancelled=self._cancel)
+        job.when_done(lambda: self._is_done(progress))
+        keep_drawn(self.draw, progress.changed, lambda: not job.is_running)
 
     def _is_done(self, progress: PlayProgress) -> None:
         player_state.forget(self.demo)
@@ -168,7 +182,7 @@ class Player(Card):
     def recorded(self) -> Self:
         """Continue with the recorded run from the next step; a live run is stopped. Raises InputError without a recording."""
         recording = get_recording(self.demo.name)
-        was_running, done = self.is_running, sum(step.state == "ok" for step in self.steps)
+        was_running, done = self.is_running, self._progress.show.at - 1
         if was_running:
             self.stop()
             with suppress(WaitTimeout):
@@ -188,7 +202,7 @@ class Player(Card):
         self._cancel = threading.Event()
         self._found = PlayedSteps()
         self._progress = self._new_progress(kept)
-        self._job, self.result, self._wanted = None, None, len(kept)
+        self._job, self.result = None, None
 
     def _choose(self) -> None:
         """Choose the recorded run if it is wanted, or if no machine can boot and no image was named."""
@@ -205,30 +219,32 @@ class Player(Card):
                 self.banner = f"no machine can boot here ({obstacle}), so you see a recorded run: {self.banner}"
 
     def _work(self, cancel: threading.Event) -> DemoResult:
+        progress = self._progress
         if self.recording is not None:
-            begin = sum(step.state == "ok" for step in self.steps) + 1
-            self.result = replay(self.recording, self._progress, speed=self._speed, start=begin, cancel=cancel)
+            recorded = RecordedPlay(self.recording, progress, speed=self._speed, cancel=cancel)
+            self.result = play_steps(recorded, progress, self.demo.name)
             return self.result
         where: dict[str, Any] = {"configs": self.demo.folder} if self.demo.folder else {}
         where["made_by"] = Creator(session=display.session(), task=f"demo {self.demo.name}")
         if self._guest is not None:
             self._guest.must_run()
             where["guest"] = self._guest.machine
-        progress = self._progress
+        if self._saves:
+            where["reuse"] = True  # a machine that is booted again goes back to its first boot
         with self._stages(image=self._image, keep=self._keep, cancel=cancel, **where) as stage:
             if isinstance(stage, LocalStage):
                 stage.heard = progress.hear
-            start = self._take_over(stage)
-            result = play(self.demo, stage, progress, start=start)
+            self._take_over(stage)
+            result = play_steps(LivePlay(self.demo, stage, progress, saves=self._saves), progress, self.demo.name)
         if progress is self._progress:  # else the user has left it for the recording
             self.result = result
         return result
 
-    def _take_over(self, stage: Stage) -> int:
-        """Return the number of the first step to play: the next one if the machines of the played ones still exist, else 1."""
+    def _take_over(self, stage: Stage) -> None:
+        """Take the machines of the played steps over; where they are gone, begin with step 1."""
         done = len(self._found.steps)
         if not done:
-            return 1
+            return
         try:
             # An update server went with its kernel, and its machines know its address.
             if self.demo.offers:
@@ -240,13 +256,12 @@ class Player(Card):
             self._found = PlayedSteps()
             self._progress.restart(self.demo)
             self._progress.notify(Said(text=f"begun again from the first step: {error.message}"))
-            return 1
-        return done + 1
 
     def __await__(self) -> Generator[Any, None, Self]:
         with self._lock:
             if not self.is_over:
-                self.all()
+                self.start()
+                self._progress.allow_all()
             job = self._job
         assert job is not None
         yield from job.__await__()
@@ -257,17 +272,21 @@ class Player(Card):
     def state(self) -> PlayerState:
         """Return the demo, its steps, and which buttons may be pressed."""
         played = [step.number for step in self.steps if step.state in {"ok", "failed"}]
-        is_bad = self.refusal or self.error or (self.is_over and not self.ok)
+        refusal = self.refusal or self._progress.refusal
+        has_failed = self.is_running and self._progress.has_failed
+        is_bad = refusal or has_failed or self.error or (self.is_over and not self.ok)
         return {
             "name": self.demo.name,
             "title": self.demo.title,
-            "verdict": str(self.refusal) if self.refusal else self.verdict,
+            "verdict": str(refusal) if refusal else self.verdict,
             "kind": "bad" if is_bad else "ok" if self.ok else "dim",
             "banner": self.banner,
             "over": self.is_over,
             "working": self.is_working,
             "running": self.is_running,
             "recordable": self.can_be_recorded,
+            "again": self._may(self._progress.now.again()),
+            "skip": self._may(self._progress.now.skip()),
             "last": played[-1] if played else 0,
             "picture": self._progress.picture.state(),
             "steps": [player_state.step_state(step, self._progress) for step in self.steps],
@@ -275,7 +294,10 @@ class Player(Card):
 
     def verbs(self) -> Mapping[str, Callable[..., object]]:
         """Return what the buttons and keys do."""
-        return {"next": self.next, "all": self.all, "stop": self.stop, "recorded": self.recorded}
+        return {
+            "next": self.next, "all": self.all, "stop": self.stop, "recorded": self.recorded, "again": self.again,
+            "skip": self.skip, "rewind": self.rewind, "jump": self.jump,
+        }  # fmt: skip
 
     def as_text(self) -> str:
         """Return the text of the card."""
@@ -300,6 +322,10 @@ class Player(Card):
             return message_of(self.error)
         if self.is_over:
             return "every check passed" if self.ok else "a check failed"
+        if self._progress.working_on:
+            return f"{self._progress.working_on} …"
+        if self._progress.has_failed:
+            return f"a check failed: {self._progress.now.next().said}"
         done = sum(step.state == "ok" for step in self.steps)
         if self._job is None and done:
             return f"{done} of {len(self.steps)} steps were played before the kernel restarted"
@@ -317,13 +343,16 @@ def get_player(
     keep: bool = False,
     recorded: bool = False,
     speed: float = 1.0,
+    checkpoints: bool = False,
     guest: LiveMachine | None = None,
 ) -> Player:
     """Return the player of that demo, a new one unless it is being played. Raises UsageError."""
     with _registry:
         known = _players.get(name)
         if known is None or not known.is_running:
-            known = _players[name] = Player(name, image=image, keep=keep, recorded=recorded, speed=speed, guest=guest)
+            known = _players[name] = Player(
+                name, image=image, keep=keep, recorded=recorded, speed=speed, checkpoints=checkpoints, guest=guest
+            )
         return known
 
 

@@ -6,6 +6,7 @@ removed when the demo is over or stopped. A malformed file is ignored.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import threading
@@ -17,14 +18,16 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from flatkit import paths
-from flatkit.errors import Cancelled
+from flatkit.demos.presentation import Mark, Presentation
+from flatkit.demos.presenting import LivePlay, RecordedPlay
+from flatkit.errors import FlatkitError
 from flatkit.events import FactSeen, StepEnded, StepOutput, StepStarted
 from flatkit.files import read_regular, save
-from flatkit.steps import Demo
+from flatkit.steps import Demo, Step
 from flatkit.untrusted import parse_json
 from flatkit.widgets import usual_times
 from flatkit.widgets.moving_picture import MovingPicture, PictureState
-from flatkit.widgets.progress import WorkProgress
+from flatkit.widgets.player_gate import PlayGate
 
 _LONGEST_OUTPUT = 4000
 _BYTES_MAX = 16 * 1024 * 1024
@@ -34,7 +37,7 @@ _SECONDS_MAX = 7 * 24 * 3600
 
 @dataclass(frozen=True, kw_only=True)
 class StepShown:
-    """A step with its result; `state` is waiting, next, running, ok or failed."""
+    """A step with its result; `state` is waiting, next, running, ok, failed or skipped."""
 
     number: int
     title: str
@@ -50,7 +53,7 @@ class StepShown:
     @property
     def mark(self) -> str:
         """Its state as one character."""
-        return {"ok": "✓", "failed": "✗", "running": "…", "next": "▶"}.get(self.state, "·")
+        return {"ok": "✓", "failed": "✗", "running": "…", "next": "▶", "skipped": "–"}.get(self.state, "·")
 
     @property
     def prompt(self) -> str:
@@ -59,7 +62,10 @@ class StepShown:
 
 
 class StepState(TypedDict):
-    """A step for the page. `doing` is what a running one does now; `share` is the part that is usually over by then."""
+    """A step for the page. `doing` is what a running one does now; `share` is the part that is usually over by then.
+
+    `move` is what can be done at it: "rewind" to before it, "jump" to it, or "".
+    """
 
     number: int
     title: str
@@ -74,10 +80,14 @@ class StepState(TypedDict):
     seconds: float
     doing: str
     share: float | None
+    move: str
 
 
 class PlayerState(TypedDict):
-    """A demo for the page. `last` is the step that was played last, 0 without one; `picture` is what was changed."""
+    """A demo for the page. `last` is the step that was played last, 0 without one; `picture` is what was changed.
+
+    `again` and `skip` say whether these can be asked for now.
+    """
 
     name: str
     title: str
@@ -88,6 +98,8 @@ class PlayerState(TypedDict):
     working: bool
     running: bool
     recordable: bool
+    again: bool
+    skip: bool
     last: int
     picture: PictureState | None
     steps: list[StepState]
@@ -110,6 +122,7 @@ def step_state(step: StepShown, progress: PlayProgress) -> StepState:
         "seconds": round(step.seconds, 1),
         "doing": doing(progress) if is_running else "",
         "share": progress.share if is_running else None,
+        "move": progress.move_at(step.number),
     }
 
 
@@ -190,8 +203,15 @@ def _lives(pid: int) -> bool:
     return True
 
 
-class PlayProgress(WorkProgress):
-    """Keeps the steps and the progress of a boot, and makes the runner wait before each step until it is allowed."""
+_MARK_OF = {"ok": Mark.OK, "failed": Mark.FAILED, "skipped": Mark.SKIPPED}
+
+
+def _shown(number: int, step: Step) -> StepShown:
+    return StepShown(number=number, title=step.title, why=step.why, command=step.line, where=str(step.where))
+
+
+class PlayProgress(PlayGate):
+    """Keeps the steps and the progress of a boot, and what the user wants."""
 
     def __init__(
         self,
@@ -200,11 +220,10 @@ class PlayProgress(WorkProgress):
         kept: tuple[StepShown, ...] = (),
         keep: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(cancel=cancel)
+        super().__init__(Presentation.of(demo), cancel)
         self.keep = keep
-        self._stop = cancel
-        self._gate = threading.Condition()
-        self._allowed = 0
+        self.working_on = ""
+        self.refusal: FlatkitError | None = None
         # A recorded run says nothing about this host's usual times.
         self.is_live = True
         self.usual = 0.0
@@ -216,12 +235,17 @@ class PlayProgress(WorkProgress):
 
     def restart(self, demo: Demo, kept: tuple[StepShown, ...] = ()) -> None:
         """Set all steps to waiting, but for those played before a change to the recording, or to another kernel."""
-        self.steps = [
-            StepShown(number=number, title=step.title, why=step.why, command=step.line, where=str(step.where))
-            for number, step in enumerate(demo.steps, start=1)
-        ]
+        self._demo_steps = demo.steps
+        self.steps = [_shown(number, step) for number, step in enumerate(demo.steps, start=1)]
         self.steps[: len(kept)] = kept
+        self.show = Presentation.of(demo)
+        for step in kept:
+            self.show = self.show.ended(step.number, _MARK_OF.get(step.state, Mark.OK))
+        if kept and self.show.at < self.show.total:
+            self.show = self.show.next().to
+        # As it was before each step, for a rewind.
         self.picture = MovingPicture(demo)
+        self._pictures: dict[int, MovingPicture] = {}
         self._set(len(kept) + 1, state="next")
 
     @property
@@ -244,32 +268,72 @@ class PlayProgress(WorkProgress):
         if piece and running and not self._is_answered:
             self._set(running.number, output=(running.output + piece)[-_LONGEST_OUTPUT:])
 
-    def _begin(self, number: int) -> None:
+    def _begin(self, number: int, command: str) -> None:
         self._step_began, self._is_answered = time.monotonic(), False
         self.usual = usual_times.recall(self._key(number))
-        self._set(number, state="running")
+        self._pictures.setdefault(number, copy.deepcopy(self.picture))
+        for step in [step for step in self.steps if step.state == "next"]:
+            self._set(step.number, state="waiting")
+        self._set(number, state="running", command=command, output="", found="", hint="", seconds=0.0)
 
     def _key(self, number: int) -> str:
         return f"step {self._demo} {number}"
 
-    def allow(self, number: int) -> None:
-        """Allow the runner to play up to this step."""
-        with self._gate:
-            self._allowed = max(self._allowed, number)
-            self._gate.notify_all()
+    @property
+    def is_working(self) -> bool:
+        """True while a step runs, or the machine is rewound."""
+        return bool(self.working_on) or any(step.state == "running" for step in self.steps)
 
-    def stop(self) -> None:
-        """Wake the runner and make it stop."""
-        self._stop.set()
-        with self._gate:
-            self._gate.notify_all()
+    # What the player's thread does
+
+    def take(self, show: Presentation) -> None:
+        """Take over where the presentation is."""
+        super().take(show)
+        for step in self.steps:
+            if show.mark(step.number) is Mark.SKIPPED and step.state != "skipped":
+                self._set(step.number, state="skipped")
+
+    def announce(self, act: LivePlay | RecordedPlay) -> None:
+        """Show the step that is next, with its command as it will be typed."""
+        number = self.show.at
+        if self.has_failed:
+            return
+        self._set(number, state="next")
+        with suppress(FlatkitError):
+            self._set(number, command=act.line(number))
+
+    def work(self, words: str) -> None:
+        """Show what is done between two steps."""
+        self.working_on = words
+        self.changed.set()
+
+    def refuse(self, error: FlatkitError) -> None:
+        """Show why a move was not made."""
+        self.refusal = error
+        self.changed.set()
+
+    def forget_from(self, number: int) -> None:
+        """Show the steps from this one on as not played, and the picture as it was."""
+        for step, told in list(zip(self._demo_steps, self.steps, strict=True))[number - 1 :]:
+            self.steps[told.number - 1] = _shown(told.number, step)
+        self.picture = self._pictures.get(number, self.picture)
+        self._pictures = {at: picture for at, picture in self._pictures.items() if at < number}
+        self.changed.set()
+
+    def move_at(self, number: int) -> str:
+        """Return what can be done at a step: "rewind", "jump" or ""."""
+        if not self.is_free:
+            return ""
+        if number > self.show.at:
+            return "jump"
+        return "" if self.show.mark(number) is Mark.WAITING else "rewind"
 
     def _set(self, number: int, **changes: Any) -> None:
         self.steps[number - 1] = replace(self.steps[number - 1], **changes)
         self.changed.set()
 
     def notify(self, event: Any) -> None:
-        """Take an event in. The runner waits here, outside the lock of the other events.
+        """Take an event in.
 
         A recording may have more steps than the demo: these are ignored.
         """
@@ -278,12 +342,7 @@ class PlayProgress(WorkProgress):
         ):
             return
         if isinstance(event, StepStarted):
-            self._set(event.number, state="next", command=event.command)
-            with self._gate:
-                self._gate.wait_for(lambda: self._allowed >= event.number or self._stop.is_set())
-            if self._stop.is_set():
-                raise Cancelled("the demo was stopped")
-            self._begin(event.number)
+            self._begin(event.number, event.command)
         elif isinstance(event, StepOutput):
             self._is_answered = True
             self._set(event.number, output=event.text[:_LONGEST_OUTPUT])
@@ -296,7 +355,5 @@ class PlayProgress(WorkProgress):
             if event.ok and self.is_live:
                 usual_times.remember(self._key(event.number), event.seconds)
             self.keep()
-            if event.ok and event.number < len(self.steps):
-                self._set(event.number + 1, state="next")
         else:
             super().notify(event)

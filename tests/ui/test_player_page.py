@@ -22,7 +22,8 @@ def step(number: int, state: str, **more: Any) -> dict[str, Any]:
     mark = {"ok": "✓", "failed": "✗", "running": "…", "next": "▶"}.get(state, "·")
     return {
         "number": number, "title": titles[number], "why": WHY, "prompt": "core@machine$", "command": f"command {number}",
-        "state": state, "mark": mark, "output": "", "found": "", "hint": "", "seconds": 0, "doing": "", "share": None, **more,
+        "state": state, "mark": mark, "output": "", "found": "", "hint": "", "seconds": 0, "doing": "", "share": None,
+        "move": {"ok": "rewind", "failed": "rewind", "waiting": "jump"}.get(state, ""), **more,
     }  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def demo(*states: str, **more: Any) -> dict[str, Any]:
     steps = [step(number, state, **(said if state == "ok" else {})) for number, state in enumerate(states, start=1)]
     return {
         "name": "update", "title": "A whole new system", "verdict": "1 of 3 steps played", "kind": "dim", "banner": "",
-        "over": False, "working": False, "running": True, "recordable": True, "last": played[-1] if played else 0,
+        "over": False, "working": False, "running": True, "recordable": True, "again": True, "skip": True, "last": played[-1] if played else 0,
         "picture": None, "steps": steps, **more,
     }  # fmt: skip
 
@@ -101,6 +102,37 @@ def test_keys_play_and_a_stage_is_large(stage: Stage) -> None:
     player.focus()
     page.keyboard.press("n")
     assert said == ["next", "all", "recorded", "next"], "a key does what its button may do, and no more"
+
+
+def test_a_presenter_looks_back_runs_again_skips_rewinds_and_jumps(stage: Stage) -> None:
+    asked: list[dict[str, Any]] = []
+    widget = page_type("player")(demo("ok", "next", "waiting"), asked.append)
+    mounted = stage.mount(widget)
+    page = stage.page
+    player = mounted.root.get_by_role("region", name="demo update")
+    first = page.get_by_role("button", name="1/3 A machine")
+    player.focus()
+    page.keyboard.press("b")
+    expect(first).to_be_focused()
+    expect(first).to_have_attribute("aria-expanded", "true")
+    expect(page.get_by_role("button", name="Rewind to before this step")).to_be_visible()
+    keep_screenshot(mounted.root, "player-moves")
+    page.keyboard.press("w")
+    page.keyboard.press("j")  # nothing: this step was played
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("j")
+    for _ in range(100):
+        if len(asked) == 4:
+            break
+        page.wait_for_timeout(50)
+    moves = [{"verb": "rewind", "step": 1}, {"verb": "again"}, {"verb": "skip"}, {"verb": "jump", "step": 3}]
+    assert asked == moves
+    widget.state = demo("ok", "running", "waiting", working=True, again=False, skip=False)
+    for name in ("Again", "Skip"):
+        expect(page.get_by_role("button", name=name)).to_be_disabled()
 
 
 def test_arrows_and_space_play_and_move(stage: Stage) -> None:

@@ -166,7 +166,10 @@ export interface PictureState {
   parts: DiskPartState[];
 }
 
-/** A step for the page. `doing` is what a running one does now; `share` is the part that is usually over by then. */
+/** A step for the page. `doing` is what a running one does now; `share` is the part that is usually over by then.
+
+    `move` is what can be done at it: "rewind" to before it, "jump" to it, or "".
+     */
 export interface StepState {
   number: number;
   title: string;
@@ -181,9 +184,13 @@ export interface StepState {
   seconds: number;
   doing: string;
   share: number | null;
+  move: string;
 }
 
-/** A demo for the page. `last` is the step that was played last, 0 without one; `picture` is what was changed. */
+/** A demo for the page. `last` is the step that was played last, 0 without one; `picture` is what was changed.
+
+    `again` and `skip` say whether these can be asked for now.
+     */
 export interface PlayerState {
   name: string;
   title: string;
@@ -194,6 +201,8 @@ export interface PlayerState {
   working: boolean;
   running: boolean;
   recordable: boolean;
+  again: boolean;
+  skip: boolean;
   last: number;
   picture: PictureState | null;
   steps: StepState[];

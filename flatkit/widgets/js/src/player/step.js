@@ -1,12 +1,22 @@
 // @ts-check
 // One step of a demo: a head that opens and closes it, and below it why, command, output and verdict.
+import { makeButton } from "../lib/card.js";
 import { h, say, sayOrHide } from "../lib/dom.js";
 import { sayAndFollow } from "../lib/scroll.js";
 
 /** @typedef {import("../state").StepState} StepState */
 
-/** @param {(wasOpen: boolean) => void} toggle */
-export function makeStep(toggle) {
+/** @type {Record<string, { text: string, title: string }>} */
+const MOVES = {
+  rewind: { text: "Rewind to before this step", title: "The machine goes back to how it was then. Key: w" },
+  jump: { text: "Go on from here", title: "The steps in between are left out. Key: j" },
+};
+
+/**
+ * @param {(wasOpen: boolean) => void} toggle
+ * @param {() => void} make makes the move that the step offers
+ */
+export function makeStep(toggle, make) {
   const mark = h("span", { class: "fk-step-mark", "aria-hidden": "true" });
   const title = h("span");
   const time = h("span", { class: "fk-step-time fk-dim" });
@@ -21,9 +31,10 @@ export function makeStep(toggle) {
   const cure = h("code");
   const hint = h("div", { class: "fk-hint" }, "Next: ", cure);
   const line = h("div", { class: "fk-line" }, prompt, command);
-  const body = h("div", { class: "fk-step-body" }, why, line, output, bar, verdict, hint);
+  const move = makeButton("", make, { class: "fk-button fk-step-move", hidden: true });
+  const body = h("div", { class: "fk-step-body" }, why, line, output, bar, verdict, hint, move);
   const root = h("li", {}, head, body);
-  return { root, head, mark, title, time, body, why, prompt, command, output, bar, verdict, hint, cure };
+  return { root, head, mark, title, time, body, why, prompt, command, output, bar, verdict, hint, cure, move };
 }
 
 /** @type {Record<string, string>} */
@@ -54,4 +65,10 @@ export function drawStep(parts, step, { total, isOpen }) {
   parts.verdict.className = `fk-verdict ${KINDS[step.state] ?? "fk-dim"}`;
   sayOrHide(parts.cure, step.hint);
   parts.hint.hidden = !step.hint;
+  const offered = MOVES[step.move];
+  parts.move.hidden = !offered;
+  if (offered) {
+    say(parts.move, offered.text);
+    parts.move.title = offered.title;
+  }
 }
