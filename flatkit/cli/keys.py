@@ -103,6 +103,10 @@ class Keys:
             raise EOFError
         return "" if key in "\r\n" else key
 
+    def listen(self) -> None:
+        """Keys that are pressed from now on count. Called before a question is shown: a quick user answers at once."""
+        self._is_asking = True
+
     def stop_asking(self) -> None:
         """Keys that are pressed from now on are dropped, until the next question."""
         self._is_asking = False

@@ -300,7 +300,8 @@ class Presenter:
             prompt="host$" if step.where is Where.HOST else "core@machine$", command=told.command or self._line(number),
             state="running" if is_running else str(mark), output=told.output, found=told.found, hint=told.hint,
             seconds=told.seconds, typical=self._typical.get(number, 0.0),
-            next_step=following.title if following else "", banner=self._banner, said=self._said, keys=HELP,
+            next_step=following.title if following else "", banner=self._banner, said=self._said,
+            keys="" if is_running else HELP,
             explains=self._explains, began=self._began, minutes=self._minutes, poll=self._poll(number),
         )  # fmt: skip
 
@@ -314,6 +315,8 @@ class Presenter:
     def draw(self) -> None:
         """Show the step here, and to the notes."""
         view = self.view()
+        if not self.watch.running:
+            self._keys.listen()
         self._notes.write(view)
         if self._json is not None:
             return

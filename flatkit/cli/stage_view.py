@@ -174,7 +174,7 @@ def notes_lines(view: StageView, *, now: float, width: int) -> list[Line]:
     lines += _poll_lines(view.poll, wide) if view.poll else []
     lines += [("", None), (f"then: {view.next_step}" if view.next_step else "then: the end", None)]
     lines += [(f"! {printable(view.said)}", RED)] if view.said else []
-    return [*lines, ("", None), (view.keys, DIM)]
+    return [*lines, *([("", None), (view.keys, DIM)] if view.keys else [])]
 
 
 def clock(view: StageView, now: float) -> str:

@@ -31,11 +31,11 @@ DEMO = Demo(name="provision", title="A demo that hangs", steps=tuple(
 class Terminal:
     """`flatkit` on a pseudo terminal."""
 
-    def __init__(self, *arguments: str, folder: Path) -> None:
+    def __init__(self, *arguments: str, folder: Path, program: tuple[str, ...] = ("-m", "flatkit")) -> None:
         self.master, slave = pty.openpty()
         self.before = termios.tcgetattr(slave)
         self._slave = slave
-        command = [sys.executable, "-m", "flatkit", *arguments]
+        command = [sys.executable, *program, *arguments]
         self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, cwd=folder)
         self.text = ""
 

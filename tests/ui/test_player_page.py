@@ -33,7 +33,8 @@ def demo(*states: str, **more: Any) -> dict[str, Any]:
     steps = [step(number, state, **(said if state == "ok" else {})) for number, state in enumerate(states, start=1)]
     return {
         "name": "update", "title": "A whole new system", "verdict": "1 of 3 steps played", "kind": "dim", "banner": "",
-        "over": False, "working": False, "running": True, "recordable": True, "again": True, "skip": True, "last": played[-1] if played else 0,
+        "over": False, "working": False, "running": True, "recordable": True, "again": True, "skip": True,
+        "last": played[-1] if played else 0,
         "picture": None, "steps": steps, **more,
     }  # fmt: skip
 
