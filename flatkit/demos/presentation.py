@@ -234,7 +234,7 @@ class Presentation:
         needed = [one for one in left if one in self.boots]
         if needed and number <= self.total and not self.is_recorded:
             return self._refuse(
-                f"step {needed[0]} boots a machine that later steps need; Enter runs it, r goes on recorded"
+                f"step {needed[0]} boots a machine that later steps need; run it, or go on with the recording: r"
             )
         return self._go_to(min(number, self.total), left)
 

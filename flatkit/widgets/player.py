@@ -76,6 +76,8 @@ class Player(PlayerMoves, Card):
     def _new_progress(self, kept: tuple[StepShown, ...] = ()) -> PlayProgress:
         made = PlayProgress(self.demo, self._cancel, kept, self._keep_place)
         made.is_live = self.recording is None
+        if self.recording is not None:
+            made.take(made.show.recorded())
         return made
 
     def _keep_place(self) -> None:
@@ -169,7 +171,7 @@ class Player(PlayerMoves, Card):
         """Start the thread that plays what is allowed. Does nothing when it is there."""
         if self._job is not None:
             return
-        self._choose()
+        self.choose()
         progress = self._progress
         self._job = job = Job(f"playing {self.demo.name}", self._work, cancelled=self._cancel)
         job.when_done(lambda: self._is_done(progress))
@@ -204,9 +206,9 @@ class Player(PlayerMoves, Card):
         self._progress = self._new_progress(kept)
         self._job, self.result = None, None
 
-    def _choose(self) -> None:
+    def choose(self) -> None:
         """Choose the recorded run if it is wanted, or if no machine can boot and no image was named."""
-        if self.recording is not None:
+        if self.recording is not None or self._job is not None:
             return
         if self._found.recorded and find_recording(self.demo.name):
             self._begin_recorded(get_recording(self.demo.name), self._found.steps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from flatkit.demos.presentation import Mark, Move, Presentation
+from flatkit.demos.presentation import Do, Mark, Move, Presentation
 from flatkit.errors import Cancelled
 from flatkit.widgets.progress import WorkProgress
 
@@ -67,7 +67,8 @@ class PlayGate(WorkProgress):
     def post(self, move: Move) -> None:
         """Let the player's thread make this move; steps that were allowed before are no more."""
         with self._gate:
-            self._move, self._allowed, self._wants_all = move, move.to.at - 1, False
+            at = move.step if move.do is Do.REWIND else move.to.at
+            self._move, self._allowed, self._wants_all = move, at - 1, False
             self._gate.notify_all()
 
     def stop(self) -> None:

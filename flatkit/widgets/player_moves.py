@@ -25,6 +25,10 @@ class PlayerMoves:
         """True if the demo was played."""
         raise NotImplementedError
 
+    def choose(self) -> None:
+        """Choose the real run or the recorded one, before the start."""
+        raise NotImplementedError
+
     def start(self) -> None:
         """Start the thread that plays."""
         raise NotImplementedError
@@ -71,12 +75,11 @@ class PlayerMoves:
                 raise UsageError("the demo is over, and its machines are removed", hint="Play again begins anew")
             if not self._progress.is_free:
                 raise UsageError("a step is being played", hint="wait until it has ended, or press Stop")
+            self.choose()
             move = ask(self._progress.now)
             if move.do is Do.REFUSE:
                 raise UsageError(move.said)
             self.start()
-            # The start may have changed to the recording.
-            move = ask(self._progress.now)
             self._progress.post(replace(move, to=replace(move.to, shown=move.to.at)))
         return self
 

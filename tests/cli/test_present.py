@@ -136,11 +136,9 @@ def test_the_notes_follow_on_a_second_terminal(terminal: Terminal) -> None:
     at = terminal.wait_for("it is ready", "n next", since=at)
     terminal.press("n")
     at = terminal.wait_for("2  Ask", since=at)
-    while json.loads(line := lines.stdout.readline())["step"] != "Ask":
-        pass
-    assert json.loads(line)["notes"] == "Hands up first."
-    while "▸ Hands up first." not in text.stdout.readline():
-        pass
+    asked = next(row for row in map(json.loads, lines.stdout) if row["step"] == "Ask")
+    assert asked["notes"] == "Hands up first."
+    assert any("▸ Hands up first." in line for line in text.stdout)
     terminal.press("q")
     assert terminal.process.wait(30) == 0
     assert json.loads(lines.communicate(timeout=30)[0].splitlines()[-1]) == {"event": "result", "ok": True}
