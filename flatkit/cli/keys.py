@@ -103,7 +103,7 @@ class Keys:
             raise EOFError
         return "" if key in "\r\n" else key
 
-    def listen(self) -> None:
+    def expect_key(self) -> None:
         """Keys that are pressed from now on count. Called before a question is shown: a quick user answers at once."""
         self._is_asking = True
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from flatkit.steps import Demo
 
 _KEYS = """\
-keys (a line each where the input is no terminal):
+keys (lines where the input is not a terminal):
   n, space, right   go on: run this step, then show the next one
   b, left           look at the step before; the machine stays as it is
   Enter             run the step that is shown

@@ -16,7 +16,17 @@ from flatkit.cli.screen import BOLD, CLEAR_LINE, Code, paint, screen_of
 from flatkit.cli.show import Json, Terminal
 from flatkit.cli.stage_notes import NotesFile
 from flatkit.cli.stage_view import Line, Poll, StageView, stage_lines
-from flatkit.demos.presentation import HELP, Do, Mark, Move, Presentation, Wish, answering_step, parse_wish, question_at
+from flatkit.demos.presentation import (
+    HELP,
+    Do,
+    Mark,
+    Move,
+    Presentation,
+    StageWish,
+    answering_step,
+    parse_wish,
+    question_at,
+)
 from flatkit.demos.presenting import LivePlay, RecordedPlay
 from flatkit.errors import FlatkitError
 from flatkit.events import Event, Observer, StepEnded, StepOutput, StepStarted
@@ -35,8 +45,8 @@ _HANDS_MAX = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
-    """What a step said on its last run."""
+class StepAnswer:
+    """The answer of a step on its last run."""
 
     command: str
     output: str = ""
@@ -49,14 +59,14 @@ class StageWatch(Observer):
     """Keeps what each step said; the progress of its phases goes to `below`."""
 
     def __init__(self, below: Observer, changed: Callable[[], None]) -> None:
-        self.told: dict[int, Told] = {}
+        self.told: dict[int, StepAnswer] = {}
         self.running = 0
         self._below, self._changed = below, changed
 
     def notify(self, event: Event) -> None:
         """Take an event in."""
         if isinstance(event, StepStarted):
-            self.told[event.number] = Told(command=event.command)
+            self.told[event.number] = StepAnswer(command=event.command)
             self.running = event.number
             self._changed()
         elif isinstance(event, StepOutput):
@@ -67,7 +77,7 @@ class StageWatch(Observer):
             self._below.notify(event)
 
     def _set(self, number: int, **values: object) -> None:
-        told = self.told.get(number, Told(command=""))
+        told = self.told.get(number, StepAnswer(command=""))
         self.told[number] = replace(told, **values)  # type: ignore[arg-type]
 
 
@@ -121,14 +131,14 @@ class Presenter:
 
     # Keys
 
-    def _next_wish(self) -> Wish | None:
+    def _next_wish(self) -> StageWish | None:
         """Return what the presenter wants; None for a key that means nothing. Draws when the room's answers change."""
         votes = self._votes()
         while True:
             try:
                 text = self._keys.wait(_LOOK_EVERY if self._poll_is_open() else None)
             except EOFError:
-                return Wish(verb="quit")
+                return StageWish(verb="quit")
             if text is None:
                 if self._votes() != votes:
                     votes = self._votes()
@@ -155,7 +165,7 @@ class Presenter:
             self._screen.flush()
         return f"{key} {typed}"
 
-    def _answer(self, wish: Wish, to_recording: Callable[[], Recording]) -> bool:
+    def _answer(self, wish: StageWish, to_recording: Callable[[], Recording]) -> bool:
         """Do what a key asks for; return True at the end."""
         self._said = ""
         if wish.verb in _WORDS:
@@ -172,7 +182,7 @@ class Presenter:
             self.draw()
         return move.do is Do.END
 
-    def _answer_word(self, wish: Wish, to_recording: Callable[[], Recording]) -> None:
+    def _answer_word(self, wish: StageWish, to_recording: Callable[[], Recording]) -> None:
         if wish.verb == "recorded":
             self._go_recorded(to_recording)
         elif wish.verb == "why":
@@ -233,7 +243,7 @@ class Presenter:
         name = question_at(self.demo, self.show.shown)
         return bool(name) and name not in self._closed
 
-    def _count_hands(self, wish: Wish) -> None:
+    def _count_hands(self, wish: StageWish) -> None:
         name = question_at(self.demo, self.show.shown)
         asked = find_prediction(name) if name else None
         if asked is None or name in self._closed:
@@ -289,10 +299,10 @@ class Presenter:
         """Return what is shown now."""
         number = self.show.shown
         step = self.demo.steps[number - 1]
-        told = self.watch.told.get(number, Told(command=""))
+        told = self.watch.told.get(number, StepAnswer(command=""))
         is_running, mark = self.watch.running == number, self.show.mark(number)
         if mark is Mark.WAITING and not is_running:
-            told = Told(command="")
+            told = StepAnswer(command="")
         following = self.demo.steps[number] if number < self.show.total else None
         return StageView(
             demo=self.demo.name, title=self.demo.title, shown=number, at=self.show.at, total=self.show.total,
@@ -316,7 +326,7 @@ class Presenter:
         """Show the step here, and to the notes."""
         view = self.view()
         if not self.watch.running:
-            self._keys.listen()
+            self._keys.expect_key()
         self._notes.write(view)
         if self._json is not None:
             return
@@ -324,7 +334,7 @@ class Presenter:
         if self._is_live_screen:
             self._screen.put(CLEAR)
         else:
-            # Lines from a pipe: the keys are said once.
+            # Lines from a pipe: the keys are listed once.
             self._screen.put("─" * _PIPE_SIZE[0], "\n")
             view, self._keys_are_said = replace(view, keys="" if self._keys_are_said else view.keys), True
         put_lines(self._screen, stage_lines(view, width=width, height=height))

@@ -1,4 +1,4 @@
-"""What `flatkit present` shows: the step for the audience, and the presenter's notes with a clock. Pure."""
+"""The text of `flatkit present`: the step for the audience, and the presenter's notes with a clock. Pure."""
 
 from __future__ import annotations
 

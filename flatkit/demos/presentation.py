@@ -16,7 +16,7 @@ from flatkit.untrusted import is_number
 
 
 class Mark(str, Enum):
-    """How far a step is."""
+    """State of a step."""
 
     WAITING = "waiting"
     OK = "ok"
@@ -28,7 +28,7 @@ class Mark(str, Enum):
 
 
 class Do(str, Enum):
-    """What a key asks for: nothing but to show the new state, to run a step, to rewind to before one, or to end."""
+    """The work that a key asks for: nothing but to show the new state, to run a step, to rewind to before one, or to end."""
 
     SHOW = "show"
     RUN = "run"
@@ -55,14 +55,14 @@ _NUMBERS_MAX = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
+class StageWish:
     """A key or a line: the verb, and the numbers that follow it."""
 
     verb: str
     numbers: tuple[int, ...] = ()
 
 
-def parse_wish(text: str) -> Wish | None:
+def parse_wish(text: str) -> StageWish | None:
     """Return the wish of a key or a line such as `n`, `next`, `j 5`, `v 12 3 5`; None for another one.
 
     A digit alone is a raised hand.
@@ -76,7 +76,7 @@ def parse_wish(text: str) -> Wish | None:
         return None
     if numbers and verb not in {*_TAKE_NUMBERS, "hand"}:
         return None
-    return Wish(verb=verb, numbers=tuple(map(int, numbers)))
+    return StageWish(verb=verb, numbers=tuple(map(int, numbers)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +132,7 @@ class Presentation:
 
     # What a key does
 
-    def press(self, wish: Wish) -> Move:
+    def press(self, wish: StageWish) -> Move:
         """Answer a key of the presentation."""
         if wish.verb == "jump":
             return (
@@ -166,7 +166,7 @@ class Presentation:
             return self._refuse(f"step {self.shown} was before; n goes forward, w rewinds to before it")
         if self.mark(self.at) is Mark.WAITING:
             return Move(to=self._calm(), do=Do.RUN, step=self.at)
-        return self._refuse(f"step {self.at} has run; g runs it again, n goes on")
+        return self._refuse(f"step {self.at} has run; g runs it again, n continues")
 
     def again(self) -> Move:
         """Run the step once more that ran last, on the machine as it is."""
@@ -227,7 +227,7 @@ class Presentation:
         return Move(to=replace(self, offered=offered), do=Do.REFUSE, said=said)
 
     def _pass_over(self, number: int) -> Move:
-        """Go on with step `number`; the last step stays in sight when it is left out itself."""
+        """Continue with step `number`; the last step stays in sight when it is left out itself."""
         left = [one for one in range(self.at, number) if self.mark(one) in {Mark.WAITING, Mark.FAILED}]
         if not left:
             return self.next() if number == self.at + 1 else self._go_to(number, ())

@@ -11,7 +11,7 @@ from flatkit.widgets.progress import WorkProgress
 
 
 class PlayGate(WorkProgress):
-    """Where the presentation is (`show`), which steps may be played, and which move was asked for."""
+    """The state of the presentation (`show`), the steps that may be played, and the move that was asked for."""
 
     def __init__(self, show: Presentation, cancel: threading.Event) -> None:
         super().__init__(cancel=cancel)

@@ -72,7 +72,7 @@ class PlayerMoves:
         with self._lock:
             self._progress.refusal = None
             if self.is_over:
-                raise UsageError("the demo is over, and its machines are removed", hint="Play again begins anew")
+                raise UsageError("the demo is over, and its machines are removed", hint="press Play again")
             if not self._progress.is_free:
                 raise UsageError("a step is being played", hint="wait until it has ended, or press Stop")
             self.choose()

@@ -16,7 +16,7 @@ from flatkit.demos.presentation import (
     Do,
     Mark,
     Presentation,
-    Wish,
+    StageWish,
     answering_step,
     parse_wish,
     question_at,
@@ -24,6 +24,10 @@ from flatkit.demos.presentation import (
 from flatkit.lessons.prediction import find_prediction
 
 _MARKS = {"o": Mark.OK, "x": Mark.FAILED, "s": Mark.SKIPPED, ".": Mark.WAITING}
+
+
+def wish(verb: str, *numbers: int) -> StageWish:
+    return StageWish(verb=verb, numbers=numbers)
 
 
 def show(marks: str, at: int = 1, shown: int = 0, **more: object) -> Presentation:
@@ -62,9 +66,9 @@ CASES = [
 
 @pytest.mark.parametrize(("marks", "at", "shown", "line", "do", "step", "then"), CASES)
 def test_a_key_moves(marks: str, at: int, shown: int, line: str, do: Do, step: int, then: tuple[str, int, int]) -> None:
-    wish = parse_wish(line)
-    assert wish is not None
-    move = show(marks, at, shown, points=frozenset({1, 2, 3}), offered=0).press(wish)
+    asked = parse_wish(line)
+    assert asked is not None
+    move = show(marks, at, shown, points=frozenset({1, 2, 3}), offered=0).press(asked)
     assert (move.do, move.step) == (do, step), move.said
     assert (marks_of(move.to), move.to.at, move.to.shown) == then
 
@@ -91,9 +95,9 @@ REFUSED = [
 
 @pytest.mark.parametrize(("marks", "at", "shown", "line", "why"), REFUSED)
 def test_a_key_is_refused_with_what_helps(marks: str, at: int, shown: int, line: str, why: str) -> None:
-    before, wish = show(marks, at, shown), parse_wish(line)
-    assert wish is not None
-    move = before.press(wish)
+    before, asked = show(marks, at, shown), parse_wish(line)
+    assert asked is not None
+    move = before.press(asked)
     assert move.do is Do.REFUSE
     assert why in move.said
     assert move.to == before
@@ -134,15 +138,15 @@ def test_the_state_follows_what_was_done() -> None:
     assert made.skip().to.ended(3, Mark.OK).is_over
 
 
-@pytest.mark.parametrize(("line", "wish"), [
-    ("n", Wish(verb="next")), ("N", Wish(verb="next")), ("next", Wish(verb="next")), ("pagedown", Wish(verb="next")),
-    ("", Wish(verb="run")), ("run", Wish(verb="run")), ("j 12", Wish(verb="jump", numbers=(12,))),
-    ("jump 2", Wish(verb="jump", numbers=(2,))), ("3", Wish(verb="hand", numbers=(3,))),
-    ("v 12 3 5", Wish(verb="votes", numbers=(12, 3, 5))), ("x", None), ("n 2", None), ("j x", None), ("j ²", None),
+@pytest.mark.parametrize(("line", "expected"), [
+    ("n", wish("next")), ("N", wish("next")), ("next", wish("next")), ("pagedown", wish("next")),
+    ("", wish("run")), ("run", wish("run")), ("j 12", wish("jump", 12)),
+    ("jump 2", wish("jump", 2)), ("3", wish("hand", 3)),
+    ("v 12 3 5", wish("votes", 12, 3, 5)), ("x", None), ("n 2", None), ("j x", None), ("j ²", None),
     ("12", None), ("j 99999", None), ("escape", None), ("v " + "1 " * 21, None),
 ])  # fmt: skip
-def test_lines_and_keys_are_read(line: str, wish: Wish | None) -> None:
-    assert parse_wish(line) == wish
+def test_lines_and_keys_are_read(line: str, expected: StageWish | None) -> None:
+    assert parse_wish(line) == expected
 
 
 def test_help_names_the_keys_and_the_notebook_has_the_same_ones() -> None:
