@@ -135,7 +135,7 @@ def _end(demo: Demo, show: Presentation, json: Json | None) -> int:
 
 def _notes(*, as_json: bool) -> int:
     from flatkit.cli.screen import screen_of
-    from flatkit.cli.stage import CLEAR, put_lines
+    from flatkit.cli.stage import put_lines
     from flatkit.cli.stage_notes import find_presentation, read_view, wait_for_change
     from flatkit.cli.stage_view import notes_lines
 
@@ -155,9 +155,7 @@ def _notes(*, as_json: bool) -> int:
             print_json(event="notes", **view.as_dict())
         elif ticks or view != shown:
             width = shutil.get_terminal_size().columns if ticks else 100
-            if ticks:
-                screen.put(CLEAR)
-            put_lines(screen, notes_lines(view, now=time.time(), width=width))
+            put_lines(screen, notes_lines(view, now=time.time(), width=width), over=ticks)
         shown = view
     if as_json:
         print_json(event="result", ok=True)

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from flatkit.cli.screen import Screen
     from flatkit.demos.recording import Recording
 
-CLEAR = Code("\x1b[2J\x1b[3J\x1b[H")
+_CLEAR = Code("\x1b[2J\x1b[3J\x1b[H")
+_HOME, _REST_OF_LINE, _REST = Code("\x1b[H"), Code("\x1b[K"), Code("\x1b[J")
 _LOOK_EVERY = 1.0
 _PIPE_SIZE = (100, 40)
 _WORDS = {"recorded", "why", "votes", "hand"}
@@ -332,7 +333,7 @@ class Presenter:
             return
         width, height = shutil.get_terminal_size() if self._is_live_screen else _PIPE_SIZE
         if self._is_live_screen:
-            self._screen.put(CLEAR)
+            self._screen.put(_CLEAR)
         else:
             # Lines from a pipe: the keys are listed once.
             self._screen.put("─" * _PIPE_SIZE[0], "\n")
@@ -349,8 +350,10 @@ class Presenter:
             self._json.row(event, **values)
 
 
-def put_lines(screen: Screen, lines: list[Line]) -> None:
-    """Write lines in their colors."""
+def put_lines(screen: Screen, lines: list[Line], *, over: bool = False) -> None:
+    """Write lines in their colors, `over` what the screen of a terminal shows."""
+    screen.put(*([_HOME] if over else []))
     for text, color in lines:
-        screen.put(*(paint(text, color, screen) if color else (text,)), "\n")
+        screen.put(*(paint(text, color, screen) if color else (text,)), *([_REST_OF_LINE] if over else []), "\n")
+    screen.put(*([_REST] if over else []))
     screen.flush()

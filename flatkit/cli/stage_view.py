@@ -97,7 +97,8 @@ def stage_lines(view: StageView, *, width: int, height: int) -> list[Line]:
         head += [(line, BOLD) for line in _wrap(f"● {view.banner}", wide)]
     if view.shown < view.at:
         head.append((f"looking back; the machine is at step {view.at}, and stays there", RED))
-    head += [(line, BOLD) for line in _wrap(f"{view.shown}  {view.step}", wide)]
+    title = _wrap(f"{view.shown}  {view.step}", wide)
+    head += [("", None), *((line, BOLD) for line in title), ("━" * max(map(len, title)), BOLD)]
     head += [(f"   {line}", None) for line in _wrap(view.why, wide - 3)] if view.explains else []
     head += [("", None), *((line, BOLD) for line in _command(view, wide)), ("", None)]
     tail: list[Line] = []
@@ -111,7 +112,7 @@ def stage_lines(view: StageView, *, width: int, height: int) -> list[Line]:
         tail.append((f"Next: {printable(view.hint)}", None))
     tail += _poll_lines(view.poll, wide) if view.poll else []
     tail += [("", None), (f"! {printable(view.said)}", RED)] if view.said else []
-    tail += [("", None), (view.keys, DIM)] if view.keys else []
+    tail += _keys(view, wide)
     rows = max(_ROWS_LEAST, height - len(head) - len(tail) - 2)
     return _without_gaps([*head, *_output(view.output, rows, wide), *tail])
 
@@ -119,6 +120,11 @@ def stage_lines(view: StageView, *, width: int, height: int) -> list[Line]:
 def _without_gaps(lines: list[Line]) -> list[Line]:
     """Return the lines with one empty line where there were several."""
     return [line for at, line in enumerate(lines) if line[0] or at == 0 or lines[at - 1][0]]
+
+
+def _keys(view: StageView, width: int) -> list[Line]:
+    lines: list[Line] = [(line.strip(" ·"), DIM) for line in _wrap(view.keys, width)]
+    return [("", None), *lines] if lines else []
 
 
 def _command(view: StageView, width: int) -> list[str]:
@@ -174,7 +180,7 @@ def notes_lines(view: StageView, *, now: float, width: int) -> list[Line]:
     lines += _poll_lines(view.poll, wide) if view.poll else []
     lines += [("", None), (f"then: {view.next_step}" if view.next_step else "then: the end", None)]
     lines += [(f"! {printable(view.said)}", RED)] if view.said else []
-    return [*lines, *([("", None), (view.keys, DIM)] if view.keys else [])]
+    return [*lines, *_keys(view, wide)]
 
 
 def clock(view: StageView, now: float) -> str:

@@ -47,9 +47,7 @@ KEYS = {
     "": "run", "g": "again", "s": "skip", "w": "rewind", "j": "jump", "q": "quit",
     "r": "recorded", "e": "why", "v": "votes",
 }  # fmt: skip
-HELP = (
-    "n next · b back · Enter run · g run again · s skip · w rewind to before · j jump · e explain · r recorded · q quit"
-)
+HELP = "n next · b back · Enter run · g again · s skip · w rewind · j jump · e explain · r recorded · q quit"
 _TAKE_NUMBERS = {"jump", "votes"}
 _NUMBERS_MAX = 20
 
