@@ -9,7 +9,7 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-from flatkit.cli.show import Json, fail_json, print_json
+from flatkit.cli.show import Json, fail_json
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.untrusted import printable
 
@@ -139,6 +139,7 @@ def _notes(*, as_json: bool) -> int:
     from flatkit.cli.stage_notes import find_presentation, read_view, wait_for_change
     from flatkit.cli.stage_view import notes_lines
 
+    json = Json()
     path = find_presentation()
     screen = screen_of(sys.stdout)
     ticks = screen.isatty() and not as_json
@@ -152,13 +153,13 @@ def _notes(*, as_json: bool) -> int:
         if view is None:
             break
         if view != shown and as_json:
-            print_json(event="notes", **view.as_dict())
+            json.happened("notes", **view.as_dict())
         elif ticks or view != shown:
             width = shutil.get_terminal_size().columns if ticks else 100
             put_lines(screen, notes_lines(view, now=time.time(), width=width), over=ticks)
         shown = view
     if as_json:
-        print_json(event="result", ok=True)
+        json.result(ok=True)
     else:
         print("the presentation is over")
     return 0

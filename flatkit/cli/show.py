@@ -83,6 +83,10 @@ class Json(Observer):
         """Print one item of a list as a line."""
         print_json(event=event, **values)
 
+    def happened(self, event: str, **values: Any) -> None:
+        """Print a line about something that is not an event of the work itself."""
+        print_json(event=event, at=round(time.monotonic() - self._began, 3), **values)
+
     def result(self, *, ok: bool, **values: Any) -> None:
         """Print the last line."""
         print_json(event="result", ok=ok, at=round(time.monotonic() - self._began, 3), **values)

@@ -179,7 +179,9 @@ class Presenter:
         elif move.do in {Do.RUN, Do.REWIND}:
             self._carry_out(move)
         elif move.do is Do.SHOW:
-            self._tell(event="shown", step=self.show.shown, at=self.show.at, mark=str(self.show.mark(self.show.shown)))
+            self._tell(
+                event="shown", step=self.show.shown, machine_at=self.show.at, mark=str(self.show.mark(self.show.shown))
+            )
             self.draw()
         return move.do is Do.END
 
@@ -306,7 +308,7 @@ class Presenter:
             told = StepAnswer(command="")
         following = self.demo.steps[number] if number < self.show.total else None
         return StageView(
-            demo=self.demo.name, title=self.demo.title, shown=number, at=self.show.at, total=self.show.total,
+            demo=self.demo.name, title=self.demo.title, shown=number, machine_at=self.show.at, total=self.show.total,
             step=step.title, why=step.why, notes=step.notes,
             prompt="host$" if step.where is Where.HOST else "core@machine$", command=told.command or self._line(number),
             state="running" if is_running else str(mark), output=told.output, found=told.found, hint=told.hint,
@@ -347,7 +349,7 @@ class Presenter:
 
     def _tell(self, *, event: str, **values: object) -> None:
         if self._json is not None:
-            self._json.row(event, **values)
+            self._json.happened(event, **values)
 
 
 def put_lines(screen: Screen, lines: list[Line], *, over: bool = False) -> None:

@@ -31,12 +31,12 @@ class Poll:
 
 @dataclass(frozen=True, kw_only=True)
 class StageView:
-    """All that is shown of a presentation; `shown` is the step in sight, `at` the one where the machine is."""
+    """All that is shown of a presentation; `shown` is the step in sight, `machine_at` the one where the machine is."""
 
     demo: str
     title: str
     shown: int
-    at: int
+    machine_at: int
     total: int
     step: str
     why: str
@@ -95,8 +95,8 @@ def stage_lines(view: StageView, *, width: int, height: int) -> list[Line]:
     head: list[Line] = [(f"{view.title}   {view.shown}/{view.total}", DIM), ("", None)]
     if view.banner:
         head += [(line, BOLD) for line in _wrap(f"● {view.banner}", wide)]
-    if view.shown < view.at:
-        head.append((f"looking back; the machine is at step {view.at}, and stays there", RED))
+    if view.shown < view.machine_at:
+        head.append((f"looking back; the machine is at step {view.machine_at}, and stays there", RED))
     title = _wrap(f"{view.shown}  {view.step}", wide)
     head += [("", None), *((line, BOLD) for line in title), ("━" * max(map(len, title)), BOLD)]
     head += [(f"   {line}", None) for line in _wrap(view.why, wide - 3)] if view.explains else []
@@ -164,7 +164,7 @@ def notes_lines(view: StageView, *, now: float, width: int) -> list[Line]:
     """Return the presenter's lines: the clock, what to say, and what comes next."""
     wide = min(width - 2, _WIDEST)
     lines: list[Line] = [(clock(view, now), BOLD), ("", None)]
-    back = f"   (looking back; the machine is at {view.at})" if view.shown < view.at else ""
+    back = f"   (looking back; the machine is at {view.machine_at})" if view.shown < view.machine_at else ""
     state = f"   {_MARKS[view.state]} {view.state}" if view.state in _MARKS else ""
     lines.append((f"{view.shown}/{view.total}  {view.step}{state}{back}", BOLD))
     lines += [(f"  {line}", None) for line in _wrap(view.why, wide - 2)]

@@ -78,7 +78,7 @@ def test_r_leaves_a_step_that_hangs_and_goes_on_recorded_at_the_same_step(termin
     at = terminal.wait_for("2/3  Hangs", "r: go on with the recording", since=at)
     terminal.press(" ")  # any key runs it
     until = time.monotonic() + 30
-    while not _hangs(terminal.process.pid):
+    while not hangs(terminal.process.pid):
         assert time.monotonic() < until
     terminal.press("r")
     at = terminal.wait_for("recorded on", f"2/{second.total}  {second.title}", "Enter: run, q: stop", since=at)
@@ -88,7 +88,7 @@ def test_r_leaves_a_step_that_hangs_and_goes_on_recorded_at_the_same_step(termin
     assert terminal.is_as_before
 
 
-def _hangs(pid: int) -> bool:
+def hangs(pid: int) -> bool:
     """Whether the step's own command runs below that process."""
     found = subprocess.run(["ps", "-ww", "-o", "args", "--ppid", str(pid)], capture_output=True, text=True, check=False)
     return "sleep 600" in found.stdout
