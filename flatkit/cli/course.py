@@ -14,6 +14,7 @@ from flatkit.errors import UsageError
 from flatkit.lessons import jupyter_server
 from flatkit.lessons.layout import FOLDER, find_folder
 from flatkit.run import become
+from flatkit.seats import container_end
 from flatkit.untrusted import printable
 
 _LINE_MAX = 4096
@@ -49,6 +50,7 @@ def _course(argv: list[str]) -> int:
     command += [f"--ServerApp.root_dir={folder}", f"--LabApp.default_url=/lab/tree/{quote(first.name)}"]
     command += ["--no-browser"] if options.no_browser else []
     command += [f"--port={options.port}"] if options.port else []
+    command += container_end.options()
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     os.environ.update(jupyter_server.environment())

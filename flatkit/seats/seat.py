@@ -20,6 +20,7 @@ from flatkit.lessons import jupyter_server
 from flatkit.lessons.layout import find_folder
 from flatkit.run import become
 from flatkit.seat_env import PAGES, SEAT
+from flatkit.seats import container_end
 
 COURSE = "flatkit-course"
 _EXTENSION = "flatkit.seats.page_proxy"
@@ -38,7 +39,7 @@ def start(arguments: Sequence[str], *, folder: Path | None = None) -> NoReturn:
     os.environ.update(environment())
     os.chdir(course)
     first = min(course.glob("*.ipynb"), default=None)
-    options = [f"--ServerApp.root_dir={course}", f"--ServerApp.jpserver_extensions={{'{_EXTENSION}': True}}"]
+    options = [f"--ServerApp.root_dir={course}", *container_end.options(_EXTENSION)]
     options += jupyter_server.options()
     options += [f"--SingleUserNotebookApp.default_url=/lab/tree/{first.name}"] if first else []
     become([*jupyter_start.command("jupyterhub.singleuser"), *options, *arguments])

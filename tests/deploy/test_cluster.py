@@ -15,6 +15,7 @@ import yaml
 
 from flatkit import __version__
 from flatkit.errors import UsageError
+from flatkit.seats import container_end
 from flatkit.seats.check import SECOND_MIB, WORST_MIB
 from tests.deploy.chart import FOLDER, KEYS, pod_of, values
 
@@ -96,6 +97,13 @@ def test_the_images_entry_point_stays_process_1(pod: dict[str, Any]) -> None:
     (container,) = pod["spec"]["containers"]
     assert container["args"] == ["flatkit", "seat"]
     assert "command" not in container
+
+
+def test_a_pod_has_time_to_switch_its_machines_off(pod: dict[str, Any]) -> None:
+    least = container_end.SECONDS + 5  # its kernels end first
+    assert pod["spec"]["terminationGracePeriodSeconds"] >= least
+    # Of a pod that the hub deletes: KubeSpawner's own grace is one second.
+    assert values()["hub"]["config"]["KubeSpawner"]["delete_grace_period"] >= least
 
 
 def test_the_room_is_closed_but_for_its_hub() -> None:
