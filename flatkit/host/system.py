@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -132,8 +134,10 @@ class System(str, Enum):
         return self in {System.LINUX, System.WSL2, System.CONTAINER}
 
 
-def find_system(*, root: Path = Path("/"), name: str | None = None) -> System:
-    """Which of them this is; `root` and `name` are for tests."""
+def find_system(
+    *, root: Path = Path("/"), name: str | None = None, environment: Mapping[str, str] = os.environ
+) -> System:
+    """Which of them this is; the arguments are for tests."""
     name = name or platform.system()
     if name != "Linux":
         return {"Darwin": System.MACOS, "Windows": System.WINDOWS}.get(name, System.OTHER)
@@ -141,7 +145,10 @@ def find_system(*, root: Path = Path("/"), name: str | None = None) -> System:
     if "microsoft" in release.lower():
         # WSL 1 has no kernel of its own: it says "4.4.0-19041-Microsoft".
         return System.WSL2 if "WSL2" in release or "microsoft-standard" in release else System.WSL1
-    inside = (root / ".dockerenv").exists() or (root / "run/.containerenv").exists()
+    # Docker's file, Podman's, and the variable of systemd's container interface, which our image sets for others.
+    inside = (
+        (root / ".dockerenv").exists() or (root / "run/.containerenv").exists() or bool(environment.get("container"))
+    )
     return System.CONTAINER if inside else System.LINUX
 
 

@@ -105,8 +105,17 @@ def check_accelerator(system: System, *, kernel: Path | None) -> HostCheck:
     )  # fmt: skip
 
 
+# A container has the device's group by its number alone, and its users cannot be changed from inside.
+_GROUP = (
+    "The container needs the group that /dev/kvm has on its host: docker run --group-add NUMBER, or supplemental_gids in "
+    "the values of the cluster."
+)
+
+
 def _cure(why: str, system: System) -> tuple[str, str]:
     """The command that gives KVM, and what else to know; by the reason that it is not used."""
+    if "may not be opened" in why and system is System.CONTAINER:
+        return "", _GROUP
     if "may not be opened" in why:
         from flatkit.machines.accelerator import find_device_cure
 

@@ -54,7 +54,9 @@ def test_the_system_is_told_apart(tmp_path: Path, name: str, release: str, extra
     for file, text in (("proc/sys/kernel/osrelease", release), *([(extra, "")] if extra else [])):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(text)
-    assert find_system(root=tmp_path, name=name) is system
+    assert find_system(root=tmp_path, name=name, environment={}) is system
+    if system is System.LINUX:
+        assert find_system(root=tmp_path, name=name, environment={"container": "oci"}) is System.CONTAINER
 
 
 @pytest.mark.parametrize(

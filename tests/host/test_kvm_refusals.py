@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from flatkit.host.system import System
+from flatkit.host.virtual import check_accelerator
 from flatkit.machines import accelerator as accelerator_module
 from flatkit.machines.libvirt_errors import is_kvm_refused
 
@@ -59,3 +61,13 @@ def test_a_device_that_a_container_keeps_is_not_a_matter_of_groups(
     monkeypatch.setattr("os.open", refuse)
     chosen = accelerator_module.choose(accelerator_module.Arch.of_host(), device=device)
     assert chosen.why == f"{device} cannot be opened: Operation not permitted"
+
+
+def test_in_a_container_the_group_comes_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = accelerator_module.Acceleration(
+        accelerator=accelerator_module.Accelerator.TCG, why="/dev/kvm may not be opened by you", proved=False
+    )
+    monkeypatch.setattr("flatkit.machines.choose", lambda *_args, **_more: refused)
+    found = check_accelerator(System.CONTAINER, kernel=None)
+    assert found.fix == ""
+    assert "docker run --group-add NUMBER" in found.note
