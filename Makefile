@@ -31,7 +31,7 @@ test: ## every test: pure ones, real machines, notebooks, set-up in an empty pla
 	@exec "$(BIN)/python" -m pytest -m "not long" $(LANES) $(PYTEST_ARGS)
 
 test-long: ## the tests that take very long
-	@tools/setup.sh test
+	@tools/setup.sh long
 	@exec "$(BIN)/python" -m pytest -m long $(PYTEST_ARGS)
 
 check: ## style, types, layers, notebooks and the fast tests

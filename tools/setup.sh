@@ -3,6 +3,7 @@
 #
 #   tools/setup.sh [run]    what the course needs: system packages, Python packages, libvirt's daemons
 #   tools/setup.sh test     the same, and what the tests need
+#   tools/setup.sh long     the same, and what `make test-long` needs
 #   tools/setup.sh bin      print the folder that holds the `flatkit` command
 #   tools/setup.sh stop     end the daemons that setup started, and no others
 #
@@ -54,9 +55,10 @@ trap 'exit 143' TERM
 . "$here/setup/daemons.sh"
 
 case ${1:-run} in
-run | test)
+run | test | long)
     want=${1:-run}
     ensure_packages "$want"
+    [ "$want" != long ] || want=test
     ensure_python "$want"
     ensure_daemons
     [ -n "$did" ] || say "everything that is needed is here ($bin/flatkit)"
@@ -66,5 +68,5 @@ bin)
     printf '%s\n' "$bin"
     ;;
 stop) stop_daemons ;;
-*) stop_with 2 "\"$1\" is not a task of tools/setup.sh; expected run, test, bin or stop" "next: make help" ;;
+*) stop_with 2 "\"$1\" is not a task of tools/setup.sh; expected run, test, long, bin or stop" "next: make help" ;;
 esac

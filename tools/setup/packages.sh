@@ -37,6 +37,7 @@ test  browser             chromium               chromium               chromium
 test  gpg-agent           gpg-agent              gnupg2                 gnupg           gnupg
 test  grub-bios           grub-pc-bin            -                      -               -
 test  grub-mkimage        grub-common            -                      -               -
+long  buildah             buildah                buildah                buildah         -
 END
 }
 
@@ -109,10 +110,14 @@ END
     printf '%s\n' "${found# }"
 }
 
-# ensure_packages run|test|build: `test` includes `run`.
+# ensure_packages run|test|long|build: `test` includes `run`, and `long` includes `test`.
 ensure_packages() {
     manager=$(find_manager)
-    case $1 in test) packages=$(missing run test) ;; *) packages=$(missing "$1") ;; esac
+    case $1 in
+    test) packages=$(missing run test) ;;
+    long) packages=$(missing run test long) ;;
+    *) packages=$(missing "$1") ;;
+    esac
     [ -n "$packages" ] || return 0
     if [ "$manager" = none ]; then
         stop_with 3 "not found on this host: $packages" \
