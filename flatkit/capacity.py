@@ -74,7 +74,7 @@ def _quotas(root: Path) -> Iterator[float]:
     for folder in _groups("cpu", root):
         both = [*_words(folder / "cpu.max"), "", ""][:2]
         for quota, period in (both, [_first(folder / "cpu.cfs_quota_us"), _first(folder / "cpu.cfs_period_us")]):
-            if (allowed := _parse(quota)) and (every := _parse(period)):  # "max" and "-1" are no limit
+            if (allowed := _parse(quota)) and (every := _parse(period)):  # "max" and "-1" do not limit
                 yield allowed / every
 
 
