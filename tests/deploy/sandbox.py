@@ -52,6 +52,7 @@ set -e
 mount -t tmpfs -o uid=1000,gid=100,mode=0700,size=1g home "$1/home"
 mount --bind "$1/machines" "$1/machines"
 mount --bind "$1/passwd" /etc/passwd
+mount -t tmpfs -o mode=0755 run /run
 mount -o remount,bind,ro /
 "$2" -c "$3"
 shift 3
@@ -113,17 +114,16 @@ class Sandbox:
         return self.top / "machines"
 
     def __call__(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
-        """Run Python there as process 1, to its end."""
+        """Run Python there to its end."""
         return subprocess.run(
-            self._argv([self.python, *words], more), capture_output=True, text=True, check=False, cwd="/", timeout=600,
-            stdin=subprocess.DEVNULL,
+            self._argv([*self._first(), self.python, *words], more), capture_output=True, text=True, check=False, cwd="/",
+            timeout=600, stdin=subprocess.DEVNULL,
         )  # fmt: skip
 
     @contextmanager
     def seat(self, **more: str) -> Iterator[RunningSeat]:
         """Start the seat's server as in a pod, below a process 1 that does what tini does; end it in any case."""
-        first = ["/usr/bin/tini", "--"] if self.image else [self.python, "-c", INIT]
-        words = [*first, "flatkit", "seat"]
+        words = [*self._first(), "flatkit", "seat"]
         path = {"PATH": f"{Path(self.python).parent}:{self.variables['PATH']}"}
         with self.log.open("wb") as log:
             process = subprocess.Popen(
@@ -138,6 +138,10 @@ class Sandbox:
     def environment(self, more: Mapping[str, str]) -> list[str]:
         """`env` with nothing of the environment of the tests."""
         return ["env", "-i", *(f"{name}={value}" for name, value in {**self.variables, **more}.items())]
+
+    def _first(self) -> list[str]:
+        """Process 1. Without one that collects what has ended, libvirt waits 40 s for each QEMU that it tries."""
+        return ["/usr/bin/tini", "--"] if self.image else [self.python, "-c", INIT]
 
     def _argv(self, words: list[str], more: Mapping[str, str]) -> list[str]:
         script, root = (IN_IMAGE, [str(self.image)]) if self.image else (INSIDE, [])

@@ -24,7 +24,7 @@ began = time.monotonic()
 m = fk.up(name="web")
 await m
 print("SECONDS", time.monotonic() - began)
-print("ANSWER", m.run("id -un; uname -s").stdout.split())
+print("ANSWER", m.run("id -un; uname -s").output.split())
 print("STATE", sorted(os.environ[name] for name in ("FLATKIT_SEAT", "FLATKIT_PAGES")))
 """
 
