@@ -12,7 +12,13 @@ from flatkit.seats.login import Door, Pins, Refused
 from flatkit.seats.settings import Settings
 
 # Rendered by the hub as a template: it escapes what the learner typed.
+# White on the hub's own orange has too little contrast to be read on a projector: 2.8 to 1, here 5.5.
 _FORM = """
+<style>
+ #login-main .auth-form-header, #login_submit { background: #b3480a; border-color: #b3480a; color: #fff }
+ #login-main label { margin: 1rem 0 .25rem }
+ #login-main .note { font-size: .875rem; margin: .25rem 0 1rem }
+</style>
 <form action="{{ authenticator_login_url | e }}" method="post" role="form">
  <div class="auth-form-header"><h1>Take a seat</h1></div>
  <div class="auth-form-body m-auto">
@@ -26,8 +32,9 @@ _FORM = """
   <label for="password_input">A PIN of your own: choose one, and come back with it</label>
   <input id="password_input" name="password" type="password" class="form-control" maxlength="100" required
    autocomplete="current-password"/>
-  <p>The first to use a name owns it. At least 4 characters; do not use a password of yours.</p>
-  <p>The trainer's board shows where you are: notebook, step, checks, hints, answers and machines, never the contents of files.
+  <p class="note">The first to use a name owns it. At least 4 characters; do not use a password of yours.</p>
+  <p class="note">The trainer's board shows where you are: notebook, step, checks, hints, answers and machines, never
+   the contents of files.
    What your cells print is shown only while you allow it.
    In a terminal of your seat, <code>flatkit leave</code> ends that.</p>
   <input id="login_submit" type="submit" class="btn btn-jupyter form-control" value="Sit down"/>

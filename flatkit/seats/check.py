@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatkit.capacity import processors
+from flatkit.errors import FlatkitError
 from flatkit.listening import try_port
 from flatkit.machines.accelerator import choose
 from flatkit.machines.disks import measure_room
 from flatkit.machines.spec import Accelerator, Arch
+from flatkit.run import run
+from flatkit.version_numbers import dotted, split_version
 
 # MiB. A seat without a machine: server, kernel, libvirt; with one machine of 1024 MiB after its boot, and at its worst.
 SEAT_MIB, TYPICAL_MIB, WORST_MIB = 300, 750, 1450
@@ -26,6 +29,9 @@ CACHE_MIB, SEAT_DISK_MIB = 6000, 1500
 LOGIN_SECONDS = 4.5
 # Seconds of one cold boot in its turn; emulated: docs/performance.md. With KVM: an estimate, never measured.
 BOOT_KVM, BOOT_EMULATED = 5, 22
+# Debian 12's.
+_LIBVIRT = (9, 0, 0)
+_VERSION_SECONDS = 10.0
 _PROGRAMS = ("useradd", "userdel", "setpriv", "libvirtd", "qemu-img")
 
 
@@ -111,11 +117,10 @@ def find_obstacles(host: str, ports: tuple[int, ...]) -> Iterator[SizeFinding]:
     """Yield what prevents a room: rights, programs, ports."""
     if os.geteuid() != 0:
         yield SizeFinding(name="root", level="fail", words="only root can make accounts", fix="sudo flatkit seats up")
-    missing = [
-        name for name in _PROGRAMS if not shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    ]
+    missing = [name for name in _PROGRAMS if not _find(name)]
     if missing:
         yield SizeFinding(name="programs", level="fail", words=f"not installed: {', '.join(missing)}", fix="make setup")
+    yield from find_old_libvirt(_find("libvirtd"))
     for port in ports:
         refusal = try_port(port, host if port == ports[0] else "127.0.0.1")
         if refusal:
@@ -123,5 +128,21 @@ def find_obstacles(host: str, ports: tuple[int, ...]) -> Iterator[SizeFinding]:
             yield SizeFinding(name="port", level="fail", words=words, fix="flatkit seats up --listen ADDRESS:PORT")
 
 
-def _gib(mib: int) -> int:
-    return -(-mib // 1024)
+def find_old_libvirt(program: str | None) -> Iterator[SizeFinding]:
+    """Yield a warning if libvirt is older than the one with which rooms were tried."""
+    if not program:
+        return
+    try:
+        said = run([program, "--version"], check=False, timeout=_VERSION_SECONDS).stdout
+    except FlatkitError:
+        return  # doctor says more
+    found = next((parts[0] for word in said.split() if (parts := split_version(word))), None)
+    if found and found < _LIBVIRT:
+        words = f"libvirt {dotted(found)} is older than {dotted(_LIBVIRT)}, the oldest with which a room was tried"
+        yield SizeFinding(
+            name="libvirt", level="warn", words=words, fix="Debian 12 or later; or flatkit up, to see if one boots here"
+        )
+
+
+def _find(program: str) -> str | None:
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")

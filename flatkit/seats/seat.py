@@ -41,7 +41,7 @@ def start(arguments: Sequence[str], *, folder: Path | None = None) -> NoReturn:
     first = min(course.glob("*.ipynb"), default=None)
     options = [f"--ServerApp.root_dir={course}", *container_end.options(_EXTENSION)]
     options += jupyter_server.options()
-    options += [f"--SingleUserNotebookApp.default_url=/lab/tree/{first.name}"] if first else []
+    options += [f"--ServerApp.default_url=/lab/tree/{first.name}"] if first else []
     become([*jupyter_start.command("jupyterhub.singleuser"), *options, *arguments])
 
 

@@ -102,6 +102,8 @@ def load(folder: Path) -> Settings:
             raise ValueError("it must be yours, and closed to others (mode 0600)")
         return _parse(folder, fields)
     except FileNotFoundError:
+        if os.geteuid() != 0:  # the room is root's, in root's folder
+            raise HostError("only root may see the room", hint="sudo flatkit seats status") from None
         raise HostError("this host has no room with seats", hint="flatkit seats up --seats 30   (as root)") from None
     except PermissionError:
         raise HostError("only root may see the room", hint="sudo flatkit seats status") from None

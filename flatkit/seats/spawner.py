@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub.spawner import LocalProcessSpawner, set_user_setuid
+from tornado import web
 
 from flatkit.errors import FlatkitError, HostError
 from flatkit.files import open_regular
@@ -43,7 +44,8 @@ def last_words(user: pwd.struct_passwd) -> str:
         if about.st_uid == user.pw_uid and about.st_nlink == 1:
             file.seek(max(0, about.st_size - _LOG_TAIL))
             lines = [line.strip() for line in lines_of(file.read(_LOG_TAIL).decode(errors="replace")) if line.strip()]
-            return printable(lines[-1], limit=_WORDS_MAX) if lines else ""
+            said = [line for line in lines if not line.startswith("Next:")]  # flatkit's hint is for a terminal
+            return printable(said[-1], limit=_WORDS_MAX) if said else ""
     return ""
 
 
@@ -98,8 +100,7 @@ class SeatSpawner(LocalProcessSpawner):
         try:
             user = await asyncio.to_thread(ensure_account, self.account)
         except FlatkitError as error:
-            error.jupyterhub_message = f"{error.message}. Tell the trainer."  # type: ignore[attr-defined]
-            raise
+            raise self.spoken_error(error.message) from None
         if refusal := refuse_full_disk(Path(user.pw_dir)):
             raise self.spoken_error(refusal)
         with suppress(OSError):  # so that images stay which its machines use
@@ -111,7 +112,7 @@ class SeatSpawner(LocalProcessSpawner):
     async def _wait_until_listening(self, user: pwd.struct_passwd, address: str, port: int) -> None:
         """Wait for the server, at most `start_timeout`. The hub's own look comes later and later, up to 5 s apart.
 
-        Raises HostError as soon as the server has ended; the hub would wait for `http_timeout`.
+        Raises HTTPError as soon as the server has ended; the hub would wait for `http_timeout`.
         """
         while not await _is_listening(address, port):
             if (status := await self.poll()) is not None:  # type: ignore[no-untyped-call]
@@ -121,9 +122,9 @@ class SeatSpawner(LocalProcessSpawner):
                 )
             await asyncio.sleep(_LOOK_SECONDS)
 
-    def spoken_error(self, words: str) -> HostError:
-        """Return the error for the hub's log, with what its page shows to the learner."""
-        error = HostError(f"{self.account}: {words}")
+    def spoken_error(self, words: str) -> web.HTTPError:
+        """Return the error for the hub's log, with what its page shows to the learner. Other errors' words it does not show."""
+        error = web.HTTPError(503, f"{self.account}: {words}")
         error.jupyterhub_message = f"{words}. Tell the trainer."  # type: ignore[attr-defined]
         return error
 

@@ -133,7 +133,9 @@ class Room:
 
 
 @contextmanager
-def room(*, seats: int = 5, idle: int = 5400, certificate: str = "", key: str = "") -> Iterator[Room]:
+def room(
+    *, seats: int = 5, idle: int = 5400, certificate: str = "", key: str = "", cache: Path | None = None
+) -> Iterator[Room]:
     """Run a room on free ports of 127.0.0.1, with accounts that are removed at the end. Skips where there is no root."""
     pytest.importorskip("jupyterhub")
     with person(9):
@@ -145,8 +147,8 @@ def room(*, seats: int = 5, idle: int = 5400, certificate: str = "", key: str = 
     made = Settings(
         folder=top / "seats", seats=seats, host="127.0.0.1", port=public, hub_port=hub, api_port=api, board_port=board,
         room_hash=store.digest(ROOM), trainer_hash=store.digest(TRAINER), proxy_password=store.new_password(8),
-        bin=Path(sys.executable).parent, cache=top / "cache", prefix=f"seat-t{os.getpid() % 10000}-", idle=idle, processes=400,
-        certificate=certificate, key=key,
+        bin=Path(sys.executable).parent, cache=cache or top / "cache", prefix=f"seat-t{os.getpid() % 10000}-", idle=idle,
+        processes=400, certificate=certificate, key=key,
     )  # fmt: skip
     store.save(made)
     had_locks = host_locks.FOLDER.exists()

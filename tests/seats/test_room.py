@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import os
 import pwd
 import signal
 import stat
 import subprocess
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -14,15 +16,16 @@ from pathlib import Path
 
 import pytest
 
-from flatkit.seats.accounts import as_user, find_account, processes_of, runtime_folder
+from flatkit.seats.accounts import as_user, end_processes, ensure_account, find_account, processes_of, runtime_folder
 from flatkit.seats.archive import archive_all
+from flatkit.seats.limits import SeatLimits
 from flatkit.seats.up import is_served
 from tests.seats.learner import TRAINER, Learner, Room, room, wait_for
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Room]:
-    with room(seats=4) as one:
+    with room(seats=8) as one:
         yield one
 
 
@@ -229,3 +232,94 @@ def test_a_stopped_seat_leaves_no_process_and_keeps_its_files(running: Room, sea
     assert leftover.wait(10) != 0
     assert (Path(user.pw_dir) / "kept.txt").exists()
     assert account(running, "bob") == user
+
+
+def words_of_a_failed_start(learner: Learner, words: str) -> str:
+    """Start a seat that cannot start: its page, once it says so; at once, or where the hub's wheel was."""
+    found = [html.unescape(learner.ask("/hub/spawn")[1])]
+
+    def says() -> bool:
+        if words not in found[0]:
+            found[0] = html.unescape(learner.ask(f"/hub/spawn-pending/{learner.name}")[1])
+        return words in found[0]
+
+    wait_for(says, seconds=40)
+    return found[0]
+
+
+def test_a_seat_on_a_full_disk_says_so_and_the_others_go_on(running: Room, seated: tuple[Learner, Learner]) -> None:
+    ada, _ = seated
+    user = ensure_account(f"{running.settings.prefix}fay")
+    small = ["mount", "-t", "tmpfs", "-o", f"size=2m,mode=0700,uid={user.pw_uid}", "small", user.pw_dir]
+    if subprocess.run(small, capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        fay = running.learner()
+        assert fay.log_in("fay")[0] == 200
+        page = words_of_a_failed_start(fay, "the disk of this host is full (2 MiB are free for")
+        assert "Tell the trainer" in page
+        assert ada.lab()[0] == 200
+    finally:
+        subprocess.run(["umount", user.pw_dir], check=True)
+
+
+def test_a_server_that_ends_at_once_says_its_last_words(running: Room) -> None:
+    """The hub would show a wheel for five minutes."""
+    user = ensure_account(f"{running.settings.prefix}gil")
+    (Path(user.pw_dir) / "flatkit-course").write_text("not a folder")
+    gil = running.learner()
+    assert gil.log_in("gil")[0] == 200
+    page = words_of_a_failed_start(gil, "the server of your seat has ended with status")
+    assert "flatkit-course" in page
+    assert "Tell the trainer" in page
+    (Path(user.pw_dir) / "flatkit-course").unlink()
+
+
+BOMB = """
+import os, time
+made = 0
+try:
+    while made < 1000:
+        if not os.fork():
+            time.sleep(600)
+            os._exit(0)
+        made += 1
+except OSError:
+    pass
+print(made, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_fork_bomb_ends_at_the_limit_and_with_its_seat(running: Room, seated: tuple[Learner, Learner]) -> None:
+    ada, _ = seated
+    user = ensure_account(f"{running.settings.prefix}hal")
+    limit = SeatLimits(memory_mib=4096, processes=10).before_exec("hal")
+    words = as_user(user, [sys.executable, "-c", BOMB])
+    with subprocess.Popen(words, preexec_fn=limit, stdout=subprocess.PIPE, text=True, cwd="/") as bomb:
+        try:
+            assert bomb.stdout
+            assert 20 <= int(bomb.stdout.readline()) < 40
+            assert len(list(processes_of(user.pw_uid))) <= 40
+            assert ada.lab()[0] == 200
+            assert may(account(running, "ada"), "true"), "another seat still makes processes"
+        finally:
+            end_processes(user.pw_uid)
+    assert list(processes_of(user.pw_uid)) == []
+
+
+def test_a_broken_database_of_a_running_room_costs_a_new_login_and_no_file(
+    running: Room, seated: tuple[Learner, Learner]
+) -> None:
+    kept = Path(account(running, "ada").pw_dir) / "flatkit-course" / "00-start.ipynb"
+    before = running.parts()["hub"]
+    database = running.settings.folder / "hub.sqlite"
+    database.write_bytes(b"torn" * 5000)
+    os.kill(before, signal.SIGKILL)
+    wait_for(lambda: running.parts().get("hub") not in {None, before} and is_served(running.settings), seconds=60)
+    ada = running.learner()
+    assert ada.log_in("ada", pin="2222")[0] == 403, "the name is still owned"
+    assert ada.log_in("ada", pin="1111")[0] == 200
+    ada.sit_down()
+    assert kept.is_file()
+    assert list(running.settings.folder.glob("hub.sqlite.broken-*"))

@@ -1,0 +1,73 @@
+"""What bad input gets in a room, without a hub: no root, an old libvirt, a host without programs, a list that cannot be read.
+
+With a real hub: test_room.py (names, PINs, a full disk, a fork bomb, a 2 GB file, a broken database), test_certificate.py.
+Ten machines: tests/machines/test_scheduler.py and test_many_users.py.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("bcrypt")
+
+from flatkit.seats import check
+from flatkit.seats.login import Door, Pins, Refused
+from flatkit.seats.settings import Settings, digest
+from tests.people import person
+
+
+def test_without_root_the_next_command_is_said() -> None:
+    with person() as somebody:
+        said = somebody.each("seats up --seats 1", "seats status", "seats pin ada")
+    for command in ("seats up --seats 1", "seats status", "seats pin ada"):
+        assert "only root" in said[command], said[command]
+        assert "sudo flatkit seats" in said[command]
+        assert "Traceback" not in said[command]
+
+
+@pytest.mark.parametrize(
+    ("said", "is_old"),
+    [
+        ("libvirtd (libvirt) 9.0.0", False),
+        ("libvirtd (libvirt) 11.3.0", False),
+        ("libvirtd (libvirt) 7.0.0", True),
+        ("libvirtd (libvirt) 4.5.0-23.el7", True),
+        ("", False),
+        ("9.0", False),
+        ("\x1b[2J 99999999999999999999.0.0", False),
+    ],
+)
+def test_an_old_libvirt_is_named(said: str, is_old: bool, tmp_path: Path) -> None:
+    program = tmp_path / "libvirtd"
+    program.write_text(f"#!/bin/sh\necho '{said}'\n")
+    program.chmod(0o755)
+    found = [str(one) for one in check.find_old_libvirt(str(program))]
+    assert bool(found) == is_old
+    assert all("is older than 9.0.0" in word and "Debian 12" in word for word in found)
+
+
+def test_a_libvirt_that_cannot_be_asked_is_no_finding(tmp_path: Path) -> None:
+    assert list(check.find_old_libvirt(str(tmp_path / "nothing"))) == []
+
+
+def test_programs_that_are_missing_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name, **_more: None if name in {"setpriv", "qemu-img"} else "/bin/true")
+    (found,) = [one for one in check.find_obstacles("127.0.0.1", ()) if one.name == "programs"]
+    assert (found.level, found.words, found.fix) == ("fail", "not installed: setpriv, qemu-img", "make setup")
+
+
+def test_a_list_of_seats_that_cannot_be_read_is_said_on_the_login_page(tmp_path: Path) -> None:
+    """The disk of /var may be full: the hub itself would show an error 500."""
+    made = Settings(
+        folder=tmp_path, seats=3, host="127.0.0.1", port=8000, hub_port=8081, api_port=8099, room_hash=digest("blue-fish"),
+        trainer_hash=digest("long-words"), proxy_password="p", bin=tmp_path, cache=tmp_path,
+    )  # fmt: skip
+    pins = Pins(tmp_path / "pins.sqlite")
+    door = Door(made, pins)
+    pins.close()
+    with pytest.raises(Refused, match=r"cannot read or write its list of seats .* tell the trainer"):
+        door.enter(name="ada", room="blue-fish", pin="1234", address="10.0.0.1")
+    assert door.enter(name="trainer", room="", pin="long-words", address="10.0.0.1") == "trainer"
