@@ -16,6 +16,7 @@ from flatkit.seats.settings import Settings
 _FORM = """
 <style>
  #login-main .auth-form-header, #login_submit { background: #b3480a; border-color: #b3480a; color: #fff }
+ #login-main .login_error { color: #a61b00 }
  #login-main label { margin: 1rem 0 .25rem }
  #login-main .note { font-size: .875rem; margin: .25rem 0 1rem }
 </style>

@@ -33,12 +33,12 @@ from tests.people import person
 ROOM, TRAINER = "blue-fish", "long-words-here"
 
 
-def wait_for(what: Callable[[], bool], *, seconds: float = 120.0) -> None:
+def wait_for(what: Callable[[], bool], *, seconds: float = 120.0, pause: float = 0.1) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.1)
+        time.sleep(pause)
 
 
 @dataclass(kw_only=True)
@@ -75,10 +75,10 @@ class Learner:
         error = re.search(r'class="login_error"[^>]*>(.*?)</p>', page, re.DOTALL)
         return status, error[1].strip() if error else page
 
-    def sit_down(self, *, seconds: float = 180.0) -> None:
-        """Start the server, and wait until JupyterLab is there."""
+    def sit_down(self, *, seconds: float = 180.0, pause: float = 0.1) -> None:
+        """Start the server, and wait until JupyterLab is there, looking every `pause` seconds. A browser asks once and waits."""
         self.ask("/hub/spawn")
-        wait_for(lambda: self.lab()[0] == 200, seconds=seconds)
+        wait_for(lambda: self.lab()[0] == 200, seconds=seconds, pause=pause)
 
     def lab(self) -> tuple[int, str]:
         """Ask for JupyterLab; a page of the hub (pending, not running) is none."""

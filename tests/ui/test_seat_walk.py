@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from flatkit.paths import cache_dir
 from tests.seats.learner import ROOM, Room, room
 
-pytestmark = [pytest.mark.vm, pytest.mark.long, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
 # JupyterLab's first start, and a boot without KVM, both with other work on the host; in milliseconds.
 START, BOOT = 180_000, 500_000
 PHONE = {"width": 390, "height": 844}
@@ -47,6 +47,7 @@ def log_in(page: Page, url: str, axe: str) -> None:
     expect(page.get_by_role("alert")).to_contain_text("the room's password is wrong")
     expect(page.get_by_label("Name of your seat")).to_have_value("Ada")
     keep_screenshot(page, "seat-2-wrong")
+    assert serious_faults(page, axe, "#login-main") == []
     fill_in(page, "Ada")
     page.keyboard.press("Enter")
     page.wait_for_url("**/user/ada/lab**", timeout=START)
@@ -67,13 +68,20 @@ def run(page: Page, text: str) -> Locator:
     return one
 
 
-def test_from_the_login_page_to_the_first_machine(running: Room, context: BrowserContext, axe: str) -> None:
+def test_from_the_login_page_to_the_first_cell(running: Room, context: BrowserContext, axe: str) -> None:
     page = context.new_page()
     log_in(page, running.settings.url, axe)
     first = run(page, "import flatkit as fk")
     expect(first.locator(".jp-OutputArea-output").first).to_be_visible(timeout=START)
     expect(first.locator(".jp-InputPrompt")).to_contain_text("1", timeout=START)
     keep_screenshot(page, "seat-4-first-cell")
+
+
+@pytest.mark.vm
+def test_the_first_machine_and_the_way_back(running: Room, context: BrowserContext) -> None:
+    """Another browser than before, and a third one afterwards: the same name and PIN."""
+    page = come_back(context, running)
+    run(page, "import flatkit as fk")
     run(page, "%%butane hello.bu")
     run(page, 'm = fk.up("hello.bu")')
     panel = page.get_by_role("region", name="machine hello")
@@ -82,14 +90,18 @@ def test_from_the_login_page_to_the_first_machine(running: Room, context: Browse
     keep_screenshot(page, "seat-5-machine")
     said = run(page, 'm.run("hostname")')
     expect(said.locator(".jp-OutputArea-output").first).to_contain_text("hello", timeout=BOOT)
-    # What the learner leaves is found again: another browser, the same name and PIN.
     page.close()
     with open_context(_browser(context)) as again:
-        other = again.new_page()
-        other.goto(running.settings.url)
-        fill_in(other, "ada")
-        other.keyboard.press("Enter")
-        expect(cell(other, 'm.run("hostname")')).to_be_visible(timeout=START)
+        come_back(again, running)
+
+
+def come_back(context: BrowserContext, running: Room) -> Page:
+    page = context.new_page()
+    page.goto(running.settings.url)
+    fill_in(page, "ada")
+    page.keyboard.press("Enter")
+    expect(cell(page, "import flatkit as fk")).to_be_visible(timeout=START)
+    return page
 
 
 def _browser(context: BrowserContext) -> Browser:
