@@ -29,7 +29,7 @@ from flatkit.seats.check import (
 # Processors that a boot keeps busy.
 BOOT_PROCESSORS = 2
 # What a login waits for that is not processor time: the hub makes the seat, the browser comes back.
-OVERHEAD_SECONDS = 2.0
+OVERHEAD_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)

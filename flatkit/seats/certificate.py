@@ -26,7 +26,7 @@ _SECONDS = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class RoomCertificate:
-    """What a certificate is for: its names and addresses, and its last moment. `warning` is "" or a sentence."""
+    """Names, addresses and last moment of a certificate. `warning` is "" or a sentence."""
 
     names: tuple[str, ...]
     until: datetime
@@ -132,7 +132,7 @@ def _names(certificate: Certificate) -> tuple[str, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """What a server answers: the certificate that it shows, as DER, and whether the path is there."""
+    """Answer of a server: the certificate that it shows, as DER, and if the path is there."""
 
     certificate: bytes
     is_there: bool

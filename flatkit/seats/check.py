@@ -26,7 +26,7 @@ BASE_MIB = 1500
 # Disk: the shared cache, and what a seat's machines and notebooks write.
 CACHE_MIB, SEAT_DISK_MIB = 6000, 1500
 # Processor seconds of a login until JupyterLab is there.
-LOGIN_SECONDS = 4.5
+LOGIN_SECONDS = 2.8
 # Seconds of one cold boot in its turn; emulated: docs/performance.md. With KVM: an estimate, never measured.
 BOOT_KVM, BOOT_EMULATED = 5, 22
 # Debian 12's.

@@ -1,7 +1,7 @@
 """The model of a room beside what was measured: the figures of docs/seats.md, and the runs in the table below.
 
 Not measured, so nothing is compared: a boot with KVM, boots of several machines at a time, more than two processors, a cluster.
-Thirty logins at once: `make bench-seats` prints the model's figure beside its own.
+`make bench-seats` prints the model's figure beside its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tools.simulate_seats import Room, cost, main, share, simulate, take_turns
 
 DOCS = FOLDER.parent / "docs"
 # Logins at once on two processors, stub kernels, JupyterHub 6.1.1: seats, seconds to JupyterLab (first, median, last).
-LOGINS = [(1, 4.5, 5.6, 6.7), (10, 20.0, 22.0, 24.4)]
+LOGINS = [(1, 3.8, 3.8, 3.8), (30, 20.6, 41.1, 43.9)]
 # MiB that thirty seats with thirty stub kernels took from the host, for each seat: least and most of three looks.
 MEASURED_MIB = (80, 120)
 
