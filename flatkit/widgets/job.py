@@ -16,6 +16,8 @@ from flatkit.errors import Cancelled, FlatkitError, WaitTimeout
 
 # It is passed the event that asks it to stop.
 Work = Callable[[threading.Event], Any]
+# Seconds until an interrupt is seen at the latest.
+_WAKE = 0.2
 
 
 class Job:
@@ -71,8 +73,19 @@ class Job:
         return not self._thread.is_alive()
 
     def __await__(self) -> Generator[Any, None, Any]:
+        return self._follow().__await__()
+
+    async def _follow(self) -> Any:
+        """Return the job's result. An interrupt is a signal, which does not wake a loop that sleeps: so this one wakes."""
         # Asked for inside the cell's own loop, whichever thread that runs in.
-        return asyncio.wrap_future(self._future, loop=asyncio.get_running_loop()).__await__()
+        future = asyncio.wrap_future(self._future, loop=asyncio.get_running_loop())
+        try:
+            while not future.done():
+                await asyncio.wait({future}, timeout=_WAKE)
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
+        return future.result()
 
 
 def message_of(error: BaseException | None) -> str:

@@ -43,4 +43,6 @@ def get_machine(name: str, names: dict[str, Any]) -> LiveMachine:
     if name.isidentifier() and name not in names and (error := missing.find_missing(name)):
         raise error
     what = f'"{name}" is not a machine' if name else '"%%on" names no machine'
-    raise UsageError(f"{what}; expected the variable that holds one", hint='m = fk.up("web.bu"), then: %%on m')
+    line = "" if isinstance(names.get("m"), LiveMachine) else missing.find_line("m")
+    hint = f"run the cell with this line:   {line}   and begin this one with: %%on m" if line else "%%on m"
+    raise UsageError(f"{what}; expected the variable that holds one", hint=hint)

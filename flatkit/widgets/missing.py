@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+from asyncio import CancelledError
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -36,7 +37,8 @@ def register() -> None:
         return
     from IPython.core.error import UsageError as MagicError
 
-    shell.set_custom_exc((NameError, SyntaxError, MagicError, AttributeError, TypeError), _explain)
+    kinds = (NameError, SyntaxError, MagicError, AttributeError, TypeError, CancelledError, KeyboardInterrupt)
+    shell.set_custom_exc(kinds, _explain)
     # With automagic `rm x` and `cat x` run on this host, while the learner means the machine.
     shell.automagic = False
     with suppress(ValueError):  # it was not registered
@@ -50,7 +52,7 @@ def _note_cell(info: Any) -> None:
 
 
 def _explain(
-    shell: Any, kind: Any, error: Exception, trace: TracebackType | None, tb_offset: int | None = None
+    shell: Any, kind: Any, error: BaseException, trace: TracebackType | None, tb_offset: int | None = None
 ) -> None:
     """Explain an error for IPython. One inside a function, or without a known cause, keeps Python's message."""
     found = _find_explanation(shell, error, trace)
@@ -63,8 +65,10 @@ def _explain(
         shell.showtraceback((type(found), found, None))
 
 
-def _find_explanation(shell: Any, error: Exception, trace: TracebackType | None) -> FlatkitError | None:
+def _find_explanation(shell: Any, error: BaseException, trace: TracebackType | None) -> FlatkitError | None:
     cell, names = _running["cell"], shell.user_ns
+    if isinstance(error, CancelledError | KeyboardInterrupt):
+        return interrupted() if _passes_flatkit(trace) else None
     if isinstance(error, AttributeError | TypeError):
         return cell_slips.find_slip(cell, error, names) if _is_of_the_cell(trace, names) else None
     if not isinstance(error, NameError):
@@ -93,6 +97,22 @@ def _for_a_shell(lines: str, names: dict[str, Any]) -> UsageError:
     if not found and not _has_machine():
         return shell_cell.for_this_host(lines)
     return shell_cell.for_the_machine(lines, "m" if "m" in found or not found else found[0])
+
+
+def interrupted() -> UsageError:
+    """Return the error for a cell that the learner stopped while it waited."""
+    return UsageError(
+        "you stopped this cell while it waited; a boot or a demo goes on without it",
+        hint="run the cell again to wait on; the panel or the player has a button that stops the work itself",
+    )
+
+
+def _passes_flatkit(trace: TracebackType | None) -> bool:
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").startswith("flatkit."):
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def find_missing(name: str) -> UsageError | None:

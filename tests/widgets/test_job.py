@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 import time
 from typing import Any
@@ -55,6 +57,29 @@ def test_an_interrupted_await_leaves_the_job_at_work() -> None:
     go.set()
     assert job.wait(10)
     assert job.error is None
+
+
+def test_a_signal_that_interrupts_is_seen_soon() -> None:
+    """As in a kernel: its handler cancels the cell, and the loop sleeps."""
+    go = threading.Event()
+    job = Job("waiting", lambda _: go.wait(10))
+
+    async def interrupted() -> None:
+        task = asyncio.ensure_future(awaited(job))
+        before = signal.signal(signal.SIGUSR1, lambda *_: task.cancel())
+        timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1))
+        timer.start()
+        try:
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        finally:
+            timer.join()
+            signal.signal(signal.SIGUSR1, before)
+
+    asyncio.run(interrupted())
+    assert job.is_running, "the wait ended with the job, not with the signal"
+    go.set()
+    assert job.wait(10)
 
 
 def test_cancel_asks_and_returns_at_once() -> None:

@@ -84,6 +84,19 @@ def test_a_notebook_without_a_machine_names_the_terminal(
     assert "the cell that makes it" not in said
 
 
+STOPPED = """from flatkit.widgets.job import Job
+import os, signal, threading
+threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+Job("waiting", lambda cancel: cancel.wait(10)).wait(10)"""
+
+
+def test_a_cell_that_is_stopped_while_it_waits(opened: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    missing.register()
+    said = said_by(opened, STOPPED, capsys)
+    assert "you stopped this cell while it waited" in said
+    assert "run the cell again to wait on" in said
+
+
 def test_where_the_notebook_is_not_known(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     assert missing.find_line("fk") == "import flatkit as fk"
