@@ -32,6 +32,9 @@ done 3< <(printf %s {cell} | base64 -d)
 [ -n "$flatkit_part" ] && flatkit_run
 exit 0
 """
+# bash names the place of an error in what it evaluates: counted from the line of `eval` above, in a source named so.
+_EVAL_LINE = 6
+_PLACE = re.compile(r"^environment: (?:eval: )?line ([0-9]{1,6}): ", re.MULTILINE)
 
 
 def script_for(cell: str, mark: str) -> str:
@@ -57,6 +60,13 @@ def _command(packed: str) -> str:
         return packed
 
 
+def _without_places(said: str, command: str) -> str:
+    """Return an output as a terminal shows it: a line's number only if the command has several, counted from its first."""
+    if "\n" not in command:
+        return _PLACE.sub("bash: ", said)
+    return _PLACE.sub(lambda found: f"bash: line {max(1, int(found[1]) - _EVAL_LINE + 1)}: ", said)
+
+
 def _status(rest: str) -> int:
     """Return the status after the mark; 1 if a command printed the mark itself."""
     word = rest.split(maxsplit=1)[0] if rest.split() else ""
@@ -76,7 +86,7 @@ def parse_answer(output: str, mark: str, *, machine: str, user: str, status: int
                 machine=machine,
                 user=user,
                 command=_command(found[1]),
-                output=said if ended else rest,
+                output=_without_places(said if ended else rest, _command(found[1])),
                 status=_status(rest) if ended else status,
             )
         )

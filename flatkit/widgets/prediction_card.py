@@ -123,7 +123,8 @@ class PredictionCard(Card):
     def after_cell(self, source: str, error: BaseException | None) -> None:
         """Below the cell that shows the answer, put the guess beside it. `error` is what that cell ended with."""
         has_run = error is None or (self.prediction.fails and isinstance(error, FlatkitError))
-        if self.prediction.cell not in source or not has_run or self.guess.choice is None:
+        # Once is enough: a later cell may have the same line, and show what is true by then.
+        if self.prediction.cell not in source or not has_run or self.guess.choice is None or self.guess.is_seen:
             return
         self.see()
         display.publish_text("\n".join(self.guess.comparison))

@@ -35,6 +35,13 @@ CELLS = [
     pytest.param("echo a |\ncat", [("echo a |\ncat", "a\n", 0)], id="open pipe"),
     pytest.param("false\necho on", [("false", "", 1), ("echo on", "on\n", 0)], id="a failure does not stop"),
     pytest.param("printf x", [("printf x", "x", 0)], id="no newline at the end"),
+    pytest.param("nope", [("nope", "bash: nope: command not found\n", 127)], id="no line is numbered"),
+    pytest.param(
+        "if true\nthen nope\nfi",
+        [("if true\nthen nope\nfi", "bash: line 2: nope: command not found\n", 127)],
+        id="the lines of a command are",
+    ),
+    pytest.param(")", [(")", "bash: syntax error near unexpected token `)'\nbash: `)'\n", 2)], id="a syntax error"),
     pytest.param("cat\necho on", [("cat", "", 0), ("echo on", "on\n", 0)], id="nothing to read"),
     pytest.param("echo bad >&2", [("echo bad >&2", "bad\n", 0)], id="errors are shown"),
     pytest.param("exit 3\necho never", [("exit 3", "", 3)], id="exit ends the shell"),

@@ -64,6 +64,9 @@ def test_the_guess_is_put_beside_what_happens(shell: Any) -> None:
     run(shell, read)
     assert shell.shown.texts[-1].startswith("You thought: The command fails, and the machine runs on\nWhat happens: ")
     assert get("03-predict-read").guess.is_seen
+    shown = len(shell.shown.texts)
+    run(shell, read)
+    assert len(shell.shown.texts) == shown, "once; the card keeps it"
 
 
 def test_a_cell_that_fails_shows_no_answer(shell: Any) -> None:
