@@ -1,4 +1,4 @@
-"""A `docker run` command line as values: its image, and whether it stays in the foreground, as a unit needs."""
+"""A `docker run` command line as values: its image, its name, and whether it stays in the foreground, as a unit needs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ _PREFIXES = "-:+!|"
 
 @dataclass(frozen=True, kw_only=True)
 class DockerRun:
-    """The docker run of a command line. `image` is "" when it names none."""
+    """The docker run of a command line. `image` and `name` are "" when it gives none; `--rm` frees the name at the end."""
 
     image: str
     is_detached: bool = False
     has_tty: bool = False
+    name: str = ""
+    is_removed: bool = False
 
 
 def parse_docker_run(command: str) -> DockerRun | None:
@@ -44,7 +46,10 @@ def parse_docker_run(command: str) -> DockerRun | None:
     if rest[:1] != ["run"]:
         return None
     on = dict(_flags(rest[1:]))
-    return DockerRun(image=_image(rest[1:]), is_detached=on.get("detach", False), has_tty=on.get("tty", False))
+    return DockerRun(
+        image=_image(rest[1:]), is_detached=on.get("detach", False), has_tty=on.get("tty", False),
+        name=_name(rest[1:]), is_removed=on.get("rm", False),
+    )  # fmt: skip
 
 
 def _flags(words: list[str]) -> Iterator[tuple[str, bool]]:
@@ -67,6 +72,23 @@ def _options(words: list[str]) -> list[str]:
 
 def _image(words: list[str]) -> str:
     return next((word for word, is_option in _split(words) if not is_option), "")
+
+
+def _name(words: list[str]) -> str:
+    """Return the value of the last --name before the image."""
+    found = ""
+    for at, word in enumerate(words[: _length_of_options(words)]):
+        if word.startswith("--name="):
+            found = word.partition("=")[2]
+        elif word == "--name":
+            found = next(iter(words[at + 1 : at + 2]), "")
+    return found
+
+
+def _length_of_options(words: list[str]) -> int:
+    """Return how many words there are before the image, values included."""
+    image = _image(words)
+    return next((at for at, word in enumerate(words) if word == image and image), len(words))
 
 
 def _split(words: list[str]) -> Iterator[tuple[str, bool]]:

@@ -25,6 +25,8 @@ def butane(line: str, cell: str) -> ConfigCard:
     kept = drafts.write_draft(path, cell)
     look_again()
     note = f'the text before is kept as "{kept.name}"' if kept else ""
+    if not path.suffix:
+        note = f'the file is named "{name}", without .bu: {name}.bu is another file' + (f"; {note}" if note else "")
     return ConfigCard(path=name, translation=translate_text(cell, path), note=note)
 
 

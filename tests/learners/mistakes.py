@@ -188,6 +188,12 @@ MISTAKES: list[Mistake] = [
     Mistake("06-opt-in", "a file name", file("/etc/flatcar/enabled-sysext.conf", "podman.raw"), ("the bare name",)),
     Mistake(
         "07-unit",
+        "a name that stays taken",
+        unit("cache.service", *SERVICE, "ExecStart=/usr/bin/docker run --name cache redis:7", *WANTED),
+        ("refuses a second one of that name", "docker rm --force cache"),
+    ),
+    Mistake(
+        "07-unit",
         "docker run -d",
         unit("cache.service", *SERVICE, "ExecStart=/usr/bin/docker run -d redis:7", *WANTED),
         ("again and again", "without -d"),

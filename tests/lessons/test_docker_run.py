@@ -8,14 +8,15 @@ from flatkit.lessons.docker_run import DockerRun, parse_docker_run
 
 RUNS = [
     ("/usr/bin/docker run redis:7", DockerRun(image="redis:7")),
-    ("-/usr/bin/docker run --name d -p 6379:6379 redis:7", DockerRun(image="redis:7")),
-    ("/usr/bin/docker container run --rm -d redis:7", DockerRun(image="redis:7", is_detached=True)),
+    ("-/usr/bin/docker run --name d -p 6379:6379 redis:7", DockerRun(image="redis:7", name="d")),
+    ("/usr/bin/docker container run --rm -d redis:7", DockerRun(image="redis:7", is_detached=True, is_removed=True)),
     ("/usr/bin/docker --debug run redis:7", DockerRun(image="redis:7")),
     ("/usr/bin/docker run -dp 6379:6379 redis:7", DockerRun(image="redis:7", is_detached=True)),
     ("/usr/bin/docker run -itd redis:7", DockerRun(image="redis:7", is_detached=True, has_tty=True)),
     ("/usr/bin/docker run --detach=true redis:7", DockerRun(image="redis:7", is_detached=True)),
     ("/usr/bin/docker run --detach=false --tty=0 redis:7", DockerRun(image="redis:7")),
-    ('/usr/bin/docker run --name "a -d" redis:7 -d -t', DockerRun(image="redis:7")),
+    ('/usr/bin/docker run --name "a -d" redis:7 -d -t', DockerRun(image="redis:7", name="a -d")),
+    ("/usr/bin/docker run --name=x redis:7 --name y", DockerRun(image="redis:7", name="x")),
     ("/usr/bin/docker run -v/d:/t -ed=1 redis:7", DockerRun(image="redis:7")),
     ("/usr/bin/docker run -p80:80 -- redis:7", DockerRun(image="redis:7")),
     ("/usr/bin/docker run -d", DockerRun(image="", is_detached=True)),

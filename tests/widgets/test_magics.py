@@ -49,6 +49,11 @@ def test_a_text_of_the_learner_is_kept(shell: Any, folder: Path) -> None:
     assert "kept" not in repr(result_of(shell, "%%butane web.bu\n# other\n" + CONFIG))
 
 
+def test_a_name_without_its_ending_is_noted(shell: Any, folder: Path) -> None:
+    assert "web.bu is another file" in repr(result_of(shell, "%%butane web\n" + CONFIG))
+    assert (folder / "web").is_file()
+
+
 def test_a_cell_without_a_name_says_what_is_missing(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run_cell("%%butane\n" + CONFIG)
     said = capsys.readouterr().out

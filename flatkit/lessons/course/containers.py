@@ -36,7 +36,7 @@ _SOLVED = f"""\
         [Install]
         WantedBy=multi-user.target
 """
-_EXTRA = "StartPre="  # good to have; its line would make the order harder, and teach nothing more
+_EXTRA = "TimeoutStartSec="  # good to have; its line would make the order longer, and teach nothing more
 # The image's name; without it those of the images that there are.
 IMAGE = (
     "docker image inspect --format '{{index .RepoTags 0}}' flatkit/mine:1 2>/dev/null || "
@@ -103,11 +103,22 @@ def _fault_of(run: DockerRun, values: dict[tuple[str, str], list[str]]) -> tuple
             f"it runs {run.image or 'no image'}, and not redis:7",
             "the image redis:7, after the options of docker run",
         )
+    if run.name and not run.is_removed and not _frees(run.name, values):
+        return (
+            f"docker keeps the ended container {run.name}, and refuses a second one of that name: it would run once only",
+            f"ExecStartPre=-/usr/bin/docker rm --force {run.name} above it, as in site.service",
+        )
     if kind not in {"simple", "exec"}:
         return f"Type={kind} does not fit a command that stays in the foreground", "no Type=, or Type=exec"
     if (values.get(("Service", "RemainAfterExit")) or ["no"])[-1].lower() in {"yes", "true", "on", "1"}:
         return "with RemainAfterExit= the unit counts as running after its container has ended", "no RemainAfterExit="
     return "", ""
+
+
+def _frees(name: str, values: dict[tuple[str, str], list[str]]) -> bool:
+    """Return whether a command before the start, or after the end, removes the container of that name."""
+    commands = [line for key in ("ExecStartPre", "ExecStopPost") for line in values.get(("Service", key), ())]
+    return any("docker" in line and {"rm", name} <= set(line.split()) for line in commands)
 
 
 def _has_image(text: str, status: int) -> Finding:
@@ -150,7 +161,8 @@ CONTAINERS = Lesson(
             check=of_config("cache.bu", _runs_redis),
             hints=(
                 "Copy site.service. It needs no path unit here: enabled: true and an [Install] section start it on every boot.",
-                "ExecStart=/usr/bin/docker run --name cache -p 6379:6379 redis:7",
+                ("ExecStart=/usr/bin/docker run --name cache -p 6379:6379 redis:7, and above it the line ExecStartPre=, which "
+                 "removes the container before: two may not have one name."),
                 Lines(
                     file="cache.bu", given=_GIVEN,
                     lines=tuple(line for line in lines_of(_SOLVED.removeprefix(_GIVEN)) if line and _EXTRA not in line),
