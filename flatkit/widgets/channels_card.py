@@ -170,6 +170,8 @@ class ChannelsCard(Card):
     def as_text(self) -> str:
         """Return the text of the card."""
         served = f"update server: {self.served_at} for machines on this host" if self.served_at else ""
+        if not served and not self._channels.releases:
+            served = "no update server runs here: fk.channels().serve() starts one"
         return "\n\n".join(part for part in (served, str(self._channels), self._changes()) if part)
 
     def _changes(self) -> str:

@@ -42,7 +42,9 @@ def test_machines_appear_while_the_table_is_shown(stage: Stage, channels: Channe
 
 def test_a_table_without_machines_says_so(stage: Stage, tmp_path: Path) -> None:
     table = stage.mount(ChannelsCard(Channels(store=tmp_path / "channels.json")).page).root
-    expect(table).to_contain_text("No machine has asked yet.")
+    expect(table).to_contain_text(
+        "No machine has asked yet. No update server runs here: fk.channels().serve() starts one."
+    )
     expect(table.get_by_role("table")).to_have_count(0)
 
 

@@ -27,6 +27,7 @@ def test_a_notebook_has_one_table(folder: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(channels_card, "_card", None)
     assert fk.channels() is fk.channels()
     assert "no machine has asked yet" in repr(fk.channels())
+    assert "fk.channels().serve() starts one" in repr(fk.channels())
     with pytest.raises(HostError) as caught:
         _ = fk.channels().url
     assert caught.value.hint == "fk.channels().serve()"

@@ -37,6 +37,8 @@ function makeTable(titles) {
   return { root, draw };
 }
 
+const NO_SERVER = "No update server runs here: fk.channels().serve() starts one.";
+
 export default {
   /** @param {{ model: import("../lib/card.js").Model<ChannelsState>, el: HTMLElement }} view */
   render({ model, el }) {
@@ -45,7 +47,7 @@ export default {
     const url = h("p", { class: "fk-dim" });
     const offers = makeTable(["channel", "offers"]);
     const machines = makeTable(["machine", "follows", "runs", "state", "seen"]);
-    const none = h("p", { class: "fk-dim" }, "No machine has asked yet.");
+    const none = h("p", { class: "fk-dim" });
     root.append(
       h("div", { class: "fk-tables", role: "status", "aria-live": "polite" }, url, offers.root, machines.root, none),
     );
@@ -55,7 +57,8 @@ export default {
       machines.draw(
         state.machines.map(({ name, follows, version, state, seen }) => [name, follows, version, state, seen]),
       );
-      none.hidden = state.machines.length > 0;
+      const start = state.url || state.offers.length ? "" : ` ${NO_SERVER}`;
+      sayOrHide(none, state.machines.length ? "" : `No machine has asked yet.${start}`);
     });
   },
 };
