@@ -15,7 +15,7 @@ from typing import Self, TypedDict
 
 from flatkit import paths
 from flatkit.api.demo_servers import offer_lab
-from flatkit.errors import FlatkitError, HostError
+from flatkit.errors import FlatkitError, HostError, UsageError
 from flatkit.events import Observer
 from flatkit.packs.serve import PORT, open_channels
 from flatkit.updates.channels import Channels
@@ -108,6 +108,8 @@ class ChannelsCard(Card):
 
     def promote(self, channel: str, *, to: str) -> Self:
         """Make a channel offer the version of another one. Raises UsageError."""
+        if not self._channels.releases:
+            raise UsageError("no channel offers anything yet", hint="fk.channels().serve()   then this cell again")
         self._channels.promote(channel, to=to)
         self.draw()
         return self

@@ -28,6 +28,9 @@ def test_a_notebook_has_one_table(folder: Path, monkeypatch: pytest.MonkeyPatch)
     assert fk.channels() is fk.channels()
     assert "no machine has asked yet" in repr(fk.channels())
     assert "fk.channels().serve() starts one" in repr(fk.channels())
+    with pytest.raises(UsageError, match="no channel offers anything yet") as raised:
+        fk.channels().promote("beta", to="stable")
+    assert "serve()" in raised.value.hint
     with pytest.raises(HostError) as caught:
         _ = fk.channels().url
     assert caught.value.hint == "fk.channels().serve()"
