@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from flatkit.errors import UsageError
 from flatkit.files import read_named
-from flatkit.untrusted import printable
+from flatkit.untrusted import printable, shell_word
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -89,7 +89,7 @@ def _check_key(path: Path, certificate: Certificate) -> None:
     except TypeError:
         raise UsageError(
             f'the key "{name}" is encrypted, and the proxy starts without anybody who could type its password',
-            hint=f"openssl pkey -in {name} -out key.pem && chmod 600 key.pem",
+            hint=f"openssl pkey -in {shell_word(path)} -out key.pem && chmod 600 key.pem",
         ) from None
     except (ValueError, UnsupportedAlgorithm):
         raise UsageError(
@@ -104,7 +104,8 @@ def _check_key(path: Path, certificate: Certificate) -> None:
         )
     if path.stat().st_mode & 0o004:
         raise UsageError(
-            f'every account of this host may read the key "{name}", and seats are accounts', hint=f"chmod o= {name}"
+            f'every account of this host may read the key "{name}", and seats are accounts',
+            hint=f"chmod o= {shell_word(path)}",
         )
 
 

@@ -102,7 +102,7 @@ def _for_a_shell(lines: str, names: dict[str, Any]) -> UsageError:
 def interrupted() -> UsageError:
     """Return the error for a cell that the learner stopped while it waited."""
     return UsageError(
-        "you stopped this cell while it waited; a boot or a demo goes on without it",
+        "you stopped this cell while it waited; a boot or a demo continues without it",
         hint="run the cell again to wait on; the panel or the player has a button that stops the work itself",
     )
 

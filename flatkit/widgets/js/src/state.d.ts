@@ -1,5 +1,14 @@
 // The state of each widget, as Python sends it. Written by tools/widget_types.py from the TypedDicts there.
 
+/** A request. `answer`: yes or no is wanted; `minutes`: the times of a look to choose from; `end`: it can be ended. */
+export interface AskState {
+  ident: string;
+  text: string;
+  minutes: number[];
+  answer: boolean;
+  end: boolean;
+}
+
 /** A hint of the trainer. `change`: a config of theirs, as a difference to the learner's `file`; nothing is written. */
 export interface TrainerHintState {
   number: number;
@@ -18,8 +27,8 @@ export interface LinkState {
 
 /** The flag for the page. `said`: what came of it; `room`: what all seats see; `offer`: ask whether help is wanted.
 
-    `link`: the cell that `room` leads to, where that notebook is here.
-    `hints` are those for this card, `elsewhere` the task of a newer one for another card.
+    `link`: the cell that `room` leads to, where that notebook is here. `hints` are those for this card, `elsewhere` the task
+    of a newer one for another card. `asks` are the trainer's requests.
      */
 export interface FlagState {
   flag: "none" | "help" | "done";
@@ -30,6 +39,7 @@ export interface FlagState {
   offer: boolean;
   hints: TrainerHintState[];
   elsewhere: string;
+  asks: AskState[];
 }
 
 /** The part of a card's state that the flag needs; None where no board was joined. */
@@ -286,13 +296,17 @@ export interface QuizState {
   questions: QuestionState[];
 }
 
-/** The server's sessions and their commands; the console's is named SESSION_console. `gone`: no machine any more. */
+/** The server's sessions and their commands; the console's is named SESSION_console. `gone`: no machine any more.
+
+    `look`: the learner lets the trainer see the screen now.
+     */
 export interface TerminalState {
   machine: string;
   session: string;
   argv: string[];
   consoleArgv: string[];
   gone: boolean;
+  look: boolean;
 }
 
 /** A channel and the version that it offers. */

@@ -13,7 +13,17 @@ function makePhase() {
   const time = h("span", { class: "fk-phase-time" });
   const note = h("span", { class: "fk-phase-note fk-dim" });
   const track = h("span", { class: "fk-phase-bar", "aria-hidden": "true" }, bar, usual);
-  const parts = { root: h("li", {}, mark, title, track, time, note), mark, title, bar, usual, time, note, origin: "", about: "" };
+  const parts = {
+    root: h("li", {}, mark, title, track, time, note),
+    mark,
+    title,
+    bar,
+    usual,
+    time,
+    note,
+    origin: "",
+    about: "",
+  };
   title.addEventListener("click", () => {
     const open = title.getAttribute("aria-expanded") !== "true";
     title.setAttribute("aria-expanded", String(open));
