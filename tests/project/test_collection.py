@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.long  # the lanes of make test compare their names too, and end the run
 def test_every_process_collects_the_same_tests(request: pytest.FixtureRequest) -> None:
     # Another process, later, with another seed for the order of sets: whatever of a test's name hangs on these shows.
     done = subprocess.run(
