@@ -38,7 +38,15 @@ class Bare:
         self._container: subprocess.Popen[bytes] | None = None
 
     def make(self) -> None:
-        words = ["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", str(self.root)]
+        words = [
+            "unshare",
+            "--mount",
+            "mmdebstrap",
+            "--variant=minbase",
+            f"--include={PACKAGES}",
+            "bookworm",
+            str(self.root),
+        ]
         subprocess.run([*words, *([str(SOURCES)] if SOURCES.exists() else [])], check=True, capture_output=True)
         for name in ("resolv.conf", "hosts"):
             shutil.copy(f"/etc/{name}", self.root / "etc" / name)
@@ -91,7 +99,7 @@ class Bare:
 
 @pytest.fixture
 def bare() -> Iterator[Bare]:
-    if os.geteuid() != 0 or not all(map(shutil.which, ("mmdebstrap", "systemd-nspawn", "nsenter"))):
+    if os.geteuid() != 0 or not all(map(shutil.which, ("mmdebstrap", "systemd-nspawn", "nsenter", "unshare"))):
         pytest.skip("only root can boot a container, with mmdebstrap and systemd-nspawn")
     top = Path(tempfile.mkdtemp(prefix="flatkit-bare-", dir="/var/tmp"))
     made = Bare(top / "root")

@@ -19,12 +19,14 @@ from typing import Any
 import pytest
 from tornado import httpserver, ioloop, web
 
-from flatkit.errors import HostError
+from flatkit.cli import seats as seats_command
+from flatkit.errors import HostError, UsageError
 from flatkit.events import Tape
 from flatkit.seats import accounts, check, install, page_proxy, supervisor, up
 from flatkit.seats.archive import NAME, pack
 from flatkit.seats.limits import SeatLimits, find_group
 from flatkit.seats.settings import Settings, save
+from tests.seats.certificates import make
 
 GIB = 1024
 BIG = check.HostSize(memory_mib=64 * GIB, processors=16, disk_mib=500 * GIB, has_kvm=True)
@@ -351,3 +353,33 @@ def test_a_port_of_somebody_else_is_no_page(pages: Any) -> None:
     for other in (22, 8081, port + 1, 99999):
         assert ask(f"/user/ada/flatkit/page/{other}/")[0] == 404
     assert ask(f"/user/ada/flatkit/page/{port}x/")[0] == 404
+
+
+def test_up_keeps_what_is_not_given(tmp_path: Path) -> None:
+    """`flatkit seats up --new-passwords` on a room with encryption does not open it without."""
+    pem, key = make(tmp_path, "good")
+    earlier = replace(
+        settings(tmp_path),
+        seats=7,
+        host="127.0.0.1",
+        port=8443,
+        certificate=str(pem),
+        key=str(key),
+        memory_mib=2048,
+        idle=600,
+    )
+
+    def wanted(*words: str) -> Settings:
+        options = seats_command._parser().parse_args(["up", *words])
+        files = seats_command._certificate(options, earlier)
+        return seats_command._wanted(options, earlier, tmp_path, *files)
+
+    kept = wanted("--new-passwords")
+    for name in ("seats", "host", "port", "certificate", "key", "memory_mib", "idle"):
+        assert getattr(kept, name) == getattr(earlier, name), name
+    changed = wanted("--no-tls", "--seats", "9", "--idle", "20", "--listen", "127.0.0.2:8001")
+    assert (changed.certificate, changed.key, changed.seats, changed.idle) == ("", "", 9, 1200)
+    assert (changed.host, changed.port, changed.memory_mib) == ("127.0.0.2", 8001, 2048)
+    key.write_bytes(make(tmp_path, "other")[1].read_bytes())
+    with pytest.raises(UsageError, match="is not the one of this certificate"):
+        wanted()
