@@ -143,7 +143,7 @@ class Attempt:
     def solve(self, say: Callable[[Standing], None] = lambda _: None) -> Standing:
         """Solve the exercise for real, show each act, and check. A backup of the learner's text is kept as FILE~.
 
-        Where the acts fail on what the learner made (a folder of the name of the file), it is cleaned up, and done again.
+        What the learner made may be in the way (a folder of the file's name): then it is cleaned up, and done again.
         """
         done: list[Done] = []
         try:
