@@ -132,7 +132,10 @@ class Sandbox:
         try:
             yield RunningSeat(sandbox=self, process=process)
         finally:
-            process.kill()  # and process 1 with it, and all others with that
+            # Process 1, and all others with it; its change of user has undone `unshare --kill-child`.
+            for one in children_of(process.pid):
+                os.kill(one, signal.SIGKILL)
+            process.kill()
             process.wait()
 
     def environment(self, more: Mapping[str, str]) -> list[str]:
