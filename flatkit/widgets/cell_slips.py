@@ -87,6 +87,12 @@ def _unquoted(cell: str, names: Mapping[str, Any], undefined: str = "") -> Usage
             f'"{word}" has no quotes, so Python takes it for a variable; expected a text',
             hint=f'{owner}.{method}("{word}")',
         )
+    later = re.search(rf"\b((?:fk|m)\.\w+\([^()\n]*,\s*){re.escape(undefined)}\s*\)", cell) if undefined else None
+    if later:
+        return UsageError(
+            f'"{undefined}" has no quotes, so Python takes it for a variable; expected a text',
+            hint=f'{later[1]}"{undefined}")',
+        )
     return None
 
 

@@ -34,6 +34,7 @@ SLIPS = [
     ("flatkit up web.bu", "a command for a terminal of this host", "!flatkit up web.bu"),
     ("$ virsh list --all", "a command for a terminal of this host", "!virsh list --all"),
     ("pip install flatkit", "a command for a terminal of this host", "!pip install flatkit"),
+    ("m.page(80, ada)", '"ada" has no quotes', 'm.page(80, "ada")'),
     ("fk.up(web.bu)", '"web.bu" has no quotes', 'fk.up("web.bu")'),
     ("fk.up(web.bu, ports=80)", '"web.bu" has no quotes', 'fk.up("web.bu")'),
     ("fk.up(my-first.bu)", '"my-first.bu" has no quotes', 'fk.up("my-first.bu")'),
