@@ -103,8 +103,9 @@ class Handle:
         for forward in self.forwards:
             if forward.guest == guest:
                 return forward.host
+        there = ", ".join(str(forward.guest) for forward in self.forwards)
         raise MachineError(
-            f'port "{guest}" of the machine "{self.name}" is not forwarded',
+            f'port "{guest}" of the machine "{self.name}" is not forwarded; forwarded: {there or "none"}',
             hint=f"flatkit up --name {self.name} --forward 8080:{guest}   (after flatkit down {self.name})",
         )
 
