@@ -385,7 +385,7 @@ def test_list_tells_ports_and_size(up: Machine, hypervisor: FakeHypervisor) -> N
     (info,) = list_machines(hypervisor)
     assert (info.name, info.label, info.accelerator) == ("web", "fake 1.0", "tcg")
     assert info.ssh_port == up.host_port(22)
-    with pytest.raises(MachineError, match='port "8080" .* is not forwarded; forwarded: .*22'):
+    with pytest.raises(MachineError, match=r'port "8080" .* is not forwarded; forwarded: .*22'):
         up.host_port(8080)
     assert info.disk_bytes > 0
 
