@@ -58,7 +58,7 @@ case ${1:-run} in
 run | test | long)
     want=${1:-run}
     ensure_packages "$want"
-    [ "$want" != long ] || want=test
+    [ "$want" != long ] || want="test"
     ensure_python "$want"
     ensure_daemons
     [ -n "$did" ] || say "everything that is needed is here ($bin/flatkit)"

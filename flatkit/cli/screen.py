@@ -37,6 +37,9 @@ class Code:
 GREEN, RED, DIM, BOLD = Code("\x1b[32m"), Code("\x1b[31m"), Code("\x1b[2m"), Code("\x1b[1m")
 OFF = Code("\x1b[0m")
 CLEAR_LINE = Code("\r\x1b[K")
+# The whole screen with what has scrolled away; the first column of the first line; the rest of a line, of the screen.
+CLEAR, HOME = Code("\x1b[2J\x1b[3J\x1b[H"), Code("\x1b[H")
+REST_OF_LINE, REST_OF_SCREEN = Code("\x1b[K"), Code("\x1b[J")
 Piece = str | Code
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from flatkit.board.votes import count_votes
 from flatkit.cli.keys import GoOnRecorded, Keys
-from flatkit.cli.screen import BOLD, CLEAR_LINE, Code, paint, screen_of
+from flatkit.cli.screen import BOLD, CLEAR, CLEAR_LINE, HOME, REST_OF_LINE, REST_OF_SCREEN, paint, screen_of
 from flatkit.cli.show import Json, Terminal
 from flatkit.cli.stage_notes import NotesFile
 from flatkit.cli.stage_view import Line, Poll, StageView, stage_lines
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from flatkit.cli.screen import Screen
     from flatkit.demos.recording import Recording
 
-_CLEAR = Code("\x1b[2J\x1b[3J\x1b[H")
-_HOME, _REST_OF_LINE, _REST = Code("\x1b[H"), Code("\x1b[K"), Code("\x1b[J")
 _LOOK_EVERY = 1.0
 _PIPE_SIZE = (100, 40)
 _WORDS = {"recorded", "why", "votes", "hand"}
@@ -335,7 +333,7 @@ class Presenter:
             return
         width, height = shutil.get_terminal_size() if self._is_live_screen else _PIPE_SIZE
         if self._is_live_screen:
-            self._screen.put(_CLEAR)
+            self._screen.put(CLEAR)
         else:
             # Lines from a pipe: the keys are listed once.
             self._screen.put("─" * _PIPE_SIZE[0], "\n")
@@ -354,8 +352,8 @@ class Presenter:
 
 def put_lines(screen: Screen, lines: list[Line], *, over: bool = False) -> None:
     """Write lines in their colors, `over` what the screen of a terminal shows."""
-    screen.put(*([_HOME] if over else []))
+    screen.put(*([HOME] if over else []))
     for text, color in lines:
-        screen.put(*(paint(text, color, screen) if color else (text,)), *([_REST_OF_LINE] if over else []), "\n")
-    screen.put(*([_REST] if over else []))
+        screen.put(*(paint(text, color, screen) if color else (text,)), *([REST_OF_LINE] if over else []), "\n")
+    screen.put(*([REST_OF_SCREEN] if over else []))
     screen.flush()

@@ -44,8 +44,9 @@ class LinkState(TypedDict):
 class FlagState(TypedDict):
     """The flag for the page. `said`: what came of it; `room`: what all seats see; `offer`: ask whether help is wanted.
 
-    `link`: the cell that `room` leads to, where that notebook is here. `hints` are those for this card, `elsewhere` the task
-    of a newer one for another card. `asks` are the trainer's requests.
+    `link`: the cell that `room` leads to, where that notebook is here.
+    `hints` are those for this card, `elsewhere` the task of a newer one for another card.
+    `asks` are the trainer's requests.
     """
 
     flag: Literal["none", "help", "done"]

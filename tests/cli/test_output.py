@@ -29,7 +29,7 @@ CALLS = [
     ["everywhere", "a.bu"], ["everywhere", "a.bu", "aws"], ["explain", "a.bu"], ["explain", "é✓.bu"], ["glossary"],
     ["images", "rm", "é✓"], ["images", "list", "--channel", "é✓"], ["lesson", "list"], ["lesson", "prove", "02-recap"],
     ["lesson", "check", "02-recap"], ["list"], ["review"], ["rewind", "ghost"], ["room", "check", "é✓"], ["board"],
-    ["board", "hard"],
+    ["board", "hard"], ["present", "é✓"],
     ["join", "http://127.0.0.1:1", "--seat", "é✓"], ["leave"], ["flag", "help"], ["seat", "é✓"],
     ["seats", "pin", "é✓"], ["ssh", "ghost"], ["stop", "ghost"],
     ["sysext", "build", "x", "--file", "/usr/é=✓"], ["unplug", "ghost"], ["up", "é✓.bu"], ["é✓"], ["--help"], ["--version"],

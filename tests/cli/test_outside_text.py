@@ -354,6 +354,7 @@ WRONG = [
     ["review", NAME], ["board", NAME], ["join", NAME, "--seat", "ada"],
     ["join", "http://127.0.0.1:1", "--seat", NAME], ["leave", NAME], ["flag", NAME],
     ["seat", NAME], ["seats", NAME], ["seats", "pin", NAME],
+    ["present", NAME], ["present", "--notes", NAME],
     ["channels", NAME], ["clean", NAME], ["list", NAME], ["doctor", NAME], ["community", NAME],
 ]  # fmt: skip
 
@@ -406,7 +407,7 @@ def test_nothing_goes_around_the_screen() -> None:
     """One place turns codes into bytes, one writes JSON, one makes a text twin."""
     command_line = sources("cli")
     for pattern, homes in (
-        (r"\\x1b|\\033", {"screen.py", "butane.py"}),
+        (r"\\x1b|\\033", {"screen.py", "butane.py", "keys.py"}),  # keys.py reads what a terminal sends
         (r"\.buffer\b|os\.write\(|__stdout__|__stderr__", {"screen.py", "keys.py", "butane.py"}),
         (r"json\.dumps", {"show.py", "butane.py"}),
     ):
