@@ -127,8 +127,9 @@ def play(cuts: int, server: UpdateServer) -> None:
 
 
 @pytest.mark.timeout(1800)  # for hosts that do other things meanwhile
-def test_three_power_cuts(server: UpdateServer) -> None:
-    play(3, server)
+def test_a_power_cut(server: UpdateServer) -> None:
+    """One on each run, at another moment each time; the demo powercut has one more."""
+    play(1, server)
 
 
 @pytest.mark.long
