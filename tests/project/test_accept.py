@@ -383,19 +383,23 @@ def test_what_is_no_image_of_flatcars_is_refused(tool, name, tmp_path, capsys) -
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 @pytest.mark.vm
+@pytest.mark.timeout(1800)
 @pytest.mark.skipif(not shutil.which("gpg"), reason="no gpg here")
 def test_a_dry_run_goes_the_whole_way_and_counts_nothing_as_seen(tool, lab_image, no_machines_left, tmp_path, capsys):
     """The lab image, fetched and verified as "stable" of a pretended release server: what it was called does not matter."""
     table = tmp_path / "fidelity.md"
     table.write_text(FIDELITY)
-    words = ["--dry", "--demo", "provision", "--without-update", "--folder", str(tmp_path / "reports")]
+    words = ["--dry", "--demo", "provision", "--demo", "update", "--folder", str(tmp_path / "reports")]
     status = tool.main([*words, "--fidelity", str(table), "stable"])
     assert status == 0, capsys.readouterr().out[-3000:]
     (report,) = (tmp_path / "reports").glob("*-dry-stable/report.md")
     text = report.read_text()
     assert "- The machine calls itself: flatcar-lab 110.2.0\n" in text
-    assert "| provision | flatcar-lab 110.2.0 | 7 of 7 |".replace("7", str(len(DEMOS["provision"].steps))) in text
+    for name in ("provision", "update"):
+        steps = len(DEMOS[name].steps)
+        assert f"| {name} | flatcar-lab 110.2.0 | {steps} of {steps} |" in text
     assert "| `flatkit images fetch stable` | as expected |" in text
     assert table.read_text() == FIDELITY
     assert NEVER in FIDELITY
