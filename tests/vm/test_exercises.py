@@ -30,8 +30,8 @@ pytestmark = [pytest.mark.vm, pytest.mark.usefixtures("lab_image", "no_machines_
 EXERCISES = [exercise for lesson in LESSONS.values() for exercise in lesson.exercises if exercise.machine]
 CONFIGS = list(dict.fromkeys(exercise.machine.config for exercise in EXERCISES if exercise.machine))
 BY_COMMAND = "00-hello"  # the only exercise about its machine
-# Machines whose commands answer at once: their mistakes are made on each run, the others' in make test-long.
-QUICK = ("sealed.bu", "no-docker.bu")
+# A machine whose commands answer at once: its mistakes are made on each run, the others' in make test-long.
+QUICK = ("sealed.bu",)
 
 
 @pytest.fixture
