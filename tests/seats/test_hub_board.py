@@ -226,6 +226,7 @@ def test_a_look_by_consent(running: Room, tokens: dict[str, str], trainer: Learn
 
 def test_a_seat_posts_as_itself_alone(running: Room, tokens: dict[str, str], trainer: Learner) -> None:
     eve = f"token {tokens['eve']}"
+    assert post(running, "events", EVENTS, Authorization=f"token {tokens['ada']}") == 200
     assert post(running, "events", {**EVENTS, "seat": "ada"}, Authorization=eve) == 200
     forged = {"journal": "j", "events": [{"n": 2, "at": 5, "kind": "joined", "seat": "ada"}]}
     assert post(running, "events", forged, Authorization=eve) == 400
