@@ -17,17 +17,20 @@ from pathlib import Path
 
 import pytest
 
-# A shell reaps what libvirt's children leave behind, as a host's first process does.
+# A shell reaps what libvirt's children leave behind, as a host's first process does. /etc is a copy: a mount over its file
+# `passwd` alone would be gone as soon as another test adds a user outside, which replaces that file.
 _INIT = """
 set -e
 ip link set lo up
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/libvirt /run/sshd
-for folder in /var/lib/libvirt /var/cache/libvirt /etc/libvirt/qemu; do
+cp -a /etc "$1/etc"
+mkdir -p "$1/etc/libvirt" && rm -rf "$1/etc/libvirt/qemu" && mkdir "$1/etc/libvirt/qemu" && cp "$1/passwd" "$1/etc/passwd"
+mount --bind "$1/etc" /etc
+for folder in /var/lib/libvirt /var/cache/libvirt; do
   mkdir -p $folder && mount -t tmpfs -o mode=755 tmpfs $folder
 done
 mkdir -p /var/lib/libvirt/qemu
-mount --bind "$1/passwd" /etc/passwd
 for folder in $2; do mount -t tmpfs -o mode=755 tmpfs $folder; done
 touch "$1/up"
 while :; do sleep 1000 & wait -n; done
