@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import shlex
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,8 @@ from flatkit.accounts import why_refused
 from flatkit.errors import ConfigFaults, InputError
 from flatkit.files import read_named
 from flatkit.ignition_specs import BUTANE_MAJOR
+from flatkit.paths import examples_dir
+from flatkit.untrusted import shell_word
 
 if TYPE_CHECKING:
     from flatkit.butane.provenance import Provenance
@@ -49,9 +53,20 @@ def read_config(path: str | Path, *, files_dir: Path | None = None) -> Config:
     except OSError as error:
         raise InputError(
             f'the config "{path}" cannot be read: {why_refused(file, error)}; expected a Butane (.bu) or Ignition (.ign) file',
-            hint="flatkit up web.bu   (or, without a config: flatkit up)",
+            hint=f"flatkit up {shell_word(_find_meant(file))}   (or, without a config: flatkit up)",
         ) from None
     return parse_config(data, name=str(path), files_dir=files_dir or file.parent)
+
+
+def _find_meant(file: Path) -> Path:
+    """Return the config that a name may have meant: one of a similar name beside it, or one of the examples."""
+    examples = {path.name: path for path in examples_dir().glob("*.bu")}
+    with suppress(OSError):
+        beside = sorted(path.name for path in file.parent.iterdir() if path.suffix in {".bu", ".ign", ".json"})
+        if near := difflib.get_close_matches(file.name, [name for name in beside if name != file.name], n=1):
+            return file.with_name(near[0])
+    near = difflib.get_close_matches(file.name, sorted(examples), n=1)
+    return examples[near[0]] if near else examples["web.bu"]
 
 
 def parse_config(data: bytes | str, *, name: str, files_dir: Path | None = None) -> Config:

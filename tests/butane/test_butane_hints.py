@@ -16,6 +16,7 @@ from flatkit.butane.messages import CATALOGUE
 from flatkit.butane.reasons import reason_for
 from flatkit.butane.schema import get_schema
 from flatkit.errors import ConfigFaults, FlatkitError, InputError
+from flatkit.paths import examples_dir
 
 HEAD = "variant: flatcar\nversion: 1.1.0\n"
 
@@ -142,3 +143,15 @@ def test_each_reason_is_of_a_message() -> None:
     # Advice says in its message why it is given.
     of_butane = codes - {message.code for message in advice_messages.CATALOGUE}
     assert sum(bool(reason_for(code).why) for code in of_butane) > 0.7 * len(of_butane)
+
+
+def test_a_config_that_is_not_there_is_answered_with_one_that_is(tmp_path: Path) -> None:
+    (tmp_path / "webserver.bu").write_text("")
+    (tmp_path / "notes.txt").write_text("")
+    for asked, meant in (("websever.bu", tmp_path / "webserver.bu"), ("book.bu", examples_dir() / "book.bu")):
+        with pytest.raises(InputError) as caught:
+            read_config(tmp_path / asked)
+        assert caught.value.hint.startswith(f"flatkit up {meant} ")
+    with pytest.raises(InputError) as caught:
+        read_config(tmp_path / "no-such-folder" / "x")
+    assert f"flatkit up {examples_dir() / 'web.bu'} " in caught.value.hint
