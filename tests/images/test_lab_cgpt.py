@@ -236,3 +236,38 @@ def test_a_disk_that_has_grown_is_repaired(disk: Disk, tmp_path: Path) -> None:
     assert shown.err == ""
     assert f"Last LBA: {SECTORS + 2048 - 34}\n" in shown.out
     assert "GPT fdisk" not in subprocess.run(["sfdisk", "--verify", path], capture_output=True, text=True).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "err"),
+    [
+        ("add -i 4 -P 2 disk/", "ERROR: cgpt add: unable to access device disk/: Not a directory\n"),
+        ("create disk/", "ERROR: cgpt create: Can't open disk/: Not a directory\n"),
+        ("boot -b /dev/null disk", "ERROR: cgpt boot: problem reading /dev/null: Success\n"),
+        ("boot -b . disk", "ERROR: cgpt boot: problem reading .: Is a directory\n"),
+        ("prioritize -P -18446744073709551615 disk", "ERROR: cgpt prioritize: value for -P must be between 1 and 15\n"),
+        ("prioritize -P 9223372036854775809 disk", "ERROR: cgpt prioritize: value for -P must be between 1 and 15\n"),
+        ("find -l ROOT -M . disk", "ERROR: cgpt find: Unable to read from .\n"),
+    ],
+)
+def test_what_cannot_be_used_is_named_as_c_does(disk: Disk, words: str, err: str) -> None:
+    disk.put(disk.states["fresh"])
+    answer = disk.cgpt(words)
+    assert (answer.status, answer.err) == (1, err)
+    assert disk.ends() == disk.states["fresh"]
+
+
+@pytest.mark.parametrize(
+    ("text", "guid"),
+    [
+        ("0x1-2-3-0405-060708090a0b", "00000001-0002-0003-0405-060708090A0B"),
+        ("-1-+2-0X3-04-5-0x708090a0bc", "FFFFFFFF-0002-0003-04FB-00708090A0BC"),
+        (" Ab-1-2-3 4-5 6 7 8 9 axyz", "000000AB-0001-0002-0304-05060708090A"),
+        ("1-2-3-4-5", ""),
+    ],
+)
+def test_a_guid_is_read_as_scanf_does(disk: Disk, text: str, guid: str) -> None:
+    disk.put(disk.states["fresh"])
+    assert disk.cgpt(f"add -i 4 -u {shlex.quote(text)} disk").status == (0 if guid else 1)
+    if guid:
+        assert disk.cgpt("show -i 4 -u disk").out == f"{guid}\n"

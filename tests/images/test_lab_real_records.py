@@ -319,7 +319,15 @@ def test_flags_of_locksmithctl_are_read_as_go_does(words: str, status: int, said
     [
         ("-v=1", 0, "update_engine_client.cc:270] Done.\n"),
         ("-v 1 -logtostderr=false", 0, "update_engine_client.cc:270] Done.\n"),
-        ("-v", 1, "ERROR: flag 'v' is missing its argument\n"),
+        ("-v", 1, "ERROR: flag '-v' is missing its argument\n"),
+        ("-status --log-dir", 1, "ERROR: flag '--log-dir' is missing its argument\n"),
+        ("--v=+0x1f --max_log_size=' 1'", 0, "update_engine_client.cc:270] Done.\n"),
+        ("--v=4294967295", 1, "ERROR: illegal value '4294967295' specified for int32 flag 'v'\n"),
+        ("--max-log-size=-1", 1, "ERROR: illegal value '-1' specified for uint32 flag 'max_log_size'\n"),
+        ("-nov=1", 1, "ERROR: boolean value (nov) specified for int32 command line flag\n"),
+        ("--no-status", 1, "ERROR: unknown command line flag 'no-status'\n"),
+        ("---status", 1, "ERROR: unknown command line flag '-status'\n"),
+        ("--=x", 1, "ERROR: unknown command line flag ''\n"),
         ("-v=x", 1, "ERROR: illegal value 'x' specified for int32 flag 'v'\n"),
         ("-nolog_prefix -nosuch", 1, "ERROR: unknown command line flag 'nosuch'\n"),
     ],
@@ -330,6 +338,26 @@ def test_the_client_takes_the_flags_of_its_libraries(words: str, status: int, sa
     )
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.endswith(said)
+
+
+def test_the_clients_mistakes_come_in_the_order_of_the_flags() -> None:
+    words = ["--watch-for-updates=x", "-nosuch", "-update=a", "--update=b"]
+    done = subprocess.run(
+        ["bash", USR / "bin/update_engine_client", *words], capture_output=True, text=True, timeout=60
+    )
+    assert done.stderr.splitlines() == [
+        "ERROR: unknown command line flag 'nosuch'",
+        "ERROR: illegal value 'b' specified for bool flag 'update'",
+        "ERROR: illegal value 'x' specified for bool flag 'watch_for_updates'",
+    ]
+
+
+@pytest.mark.parametrize("words", [["-helpxml"], ["-helpon", "update"], ["--status", "--helpmatch=x"]])
+def test_a_help_of_another_form_asks_no_daemon(words: list[str]) -> None:
+    done = subprocess.run(
+        ["bash", USR / "bin/update_engine_client", *words], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 @pytest.mark.parametrize("words", ["-F x -U ''", "-U x -F ''", "-U http://x -F c.ign"])
@@ -351,6 +379,14 @@ def test_a_reset_has_a_file_or_an_address(words: str) -> None:
         ("-i --block=/nosuch /", 0, "unable to find match\n"),
         ("--maj=5x --block=/nosuch /proc", 1, "unable to find match\n"),
         ("-", 1, "rootdev: Cannot stat(-): No such file or directory\n"),
+        (
+            "--=x",
+            1,
+            "rootdev: option '--=x' is ambiguous; possibilities: '--c' '--d' '--h' '--i' '--s' '--block' '--dev' ",
+        ),
+        ("--minor=-1 /nosuch", 1, "unable to find match\n"),
+        ("--block= --major=8 /", 1, "rootdev: match_sysfs_device: basedir must not be empty\nunable to find match\n"),
+        ("--block=/dev/null --major=8 /", 1, "rootdev: match_sysfs_device:opendir(/dev/null): Not a directory\nunable"),
     ],
 )
 def test_rootdev_reads_its_words_as_getopt_does(tmp_path: Path, words: str, status: int, said: str) -> None:

@@ -92,6 +92,10 @@ small() {
             mistake "invalid argument to -$1: \"$2\""$'\n'
         fi
     fi
+    # That one is read with strtol(3): what has more than 63 bits is out of range.
+    if [ "$verb" = prioritize ] && [[ ($2 == *-* && $number -gt 0) || ($2 != *-* && $number -lt 0) ]]; then
+        number=0
+    fi
     number=$(as_int "$number")
     if [ $number -lt "$3" ] || [ $number -gt "$4" ]; then
         mistake "value for -$1 must be between $3 and $4${5-}"
@@ -104,22 +108,22 @@ partition_option() {
     partition=$((number & 0xffffffff))
 }
 
-# parse_guid TEXT: sets `guid` to its 32 digits as the disk has them. As scanf(3) reads them: what follows is not looked at.
+# parse_guid TEXT: sets `guid` to its 32 digits as the disk has them. As scanf(3) reads them: each part has a most of
+# characters, a sign and 0x are among them, and what follows the last part is not looked at.
 parse_guid() {
-    local s='[[:space:]]*' h='[0-9A-Fa-f]' part parts
-    if ! [[ $1 =~ ^$s($h{1,8})-$s($h{1,4})-$s($h{1,4})-$s($h{2})$s($h{1,2})-$s($h{2})$s($h{2})$s($h{2})$s($h{2})$s($h{2})$s($h{1,2}) ]]; then
-        echo FAILED
-        return 1
-    fi
-    parts=("${BASH_REMATCH[@]:1}")
-    hex_of $((16#${parts[0]})) 8
-    guid=$hex
-    for part in "${parts[@]:1:2}"; do
-        hex_of $((16#$part)) 4
-        guid+=$hex
-    done
-    for part in "${parts[@]:3}"; do
-        printf -v hex %02x $((16#$part))
+    local rest=$1 width word
+    guid=''
+    for width in 8 -4 -4 -2 2 -2 2 2 2 2 2; do
+        if [[ $width == -* ]]; then
+            [[ $rest == -* ]] || { echo FAILED; return 1; }
+            rest=${rest#-} width=${width#-}
+        fi
+        rest=${rest#"${rest%%[![:space:]]*}"}
+        word=${rest:0:width}
+        [[ $word =~ ^([+-]?)(0[xX][0-9A-Fa-f]*|[0-9A-Fa-f]+) ]] || { echo FAILED; return 1; }
+        rest=${rest:${#BASH_REMATCH[0]}}
+        word=${BASH_REMATCH[2]#0[xX]}
+        hex_of $((${BASH_REMATCH[1]}16#0$word & (1 << 4 * width) - 1)) "$width"
         guid+=$hex
     done
 }
@@ -139,12 +143,18 @@ guid_text() {
     text=${g:6:2}${g:4:2}${g:2:2}${g:0:2}-${g:10:2}${g:8:2}-${g:14:2}${g:12:2}-${g:16:4}-${g:20:12}
 }
 
+# reason PATH: sets `text` to why it cannot be opened.
+reason() {
+    text=$({ : <"$1"; } 2>&1)
+    text=${text##*: }
+}
+
 # whole_drive PATH: sets `drive` to the disk, and `partition` if PATH is a partition of it.
 whole_drive() {
-    local device folder number
+    local device folder number text
     drive=$1
     [ "$1" ] || { error "empty drive argument"$'\n'; return 1; }
-    [ -e "$1" ] || { error "unable to access device $1: No such file or directory"$'\n'; return 1; }
+    [ -e "$1" ] || { reason "$1"; error "unable to access device $1: $text"$'\n'; return 1; }
     [ -b "$1" ] || return 0
     device=$(readlink -f -- "$1")
     folder=/sys/class/block/${device##*/}

@@ -102,8 +102,14 @@ boot() {
         mbr=${mbr:0:848}${chosen[partition - 1]:32:32}${mbr:880}
     fi
     if [ "$file" ]; then
-        [ -r "$file" ] || { error "Can't read $file: No such file or directory"$'\n'; return 1; }
-        code_bytes=$(od -An -v -tx1 -N424 -- "$file" | tr -d ' \n')
+        [ -r "$file" ] || { reason "$file"; error "Can't read $file: $text"$'\n'; return 1; }
+        code_bytes=$(od -An -v -tx1 -N424 -- "$file" 2>/dev/null | tr -d ' \n')
+        if [ ! "$code_bytes" ]; then
+            text=Success
+            [ ! -d "$file" ] || text="Is a directory"
+            error "problem reading $file: $text"$'\n'
+            return 1
+        fi
         mbr=$code_bytes${mbr:${#code_bytes}}
     fi
     guid_text "${mbr:848:32}"

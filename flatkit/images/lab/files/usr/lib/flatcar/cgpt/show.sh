@@ -248,7 +248,7 @@ find() {
             l) wanted_label=$2 by_label=yes ;;
             t) guid=''; type_option "$2"; wanted_type=${guid:-none} ;;
             u) wanted_uuid=none; if parse_guid "$2"; then wanted_uuid=$guid; else mistake "invalid argument to -u: $2"$'\n'; fi ;;
-            M) content=$2; [ -r "$2" ] && [ -s "$2" ] || mistake "Unable to read from $2"$'\n' ;;
+            M) content=$2; [ -r "$2" ] && [ -s "$2" ] && [ ! -d "$2" ] || mistake "Unable to read from $2"$'\n' ;;
             O) number_option O "$2"; offset=$number ;;
         esac
     }

@@ -62,10 +62,11 @@ put() {
 
 # open_drive PATH [write]: sets sectors, mbr, headers and tables, or reports why not.
 open_drive() {
-    local size lines
+    local size lines text
     drive=$1
     if [ ! -e "$drive" ]; then
-        error "Can't open $drive: No such file or directory"$'\n'
+        reason "$drive"
+        error "Can't open $drive: $text"$'\n'
     elif [ ! -r "$drive" ] || { [ "${2-}" ] && [ ! -w "$drive" ]; }; then
         error "Can't open $drive: Permission denied"$'\n'
     elif [ "${2-}" ] && [ -d "$drive" ]; then
