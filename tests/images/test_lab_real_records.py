@@ -301,8 +301,13 @@ def test_an_update_that_failed_looks_like_none(tmp_path: Path, operation: str, l
         ("-version=false status", 1, "Error initializing etcd client: no etcd endpoints"),
         ("-debug=x status", 2, 'invalid boolean value "x" for -debug: parse error\nUsage of locksmithctl:'),
         ("---debug", 2, "bad flag syntax: ---debug\nUsage of locksmithctl:"),
+        ("-h", 0, "Usage of locksmithctl:\n  -debug\n    \tPrint out debug information to stderr.\n  -endpoint value\n    \tetcd endpoint for locksmith. Specify multiple times to use multiple endpoints.\n  -etcd-cafile"),
         ("-endpoint", 2, "flag needs an argument: -endpoint\n"),
         ("-endpoint 'http://a:1, http://b:2' lock", 1, "Error initializing etcd client: no etcd endpoints available, tried: http://a:1,http://b:2\n"),
+        ("-endpoint=127.0.0.1:2379 status", 1, 'Error initializing etcd client: creating etcd client: parse "127.0.0.1:2379": first path segment in URL cannot contain colon\n'),
+        ("-endpoint localhost:2379 lock", 1, 'Error initializing etcd client: creating etcd lock client: unsupported protocol scheme "localhost"\n'),
+        ("-endpoint=http://127.0.0.1:9,x set-max 1", 1, 'Error initializing etcd client: creating etcd lock client: unsupported protocol scheme ""\n'),
+        ("-endpoint= unlock", 1, 'Error initializing etcd client: creating etcd lock client: unsupported protocol scheme ""\n'),
         ("-etcd-certfile /nosuch status", 1, "Error initializing etcd client: open /nosuch: no such file or directory\n"),
     ],
 )  # fmt: skip
@@ -312,6 +317,24 @@ def test_flags_of_locksmithctl_are_read_as_go_does(words: str, status: int, said
     )
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("words", "out", "err"),
+    [
+        ("''", "locksmithctl: unknown subcommand: \"\"\nRun 'locksmithctl help' for usage.\n", ""),
+        ("status -h=1", "flag: help requested\n", "Usage:\n"),
+        ("lock --help x", "flag: help requested\n", "Usage:\n"),
+        ("unlock -=x", "bad flag syntax: -=x\n", "bad flag syntax: -=x\nUsage:\n"),
+        ("reboot ---", "bad flag syntax: ---\n", "bad flag syntax: ---\nUsage:\n"),
+        ("set-max -1", "flag provided but not defined: -1\n", "flag provided but not defined: -1\nUsage:\n"),
+    ],
+)
+def test_commands_of_locksmithctl_have_no_flags(words: str, out: str, err: str) -> None:
+    done = subprocess.run(
+        ["bash", USR / "bin/locksmithctl", *shlex.split(words)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, out, err)
 
 
 @pytest.mark.parametrize(
