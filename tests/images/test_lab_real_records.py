@@ -49,6 +49,15 @@ def test_kernel_arguments_end_up_as_with_flatcars_helper(tmp_path: Path, head: s
     assert (tmp_path / "grub.cfg").read_text().replace("\n", "~") == real[3]
 
 
+def test_a_comment_after_the_kernel_arguments_stays(tmp_path: Path) -> None:
+    (tmp_path / "grub.cfg").write_text('set linux_append="a" # mine\nset oem_id="qemu"\n')
+    text = (USR / "lib/flatcar/ignition-kargs-helper").read_text()
+    text = text.replace("oem=/oem", f"oem={tmp_path}").replace("/dev/kmsg", f"{tmp_path}/kmsg")
+    begin = "mount() { :; }\numount() { :; }\nfindfs() { :; }\nreboot() { :; }\nsleep() { :; }\n"
+    subprocess.run(["dash", "-c", begin + text, "x", "--should-exist", "b"], check=True, timeout=60)
+    assert (tmp_path / "grub.cfg").read_text() == ' # mine\nset oem_id="qemu"\nset linux_append="$linux_append a b"\n'
+
+
 # flatcar-update and flatcar-reset: what their arguments alone decide
 
 
@@ -301,13 +310,9 @@ def test_an_update_that_failed_looks_like_none(tmp_path: Path, operation: str, l
         ("-version=false status", 1, "Error initializing etcd client: no etcd endpoints"),
         ("-debug=x status", 2, 'invalid boolean value "x" for -debug: parse error\nUsage of locksmithctl:'),
         ("---debug", 2, "bad flag syntax: ---debug\nUsage of locksmithctl:"),
-        ("-h", 0, "Usage of locksmithctl:\n  -debug\n    \tPrint out debug information to stderr.\n  -endpoint value\n    \tetcd endpoint for locksmith. Specify multiple times to use multiple endpoints.\n  -etcd-cafile"),
+        ("-h", 0, "Usage of locksmithctl:\n  -debug\n    \tPrint out debug information to stderr.\n"),
         ("-endpoint", 2, "flag needs an argument: -endpoint\n"),
         ("-endpoint 'http://a:1, http://b:2' lock", 1, "Error initializing etcd client: no etcd endpoints available, tried: http://a:1,http://b:2\n"),
-        ("-endpoint=127.0.0.1:2379 status", 1, 'Error initializing etcd client: creating etcd client: parse "127.0.0.1:2379": first path segment in URL cannot contain colon\n'),
-        ("-endpoint localhost:2379 lock", 1, 'Error initializing etcd client: creating etcd lock client: unsupported protocol scheme "localhost"\n'),
-        ("-endpoint=http://127.0.0.1:9,x set-max 1", 1, 'Error initializing etcd client: creating etcd lock client: unsupported protocol scheme ""\n'),
-        ("-endpoint= unlock", 1, 'Error initializing etcd client: creating etcd lock client: unsupported protocol scheme ""\n'),
         ("-etcd-certfile /nosuch status", 1, "Error initializing etcd client: open /nosuch: no such file or directory\n"),
     ],
 )  # fmt: skip
@@ -317,6 +322,27 @@ def test_flags_of_locksmithctl_are_read_as_go_does(words: str, status: int, said
     )
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "said"),
+    [
+        (
+            "127.0.0.1:2379",
+            'creating etcd client: parse "127.0.0.1:2379": first path segment in URL cannot contain colon',
+        ),
+        ("localhost:2379", 'creating etcd lock client: unsupported protocol scheme "localhost"'),
+        ("http://127.0.0.1:9,x", 'creating etcd lock client: unsupported protocol scheme ""'),
+        ("", 'creating etcd lock client: unsupported protocol scheme ""'),
+    ],
+)
+def test_an_endpoint_of_locksmithctl_is_a_url(endpoint: str, said: str) -> None:
+    done = subprocess.run(
+        ["bash", USR / "bin/locksmithctl", "-endpoint", endpoint, "status"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (1, f"Error initializing etcd client: {said}\n")
+    usage = subprocess.run(["bash", USR / "bin/locksmithctl", "-h"], capture_output=True, text=True, timeout=60).stderr
+    assert "to use multiple endpoints.\n  -etcd-cafile" in usage
 
 
 @pytest.mark.parametrize(
