@@ -182,12 +182,14 @@ class Channels:
         if group.version:
             release = known.get(group.version)
         offer = release if release and app.is_update_check and _wants(release, app.version) else None
-        if group.paused:
+        if group.paused or not app.is_semantic:
             offer = None
         if app.machine_id:
             note(book.machines, app, group=group, offer=offer, now=self._clock(), origin=origin)
         if not is_known:
             return Refusal.UNKNOWN
+        if app.is_update_check and not app.is_semantic:
+            return Refusal.VERSION
         return Refusal.PAUSED if group.paused and app.is_update_check else offer
 
     def __str__(self) -> str:
@@ -238,7 +240,13 @@ def _wants(release: PublishedRelease, version: str) -> bool:
     wanted, running = version_key(release.version), version_key(version)
     if release.version == version:
         return False
-    return wanted > running or (release.allow_downgrade and wanted != running)
+    if wanted == running:  # 1.2.3-rc1 comes before 1.2.3, and what follows a "+" does not count
+        return _is_preliminary(version) and not _is_preliminary(release.version)
+    return wanted > running or release.allow_downgrade
+
+
+def _is_preliminary(version: str) -> bool:
+    return "-" in version.partition("+")[0]
 
 
 class Store:

@@ -39,6 +39,8 @@ _FORMS = {
     "board": re.compile(r"[0-9A-Za-z._-]*"),
     "oem": re.compile(r"[0-9A-Za-z._-]*"),
 }
+_WORDS = r"[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*"
+_SEMANTIC = re.compile(rf"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){{2}}(-{_WORDS})?(\+{_WORDS})?")
 _XML_SPACE = " \t\r\n"
 _HEX = {"form": re.compile("([0-9a-f]{2})*"), "expected": "hex digits"}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -81,6 +83,7 @@ class Refusal(str, Enum):
 
     UNKNOWN = "error-failedToRetrieveUpdatePackageInfo"  # no such application, or no such group
     PAUSED = "error-updatesDisabled"
+    VERSION = "error-instanceRegistrationFailed"  # the version that it runs is not a semantic one
 
     def __str__(self) -> str:
         return self.value
@@ -145,6 +148,11 @@ class AppRequest:
     def group(self) -> str:
         """The group of the track, given by its name (mostly a channel's) or by its identifier; both exactly, as in Nebraska."""
         return _GROUPS.get(self.track, self.track)
+
+    @property
+    def is_semantic(self) -> bool:
+        """True when the version that it runs has three numbers, none with a zero before it; Nebraska answers no other."""
+        return bool(_SEMANTIC.fullmatch(self.version))
 
     @property
     def known_board(self) -> str:
@@ -276,23 +284,19 @@ def _app(element: ET.Element, *, is_lab: bool) -> AppRequest:
 
 def _event(element: ET.Element) -> UpdateEvent:
     return UpdateEvent(
-        type=_number(element, "eventtype", digits=9),
-        result=_number(element, "eventresult", digits=9),
-        error_code=_error_code(element),
+        type=_number(element, "eventtype"),
+        result=_number(element, "eventresult"),
+        error_code=_number(element, "errorcode") & _ERROR_CODE_BITS,
         previous_version=_text(element, "previousversion"),
     )
 
 
-def _error_code(element: ET.Element) -> int:
-    """Return the code without its flags: any number of 64 bits, as Nebraska reads it, 0 when it is missing or empty."""
-    if not element.get("errorcode", "").strip(_XML_SPACE):
-        return 0
-    return _number(element, "errorcode", digits=19) & _ERROR_CODE_BITS
-
-
-def _number(element: ET.Element, name: str, *, digits: int) -> int:
+def _number(element: ET.Element, name: str) -> int:
+    """Return any number of 64 bits, as Nebraska reads it: 0 when it is missing or empty."""
     text = element.get(name, "").strip(_XML_SPACE)
-    if re.fullmatch(rf"[+-]?[0-9]{{1,{digits}}}", text) and -(2**63) <= int(text) < 2**63:
+    if not text:
+        return 0
+    if re.fullmatch("[+-]?[0-9]{1,19}", text) and -(2**63) <= int(text) < 2**63:
         return int(text)
     raise InputError(
         f'an event of the Omaha request has {name}="{printable(text, limit=_TEXT_MAX)}"; expected a number'

@@ -74,7 +74,7 @@ REFUSED = [
     ("<x>" * 1000 + "</x>" * 1000, "8 deep"),
     (app_xml('version="1" version="2"'), "duplicate attribute"),
     (app_xml(inside='<event eventtype="٣" eventresult="1"/>'), "expected a number"),
-    (app_xml(inside='<event eventtype="3333333333" eventresult="1"/>'), "expected a number"),
+    (app_xml(inside='<event eventtype="33333333333333333333" eventresult="1"/>'), "expected a number"),
     (app_xml('version="a b"'), 'has version="a b"'),
     (app_xml(f'version="{"1" * 65}"'), "expected at most 64"),
     (app_xml(f'track="{"x" * 65}"'), "expected at most 64 printable"),

@@ -57,8 +57,7 @@ def tell(version: str, type_: int, result: int, code: int = 0) -> AppRequest:
         ("110.10.0", "110.9.0", False, True),
         ("1000.2.0", "999.2.9", False, True),
         ("110.2.0", "0.0.0", False, True),
-        ("110.2.0", "", False, True),
-        ("110.2.0", "garbage", False, True),
+        ("110.2.0", "110.2.0-rc1", False, True),
         ("4799.0.0+nightly-20260821-2100", "4799.0.0", False, False),
     ],
 )
@@ -67,6 +66,14 @@ def test_who_is_offered_what(published: str, running: str, allow_downgrade: bool
     channels.publish("stable", release(published, allow_downgrade=allow_downgrade))
     answer = channels.answer(check(running))
     assert (answer.version if answer else None) == (published if offered else None)
+
+
+@pytest.mark.parametrize("running", ["", "garbage"])
+def test_a_machine_without_a_version_is_refused(running: str) -> None:
+    channels = Channels()
+    channels.publish("stable", release("110.2.0"))
+    assert channels.answer(check(running)) is Refusal.VERSION
+    assert channels.machines[0].offered == ""
 
 
 def test_a_channel_without_a_release_offers_nothing() -> None:

@@ -179,3 +179,38 @@ def test_nothing_is_answered_after_an_unknown_application(site: Site) -> None:
     other = b'<app appid="{b}" machineid="03d01b4b383b44bf92d3ffd374b8a717" version="1"><updatecheck/></app>'
     assert ask(site, stable.replace(app, other + app)).count(b"<app ") == 1
     assert site.channels.machines == ()
+
+
+@pytest.mark.parametrize("attribute", ["eventtype", "eventresult", "errorcode"])
+@pytest.mark.parametrize("value", ["", '=""'])
+def test_an_event_without_a_number_has_zero(site: Site, attribute: str, value: str) -> None:
+    named = f" {attribute}{value}" if value else ""
+    asked = re.sub(rf' {attribute}="[0-9]+"', named, EXCHANGES[7][0].decode()).encode()
+    assert b'<event status="ok" />' in ask(site, asked)
+    assert bool(site.channels.machines[0].events) == (attribute != "eventtype")  # Nebraska stores no event 0
+
+
+def running(version: str) -> bytes:
+    """The check of a machine that runs a version."""
+    return EXCHANGES[8][0].replace(b'version="110.2.0" track', f'version="{version}" track'.encode())
+
+
+@pytest.mark.parametrize(
+    "version", ["", "x", "110", "110.2", "110.2.0.1", "v110.2.0", "0110.2.0", "110.02.0", "110.2.0-"]
+)
+def test_a_version_that_is_not_semantic_gets_no_offer(site: Site, version: str) -> None:
+    answer = ask(site, running(version)).decode()
+    assert 'status="error-instanceRegistrationFailed">' in answer
+    assert '<ping status="ok" />\n  <updatecheck status="error-internal" />\n  <event status="ok" />' in answer
+
+
+@pytest.mark.parametrize(
+    ("version", "is_offered"),
+    [
+        ("4593.2.4", True), ("4593.2.5-rc1", True), ("4593.2.4+dev-1", True), ("0.0.0", True),
+        ("4593.2.5", False), ("4593.2.5+nightly-1", False), ("4593.2.6-rc1", False), ("9999.0.0", False),
+    ],
+)  # fmt: skip
+def test_offers_follow_semantic_versions(site: Site, version: str, is_offered: bool) -> None:
+    expected = b'<updatecheck status="ok">' if is_offered else b'<updatecheck status="noupdate" />'
+    assert expected in ask(site, running(version))

@@ -193,7 +193,7 @@ REFUSED = [
     (b'<request protocol="2.0"><app/></request>', "is not an Omaha 3 request"),
     (b'<request protocol="3.0"/>', "names no application"),
     (app_xml(inside='<event eventtype="x" eventresult="1"/>'), 'has eventtype="x"; expected a number'),
-    (app_xml(inside='<event eventtype="3"/>'), 'has eventresult=""; expected a number'),
+    (app_xml(inside='<event eventtype="3" eventresult="one"/>'), 'has eventresult="one"; expected a number'),
     (app_xml(inside='<event eventtype="3" eventresult="0" errorcode="-1.5"/>'), 'has errorcode="-1.5"'),
     (b'<request protocol="3.0">' + b" " * 70000 + b"</request>", "has 70034 bytes; expected at most 65536"),
     (b'<request protocol="3.0"><app appid="&undefined;"/></request>', "is not XML: undefined entity"),
