@@ -22,6 +22,7 @@ User configs are validated into a Report (report.py). An error means that flatki
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING, ClassVar
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 # Longest message, and longest tail of the output kept as details, in characters.
 _MESSAGE_MAX = 4000
 _DETAILS_MAX = 256 * 1024
+# A cell's width in a window of 900 pixels, beside JupyterLab's list of files: it breaks longer lines within a word.
+_COLUMNS = 54
 
 
 class FlatkitError(Exception):
@@ -56,13 +59,24 @@ class FlatkitError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """Return the lines that IPython shows instead of a traceback: a learner needs the message and the next step only."""
-        wide = textwrap.TextWrapper(width=100, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-        lines = wide.wrap(f"{type(self).__name__}: {self.message}")
+        lines = _wrap(f"{type(self).__name__}: {self.message}", "  ")
         if self.hint:
-            lines += wide.wrap(f"  Next: {self.hint}")
+            lines += _wrap(f"  Next: {self.hint}", "    ")
         if self.details:
             lines += ["", *("  " + printable(line) for line in lines_of(self.details.rstrip())[-20:])]
         return lines
+
+
+def _wrap(text: str, indent: str) -> list[str]:
+    """Return the text in lines that fit a cell. What three spaces set apart is to type, and begins a line of its own."""
+    if len(text) <= _COLUMNS:
+        return [text]
+    lines: list[str] = []
+    for part in re.split(r"(?<=\S) {3}(?=\S)", text):
+        first = indent if lines else ""
+        lines += textwrap.wrap(part, _COLUMNS, initial_indent=first, subsequent_indent=indent,
+                               break_long_words=False, break_on_hyphens=False)  # fmt: skip
+    return lines
 
 
 class InputError(FlatkitError, ValueError):

@@ -171,6 +171,12 @@ class Exercise:
     wait: float = 0.0
     folder: Path | None = None
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The learner's files that its acts write or remove."""
+        acts = (*self.setup, *self.solve, *self.cleanup)
+        return tuple(dict.fromkeys(act.file for act in acts if isinstance(act, Write | Remove)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:

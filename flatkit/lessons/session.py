@@ -39,9 +39,14 @@ class Standing:
     placed: tuple[int, ...] = ()
 
     @property
+    def word(self) -> str:
+        """The state in words. Looked at again it is not "not tried": a try may leave nothing behind."""
+        return "nothing found yet" if self.state is State.NOT_TRIED and self.finding and self.note else str(self.state)
+
+    @property
     def headline(self) -> str:
         """Mark, title and state in one line."""
-        return f"{self.state.mark} {self.exercise.name}  {self.exercise.title}: {self.state}"
+        return f"{self.state.mark} {self.exercise.name}  {self.exercise.title}: {self.word}"
 
     def __str__(self) -> str:
         lines = [self.headline, self.exercise.task]
@@ -146,6 +151,7 @@ class Attempt:
         What the learner made may be in the way (a folder of the file's name): then it is cleaned up, and done again.
         """
         done: list[Done] = []
+        texts = self._texts()
         try:
             self.set_up()
             if not self._is_solved_by_acts(done, say):
@@ -161,8 +167,17 @@ class Attempt:
         finding = self._standing.finding
         if finding and not finding.ok:
             note = _not_done(finding.found, finding.look)
-        self._standing = replace(self._standing, done=tuple(done), note=note)
+        self._standing = replace(self._standing, done=tuple(done), note=note + self._kept(texts))
         return self._standing
+
+    def _texts(self) -> dict[str, str | None]:
+        return {file: self.bench.read(file) for file in self.exercise.files}
+
+    def _kept(self, texts: dict[str, str | None]) -> str:
+        """Return where the texts are that were in the learner's files before, "" if none was replaced."""
+        kept = [f"{file}~" for file, text in texts.items()
+                if text and text != self.bench.read(file) and text == self.bench.read(f"{file}~")]  # fmt: skip
+        return f"; your text is kept as {' and '.join(kept)}" if kept else ""
 
     def _is_solved_by_acts(self, done: list[Done], say: Callable[[Standing], None]) -> bool:
         try:
@@ -181,9 +196,13 @@ class Attempt:
 
     def start_over(self) -> Standing:
         """Clean up, and start again. Raises FlatkitError."""
+        texts = self._texts()
         do_all(self.exercise.cleanup, self.bench)
         self._keep(lambda _: TaskRecord(), None)
-        return self.set_up()
+        self.set_up()
+        if kept := self._kept(texts):
+            self._standing = replace(self._standing, note=f"begun again{kept}")
+        return self._standing
 
     def _keep(self, change: Callable[[TaskRecord], TaskRecord], finding: Finding | None) -> Standing:
         self._standing = self._stand(self._progress.change(self.exercise.name, change), finding)

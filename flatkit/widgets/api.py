@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flatkit.errors import FlatkitError, InputError, MachineError, UsageError
+from flatkit.errors import ConfigFaults, FlatkitError, InputError, MachineError, UsageError
 
 if TYPE_CHECKING:
     from flatkit.api import Config, Wish
@@ -61,14 +62,14 @@ def up(
     from flatkit.widgets import display, live_machine
 
     read = _read(config)
-    guests = (ports,) if isinstance(ports, int) else tuple(ports)
+    guests = _numbers("ports", ports)
     forwards = tuple(Forward(host=0, guest=port) for port in guests)
     wish = api.Wish(
         name=name or api.default_name(config),
         image=image,
         forwards=forwards,
         memory_mib=parse_memory(memory) if isinstance(memory, str) else memory,
-        disks_gib=(disks,) if isinstance(disks, int) else tuple(disks),
+        disks_gib=_numbers("disks", disks),
         made_by=Creator(session=display.session()),
     )
     machine = live_machine.get(wish.name)
@@ -86,12 +87,34 @@ def _read(config: str | Path | None) -> Config:
 
     if config is None:
         return api.NO_CONFIG
-    if not Path(config).expanduser().exists():
+    path = Path(config).expanduser()
+    if not path.exists():
+        near = difflib.get_close_matches(path.name, [there.name for there in path.parent.glob("*.bu")], n=1)
+        what = f'did you mean "{near[0]}"?' if near else "expected a Butane (.bu) or Ignition (.ign) file"
         raise InputError(
-            f'there is no file "{config}" in this folder; expected a Butane (.bu) or Ignition (.ign) file',
-            hint=f"%%butane {config}   in a cell, or fk.editor({str(config)!r})   (either makes the file)",
+            f'there is no file "{config}" in this folder; {what}',
+            hint=f'run the cell that begins with   %%butane {config}   or open it: fk.editor("{config}")',
         )
-    return api.read_config(config)
+    try:
+        return api.read_config(config)
+    except ConfigFaults as error:
+        # Butane's own message counts lines in its way, and the hint is for a terminal; the details have the right lines.
+        raise ConfigFaults(
+            f'the config "{config}" has faults, so no machine is made', report=error.report, details=error.details,
+            hint=f'fk.editor("{config}")   marks each, and says what to write; or correct its %%butane cell',
+        ) from None  # fmt: skip
+
+
+def _numbers(what: str, given: Any) -> tuple[int, ...]:
+    """Return one number or several as a tuple. Raises UsageError for anything else, as a number in quotes."""
+    numbers = (given,) if isinstance(given, int | str) else tuple(given)
+    if all(isinstance(number, int) for number in numbers):
+        return numbers
+    right = ", ".join(str(number) for number in numbers)
+    raise UsageError(
+        f"{what}={given!r} is not a number; expected one, or a list of them, without quotes",
+        hint=f"fk.up(..., {what}={right})" if len(numbers) == 1 else f"fk.up(..., {what}=[{right}])",
+    )
 
 
 def _must_be_the_same(machine: LiveMachine, asked: Any) -> None:

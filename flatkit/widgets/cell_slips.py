@@ -1,10 +1,11 @@
-"""Slips in a cell: a config or a host's command in Python, a magic with one %, a text without quotes, a call that is wrong.
+"""Slips in a cell: a config or a host's command in Python, a magic with one %, a text without quotes, a wrong call or name.
 
 Python's own words for these ("invalid syntax", "name 'web' is not defined") are true and do not help.
 """
 
 from __future__ import annotations
 
+import ast
 import difflib
 import inspect
 import re
@@ -15,6 +16,7 @@ from flatkit.errors import UsageError
 from flatkit.untrusted import lines_of
 
 _MAGICS = ("butane", "on")
+_HEADER = "variant: flatcar\nversion: 1.0.0"
 _MAGIC = re.compile(r"\s*%{1,2}[ \t]*([A-Za-z]+)[ \t]*(.*)")
 # The top level of a Butane config (facts: Butane's specification for flatcar 1.1.0).
 _CONFIG = re.compile(r"(variant|version|ignition|passwd|storage|systemd|kernel_arguments)\s*:(\s|$)")
@@ -23,6 +25,10 @@ _OF_THE_HOST = re.compile(r"(butane|conda|flatkit|git|make|pip|python3?|qemu-img
 # What is a text for certain: a file, or the name of an exercise.
 _TEXT = re.compile(r"[\w./~-]+\.(bu|ign|raw|tar|yaml|yml|json)|\d\d-[a-z-]+")
 _BARE = re.compile(r"""\b(fk|m)\.(\w+)\(\s*([^\s"'(),=\[\]{}]+)\s*(?=[,)])""")
+# A call with its text, the bracket included if it is there.
+_CALL = re.compile(r"(\s*(?:\w+\s*=\s*)?(?:await\s+)?(\w+)\.\w+\()(.*?)\)?\s*")
+_CURLY = str.maketrans({"\N{LEFT DOUBLE QUOTATION MARK}": '"', "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
+                        "\N{LEFT SINGLE QUOTATION MARK}": "'", "\N{RIGHT SINGLE QUOTATION MARK}": "'"})  # fmt: skip
 _NO_NAME = re.compile(r"module 'flatkit' has no attribute '(\w+)'")
 _BAD_CALL = re.compile(r"(\w+(?:\.\w+)*)\(\) (missing|takes|got an unexpected|got multiple) ")
 
@@ -34,8 +40,10 @@ def find_slip(cell: str, error: BaseException, names: Mapping[str, Any]) -> Usag
     if isinstance(error, TypeError):
         return _wrong_call(cell, str(error), names)
     if isinstance(error, NameError):
-        return _config(cell) or _unquoted(cell, names, error.name or "")
-    return _magic(cell) or _config(cell) or _host_command(cell) or _unquoted(cell, names)
+        return _config(cell) or _unquoted(cell, names, error.name or "") or _bare_word(cell, names)
+    found = _magic(cell) or _config(cell) or _host_command(cell) or _unquoted(cell, names)
+    line = error.lineno if isinstance(error, SyntaxError) else None
+    return found or (_misquoted(cell, line, names) if line else None)
 
 
 def _first_line(cell: str) -> str:
@@ -51,11 +59,20 @@ def _magic(cell: str) -> UsageError | None:
     words = found[2].split(maxsplit=1)
     right = " ".join([f"%%{near[0]}", *words[:1]])
     if lines[0].strip() == right:
-        return None
+        return None if lines[1:] else _empty(right, near[0])
     return UsageError(
         f'"{lines[0].strip()}" is not known here; expected "{right}", and what belongs to it on the lines below',
         hint="run the cell again like this:",
         details="\n".join([right, *words[1:], *lines[1:]]),
+    )
+
+
+def _empty(first: str, magic: str) -> UsageError:
+    below = ("a config", _HEADER) if magic == "butane" else ("commands for the machine, one a line", "hostname")
+    return UsageError(
+        f'there is nothing below "{first}"; expected {below[0]}',
+        hint="write it on the lines below, like this:",
+        details=f"{first}\n{below[1]}",
     )
 
 
@@ -65,7 +82,7 @@ def _config(cell: str) -> UsageError | None:
     return UsageError(
         f'this is a config, and the cell is Python: "{_first_line(cell)}"',
         hint="begin the cell with %%butane and the name of its file, like this:",
-        details=f"%%butane web.bu\n{cell.strip()}",
+        details=f"%%butane NAME.bu\n{cell.strip()}",
     )
 
 
@@ -94,6 +111,61 @@ def _unquoted(cell: str, names: Mapping[str, Any], undefined: str = "") -> Usage
             hint=f'{later[1]}"{undefined}")',
         )
     return None
+
+
+def _misquoted(cell: str, number: int, names: Mapping[str, Any]) -> UsageError | None:
+    """Return the help for a call of flatkit whose quotes or bracket are missing: the first repair that Python accepts."""
+    lines = lines_of(cell)
+    line = lines[number - 1] if number <= len(lines) else ""
+    call = _CALL.fullmatch(line.translate(_CURLY))
+    owner = names.get(call[2]) if call else None
+    if call is None or not (call[2] == "fk" or type(owner).__module__.startswith("flatkit.")):
+        return None
+    for repaired in _repairs(call[1], call[3]):
+        if _is_python("\n".join([*lines[: number - 1], repaired, *lines[number:]])):
+            return UsageError(f'a quote or a bracket is missing or wrong in "{line.strip()}"',
+                              hint="write the line like this:", details=repaired)  # fmt: skip
+    return None
+
+
+def _repairs(head: str, given: str) -> tuple[str, ...]:
+    closed = re.sub(r'^(["\'])([^"\',]*)(?=,\s*\w+\s*=|$)', r"\1\2\1", given)  # before `, name=` or at the end
+    bare = given.strip("\"' ")
+    return f"{head}{given})", f"{head}{closed})", f'{head}"{bare}")', f"{head}'{bare}')"
+
+
+def _is_python(cell: str) -> bool:
+    try:
+        compile(cell, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | ast.PyCF_ONLY_AST)
+    except (SyntaxError, ValueError):
+        return False
+    return True
+
+
+def _bare_word(cell: str, names: Mapping[str, Any]) -> UsageError | None:
+    """Return the help for a cell that is one unknown word: the name of a machine, or a misspelt variable."""
+    from flatkit.widgets.live_machine import LiveMachine
+
+    word = cell.strip()
+    if not word.isidentifier():
+        return None
+    machines = {
+        key: value for key, value in names.items() if isinstance(value, LiveMachine) and not key.startswith("_")
+    }
+    for key, machine in machines.items():
+        if machine.name == word:
+            return UsageError(
+                f'"{word}" is the name of a machine; in this notebook the variable "{key}" holds it', hint=key
+            )
+    near = next((key for key in ("fk", *machines) if key in names and key.lower() == word.lower()), "")
+    if near:
+        return UsageError(f'"{word}" is not known here; did you mean "{near}"?', hint=near)
+    way = (
+        f"a command for the machine belongs below %%on {next(iter(machines))}"
+        if machines
+        else "fk.course()   shows the way"
+    )
+    return UsageError(f'"{word}" is not known here: no cell that was run has made a variable of that name', hint=way)
 
 
 def _unknown_name(error: AttributeError, names: Mapping[str, Any]) -> UsageError | None:

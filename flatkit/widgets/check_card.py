@@ -55,7 +55,7 @@ class HintState(TypedDict):
 
 
 class ExerciseState(FlaggedState):
-    """An exercise for the page. `left` is the number of hints that are not shown yet."""
+    """An exercise for the page. `left`: the number of hints that are not shown yet; `files`: the learner's files for it."""
 
     kind: Literal["exercise"]
     name: str
@@ -63,6 +63,7 @@ class ExerciseState(FlaggedState):
     state: str
     mark: str
     task: str
+    files: list[str]
     found: str
     hints: list[HintState]
     left: int
@@ -186,9 +187,10 @@ class CheckCard(Card):
             "kind": "exercise",
             "name": self.exercise.name,
             "title": self.exercise.title,
-            "state": str(standing.state),
+            "state": standing.word,
             "mark": standing.state.mark,
             "task": self.exercise.task,
+            "files": list(self.exercise.files),
             "found": str(standing.finding) if tried else "",
             "hints": [self._hint_state(hint, standing.placed) for hint in standing.hints],
             "left": len(self.exercise.hints) - len(standing.hints),

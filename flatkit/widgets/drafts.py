@@ -60,6 +60,11 @@ def remember(path: Path, text: str) -> None:
     _written[path.absolute()] = text
 
 
+def explain_name(name: str) -> str:
+    """Return a note for a file that is named without its suffix, and so is another one than the lesson's; "" for others."""
+    return "" if Path(name).suffix else f'the file is named "{name}", without .bu: {name}.bu is another file'
+
+
 def find_texts(name: str) -> tuple[str | None, str | None]:
     """Return the start of a file by its name (of its exercise, else of an example) and its solution; None without one."""
     start, solution = lessons.find_texts(name)

@@ -36,7 +36,7 @@ class Editor(Card):
         super().__init__()
         self.path = path.absolute()  # the kernel may change its folder
         self._shown_path = str(path)
-        self.note = ""
+        self.note = drafts.explain_name(self._shown_path)
         self.has_conflict = False
         self.start, self.solution = drafts.find_texts(path.name)
         self._lock = threading.RLock()
@@ -48,7 +48,8 @@ class Editor(Card):
         if text is None:
             text = self.start or _EMPTY
             drafts.write_draft(path, text)
-            self.note = f'"{path}" is new; it starts as its lesson starts' if self.start else ""
+            if self.start:
+                self.note = f'"{path}" is new; it starts as its lesson starts'
         drafts.remember(path, text)
         # `_kept` is the text that this editor last saw in the file: any other one was written by another program.
         self.text = self._kept = text

@@ -87,7 +87,9 @@ class MachineCommands:
 
     @property
     def timeline(self) -> Times:
-        """The phases of the last boot with their times."""
+        """The phases of the last boot with their times. Raises MachineError while it boots."""
+        if self.is_busy:
+            self.must_run()
         return self._times
 
     @property

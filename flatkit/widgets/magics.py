@@ -24,9 +24,8 @@ def butane(line: str, cell: str) -> ConfigCard:
     path = Path(name).expanduser()
     kept = drafts.write_draft(path, cell)
     look_again()
-    note = f'the text before is kept as "{kept.name}"' if kept else ""
-    if not path.suffix:
-        note = f'the file is named "{name}", without .bu: {name}.bu is another file' + (f"; {note}" if note else "")
+    notes = (drafts.explain_name(name), f'the text before is kept as "{kept.name}"' if kept else "")
+    note = "; ".join(filter(None, notes))
     return ConfigCard(path=name, translation=translate_text(cell, path), note=note)
 
 

@@ -5,6 +5,7 @@ Each has a text (`print` it), so that nothing depends on a browser.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from flatkit.widgets import html
@@ -45,7 +46,20 @@ class Ran(Twin):
         return "\n".join([*lines, *self._status_line()])
 
     def _status_line(self) -> list[str]:
-        return [] if self.ok else [f"[status {self.status}]"]
+        return [] if self.ok else [f"[status {self.status}]", *self._advice]
+
+    @property
+    def _advice(self) -> list[str]:
+        """What to write instead, where the machine's words name only the symptom: `sudo echo x > FILE`, and no sudo at all."""
+        if self.status == 127 and re.match(r"\s*\S+\s*>", self.command):
+            return ["the first word of a line is a command; to write words into a file: echo WORDS > FILE"]
+        if "Permission denied" not in self.output:
+            return []
+        if begun := re.match(r"\s*(sudo(?:\s+-u\s+\S+)?)\s[^|]*>", self.command):
+            why = f"the shell itself opens the file after >, as {self.user}, before sudo begins"
+            return [f"{why}; instead: COMMAND | {begun[1]} tee FILE"]
+        way = "COMMAND | sudo tee FILE" if ">" in self.command else "sudo COMMAND"
+        return [] if "sudo" in self.command else [f"you are {self.user} on this machine; as root: {way}"]
 
     def html(self) -> str:
         """Return it as in a terminal, without the style sheet."""

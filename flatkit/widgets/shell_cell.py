@@ -24,6 +24,8 @@ which whoami xargs
 """
 _COMMANDS = frozenset(_WORDS.split())
 _FIRST_WORD = re.compile(r"\s*([A-Za-z0-9_./+-]+)(?=\s|$|[|;&<>])")
+# What only a shell writes: `> /a/file` at the end of a line.
+_INTO_A_FILE = re.compile(r"[^()=\"']*\s>{1,2}\s*[/~][\w./~-]*\s*")
 _ASSIGNMENT = re.compile(r"\s*[A-Za-z_]\w*\s*=")
 # The one command that must not be run here: it erases a disk.
 _INSTALL = re.compile(r"(?:sudo\s+)?flatcar-install\s")
@@ -48,6 +50,8 @@ def _command_of(row: str) -> str:
     word = found[1] if found else ""
     if keyword.iskeyword(word) or _ASSIGNMENT.match(row):
         return ""
+    if word and _INTO_A_FILE.fullmatch(row):
+        return word
     return word if word in _COMMANDS or re.fullmatch(r"(\.{0,2}/)[A-Za-z0-9_./-]+", word) else ""
 
 

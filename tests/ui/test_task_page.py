@@ -54,7 +54,7 @@ def test_an_exercise_from_not_tried_to_passed(stage: Stage, folder: Path) -> Non
     expect(page.get_by_role("button", name="Start over")).to_have_text("Start over")
     page.get_by_role("button", name="Start over").click()
     expect(title).to_contain_text("◐ shown")
-    page.get_by_role("button", name="Start over? Your text is kept").click()
+    page.get_by_role("button", name="Start over? Your text is kept as first.bu~").click()
     expect(title).to_contain_text("○ not tried")
     page.get_by_role("button", name="Check again").click()
     expect(card).to_contain_text("nothing has changed")

@@ -54,6 +54,26 @@ def test_the_buttons_do_it(folder: Path) -> None:
     assert press("no-such-verb") == card.page.state
 
 
+def test_a_text_that_is_replaced_is_said_to_be_kept_with_its_file(folder: Path) -> None:
+    card = fk.check("00-name")
+    assert isinstance(card, CheckCard)
+    assert card.page.state["files"] == ["first.bu"]
+    (folder / "first.bu").write_text("variant: flatcar\nversion: 1.0.0\n# mine\n")
+    assert "do it yourself; your text is kept as first.bu~" in repr(card.solve())
+    assert "kept as" not in repr(card.solve()), "flatkit's own text is not kept"
+    (folder / "first.bu").write_text("# mine again\n")
+    assert "your text is kept as first.bu~" in repr(card.start_over())
+    assert (folder / "first.bu~").read_text() == "# mine again\n"
+
+
+def test_looked_at_again_it_does_not_say_not_tried(folder: Path) -> None:
+    card = fk.check("00-name")
+    assert isinstance(card, CheckCard)
+    assert card.page.state["state"] == "not tried"
+    assert card.again().page.state["state"] == "nothing found yet"
+    assert "not tried" not in repr(card)
+
+
 def test_it_looks_at_the_machine_that_it_is_given(folder: Path) -> None:
     exercise = get_task("00-hello")
     assert isinstance(exercise, Exercise)

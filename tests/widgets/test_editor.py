@@ -35,6 +35,11 @@ def test_a_name_without_an_example_starts_small(folder: Path) -> None:
         editor.reset()
 
 
+def test_a_name_without_its_suffix_is_said_to_be_another_file(folder: Path) -> None:
+    assert "without .bu: first.bu is another file" in fk.editor("first").note
+    assert fk.editor("own.bu").note == ""
+
+
 def test_what_is_there_is_loaded_and_not_touched(folder: Path) -> None:
     (folder / "web.bu").write_text(CONFIG)
     assert fk.editor("web.bu").text == CONFIG

@@ -12,7 +12,7 @@ import pytest
 from notebook_parts import CONFIG, Web, answer_inside, join_threads
 
 import flatkit as fk
-from flatkit.errors import Cancelled, ConfigFaults, FetchError, InputError, MachineError
+from flatkit.errors import Cancelled, ConfigFaults, FetchError, InputError, MachineError, UsageError
 from flatkit.machines import Creator, Machine
 from flatkit.testing.front import FakeFront
 from flatkit.testing.hypervisor import FakeHypervisor
@@ -278,6 +278,8 @@ def test_a_config_with_faults_is_refused_at_once(config: Path) -> None:
     with pytest.raises(ConfigFaults) as caught:
         fk.up("web.bu")
     assert len(caught.value.report) >= 1
+    assert caught.value.hint.startswith('fk.editor("web.bu")'), "nothing for a terminal"
+    assert "line 6" not in caught.value.message, "Butane counts in its own way; the details have the lines"
     assert live_machine.held() == []
 
 
@@ -285,6 +287,18 @@ def test_a_missing_config_names_the_cells_that_make_one(folder: Path) -> None:
     with pytest.raises(InputError, match=r'no file "none\.bu"') as caught:
         fk.up("none.bu")
     assert "%%butane none.bu" in caught.value.hint
+
+
+def test_a_misspelt_config_names_the_one_that_is_there(config: Path) -> None:
+    with pytest.raises(InputError, match=r'did you mean "web\.bu"'):
+        fk.up("wbe.bu")
+
+
+@pytest.mark.parametrize(("wrong", "right"), [({"ports": "80"}, "ports=80"), ({"ports": ["80", 8]}, "ports=[80, 8]")])
+def test_a_number_in_quotes_is_answered_with_the_fix(config: Path, wrong: dict[str, Any], right: str) -> None:
+    with pytest.raises(UsageError, match="without quotes") as caught:
+        fk.up("web.bu", **wrong)
+    assert right in caught.value.hint
 
 
 def test_without_a_config_there_is_a_machine_too(folder: Path) -> None:

@@ -11,6 +11,7 @@ import flatkit as fk
 from flatkit.errors import CommandFailed, InputError, MachineError
 from flatkit.testing.hypervisor import FakeHypervisor
 from flatkit.widgets.live_machine import LiveMachine
+from flatkit.widgets.results import Ran
 
 pytestmark = pytest.mark.usefixtures("backend")
 PLACE = "/var/lib/extensions/tree.raw"
@@ -50,3 +51,34 @@ def test_a_machine_that_is_not_there_is_said_first(folder: Path) -> None:
     for verb in (lambda: ghost.put("tree.raw", PLACE), lambda: ghost.build_extension("tree")):
         with pytest.raises(MachineError, match='the machine "ghost" is absent'):
             verb()
+
+
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        ("echo hi > /etc/x", "as root: COMMAND | sudo tee FILE"),
+        ("cat /etc/shadow", "as root: sudo COMMAND"),
+        ("sudo echo hi > /etc/x", "instead: COMMAND | sudo tee FILE"),
+        ("sudo -u ada echo hi > /home/ada/x", "instead: COMMAND | sudo -u ada tee FILE"),
+    ],
+)
+def test_a_denied_permission_says_what_to_write(command: str, advice: str) -> None:
+    ran = Ran(machine="web", user="core", command=command, output="bash: /etc/x: Permission denied\n", status=1)
+    assert repr(ran).endswith(advice)
+    assert advice in ran._repr_html_().replace("&gt;", ">")
+
+
+def test_a_word_in_the_place_of_a_command_says_how_words_are_written() -> None:
+    said = "bash: hi: command not found\n"
+    ran = Ran(machine="web", user="core", command="hi > /home/core/x", output=said, status=127)
+    assert repr(ran).endswith("echo WORDS > FILE")
+    ran = Ran(machine="web", user="core", command="nano /home/core/x", output=said, status=127)
+    assert repr(ran).endswith("[status 127]")
+
+
+def test_other_failures_get_no_advice() -> None:
+    for command, output in (
+        ("sudo touch /usr/x", "Read-only file system"),
+        ("sudo -u ada ls /root", "Permission denied"),
+    ):
+        assert repr(Ran(machine="web", user="core", command=command, output=output, status=1)).endswith("[status 1]")

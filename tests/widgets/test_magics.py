@@ -56,7 +56,7 @@ def test_a_name_without_its_ending_is_noted(shell: Any, folder: Path) -> None:
 
 def test_a_cell_without_a_name_says_what_is_missing(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
     shell.run_cell("%%butane\n" + CONFIG)
-    said = capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
     assert "expected one name" in said
     assert "Next: %%butane web.bu" in said
     assert "Traceback" not in said

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from flatkit.errors import UsageError
 from flatkit.widgets import kernel_start, missing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,7 +128,7 @@ def test_a_kernel_knows_before_its_first_cell(tmp_path: Path) -> None:
     try:
         talk.wait_for_ready(timeout=60)
         answer = talk.execute_interactive("fk.doctor()", timeout=60, output_hook=lambda _: None)
-        assert "again:   import flatkit as fk" in "\n".join(answer["content"]["traceback"])
+        assert answer["content"]["traceback"][-1] == "    import flatkit as fk"
     finally:
         talk.stop_channels()
         manager.shutdown_kernel(now=True)
@@ -154,3 +155,13 @@ def test_a_pipe_is_no_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     os.mkfifo(tmp_path / "odd.ipynb")
     monkeypatch.setenv("JPY_SESSION_NAME", str(tmp_path / "odd.ipynb"))
     assert missing.find_line("zebra") == ""
+
+
+def test_an_error_fits_a_cell_and_keeps_what_is_typed_on_one_line() -> None:
+    line = 'm = fk.up("web.bu", ports=80, fresh=True)'
+    error = UsageError(
+        '"m" is not there yet: the cell that makes it was not run', hint=f"run this cell first:   {line}"
+    )
+    shown = error._render_traceback_()
+    assert max(map(len, shown)) <= 54
+    assert f"    {line}" in shown

@@ -243,7 +243,7 @@ export interface HintState {
   right: boolean;
 }
 
-/** An exercise for the page. `left` is the number of hints that are not shown yet. */
+/** An exercise for the page. `left`: the number of hints that are not shown yet; `files`: the learner's files for it. */
 export interface ExerciseState {
   flag: FlagState | null;
   kind: "exercise";
@@ -252,6 +252,7 @@ export interface ExerciseState {
   state: string;
   mark: string;
   task: string;
+  files: string[];
   found: string;
   hints: HintState[];
   left: number;

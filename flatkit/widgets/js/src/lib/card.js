@@ -132,7 +132,7 @@ export const isAllowed = (button) => button.getAttribute("aria-disabled") !== "t
  * Escape, or leaving the button, takes the question back.
  * @param {string} text
  * @param {() => void} press not called while the button is not allowed
- * @param {Record<string, any>} more attributes, and `asks`
+ * @param {Record<string, any>} more attributes, and `asks`: the question, or what returns it
  */
 export function makeButton(text, press, { asks = "", ...more } = {}) {
   const button = h("button", { type: "button", class: "fk-button", ...more }, text);
@@ -140,7 +140,7 @@ export function makeButton(text, press, { asks = "", ...more } = {}) {
   /** @param {boolean} on */
   const ask = (on) => {
     isAsking = on;
-    button.textContent = on ? asks : text;
+    button.textContent = on ? (typeof asks === "function" ? asks() : asks) : text;
   };
   button.addEventListener("click", () => {
     if (!isAllowed(button)) return;
@@ -157,10 +157,10 @@ export function makeButton(text, press, { asks = "", ...more } = {}) {
  * A button for each verb.
  * @template {string} Verb
  * @param {Act} act
- * @param {Record<Verb, { text: string, title: string, asks?: string }>} labels
+ * @param {Record<Verb, { text: string, title: string, asks?: string | (() => string) }>} labels
  */
 export function makeVerbs(act, labels) {
-  /** @type {[string, { text: string, title: string, asks?: string }][]} */
+  /** @type {[string, { text: string, title: string, asks?: string | (() => string) }][]} */
   const entries = Object.entries(labels);
   const buttons = entries.map(([verb, { text, ...more }]) => [verb, makeButton(text, () => act(verb), more)]);
   return /** @type {Record<Verb, HTMLButtonElement>} */ (Object.fromEntries(buttons));

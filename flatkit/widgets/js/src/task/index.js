@@ -15,12 +15,8 @@ import { makeQuiz } from "./quiz.js";
 const VERBS = {
   check: { text: "Check again", title: "Look at the result once more" },
   hint: { text: "Hint", title: "One more hint" },
-  solve: { text: "Show me", title: "Do it for me, and show how; my text is kept as FILE~" },
-  over: {
-    text: "Start over",
-    title: "Begin again; my text is kept as FILE~",
-    asks: "Start over? Your text is kept as FILE~",
-  },
+  solve: { text: "Show me", title: "Do it for me, and show how" },
+  over: { text: "Start over", title: "Begin again" },
 };
 
 /** @type {Record<string, string>} */
@@ -36,7 +32,9 @@ export default {
     root.classList.add("fk-task");
     const act = actOn(model);
     const stage = makeStage(root, () => {});
-    const verbs = makeVerbs(act, VERBS);
+    let kept = "";
+    const asks = () => `Start over? ${kept ? `Your text is kept as ${kept}` : "What you made for it is removed"}`;
+    const verbs = makeVerbs(act, { ...VERBS, over: { ...VERBS.over, asks } });
     verbs.check.classList.add("fk-primary");
     const title = h("b");
     const state = h("span");
@@ -65,6 +63,10 @@ export default {
       if (body.firstChild !== parts[0]) body.replaceChildren(...parts);
       if (task.kind === "quiz") return quiz.draw(task);
       if (task.kind === "prediction") return prediction.draw(task);
+      kept = task.files.map((file) => `${file}~`).join(" and ");
+      for (const verb of /** @type {const} */ (["solve", "over"])) {
+        verbs[verb].title = `${VERBS[verb].title}${kept && `; my text is kept as ${kept}`}`;
+      }
       exercise.draw(task, kindOf(task.state));
       for (const button of Object.values(verbs)) allow(button, !task.working);
       say(verbs.check, task.working ? "Checking …" : "Check again");
