@@ -50,7 +50,7 @@ class Ran(Twin):
 
     @property
     def _advice(self) -> list[str]:
-        """What to write instead, where the machine's words name only the symptom: `sudo echo x > FILE`, and no sudo at all."""
+        """A better command, where the machine's words name only the symptom: `sudo echo x > FILE`, no sudo, no command."""
         if self.status == 127 and re.match(r"\s*\S+\s*>", self.command):
             return ["the first word of a line is a command; to write words into a file: echo WORDS > FILE"]
         if "Permission denied" not in self.output:
