@@ -8,7 +8,10 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import pytest
+
 from flatkit import jupyter_start
+from flatkit.lessons import jupyter_server
 
 CHECKED = "import json, jsonschema; print(json.dumps(sorted(jsonschema.FormatChecker.checkers)))"
 SHOW = """
@@ -54,3 +57,11 @@ def test_only_formats_that_jupyter_does_not_use_are_left_unchecked() -> None:
     for path in schemas:
         text = path.read_text(encoding="utf-8", errors="replace").replace("'", '"').replace('"', "")
         assert "format: iri" not in text, path
+
+
+def test_the_list_of_files_shows_where_a_text_is_kept() -> None:
+    application = pytest.importorskip("jupyter_server.serverapp").ServerApp()
+    application.parse_command_line([one for one in jupyter_server.options() if "Contents" in one])
+    manager = pytest.importorskip("jupyter_server.services.contents.manager").ContentsManager(config=application.config)
+    assert manager.should_list("first.bu~")
+    assert not manager.should_list("__pycache__")

@@ -17,6 +17,8 @@ from flatkit.untrusted import parse_json
 
 _INFO_MAX = 64 * 1024
 
+# Jupyter's own list, without *~.
+_HIDDEN = ("__pycache__", "*.pyc", "*.pyo", ".DS_Store")
 # PYTHONSTARTUP of the kernels.
 KERNEL_START = Path(paths.__file__).with_name("widgets") / "kernel_start.py"
 
@@ -33,11 +35,13 @@ def options() -> list[str]:
     """Return the server's options.
 
     Without a terminal of its own Jupyter starts login shells (jupyter_server_terminals/app.py), and Debian's /etc/profile
-    replaces PATH in these: they would not find flatkit.
+    replaces PATH in these: they would not find flatkit. By default the list of files leaves out `first.bu~`, where flatkit
+    keeps a learner's text.
     """
     shell = os.environ.get("SHELL") or shutil.which("bash") or "sh"
     settings = {"shell_command": [shell]}
-    return [f"--ServerApp.terminado_settings={settings}"]
+    hidden = [f"--ContentsManager.hide_globs={name}" for name in _HIDDEN]
+    return [f"--ServerApp.terminado_settings={settings}", *hidden]
 
 
 def path_on_server(file: Path) -> str:

@@ -55,7 +55,7 @@ class HintState(TypedDict):
 
 
 class ExerciseState(FlaggedState):
-    """An exercise for the page. `left`: the number of hints that are not shown yet; `files`: the learner's files for it."""
+    """An exercise for the page. `left`: the number of hints not shown yet; `files`: the learner's files for it."""
 
     kind: Literal["exercise"]
     name: str

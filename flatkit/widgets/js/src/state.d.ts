@@ -243,7 +243,7 @@ export interface HintState {
   right: boolean;
 }
 
-/** An exercise for the page. `left`: the number of hints that are not shown yet; `files`: the learner's files for it. */
+/** An exercise for the page. `left`: the number of hints not shown yet; `files`: the learner's files for it. */
 export interface ExerciseState {
   flag: FlagState | null;
   kind: "exercise";
