@@ -53,7 +53,9 @@ class Ran(Twin):
         """A better command, where the machine's words name only the symptom: `sudo echo x > FILE`, no sudo, no command."""
         if self.status == 127 and re.match(r"\s*\S+\s*>", self.command):
             return ["the first word of a line is a command; to write words into a file: echo WORDS > FILE"]
-        if "Permission denied" not in self.output:
+        if self.status == 126 and "Permission denied" in self.output:
+            return ["the file may not be run: chmod +x FILE, with sudo for a file of root"]
+        if not re.search("Permission denied|Operation not permitted", self.output):
             return []
         if begun := re.match(r"\s*(sudo(?:\s+-u\s+\S+)?)\s[^|]*>", self.command):
             why = f"the shell itself opens the file after >, as {self.user}, before sudo begins"

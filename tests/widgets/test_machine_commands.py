@@ -72,6 +72,10 @@ def test_a_word_in_the_place_of_a_command_says_how_words_are_written() -> None:
     said = "bash: hi: command not found\n"
     ran = Ran(machine="web", user="core", command="hi > /home/core/x", output=said, status=127)
     assert repr(ran).endswith("echo WORDS > FILE")
+    ran = Ran(
+        machine="web", user="core", command="hello", output="bash: /opt/bin/hello: Permission denied\n", status=126
+    )
+    assert "chmod +x FILE" in repr(ran)
     ran = Ran(machine="web", user="core", command="nano /home/core/x", output=said, status=127)
     assert repr(ran).endswith("[status 127]")
 
