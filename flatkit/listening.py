@@ -34,7 +34,7 @@ def try_port(port: int, address: str = "127.0.0.1") -> BindRefusal | None:
     if refusal := find_loopback_fault(address):
         return refusal
     try:
-        with socket.socket() as probe:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
             # As QEMU does it: a port whose last connection is still closing (TIME_WAIT) counts as free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))

@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from flatkit.seats.settings import Settings
     from flatkit.seats.up import Passwords
 
-_PORT, _SEATS = 8000, 30
+_PORT, _SEATS, _SEATS_MAX = 8000, 30, 1000
+# MiB, and minutes; a server with one kernel needs the least.
+_MEMORY, _IDLE = (512, 2**20), (1, 7 * 24 * 60)
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  (a room is for others: docs/seats.md)
 
 
@@ -34,7 +36,24 @@ def run(argv: list[str]) -> int:
         "up": _up, "check": _check, "status": _status, "down": _down, "archive": _archive, "reset": _reset, "pin": _pin,
         "serve": _serve, "images": _images,
     }  # fmt: skip
-    return actions[options.command](options)
+    with _alone(options.command):
+        return actions[options.command](options)
+
+
+def _between(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = whole_number(text)
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f'"{number}" cannot be used; expected {least} to {most}')
+        return number
+
+    return parse
+
+
+def _alone(command: str) -> AbstractContextManager[None]:
+    from flatkit.seats import up
+
+    return up.alone() if command in {"up", "archive", "reset", "down"} else nullcontext()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     up = add("up", "make the room, or bring it up to date; print its address and, once, its passwords")
     check = add("check", "say whether this host is big enough, and what is missing")
     for command in (up, check):
-        command.add_argument("--seats", type=whole_number, metavar="N", help=f"seats (default: {_SEATS})")
+        command.add_argument("--seats", type=_between(1, _SEATS_MAX), metavar="N", help=f"seats (default: {_SEATS})")
         command.add_argument(
             "--listen", metavar="ADDR[:PORT]",
             help=f"where learners come in (default: {_EVERYWHERE}:{_PORT}, every address of this host)",
@@ -61,8 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         "--tls", nargs=2, type=Path, metavar=("CERT", "KEY"), help="encrypt, with this certificate and key"
     )
     secure.add_argument("--no-tls", action="store_true", help="do not encrypt any longer")
-    up.add_argument("--memory", type=whole_number, metavar="MIB", help="memory of each seat (default: 4096)")
-    up.add_argument("--idle", type=whole_number, metavar="MINUTES", help="stop an unused seat (default: 90)")
+    up.add_argument("--memory", type=_between(*_MEMORY), metavar="MIB", help="memory of each seat (default: 4096)")
+    up.add_argument("--idle", type=_between(*_IDLE), metavar="MINUTES", help="stop an unused seat (default: 90)")
     up.add_argument("--new-passwords", action="store_true", help="replace the passwords of the room and of the trainer")
     up.add_argument(
         "--here", action="store_true", help="run from this environment, which all users must be able to read"
@@ -92,8 +111,12 @@ def _address(text: str | None, room: Settings | None) -> tuple[str, int]:
     if text is None and room:
         return room.host, room.port
     text = text or _EVERYWHERE
+    if text.startswith(":") and is_number(text[1:]):  # a port alone: a room is for others, so not 127.0.0.1
+        text = f"{_EVERYWHERE}{text}"
     found = parse_address(text)
     has_port = is_number(text.rpartition(":")[2]) and (text.count(":") == 1 or "]" in text)
+    if has_port and not found.port:
+        raise UsageError(f'"{text}" has no port; learners need one that stays: expected 1 to 65535, such as 8000')
     return found.host, found.port if has_port else _PORT
 
 
@@ -114,7 +137,7 @@ def _findings(options: argparse.Namespace, room: Settings | None) -> list[SizeFi
     seats = options.seats if options.seats is not None else room.seats if room else _SEATS
     ports = () if room and (room.host, room.port) == (host, port) and up.is_served(room) else (port,)
     home = Path("/home") if Path("/home").is_dir() else Path("/")
-    return [*check.judge(check.measure(home), seats), *check.find_obstacles(host, ports)]
+    return [*check.judge(check.measure(home, up.cache()), seats), *check.find_obstacles(host, ports)]
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -127,8 +150,6 @@ def _check(options: argparse.Namespace) -> int:
 def _up(options: argparse.Namespace) -> int:
     from flatkit.seats import install, settings, up
 
-    if options.seats is not None and not 1 <= options.seats <= 1000:
-        raise UsageError(f'"{options.seats}" seats cannot be made; expected 1 to 1000')
     earlier = _earlier()
     findings = _findings(options, earlier)
     for finding in findings:

@@ -37,12 +37,14 @@ _PROGRAMS = ("useradd", "userdel", "setpriv", "libvirtd", "qemu-img")
 
 @dataclass(frozen=True, kw_only=True)
 class HostSize:
-    """Size of a host; memory and disk that are free, in MiB."""
+    """Size of a host; memory and disk that are free, in MiB. `cache_mib` is None where images and homes share a disk."""
 
     memory_mib: int
     processors: int
     disk_mib: int
     has_kvm: bool
+    cache_mib: int | None = None
+    kvm_is_proved: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +63,17 @@ class SizeFinding:
         )
 
 
-def measure(folder: Path) -> HostSize:
-    """Measure this host; `folder` is on the disk that homes are on. Raises MissingDependency without QEMU."""
-    room = measure_room(folder)
+def measure(homes: Path, cache: Path) -> HostSize:
+    """Measure this host, with the disks of these two folders. Raises MissingDependency without QEMU."""
+    room, found = measure_room(homes), choose(Arch.of_host())
+    there = next(path for path in (cache, *cache.parents) if path.exists())
     return HostSize(
         memory_mib=room.memory_mib,
         processors=processors(),
         disk_mib=room.disk_mib,
-        has_kvm=choose(Arch.of_host()).accelerator is Accelerator.KVM,
+        has_kvm=found.accelerator is Accelerator.KVM,
+        cache_mib=None if there.stat().st_dev == homes.stat().st_dev else measure_room(there).disk_mib,
+        kvm_is_proved=found.proved,
     )
 
 
@@ -86,9 +91,8 @@ def judge(host: HostSize, seats: int) -> Iterator[SizeFinding]:
     )
     level = "ok" if worst >= seats else "warn" if one >= seats else "fail"
     more = -(-(BASE_MIB + seats * WORST_MIB) // 1024)
-    yield SizeFinding(
-        name="memory", words=words, level=level, fix=f"a host with {more} GiB, or fewer seats: --seats {one}"
-    )
+    fewer = f", or fewer seats: --seats {one}" if one else ""
+    yield SizeFinding(name="memory", words=words, level=level, fix=f"a host with {more} GiB{fewer}")
     login = LOGIN_SECONDS * seats / host.processors
     boot = -(-seats // max(1, host.processors // 2)) * (BOOT_KVM if host.has_kvm else BOOT_EMULATED)
     yield SizeFinding(
@@ -97,20 +101,37 @@ def judge(host: HostSize, seats: int) -> Iterator[SizeFinding]:
         level="ok" if login <= 60 and boot <= 300 else "warn",
         fix="a host with more processors, or let learners begin one after the other",
     )
-    need, least = CACHE_MIB + seats * SEAT_DISK_MIB, CACHE_MIB + seats * SEAT_DISK_MIB // 4
+    yield from _judge_disks(host, seats)
+    yield _judge_kvm(host)
+
+
+def _judge_disks(host: HostSize, seats: int) -> Iterator[SizeFinding]:
+    shared = CACHE_MIB if host.cache_mib is None else 0
+    need, least = shared + seats * SEAT_DISK_MIB, shared + seats * SEAT_DISK_MIB // 4
     yield SizeFinding(
         name="disk",
         words=f"{host.disk_mib} MiB free, {need} wanted",
         level="ok" if host.disk_mib >= need else "warn" if host.disk_mib >= least else "fail",
-        fix="a larger disk for /home and /var",
+        fix="a larger disk for /home and /var" if shared else "a larger disk for /home",
     )
-    slow = "it cannot be used: machines are emulated, and keep processors busy"
-    yield SizeFinding(
-        name="kvm",
-        words="machines run at full speed" if host.has_kvm else slow,
-        level="ok" if host.has_kvm else "warn",
-        fix="a host with KVM (bare metal, or nested virtualisation); flatkit doctor says why",
-    )
+    if host.cache_mib is not None:
+        yield SizeFinding(
+            name="disk of the images",
+            words=f"{host.cache_mib} MiB free, {CACHE_MIB} wanted",
+            level="ok" if host.cache_mib >= CACHE_MIB else "fail",
+            fix="a larger disk for /var",
+        )
+
+
+def _judge_kvm(host: HostSize) -> SizeFinding:
+    level, words, fix = "ok", "machines run at full speed", ""
+    if not host.has_kvm:
+        level, words = "warn", "it cannot be used: machines are emulated, and keep processors busy"
+        fix = "a host with KVM (bare metal, or nested virtualisation); flatkit doctor says why"
+    elif not host.kvm_is_proved:
+        level, words = "warn", "/dev/kvm can be opened; not proved: no kernel was tried"
+        fix = "flatkit up   (its first machine is the trial)"
+    return SizeFinding(name="kvm", words=words, level=level, fix=fix)
 
 
 def find_obstacles(host: str, ports: tuple[int, ...]) -> Iterator[SizeFinding]:

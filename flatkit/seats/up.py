@@ -8,7 +8,8 @@ import shutil
 import sqlite3
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from flatkit import paths
 from flatkit.errors import FlatkitError, HostError
 from flatkit.files import read_regular
 from flatkit.listening import try_port
+from flatkit.locks import try_lock
 from flatkit.machines import host_locks
+from flatkit.machines.store import make_folder
 from flatkit.run import run, start
 from flatkit.seats import certificate, supervisor
 from flatkit.seats import settings as store
@@ -71,6 +74,21 @@ def cache() -> Path:
     """Return the cache that the seats share. Not root's own: there libvirt gives images to QEMU's user."""
     own = paths.cache_dir()
     return own.with_name(f"{own.name}-seats")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other commands from changing the room meanwhile. Raises HostError while one does."""
+    lock = try_lock(make_folder(folder().parent) / "seats.lock", mode=0o600)
+    if lock is None:
+        raise HostError(
+            "another command changes the room of this host now: flatkit seats up, archive, reset or down",
+            hint="flatkit seats status   (once that command has ended)",
+        )
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def find() -> Settings | None:

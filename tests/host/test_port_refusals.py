@@ -115,3 +115,17 @@ def test_an_address_of_another_host() -> None:
     with pytest.raises(HostError, match=r'this host has no address "192\.0\.2\.1"') as caught:
         UpdateServer(listen="192.0.2.1").start()
     assert "another port" not in caught.value.hint
+
+
+def test_an_ipv6_address_is_tried_as_one() -> None:
+    try:
+        taken = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this host has no IPv6")
+    with taken:
+        port = taken.getsockname()[1]
+        refusal = try_port(port, "::1")
+        assert refusal
+        assert refusal.is_taken
+    assert try_port(port, "::1") is None
+    assert "has no address" in str(try_port(port, "2001:db8::1"))

@@ -61,13 +61,60 @@ def test_a_big_host_fits_thirty() -> None:
         ({"processors": 1}, "processors", "warn"),
         ({"disk_mib": 30 * GIB}, "disk", "warn"),
         ({"disk_mib": 5 * GIB}, "disk", "fail"),
+        ({"disk_mib": 45 * GIB, "cache_mib": 10 * GIB}, "disk", "ok"),
+        ({"disk_mib": 500 * GIB, "cache_mib": 5 * GIB}, "disk of the images", "fail"),
         ({"has_kvm": False}, "kvm", "warn"),
+        ({"kvm_is_proved": False}, "kvm", "warn"),
     ],
 )
 def test_what_is_short_is_said_with_what_helps(change: dict[str, Any], name: str, level: str) -> None:
     found = {one.name: one for one in check.judge(replace(BIG, **change), 30)}[name]
     assert (found.level, bool(found.fix)) == (level, True)
-    assert found.fix in str(found)
+    assert level == "ok" or found.fix in str(found)
+    assert "--seats 0" not in found.fix
+
+
+def test_the_disk_of_the_images_is_measured_where_it_is_another_one(tmp_path: Path) -> None:
+    assert check.measure(tmp_path, tmp_path / "not" / "yet").cache_mib is None
+    other = Path("/dev/shm")
+    if other.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("this host has one disk")
+    assert check.measure(tmp_path, other / "flatkit" / "seats").cache_mib is not None
+
+
+@pytest.mark.parametrize(
+    ("listen", "found"),
+    [
+        (":8300", ("0.0.0.0", 8300)),
+        ("127.0.0.1", ("127.0.0.1", 8000)),
+        ("::1", ("::1", 8000)),
+        ("[::]:8300", ("::", 8300)),
+        (None, ("0.0.0.0", 8000)),
+    ],
+)
+def test_where_learners_come_in(listen: str | None, found: tuple[str, int]) -> None:
+    assert seats_command._address(listen, None) == found
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["--listen 127.0.0.1:0", "--listen :0", "--seats 0", "--seats 1001", "--memory 0", "--memory 99999999", "--idle 0",
+     "--idle 99999"],
+)  # fmt: skip
+def test_numbers_that_no_room_can_have_are_refused_first(words: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises((UsageError, SystemExit)) as caught:
+        seats_command.run(["seats", "up", "--here", "--no-images", *words.split()])
+    assert "expected" in str(caught.value) + capfd.readouterr().err
+
+
+def test_two_commands_do_not_change_a_room_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
+    with up.alone():
+        for command in ("up", "down", "reset", "archive"):
+            with pytest.raises(HostError, match="another command changes the room"):
+                seats_command.run(["seats", command])
+    with pytest.raises(HostError, match="has no room"):
+        seats_command.run(["seats", "archive"])
 
 
 def test_a_port_that_is_taken_prevents_a_room() -> None:
