@@ -53,6 +53,6 @@ def _pack() -> int:
     except OSError as error:
         raise UsageError(f'"{printable(folder)}" cannot be packed: {error.strerror or error}') from None
     for name in left_out:
-        print(f'"{name}" is left out: a link, or too large', file=sys.stderr)
+        print(name, file=sys.stderr)
     print(path)
     return 0

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _PORT, _SEATS, _SEATS_MAX = 8000, 30, 1000
 # MiB, and minutes; a server with one kernel needs the least.
 _MEMORY, _IDLE = (512, 2**20), (1, 7 * 24 * 60)
+_LEFT_OUT_MAX = 10
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  (a room is for others: docs/seats.md)
 
 
@@ -273,6 +274,9 @@ def _write_archives(room: Settings) -> bool:
             print(f"  {one.seat}: not archived: {printable(one.fault)}", file=sys.stderr)
         elif one.path:
             print(f"  {one.seat}: {one.path} ({one.size / 1e6:.1f} MB)")
+            more = len(one.left_out) - _LEFT_OUT_MAX
+            for line in (*one.left_out[:_LEFT_OUT_MAX], *([f"{more} more"] if more > 0 else [])):
+                print(f"    left out: {line}", file=sys.stderr)
     if any(one.path for one in done):
         print(f"Each learner has the same file in their folder: {NAME}")
     return not any(one.fault for one in done)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -299,12 +300,33 @@ def test_an_archive_leaves_links_large_and_hidden_files_out(tmp_path: Path, monk
     path, left_out = pack(tmp_path)
     again, _ = pack(tmp_path)
     assert path == again == tmp_path / NAME
-    assert left_out == ["big", "link"]
+    assert left_out == ["big: larger than 0 MiB", "link: a link"]
     names = subprocess.run(
         [sys.executable, "-m", "zipfile", "-l", str(path)], capture_output=True, text=True, check=True
     ).stdout
     assert "own.bu" in names
     assert not any(word in names for word in ("big", "link", "pipe", "checkpoints", NAME))
+
+
+def test_an_archive_has_files_with_odd_names_and_names_what_it_cannot_read(tmp_path: Path) -> None:
+    for name in (b"a\nb", b"\xff\xfe.bin", b"-rf", b"a\\b", b"\x1b[2J", "gr\u00fc\u00df \u2603".encode(), b"x" * 255):
+        with open(os.path.join(os.fsencode(tmp_path), name), "w") as file:  # noqa: PTH118, PTH123  (names in bytes)
+            file.write("x")
+    deep = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):  # deeper than a path may be long
+        os.mkdir("d" * 250, dir_fd=deep)
+        deeper = os.open("d" * 250, os.O_RDONLY, dir_fd=deep)
+        os.close(deep)
+        deep = deeper
+    os.close(deep)
+    path, left_out = pack(tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert set(archive.namelist()) == {
+            "a\nb", "\\xff\\xfe.bin", "-rf", "a\\b", "\x1b[2J", "gr\u00fc\u00df \u2603", "x" * 255
+        }  # fmt: skip
+    assert len(left_out) == 1
+    assert left_out[0].endswith("File name too long")
 
 
 # Pages of machines
