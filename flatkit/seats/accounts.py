@@ -16,6 +16,7 @@ from pathlib import Path
 
 from flatkit.errors import CommandFailed, HostError
 from flatkit.run import run
+from flatkit.seats.names import is_name
 
 MARK = "flatkit seat"
 _GROUPS = ("kvm",)
@@ -75,9 +76,10 @@ def runtime_folder(user: pwd.struct_passwd) -> Path:
 
 
 def list_accounts(prefix: str) -> list[pwd.struct_passwd]:
-    """Return the accounts of all seats with this prefix by name."""
-    found = [one for one in pwd.getpwall() if one.pw_name.startswith(prefix) and one.pw_gecos.split(",")[0] == MARK]
-    return sorted((one for one in found if one.pw_uid != 0), key=lambda one: one.pw_name)
+    """Return the accounts of all seats with this prefix by name. Another room's longer prefix is not this room's."""
+    found = [one for one in pwd.getpwall() if one.pw_gecos.split(",")[0] == MARK and one.pw_uid != 0]
+    ours = [one for one in found if one.pw_name.startswith(prefix) and is_name(one.pw_name.removeprefix(prefix))]
+    return sorted(ours, key=lambda one: one.pw_name)
 
 
 def as_user(user: pwd.struct_passwd, words: Sequence[str], **environment: str) -> list[str]:

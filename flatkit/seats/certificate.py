@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flatkit.errors import UsageError
-from flatkit.files import read_named
+from flatkit.files import read_regular
 from flatkit.untrusted import printable, shell_word
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def check(certificate: Path, key: Path, *, now: datetime | None = None) -> RoomC
 
 def _read(path: Path) -> bytes:
     try:
-        return read_named(path, limit=_LIMIT)
+        return read_regular(path, limit=_LIMIT)
     except OSError as error:
         raise UsageError(f'"{printable(path)}" cannot be read: {error.strerror}; expected a PEM file') from None
 
@@ -116,7 +116,7 @@ def _check_chain(certificate: Path, key: Path) -> None:
     except (ssl.SSLError, OSError) as error:
         raise UsageError(
             f'no server can use the certificate "{printable(certificate)}": {printable(error)}',
-            hint=f"openssl x509 -noout -text -in {printable(certificate)}",
+            hint=f"openssl x509 -noout -text -in {shell_word(certificate)}",
         ) from None
 
 
@@ -152,7 +152,7 @@ def ask(host: str, port: int, path: str) -> Shown:
 
 def stored(certificate: Path) -> bytes:
     """Return the first certificate of a PEM file, as DER; b"" if there is none. Raises OSError."""
-    pem = read_named(certificate, limit=_LIMIT).decode("ascii", "replace")
+    pem = read_regular(certificate, limit=_LIMIT).decode("ascii", "replace")
     begin = pem.find(ssl.PEM_HEADER)
     end = pem.find(ssl.PEM_FOOTER, begin)
     return ssl.PEM_cert_to_DER_cert(pem[begin : end + len(ssl.PEM_FOOTER)]) if 0 <= begin < end else b""

@@ -19,7 +19,10 @@ _TOP = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True, kw_only=True)
 class SeatLimits:
-    """SeatLimits of one seat. `group` is the cgroup that seats are made in; None where this host has none for us."""
+    """Limits of one seat; threads count as processes.
+
+    `group` is the cgroup that seats are made in; None where this host has none for us.
+    """
 
     memory_mib: int
     processes: int
@@ -29,11 +32,17 @@ class SeatLimits:
     def words(self) -> str:
         """The limits in one sentence."""
         if self.group:
-            return f"each seat has at most {self.memory_mib} MiB of memory and {self.processes} processes (cgroups)"
+            tasks = f"{self.processes} processes and threads"
+            return f"each seat has at most {self.memory_mib} MiB of memory and {tasks} (cgroups)"
         return (
-            f"each seat has at most {self.processes} processes (rlimits); this host gives no cgroups for its memory: "
+            f"each seat has at most {self._rlimit} processes and threads (rlimits); this host gives no cgroups for its memory: "
             "one seat can take all of it"
         )
+
+    @property
+    def _rlimit(self) -> int:
+        """JupyterLab with kernels and QEMU has many threads, and nothing else bounds them where there are no cgroups."""
+        return self.processes * 4
 
     def make_group(self, seat: str) -> Path | None:
         """Create the cgroup of a seat and set its limits; None where that is not possible."""
@@ -56,8 +65,7 @@ class SeatLimits:
         """Return what the new process of a seat does first, still as root: enter its cgroup, and take its rlimits."""
         folder = self.make_group(seat)
         members = str(folder / "cgroup.procs") if folder else ""
-        # Threads count too, and JupyterLab with kernels and QEMU has many. The limit is for all processes of the user.
-        most = self.processes * 4
+        most = self._rlimit
 
         def apply() -> None:
             if members:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -77,6 +78,12 @@ def _torn(folder: Path) -> tuple[Path, Path]:
     return one, key
 
 
+def _is_pipe(folder: Path) -> tuple[Path, Path]:
+    """Such as <(cat cert.pem): nothing is in it when the proxy reads it, also when it starts again."""
+    os.mkfifo(folder / "pipe")
+    return folder / "pipe", make(folder, "good")[1]
+
+
 def _open_to_all(folder: Path) -> tuple[Path, Path]:
     one, key = make(folder, "good")
     key.chmod(0o644)
@@ -93,7 +100,8 @@ def _open_to_all(folder: Path) -> tuple[Path, Path]:
         (_two_certificates, "good.pem\" is not a private key", "--tls CERT KEY"),
         (_encrypted, "locked.key\" is encrypted", "openssl pkey"),
         (_missing, "cannot be read: No such file", ""),
-        (_is_folder, "cannot be read: Is a directory", ""),
+        (_is_folder, "cannot be read: not a regular file, but a folder", ""),
+        (_is_pipe, "cannot be read: not a regular file, but a FIFO", ""),
         (_binary, "is not a certificate; expected a PEM file", "openssl x509"),
         (_torn, "is not a certificate; expected a PEM file", "openssl x509"),
         (_open_to_all, "every account of this host may read the key", "chmod o= "),

@@ -198,6 +198,17 @@ sys.stdin.read()
 """
 
 
+def test_a_room_has_no_accounts_of_a_room_with_a_longer_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = pwd.getpwuid(0)
+    made = [
+        pwd.struct_passwd((name, "x", 4000, 4000, "flatkit seat", f"/home/{name}", root.pw_shell))
+        for name in ("seat-bob", "seat-ada", "seat-t12-ada", "seat-", "seat-Ada", "other")
+    ]
+    monkeypatch.setattr(pwd, "getpwall", lambda: [root, *made])
+    assert [one.pw_name for one in accounts.list_accounts("seat-")] == ["seat-ada", "seat-bob"]
+    assert [one.pw_name for one in accounts.list_accounts("seat-t12-")] == ["seat-t12-ada"]
+
+
 @as_root
 def test_two_supervisors_of_a_room_are_one_too_many(tmp_path: Path) -> None:
     made = settings(tmp_path / "seats")
