@@ -242,14 +242,14 @@ def _status(options: argparse.Namespace) -> int:
     if options.json:
         for row in found.seats:
             print_json(event="seat", **asdict(row))
-        print_json(event="result", ok=found.is_served, seats=len(found.seats), most=room.seats)
+        print_json(event="result", ok=found.is_served, seats=len(found.seats), taken=found.taken, most=room.seats)
         return 0 if found.is_served else 1
     print(f"{printable(room.url)}: {'the hub answers' if found.is_served else 'the hub does not answer'}")
     for row in found.seats:
         print(
             f"  {row.name}: {row.processes} processes, {row.machines} machines, {row.memory_mib} MiB, {row.disk_mib} MiB of disk"
         )
-    print(f"{len(found.seats)} of {room.seats} seats are taken")
+    print(f"{found.taken} of {room.seats} seats are taken")
     if not found.is_served:
         print(f"  Next: tail -n 50 {shell_word(room.folder / 'hub.log')}")
     elif not up.shows_certificate(room):

@@ -6,6 +6,7 @@ each address, and for each name. An address from which the owner has come before
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import threading
@@ -153,7 +154,7 @@ class Door:
             key = f"{seat}@{address}" if (seat, address) in self._known else seat
             wait = max(wait, self._names.wait(key, now))
             if wait:
-                raise Refused(f"there were too many wrong tries: wait {wait:.0f} s, then try again", wait=wait)
+                raise Refused(f"there were too many wrong tries: wait {math.ceil(wait)} s, then try again", wait=wait)
             # Counted first: tries at the same time must not all pass.
             self._addresses.count(address, now)
             self._names.count(key, now)

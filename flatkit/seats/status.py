@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatkit.emulators import list_emulators
+from flatkit.errors import HostError
 from flatkit.seats.accounts import list_accounts, processes_of
 from flatkit.seats.settings import Settings
-from flatkit.seats.up import is_served
+from flatkit.seats.up import is_served, owners
 from flatkit.usage import size_of
 
 
@@ -28,16 +29,20 @@ class Seat:
 
 @dataclass(frozen=True, kw_only=True)
 class RoomStatus:
-    """The room now."""
+    """The room now. `taken` counts the names that somebody owns, also where the seat has not begun."""
 
     is_served: bool
     seats: tuple[Seat, ...]
+    taken: int
 
 
 def look(settings: Settings) -> RoomStatus:
     """Look at the room."""
     seats = tuple(_seat(settings, user) for user in list_accounts(settings.prefix))
-    return RoomStatus(is_served=is_served(settings), seats=seats)
+    names = {seat.name for seat in seats}
+    with suppress(HostError):  # the login page says that the list cannot be read
+        names |= set(owners(settings))
+    return RoomStatus(is_served=is_served(settings), seats=seats, taken=len(names))
 
 
 def _seat(settings: Settings, user: pwd.struct_passwd) -> Seat:

@@ -23,9 +23,10 @@ from tornado import httpserver, ioloop, web
 from flatkit.cli import seats as seats_command
 from flatkit.errors import HostError, UsageError
 from flatkit.events import Tape
-from flatkit.seats import accounts, check, install, page_proxy, supervisor, up
+from flatkit.seats import accounts, check, install, page_proxy, status, supervisor, up
 from flatkit.seats.archive import NAME, pack
 from flatkit.seats.limits import SeatLimits, find_group
+from flatkit.seats.login import Pins, hash_pin
 from flatkit.seats.settings import Settings, save
 from tests.seats.certificates import make
 
@@ -196,6 +197,20 @@ held = try_lock(Path(sys.argv[1]))
 print(1, flush=True)
 sys.stdin.read()
 """
+
+
+@as_root
+def test_a_name_that_is_owned_is_a_seat_that_is_taken(tmp_path: Path) -> None:
+    """As the login page counts: its owner may not have come to a seat yet."""
+    made = replace(settings(tmp_path / "seats"), prefix="seat-taken-")
+    save(made)
+    assert status.look(made).taken == 0
+    pins = Pins(made.folder / "pins.sqlite")
+    pins.claim("ada", hash_pin("1234"), most=3)
+    pins.close()
+    assert status.look(made).taken == 1
+    (made.folder / "pins.sqlite").write_bytes(b"torn" * 5000)
+    assert status.look(made).taken == 0
 
 
 def test_a_room_has_no_accounts_of_a_room_with_a_longer_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
