@@ -250,7 +250,9 @@ def _status(options: argparse.Namespace) -> int:
             f"  {row.name}: {row.processes} processes, {row.machines} machines, {row.memory_mib} MiB, {row.disk_mib} MiB of disk"
         )
     print(f"{found.taken} of {room.seats} seats are taken")
-    if not found.is_served:
+    if not found.is_kept:
+        print("Nothing starts the hub again when it ends: its supervisor has ended.\n  Next: flatkit seats up")
+    elif not found.is_served:
         print(f"  Next: tail -n 50 {shell_word(room.folder / 'hub.log')}")
     elif not up.shows_certificate(room):
         print("The proxy shows another certificate than the one on the disk now.\n  Next: flatkit seats up")

@@ -12,6 +12,7 @@ from flatkit.emulators import list_emulators
 from flatkit.errors import HostError
 from flatkit.seats.accounts import list_accounts, processes_of
 from flatkit.seats.settings import Settings
+from flatkit.seats.supervisor import read_pid
 from flatkit.seats.up import is_served, owners
 from flatkit.usage import size_of
 
@@ -29,9 +30,13 @@ class Seat:
 
 @dataclass(frozen=True, kw_only=True)
 class RoomStatus:
-    """The room now. `taken` counts the names that somebody owns, also where the seat has not begun."""
+    """The room now. `taken` counts the names that somebody owns, also where the seat has not begun.
+
+    `is_kept` is False where no supervisor runs.
+    """
 
     is_served: bool
+    is_kept: bool
     seats: tuple[Seat, ...]
     taken: int
 
@@ -42,7 +47,8 @@ def look(settings: Settings) -> RoomStatus:
     names = {seat.name for seat in seats}
     with suppress(HostError):  # the login page says that the list cannot be read
         names |= set(owners(settings))
-    return RoomStatus(is_served=is_served(settings), seats=seats, taken=len(names))
+    is_kept = read_pid(settings.folder) is not None
+    return RoomStatus(is_served=is_served(settings), is_kept=is_kept, seats=seats, taken=len(names))
 
 
 def _seat(settings: Settings, user: pwd.struct_passwd) -> Seat:

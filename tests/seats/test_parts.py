@@ -204,7 +204,7 @@ def test_a_name_that_is_owned_is_a_seat_that_is_taken(tmp_path: Path) -> None:
     """As the login page counts: its owner may not have come to a seat yet."""
     made = replace(settings(tmp_path / "seats"), prefix="seat-taken-")
     save(made)
-    assert status.look(made).taken == 0
+    assert (status.look(made).taken, status.look(made).is_kept) == (0, False)
     pins = Pins(made.folder / "pins.sqlite")
     pins.claim("ada", hash_pin("1234"), most=3)
     pins.close()
@@ -235,6 +235,7 @@ def test_two_supervisors_of_a_room_are_one_too_many(tmp_path: Path) -> None:
         assert other.stdout
         assert other.stdout.readline() == "1\n"
         (made.folder / "supervisor.pid").write_text(f"{other.pid}\n")
+        assert status.look(made).is_kept
         with pytest.raises(HostError, match="the room is running already"):
             supervisor.serve(made.folder, threading.Event(), lambda _text: None)
         assert supervisor.read_pid(made.folder) == other.pid
