@@ -136,9 +136,9 @@ def _findings(options: argparse.Namespace, room: Settings | None) -> list[SizeFi
 
     host, port = _address(options.listen, room)
     seats = options.seats if options.seats is not None else room.seats if room else _SEATS
-    ports = () if room and (room.host, room.port) == (host, port) and up.is_served(room) else (port,)
+    own = room.port if room and up.is_served(room) else None
     home = Path("/home") if Path("/home").is_dir() else Path("/")
-    return [*check.judge(check.measure(home, up.cache()), seats), *check.find_obstacles(host, ports)]
+    return [*check.judge(check.measure(home, up.cache()), seats), *check.find_obstacles(host, port, own=own)]
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -157,8 +157,9 @@ def _up(options: argparse.Namespace) -> int:
         if finding.level != "ok":
             print(finding, file=sys.stderr)
     if any(finding.level == "fail" for finding in findings):
-        seats = f" --seats {options.seats}" if options.seats else ""
-        raise HostError("this host cannot have the room: see above", hint=f"flatkit seats check{seats}")
+        given = {"--seats": options.seats, "--listen": options.listen}
+        words = "".join(f" {name} {shell_word(value)}" for name, value in given.items() if value is not None)
+        raise HostError("this host cannot have the room: see above", hint=f"flatkit seats check{words}")
     certificate, key = _certificate(options, earlier)
     observer = observer_for(as_json=False)
     bin_folder = up.here() if options.here else install.install(observer)

@@ -134,19 +134,18 @@ def _judge_kvm(host: HostSize) -> SizeFinding:
     return SizeFinding(name="kvm", words=words, level=level, fix=fix)
 
 
-def find_obstacles(host: str, ports: tuple[int, ...]) -> Iterator[SizeFinding]:
-    """Yield what prevents a room: rights, programs, ports."""
+def find_obstacles(host: str, port: int, *, own: int | None = None) -> Iterator[SizeFinding]:
+    """Yield what prevents a room: rights, programs, the port. The room's own proxy may hold the port `own`."""
     if os.geteuid() != 0:
         yield SizeFinding(name="root", level="fail", words="only root can make accounts", fix="sudo flatkit seats up")
     missing = [name for name in _PROGRAMS if not _find(name)]
     if missing:
         yield SizeFinding(name="programs", level="fail", words=f"not installed: {', '.join(missing)}", fix="make setup")
     yield from find_old_libvirt(_find("libvirtd"))
-    for port in ports:
-        refusal = try_port(port, host if port == ports[0] else "127.0.0.1")
-        if refusal:
-            words = f"port {port} cannot be used: {refusal.words}"
-            yield SizeFinding(name="port", level="fail", words=words, fix="flatkit seats up --listen ADDRESS:PORT")
+    refusal = try_port(port, host)
+    if refusal and not (refusal.is_taken and port == own):
+        words = f"port {port} cannot be used: {refusal.words}"
+        yield SizeFinding(name="port", level="fail", words=words, fix="flatkit seats up --listen ADDRESS:PORT")
 
 
 def find_old_libvirt(program: str | None) -> Iterator[SizeFinding]:

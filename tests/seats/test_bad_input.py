@@ -55,7 +55,7 @@ def test_a_libvirt_that_cannot_be_asked_is_no_finding(tmp_path: Path) -> None:
 
 def test_programs_that_are_missing_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name, **_more: None if name in {"setpriv", "qemu-img"} else "/bin/true")
-    (found,) = [one for one in check.find_obstacles("127.0.0.1", ()) if one.name == "programs"]
+    (found,) = [one for one in check.find_obstacles("127.0.0.1", 0) if one.name == "programs"]
     assert (found.level, found.words, found.fix) == ("fail", "not installed: setpriv, qemu-img", "make setup")
 
 
