@@ -50,6 +50,7 @@ def pack(folder: Path) -> tuple[Path, list[str]]:
     def unread(error: OSError) -> None:
         leave(str(error.filename), error.strerror or str(error))
 
+    part.unlink(missing_ok=True)  # of a run that was killed; nor is it written through a link or a FIFO
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
             for number, path in enumerate(_files(folder, unread)):

@@ -329,6 +329,7 @@ def test_an_archive_leaves_links_large_and_hidden_files_out(tmp_path: Path, monk
     (tmp_path / ".ipynb_checkpoints" / "a").write_text("x")
     (tmp_path / "link").symlink_to("/etc/passwd")
     os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / f".{NAME}.part")
     path, left_out = pack(tmp_path)
     again, _ = pack(tmp_path)
     assert path == again == tmp_path / NAME
