@@ -27,6 +27,7 @@ _PORT, _SEATS, _SEATS_MAX = 8000, 30, 1000
 # MiB, and minutes; a server with one kernel needs the least.
 _MEMORY, _IDLE = (512, 2**20), (1, 7 * 24 * 60)
 _LEFT_OUT_MAX = 10
+_LEAST_FREE_MIB = 50
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  (a room is for others: docs/seats.md)
 
 
@@ -251,6 +252,10 @@ def _status(options: argparse.Namespace) -> int:
             f"  {row.name}: {row.processes} processes, {row.machines} machines, {row.memory_mib} MiB, {row.disk_mib} MiB of disk"
         )
     print(f"{found.taken} of {room.seats} seats are taken")
+    if found.disk_mib < _LEAST_FREE_MIB:
+        print(
+            f"The disk of {printable(room.folder)} is full: {found.disk_mib} MiB are free. Without room the hub cannot start."
+        )
     if not found.is_kept:
         print("Nothing starts the hub again when it ends: its supervisor has ended.\n  Next: flatkit seats up")
     elif not found.is_served:

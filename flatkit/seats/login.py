@@ -6,19 +6,22 @@ each address, and for each name. An address from which the owner has come before
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from flatkit.errors import FlatkitError, HostError, UsageError
 from flatkit.seats.names import TRAINER, parse_name
 from flatkit.seats.settings import Settings, is_password
+from flatkit.usage import FULL, disk_full
 
 # Wrong tries that an address (a whole room may be behind one) and a name have at once, and seconds until each comes back.
 _OF_ADDRESS, _OF_NAME = (30, 2.0), (5, 10.0)
@@ -76,14 +79,12 @@ class Pins:
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._db.execute("create table if not exists pins (name text primary key, pin blob not null)")
         except (OSError, sqlite3.Error) as error:
-            raise HostError(
-                f'the file of PINs "{path}" cannot be used: {error}',
-                hint="flatkit seats reset   (archives the work of all learners, and begins again)",
-            ) from None
+            raise _unusable(path, error) from None
+        self._path = path
 
     def names(self) -> list[str]:
-        """Return the names that are owned."""
-        with self._lock:
+        """Return the names that are owned. Raises HostError."""
+        with self._lock, self._told():
             return [row[0] for row in self._db.execute("select name from pins order by name")]
 
     def get(self, name: str) -> bytes | None:
@@ -99,8 +100,8 @@ class Pins:
             return self._db.execute(statement, (name, hashed, most)).rowcount == 1
 
     def replace(self, name: str, pin: str) -> None:
-        """Give a name another PIN: its owner has forgotten it. Raises UsageError for a name without an owner."""
-        with self._lock:
+        """Give a name another PIN: its owner has forgotten it. Raises UsageError for a name without an owner, HostError."""
+        with self._lock, self._told():
             done = self._db.execute("update pins set pin = ? where name = ?", (hash_pin(pin), name))
         if not done.rowcount:
             raise UsageError(f'nobody has the seat "{name}"', hint="flatkit seats status   (lists the seats)")
@@ -108,6 +109,22 @@ class Pins:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _unusable(self._path, error) from None
+
+
+def _unusable(path: Path, error: OSError | sqlite3.Error) -> HostError:
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in FULL:
+        return disk_full(path.parent, OSError(errno.ENOSPC, str(error)))
+    return HostError(
+        f'the file of PINs "{path}" cannot be used: {error}',
+        hint="flatkit seats reset   (archives the work of all learners, and begins again)",
+    )
 
 
 def hash_pin(pin: str) -> bytes:

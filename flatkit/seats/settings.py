@@ -11,9 +11,10 @@ import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from flatkit import files
 from flatkit.errors import HostError
 from flatkit.fields import Fields
-from flatkit.files import read_regular, write_atomic
+from flatkit.files import read_regular
 from flatkit.seats.names import PREFIX
 from flatkit.untrusted import parse_json
 
@@ -85,11 +86,11 @@ def is_password(password: str, known: str) -> bool:
 
 
 def save(settings: Settings) -> None:
-    """Store the room. Raises OSError."""
+    """Store the room. Raises OSError, and HostError if the disk is full."""
     settings.folder.mkdir(parents=True, exist_ok=True)
     settings.folder.chmod(0o700)
     values = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(settings).items()}
-    write_atomic(settings.folder / _FILE, json.dumps(values, indent=2) + "\n", mode=0o600)
+    files.save(settings.folder / _FILE, json.dumps(values, indent=2) + "\n", mode=0o600)
 
 
 def load(folder: Path) -> Settings:

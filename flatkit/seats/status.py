@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +33,12 @@ class Seat:
 class RoomStatus:
     """The room now. `taken` counts the names that somebody owns, also where the seat has not begun.
 
-    `is_kept` is False where no supervisor runs.
+    `is_kept` is False where no supervisor runs. `disk_mib` is free for the room itself.
     """
 
     is_served: bool
     is_kept: bool
+    disk_mib: int
     seats: tuple[Seat, ...]
     taken: int
 
@@ -47,8 +49,13 @@ def look(settings: Settings) -> RoomStatus:
     names = {seat.name for seat in seats}
     with suppress(HostError):  # the login page says that the list cannot be read
         names |= set(owners(settings))
-    is_kept = read_pid(settings.folder) is not None
-    return RoomStatus(is_served=is_served(settings), is_kept=is_kept, seats=seats, taken=len(names))
+    return RoomStatus(
+        is_served=is_served(settings),
+        is_kept=read_pid(settings.folder) is not None,
+        disk_mib=shutil.disk_usage(settings.folder).free // 2**20,
+        seats=seats,
+        taken=len(names),
+    )
 
 
 def _seat(settings: Settings, user: pwd.struct_passwd) -> Seat:

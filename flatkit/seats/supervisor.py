@@ -18,6 +18,7 @@ from pathlib import Path
 
 from flatkit import jupyter_start
 from flatkit.errors import HostError
+from flatkit.files import save
 from flatkit.locks import try_lock
 from flatkit.machines import host_locks
 from flatkit.machines.scheduler import turns
@@ -49,7 +50,7 @@ def serve(folder: Path, stop: threading.Event, say: Callable[[str], None]) -> No
         # A hub that was started with SIGINT ignored would pass that on: each stop of a seat would take 10 s more.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        (folder / _PID).write_text(f"{os.getpid()}\n")
+        save(folder / _PID, f"{os.getpid()}\n")
         prepare(settings, say)
         pause = 0.0
         while not stop.wait(pause):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from flatkit import paths
 from flatkit.errors import FlatkitError, HostError
-from flatkit.files import read_regular
+from flatkit.files import read_regular, save
 from flatkit.listening import try_port
 from flatkit.locks import try_lock
 from flatkit.machines import host_locks
@@ -140,7 +139,7 @@ def begin(settings: Settings) -> None:
     """Start the supervisor, or start it again with other settings. Raises HostError, CommandFailed."""
     stop(settings)
     if has_systemd():
-        UNIT.write_text(unit_text(settings))
+        save(UNIT, unit_text(settings))
         run(["systemctl", "daemon-reload"])
         run(["systemctl", "enable", "--now", UNIT.name])
     else:
@@ -240,8 +239,6 @@ def owners(settings: Settings) -> list[str]:
     pins = Pins(settings.folder / "pins.sqlite")
     try:
         return pins.names()
-    except sqlite3.Error as error:
-        raise HostError(f"the file of PINs cannot be read: {error}", hint="flatkit seats reset") from None
     finally:
         pins.close()
 

@@ -7,16 +7,22 @@ Ten machines: tests/machines/test_scheduler.py and test_many_users.py.
 from __future__ import annotations
 
 import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("bcrypt")
 
-from flatkit.seats import check
-from flatkit.seats.login import Door, Pins, Refused
+from flatkit.errors import HostError
+from flatkit.seats import check, status
+from flatkit.seats import settings as store
+from flatkit.seats.login import Door, Pins, Refused, hash_pin
 from flatkit.seats.settings import Settings, digest
 from tests.people import person
+from tests.seats.test_parts import settings
 
 
 def test_without_root_the_next_command_is_said() -> None:
@@ -71,3 +77,32 @@ def test_a_list_of_seats_that_cannot_be_read_is_said_on_the_login_page(tmp_path:
     with pytest.raises(Refused, match=r"cannot read or write its list of seats .* tell the trainer"):
         door.enter(name="ada", room="blue-fish", pin="1234", address="10.0.0.1")
     assert door.enter(name="trainer", room="", pin="long-words", address="10.0.0.1") == "trainer"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "small", str(tmp_path)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def test_the_trainer_reads_that_the_disk_is_full(small_disk: Path) -> None:
+    made = settings(small_disk)
+    store.save(made)
+    pins = Pins(small_disk / "pins.sqlite")
+    pins.claim("ada", hash_pin("1234"), most=3)
+    with suppress(OSError), (small_disk / "large").open("wb", buffering=0) as large:
+        while True:
+            large.write(bytes(4096))
+    for act in (lambda: store.save(made), lambda: pins.replace("ada", "5678"), lambda: Pins(small_disk / "other")):
+        with pytest.raises(HostError, match="is full"):
+            act()
+    assert status.look(made).disk_mib == 0
+    assert pins.names() == ["ada"]
+    pins.close()
