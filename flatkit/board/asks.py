@@ -78,7 +78,7 @@ def parse_ask(values: Any) -> TrainerAsk:
     values = values if isinstance(values, Mapping) else {}
     kind, machine = check_ask(values.get("kind"), values.get("machine", ""))
     state = values.get("state")
-    if state not in {"asked", "allowed"}:
+    if not isinstance(state, str) or state not in {"asked", "allowed"}:
         raise InputError(f'the state of a request is "{printable(state, limit=40)}"; expected asked or allowed')
     return TrainerAsk(ident=_ident(values.get("ask")), kind=kind, machine=machine, state=state)
 

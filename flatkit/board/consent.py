@@ -16,7 +16,8 @@ from flatkit.board.asks import MINUTES, TrainerAsk
 from flatkit.board.heard_asks import HeardAsk
 from flatkit.board.journal import JoinedSeat, Journal
 from flatkit.board.talk import SeatTalk, TalkLog
-from flatkit.errors import UsageError
+from flatkit.errors import HostError, UsageError
+from flatkit.untrusted import shell_word
 
 _ANSWER_MAX = 64 * 1024
 
@@ -85,25 +86,26 @@ class Consent:
     # The learner's answers
 
     def allow(self, ident: str, minutes: int = 0) -> HeardAsk:
-        """Allow a request; a look for 5 or 15 minutes. Raises UsageError for one that is over, or another time."""
+        """Allow a request; a look for 5 or 15 minutes. Raises UsageError for one that is over, or another time; HostError."""
         ask = self._asked(ident)
         if ask.is_look and minutes not in MINUTES:
             raise UsageError(
                 f'a look of "{minutes}" minutes cannot be allowed; expected 5 or 15', hint="flatkit flag yes 5"
             )
-        self._step(ident, {"asked"}, step="yes", **({"seconds": 60 * minutes} if ask.is_look else {}))
+        self._answer(ident, step="yes", **({"seconds": 60 * minutes} if ask.is_look else {}))
         return ask
 
     def refuse(self, ident: str) -> None:
-        """Refuse a request. Raises UsageError for one that is over."""
+        """Refuse a request. Raises UsageError for one that is over, HostError."""
         self._asked(ident)
-        self._step(ident, {"asked"}, step="no")
+        self._answer(ident, step="no")
 
     def end(self) -> bool:
-        """End the look that is allowed; return False without one."""
+        """End the look that is allowed; return False without one. Raises HostError."""
         look = next((one for one in self._log.read().asks.open() if one.is_look and one.state == "yes"), None)
-        if look is not None:
-            self._step(look.ident, {"yes"}, step="end")
+        if look is not None and self._step(look.ident, {"yes"}, step="end") is None:
+            # A full disk takes no line more, and the yes must not stay.
+            self._log.remove()
         return look is not None
 
     def report(self, ident: str, *, ok: bool, text: str) -> None:
@@ -113,17 +115,35 @@ class Consent:
     def _asked(self, ident: str) -> HeardAsk:
         found = self._log.read().asks.held.get(ident)
         if found is None or found.state != "asked":
-            raise UsageError("the trainer's request is answered already, or over", hint="flatkit flag")
+            raise _late()
         return found
 
-    def _step(self, ident: str, states: set[str], **row: Any) -> None:
-        """Add a step, if the request is still in one of these states: two windows of a learner may answer at once."""
+    def _answer(self, ident: str, **row: Any) -> None:
+        """Add the learner's answer. Only an answer that is in the log counts."""
+        is_added = self._step(ident, {"asked"}, **row)
+        if is_added is None:
+            folder = self._journal.folder
+            raise HostError(f'the answer cannot be kept in "{folder}"', hint=f"df -h {shell_word(folder)}")
+        if not is_added:
+            raise _late()
+
+    def _step(self, ident: str, states: set[str], **row: Any) -> bool | None:
+        """Add a step, if the request is still in one of these states: two windows of a learner may answer at once.
+
+        Return False if it is not, None if the log cannot be written.
+        """
+        new: list[dict[str, Any]] = []
 
         def choose(talk: SeatTalk) -> list[dict[str, Any]]:
             held = talk.asks.held.get(ident)
-            return [{"ask": ident, **row}] if held is not None and held.state in states else []
+            new.extend([{"ask": ident, **row}] if held is not None and held.state in states else [])
+            return new
 
-        self._log.add(choose)
+        return bool(new) if self._log.add(choose) else None
+
+
+def _late() -> UsageError:
+    return UsageError("the trainer's request is answered already, or over", hint="flatkit flag")
 
 
 def _missing(heard: HeardAsk, state: str, now: float) -> dict[str, Any] | None:

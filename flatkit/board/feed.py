@@ -79,22 +79,23 @@ class LookFeed:
             size -= len(self._pieces.popleft().text) + _COSTS
 
     def send(self, seat: JoinedSeat) -> int:
-        """Send what was taken; return how many pieces. Raises FetchError; what was not sent is sent later."""
-        sent = 0
-        while (look := self._look) is not None and self.is_open and (batch := self._next_batch()):
-            pieces = [{"kind": one.kind, "source": one.source, "text": one.text} for one in batch]
-            headers = {"Content-Type": "application/json", "Authorization": f"token {seat.token}"}
-            body = json.dumps({"ask": look.ident, "pieces": pieces}).encode()
-            is_sent = False
-            try:
-                is_sent = self._post(f"{seat.url}/show", body, headers=headers, limit=_ANSWER_MAX).ok
-            finally:
-                if not is_sent:
-                    self._put_back(look, batch)
-            if not is_sent:  # the board does not know the yes yet, or not any more
-                break
-            sent += len(batch)
-        return sent
+        """Send the first of what was taken, in one request; return how many pieces. Raises FetchError.
+
+        What was not sent is sent later. The caller looks at the learner's log before each call: the look may have ended.
+        """
+        look = self._look
+        if look is None or not self.is_open or not (batch := self._next_batch()):
+            return 0
+        pieces = [{"kind": one.kind, "source": one.source, "text": one.text} for one in batch]
+        headers = {"Content-Type": "application/json", "Authorization": f"token {seat.token}"}
+        body = json.dumps({"ask": look.ident, "pieces": pieces}).encode()
+        is_sent = False
+        try:  # refused if the board does not know the yes yet, or not any more
+            is_sent = self._post(f"{seat.url}/show", body, headers=headers, limit=_ANSWER_MAX).ok
+        finally:
+            if not is_sent:
+                self._put_back(look, batch)
+        return len(batch) if is_sent else 0
 
     def _next_batch(self) -> list[ShownPiece]:
         """Take the next pieces out, as many as one request may have."""

@@ -233,8 +233,8 @@ class _Say(BoardHandler):
     async def post(self) -> None:
         await self.must_be_trainer()
         values = self.values()
-        seat = values.get("seat")
-        to_all = values.get("kind") in {"room", "pause"}
+        seat, kind = values.get("seat"), values.get("kind")
+        to_all = isinstance(kind, str) and kind in {"room", "pause"}
         if not isinstance(seat, str) or (seat != "" if to_all else seat not in self.board.overview.rows):
             raise tornado.web.HTTPError(400)
         try:

@@ -21,6 +21,8 @@ _guard = threading.Lock()
 _sender: Sender | None = None
 _watchers: weakref.WeakSet[Any] = weakref.WeakSet()
 _read: tuple[object, SeatTalk | None] = (None, None)
+# A cell that prints faster than the network takes it must not keep the sender from all else.
+_POSTS_IN_A_ROUND = 20
 # What this process shows during a look that the learner allowed.
 feed = LookFeed()
 
@@ -129,8 +131,10 @@ def _look() -> None:
             _changed()
         _follow()
         seat = journal.seat
-        if seat is not None:
-            feed.send(seat)
+        for _ in range(_POSTS_IN_A_ROUND):
+            if seat is None or not feed.send(seat):
+                break
+            _follow()
 
 
 def _follow() -> None:

@@ -17,7 +17,7 @@ from flatkit.board.events import make_event
 from flatkit.board.heard_asks import HeardAsks
 from flatkit.board.journal import Journal
 from flatkit.board.messages import BoardMessage, parse_message
-from flatkit.errors import InputError
+from flatkit.errors import HostError, InputError
 from flatkit.files import read_regular, save
 from flatkit.locks import locked
 from flatkit.untrusted import lines_of, parse_json
@@ -116,6 +116,13 @@ class TalkLog:
     def add(self, choose: Callable[[SeatTalk], list[dict[str, Any]]]) -> bool:
         """Add what `choose` returns for the log as it is then; return False if that is not possible."""
         return self._add(choose)
+
+    def remove(self) -> None:
+        """Remove the log. Raises HostError."""
+        try:
+            self.file.unlink(missing_ok=True)
+        except OSError as error:
+            raise HostError(f'"{self.file}" cannot be changed: {error.strerror}', hint="flatkit leave") from None
 
     def _add(self, choose: Callable[[SeatTalk], list[dict[str, Any]]]) -> bool:
         try:

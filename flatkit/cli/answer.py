@@ -26,13 +26,17 @@ def request_lines(talk: SeatTalk) -> list[str]:
     lines = []
     for ask in talk.asks.open():
         if ask.state == "asked":
-            yes = "flatkit flag yes 5   (or 15: minutes)" if ask.is_look else f"flatkit flag yes {ask.kind}"
+            yes = f"{_yes(ask)}   (or 15: minutes)" if ask.is_look else _yes(ask)
             lines.append(f"the trainer asks to {words_of(ask.kind, ask.machine)}: {yes}, or flatkit flag no {ask.kind}")
         elif left := ask.left(time.time()):
             lines.append(
                 f"the trainer sees what your cells and terminals show, {left // 60 + 1} min more: flatkit flag end"
             )
     return lines
+
+
+def _yes(ask: HeardAsk) -> str:
+    return "flatkit flag yes 5" if ask.is_look else f"flatkit flag yes {ask.kind} {ask.machine}".rstrip()
 
 
 def run(journal: Journal, word: str, more: list[str]) -> int:
@@ -50,6 +54,7 @@ def run(journal: Journal, word: str, more: list[str]) -> int:
     if ask.is_look:
         consent.allow(ask.ident, _minutes(more))
         return _look(journal, consent, log)
+    _refuse_other_yes(ask, more)
     consent.allow(ask.ident)
     _send(journal)
     return _verb(journal, consent, ask)
@@ -66,6 +71,17 @@ def _find(talk: SeatTalk, more: list[str]) -> HeardAsk:
             f"the trainer asks for {' and '.join(kinds)}; expected which one", hint=f"flatkit flag yes {kinds[0]}"
         )
     return asked[0]
+
+
+def _refuse_other_yes(ask: HeardAsk, more: list[str]) -> None:
+    """Raise UsageError for a yes that does not name this verb, or names another machine.
+
+    The trainer may have taken back what the learner has read, and asked for this.
+    """
+    if ask.kind not in more or any(one not in {ask.kind, ask.machine} for one in more):
+        raise UsageError(
+            f"the trainer asks to {words_of(ask.kind, ask.machine)}; expected a yes that names this", hint=_yes(ask)
+        )
 
 
 def _minutes(more: list[str]) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from flatkit.board.asks import parse_piece
+from flatkit.board.asks import LOOK_SECONDS_MAX, ShownPiece, parse_piece
 from flatkit.board.desk import BoardDesk
 from flatkit.errors import FlatkitError, InputError
 from flatkit.untrusted import lines_of, printable
@@ -65,33 +65,46 @@ def _wait(desk: BoardDesk, seat: str, kind: str) -> Mapping[str, Any]:
     drawn: dict[str, str] = {}
     while True:
         found = desk.look(seat, last)
-        asks = found.get("asks")
-        ask = asks.get("look" if kind == "look" else "verb", {}) if isinstance(asks, Mapping) else {}
+        ask = _object_in(_object_in(found, "asks"), "look" if kind == "look" else "verb")
         state = str(ask.get("state", ""))
         if state not in {"asked", "allowed"}:
             return ask
         if state == "allowed" and state != said:
-            until = f" for {max(1, round(ask.get('left', 0) / 60))} min" if kind == "look" else "; it is under way"
-            print(f"the learner said yes{until}", flush=True)
+            print(f"the learner said yes{_until(ask) if kind == 'look' else '; it is under way'}", flush=True)
         said = state
         if kind == "look":
             last = _draw(found, last, drawn)
         time.sleep(_EVERY)
 
 
+def _until(ask: Mapping[str, Any]) -> str:
+    left: Any = ask.get("left")
+    is_usable = type(left) is int and 0 <= left <= LOOK_SECONDS_MAX
+    return f" for {max(1, round(left / 60))} min" if is_usable else ""
+
+
+def _object_in(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return a field of what may be another program than the board; {} if it is not an object."""
+    value = values.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _pieces_in(values: Mapping[str, Any], name: str) -> Iterator[ShownPiece]:
+    found = values.get(name)
+    for value in found if isinstance(found, list) else ():
+        with suppress(InputError):
+            yield parse_piece(value)
+
+
 def _draw(found: Mapping[str, Any], last: int, drawn: dict[str, str]) -> int:
-    for value in found.get("pieces") or ():
-        with suppress(InputError):
-            piece = parse_piece(value)
-            mark = f"{piece.source} > " if piece.kind == "cell" else ""
-            for line in lines_of(piece.text):
-                print(mark + line)
-    for value in found.get("screens") or ():
-        with suppress(InputError):
-            screen = parse_piece(value)
-            if drawn.get(screen.source) != screen.text:
-                drawn[screen.source] = screen.text
-                print(f"--- {screen.source}\n{screen.text.rstrip()}\n---")
+    for piece in _pieces_in(found, "pieces"):
+        mark = f"{piece.source} > " if piece.kind == "cell" else ""
+        for line in lines_of(piece.text):
+            print(mark + line)
+    for screen in _pieces_in(found, "screens"):
+        if drawn.get(screen.source) != screen.text:
+            drawn[screen.source] = screen.text
+            print(f"--- {screen.source}\n{screen.text.rstrip()}\n---")
     print(end="", flush=True)
     new = found.get("last")
     return new if type(new) is int else last

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import shutil
 import subprocess
@@ -15,6 +17,7 @@ from typing import Any
 import pytest
 from board_parts import joined, opened
 
+from flatkit import web
 from flatkit.board import machine_verbs
 from flatkit.board.consent import Consent
 from flatkit.board.desk import open_desk
@@ -112,6 +115,92 @@ def test_a_verb_is_done_at_the_seat_after_a_yes(
         "you allowed it: rewind",
         f"rewind {'is done' if is_well else 'failed'}: {rewind.text}",
     ]
+
+
+@pytest.mark.parametrize("words", [["5"], ["15"], []])
+def test_a_yes_to_a_look_allows_no_verb_that_was_asked_for_instead(
+    board: BoardServer, journal: Journal, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+) -> None:  # fmt: skip
+    done: list[str] = []
+    monkeypatch.setattr(answer, "run_verb", lambda kind, _: str(done.append(kind)))
+    board.asks.ask("ada", "look")
+    assert main(["flag"]) == 0
+    assert "flatkit flag yes 5" in capsys.readouterr().out
+    board.asks.withdraw("ada", "look")
+    rewind = board.asks.ask("ada", "rewind", "web")
+    sender = Sender(journal)  # of a kernel that runs meanwhile
+    for _ in range(3):
+        sender.flush()
+    assert main(["flag", "yes", *words]) == 2
+    assert "flatkit flag yes rewind web" in capsys.readouterr().err
+    assert (done, rewind.state) == ([], "asked")
+
+
+def test_a_yes_is_for_the_machine_that_it_names(
+    board: BoardServer, journal: Journal, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(answer, "run_verb", lambda _, name: str(done.append(name)))
+    asked = board.asks.ask("ada", "rewind", "db")
+    assert main(["flag"]) == 0
+    assert "flatkit flag yes rewind db, or flatkit flag no rewind" in capsys.readouterr().out
+    assert main(["flag", "yes", "rewind", "web"]) == 2
+    assert main(["flag", "yes", "rewind", "\x1b[31m"]) == 2
+    assert "\x1b" not in capsys.readouterr().err
+    assert (done, asked.state) == ([], "asked")
+    assert main(["flag", "yes", "rewind", "db"]) == 0
+    assert done == ["db"]
+
+
+def test_an_end_on_a_full_disk_ends_the_look(
+    board: BoardServer, journal: Journal, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = board.asks.ask("ada", "look")
+    assert main(["flag", "yes", "15"]) == 0
+    feed = LookFeed()
+    feed.follow(TalkLog(journal.folder).read().asks.find_look(time.time()))
+    assert feed.is_open
+
+    def write(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("flatkit.files.write_atomic", write)
+    assert main(["flag", "end"]) == 0
+    assert "the look is over" in capsys.readouterr().out
+    feed.follow(TalkLog(journal.folder).read().asks.find_look(time.time()))
+    assert not feed.is_open
+    assert ask.state == "allowed", "the board hears of it, or its time is over"
+
+
+@pytest.mark.parametrize(
+    "answered",
+    [
+        {"asks": {"look": [1]}}, {"asks": {"look": "x"}}, {"asks": []}, {"asks": {"look": {"state": ["x"]}}},
+        {"asks": {"look": {"state": "allowed", "left": "x"}}, "pieces": 7, "screens": {"x": 1}, "last": "x"},
+        {"asks": {"look": {"state": "allowed", "left": 1e999}}, "pieces": [7, None, {}], "screens": [[]]},
+        {"asks": {"look": {"state": "allowed", "left": -(10**400)}}},
+        {"asks": {"look": {"state": "done", "text": "\x1b]0;x\x07"}}}, {"error": {}}, [], 1, None,
+    ],
+)  # fmt: skip
+def test_a_process_in_the_boards_place_only_ends_the_trainers_look(
+    answered: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
+    monkeypatch.setattr(board_ask, "_EVERY", 0.0)
+    (tmp_path / "room").mkdir()
+    open_desk(tmp_path / "room" / "board.sqlite", "http://127.0.0.1:1", "key")
+    bodies = [b"{}", json.dumps(answered).encode(), b"{}"]
+
+    def post(*_: Any, **__: Any) -> web.Response:
+        data = bodies.pop(0)
+        return web.Response(url="", final_url="", status=200, headers={}, data=data, text=data.decode())
+
+    monkeypatch.setattr(web, "post", post)
+    assert main(["board", "look", "ada"]) in {0, 1}
+    found = capsys.readouterr()
+    assert found.err == ""
+    assert "\x1b" not in found.out
 
 
 def test_a_verb_needs_one_machine_or_its_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

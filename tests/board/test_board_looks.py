@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 from pathlib import Path
@@ -12,8 +13,8 @@ from board_parts import ask, join, joined, login, opened
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flatkit import web
-from flatkit.board import looks
+from flatkit import files, web
+from flatkit.board import looks, seat
 from flatkit.board.asks import PIECE_MAX, SeatAnswer, TrainerAsk, make_piece, parse_answer, parse_ask, parse_piece
 from flatkit.board.consent import Consent
 from flatkit.board.desk import BoardDesk, open_desk
@@ -21,10 +22,11 @@ from flatkit.board.feed import LookFeed
 from flatkit.board.heard_asks import HeardAsk
 from flatkit.board.journal import JoinedSeat, Journal
 from flatkit.board.looks import ASK_SECONDS, AskRoom, OpenAsk
+from flatkit.board.messages import parse_message
 from flatkit.board.sender import BoardAnswer, Sender
 from flatkit.board.server import BoardServer
 from flatkit.board.talk import TalkLog
-from flatkit.errors import FetchError, FlatkitError, InputError, UsageError
+from flatkit.errors import FetchError, FlatkitError, HostError, InputError, UsageError
 from flatkit.untrusted import escape_hidden
 
 ANY_JSON = st.recursive(
@@ -413,6 +415,129 @@ def test_a_board_that_asks_again_and_again_fills_no_log(tmp_path: Path) -> None:
     assert sum("asks to look" in line for line in lines(journal)) <= 25
     assert sum("asks to rewind" in line for line in lines(journal)) == 1
     assert sum(1 for _ in TalkLog(tmp_path).read().asks.open()) <= 2
+
+
+# Answers that meet each other, and a log that cannot be written
+
+
+class FullDisk:
+    """Lets every write of a whole file fail, as a full disk does; another seat of the host may fill it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._patch = monkeypatch
+
+    def fill(self) -> None:
+        def write(*_: Any, **__: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        self._patch.setattr(files, "write_atomic", write)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> FullDisk:
+    return FullDisk(monkeypatch)
+
+
+def asked(folder: Path, *asks: TrainerAsk) -> Consent:
+    journal = Journal(folder)
+    journal.join("http://127.0.0.1:1", "ada", "secret")
+    consent = Consent(journal, post=lambda *_, **__: web.Response(url="", status=200, text=""))
+    consent.hear(asks)
+    return consent
+
+
+@pytest.mark.parametrize("first", ["yes", "no"])
+def test_of_two_answers_at_once_only_the_first_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    consent = asked(tmp_path, TrainerAsk(ident="a" * 16, kind="rewind"))
+    looked_up = Consent._asked
+
+    def other_window(self: Consent, ident: str) -> HeardAsk:
+        found = looked_up(self, ident)
+        monkeypatch.setattr(Consent, "_asked", looked_up)
+        consent.allow(ident) if first == "yes" else consent.refuse(ident)
+        return found
+
+    monkeypatch.setattr(Consent, "_asked", other_window)
+    with pytest.raises(UsageError, match="answered already, or over"):
+        consent.allow("a" * 16)
+    said = "you allowed it: rewind" if first == "yes" else "you refused it"
+    assert lines(Journal(tmp_path))[1:] == [said]
+
+
+def test_a_yes_that_the_log_does_not_have_allows_nothing(tmp_path: Path, disk: FullDisk) -> None:
+    consent = asked(tmp_path, TrainerAsk(ident="a" * 16, kind="rewind"), TrainerAsk(ident="b" * 16, kind="look"))
+    disk.fill()
+    for ident, minutes in (("a" * 16, 0), ("b" * 16, 5)):
+        with pytest.raises(HostError, match="cannot be kept"):
+            consent.allow(ident, minutes)
+    with pytest.raises(HostError, match="cannot be kept"):
+        consent.refuse("a" * 16)
+    assert [one.state for one in TalkLog(tmp_path).read().asks.open()] == ["asked", "asked"]
+
+
+def test_a_look_ends_on_a_full_disk(tmp_path: Path, disk: FullDisk) -> None:
+    consent = asked(tmp_path, TrainerAsk(ident="a" * 16, kind="look"))
+    consent.allow("a" * 16, 15)
+    disk.fill()
+    assert consent.end()
+    assert TalkLog(tmp_path).read().asks.find_look(time.time()) is None
+    consent.hear([TrainerAsk(ident="a" * 16, kind="look", state="allowed")])
+    assert TalkLog(tmp_path).read().asks.find_look(time.time()) is None
+
+
+def test_a_full_disk_stops_no_flag_and_no_message(tmp_path: Path, disk: FullDisk) -> None:
+    asked(tmp_path)
+    disk.fill()
+    log = TalkLog(tmp_path)
+    log.add_flag("help", "")
+    assert log.hear([parse_message({"kind": "room", "text": "go on"}, number=1)]) == []
+
+
+def test_a_look_that_is_ended_elsewhere_ends_while_a_cell_prints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process in the board's place takes everything, and the cell prints more in the meantime."""
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
+    folder = tmp_path / "board"
+    consent, sent = asked(folder, TrainerAsk(ident="a" * 16, kind="look")), []
+    consent.allow("a" * 16, 15)
+
+    def post(*_: Any, **__: Any) -> web.Response:
+        sent.append("")
+        if len(sent) == 3:
+            consent.end()  # in a terminal of the seat: this kernel has only the log
+        assert len(sent) < 100, "it goes on after the end"
+        feed.take("output", "n", "more")
+        return web.Response(url="", final_url="", status=200, headers={}, data=b"{}", text="{}")
+
+    feed = LookFeed(post=post)
+    monkeypatch.setattr(seat, "feed", feed)
+    feed.follow(TalkLog(folder).read().asks.find_look(time.time()))
+    feed.take("output", "n", "first")
+    seat._look()
+    assert len(sent) == 3
+
+
+@pytest.mark.parametrize("odd", [[], {}, [[]], 1, None])
+@pytest.mark.parametrize("name", ["ask", "kind", "machine", "state"])
+def test_a_request_of_other_types_is_refused(name: str, odd: object) -> None:
+    values = {"ask": "a" * 16, "kind": "look", "machine": "", "state": "asked"}
+    with pytest.raises(InputError):
+        parse_ask({**values, name: odd})
+
+
+def test_a_trainers_page_of_other_types_is_refused(board: BoardServer, caplog: pytest.LogCaptureFixture) -> None:
+    cookie = login(board)
+    join(board, "ada")
+    for odd in ([], {}, [[]], 1, None, "x"):
+        for path in ("/say", "/ask"):
+            for name in ("seat", "kind", "text", "machine", "task", "file", "config", "notebook", "cell"):
+                values = {"seat": "ada", "kind": "hint" if path == "/say" else "look", "text": "x", name: odd}
+                status = ask(board, "POST", path, values, cookie=cookie)[0]
+                assert status in {200, 400}, (path, name, odd, status)
+    assert "Uncaught exception" not in caplog.text
 
 
 # Older boards and seats
