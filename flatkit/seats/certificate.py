@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flatkit.errors import UsageError
 from flatkit.files import read_regular
@@ -73,7 +74,7 @@ def check(certificate: Path, key: Path, *, now: datetime | None = None) -> RoomC
 
 def _read(path: Path) -> bytes:
     try:
-        return read_regular(path, limit=_LIMIT)
+        return read_regular(path, limit=_LIMIT)  # not a pipe: the proxy opens the files later
     except OSError as error:
         raise UsageError(f'"{printable(path)}" cannot be read: {error.strerror}; expected a PEM file') from None
 
@@ -83,7 +84,7 @@ def _check_key(path: Path, certificate: Certificate) -> None:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
     name = printable(path)
-    pem = _read(path)
+    pem, public = _read(path), _public_key(certificate)
     try:
         key = load_pem_private_key(pem, password=None)
     except TypeError:
@@ -97,7 +98,7 @@ def _check_key(path: Path, certificate: Certificate) -> None:
             hint="--tls CERT KEY: the certificate first, then its key",
         ) from None
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if key.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
+    if key.public_key().public_bytes(*form) != public.public_bytes(*form):
         raise UsageError(
             f'the key "{name}" is not the one of this certificate',
             hint="openssl x509 -noout -pubkey -in CERT; openssl pkey -pubout -in KEY   (both must print the same)",
@@ -109,10 +110,26 @@ def _check_key(path: Path, certificate: Certificate) -> None:
         )
 
 
+def _public_key(certificate: Certificate) -> Any:
+    """Return the key, of a kind that traefik can use (Go's crypto/tls). Raises UsageError for another one."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+    with suppress(UnsupportedAlgorithm, ValueError):
+        key = certificate.public_key()
+        if isinstance(key, ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey):
+            return key
+    raise UsageError(
+        "the certificate has a key that the proxy does not support; expected RSA, ECDSA or Ed25519",
+        hint="openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 ...   (makes one)",
+    )
+
+
 def _check_chain(certificate: Path, key: Path) -> None:
     """Load both as a server does. Raises UsageError for what OpenSSL refuses, such as a key that is too short."""
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+        # A password is never asked for, also if the files have changed since they were read.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password="")
     except (ssl.SSLError, OSError) as error:
         raise UsageError(
             f'no server can use the certificate "{printable(certificate)}": {printable(error)}',
@@ -125,7 +142,7 @@ def _names(certificate: Certificate) -> tuple[str, ...]:
 
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return ()
     names = [*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))]
     return tuple(printable(name) for name in names[:_NAMES_MAX])
@@ -155,7 +172,9 @@ def stored(certificate: Path) -> bytes:
     pem = read_regular(certificate, limit=_LIMIT).decode("ascii", "replace")
     begin = pem.find(ssl.PEM_HEADER)
     end = pem.find(ssl.PEM_FOOTER, begin)
-    return ssl.PEM_cert_to_DER_cert(pem[begin : end + len(ssl.PEM_FOOTER)]) if 0 <= begin < end else b""
+    with suppress(ValueError):  # not Base64
+        return ssl.PEM_cert_to_DER_cert(pem[begin : end + len(ssl.PEM_FOOTER)]) if 0 <= begin < end else b""
+    return b""
 
 
 def _is_address(name: str) -> bool:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import ssl
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import dsa, ed448, rsa
+from cryptography.x509 import ObjectIdentifier
 
 from flatkit.errors import UsageError
 from flatkit.seats import certificate, up
@@ -114,6 +119,113 @@ def test_what_cannot_be_used_is_refused_in_words(
         certificate.check(*made(tmp_path))
     assert re.search(said, caught.value.message), caught.value.message
     assert next_step in caught.value.hint
+
+
+def _fifo(folder: Path) -> tuple[Path, Path]:
+    os.mkfifo(folder / "pipe.pem")
+    return folder / "pipe.pem", make(folder, "good")[1]
+
+
+def _fifo_key(folder: Path) -> tuple[Path, Path]:
+    os.mkfifo(folder / "pipe.key", 0o600)
+    return make(folder, "good")[0], folder / "pipe.key"
+
+
+def _device(folder: Path) -> tuple[Path, Path]:
+    return Path("/dev/zero"), make(folder, "good")[1]
+
+
+def _huge(folder: Path) -> tuple[Path, Path]:
+    one, key = make(folder, "good")
+    os.truncate(one, 1 << 33)
+    return one, key
+
+
+def _changed(old: bytes, new: bytes, **more: Any) -> Callable[[Path], tuple[Path, Path]]:
+    """Return a maker of a certificate with other bytes of the same length in it, so that its signature is wrong as well."""
+
+    def made(folder: Path) -> tuple[Path, Path]:
+        one, key = make(folder, "odd", **more)
+        der = ssl.PEM_cert_to_DER_cert(one.read_text())
+        assert der.count(old) == 1
+        one.write_text(ssl.DER_cert_to_PEM_cert(der.replace(old, new)))
+        return one, key
+
+    return made
+
+
+_CURVE, _EC = b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07", b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01"
+
+
+def _dsa(folder: Path) -> tuple[Path, Path]:
+    return make(folder, "dsa", key=dsa.generate_private_key(1024))
+
+
+def _ed448(folder: Path) -> tuple[Path, Path]:
+    return make(folder, "ed448", key=ed448.Ed448PrivateKey.generate())
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (_fifo, "cannot be read: not a regular file, but a FIFO"),
+        (_fifo_key, "cannot be read: not a regular file, but a FIFO"),
+        (_device, "cannot be read: not a regular file, but a device"),
+        (_huge, "cannot be read: larger than"),
+        (_changed(_CURVE, _CURVE[:-1] + b"\x63"), "has a key that the proxy does not support"),
+        (_changed(_EC, _EC[:-1] + b"\x63"), "has a key that the proxy does not support"),
+        (_dsa, "has a key that the proxy does not support"),
+        (_ed448, "has a key that the proxy does not support"),
+    ],
+)
+def test_a_hostile_certificate_is_refused_in_words(
+    made: Callable[[Path], tuple[Path, Path]], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        certificate.check(*made(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        b"\x30\x05\xa3\x03\x02\x01\x01",  # of a kind that nothing supports
+        b"\x30\x05\x87\x03\x01\x02\x03",  # an address of three bytes
+        b"\x30\x03\x82\x01\xff",
+    ],
+)
+def test_names_that_cannot_be_read_are_no_names(names: bytes, tmp_path: Path) -> None:
+    assert "has no names" in certificate.check(*make(tmp_path, "odd", names=(), raw_names=names)).warning
+
+
+def test_an_extension_that_is_there_twice_costs_the_names(tmp_path: Path) -> None:
+    others = (ObjectIdentifier("2.5.29.98"), ObjectIdentifier("2.5.29.99"))
+    made = _changed(b"\x55\x1d\x63", b"\x55\x1d\x62", others=others)
+    assert "has no names" in certificate.check(*made(tmp_path)).warning
+
+
+def test_a_name_with_control_characters_is_escaped(tmp_path: Path) -> None:
+    found = certificate.check(*make(tmp_path, "odd", names=(), raw_names=b"\x30\x0a\x82\x08\x1b]0;x\x07/a"))
+    assert found.host_for("192.0.2.7").isprintable()
+
+
+@pytest.mark.parametrize("body", ["abc", "!!!", "YQ==", "", "\x1b"])
+def test_a_file_that_was_damaged_later_is_no_certificate(body: str, tmp_path: Path) -> None:
+    pem = tmp_path / "late.pem"
+    pem.write_text(f"{ssl.PEM_HEADER}\n{body}\n{ssl.PEM_FOOTER}\n")
+    assert len(certificate.stored(pem)) <= 1
+    pem.unlink()
+    os.mkfifo(pem)
+    with pytest.raises(OSError, match="a FIFO"):
+        certificate.stored(pem)
+
+
+def test_the_next_command_has_a_name_with_spaces_in_quotes(tmp_path: Path) -> None:
+    folder = tmp_path / "my room's; id"
+    folder.mkdir()
+    weak = make(folder, "weak", key=rsa.generate_private_key(65537, 1024))
+    with pytest.raises(UsageError) as caught:
+        certificate.check(*weak)
+    assert shlex.split(caught.value.hint)[-1] == str(weak[0])
 
 
 def test_learners_log_in_over_https(tmp_path: Path) -> None:
