@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from flatkit.cli.show import Json, fail_json
 from flatkit.errors import FlatkitError, UsageError
-from flatkit.untrusted import printable
+from flatkit.untrusted import printable, shell_word
 
 if TYPE_CHECKING:
     from flatkit.api.demo_env import LocalStage
@@ -61,7 +61,8 @@ def run(argv: list[str]) -> int:
     if options.demo is None:
         raise UsageError("which demo?", hint="flatkit demo list   names them; flatkit present provision")
     if options.recorded and options.image:
-        raise UsageError("--recorded and --image exclude each other", hint=f"flatkit present {options.demo} --recorded")
+        line = f"flatkit present {shell_word(options.demo)} --recorded"
+        raise UsageError("--recorded and --image exclude each other", hint=line)
     if not 0 <= options.minutes <= _HOURS_MAX:
         raise UsageError(f'--minutes "{options.minutes:g}"; expected 0 to {_HOURS_MAX}', hint="--minutes 20")
     if not 0 <= options.speed < float("inf"):

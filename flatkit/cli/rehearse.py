@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flatkit.errors import UsageError
-from flatkit.untrusted import printable
+from flatkit.untrusted import shell_word
 
 if TYPE_CHECKING:
     from flatkit.board.ledger import Ledger
@@ -75,7 +75,7 @@ def _board(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str, str
         if not password:
             raise UsageError(
                 "the room's password is missing: flatkit board serve has printed it",
-                hint=f"flatkit board rehearse {printable(url)} --password P",
+                hint=f"flatkit board rehearse {shell_word(url)} --password P",
             )
         yield url, password, None
         return

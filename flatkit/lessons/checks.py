@@ -79,7 +79,8 @@ def _fault(file: str, text: str, done: Translation) -> Finding:
 def _not_a_config(file: str, text: str) -> Finding:
     """Return the first line of a text that is not a mapping, and where such a line belongs."""
     rows = [line.strip() for line in lines_of(text) if line.strip()]
-    first = next(row for row in rows if row.startswith("#!") or not row.startswith("#"))
+    # For YAML a lone carriage return ends a line, and a comment: then one row has it all.
+    first = next((row for row in rows if row.startswith("#!") or not row.startswith("#")), rows[0])
     belongs = "a command for the machine belongs in a cell with %%on m"
     if first.startswith("#!"):
         belongs = "the lines of a script follow inline: | in the config, indented further"

@@ -65,6 +65,7 @@ def test_a_rehearsal_has_a_board_of_its_own(
         (["--speed", "nan"], 'the speed is "nan"'),
         (["--minutes", "inf"], 'the minutes are "inf"'),
         (["http://127.0.0.1:1"], "the room's password is missing"),
+        (["http://127.0.0.1:1/$(id)"], "flatkit board rehearse 'http://127.0.0.1:1/$(id)' --password P"),
     ],
 )
 def test_what_cannot_be_rehearsed(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

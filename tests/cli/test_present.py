@@ -239,6 +239,7 @@ def test_the_rooms_answers_are_shown_before_the_answer(
     ([], "which demo?"), (["nothing"], 'there is no demo "nothing"'), (["--notes"], "no presentation runs here"),
     (["provision", "--recorded", "--image", "lab"], "exclude each other"), (["provision", "--minutes", "-1"], "expected 0 to"),
     (["provision", "--speed", "-1"], "expected 0 or more"),
+    (["./$(id)", "--recorded", "--image", "lab"], "flatkit present './$(id)' --recorded"),
 ])  # fmt: skip
 def test_wrong_calls_are_refused(capsys: pytest.CaptureFixture[str], arguments: list[str], why: str) -> None:
     assert main(["present", *arguments]) == 2

@@ -231,6 +231,45 @@ def test_a_try_is_told_what_was_found(name: str, text: str, said: str, tmp_path:
     assert finding.ok or finding.look
 
 
+ODD_FILES = (
+    "# a\rfoo", "  # a\r- x", "# a\x85foo", "# a\u2028foo", "#", "\ufeff# x\n- a", "#!/bin/sh\n# x", "'#'", "? ", "&a", "*a",
+    "!!str",
+    "\n\n--- #x\n'# y'", "%YAML 1.1\n---\n#", "[", "{}", "~", "\x00", "\t", "a: b: c", "---\n...\n", '"', "variant: flatcar\n[",
+)  # fmt: skip
+ODD_ANSWERS = (
+    "",
+    "\n",
+    "\x1b[31m",
+    "--given--",
+    "9" * 5000,
+    "GROUP=\nSERVER=",
+    "{" * 5000,
+    '{"a":' * 3000,
+    "null",
+    "{}",
+)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda one: one.name)
+def test_an_odd_file_and_an_odd_machine_are_told_and_are_no_fault(exercise: Exercise, tmp_path: Path) -> None:
+    class Odd:
+        answer = Reply("")
+
+        def run(self, _: str) -> Reply:
+            return self.answer
+
+    machine = Odd()
+    bench = FolderBench(tmp_path, machine)
+    files = {act.file for act in (*exercise.setup, *exercise.solve) if isinstance(act, Write)}
+    for text in ODD_FILES if files else ("",):
+        for file in files:
+            (tmp_path / file).write_text(text, newline="")
+        for said in ODD_ANSWERS:
+            for status in (0, 1, 127):
+                machine.answer = Reply(said, status)
+                assert str(judge(exercise, bench, wait=0))
+
+
 @pytest.mark.parametrize(
     ("judge", "text", "status", "said"),
     [
