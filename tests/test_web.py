@@ -11,6 +11,7 @@ import pytest
 
 from flatkit import web
 from flatkit.errors import FetchError, UsageError
+from flatkit.packs.serve import find_own_address
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -69,6 +70,36 @@ def test_a_proxy_is_not_asked_for_this_host(url: str, monkeypatch: pytest.Monkey
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     assert web.get(url + "/").ok
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "0.0.0.0", "own"])
+def test_a_proxy_is_not_asked_for_another_address_of_this_host(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A board may listen on the address of the room; the trainer's key does not go through the room's proxy."""
+
+    class Here(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    host = (find_own_address() or "127.0.0.3") if host == "own" else host
+    with http.server.HTTPServer(("0.0.0.0", 0), Here) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            assert web.post(
+                f"http://{host}:{server.server_port}/desk/ask", b"{}", headers={"Authorization": "key x"}
+            ).ok
+            with pytest.raises(FetchError):
+                web.post("http://192.0.2.7/", b"{}", headers={})
+        finally:
+            server.shutdown()
 
 
 def test_nobody_there() -> None:

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from flatkit.errors import Cancelled, FetchError
 from flatkit.untrusted import is_number, printable
-from flatkit.web.address import LOOPBACK, check_address, check_place, check_proxy, follow, is_address
+from flatkit.web.address import check_address, check_place, check_proxy, follow, is_address, is_this_host
 from flatkit.web.exchange import Exchange
 from flatkit.web.faults import FAULTS, captive, check_framing, fault, is_page, refusal, too_slow
 
@@ -223,7 +223,7 @@ def _ask(line: Exchange, url: str, headers: dict[str, str], timeout: float, body
     # No handler for other schemes, whatever a proxy variable or a redirect contains.
     opener.add_handler(_Handler(line))
     opener.add_handler(urllib.request.UnknownHandler())
-    if check_address(url).hostname not in LOOPBACK:
+    if not is_this_host(check_address(url).hostname):
         opener.add_handler(urllib.request.ProxyHandler())
     request = urllib.request.Request(url, body, {"User-Agent": "flatkit", **headers})  # noqa: S310  (checked above)
     answer = opener.open(request, timeout=timeout)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+import socket
 import string
 import urllib.request
+from contextlib import suppress
+from ipaddress import ip_address
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from flatkit.errors import FetchError, UsageError
 from flatkit.untrusted import printable
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 # urlsplit silently drops some of these; the checked text must be the requested one.
 _NEVER = re.compile(r"[\x00-\x20\x7f]")
 _USER = re.compile(r"(//|^)[^/@]*@")
@@ -58,10 +61,22 @@ def find_parts(text: str) -> SplitResult | None:
     return None if _NEVER.search(text) or not text.isascii() or not valid else parts
 
 
+def is_this_host(name: str | None) -> bool:
+    """Return True for an address of this host: its proxy has no part in what stays here."""
+    if name in _LOOPBACK:
+        return True
+    with suppress(ValueError, OSError):
+        address = ip_address(str(name))
+        with socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6) as line:
+            line.bind((str(address), 0))  # refused for an address of another host
+        return True
+    return False
+
+
 def check_proxy(parts: SplitResult) -> None:
     """Raise UsageError when the proxy that is set for an address is invalid."""
     given = urllib.request.getproxies().get(parts.scheme)
-    if not given or parts.hostname in LOOPBACK or urllib.request.proxy_bypass(str(parts.hostname)):
+    if not given or is_this_host(parts.hostname) or urllib.request.proxy_bypass(str(parts.hostname)):
         return
     proxy = given if "://" in given else f"http://{given}"
     # A proxy may need a name and a password, which no message repeats.
