@@ -25,9 +25,12 @@ class NotebookLook:
         self._hooked: Any = None
 
     def draw(self) -> None:
-        """Hook in, once a look is allowed."""
+        """Hook in, once a look is allowed; forget the beginning of a line when it is over."""
+        if not seat.feed.is_open:
+            _printed.clear()
+            return
         shell = display.get_shell()
-        if shell is None or shell is self._hooked or not seat.feed.is_open:
+        if shell is None or shell is self._hooked:
             return
         self._hooked = shell
         shell.events.register("pre_run_cell", _show_cell)

@@ -15,10 +15,14 @@ from jupyter_client.manager import KernelManager
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "board"))
 from board_parts import joined, opened
 
+from flatkit.board import seat
 from flatkit.board.consent import Consent
+from flatkit.board.feed import LookFeed
+from flatkit.board.heard_asks import HeardAsk
 from flatkit.board.journal import Journal
 from flatkit.board.server import BoardServer
 from flatkit.board.talk import TalkLog
+from flatkit.widgets import board_looks
 from tests.kernels import make_kernel
 
 # Two kinds of output each: printed, the value of a cell, a display; and an error.
@@ -89,3 +93,20 @@ def test_a_kernel_shows_its_cells_while_the_learner_allows_it(
     run(kernel, "print('after the end')")
     assert texts(board) == []
     assert not any(b"printed" in file.read_bytes() for file in (tmp_path / "state").rglob("*") if file.is_file())
+
+
+def test_a_line_that_one_look_began_is_not_in_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    feed = LookFeed()
+    monkeypatch.setattr(seat, "feed", feed)
+    monkeypatch.setattr(seat, "_send", lambda _: None)
+
+    def look(letter: str) -> HeardAsk:
+        return HeardAsk(ident=letter * 16, kind="look", machine="", state="yes", began=time.time(), seconds=300)
+
+    feed.follow(look("a"))
+    board_looks._show_printed("Password: ")
+    feed.follow(None)
+    board_looks.notebook_look.draw()  # what follows the learner's log
+    feed.follow(look("b"))
+    board_looks._show_printed("later\n")
+    assert [piece.text for piece in feed._pieces] == ["later"]
