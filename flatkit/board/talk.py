@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,13 +120,17 @@ class TalkLog:
     def remove(self) -> None:
         """Remove the log. Raises HostError."""
         try:
-            self.file.unlink(missing_ok=True)
-        except OSError as error:
-            raise HostError(f'"{self.file}" cannot be changed: {error.strerror}', hint="flatkit leave") from None
+            with self._locked():
+                self.file.unlink(missing_ok=True)
+        except OSError as error:  # TimeoutError, too: who has the lock would write the log again
+            raise HostError(f'"{self.file}" cannot be changed: {error}', hint="flatkit leave") from None
+
+    def _locked(self) -> AbstractContextManager[None]:
+        return locked(self.file.with_suffix(".lock"), wait=_LOCK_SECONDS, mode=0o600)
 
     def _add(self, choose: Callable[[SeatTalk], list[dict[str, Any]]]) -> bool:
         try:
-            with locked(self.file.with_suffix(".lock"), wait=_LOCK_SECONDS, mode=0o600):
+            with self._locked():
                 rows = self._rows()
                 new = [{"at": round(self._clock(), 3), **row} for row in choose(_fold(rows))]
                 if new:

@@ -42,11 +42,11 @@ def _yes(ask: HeardAsk) -> str:
 def run(journal: Journal, word: str, more: list[str]) -> int:
     """Answer. Raises UsageError when there is nothing to answer."""
     consent, log = Consent(journal), TalkLog(journal.folder)
-    with suppress(FetchError):
-        Sender(journal).flush()
-    if word == "end":
+    if word == "end":  # before the board is asked for anything: it may answer late, or refuse the seat
         said = "the look is over" if consent.end() else "no look is allowed now"
         return _finish(journal, said)
+    with suppress(FetchError):
+        Sender(journal).flush()
     ask = _find(log.read(), more)
     if word == "no":
         consent.refuse(ask.ident)

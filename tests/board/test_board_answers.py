@@ -173,6 +173,25 @@ def test_an_end_on_a_full_disk_ends_the_look(
     assert ask.state == "allowed", "the board hears of it, or its time is over"
 
 
+@pytest.mark.parametrize("status", [200, 403, 500])
+def test_an_end_does_not_wait_for_the_board(
+    board: BoardServer, journal: Journal, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """A process in the board's place may answer late, or refuse the seat."""
+    board.asks.ask("ada", "look")
+    assert main(["flag", "yes", "15"]) == 0
+    allowed: list[bool] = []
+
+    def post(*_: Any, **__: Any) -> web.Response:
+        allowed.append(TalkLog(journal.folder).read().asks.find_look(time.time()) is not None)
+        return web.Response(url="", final_url="", status=status, headers={}, data=b"{}", text="{}")
+
+    monkeypatch.setattr(web, "post", post)
+    main(["flag", "end"])
+    assert allowed
+    assert not any(allowed)
+
+
 @pytest.mark.parametrize(
     "answered",
     [

@@ -27,6 +27,7 @@ from flatkit.board.sender import BoardAnswer, Sender
 from flatkit.board.server import BoardServer
 from flatkit.board.talk import TalkLog
 from flatkit.errors import FetchError, FlatkitError, HostError, InputError, UsageError
+from flatkit.locks import locked
 from flatkit.untrusted import escape_hidden
 
 ANY_JSON = st.recursive(
@@ -484,6 +485,22 @@ def test_a_look_ends_on_a_full_disk(tmp_path: Path, disk: FullDisk) -> None:
     assert consent.end()
     assert TalkLog(tmp_path).read().asks.find_look(time.time()) is None
     consent.hear([TrainerAsk(ident="a" * 16, kind="look", state="allowed")])
+    assert TalkLog(tmp_path).read().asks.find_look(time.time()) is None
+
+
+def test_an_end_that_cannot_be_kept_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process of the seat is in the middle of a write: it would bring the yes back."""
+    consent = asked(tmp_path, TrainerAsk(ident="a" * 16, kind="look"))
+    consent.allow("a" * 16, 15)
+    monkeypatch.setattr("flatkit.board.talk._LOCK_SECONDS", 0.0)
+    with (
+        locked(tmp_path / "talk.lock", wait=0.0, mode=0o600),
+        pytest.raises(HostError, match="cannot be changed") as no,
+    ):
+        consent.end()
+    assert no.value.hint == "flatkit leave"
+    assert TalkLog(tmp_path).read().asks.find_look(time.time())
+    assert consent.end()
     assert TalkLog(tmp_path).read().asks.find_look(time.time()) is None
 
 
