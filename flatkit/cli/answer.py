@@ -125,8 +125,10 @@ def _look(journal: Journal, consent: Consent, log: TalkLog) -> int:
                 if (seat := journal.seat) is not None:
                     feed.send(seat)
             time.sleep(_EVERY)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, FlatkitError) as error:
         consent.end()
+        if isinstance(error, FlatkitError):  # the board does not know this seat any more
+            raise
     return _finish(journal, "the look is over")
 
 

@@ -67,8 +67,11 @@ def _leave(argv: list[str]) -> int:
     if seat is None:
         print("this seat reports to no board")
         return 0
-    deleted = give_up_seat(seat)
+    # First: a kernel that reports after the deletion would be a seat again, and a board may answer late.
     journal.leave()
+    deleted = False
+    with suppress(KeyboardInterrupt):
+        deleted = give_up_seat(seat)
     print(f"this seat has left {seat.url}" + (": what was sent is deleted" if deleted else ""))
     if not deleted:
         print(f"  the board did not answer: ask the trainer for flatkit board forget --seat {seat.name}")

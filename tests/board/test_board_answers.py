@@ -26,6 +26,7 @@ from flatkit.board.journal import Journal
 from flatkit.board.sender import Sender
 from flatkit.board.server import BoardServer
 from flatkit.board.talk import TalkLog
+from flatkit.board.tmux_view import TmuxPane
 from flatkit.cli import answer, board_ask, main
 from flatkit.errors import MachineError
 
@@ -190,6 +191,37 @@ def test_an_end_does_not_wait_for_the_board(
     main(["flag", "end"])
     assert allowed
     assert not any(allowed)
+
+
+def test_a_seat_has_left_before_the_board_is_told(
+    board: BoardServer, journal: Journal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else a kernel may report again after the deletion, and a board that answers late keeps the seat."""
+    here: list[object] = []
+
+    def post(url: str, *_: Any, **__: Any) -> web.Response:
+        here.append((url.rpartition("/")[2], journal.seat))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(web, "post", post)
+    assert main(["leave"]) == 0
+    assert here == [("leave", None)]
+    assert "ask the trainer for flatkit board forget --seat ada" in capsys.readouterr().out
+
+
+def test_a_look_in_a_terminal_ends_when_the_board_refuses_the_seat(
+    board: BoardServer, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board.asks.ask("ada", "look")
+    monkeypatch.setattr(answer, "find_pane", lambda: TmuxPane(ident="%0", title="tmux 0.0"))
+
+    def screen(_: TmuxPane) -> str:
+        board.ledger.remove_seat("ada")
+        return "$"
+
+    monkeypatch.setattr(answer, "screen_of", screen)
+    assert main(["flag", "yes", "5"]) == 2
+    assert TalkLog(journal.folder).read().asks.find_look(time.time()) is None
 
 
 @pytest.mark.parametrize(
