@@ -11,8 +11,9 @@ from flatkit.untrusted import lines_of, printable, printable_lines
 
 Line = tuple[str, Code | None]  # a text and its color
 _LINE_ROWS = 3
-_WIDEST = 100
+_NARROWEST, _WIDEST = 20, 100
 _BAR = 24
+_NUMBER_MAX = 1e15
 _MARKS = {"ok": "✓", "failed": "✗", "skipped": "–", "running": "…"}
 _ROWS_LEAST = 4
 
@@ -66,6 +67,8 @@ class StageView:
         for one in fields(cls):
             kind = kinds.get(str(one.type))
             value = values[one.name]
+            if kind in {int, float}:
+                _check_number(one.name, value)
             if kind is float and type(value) is int:
                 value = float(value)
             if kind is not None and type(value) is not kind:
@@ -79,19 +82,31 @@ class StageView:
         return asdict(self)
 
 
+def _check_number(name: str, value: Any) -> None:
+    if isinstance(value, int | float) and not abs(value) <= _NUMBER_MAX:  # also not a number
+        raise ValueError(f'"{name}" is not a number that can be used')
+
+
 def _parse_poll(values: Any) -> Poll:
     poll = Poll(**{**values, "choices": tuple(values["choices"]), "votes": tuple(values["votes"])})
     texts = (poll.ask, poll.source, poll.happened, *poll.choices)
     if not all(isinstance(text, str) for text in texts) or not all(type(n) is int for n in (poll.right, *poll.votes)):
         raise ValueError("not a poll")
+    for number in poll.votes:
+        _check_number("votes", number)
     if not poll.choices or len(poll.choices) != len(poll.votes):
         raise ValueError("not a poll")
     return poll
 
 
+def _wide(width: int) -> int:
+    """Return how long lines may be: a pane of a few columns cuts them."""
+    return max(_NARROWEST, min(width - 2, _WIDEST))
+
+
 def stage_lines(view: StageView, *, width: int, height: int) -> list[Line]:
     """Return the lines for the audience: the step, its command, what it said, and the room's answers."""
-    wide = min(width - 2, _WIDEST)
+    wide = _wide(width)
     head: list[Line] = [(f"{view.title}   {view.shown}/{view.total}", DIM), ("", None)]
     if view.banner:
         head += [(line, BOLD) for line in _wrap(f"● {view.banner}", wide)]
@@ -162,7 +177,7 @@ def _poll_lines(poll: Poll, width: int) -> list[Line]:
 
 def notes_lines(view: StageView, *, now: float, width: int) -> list[Line]:
     """Return the presenter's lines: the clock, what to say, and what comes next."""
-    wide = min(width - 2, _WIDEST)
+    wide = _wide(width)
     lines: list[Line] = [(clock(view, now), BOLD), ("", None)]
     back = f"   (looking back; the machine is at {view.machine_at})" if view.shown < view.machine_at else ""
     state = f"   {_MARKS[view.state]} {view.state}" if view.state in _MARKS else ""
@@ -202,6 +217,6 @@ def _wrap(text: str, width: int, *, indent: str = "") -> list[str]:
         part
         for line in lines
         for part in textwrap.wrap(
-            line, max(width, 20), subsequent_indent=indent, break_on_hyphens=False, replace_whitespace=False
+            line, max(width, _NARROWEST), subsequent_indent=indent, break_on_hyphens=False, replace_whitespace=False
         )
     ]

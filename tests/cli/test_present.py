@@ -307,3 +307,27 @@ def test_the_clock(minutes: float, now: float, said: str) -> None:
 def test_a_view_that_is_none_is_refused(poll: Any) -> None:
     with pytest.raises((ValueError, TypeError, KeyError)):
         view(poll=poll)
+
+
+ODD_VALUES = (
+    float("nan"), float("inf"), -float("inf"), 1e308, 10**400, -1, 0, "", "\x1b[31m", "\n" * 1000, "a" * 10_000, " ", "\t",
+    "\u202e", True, [], {}, [1, 10**400], [-5, -7], ["\x1b", "b"],
+)  # fmt: skip
+
+
+def names_of_a_view() -> list[str]:
+    return [name for name in view().as_dict() if name != "poll"]
+
+
+@pytest.mark.parametrize("name", [*names_of_a_view(), "ask", "choices", "votes", "source", "right", "happened"])
+def test_an_odd_view_is_refused_or_drawn_on_any_terminal(name: str) -> None:
+    poll = {"ask": "?", "choices": ["a", "b"], "votes": [1, 2], "source": "s", "right": 0, "happened": "h"}
+    for odd in ODD_VALUES:
+        more = {name: odd} if name in names_of_a_view() else {"poll": {**poll, name: odd}}
+        try:
+            found = view(**{"explains": True, "output": "o", **more})
+        except (ValueError, TypeError, KeyError):
+            continue
+        for width, height in ((80, 24), (20, 3), (5, 2), (1, 1), (0, 0)):
+            assert stage_lines(found, width=width, height=height)
+            assert notes_lines(found, now=2.0, width=width)
