@@ -114,10 +114,11 @@ class Presenter:
                 if wish is None:
                     continue
                 try:
-                    if self._answer(wish, to_recording):
-                        return self.show
-                except GoOnRecorded:
-                    self._go_recorded(to_recording)
+                    try:
+                        if self._answer(wish, to_recording):
+                            return self.show
+                    except GoOnRecorded:
+                        self._go_recorded(to_recording)
                 except FlatkitError as error:
                     self._refuse(f"{error.message}; Next: {error.hint}" if error.hint else error.message)
         finally:
