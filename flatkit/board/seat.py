@@ -54,7 +54,7 @@ def confirm_hint(number: object) -> None:
 
 
 def answer(act: Callable[[Consent], object]) -> None:
-    """Answer a request of the trainer, and send that soon. Raises UsageError for a request that is over."""
+    """Answer a request of the trainer, and send that soon. Raises UsageError for a request that is over, HostError."""
     journal = Journal()
     if journal.seat is not None:
         act(Consent(journal))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TypedDict
 
 from flatkit.board import machine_verbs, seat
@@ -78,4 +79,5 @@ def _work(ask: HeardAsk) -> None:
         ok, text = False, error.message
     except Exception as error:  # noqa: BLE001  (the trainer must not wait for a result that never comes)
         ok, text = False, str(error)
-    seat.answer(lambda consent: consent.report(ask.ident, ok=ok, text=text))
+    with suppress(FlatkitError, OSError):  # of a disk that is full: nobody waits for this thread
+        seat.answer(lambda consent: consent.report(ask.ident, ok=ok, text=text))
