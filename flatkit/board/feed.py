@@ -99,15 +99,20 @@ class LookFeed:
 
     def _next_batch(self) -> list[ShownPiece]:
         """Take the next pieces out, as many as one request may have."""
+        batch: list[ShownPiece] = []
         with self._lock:
-            batch, size = list(self._screens.values()), 0
-            self._screens.clear()
-            while self._pieces and len(batch) < _PIECES_IN_ONE_POST:
-                size += len(self._pieces[0].text) + _COSTS
-                if batch and size > _IN_ONE_POST:
+            size = 0
+            for piece in (*self._screens.values(), *self._pieces):
+                size += len(piece.text) + _COSTS
+                if len(batch) == _PIECES_IN_ONE_POST or (batch and size > _IN_ONE_POST):
                     break
-                batch.append(self._pieces.popleft())
-            return batch
+                batch.append(piece)
+            for piece in batch:
+                if piece.kind == "screen":
+                    del self._screens[piece.source]
+                else:
+                    self._pieces.popleft()
+        return batch
 
     def _put_back(self, look: HeardAsk, batch: list[ShownPiece]) -> None:
         with self._lock:

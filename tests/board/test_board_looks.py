@@ -19,6 +19,7 @@ from flatkit.board.asks import PIECE_MAX, SeatAnswer, TrainerAsk, make_piece, pa
 from flatkit.board.consent import Consent
 from flatkit.board.desk import BoardDesk, open_desk
 from flatkit.board.feed import LookFeed
+from flatkit.board.handlers import BODY_MAX
 from flatkit.board.heard_asks import HeardAsk
 from flatkit.board.journal import JoinedSeat, Journal
 from flatkit.board.looks import ASK_SECONDS, AskRoom, OpenAsk
@@ -209,6 +210,24 @@ def test_a_feed_that_cannot_send_is_bounded_and_keeps_the_newest(clock: Clock) -
     assert sum(len(one.text) for one in feed._pieces) <= 128 * 1024
     assert feed._pieces[-1].text.startswith("59 ")
     assert feed._next_batch()[0] is not None
+
+
+def test_what_a_feed_sends_at_once_is_small_enough_for_the_board(clock: Clock) -> None:
+    sent: list[bytes] = []
+
+    def post(_: str, body: bytes, **__: Any) -> web.Response:
+        sent.append(body)
+        return web.Response(url="", final_url="", status=200, headers={}, data=b"{}", text="{}")
+
+    feed, seat = LookFeed(post=post, clock=clock), JoinedSeat(url="u", name="ada", token="t", journal="j")
+    feed.follow(HeardAsk(ident="a" * 16, kind="look", machine="", state="yes", began=clock.now, seconds=300))
+    for number in range(60):  # each character has six bytes in JSON
+        feed.take("screen", f"terminal {number}", f"{number} " + "\n".join(["─" * 99] * 80))
+    feed.take("output", "n", "─" * 300)
+    assert feed.send(seat) == 61
+    assert max(map(len, sent)) < BODY_MAX
+    assert [one["text"][:3] for one in json.loads(sent[0])["pieces"]] == ["0 ─"]
+    assert json.loads(sent[-1])["pieces"][-1]["kind"] == "output"
 
 
 # Over HTTP
