@@ -30,7 +30,7 @@ def request_lines(talk: SeatTalk) -> list[str]:
             lines.append(f"the trainer asks to {words_of(ask.kind, ask.machine)}: {yes}, or flatkit flag no {ask.kind}")
         elif left := ask.left(time.time()):
             lines.append(
-                f"the trainer sees what your cells and terminals show, {left // 60 + 1} min more: flatkit flag end"
+                f"the trainer sees what your cells and terminals show, {-(-left // 60)} min more: flatkit flag end"
             )
     return lines
 

@@ -23,6 +23,7 @@ _ENDS = {
     "done": "done",
     "failed": "it failed",
 }
+_UNKNOWN = "the board does not know of it any more"
 
 
 def add_parsers(commands: Any) -> None:
@@ -51,13 +52,25 @@ def run(options: argparse.Namespace, store: Path) -> int:
     try:
         ask = _wait(desk, seat, kind)
     except KeyboardInterrupt:
-        with suppress(FlatkitError):
-            desk.ask(seat, kind, back=True)
-        print("\nthe request is taken back" if kind != "look" else "\nthe look is over")
+        print(f"\n{_take_back(desk, seat, kind)}")
         return 130
     state, text = str(ask.get("state")), str(ask.get("text", ""))
-    print(_ENDS.get(state, "the board does not know of it any more") + (f": {printable(text)}" if text else ""))
+    print(_ENDS.get(state, _UNKNOWN) + (f": {printable(text)}" if text else ""))
     return 0 if state in {"done", "over"} else 1
+
+
+def _take_back(desk: BoardDesk, seat: str, kind: str) -> str:
+    """Take the request back, or end the look; return what came of it."""
+    try:
+        state = str(_find(desk.ask(seat, kind, back=True), kind).get("state"))
+    except FlatkitError as error:
+        return f"the request is not taken back: {printable(error.message)}"
+    # A verb that is under way is not stopped.
+    return "the learner said yes before, and it is under way" if state == "allowed" else _ENDS.get(state, _UNKNOWN)
+
+
+def _find(asks: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    return _object_in(asks, "look" if kind == "look" else "verb")
 
 
 def _wait(desk: BoardDesk, seat: str, kind: str) -> Mapping[str, Any]:
@@ -65,7 +78,7 @@ def _wait(desk: BoardDesk, seat: str, kind: str) -> Mapping[str, Any]:
     drawn: dict[str, str] = {}
     while True:
         found = desk.look(seat, last)
-        ask = _object_in(_object_in(found, "asks"), "look" if kind == "look" else "verb")
+        ask = _find(_object_in(found, "asks"), kind)
         state = str(ask.get("state", ""))
         if state not in {"asked", "allowed"}:
             return ask

@@ -19,6 +19,7 @@ from board_parts import joined, opened
 
 from flatkit import web
 from flatkit.board import machine_verbs
+from flatkit.board.asks import SeatAnswer
 from flatkit.board.consent import Consent
 from flatkit.board.desk import open_desk
 from flatkit.board.feed import LookFeed
@@ -28,7 +29,7 @@ from flatkit.board.server import BoardServer
 from flatkit.board.talk import TalkLog
 from flatkit.board.tmux_view import TmuxPane
 from flatkit.cli import answer, board_ask, main
-from flatkit.errors import MachineError
+from flatkit.errors import MachineError, UsageError
 
 
 @pytest.fixture
@@ -297,6 +298,72 @@ def test_the_trainer_looks_in_a_terminal(
     assert 'asked "ada": look; its learner answers' in said
     assert "01-first > %%on m\n01-first > hostname\nweb\\x1b]0;x\\x07\n" in said
     assert "the look is over" in said
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_allowed", "said"),
+    [
+        ("look", False, "the request is taken back"),
+        ("look", True, "the request is taken back"),
+        ("restart", False, "the request is taken back"),
+        ("restart", True, "the learner said yes before, and it is under way"),
+    ],
+)
+def test_ctrl_c_of_the_trainer_says_what_came_of_the_request(
+    board: BoardServer, journal: Journal, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    kind: str, is_allowed: bool, said: str,
+) -> None:  # fmt: skip
+    def press(_: float) -> None:
+        if is_allowed:
+            ident = board.asks.for_seat("ada")[0]["ask"]
+            board.asks.answer("ada", SeatAnswer(ident=ident, answer="yes", seconds=300 if kind == "look" else 0))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flatkit.cli.board_ask.time.sleep", press)
+    assert main(["board", kind, "ada"]) == 130
+    assert capsys.readouterr().out.splitlines()[-1] == said
+    assert [one["state"] for one in board.asks.for_seat("ada")] == (["allowed"] if "under way" in said else [])
+
+
+def test_ctrl_c_of_the_trainer_while_the_board_is_away(
+    board: BoardServer, journal: Journal, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press(_: float) -> None:
+        board.stop()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("flatkit.cli.board_ask.time.sleep", press)
+    assert main(["board", "rewind", "ada"]) == 130
+    assert capsys.readouterr().out.splitlines()[-1].startswith("the request is not taken back: ")
+
+
+def test_an_answer_that_cannot_be_kept_is_not_said_to_be_given(
+    board: BoardServer, journal: Journal, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = board.asks.ask("ada", "look")
+    Sender(journal).flush()
+    monkeypatch.setattr("flatkit.board.talk.save", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "full")))
+    assert main(["flag", "yes", "5"]) == 3
+    found = capsys.readouterr()
+    assert "your answer cannot be kept" in found.err
+    assert "the trainer sees" not in found.out
+    assert ask.state == "asked"
+
+
+def test_a_verb_is_done_once_when_two_windows_allow_it(
+    board: BoardServer, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board.asks.ask("ada", "restart")
+    Sender(journal).flush()
+    one, other = Consent(journal), Consent(journal)
+    ident = next(TalkLog(journal.folder).read().asks.open()).ident
+    known = one._asked(ident)
+    other.allow(ident)
+    monkeypatch.setattr(one, "_asked", lambda _: known)  # both had looked before either answered
+    with pytest.raises(UsageError, match="answered already"):
+        one.allow(ident)
+    with pytest.raises(UsageError, match="answered already"):
+        one.refuse(ident)
 
 
 def test_the_trainer_asks_for_what_cannot_be(
