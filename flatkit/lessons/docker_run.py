@@ -67,42 +67,33 @@ def _flags(words: list[str]) -> Iterator[tuple[str, bool]]:
 
 
 def _options(words: list[str]) -> list[str]:
-    return [word for word, is_option in _split(words) if is_option]
+    return [word for word, value in _split(words) if value is not None]
 
 
 def _image(words: list[str]) -> str:
-    return next((word for word, is_option in _split(words) if not is_option), "")
+    return next((word for word, value in _split(words) if value is None), "")
 
 
 def _name(words: list[str]) -> str:
     """Return the value of the last --name before the image."""
     found = ""
-    for at, word in enumerate(words[: _length_of_options(words)]):
-        if word.startswith("--name="):
-            found = word.partition("=")[2]
-        elif word == "--name":
-            found = next(iter(words[at + 1 : at + 2]), "")
+    for word, value in _split(words):
+        name, _, own = word.partition("=")
+        if value is not None and name == "--name":
+            found = value or own
     return found
 
 
-def _length_of_options(words: list[str]) -> int:
-    """Return how many words there are before the image, values included."""
-    image = _image(words)
-    return next((at for at, word in enumerate(words) if word == image and image), len(words))
-
-
-def _split(words: list[str]) -> Iterator[tuple[str, bool]]:
-    """Yield the options, then the image; values of options are left out."""
+def _split(words: list[str]) -> Iterator[tuple[str, str | None]]:
+    """Yield the options, each with the word that is its value ("" without one), then the image with None."""
     left = iter(words)
     for word in left:
         if word == "--":
             continue
         if not word.startswith("-"):
-            yield word, False
+            yield word, None
             return
-        yield word, True
-        if _takes_next(word):
-            next(left, None)
+        yield word, next(left, "") if _takes_next(word) else ""
 
 
 def _takes_next(word: str) -> bool:

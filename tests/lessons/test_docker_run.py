@@ -17,6 +17,8 @@ RUNS = [
     ("/usr/bin/docker run --detach=false --tty=0 redis:7", DockerRun(image="redis:7")),
     ('/usr/bin/docker run --name "a -d" redis:7 -d -t', DockerRun(image="redis:7", name="a -d")),
     ("/usr/bin/docker run --name=x redis:7 --name y", DockerRun(image="redis:7", name="x")),
+    ("/usr/bin/docker run --network redis --name=x --name y redis", DockerRun(image="redis", name="y")),
+    ("/usr/bin/docker run -e --name=x redis", DockerRun(image="redis")),
     ("/usr/bin/docker run -v/d:/t -ed=1 redis:7", DockerRun(image="redis:7")),
     ("/usr/bin/docker run -p80:80 -- redis:7", DockerRun(image="redis:7")),
     ("/usr/bin/docker run -d", DockerRun(image="", is_detached=True)),
