@@ -65,7 +65,7 @@ def parse_wish(text: str) -> StageWish | None:
 
     A digit alone is a raised hand.
     """
-    words = text.lower().split() if text.strip() else [text if text == " " else ""]
+    words = text.lower().split() or [text]
     verb = KEYS.get(words[0], words[0] if words[0] in KEYS.values() else "")
     numbers = words[1:]
     if not verb and is_number(words[0], digits=1):

@@ -73,6 +73,11 @@ def test_a_key_moves(marks: str, at: int, shown: int, line: str, do: Do, step: i
     assert (marks_of(move.to), move.to.at, move.to.shown) == then
 
 
+@pytest.mark.parametrize("text", ["\t", "  ", "\x0b", "\x7f", "x", "n 5", "v 1 x", "hand", "12345"])
+def test_a_key_that_means_nothing(text: str) -> None:
+    assert parse_wish(text) is None
+
+
 REFUSED = [
     ("...", 1, 1, "b", "first step"),
     ("o..", 1, 1, "", "step 1 has run; g runs it again"),
