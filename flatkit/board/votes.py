@@ -8,24 +8,17 @@ from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from flatkit import paths
+from flatkit.board.look import found_store
 from flatkit.untrusted import parse_json
 
 # Each seat's latest answer counts; its journals follow one another.
 _QUERY = "select seat, data from events join journals using(seat, journal) where kind = 'prediction' order by begun, journal, n"
 
 
-def find_board() -> Path | None:
-    """Return the store of this host's board: its hub's, or that of `flatkit board serve`; None if it never had one."""
-    room = ("room", "board.sqlite")
-    places = (paths.state_dir().joinpath("seats-board", *room), paths.state_dir().joinpath(*room))
-    return next((place for place in places if place.exists()), None)
-
-
 def count_votes(task: str, choices: int, *, question: int = 1, store: Path | None = None) -> tuple[int, ...] | None:
     """Return how many seats chose each answer of a prediction; None where no board is, or it cannot be read."""
-    place = store or find_board()
-    if place is None:
+    place = store or found_store()
+    if not place.exists():
         return None
     chosen: dict[str, int] = {}
     with suppress(sqlite3.Error, OSError, ValueError, KeyError, TypeError):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flatkit.board.ledger import Ledger
-from flatkit.board.votes import count_votes, find_board
+from flatkit.board.votes import count_votes
 
 
 def prediction(number: int, choice: int, task: str = "04-predict") -> dict[str, object]:
@@ -16,7 +16,6 @@ def prediction(number: int, choice: int, task: str = "04-predict") -> dict[str, 
 
 def test_each_seats_latest_answer_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
-    assert find_board() is None
     assert count_votes("04-predict", 4) is None
     ledger = Ledger(tmp_path / "room" / "board.sqlite")
     for seat, choices in {"ada": [0, 2], "bob": [2], "cy": [1]}.items():
