@@ -1,4 +1,7 @@
-"""Users of this host for tests of root: made with useradd, removed afterwards; and a process that looks like a QEMU."""
+"""Users of this host for tests of root: made with useradd, removed afterwards; and a process that looks like a QEMU.
+
+For a place with mounts of its own: a copy of /etc that other tests' users do not change.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +112,19 @@ def _is_of(process: Path, uid: int) -> bool:
         return process.stat().st_uid == uid and "State:\tZ" not in (process / "status").read_text()
     except OSError:
         return False
+
+
+def copy_etc(place: Path, passwd: Iterable[str]) -> Path:
+    """Copy /etc into a folder, with these lines as its `passwd`; return the copy, to be mounted over /etc.
+
+    A mount over the file `passwd` alone is lost as soon as another test adds a user outside: that replaces the file.
+    """
+    etc = place / "etc"
+    # Without a check: useradd removes its temporary files while this copies.
+    subprocess.run(["cp", "-a", "/etc", str(etc)], capture_output=True, check=False)
+    (etc / "passwd").write_text("".join(f"{line}\n" for line in passwd if line))
+    (etc / "passwd").chmod(0o644)
+    return etc
 
 
 @contextmanager

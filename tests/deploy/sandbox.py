@@ -22,6 +22,7 @@ import pytest
 
 from flatkit.waiting import wait_until
 from tests.deploy.seat_client import VARIABLES as SEAT
+from tests.people import copy_etc
 
 CLIENT = Path(__file__).with_name("seat_client.py")
 SHUT = (
@@ -51,9 +52,10 @@ INSIDE = f"""
 set -e
 mount -t tmpfs -o uid=1000,gid=100,mode=0700,size=1g home "$1/home"
 mount --bind "$1/machines" "$1/machines"
-mount --bind "$1/passwd" /etc/passwd
+mount --bind "$1/etc" /etc
 mount -t tmpfs -o mode=0755 run /run
 mount -o remount,bind,ro /
+mount -o remount,bind,ro /etc
 "$2" -c "$3"
 shift 3
 exec {" ".join(USER)} "$@"
@@ -215,8 +217,7 @@ def sandbox() -> Iterator[Sandbox]:
     """Make such a place with this host's root; skips where none can be made."""
     with _volumes() as top:
         others = [line for line in Path("/etc/passwd").read_text().split("\n") if not _HAS_UID.match(line)]
-        (top / "passwd").write_text("\n".join([f"jovyan:x:1000:100::{top}/home:/bin/bash", *others]))
-        (top / "passwd").chmod(0o644)
+        copy_etc(top, [f"jovyan:x:1000:100::{top}/home:/bin/bash", *others])
         variables = {
             "PATH": os.environ["PATH"], "HOME": f"{top}/home", "TMPDIR": f"{top}/machines", "LANG": "C.UTF-8",
             "FLATKIT_MACHINES": f"{top}/machines/machines", "FLATKIT_CACHE": f"{top}/machines/cache",

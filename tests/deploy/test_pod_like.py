@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from flatkit.waiting import wait_until
 from tests.deploy.sandbox import Sandbox, sandbox
+from tests.people import person
 
 RIGHTS = """
 import json, os, pathlib, sys
@@ -33,6 +36,16 @@ json.dump({
 """
 
 
+WHO = """
+import os, pathlib, pwd, time
+folder = pathlib.Path(os.environ["TMPDIR"])
+(folder / "began").touch()
+while not (folder / "go").exists():
+    time.sleep(0.02)
+print(pwd.getpwuid(1000).pw_name)
+"""
+
+
 @pytest.fixture(scope="module")
 def pod() -> Iterator[Sandbox]:
     with sandbox() as made:
@@ -47,6 +60,18 @@ def test_flatkit_has_a_pods_rights_and_its_folders(pod: Sandbox) -> None:
     assert found["runtime"].endswith("/machines/flatkit-run-1000")
     assert found["machines"].endswith("/machines/machines")
     assert "this is not a seat of a JupyterHub" in done.stderr
+
+
+def test_a_user_who_is_added_outside_changes_nothing_in_it(pod: Sandbox) -> None:
+    with ThreadPoolExecutor() as lane:
+        done = lane.submit(pod, "-c", WHO)
+        try:
+            assert wait_until((pod.machines / "began").exists, seconds=60)
+            with person(3):
+                pass
+        finally:
+            (pod.machines / "go").touch()
+        assert done.result().stdout == "jovyan\n", done.result().stderr
 
 
 @pytest.mark.install  # a new libvirt asks each QEMU for its abilities

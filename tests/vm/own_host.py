@@ -13,21 +13,21 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-# A shell reaps what libvirt's children leave behind, as a host's first process does. /etc is a copy: a mount over its file
-# `passwd` alone would be gone as soon as another test adds a user outside, which replaces that file.
+from tests.people import copy_etc
+
+# A shell reaps what libvirt's children leave behind, as a host's first process does.
 _INIT = """
 set -e
 ip link set lo up
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/libvirt /run/sshd
-cp -a /etc "$1/etc"
-mkdir -p "$1/etc/libvirt" && rm -rf "$1/etc/libvirt/qemu" && mkdir "$1/etc/libvirt/qemu" && cp "$1/passwd" "$1/etc/passwd"
 mount --bind "$1/etc" /etc
-for folder in /var/lib/libvirt /var/cache/libvirt; do
+for folder in /var/lib/libvirt /var/cache/libvirt /etc/libvirt/qemu; do
   mkdir -p $folder && mount -t tmpfs -o mode=755 tmpfs $folder
 done
 mkdir -p /var/lib/libvirt/qemu
@@ -103,7 +103,7 @@ def own_host(work: Path, *, hide: tuple[Path, ...] = ()) -> Iterator[OwnHost]:
     # A home of its own: what a person's shell does at a login is not this test's.
     (work / "home").mkdir()
     others = [line for line in (passwd + missing).splitlines() if not line.startswith("root:")]
-    (work / "passwd").write_text("\n".join([f"root:x:0:0:root:{work}/home:/bin/sh", *others]) + "\n")
+    copy_etc(work, [f"root:x:0:0:root:{work}/home:/bin/sh", *others])
     words = [
         "--fork",
         "--kill-child",
@@ -157,18 +157,20 @@ def let_in(host: OwnHost) -> None:
         f"HostKey {work}/host\nAuthorizedKeysFile {work}/authorized_keys\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
     )
     (work / "known_hosts").write_text(f"other.test {(work / 'host.pub').read_text()}")
-    cable, address = f"flatkit{host.init}"[:15], f"198.18.{host.init % 256}"
+    # A network for tests (RFC 2544); its part, four addresses, is of this host's process alone.
+    cable, first = f"flatkit{host.init}"[:15], ip_address("198.18.0.0") + 4 * (host.init % 2**15)
+    near, far = first + 1, first + 2
     for words in (
         ["link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", str(host.init)],
-        ["address", "add", f"{address}.1/30", "dev", cable],
+        ["address", "add", f"{near}/30", "dev", cable],
         ["link", "set", cable, "up"],
     ):
         subprocess.run(["ip", *words], check=True)
-    host.run("ip", "address", "add", f"{address}.2/30", "dev", "eth0")
+    host.run("ip", "address", "add", f"{far}/30", "dev", "eth0")
     host.run("ip", "link", "set", "eth0", "up")
     host.run(*find_sshd(work), "-f", f"{work}/sshd_config")
     settings: Mapping[str, str] = {
-        "HostName": f"{address}.2",
+        "HostName": str(far),
         "HostKeyAlias": "other.test",
         "IdentityFile": f"{work}/user",
         "IdentitiesOnly": "yes",
