@@ -36,6 +36,8 @@ _CONSOLE_SHOWN = 6000
 @pytest.fixture(scope="session", autouse=True)
 def own_folders() -> Iterator[Path]:
     """Machines of the tests live in a state folder that goes away; images in a cache beside the person's, kept for next time."""
+    from flatkit.machines import host_locks
+
     patch = pytest.MonkeyPatch()
     if "FLATKIT_CACHE" not in os.environ:
         cache = paths.cache_dir()
@@ -44,6 +46,8 @@ def own_folders() -> Iterator[Path]:
     state = Path(tempfile.mkdtemp(prefix="flatkit-test-", dir="/var/tmp"))
     state.chmod(0o755)
     patch.setenv("FLATKIT_STATE", str(state))
+    # Another lane may run a room, whose seats' boots would hold up the machines of this one.
+    patch.setattr(host_locks, "FOLDER", state / "no-host-locks")
     yield state
     _remove_machines()
     patch.undo()

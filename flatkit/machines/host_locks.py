@@ -51,11 +51,12 @@ def create(turns: int, *, folder: Path | None = None) -> None:
             path.unlink()
 
 
-def remove() -> None:
+def remove(*, folder: Path | None = None) -> None:
     """Remove the lock files: the host has no seats any more. Each user then orders only their own machines."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
+    folder = folder or FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
-        FOLDER.parent.rmdir()
+        folder.parent.rmdir()
 
 
 def find_turns(folder: Path | None = None) -> list[Path]:

@@ -183,6 +183,11 @@ def test_a_link_in_place_of_a_lock_is_not_followed(tmp_path: Path) -> None:
     assert host_locks.take_one([tmp_path / "turn-0"]) is None
 
 
+def test_a_room_of_another_lane_holds_up_no_machine_of_this_one(own_folders: Path) -> None:
+    assert host_locks.FOLDER.is_relative_to(own_folders)
+    assert host_locks.find_turns() == []
+
+
 def test_a_fixed_port_that_collides_is_replaced_in_a_seat_and_refused_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
