@@ -178,6 +178,8 @@ class Door:
         try:
             self._check(seat, room, pin)
         except sqlite3.Error as error:
+            with self._counting:  # it was not wrong
+                self._forgive(address, key)
             raise Refused(
                 f"this host cannot read or write its list of seats ({error}); tell the trainer: seats that are open go on"
             ) from None
@@ -206,10 +208,13 @@ class Door:
                 f'the seat "{seat}" belongs to somebody, and this is not its PIN; take another name, or ask the trainer'
             )
 
-    def _undo(self, seat: str, address: str, key: str) -> None:
-        """Forget what was counted for a try that was right."""
+    def _forgive(self, address: str, key: str) -> None:
         self._addresses.forgive(address)
         self._names.forgive(key)
+
+    def _undo(self, seat: str, address: str, key: str) -> None:
+        """Forget what was counted for a try that was right."""
+        self._forgive(address, key)
         self._known[seat, address] = None
         while len(self._known) > _KEYS_MAX:
             self._known.popitem(last=False)

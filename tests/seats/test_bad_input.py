@@ -74,8 +74,9 @@ def test_a_list_of_seats_that_cannot_be_read_is_said_on_the_login_page(tmp_path:
     pins = Pins(tmp_path / "pins.sqlite")
     door = Door(made, pins)
     pins.close()
-    with pytest.raises(Refused, match=r"cannot read or write its list of seats .* tell the trainer"):
-        door.enter(name="ada", room="blue-fish", pin="1234", address="10.0.0.1")
+    for _ in range(10):  # no try of these was wrong, so none has to wait
+        with pytest.raises(Refused, match=r"cannot read or write its list of seats .* tell the trainer"):
+            door.enter(name="ada", room="blue-fish", pin="1234", address="10.0.0.1")
     assert door.enter(name="trainer", room="", pin="long-words", address="10.0.0.1") == "trainer"
 
 
