@@ -103,7 +103,8 @@ def _check_key(path: Path, certificate: Certificate) -> None:
             f'the key "{name}" is not the one of this certificate',
             hint="openssl x509 -noout -pubkey -in CERT; openssl pkey -pubout -in KEY   (both must print the same)",
         )
-    if path.stat().st_mode & 0o004:
+    place = path.resolve()
+    if place.stat().st_mode & 0o004 and all(folder.stat().st_mode & 0o001 for folder in place.parents):
         raise UsageError(
             f'every account of this host may read the key "{name}", and seats are accounts',
             hint=f"chmod o= {shell_word(path)}",

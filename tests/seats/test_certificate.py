@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import ssl
+import tempfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -89,12 +90,6 @@ def _is_pipe(folder: Path) -> tuple[Path, Path]:
     return folder / "pipe", make(folder, "good")[1]
 
 
-def _open_to_all(folder: Path) -> tuple[Path, Path]:
-    one, key = make(folder, "good")
-    key.chmod(0o644)
-    return one, key
-
-
 @pytest.mark.parametrize(
     ("made", "said", "next_step"),
     [
@@ -109,7 +104,6 @@ def _open_to_all(folder: Path) -> tuple[Path, Path]:
         (_is_pipe, "cannot be read: not a regular file, but a FIFO", ""),
         (_binary, "is not a certificate; expected a PEM file", "openssl x509"),
         (_torn, "is not a certificate; expected a PEM file", "openssl x509"),
-        (_open_to_all, "every account of this host may read the key", "chmod o= "),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_refused_in_words(
@@ -226,6 +220,23 @@ def test_the_next_command_has_a_name_with_spaces_in_quotes(tmp_path: Path) -> No
     with pytest.raises(UsageError) as caught:
         certificate.check(*weak)
     assert shlex.split(caught.value.hint)[-1] == str(weak[0])
+
+
+def test_a_key_that_seats_can_read_is_refused_but_not_one_in_a_closed_folder() -> None:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        folder = Path(name)
+        one, key = make(folder, "good")
+        key.chmod(0o644)
+        assert certificate.check(one, key).warning == "", "its folder is for its owner alone, as certbot's is"
+        folder.chmod(0o711)
+        link = folder / "link.key"
+        link.symlink_to(key)
+        for path in (key, link):
+            with pytest.raises(UsageError, match="every account of this host may read the key") as caught:
+                certificate.check(one, path)
+            assert caught.value.hint.startswith("chmod o= ")
+        key.chmod(0o640)
+        assert certificate.check(one, link).warning == ""
 
 
 def test_learners_log_in_over_https(tmp_path: Path) -> None:
