@@ -1,7 +1,7 @@
 """A simulated beginner of the course, for a rehearsal: what happens at one seat, and when. The same seed, the same beginner.
 
-The beginner runs the cells of the core path's notebooks at an own pace, predicts, answers the quizzes, and tries the exercises
-with the natural mistakes of `rehearsal.json`: the tests play each of them against its check, where it is a wrong try.
+Each beginner has a pace. They run the cells of the core path's notebooks, predict, answer the quizzes, and try the exercises with
+the natural mistakes of `rehearsal.json`: the tests play each of them against its check, where it is a wrong try.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The end of a seat in a container: its machines are switched off in order when its server ends, before its process does.
 
-On a host the hub does it (`ending`). In a container process 1 ends with the server, and every QEMU with it, as if its power
-went. This is an extension of the seat's server, which `flatkit seat` and
-`flatkit course` enable below a container's process 1.
+On a host the hub does it (`ending`). In a container process 1 ends with the server, and every QEMU with it, as in a power cut.
+This is an extension of the seat's server, which `flatkit seat` and `flatkit course` enable below a container's process 1.
 """
 
 from __future__ import annotations
