@@ -72,24 +72,33 @@ class Board:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.peak_mb = 0.0
+        self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it listens."""
         command = [sys.executable, "-m", "flatkit", "board", "serve", "--listen", f"127.0.0.1:{self.port}"]
         self._process = subprocess.Popen(command, env=self._env, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout
+        assert self._process.stdout is not None
         if not self._process.stdout.readline():
             raise SystemExit("the board did not start")
 
     def memory(self) -> float:
         """Return its memory in MB, and remember the most of it."""
+        assert self._process is not None
         text = Path(f"/proc/{self._process.pid}/status").read_text()
         now, most = (int(re.search(rf"{name}:\s+(\d+)", text)[1]) / 1024 for name in ("VmRSS", "VmHWM"))  # type: ignore[index]
         self.peak_mb = max(self.peak_mb, most)
         return now
 
+    def abandon(self) -> None:
+        """End it if it runs: the measuring did not come to its end."""
+        if self._process and self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
     def end(self, by: signal.Signals = signal.SIGKILL) -> None:
         """End it: without warning, or as Ctrl-C does."""
+        assert self._process is not None
         with suppress(OSError, TypeError):
             self.memory()
         self._process.send_signal(by)
@@ -247,9 +256,9 @@ def wait_for_all(seats: list[Seat]) -> None:
         time.sleep(0.5)
 
 
-def measure(options: argparse.Namespace, folder: Path) -> bool:
+def measure(options: argparse.Namespace, folder: Path, board: Board) -> bool:
     """Measure, print, and return True if all targets are met."""
-    board, faults, jumps = Board(folder / "state"), Faults(), dict[str, float]()
+    faults, jumps = Faults(), dict[str, float]()
     board.start()
     seats = make_seats(board, folder, options.seats, faults, jumps)
     first, stop = board.memory(), threading.Event()
@@ -299,7 +308,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--check", action="store_true", help="exit status 1 if a target is missed")
     options = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="fk-board-") as folder:
-        ok = measure(options, Path(folder))
+        board = Board(Path(folder) / "state")
+        try:
+            ok = measure(options, Path(folder), board)
+        finally:
+            board.abandon()
     return 1 if options.check and not ok else 0
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "flatkit" / "board" / "rehearsal.json"
-sys.path.insert(0, str(ROOT / "tests" / "learners"))
+sys.path.insert(0, str(ROOT))
 
 
 def text() -> str:
     """Return the file: for each exercise what beginners did wrong, in a few words."""
-    from mistakes import MISTAKES
+    from tests.learners.mistakes import MISTAKES
 
     found: dict[str, list[str]] = {}
     for mistake in MISTAKES:

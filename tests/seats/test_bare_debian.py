@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from flatkit.listening import try_port
+from flatkit.machines.ports import find_free_port
 from tests.seats.learner import Learner, wait_for
 
 pytestmark = [pytest.mark.long, pytest.mark.install, pytest.mark.timeout(1500)]
@@ -27,7 +27,6 @@ SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
 PACKAGES = "ca-certificates,dbus,git,iproute2,libpam-systemd,make,sudo,systemd,systemd-sysv"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-PORT = next(port for port in range(18000, 18999) if try_port(port) is None)
 
 
 class Bare:
@@ -126,14 +125,15 @@ def seat_process(bare: Bare) -> str:
 def test_a_room_on_a_bare_debian_survives_what_a_room_must(bare: Bare) -> None:
     status, said = bare("make setup")
     assert status == 0, said
-    status, said = bare(f".venv/bin/flatkit seats up --seats 3 --no-images --listen 127.0.0.1:{PORT}")
+    port = find_free_port()  # it has this host's network
+    status, said = bare(f".venv/bin/flatkit seats up --seats 3 --no-images --listen 127.0.0.1:{port}")
     assert status == 0, said
     assert "Installing flatkit into /opt/flatkit" in said
     password = re.search(r"the room's password: +(\S+)", said)
     assert password, said
     assert bare("systemd-analyze verify /etc/systemd/system/flatkit-seats.service") == (0, "")
 
-    ada = Learner(url=f"http://127.0.0.1:{PORT}")
+    ada = Learner(url=f"http://127.0.0.1:{port}")
     assert ada.log_in("ada", room=password[1])[0] == 200
     ada.sit_down()
     server = seat_process(bare)
