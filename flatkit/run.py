@@ -187,3 +187,14 @@ def start(
     finally:
         os.close(descriptor)
     return Child(process=process)
+
+
+def is_alive(pid: int) -> bool:
+    """Return True if a process of this number runs, whoever its user is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

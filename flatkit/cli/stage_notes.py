@@ -17,6 +17,7 @@ from flatkit.cli.stage_view import StageView
 from flatkit.errors import UsageError
 from flatkit.files import read_regular, save
 from flatkit.machines.store import make_folder
+from flatkit.run import is_alive
 from flatkit.untrusted import is_number, parse_json
 
 _BYTES_MAX = 1024 * 1024
@@ -86,12 +87,4 @@ def wait_for_change(path: Path, before: float, *, seconds: float = 1.0) -> float
 
 
 def _is_alive(path: Path) -> bool:
-    if not is_number(path.stem, digits=9):
-        return False
-    try:
-        os.kill(int(path.stem), 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+    return is_number(path.stem, digits=9) and is_alive(int(path.stem))

@@ -21,12 +21,13 @@ from flatkit.errors import FlatkitError, MachineError, UsageError, WaitTimeout
 from flatkit.events import Said
 from flatkit.machines import Creator
 from flatkit.untrusted import lines_of
-from flatkit.widgets import display, player_state
+from flatkit.widgets import display, played_steps, player_state
 from flatkit.widgets.card import Card
 from flatkit.widgets.job import Job, message_of, not_in_time
 from flatkit.widgets.live_machine import LiveMachine
+from flatkit.widgets.played_steps import PlayedSteps, StepShown
 from flatkit.widgets.player_moves import PlayerMoves
-from flatkit.widgets.player_state import PlayedSteps, PlayerState, PlayProgress, StepShown
+from flatkit.widgets.player_state import PlayerState, PlayProgress
 from flatkit.widgets.player_steps import play_steps
 from flatkit.widgets.progress import WorkProgress, keep_drawn
 
@@ -69,7 +70,7 @@ class Player(PlayerMoves, Card):
         self._lock = threading.RLock()
         self._cancel = threading.Event()
         # Steps that were played before the kernel was restarted are shown, and need not be played again.
-        self._found = player_state.find(self.demo)
+        self._found = played_steps.find(self.demo)
         self._progress = self._new_progress(self._found.steps)
         self._job: Job | None = None
 
@@ -84,7 +85,7 @@ class Player(PlayerMoves, Card):
         done = tuple(takewhile(lambda step: step.state == "ok", self.steps))
         if any(step.state == "ok" for step in self.steps[len(done) :]):
             done = ()  # steps were left out: the next kernel begins again
-        player_state.keep(self.demo, PlayedSteps(steps=done, recorded=self.recording is not None))
+        played_steps.keep(self.demo, PlayedSteps(steps=done, recorded=self.recording is not None))
 
     @property
     def steps(self) -> tuple[StepShown, ...]:
@@ -178,7 +179,7 @@ class Player(PlayerMoves, Card):
         keep_drawn(self.draw, progress.changed, lambda: not job.is_running)
 
     def _is_done(self, progress: PlayProgress) -> None:
-        player_state.forget(self.demo)
+        played_steps.forget(self.demo)
         progress.changed.set()
 
     def recorded(self) -> Self:

@@ -27,8 +27,9 @@ from flatkit.lessons.exercise import Choice, Question, Quiz, State
 from flatkit.lessons.progress import Progress, TaskRecord, remembered
 from flatkit.lessons.quiz import QuizAttempt
 from flatkit.lessons.workspace import FolderBench
-from flatkit.widgets import drafts, player_state
-from flatkit.widgets.player_state import PlayedSteps, PlayProgress, StepShown
+from flatkit.widgets import drafts, played_steps
+from flatkit.widgets.played_steps import PlayedSteps, StepShown
+from flatkit.widgets.player_state import PlayProgress
 
 FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SAID: dict[str, Any] = {"event": "said", "at": 1.0, "text": "x"}
@@ -430,7 +431,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_played_demo_is_found(place: Path) -> None:
     place.write_text(json.dumps({"pid": os.getpid(), "recorded": False, "steps": [shown()]}))
-    assert player_state.find(DEMO) == PlayedSteps(steps=(StepShown(**shown()),))
+    assert played_steps.find(DEMO) == PlayedSteps(steps=(StepShown(**shown()),))
 
 
 BAD_PLAYED: list[Any] = [
@@ -457,7 +458,7 @@ BAD_PLAYED: list[Any] = [
 @pytest.mark.parametrize("changes", BAD_PLAYED, ids=range(len(BAD_PLAYED)))
 def test_a_played_demo_of_wrong_types_counts_as_none(place: Path, changes: dict[str, Any]) -> None:
     place.write_text(json.dumps({"pid": os.getpid(), "recorded": False, "steps": [shown()], **changes}))
-    assert player_state.find(DEMO) == PlayedSteps()
+    assert played_steps.find(DEMO) == PlayedSteps()
 
 
 @FUZZ
@@ -477,14 +478,14 @@ def test_a_played_demo_of_wrong_types_counts_as_none(place: Path, changes: dict[
 )
 def test_any_played_demo_is_read(place: Path, values: Any) -> None:
     place.write_text(json.dumps(values))
-    found = player_state.find(DEMO)
+    found = played_steps.find(DEMO)
     PlayProgress(DEMO, threading.Event(), found.steps)
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"pid": ' * 50_000, '"\\ud800"'])
 def test_a_played_demo_that_is_nested_counts_as_none(place: Path, text: str) -> None:
     place.write_text(text)
-    assert player_state.find(DEMO) == PlayedSteps()
+    assert played_steps.find(DEMO) == PlayedSteps()
 
 
 def test_a_replay_can_be_stopped_in_a_long_pause(tmp_path: Path) -> None:
