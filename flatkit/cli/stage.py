@@ -10,12 +10,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from flatkit.board.votes import count_votes
 from flatkit.cli.keys import GoOnRecorded, Keys
 from flatkit.cli.screen import BOLD, CLEAR, CLEAR_LINE, HOME, REST_OF_LINE, REST_OF_SCREEN, paint, screen_of
 from flatkit.cli.show import Json, Terminal
 from flatkit.cli.stage_notes import NotesFile
 from flatkit.cli.stage_view import Line, Poll, StageView, stage_lines
+from flatkit.cli.stage_votes import RoomVotes
 from flatkit.demos.presentation import (
     HELP,
     Do,
@@ -30,7 +30,6 @@ from flatkit.demos.presentation import (
 from flatkit.demos.presenting import LivePlay, RecordedPlay
 from flatkit.errors import FlatkitError
 from flatkit.events import Event, Observer, StepEnded, StepOutput, StepStarted
-from flatkit.lessons.prediction import find_prediction
 from flatkit.steps import Demo, Where
 
 if TYPE_CHECKING:
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 _LOOK_EVERY = 1.0
 _PIPE_SIZE = (100, 40)
 _WORDS = {"recorded", "why", "votes", "hand"}
-_HANDS_MAX = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +83,10 @@ class Presenter:
 
     def __init__(
         self, demo: Demo, keys: Keys, *, minutes: float = 0.0, json: Json | None = None,
-        typical: Mapping[int, float] | None = None, votes: Callable[[str, int], tuple[int, ...] | None] = count_votes,
+        typical: Mapping[int, float] | None = None,
     ) -> None:  # fmt: skip
         self.demo, self._keys, self._minutes, self._json = demo, keys, minutes, json
-        self._typical, self._count = typical or {}, votes
+        self._typical, self._votes = typical or {}, RoomVotes(demo)
         self._screen: Screen = screen_of(sys.stdout)
         self._is_live_screen = self._screen.isatty() and json is None
         self.watch = StageWatch(json or Terminal(sys.stdout), self.draw)
@@ -98,9 +96,6 @@ class Presenter:
         self._began = time.time()
         self._said = self._banner = ""
         self._explains = self._keys_are_said = False
-        self._hands: dict[str, list[int]] = {}
-        # Counted just before the answer: the room sees it beside what happened.
-        self._closed: dict[str, Poll] = {}
 
     def present(
         self, play: LivePlay | RecordedPlay, *, to_recording: Callable[[], Recording], banner: str = ""
@@ -133,15 +128,15 @@ class Presenter:
 
     def _next_wish(self) -> StageWish | None:
         """Return what the presenter wants; None for a key that means nothing. Draws when the room's answers change."""
-        votes = self._votes()
+        votes = self._votes.at(self.show.shown)
         while True:
             try:
-                text = self._keys.wait(_LOOK_EVERY if self._poll_is_open() else None)
+                text = self._keys.wait(_LOOK_EVERY if self._votes.is_open(self.show.shown) else None)
             except EOFError:
                 return StageWish(verb="quit")
             if text is None:
-                if self._votes() != votes:
-                    votes = self._votes()
+                if (now := self._votes.at(self.show.shown)) != votes:
+                    votes = now
                     self.draw()
                 continue
             if self._keys.are_single and text.lower() in {"j", "v"}:
@@ -202,7 +197,7 @@ class Presenter:
                 self.show = self.play.rewind(self.show, move.step)
                 self._tell(event="rewound", step=move.step)
             else:
-                self._close_poll(move.step)
+                self._close_votes(move.step)
                 self._keys.while_running = move.step if isinstance(self.play, LivePlay) else 0
                 self.show = self.play.begin(self.show, move.step)
                 self.show = self.play.run(self.show, move.step)
@@ -229,71 +224,24 @@ class Presenter:
 
     # The room's answers
 
-    def _votes(self) -> tuple[tuple[int, ...], str]:
-        """Return the answers to the open prediction, and where they are from: the board if it has any, else hands."""
-        name = question_at(self.demo, self.show.shown)
-        asked = find_prediction(name) if name else None
-        if asked is None:
-            return (), ""
-        votes = None if name in self._hands else self._count(name, len(asked.choices))
-        if votes is not None and any(votes):
-            return votes, "from the board"
-        hands = self._hands.get(name, [0] * len(asked.choices))
-        return tuple(hands), f"hands counted   (1 to {len(hands)}: one more, v: all counts)"
-
-    def _poll_is_open(self) -> bool:
-        name = question_at(self.demo, self.show.shown)
-        return bool(name) and name not in self._closed
-
     def _count_hands(self, wish: StageWish) -> None:
+        hands = self._votes.count_hands(self.show.shown, wish)
         name = question_at(self.demo, self.show.shown)
-        asked = find_prediction(name) if name else None
-        if asked is None or name in self._closed:
-            self._refuse("no prediction is open at this step")
-            return
-        choices = len(asked.choices)
-        hands = self._hands.get(name, [0] * choices)
-        if wish.verb == "hand":
-            number = wish.numbers[0]
-            if not 1 <= number <= choices:
-                self._refuse(f"there is no answer {number}; expected 1 to {choices}")
-                return
-            hands = [count + (at == number) for at, count in enumerate(hands, start=1)]
-        elif len(wish.numbers) != choices:
-            self._refuse(f"{choices} numbers are needed, one for each answer: v 12 3 5")
-            return
-        else:
-            hands = list(wish.numbers)
-        self._hands[name] = [min(count, _HANDS_MAX) for count in hands]
-        self._tell(event="votes", prediction=name, votes=self._hands[name], source="hands")
+        self._tell(event="votes", prediction=name, votes=hands, source="hands")
         self.draw()
 
-    def _close_poll(self, step: int) -> None:
-        """Show the room's answers once more before the step that has the answer, and keep them for it."""
-        name = question_at(self.demo, step)
-        if not name or name in self._closed or step != answering_step(self.demo, name):
-            return
-        poll = self._poll(step)
+    def _close_votes(self, step: int) -> None:
+        poll = self._votes.close(step)
         if poll is not None:
+            name = question_at(self.demo, step)
             self._tell(event="votes", prediction=name, votes=list(poll.votes), source=poll.source)
-            self._closed[name] = poll
 
     def _poll(self, step: int) -> Poll | None:
         """Return the answers to show beside a step: with what happened once its last step has run."""
         name = question_at(self.demo, step)
-        asked = find_prediction(name) if name else None
-        if asked is None:
-            return None
-        if name in self._closed:
-            votes, source = self._closed[name].votes, self._closed[name].source
-        else:
-            votes, source = self._votes()
-        poll = Poll(ask=asked.ask, choices=tuple(one.text for one in asked.choices), votes=votes, source=source)
-        answering = answering_step(self.demo, name)
-        if self.show.mark(answering) is not Mark.OK or self.watch.running == answering:
-            return poll
-        right = next((at for at, one in enumerate(asked.choices) if one.is_right), -1)
-        return replace(poll, right=right, happened=asked.happened, source=poll.source.partition("   (")[0])
+        answering = answering_step(self.demo, name) if name else 0
+        is_answered = bool(name) and self.show.mark(answering) is Mark.OK and self.watch.running != answering
+        return self._votes.poll(step, is_answered=is_answered)
 
     # What is shown
 
