@@ -171,7 +171,7 @@ def read_data(path: Path, kind: type[_T]) -> _T:
         text = path.read_text(encoding="utf-8")
         value = _parse_yaml(text) if path.suffix == ".yaml" else json.loads(text)
         if not isinstance(value, kind):
-            raise ValueError(f"it holds no {kind.__name__}")  # noqa: TRY004
+            raise ValueError(f"its top level is not a {kind.__name__}")  # noqa: TRY004
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise MissingDependency(

@@ -190,7 +190,7 @@ def start(
 
 
 def is_alive(pid: int) -> bool:
-    """Return True if a process of this number runs, whoever its user is."""
+    """Return True if a process with this number runs, also one of another user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -174,7 +174,7 @@ def test_data_of_the_package_is_read_by_the_name_of_its_format(tmp_path: Path) -
         ("gone.json", None, "No such file or directory"),
         ("cut.json", b'{"a": ', "Expecting value"),
         ("cut.yaml", b"a: [", "while parsing"),
-        ("other.json", b"[]", "it holds no dict"),
+        ("other.json", b"[]", "its top level is not a dict"),
         ("latin1.json", b'{"a": "\xe4"}', "'utf-8' codec can't decode"),
     ],
 )

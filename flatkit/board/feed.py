@@ -26,7 +26,7 @@ _ANSWER_MAX = 64 * 1024
 
 
 class LookFeed:
-    """Thread-safe. `take` is called by whatever shows something, `send` by the sender's thread."""
+    """Thread-safe. `take` is called where something is shown, `send` in the sender's thread."""
 
     def __init__(self, *, post: Callable[..., web.Response] = web.post, clock: Callable[[], float] = time.time) -> None:
         self._post, self._clock = post, clock

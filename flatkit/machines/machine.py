@@ -294,15 +294,15 @@ class Machine(Handle):
         (observer or Observer()).notify(Said(text=words))
 
     def _await_first(self, started: PoweredOn, maker: Maker, patience: Patience) -> None:
-        """As `_await_ready`; a machine that panicked or stands still after a template boots once more, from its firmware on."""
+        """As `_await_ready`; a machine that panics or hangs after a template boots once more, without the template."""
         try:
             self._await_ready(started, maker.observer, maker.cancel, patience)
         except (KernelPanicked, BootStalled) as error:
             if not started.template:
                 raise
-            is_still = isinstance(error, BootStalled)
-            what = f'"{self.name}" stands still' if is_still else f'the kernel of "{self.name}" panicked'
-            words = f"{what} after it continued a template: it boots from its firmware on"
+            hangs = isinstance(error, BootStalled)
+            what = f'"{self.name}" shows no activity' if hangs else f'the kernel of "{self.name}" panicked'
+            words = f"{what} after it continued a template: it boots once more, without the template"
             maker.observer.notify(Said(text=words))
             started = maker.remake(self.record, cold=True)
             self._await_ready(started, maker.observer, maker.cancel, patience)

@@ -89,7 +89,7 @@ def _check_key(path: Path, certificate: Certificate) -> None:
         key = load_pem_private_key(pem, password=None)
     except TypeError:
         raise UsageError(
-            f'the key "{name}" is encrypted, and the proxy starts without anybody who could type its password',
+            f'the key "{name}" is encrypted, and the proxy cannot ask for its password',
             hint=f"openssl pkey -in {shell_word(path)} -out key.pem && chmod 600 key.pem",
         ) from None
     except (ValueError, UnsupportedAlgorithm):

@@ -22,7 +22,7 @@ SECONDS = 50.0
 
 
 def is_container() -> bool:
-    """Return True if nobody but process 1 would remain: in our image, which sets the variable, below tini."""
+    """Return True in a container whose process 1 is our parent: the seat's image sets the variable, and runs tini."""
     return os.getppid() == 1 and bool(os.environ.get("container"))  # noqa: SIM112  (systemd's name)
 
 

@@ -1,4 +1,4 @@
-"""How far a demo was played, kept on disk: after a restart of the kernel it continues where it was.
+"""Steps of a demo that were played, kept on disk: after a restart of the kernel the demo continues where it was.
 
 <state>/played/NAME.json is written whole or not at all, and removed when the demo is over or stopped. A malformed file is
 ignored.

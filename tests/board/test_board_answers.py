@@ -30,6 +30,7 @@ from flatkit.board.talk import TalkLog
 from flatkit.board.tmux_view import TmuxPane
 from flatkit.cli import answer, board_ask, main
 from flatkit.errors import MachineError, UsageError
+from flatkit.waiting import wait_until
 
 
 @pytest.fixture
@@ -53,10 +54,7 @@ def journal(board: BoardServer, tmp_path: Path) -> Journal:
 
 
 def wait_for(what: Callable[[], Any]) -> None:
-    until = time.monotonic() + 30
-    while not what():
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    assert wait_until(what, seconds=30)
 
 
 def lines(journal: Journal) -> list[str]:

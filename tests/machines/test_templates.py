@@ -281,7 +281,7 @@ def test_a_machine_that_stands_still_after_a_template_boots_from_its_firmware_on
     hypervisor.stalls = {"warm"}
     machine, tape = up(hypervisor, spec, "other", stalled=0.5)
     assert machine.state is MachineState.RUNNING
-    assert any(text.startswith('"other" stands still after it continued a template') for text in said(tape))
+    assert any(text.startswith('"other" shows no activity after it continued a template') for text in said(tape))
     hypervisor.stalls = {"warm", "cold"}
     with pytest.raises(BootStalled, match='"third" is not ready after'):
         up(hypervisor, spec, "third", stalled=0.5)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from browser import keep_screenshot, serious_faults
 from playwright.sync_api import expect
-from stage import Mounted, Stage
+from stage import Mounted, Stage, wait_until
 
 pytest.importorskip("anywidget")
 
@@ -125,10 +125,7 @@ def test_a_presenter_looks_back_runs_again_skips_rewinds_and_jumps(stage: Stage)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("j")
-    for _ in range(100):
-        if len(asked) == 4:
-            break
-        page.wait_for_timeout(50)
+    wait_until(stage, lambda: len(asked) == 4)
     moves = [{"verb": "rewind", "step": 1}, {"verb": "again"}, {"verb": "skip"}, {"verb": "jump", "step": 3}]
     assert asked == moves
     widget.state = demo("ok", "running", "waiting", working=True, again=False, skip=False)

@@ -86,9 +86,8 @@ def test_a_notebook_without_a_machine_names_the_terminal(
 
 
 STOPPED = """from flatkit.widgets.job import Job
-import os, signal, threading
-threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
-Job("waiting", lambda cancel: cancel.wait(10)).wait(10)"""
+import os, signal
+Job("waiting", lambda cancel: (os.kill(os.getpid(), signal.SIGINT), cancel.wait(10))).wait(10)"""
 
 
 def test_a_cell_that_is_stopped_while_it_waits(opened: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from flatkit.board.heard_asks import HeardAsk
 from flatkit.board.journal import Journal
 from flatkit.board.server import BoardServer
 from flatkit.board.talk import TalkLog
+from flatkit.waiting import wait_until
 from flatkit.widgets import board_looks
 from tests.kernels import make_kernel
 
@@ -52,10 +52,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Blocking
 
 
 def wait_for(what: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
-    while not what():
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    assert wait_until(what, seconds=30)
 
 
 def run(kernel: BlockingKernelClient, cell: str) -> None:
