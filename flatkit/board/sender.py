@@ -21,7 +21,8 @@ from flatkit.board.journal import JoinedSeat, Journal
 from flatkit.board.messages import BoardMessage, parse_message
 from flatkit.board.talk import TalkLog
 from flatkit.errors import FetchError, FlatkitError, InputError, UsageError
-from flatkit.untrusted import parse_json, printable
+from flatkit.seat_env import hub_board
+from flatkit.untrusted import parse_json, printable, shell_word
 
 BATCH = 100
 _PAUSE, _PAUSE_MAX = 1.0, 60.0
@@ -64,6 +65,15 @@ def give_up_seat(seat: JoinedSeat) -> bool:
         return False
 
 
+def is_known(seat: JoinedSeat) -> bool:
+    """Return True if the board still knows this seat. Raises FetchError."""
+    try:
+        post_events(seat, [])
+    except UsageError:
+        return False
+    return True
+
+
 def _object(data: bytes) -> Mapping[str, Any]:
     try:
         values = parse_json(data, limit=_ANSWER_MAX)
@@ -82,7 +92,8 @@ def post_events(
     found = web.post(f"{seat.url}/events", body, headers=headers, limit=_ANSWER_MAX, cancel=cancel)
     if found.status in {401, 403}:
         raise UsageError(
-            f'the board "{printable(seat.url)}" does not know this seat any more', hint=f"flatkit join {seat.url}"
+            f'the board "{printable(seat.url)}" does not know this seat any more',
+            hint="flatkit join" if hub_board() else f"flatkit join {seat.url} --seat {shell_word(seat.name)}",
         )
     if not found.ok:
         raise web.refusal(seat.url, found.status)
@@ -152,6 +163,9 @@ class Sender:
             batch = self._journal.after(cursor, most=BATCH)
             lines, heard = [event.as_json() for event in batch], self._talk.read().last
             answer = self._post(seat, lines, heard=heard, cancel=self._stop)
+            now = self._journal.seat
+            if now is None or now.journal != seat.journal:
+                return sent  # the learner has left, or has joined again: this answer is about another journal
             self._journal.advance(answer.have)
             self._hear(answer)
             self._consent.hear(answer.asks)

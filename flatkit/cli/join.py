@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import time
 from contextlib import suppress
 
 from flatkit import web
 from flatkit.board.events import FLAGS, WORD_MAX, check_seat
-from flatkit.board.journal import FROM_HUB, Journal
-from flatkit.board.sender import Sender, ask_for_seat, give_up_seat
+from flatkit.board.journal import FROM_HUB, JoinedSeat, Journal
+from flatkit.board.sender import Sender, ask_for_seat, give_up_seat, is_known
 from flatkit.board.talk import TalkLog, confirm_hints
 from flatkit.cli import answer
+from flatkit.cli.options import secret
 from flatkit.errors import FetchError, FlatkitError, UsageError
 from flatkit.seat_env import hub_board
+from flatkit.untrusted import shell_word
 
 
 def run(argv: list[str]) -> int:
@@ -34,28 +34,39 @@ def _join(argv: list[str]) -> int:
     parser.add_argument("--seat", metavar="NAME", help="the name of this seat on the board")
     parser.add_argument("--password", metavar="P", help="the room's password (default: asked for)")
     options = parser.parse_args(argv)
-    hub = hub_board()
+    hub, journal = hub_board(), Journal()
+    before = journal.seat
     if hub and not options.url:
-        Journal().join(hub[0], hub[1], FROM_HUB)
+        if before is None or before.url != hub[0]:
+            journal.join(hub[0], hub[1], FROM_HUB)
+            _give_up(before)
         print(f'this seat is "{hub[1]}" on the board of the hub; flatkit leave ends it')
         return 0
     if not options.url or not options.seat:
         raise UsageError("a board's address or the seat's name is missing", hint="flatkit join URL --seat NAME")
     name, url = check_seat(options.seat), options.url.rstrip("/")
     web.check_address(url)
-    password = options.password or os.environ.get("FLATKIT_ROOM_PASSWORD") or _asked()
-    Journal().join(url, name, ask_for_seat(url, name, password))
+    password = options.password or secret("FLATKIT_ROOM_PASSWORD", "the room's password")
+    if before is None or (before.url, before.name) != (url, name) or not is_known(before):
+        journal.join(url, name, ask_for_seat(url, name, password))
+        _give_up(before)
+        with suppress(FlatkitError):  # else the seat appears with its first notebook
+            Sender(journal).flush()
     print(f'this seat is "{name}" on {url}: the trainer sees your notebook, step, checks, hints and machines')
     print("  flatkit flag help     a helper comes to you;  flatkit leave     ends it, and deletes what was sent")
     return 0
 
 
-def _asked() -> str:
-    if not sys.stdin.isatty():
-        raise UsageError("the room's password is missing", hint="flatkit join URL --seat NAME --password P")
-    import getpass
-
-    return getpass.getpass("the room's password: ")
+def _give_up(seat: JoinedSeat | None) -> None:
+    """Let the board of an earlier seat delete what it has, and say so: nobody can do it later for this account."""
+    if seat is None:
+        return
+    deleted = False
+    with suppress(KeyboardInterrupt):
+        deleted = give_up_seat(seat)
+    print(f'the seat "{seat.name}" has left {seat.url}' + (": what was sent is deleted" if deleted else ""))
+    if not deleted:
+        print(f"  the board did not answer: ask the trainer for flatkit board forget --seat {shell_word(seat.name)}")
 
 
 def _leave(argv: list[str]) -> int:
@@ -69,12 +80,7 @@ def _leave(argv: list[str]) -> int:
         return 0
     # First: a kernel that reports after the deletion would be a seat again, and a board may answer late.
     journal.leave()
-    deleted = False
-    with suppress(KeyboardInterrupt):
-        deleted = give_up_seat(seat)
-    print(f"this seat has left {seat.url}" + (": what was sent is deleted" if deleted else ""))
-    if not deleted:
-        print(f"  the board did not answer: ask the trainer for flatkit board forget --seat {seat.name}")
+    _give_up(seat)
     return 0
 
 

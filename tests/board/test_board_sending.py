@@ -15,6 +15,7 @@ from flatkit.board.journal import JoinedSeat, Journal
 from flatkit.board.ledger import Ledger
 from flatkit.board.messages import BoardMessage
 from flatkit.board.sender import BoardAnswer, Sender, post_events
+from flatkit.board.talk import TalkLog
 from flatkit.cli.board import _open_for_hub
 from flatkit.errors import FetchError, FlatkitError, InputError, UsageError
 
@@ -210,3 +211,17 @@ def test_the_overviews_memory_does_not_grow_with_the_events(tmp_path: Path) -> N
     feed(60_000)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000, "kilobytes"
     assert len(overview.rows["ada"].results) == 5
+
+
+def test_an_answer_about_an_earlier_journal_moves_no_cursor(tmp_path: Path) -> None:
+    """The learner joins with another name while a kernel sends."""
+    journal = Journal(tmp_path)
+    journal.join("http://127.0.0.1:1", "ada", "secret")
+
+    def post(*_: Any, **__: Any) -> BoardAnswer:
+        journal.join("http://127.0.0.1:1", "grace", "other")
+        return BoardAnswer(have=7, messages=(COMING,))
+
+    assert Sender(journal, post=post).flush() == 0
+    assert (journal.cursor, TalkLog(tmp_path).read().lines) == (0, [])
+    assert [event.kind for event in journal.after(0)] == ["joined"]
