@@ -248,3 +248,61 @@ def test_from_the_learners_flag_to_the_trainers_hint(
         *(REWOUND if colours == "light" else []),
         "a helper took your flag down",
     ]
+
+
+def test_a_page_whose_board_was_started_again_says_so(browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "board.sqlite"
+    with open_context(browser) as context:
+        page = context.new_page()
+        with opened(file) as board:
+            port = board.port
+            page.goto(f"{board.url}/")
+            page.get_by_label("Trainers' password").fill("a guess")
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("alert")).to_have_text("This is not the trainers' password.")
+            log_in(page, board.url)
+            joined(board, "ada", tmp_path / "ada")
+            page.get_by_role("button", name="Hint: ada").click()
+            page.get_by_label("Text", exact=True).fill("look at the console")
+        expect(page.get_by_text("The board does not answer.")).to_be_visible()
+        page.get_by_role("button", name="Send").click()
+        expect(page.locator("#refused")).to_have_text("the board does not answer")
+        page.get_by_role("button", name="Cancel").click()
+        page.get_by_role("button", name="Look: ada").click()
+        page.get_by_role("button", name="Ask to look").click()
+        expect(page.locator("#watch-refused")).to_have_text("the board does not answer")
+        page.get_by_role("button", name="Close").click()
+        with opened(file, port=port) as board:
+            expect(page.get_by_text("This page is logged out")).to_be_visible()
+            expect(page.get_by_text("The board does not answer.")).to_be_hidden()
+            page.get_by_role("link", name="Log in").click()
+            log_in(page, board.url)
+            expect(page.locator("#rows tr")).to_have_count(1)
+
+
+def test_a_page_comes_back_after_a_proxys_error(browser: Browser, tmp_path: Path) -> None:
+    """A browser ends its stream at such an answer."""
+    with opened(tmp_path / "board.sqlite") as board, open_context(browser) as context:
+        page = context.new_page()
+        log_in(page, board.url)
+        expect(page.get_by_text("No seat has joined yet")).to_be_visible()
+        page.route("**/stream", lambda route: route.fulfill(status=503))
+        page.reload()
+        expect(page.get_by_text("The board does not answer.")).to_be_visible()
+        page.unroute("**/stream")
+        expect(page.get_by_text("The board does not answer.")).to_be_hidden()
+        expect(page.get_by_text("This page is logged out")).to_be_hidden()
+
+
+def test_a_page_whose_connection_says_nothing_any_more_says_so(browser: Browser, tmp_path: Path) -> None:
+    with opened(tmp_path / "board.sqlite") as board, open_context(browser) as context:
+        page = context.new_page()
+        page.clock.install()
+        log_in(page, board.url)
+        expect(page.get_by_text("No seat has joined yet")).to_be_visible()
+        page.route("**/stream", lambda route: route.abort())
+        page.clock.fast_forward(60_000)
+        expect(page.get_by_text("The board does not answer.")).to_be_visible()
+        page.unroute("**/stream")
+        page.clock.fast_forward(60_000)
+        expect(page.get_by_text("The board does not answer.")).to_be_hidden()

@@ -46,10 +46,13 @@ function rowOf(seat) {
 // Behind a hub each request of the page repeats this cookie, which pages of other paths cannot read.
 const xsrf = document.cookie.match(/(?:^|; )_xsrf=([^;]*)/)?.[1];
 const url = (name) => (xsrf ? `${name}?_xsrf=${encodeURIComponent(decodeURIComponent(xsrf))}` : name);
-const send = async (said) => {
-  const answer = await fetch(url("say"), { method: "POST", body: JSON.stringify(said) });
-  return answer.ok ? "" : ((await answer.json().catch(() => ({}))).error ?? `status ${answer.status}`);
+const post = async (name, body) => {
+  const answer = await fetch(url(name), { method: "POST", body: JSON.stringify(body) }).catch(() => null);
+  if (!answer) return { error: "the board does not answer" };
+  const found = await answer.json().catch(() => ({}));
+  return answer.ok ? found : { error: found.error ?? `status ${answer.status}` };
 };
+const send = async (said) => (await post("say", said)).error ?? "";
 
 // The link of a word to all seats: the course's notebooks with their steps, and others that a seat has opened.
 const places = new Map();
@@ -192,11 +195,33 @@ el("projector").addEventListener("click", turn);
 document.addEventListener("keydown", (event) => {
   if (event.key === "p" && !document.querySelector("dialog[open]") && !event.ctrlKey && !event.metaKey && !event.altKey) turn();
 });
-const stream = new EventSource(url("stream"));
-stream.addEventListener("message", ({ data }) => {
-  el("lost").hidden = true;
-  draw(JSON.parse(data));
-});
-stream.addEventListener("error", () => {
+const AGAIN = 2000;
+const QUIET = 15_000; // the board speaks every five seconds
+let heard = Date.now();
+let stream;
+function follow() {
+  stream?.close();
+  stream = new EventSource(url("stream"));
+  stream.addEventListener("message", ({ data }) => {
+    heard = Date.now();
+    el("lost").hidden = true;
+    draw(JSON.parse(data));
+  });
+  stream.addEventListener("error", async () => {
+    el("lost").hidden = false;
+    // A browser tries again by itself while nothing answers. An answer that is an error ends it: a proxy's, or the login's.
+    if (stream.readyState !== EventSource.CLOSED) return;
+    const answer = await fetch(url("places")).catch(() => null);
+    el("out").hidden = answer?.status !== 403;
+    el("lost").hidden = !el("out").hidden;
+    if (el("out").hidden) setTimeout(follow, AGAIN);
+  });
+}
+follow();
+// A network that is cut, or a host that sleeps, ends no connection.
+setInterval(() => {
+  if (Date.now() - heard < QUIET || !el("out").hidden) return;
+  heard = Date.now();
   el("lost").hidden = false;
-});
+  follow();
+}, AGAIN);

@@ -72,11 +72,9 @@ async function askSeat(kind) {
   const { seat, machine, asks } = watched;
   const held = kind === "look" ? asks.look : asks.verb;
   const back = held?.kind === kind && (held.state === "asked" || (kind === "look" && held.state === "allowed"));
-  const body = JSON.stringify({ seat, kind, back, machine: kind === "look" ? "" : machine });
-  const answer = await fetch(url("ask"), { method: "POST", body });
-  const found = await answer.json().catch(() => ({}));
-  say(el("watch-refused"), answer.ok ? "" : (found.error ?? `status ${answer.status}`));
-  if (answer.ok && seat === watched.seat) drawAsks(found.asks);
+  const { error, asks: now } = await post("ask", { seat, kind, back, machine: kind === "look" ? "" : machine });
+  say(el("watch-refused"), error ?? "");
+  if (now && seat === watched.seat) drawAsks(now);
 }
 
 function drawPieces(pieces, screens) {
