@@ -306,3 +306,28 @@ def test_a_page_whose_connection_says_nothing_any_more_says_so(browser: Browser,
         page.unroute("**/stream")
         page.clock.fast_forward(60_000)
         expect(page.get_by_text("The board does not answer.")).to_be_hidden()
+
+
+def test_a_small_screen_shows_each_rows_buttons_and_each_bar_its_count(browser: Browser, tmp_path: Path) -> None:
+    with opened(tmp_path / "board.sqlite") as board, open_context(browser) as context:
+        for number in range(24):
+            journal = joined(board, f"rehearsal-{number:02}", tmp_path / str(number))
+            journal.note("step", notebook="03-immutable", step=19, steps=21)
+            journal.note("machine", machine="updates", state="running", image="lab image 110.2.0")
+            journal.note("prediction", task="03-predict", question=1, choice=int(number > 15))
+            for _ in range(4 if number == 7 else 1):
+                journal.note("check", task="03-remount-again", verdict="wrong")
+            if number == 3:
+                journal.note(
+                    "flag", flag="help", word="the machine does not come back after the update, and I have waited"
+                )
+            Sender(journal).flush()
+        page = context.new_page()
+        log_in(page, board.url)
+        expect(page.locator("#rows tr")).to_have_count(24)
+        widths = [box["width"] for bar in page.locator("#questions .bar").all() if (box := bar.bounding_box())]
+        assert widths[0] == pytest.approx(2 * widths[1], rel=0.02), "16 answers, and 8"
+        for width in (1280, 900, 853, 640):
+            page.set_viewport_size({"width": width, "height": 700})
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"at {width} px"
+            keep_screenshot(page, f"board-{width}")

@@ -133,7 +133,7 @@ function drawRows(seats) {
     say(cells[4], one.results.map(({ verdict }) => VERDICTS[verdict] ?? "·").join("") + (one.failing ? ` ${one.failing}` : ""));
     cells[4].setAttribute("aria-label", one.results.map(({ task, verdict }) => `${task} ${verdict}`).join(", ") || "none yet");
     say(cells[5], one.machine);
-    for (const cell of [cells[1], cells[5]]) cell.title = cell.textContent; // may be longer than the column
+    for (const cell of [cells[1], cells[4], cells[5]]) cell.title = cell.textContent; // may be longer than the column
     const ago = one.hint.ago < 60 ? "just now" : `${span(one.hint.ago)} ago`;
     say(receipt, "ago" in one.hint ? `${one.hint.shown ? "✓ shown" : "sent"} ${ago}` : "");
     say(button, one.coming ? "Done" : COME);
@@ -162,10 +162,10 @@ function drawQuestions(questions) {
   el("questions").replaceChildren(
     ...questions.flatMap(({ task, question, choices }) => [
       make("p", `${task}, question ${question}`),
-      ...Object.entries(choices).map(([choice, count]) => {
+      ...Object.entries(choices).map(([choice, count], _, all) => {
         const line = make("div", "", "line");
         const bar = make("span", "", "bar");
-        bar.style.width = `${Math.min(60, 4 * count)}%`;
+        bar.style.width = `${(60 * count) / all.reduce((sum, [, one]) => sum + one, 0)}%`;
         const value = make("span");
         value.append(bar, ` ${count}`);
         line.append(make("span", `answer ${String.fromCharCode(97 + Number(choice))}`), value);
