@@ -170,7 +170,8 @@ class Presentation:
         """Run the step once more that ran last, on the machine as it is."""
         last = self.last
         if not last or self.shown not in {last, self.at}:
-            step = f"step {last} ran last" if last else "no step has run yet"
+            none = "the step before was left out" if self.at > 1 else "no step has run yet"
+            step = f"step {last} ran last" if last else none
             return self._refuse(f"only the step that ran last can run again: {step}; w rewinds to before this one")
         return Move(to=replace(self._calm(), at=last, shown=last), do=Do.RUN, step=last)
 

@@ -86,6 +86,7 @@ REFUSED = [
     ("ooo", 3, 3, "n", "last step; q ends"),
     ("ooo", 3, 3, "s", "last step; q ends"),
     ("...", 1, 1, "g", "no step has run yet"),
+    ("os.", 3, 3, "g", "the step before was left out"),
     ("oo.", 3, 1, "g", "step 2 ran last"),
     ("oo.", 3, 1, "s", "step 1 was before"),
     ("...", 1, 1, "s", "step 1 boots a machine that later steps need"),

@@ -331,3 +331,20 @@ def test_a_small_screen_shows_each_rows_buttons_and_each_bar_its_count(browser: 
             page.set_viewport_size({"width": width, "height": 700})
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"at {width} px"
             keep_screenshot(page, f"board-{width}")
+
+
+def test_the_keys_stay_at_a_row_that_moves(browser: Browser, tmp_path: Path) -> None:
+    with opened(tmp_path / "board.sqlite") as board, open_context(browser) as context:
+        journals = [joined(board, name, tmp_path / name) for name in ("ada", "bob", "eve")]
+        page = context.new_page()
+        log_in(page, board.url)
+        expect(page.locator("#rows tr")).to_have_count(3)
+        mine = page.get_by_role("button", name="Hint: bob")
+        mine.focus()
+        for flag, place in (("help", 0), ("done", 2)):
+            journals[1].note("flag", flag=flag, word="")
+            Sender(journals[1]).flush()
+            expect(page.locator("#rows tr").nth(place)).to_contain_text("bob")
+            expect(mine).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("dialog", name="A hint for bob")).to_be_visible()

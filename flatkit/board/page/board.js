@@ -114,6 +114,7 @@ el("all").addEventListener("click", () => ask(""));
 
 function drawRows(seats) {
   const body = el("rows");
+  const focused = document.activeElement;
   el("empty").hidden = seats.length > 0;
   const there = new Set(seats.map(({ seat }) => seat));
   for (const [seat, { root }] of rows)
@@ -141,6 +142,8 @@ function drawRows(seats) {
     drawLook(row.look, one);
     if (body.children[at] !== root) body.insertBefore(root, body.children[at] ?? null);
   });
+  // A row that moves loses the focus.
+  if (focused !== document.activeElement && body.contains(focused)) focused.focus({ preventScroll: true });
 }
 
 function drawHeat(notebooks, all) {
