@@ -1,6 +1,7 @@
 """The board's requests about looks and verbs: a trainer asks and sees, a seat answers and shows what was allowed.
 
-The command line asks too: on the board's host, with a key that the serving process wrote to a file of its own.
+Programs ask too: on the board's host with a key that the serving process wrote to a file of its own, elsewhere with a
+trainer's secret.
 """
 
 from __future__ import annotations
@@ -93,13 +94,24 @@ class _Show(BoardHandler):
 
 
 class _DeskHandler(BoardHandler):
-    """A request of the command line on the board's host: its key is a trainer's password for this process."""
+    """A request of a program. On the board's host a key is a trainer's secret for this process."""
 
     async def must_be_trainer(self) -> None:
-        """Answer 403 without the key."""
+        """Refuse all others: the key is in a header, another secret in the body."""
         word, _, key = self.request.headers.get("Authorization", "").partition(" ")
-        if word != "key" or not hmac.compare_digest(key.encode("utf-8", "replace"), self.board.key.encode()):
-            raise tornado.web.HTTPError(403)
+        if word == "key":
+            if not hmac.compare_digest(key.encode("utf-8", "replace"), self.board.key.encode()):
+                raise tornado.web.HTTPError(403)
+        elif not await self.board.door.is_trainers_program(self, self.values().get("password")):
+            raise tornado.web.Finish
+
+
+class _State(_DeskHandler):
+    """The room as it is now."""
+
+    async def post(self) -> None:
+        await self.must_be_trainer()
+        self.finish(self.board.overview.as_dict(self.board.clock()))
 
 
 class _DeskAsk(_DeskHandler, _Ask):
@@ -115,4 +127,4 @@ class _DeskLook(_DeskHandler, _Look):
 
 ASK_ROUTES: tuple[tuple[str, type[Any]], ...] = (("ask", _Ask), ("look", _Look), ("answer", _Answer), ("show", _Show))
 # Without the door's own checks, which ask for a browser's login.
-DESK_ROUTES: tuple[tuple[str, type[Any]], ...] = (("desk/ask", _DeskAsk), ("desk/look", _DeskLook))
+DESK_ROUTES: tuple[tuple[str, type[Any]], ...] = (("desk/ask", _DeskAsk), ("desk/look", _DeskLook), ("state", _State))

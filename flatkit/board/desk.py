@@ -1,4 +1,4 @@
-"""The command line's way to the board that is served on this host: its address and a key for one run, in a closed file."""
+"""The command line's way to a board: on its host by a key for one run, in a closed file; elsewhere by a trainer's secret."""
 
 from __future__ import annotations
 
@@ -19,10 +19,14 @@ _FILE_MAX, _ANSWER_MAX = 4096, 4 * 1024 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class BoardDesk:
-    """A board that is served now. `key` gives a trainer's rights: the accounts that can read it can read the store as well."""
+    """A board that is served now. `key` gives a trainer's rights: the accounts that can read it can read the store as well.
+
+    `password` is the secret instead where another host serves it: the trainers' password, or a token of the hub.
+    """
 
     url: str
-    key: str
+    key: str = ""
+    password: str = ""
 
     @classmethod
     def open(cls, store: Path) -> Self:
@@ -38,6 +42,13 @@ class BoardDesk:
             raise UsageError(f'the file "{_file(store)}" is not usable', hint="flatkit board serve")
         return desk
 
+    @classmethod
+    def at(cls, address: str, password: str) -> Self:
+        """Return the desk of the board at an address. Raises UsageError for anything but a web address."""
+        url = address.rstrip("/")
+        web.check_address(url)
+        return cls(url=url, password=password)
+
     def ask(self, seat: str, kind: str, *, machine: str = "", back: bool = False) -> Mapping[str, Any]:
         """Ask a seat, or take that back; return its requests. Raises InputError when the board refuses, FetchError."""
         asks = self._post("ask", {"seat": seat, "kind": kind, "machine": machine, "back": back}).get("asks")
@@ -48,11 +59,15 @@ class BoardDesk:
         return self._post("look", {"seat": seat, "after": after})
 
     def _post(self, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        headers = {"Content-Type": "application/json", "Authorization": f"key {self.key}"}
+        headers = {"Content-Type": "application/json"}
+        if self.key:
+            headers["Authorization"] = f"key {self.key}"
+        else:
+            body = {**body, "password": self.password}
         try:
             found = web.post(f"{self.url}/desk/{path}", json.dumps(body).encode(), headers=headers, limit=_ANSWER_MAX)
         except FetchError as error:
-            raise FetchError(error.message, hint="flatkit board serve") from None
+            raise FetchError(error.message, hint="flatkit board serve" if self.key else error.hint) from None
         values: Any = None
         with suppress(ValueError):
             values = parse_json(found.data, limit=_ANSWER_MAX)
@@ -60,7 +75,7 @@ class BoardDesk:
         if found.ok:
             return answer
         said = answer.get("error")
-        if found.status == 400 and isinstance(said, str) and not said.startswith("status "):
+        if isinstance(said, str) and not said.startswith("status "):
             raise InputError(printable(said), hint="flatkit board")
         if found.status == 400:
             raise UsageError(f'there is no seat "{printable(body["seat"])}"', hint="flatkit board")

@@ -37,6 +37,8 @@ KINDS: dict[str, dict[str, type]] = {
     "flag": {"flag": str, "word": str},
     "shown": {"number": int},
 }
+# A seat of a rehearsal. A user of a hub has no dash in the name (seats/names.py).
+REHEARSED = "rehearsal-"
 FLAGS = ("none", "help", "done")
 
 

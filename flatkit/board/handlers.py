@@ -43,6 +43,9 @@ class BoardDoor(Protocol):
     async def is_trainer(self, handler: BoardHandler) -> bool:
         """Return True if a trainer asks."""
 
+    async def is_trainers_program(self, handler: BoardHandler, secret: Any) -> bool:
+        """Return True if a program has a trainer's secret. Otherwise the request is answered with the reason."""
+
     def show_login(self, handler: BoardHandler) -> None:
         """Answer who is not a trainer, or not yet."""
 
@@ -52,10 +55,28 @@ class LiveBoard:
 
     def __init__(self, ledger: Ledger, door: BoardDoor, clock: Callable[[], float]) -> None:
         self.ledger, self.door, self.clock = ledger, door, clock
-        self.overview = RoomOverview.replay(ledger.seats, ledger.events(), ledger.said())
-        self.changes = 0
+        self._version, self.changes = -1, 0
         # Requests to seats are in memory alone; `key` lets the command line of this host ask.
         self.asks, self.key = AskRoom(), secrets.token_urlsafe(32)
+        self.overview = RoomOverview()
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Read the store again if something was deleted from it: by another program, or because it was too old."""
+        version, ledger = self.ledger.version, self.ledger
+        if version == self._version:
+            return
+        gone = set(self.overview.rows).difference(ledger.seats)
+        self._version = version
+        self.overview = RoomOverview.replay(ledger.seats, ledger.events(), ledger.said())
+        for seat in gone:
+            self.asks.remove_seat(seat)
+        self.changed()
+
+    def forget_before(self, time: float) -> None:
+        """Delete what came before this time. The next request reads the store again."""
+        if self.ledger.forget_before(time):
+            self._version = -1
 
     def as_dict(self) -> dict[str, Any]:
         """Return all that a page draws."""
@@ -98,6 +119,10 @@ class BoardHandler(tornado.web.RequestHandler):
     def initialize(self, board: LiveBoard) -> None:
         """Take the board."""
         self.board = board
+
+    def prepare(self) -> None:
+        """Forget what the store does not have any more."""
+        self.board.look_again()
 
     def set_default_headers(self) -> None:
         """Let the page load nothing from elsewhere, and be in no other page."""
@@ -146,6 +171,17 @@ class BoardHandler(tornado.web.RequestHandler):
         if found is None:
             raise tornado.web.HTTPError(403)
         return found
+
+    def join(self, name: Any) -> None:
+        """Answer with the secret of a new seat, or with the reason."""
+        try:
+            token = self.board.ledger.add_seat(name)
+        except FlatkitError as error:
+            return self.refuse(409, error.message)
+        self.board.overview.add_seat(name)
+        self.board.changed()
+        self.finish({"token": token})
+        return None
 
     async def must_be_trainer(self) -> None:
         """Answer 403 to all others."""
@@ -215,6 +251,7 @@ class _Stream(BoardHandler):
         try:
             while True:
                 now = time.monotonic()
+                self.board.look_again()
                 if self.board.asks.sweep():
                     self.board.changed()
                 if self.board.changes != seen or now - sent >= _BEAT_SECONDS:

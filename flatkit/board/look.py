@@ -1,4 +1,6 @@
-"""The state of a room, for a trainer's program: from the store on this host, or from a board at an address with its password.
+"""The state of a room, for a trainer's program: from the store on this host, or from a board at an address.
+
+There it wants the trainers' password, or of a hub's board a token of the hub.
 
 Both give what the page of the board draws (`RoomOverview.as_dict`).
 """
@@ -83,7 +85,7 @@ class AddressLook:
         if isinstance(values, dict) and isinstance(values.get("error"), str):
             raise InputError(
                 f'the board "{printable(self.address)}" said: {printable(values["error"], limit=200)}',
-                hint=f"fk.board({self.address!r})   asks for the password again",
+                hint="flatkit board serve printed the trainers' password; a hub makes a token on its page /hub/token",
             )
         if not found.ok:
             raise web.refusal(self.address, found.status)

@@ -12,7 +12,6 @@ from typing import Any
 
 from flatkit.board.handlers import BoardHandler
 from flatkit.board.ledger import Ledger
-from flatkit.errors import FlatkitError
 
 _ADDRESSES_MAX = 600
 _TRIES, _TRIES_WITHIN = 10, 60.0  # wrong passwords of one address, and the seconds after which they are forgotten
@@ -38,7 +37,7 @@ class PasswordDoor:
         self._ledger, self.room, self.trainer = ledger, room, trainer
         self.sessions: set[str] = set()
         self.wrong = _Tries()
-        self.handlers: Sequence[tuple[str, type[Any]]] = (("join", _Join), ("login", _Login), ("state", _State))
+        self.handlers: Sequence[tuple[str, type[Any]]] = (("join", _Join), ("login", _Login))
 
     async def find_seat(self, handler: BoardHandler) -> str | None:
         """Return the seat with the secret of this request."""
@@ -48,6 +47,28 @@ class PasswordDoor:
     async def is_trainer(self, handler: BoardHandler) -> bool:
         """Return True for a browser that has logged in."""
         return handler.get_cookie(_COOKIE, "") in self.sessions
+
+    async def is_trainers_program(self, handler: BoardHandler, secret: Any) -> bool:
+        """Return True for the trainers' password."""
+        return await self.check(handler, secret, self.trainer, "the trainers' password is another one")
+
+    async def check(self, handler: BoardHandler, given: Any, wanted: str, said: str) -> bool:
+        """Return True for the wanted password. Otherwise the request is answered, with `said` for another password."""
+        if self.wrong.is_over(handler.address):
+            handler.refuse(429, "too many wrong passwords: wait a minute")
+            return False
+        if not await self.is_right(handler, given, wanted):
+            handler.refuse(403, said)
+            return False
+        return True
+
+    async def is_right(self, handler: BoardHandler, given: Any, wanted: str) -> bool:
+        """Compare a password in constant time. A wrong one costs time, and counts for its address."""
+        if isinstance(given, str) and hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
+            return True
+        self.wrong.add(handler.address)
+        await asyncio.sleep(_WRONG_COSTS)
+        return False
 
     def show_login(self, handler: BoardHandler) -> None:
         """Ask for the trainers' password."""
@@ -79,51 +100,24 @@ class _PasswordHandler(BoardHandler):
         assert isinstance(found, PasswordDoor)
         return found
 
-    async def is_password(self, given: Any, wanted: str) -> bool:
-        """Compare a password in constant time. A wrong one costs time, and counts for its address."""
-        if isinstance(given, str) and hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode()):
-            return True
-        self.door.wrong.add(self.address)
-        await asyncio.sleep(_WRONG_COSTS)
-        return False
-
 
 class _Join(_PasswordHandler):
     async def post(self) -> None:
-        if self.door.wrong.is_over(self.address):
-            return self.refuse(429, "too many wrong passwords: wait a minute")
-        values = self.values()
-        if not await self.is_password(values.get("password"), self.door.room):
-            return self.refuse(403, "the room's password is another one: the trainer shows it")
-        try:
-            token = self.board.ledger.add_seat(values.get("seat", ""))
-        except FlatkitError as error:
-            return self.refuse(409, error.message)
-        self.board.overview.add_seat(str(values["seat"]))
-        self.board.changed()
-        self.finish({"token": token})
-        return None
+        values, said = self.values(), "the room's password is another one: the trainer shows it"
+        if await self.door.check(self, values.get("password"), self.door.room, said):
+            self.join(values.get("seat"))
 
 
 class _Login(_PasswordHandler):
+    """The form of the login page, which has a text for each fragment."""
+
     async def post(self) -> None:
         if self.door.wrong.is_over(self.address):
-            return self.refuse(429, "too many wrong passwords: wait a minute")
-        if await self.is_password(self.get_body_argument("password", ""), self.door.trainer):
+            self.redirect("/#wait")
+        elif await self.door.is_right(self, self.get_body_argument("password", ""), self.door.trainer):
             session = secrets.token_urlsafe(32)
             self.door.sessions.add(session)
             self.set_cookie(_COOKIE, session, httponly=True, samesite="Strict", path="/")
-        self.redirect("/")
-        return None
-
-
-class _State(_PasswordHandler):
-    """The room as it is now, for a trainer's program."""
-
-    async def post(self) -> None:
-        if self.door.wrong.is_over(self.address):
-            return self.refuse(429, "too many wrong passwords: wait a minute")
-        if not await self.is_password(self.values().get("password"), self.door.trainer):
-            return self.refuse(403, "the trainers' password is another one")
-        self.finish(self.board.overview.as_dict(self.board.clock()))
-        return None
+            self.redirect("/")
+        else:
+            self.redirect("/#wrong")

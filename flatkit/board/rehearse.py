@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from flatkit.board.beginner import play_beginner
+from flatkit.board.events import REHEARSED
 from flatkit.board.journal import Journal
 from flatkit.board.messages import BoardMessage
 from flatkit.board.sender import Sender, ask_for_seat, give_up_seat
@@ -44,7 +45,7 @@ class Rehearsal:
 
     def __init__(self, url: str, password: str, *, seats: int, folder: Path) -> None:
         self._url, self._password, self._folder = url, password, folder
-        self._names = [f"rehearsal-{number:02}" for number in range(1, seats + 1)]
+        self._names = [f"{REHEARSED}{number:02}" for number in range(1, seats + 1)]
         self._journals: list[Journal] = []
         self._senders: list[Sender] = []
         self._heard: Counter[str] = Counter()

@@ -8,18 +8,20 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flatkit.board.desk import open_desk
 from flatkit.board.hard import find_hard, hard_page
 from flatkit.board.ledger import Ledger
-from flatkit.board.look import found_store, own_store
+from flatkit.board.look import AddressLook, found_store, own_store
 from flatkit.board.overview import RoomOverview
 from flatkit.board.table import table_of
 from flatkit.cli import board_ask, rehearse
+from flatkit.cli.options import add_board, board_password
 from flatkit.cli.show import print_json
 from flatkit.errors import HostError, UsageError
+from flatkit.locks import try_lock
 from flatkit.untrusted import printable
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def run(argv: list[str]) -> int:
     commands = parser.add_subparsers(dest="command")
     show = commands.add_parser("show", help="the seats as a table (without a command, too)")
     show.add_argument("--json", action="store_true", help="one JSON object")
+    add_board(show)
     serve = commands.add_parser("serve", help="serve the board to seats and trainers, until Ctrl-C")
     serve.add_argument("--listen", default="127.0.0.1", metavar="ADDR[:PORT]",
                        help="where to listen (default: 127.0.0.1:8010, this host alone; 0.0.0.0 for the room)")  # fmt: skip
@@ -65,6 +68,8 @@ def run(argv: list[str]) -> int:
         store = found_store()
         if options.command in {"look", "rewind", "restart"}:
             return board_ask.run(options, store)
+        if getattr(options, "board", None):  # of show
+            return _print_state(options, AddressLook(options.board, board_password()).state())
         ledger = Ledger(store)
     try:
         return {"serve": _serve, "export": _export, "hard": _hard, "forget": _forget}.get(options.command, _show)(
@@ -86,11 +91,15 @@ def _open_for_hub(store: Path) -> Ledger:
 
 
 def _show(options: argparse.Namespace, ledger: Ledger) -> int:
-    overview, now = RoomOverview.replay(ledger.seats, ledger.events(), ledger.said()), time.time()
+    overview = RoomOverview.replay(ledger.seats, ledger.events(), ledger.said())
+    return _print_state(options, overview.as_dict(time.time()))
+
+
+def _print_state(options: argparse.Namespace, state: dict[str, Any]) -> int:
     if getattr(options, "json", False):
-        print_json(**overview.as_dict(now))
+        print_json(**state)
         return 0
-    rows = overview.sorted_rows(now)
+    rows = state["rows"]
     if not rows:
         print("no seat has joined; flatkit board serve opens a board")
         return 0
@@ -110,6 +119,9 @@ def _serve(options: argparse.Namespace, ledger: Ledger) -> int:
     store = own_store()
     if options.hub:
         return _serve_hub(ledger, options.keep, store)
+    lock = try_lock(store.with_name("serve.lock"), mode=0o600)
+    if lock is None:  # two would not know of each other's seats
+        raise UsageError("this account's board is served already, by another process", hint="end that one with Ctrl-C")
     address = parse_address(options.listen if ":" in options.listen else f"{options.listen}:{PORT}")
     door = PasswordDoor(
         ledger,
@@ -121,7 +133,7 @@ def _serve(options: argparse.Namespace, ledger: Ledger) -> int:
     print(f"the board: http://{host}:{server.port}/   trainers' password: {door.trainer}")
     print(f"seats type: flatkit join http://{host}:{server.port} --seat NAME   room's password: {door.room}")
     print("Ctrl-C ends it; what the seats send meanwhile waits there", flush=True)
-    _wait(server, ledger, options.keep, open_desk(store, server.url.replace("//0.0.0.0", "//127.0.0.1"), server.key))
+    _wait(server, options.keep, open_desk(store, server.url.replace("//0.0.0.0", "//127.0.0.1"), server.key))
     return 0
 
 
@@ -133,16 +145,16 @@ def _serve_hub(ledger: Ledger, hours: float, store: Path) -> int:
     if not url.port:
         raise UsageError("this is not a service of a JupyterHub, which starts this command", hint="flatkit board serve")
     server = BoardServer(ledger, HubDoor(), host=url.hostname or "127.0.0.1", port=url.port, from_one=_FROM_HUB)
-    _wait(server.start(), ledger, hours, open_desk(store, server.url + server.door.prefix.rstrip("/"), server.key))
+    _wait(server.start(), hours, open_desk(store, server.url + server.door.prefix.rstrip("/"), server.key))
     return 0
 
 
-def _wait(server: BoardServer, ledger: Ledger, hours: float, desk: Path) -> None:
+def _wait(server: BoardServer, hours: float, desk: Path) -> None:
     """Wait for Ctrl-C, and delete what has become too old."""
     try:
         while True:
             time.sleep(60)
-            ledger.forget_before(time.time() - hours * _HOUR)
+            server.forget_before(time.time() - hours * _HOUR)
     except KeyboardInterrupt:
         print("\nthe board is closed; flatkit board shows it again, flatkit board forget --all deletes it")
     finally:

@@ -11,6 +11,7 @@ from typing import Any
 
 from flatkit.board.asks import LOOK_SECONDS_MAX, ShownPiece, parse_piece
 from flatkit.board.desk import BoardDesk
+from flatkit.cli.options import add_board, board_password
 from flatkit.errors import FlatkitError, InputError
 from flatkit.untrusted import lines_of, printable
 
@@ -36,6 +37,7 @@ def add_parsers(commands: Any) -> None:
     for kind, about in words.items():
         parser = commands.add_parser(kind, help=about)
         parser.add_argument("seat", metavar="SEAT")
+        add_board(parser)
         if kind != "look":
             parser.add_argument(
                 "--machine", default="", metavar="NAME", help="which one (default: the seat's only one)"
@@ -44,7 +46,8 @@ def add_parsers(commands: Any) -> None:
 
 def run(options: argparse.Namespace, store: Path) -> int:
     """Ask, and wait for the end."""
-    desk, seat, kind = BoardDesk.open(store), options.seat, options.command
+    desk = BoardDesk.at(options.board, board_password()) if options.board else BoardDesk.open(store)
+    seat, kind = options.seat, options.command
     machine = getattr(options, "machine", "")
     desk.ask(seat, kind, machine=machine)
     about = f"{kind} {machine}".strip()

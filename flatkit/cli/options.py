@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import stat
+import sys
 from pathlib import Path
 
+from flatkit.errors import UsageError
 from flatkit.files import kind_of
 from flatkit.untrusted import is_number, printable
 
@@ -29,3 +32,27 @@ def folder(text: str) -> Path:
     if not stat.S_ISDIR(mode):
         raise argparse.ArgumentTypeError(f'"{printable(text)}" is {kind_of(mode) or "a file"}; expected a folder')
     return path
+
+
+def add_board(parser: argparse.ArgumentParser) -> None:
+    """Add the option for a board that another host serves."""
+    parser.add_argument(
+        "--board", metavar="URL",
+        help="the board at this address (default: this host's); asks for the trainers' password, or for a token of its hub",
+    )  # fmt: skip
+
+
+def board_password() -> str:
+    """Return the trainers' password of the board at an address. Raises UsageError where it cannot be asked for."""
+    return secret("FLATKIT_TRAINER_PASSWORD", "the trainers' password, or a token of the hub")
+
+
+def secret(variable: str, what: str) -> str:
+    """Return the secret in this variable, else ask for it. Raises UsageError where nobody can be asked."""
+    if found := os.environ.get(variable):
+        return found
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what} is missing", hint=f"in a terminal, which asks for it, or in the variable {variable}")
+    import getpass
+
+    return getpass.getpass(f"{what}: ")

@@ -34,7 +34,9 @@ def run(argv: list[str], *, program: str) -> int:
                         help=f"times as fast as a room (default: {_SPEED:.0f})")  # fmt: skip
     parser.add_argument("--minutes", type=float, default=_MINUTES, metavar="M",
                         help=f"of the room (default: {_MINUTES:.0f})")  # fmt: skip
-    parser.add_argument("--password", metavar="P", help="the room's password of the board at URL")
+    parser.add_argument(
+        "--password", metavar="P", help="of the board at URL: the room's password; of a hub's board a trainer's token"
+    )
     options = parser.parse_args(argv)
     _check(options, program)
     with tempfile.TemporaryDirectory(prefix="flatkit-rehearsal-") as folder, _board(options, Path(folder)) as board:
@@ -74,7 +76,7 @@ def _board(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str, str
         password = options.password or os.environ.get("FLATKIT_ROOM_PASSWORD")
         if not password:
             raise UsageError(
-                "the room's password is missing: flatkit board serve has printed it",
+                "the room's password is missing: flatkit board serve has printed it; a hub makes a token at /hub/token",
                 hint=f"flatkit board rehearse {shell_word(url)} --password P",
             )
         yield url, password, None

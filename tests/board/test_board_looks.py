@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from board_parts import ask, join, joined, login, opened
+from board_parts import ROOM, TRAINER, ask, join, joined, login, opened
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ from flatkit.board.messages import parse_message
 from flatkit.board.sender import BoardAnswer, Sender
 from flatkit.board.server import BoardServer
 from flatkit.board.talk import TalkLog
+from flatkit.cli import main
 from flatkit.errors import FetchError, FlatkitError, HostError, InputError, UsageError
 from flatkit.locks import locked
 from flatkit.untrusted import escape_hidden
@@ -625,3 +627,27 @@ def test_the_desk_asks_with_its_key_alone(board: BoardServer, tmp_path: Path) ->
     assert desk.look("ada", 0)["pieces"] == []
     with pytest.raises(FlatkitError):
         BoardDesk(url=board.url, key="guess").look("ada", 0)
+
+
+def test_a_trainer_asks_from_another_host_with_the_password(
+    board: BoardServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Sender(joined(board, "ada", tmp_path / "ada")).flush()
+    desk = BoardDesk.at(f"{board.url}/", TRAINER)
+    assert desk.ask("ada", "look")["look"]["state"] == "asked"
+    assert desk.look("ada", 0)["pieces"] == []
+    assert desk.ask("ada", "look", back=True)["look"]["state"] == "withdrawn"
+    with pytest.raises(InputError, match="the trainers' password is another one"):
+        BoardDesk.at(board.url, ROOM).ask("ada", "look")
+    monkeypatch.delenv("FLATKIT_TRAINER_PASSWORD", raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert main(["board", "look", "ada", "--board", board.url]) == 2
+    assert "the trainers' password, or a token of the hub is missing" in capsys.readouterr().err
+    monkeypatch.setenv("FLATKIT_TRAINER_PASSWORD", TRAINER)
+    assert main(["board", "show", "--board", board.url]) == 0
+    assert "ada" in capsys.readouterr().out
+    assert main(["board", "rewind", "eve", "--board", board.url]) == 2
+    assert 'there is no seat "eve"' in capsys.readouterr().err
+    monkeypatch.setenv("FLATKIT_TRAINER_PASSWORD", "guess")
+    assert main(["board", "show", "--json", "--board", board.url]) == 1
+    assert "the trainers' password is another one" in capsys.readouterr().err

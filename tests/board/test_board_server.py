@@ -16,10 +16,12 @@ from board_parts import ROOM, TRAINER, ask, join, joined, login, opened
 from flatkit.board import passwords
 from flatkit.board import server as board_server
 from flatkit.board.handlers import PAGE
+from flatkit.board.ledger import Ledger
 from flatkit.board.sender import Sender
 from flatkit.board.server import BoardServer
 from flatkit.board.talk import TalkLog
 from flatkit.cli import main
+from flatkit.locks import locked
 
 EVENT = {"n": 1, "at": 5, "kind": "joined"}
 
@@ -300,3 +302,59 @@ def test_the_boards_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     capsys.readouterr()
     assert main(["board"]) == 0
     assert "no seat has joined" in capsys.readouterr().out
+
+
+def test_what_is_forgotten_while_the_board_is_served_is_gone_from_it(tmp_path: Path) -> None:
+    file = tmp_path / "board.sqlite"
+    with opened(file) as board:
+        cookie, journal = login(board), joined(board, "ada", tmp_path / "ada")
+        joined(board, "bob", tmp_path / "bob")
+        journal.note("flag", flag="help", word="my own words")
+        Sender(journal).flush()
+        assert ask(board, "POST", "/ask", {"seat": "ada", "kind": "look"}, cookie=cookie)[0] == 200
+        other = Ledger(file)  # as flatkit board forget opens it
+        other.remove_seat("ada")
+        other.close()
+        assert [row["seat"] for row in read_stream(board, cookie)["rows"]] == ["bob"]
+        joined(board, "ada", tmp_path / "new")
+        (row,) = (row for row in read_stream(board, cookie)["rows"] if row["seat"] == "ada")
+        assert (row["flag"], row["word"], row["asks"]) == ("none", "", {})
+
+
+def test_what_is_too_old_is_gone_from_the_page_too(tmp_path: Path) -> None:
+    with opened(tmp_path / "board.sqlite") as board:
+        cookie, journal = login(board), joined(board, "ada", tmp_path / "ada")
+        journal.note("flag", flag="help", word="my own words")
+        Sender(journal).flush()
+        board.forget_before(board.clock() + 1)
+        assert read_stream(board, cookie)["rows"][0]["word"] == ""
+
+
+def test_one_board_of_an_account_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
+    (tmp_path / "room").mkdir()
+    with locked(tmp_path / "room" / "serve.lock"):
+        assert main(["board", "serve", "--listen", "127.0.0.1:0"]) == 2
+    assert "board is served already" in capsys.readouterr().err
+
+
+def test_a_learner_who_joins_again_or_with_another_name_is_one_seat(
+    board: BoardServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
+    assert main(["join", board.url, "--seat", "ada", "--password", ROOM]) == 0
+    assert board.overview.rows["ada"].status(board.clock()) == "active", "not silent: it has just come"
+    assert main(["flag", "help"]) == 0
+    assert main(["join", board.url, "--seat", "ada", "--password", ROOM]) == 0
+    assert board.overview.rows["ada"].flag == "help", "it is the seat that it was"
+    capsys.readouterr()
+    assert main(["join", board.url, "--seat", "grace h", "--password", ROOM]) == 0
+    assert 'the seat "ada" has left' in capsys.readouterr().out
+    assert list(board.ledger.seats) == list(board.overview.rows) == ["grace h"]
+    board.ledger.remove_seat("grace h")
+    assert main(["flag", "done"]) == 2
+    assert f"flatkit join {board.url} --seat 'grace h'" in capsys.readouterr().err
+    assert main(["join", board.url, "--seat", "grace h", "--password", ROOM]) == 0
+    assert main(["flag", "done"]) == 0

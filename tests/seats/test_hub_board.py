@@ -16,6 +16,9 @@ from pathlib import Path
 import pytest
 
 from flatkit.board.desk import BoardDesk
+from flatkit.board.look import AddressLook
+from flatkit.board.rehearse import Rehearsal
+from flatkit.errors import InputError
 from flatkit.seats.accounts import as_user, find_account, processes_of
 from tests.seats.learner import TRAINER, Learner, Room, room, wait_for
 
@@ -233,7 +236,7 @@ def test_a_seat_posts_as_itself_alone(running: Room, tokens: dict[str, str], tra
     for header in ({}, {"Authorization": "token guess"}, {"Authorization": f"Bearer {tokens['eve']}"}):
         assert post(running, "events", EVENTS, **header) == 403
         assert post(running, "leave", {}, **header) == 403
-    assert post(running, "join", {"seat": "ada", "password": "blue-fish"}) in {404, 405}
+    assert post(running, "join", {"seat": "ada", "password": "blue-fish"}) == 403
     trainer.ask("/services/board/")
     assert "eve" in {row["seat"] for row in stream(running, trainer)["rows"]}
     assert post(running, "leave", {}, Authorization=eve) == 200
@@ -261,6 +264,52 @@ def test_a_participant_reads_nothing(running: Room, tokens: dict[str, str]) -> N
     store = running.settings.board / "room" / "board.sqlite"
     words = as_user(account(running, "eve"), ["cat", str(store)])
     assert subprocess.run(words, capture_output=True, check=False, cwd="/").returncode
+
+
+def token_of(learner: Learner, **wishes: object) -> str:
+    """A token of this user, as the hub's page /hub/token makes it."""
+    learner.ask("/hub/home")
+    xsrf = next(one.value for one in learner.cookies if one.name == "_xsrf" and one.path == "/hub/")
+    handlers = [urllib.request.HTTPCookieProcessor(learner.cookies), urllib.request.ProxyHandler({})]
+    headers = {
+        "X-XSRFToken": str(xsrf), "Referer": f"{learner.url}/hub/token", "Sec-Fetch-Mode": "same-origin",
+        "Content-Type": "application/json",
+    }  # fmt: skip
+    url = f"{learner.url}/hub/api/users/{learner.name}/tokens"
+    request = urllib.request.Request(url, data=json.dumps({"note": "board", **wishes}).encode(), headers=headers)
+    with urllib.request.build_opener(*handlers).open(request, timeout=60) as answer:
+        return str(json.loads(answer.read())["token"])
+
+
+def test_a_trainers_token_reads_asks_and_rehearses_by_the_boards_address(
+    running: Room, tokens: dict[str, str], trainer: Learner, tmp_path: Path
+) -> None:
+    address = f"{running.settings.url}/services/board"
+    in_seat(running, "ada", LOOK)
+    token = token_of(trainer, scopes=["access:services!service=board"])
+    assert "ada" in {row["seat"] for row in AddressLook(address, token).state()["rows"]}
+    desk = BoardDesk.at(address, token)
+    assert desk.ask("ada", "look")["look"]["state"] == "asked"
+    assert desk.ask("ada", "look", back=True)["look"]["state"] == "withdrawn"
+    browserless = Learner(url=board(running))
+    for path in ("/", "/stream", "/places"):
+        assert browserless.ask(path, Authorization=f"token {token}")[0] == 403, "a token opens no page"
+    eve = running.learner()
+    eve.log_in("eve")
+    for other in (tokens["ada"], token_of(eve), token_of(trainer, scopes=["list:users"]), "guess", "a\r\nb: c", ""):
+        with pytest.raises(InputError, match="not a token of a trainer"):
+            AddressLook(address, other).state()
+        with pytest.raises(InputError, match="not a token of a trainer"):
+            BoardDesk.at(address, other).ask("ada", "look")
+        assert post(running, "join", {"seat": "rehearsal-01", "password": other}) == 403
+    assert post(running, "join", {"seat": "ada", "password": token}) == 403, "a user's seat has no other secret"
+    with Rehearsal(address, token, seats=2, folder=tmp_path) as rehearsal:
+        played = rehearsal.play(speed=2000, minutes=5, tell=lambda *_: None)
+        assert (played.missing, played.arrived > 2) == (0, True)
+        seats = {row["seat"] for row in AddressLook(address, token).state()["rows"]}
+        assert {"ada", "rehearsal-01", "rehearsal-02"} <= seats
+    assert rehearsal.left_over == ()
+    assert not [row for row in AddressLook(address, token).state()["rows"] if "rehearsal" in row["seat"]]
 
 
 def test_who_leaves_does_not_join_again_by_itself(running: Room, tokens: dict[str, str], trainer: Learner) -> None:
