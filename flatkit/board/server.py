@@ -6,6 +6,7 @@ The requests are in `handlers`. Who may do what decides a `BoardDoor`: passwords
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 import time
 from collections import Counter
@@ -24,6 +25,7 @@ from flatkit.board.ledger import Ledger
 from flatkit.errors import HostError
 
 PORT = 8010
+_EVERYWHERE = "0.0.0.0"  # noqa: S104  (a hint)
 _HEADER_MAX = 16 * 1024
 _HEAD_SECONDS = 15.0
 _CONNECTIONS_MAX, _FROM_ONE_ADDRESS = 600, 120  # a room behind one router has one address
@@ -52,7 +54,8 @@ class BoardServer(LiveBoard):
     @property
     def url(self) -> str:
         """The address on this host."""
-        return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self.port}"
+        own = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104  (compared, not bound)
+        return f"http://{f'[{own}]' if ':' in own else own}:{self.port}"
 
     def start(self) -> Self:
         """Listen. Raises HostError when the address is taken or is not this host's."""
@@ -76,9 +79,11 @@ class BoardServer(LiveBoard):
             try:
                 started.set_result(loop.run_until_complete(self._listen()))
             except OSError as error:
+                host = f"[{self._host}]" if ":" in self._host else self._host
+                other = f"{host}:{self._wanted_port + 1}" if error.errno == errno.EADDRINUSE else _EVERYWHERE
                 started.set_exception(HostError(
                     f'the board cannot listen on "{self._host}:{self._wanted_port}": {error.strerror}',
-                    hint=f"flatkit board serve --listen {self._host}:{self._wanted_port + 1}",
+                    hint=f"flatkit board serve --listen {other}",
                 ))  # fmt: skip
                 return
             except Exception as error:  # noqa: BLE001  (raised where the board was started)

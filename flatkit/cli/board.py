@@ -111,9 +111,9 @@ def _print_state(options: argparse.Namespace, state: dict[str, Any]) -> int:
 def _serve(options: argparse.Namespace, ledger: Ledger) -> int:
     from flatkit.board.passwords import PasswordDoor, make_password
     from flatkit.board.server import PORT, BoardServer
-    from flatkit.packs.serve import find_own_address, parse_address
+    from flatkit.packs.serve import parse_address, reachable_url
 
-    if options.keep <= 0:
+    if not options.keep > 0:  # also not a number
         raise UsageError(f'the hours to keep are "{options.keep}"; expected more than 0', hint="--keep 48")
     ledger.forget_before(time.time() - options.keep * _HOUR)
     store = own_store()
@@ -122,18 +122,18 @@ def _serve(options: argparse.Namespace, ledger: Ledger) -> int:
     lock = try_lock(store.with_name("serve.lock"), mode=0o600)
     if lock is None:  # two would not know of each other's seats
         raise UsageError("this account's board is served already, by another process", hint="end that one with Ctrl-C")
-    address = parse_address(options.listen if ":" in options.listen else f"{options.listen}:{PORT}")
+    address = parse_address(options.listen, usual=PORT)
     door = PasswordDoor(
         ledger,
         room=os.environ.get("FLATKIT_ROOM_PASSWORD") or make_password(8),
         trainer=os.environ.get("FLATKIT_TRAINER_PASSWORD") or make_password(16),
     )
     server = BoardServer(ledger, door, host=address.host, port=address.port).start()
-    host = (find_own_address() or "127.0.0.1") if address.host == "0.0.0.0" else address.host  # noqa: S104  (compared)
-    print(f"the board: http://{host}:{server.port}/   trainers' password: {door.trainer}")
-    print(f"seats type: flatkit join http://{host}:{server.port} --seat NAME   room's password: {door.room}")
+    url = reachable_url(server.url, address.host)
+    print(f"the board: {url}/   trainers' password: {door.trainer}")
+    print(f"seats type: flatkit join {url} --seat NAME   room's password: {door.room}")
     print("Ctrl-C ends it; what the seats send meanwhile waits there", flush=True)
-    _wait(server, options.keep, open_desk(store, server.url.replace("//0.0.0.0", "//127.0.0.1"), server.key))
+    _wait(server, options.keep, open_desk(store, server.url, server.key))
     return 0
 
 

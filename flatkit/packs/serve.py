@@ -123,23 +123,25 @@ class Address:
     port: int = PORT
 
 
-def parse_address(text: str) -> Address:
-    """ADDR, ADDR:PORT, [ADDR6]:PORT or :PORT. Raises UsageError."""
+def parse_address(text: str, *, usual: int = PORT) -> Address:
+    """ADDR, ADDR:PORT, [ADDR6]:PORT or :PORT; `usual` is the port without one. Raises UsageError."""
     match = re.fullmatch(
         r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z.-]*)|([0-9A-Fa-f:]*::?[0-9A-Fa-f:]*))(?::([0-9]{1,5}))?", text
     )
-    port = int(match[4]) if match and match[4] else PORT
+    port = int(match[4]) if match and match[4] else usual
     if not match or port > 65535:
-        raise UsageError(f'"{text}" is not an address to listen on; expected 127.0.0.1, 0.0.0.0:8000 or [::]:8000')
+        raise UsageError(
+            f'"{text}" is not an address to listen on; expected 127.0.0.1, 0.0.0.0:{usual} or [::]:{usual}'
+        )
     return Address(host=match[1] or match[2] or match[3] or "127.0.0.1", port=port)
 
 
-def reachable_url(server: UpdateServer, host: str) -> str:
-    """The address that others type: this host's own one when the server listens on all of them."""
+def reachable_url(url: str, host: str) -> str:
+    """Return the address that others type: this host's own one when the server at `url` listens on all of them."""
     if host not in {"0.0.0.0", "::"}:  # noqa: S104  (compared, not bound)
-        return server.url
-    own = find_own_address(ipv6=host == "::") or "127.0.0.1"
-    return f"http://[{own}]:{server.port}" if ":" in own else f"http://{own}:{server.port}"
+        return url
+    own, port = find_own_address(ipv6=host == "::") or "127.0.0.1", urlsplit(url).port
+    return f"http://[{own}]:{port}" if ":" in own else f"http://{own}:{port}"
 
 
 def find_own_address(*, ipv6: bool = False) -> str | None:
@@ -222,7 +224,7 @@ def serving(
     with server:
         names = [file.path for file in manifest.below("wheels")]
         words = Instructions(
-            url=reachable_url(server, address.host),
+            url=reachable_url(server.url, address.host),
             has_wheels=bool(names),
             has_bindings=any("libvirt_python" in name for name in names),
         )

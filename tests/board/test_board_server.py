@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import re
 import shutil
@@ -21,6 +22,7 @@ from flatkit.board.sender import Sender
 from flatkit.board.server import BoardServer
 from flatkit.board.talk import TalkLog
 from flatkit.cli import main
+from flatkit.errors import HostError
 from flatkit.locks import locked
 
 EVENT = {"n": 1, "at": 5, "kind": "joined"}
@@ -358,3 +360,40 @@ def test_a_learner_who_joins_again_or_with_another_name_is_one_seat(
     assert f"flatkit join {board.url} --seat 'grace h'" in capsys.readouterr().err
     assert main(["join", board.url, "--seat", "grace h", "--password", ROOM]) == 0
     assert main(["flag", "done"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("host", "fault", "hint"),
+    [
+        ("127.0.0.1", errno.EADDRINUSE, "--listen 127.0.0.1:8011"),
+        ("::1", errno.EADDRINUSE, "--listen [::1]:8011"),
+        ("192.0.2.1", errno.EADDRNOTAVAIL, "--listen 0.0.0.0"),
+        ("nonsense", socket.EAI_NONAME, "--listen 0.0.0.0"),
+    ],
+)
+def test_where_no_board_can_listen(
+    board: BoardServer, monkeypatch: pytest.MonkeyPatch, host: str, fault: int, hint: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(fault, "refused here")
+
+    monkeypatch.setattr("tornado.netutil.bind_sockets", refuse)
+    with pytest.raises(HostError, match="refused here") as refused:
+        BoardServer(board.ledger, board.door, host=host).start()
+    assert refused.value.hint == f"flatkit board serve {hint}"
+
+
+@pytest.mark.parametrize(
+    ("host", "url"), [("0.0.0.0", "http://127.0.0.1:"), ("::1", "http://[::1]:"), ("::", "http://[::1]:")]
+)
+def test_a_boards_address_on_its_host(board: BoardServer, host: str, url: str) -> None:
+    made = BoardServer(board.ledger, board.door, host=host, port=0).start()
+    try:
+        assert made.url == f"{url}{made.port}"
+    finally:
+        made.stop()
+
+
+def test_hours_to_keep_are_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
+    assert main(["board", "serve", "--keep", "nan"]) == 2

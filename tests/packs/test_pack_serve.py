@@ -165,11 +165,11 @@ def test_instructions_name_a_host_that_pip_would_not_trust() -> None:
 
 def test_the_rooms_url_is_one_that_others_can_type() -> None:
     with UpdateServer(listen="0.0.0.0") as server:
-        url = reachable_url(server, "0.0.0.0")
+        url = reachable_url(server.url, "0.0.0.0")
         assert not url.startswith("http://0.0.0.0")
         assert url.endswith(f":{server.port}")
         assert web.get(url).ok
-        assert reachable_url(server, "127.0.0.1") == server.url
+        assert reachable_url(server.url, "127.0.0.1") == server.url
 
 
 def test_the_bench_makes_its_pack(load_tool: Callable[[str], ModuleType], tmp_path: Path) -> None:
