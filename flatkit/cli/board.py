@@ -101,7 +101,8 @@ def _print_state(options: argparse.Namespace, state: dict[str, Any]) -> int:
         return 0
     rows = state["rows"]
     if not rows:
-        print("no seat has joined; flatkit board serve opens a board")
+        served = getattr(options, "board", None)
+        print("no seat has joined" + ("" if served else "; flatkit board serve opens a board"))
         return 0
     for line in table_of(rows):
         print(line)

@@ -648,6 +648,10 @@ def test_a_trainer_asks_from_another_host_with_the_password(
     assert "ada" in capsys.readouterr().out
     assert main(["board", "rewind", "eve", "--board", board.url]) == 2
     assert 'there is no seat "eve"' in capsys.readouterr().err
+    board.ledger.remove_seat("ada")
+    board.overview.remove_seat("ada")
+    assert main(["board", "show", "--board", board.url]) == 0
+    assert capsys.readouterr().out == "no seat has joined\n"
     monkeypatch.setenv("FLATKIT_TRAINER_PASSWORD", "guess")
     assert main(["board", "show", "--json", "--board", board.url]) == 1
     assert "the trainers' password is another one" in capsys.readouterr().err
