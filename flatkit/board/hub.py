@@ -18,6 +18,8 @@ from flatkit.board.events import REHEARSED
 from flatkit.board.handlers import BoardHandler
 from flatkit.seat_env import POST_SCOPE
 
+_TOKEN_MAX = 200
+
 
 class HubDoor:
     """A `BoardDoor`. Each seat that posts is added."""
@@ -58,7 +60,7 @@ class HubDoor:
 
     async def is_trainers_program(self, handler: BoardHandler, secret: Any) -> bool:
         """Return True for a token of the hub with the scope of this service."""
-        if isinstance(secret, str) and secret.isalnum() and secret.isascii():
+        if isinstance(secret, str) and len(secret) <= _TOKEN_MAX and secret.isascii() and secret.isalnum():
             user = await self._auth.user_for_token(secret, sync=False)  # type: ignore[no-untyped-call]
             if user and self._auth.check_scopes(self._auth.access_scopes, user):  # type: ignore[no-untyped-call]
                 return True
