@@ -47,9 +47,10 @@ def _join(argv: list[str]) -> int:
     name, url = check_seat(options.seat), options.url.rstrip("/")
     web.check_address(url)
     password = options.password or secret("FLATKIT_ROOM_PASSWORD", "the room's password")
-    if before is None or (before.url, before.name) != (url, name) or not is_known(before):
+    is_again = before is not None and (before.url, before.name) == (url, name)
+    if before is None or not is_again or not is_known(before):
         journal.join(url, name, ask_for_seat(url, name, password))
-        _give_up(before)
+        _give_up(None if is_again else before)
         with suppress(FlatkitError):  # else the seat appears with its first notebook
             Sender(journal).flush()
     print(f'this seat is "{name}" on {url}: the trainer sees your notebook, step, checks, hints and machines')
@@ -106,11 +107,11 @@ def _flag(argv: list[str]) -> int:
         return answer.run(journal, options.flag, options.word)
     if options.flag:
         log.add_flag(options.flag, word)
+    is_away = False
     try:
         Sender(journal).flush()
     except FetchError:
-        print("the board does not answer now: the flag goes there as soon as it does (keep a notebook open)")
-        return 0
+        is_away = True
     talk = log.read()
     if not options.flag:
         for at, text in talk.lines:
@@ -123,7 +124,10 @@ def _flag(argv: list[str]) -> int:
         "done": "the trainer sees that you are done",
         "none": "no flag",
     }
-    print(talk.coming or said[talk.flag])
+    if is_away:
+        print("the board does not answer now: the flag goes there as soon as it does (keep a notebook open)")
+    else:
+        print(talk.coming or said[talk.flag])
     for line in answer.request_lines(talk):
         print(line)
     return 0

@@ -359,6 +359,7 @@ def test_a_learner_who_joins_again_or_with_another_name_is_one_seat(
     assert main(["flag", "done"]) == 2
     assert f"flatkit join {board.url} --seat 'grace h'" in capsys.readouterr().err
     assert main(["join", board.url, "--seat", "grace h", "--password", ROOM]) == 0
+    assert "has left" not in capsys.readouterr().out
     assert main(["flag", "done"]) == 0
 
 
@@ -397,3 +398,17 @@ def test_a_boards_address_on_its_host(board: BoardServer, host: str, url: str) -
 def test_hours_to_keep_are_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
     assert main(["board", "serve", "--keep", "nan"]) == 2
+
+
+def test_the_learners_log_is_there_while_the_board_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
+    with opened(tmp_path / "board.sqlite") as board:
+        assert main(["join", board.url, "--seat", "ada", "--password", ROOM]) == 0
+        assert main(["flag", "help", "it", "hangs"]) == 0
+    capsys.readouterr()
+    assert main(["flag"]) == 0
+    said = capsys.readouterr().out
+    assert "your flag: help (it hangs)" in said
+    assert "the board does not answer now" in said
