@@ -343,7 +343,7 @@ def test_an_answer_that_cannot_be_kept_is_not_said_to_be_given(
     monkeypatch.setattr("flatkit.board.talk.save", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "full")))
     assert main(["flag", "yes", "5"]) == 3
     found = capsys.readouterr()
-    assert "your answer cannot be kept" in found.err
+    assert "the answer cannot be kept" in found.err
     assert "the trainer sees" not in found.out
     assert ask.state == "asked"
 
