@@ -61,14 +61,18 @@ class FlatkitError(Exception):
         """Return the lines that IPython shows instead of a traceback: a learner needs the message and the next step only."""
         lines = _wrap(f"{type(self).__name__}: {self.message}", "  ")
         if self.hint:
-            lines += _wrap(f"  Next: {self.hint}", "    ")
+            # A line to type stays one line, so that it can be copied; remarks stand in parentheses.
+            first, *more = re.split(r"(?<=\S) {3,}(?=\S)", self.hint)
+            lines.append(f"  Next: {first}")
+            for part in more:
+                lines += _wrap(f"    {part}", "    ") if part.startswith("(") else [f"    {part}"]
         if self.details:
             lines += ["", *("  " + printable(line) for line in lines_of(self.details.rstrip())[-20:])]
         return lines
 
 
 def _wrap(text: str, indent: str) -> list[str]:
-    """Return the text in lines that fit a cell. What three spaces set apart is to type, and begins a line of its own."""
+    """Return the text in lines that fit a cell. What three spaces set apart begins a line of its own."""
     if len(text) <= _COLUMNS:
         return [text]
     lines: list[str] = []

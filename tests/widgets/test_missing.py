@@ -164,3 +164,12 @@ def test_an_error_fits_a_cell_and_keeps_what_is_typed_on_one_line() -> None:
     shown = error._render_traceback_()
     assert max(map(len, shown)) <= 54
     assert f"    {line}" in shown
+
+
+def test_a_command_of_any_length_stays_on_one_line() -> None:
+    command = f"flatkit up {'/long' * 20}/web.bu --name another"
+    shown = UsageError("short", hint=f"{command}   (or, without a config, for which flatkit makes one: flatkit up)")
+    _, first, *more = shown._render_traceback_()
+    assert first == f"  Next: {command}"
+    assert len(more) == 2
+    assert max(map(len, more)) <= 54
