@@ -41,12 +41,14 @@ def version_of(ignition: dict[str, Any]) -> VersionNumber:
 def downgrade(ignition: dict[str, Any], limit: VersionNumber = (3, 3, 0)) -> tuple[dict[str, Any], str]:
     """Return the config as spec version `limit`, and a line that says so; unchanged, and "", if it is not newer.
 
-    Raises InputError, naming the field, its JSON path and the releases of Flatcar that know it, if the config uses what
-    `limit` does not know.
+    Configs inside it are downgraded too, whatever its own version is. Raises InputError, naming the field, its JSON path
+    and the releases of Flatcar that know it, if the config uses what `limit` does not know.
     """
     version = version_of(ignition)
     if version <= limit:
-        return ignition, ""
+        lowered = _with_embedded(ignition, limit)
+        note = f"a merged config is handed over as Ignition {dotted(limit)} (it uses nothing newer)"
+        return (ignition, "") if lowered == ignition else (lowered, note)
     had, gets = ignition["ignition"]["version"], dotted(limit)
     if version > NEWEST_SPEC and had != _EXPERIMENTAL:
         raise InputError(
@@ -61,10 +63,7 @@ def downgrade(ignition: dict[str, Any], limit: VersionNumber = (3, 3, 0)) -> tup
                 hint=f"take {path[-1] if isinstance(path[-1], str) else path[-2]} out of the config, "
                 f"or boot Flatcar {find_major(since)} or newer",
             )
-    lowered = {**ignition, "ignition": {**ignition["ignition"], "version": gets}}
-    config = lowered["ignition"].get("config")
-    if config:
-        lowered["ignition"]["config"] = _downgrade_embedded(config, limit)
+    lowered = _with_embedded({**ignition, "ignition": {**ignition["ignition"], "version": gets}}, limit)
     note = f"handed over as Ignition {gets} (the config says {had}; it uses nothing newer than {gets})"
     return lowered, note
 
@@ -92,26 +91,34 @@ def _newer_features(ignition: dict[str, Any]) -> Iterator[tuple[VersionNumber, P
             yield (3, 4, 0), path, "an arn: source"
 
 
-def _downgrade_embedded(config: dict[str, Any], limit: VersionNumber) -> dict[str, Any]:
+def _with_embedded(ignition: dict[str, Any], limit: VersionNumber) -> dict[str, Any]:
     """Configs inside the config, as data URLs, have versions of their own."""
+    config = ignition["ignition"].get("config")
+    if not config:
+        return ignition
     out = dict(config)
     if "merge" in config:
         out["merge"] = [_downgrade_resource(item, limit) for item in config["merge"]]
     if "replace" in config:
         out["replace"] = _downgrade_resource(config["replace"], limit)
-    return out
+    return {**ignition, "ignition": {**ignition["ignition"], "config": out}}
 
 
 def _downgrade_resource(resource: dict[str, Any], limit: VersionNumber) -> dict[str, Any]:
     inner = _embedded_config(resource)
-    if inner is None or version_of(inner) <= limit:
+    # 2.x is left to the machine: Flatcar's Ignition converts it.
+    if inner is None or str(inner["ignition"].get("version")).startswith("2.") or version_of(inner) <= limit:
         return resource
     if resource.get("verification", {}).get("hash"):
         raise InputError(
             f"a merged config is newer than Ignition {dotted(limit)} and has a checksum, so it cannot be rewritten",
             hint=f'set "version" of the merged config to "{dotted(limit)}"',
         )
-    source, compression = data_url(dump(downgrade(inner, limit)[0]).encode(), None)
+    try:
+        lowered, _ = downgrade(inner, limit)
+    except InputError as error:
+        raise InputError(f"in a merged config, {error.message}", hint=error.hint) from None
+    source, compression = data_url(dump(lowered).encode(), None)
     return {**resource, "compression": compression, "source": source}
 
 

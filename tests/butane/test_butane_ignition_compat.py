@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -195,3 +196,28 @@ def test_ign_files_that_are_taken() -> None:
     assert value["storage"]["files"][0]["x"] == 1
     assert [entry.message for entry in report] == ["unused key x"]
     assert report.entries[0].span is not None
+
+
+def merging(inner: dict[str, Any], outer: str) -> dict[str, Any]:
+    """A config of version `outer` with a config inside."""
+    source = f"data:,{quote(json.dumps(inner))}"
+    return {"ignition": {"version": outer, "config": {"merge": [{"source": source}]}}}
+
+
+@pytest.mark.parametrize("outer", ["3.3.0", "3.4.0"])
+def test_a_merged_config_is_lowered_whatever_the_outer_one_is(outer: str) -> None:
+    lowered, note = downgrade(merging(config(), outer))
+    found = decode_data_url(lowered["ignition"]["config"]["merge"][0]["source"])
+    assert found is not None
+    assert json.loads(found) == {"ignition": {"version": "3.3.0"}}
+    assert "3.3.0" in note
+    for version in ("3.2.0", "2.3.0"):
+        given = merging({"ignition": {"version": version}}, "3.3.0")
+        assert downgrade(given) == (given, "")
+
+
+@pytest.mark.parametrize("outer", ["3.3.0", "3.4.0"])
+def test_what_a_merged_config_cannot_have_is_named_as_its_own(outer: str) -> None:
+    inner = {"ignition": {"version": "3.6.0"}, "storage": {"files": [{"path": "/a", "mode": 0o4755}]}}
+    with pytest.raises(InputError, match=r'^in a merged config, "\$\.storage\.files\.0\.mode" uses setuid'):
+        downgrade(merging(inner, outer))
