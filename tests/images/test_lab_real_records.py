@@ -216,6 +216,7 @@ WINDOWS = [
     ("2026-11-30 00:10", "23:30", "1h30m", ""),
     ("2026-11-30 00:10", "23:30", "1.5h", ""),
     ("2026-11-30 03:30", "04:00:00", "90m", "Waiting for 30m0s to reboot."),
+    ("2026-11-30 03:30", "+4:0pm", "0.0000001h", "Waiting for 30m0s to reboot."),
 ]
 
 
@@ -235,7 +236,15 @@ def test_a_reboot_window_is_waited_for(tmp_path: Path, now: str, start: str, len
         ({"REBOOT_WINDOW_START": "04:00"}, "Either both or neither"),
         ({"REBOOT_WINDOW_START": "Sun 25:00", "REBOOT_WINDOW_LENGTH": "1h"}, '"25:00": hour must be >= 0 and <= 23'),
         ({"REBOOT_WINDOW_START": "04:60", "REBOOT_WINDOW_LENGTH": "1h"}, '"04:60": minute must be >= 0 and <= 59'),
-        ({"REBOOT_WINDOW_START": "Sun", "REBOOT_WINDOW_LENGTH": "1h"}, 'invalid time of day "Sun"'),
+        ({"REBOOT_WINDOW_START": "Sun", "REBOOT_WINDOW_LENGTH": "1h"}, 'invalid time of day "Sun": expected integer'),
+        ({"REBOOT_WINDOW_START": "4", "REBOOT_WINDOW_LENGTH": "1h"}, 'invalid time of day "4": unexpected EOF'),
+        ({"REBOOT_WINDOW_START": "04:", "REBOOT_WINDOW_LENGTH": "1h"}, 'invalid time of day "04:": EOF'),
+        ({"REBOOT_WINDOW_START": "4.00", "REBOOT_WINDOW_LENGTH": "1h"}, '"4.00": input does not match format'),
+        ({"REBOOT_WINDOW_START": "04:-1", "REBOOT_WINDOW_LENGTH": "1h"}, '"04:-1": minute must be >= 0 and <= 59'),
+        ({"REBOOT_WINDOW_START": "99999999999:00", "REBOOT_WINDOW_LENGTH": "1h"}, "hour must be >= 0 and <= 23"),
+        ({"REBOOT_WINDOW_START": "04:00", "REBOOT_WINDOW_LENGTH": "2562048h"}, 'invalid duration "2562048h"'),
+        ({"REBOOT_WINDOW_START": "04:00", "REBOOT_WINDOW_LENGTH": "9223372036s"}, "duration cannot exceed period"),
+        ({"REBOOT_WINDOW_START": "04:00", "REBOOT_WINDOW_LENGTH": "h1"}, 'invalid duration "h1"'),
         ({"REBOOT_WINDOW_START": "Sun 04:00 UTC", "REBOOT_WINDOW_LENGTH": "1h"}, "wrong number of fields"),
         ({"REBOOT_WINDOW_START": "04:00", "REBOOT_WINDOW_LENGTH": "60"}, 'missing unit in duration "60"'),
         ({"REBOOT_WINDOW_START": "04:00", "REBOOT_WINDOW_LENGTH": "1d"}, 'unknown unit "d" in duration "1d"'),
