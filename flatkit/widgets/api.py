@@ -255,9 +255,10 @@ def clean(*, everything: bool = False) -> Note:
     player.stop_all()
     channels_card.stop()
     extension_server.stop()
-    session = display.session()
+    session, ended = display.session(), []
     for machine in live_machine.held():
         if everything or machine.is_made_in(session):
+            ended += [machine.name] if machine.is_busy else []
             machine.cancel(wait=True)
     try:
         there = find_machines()
@@ -273,7 +274,8 @@ def clean(*, everything: bool = False) -> Note:
     left = (f"other machines of yours stay: {names}; fk.clean(everything=True) removes them",) if others else ()
     if troubles:
         return Note(lines=("not everything could be removed", *troubles, *left), ok=False)
-    names = ", ".join(info.name for info in machines)
+    # A boot that has just begun leaves no machine behind.
+    names = ", ".join(dict.fromkeys([*(info.name for info in machines), *ended]))
     nothing = "nothing to clean: this notebook has no machines" if others else (
         "nothing to clean: flatkit has no machines here")  # fmt: skip
     return Note(lines=(f"removed: {names}" if names else nothing, *left))

@@ -266,7 +266,9 @@ def test_clean_ends_a_boot_of_this_notebook_and_no_restart_of_anothers_machine(
     machine._begin("restarting", work)
     own = live_machine.get("own")
     own._begin("booting", lambda cancel: cancelled.append(cancel.wait(30)))
-    assert "web (made by: terminal)" in repr(fk.clean())
+    text = repr(fk.clean())
+    assert "web (made by: terminal)" in text
+    assert "removed: own" in text, "a boot was ended: there was something to clean"
     assert cancelled == [True]
     hold.set()
     machine.wait(30)
