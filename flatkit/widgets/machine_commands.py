@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from flatkit import api, web
 from flatkit.api import Upped
 from flatkit.demos.facts import UPDATE
-from flatkit.errors import FetchError, FlatkitError, MachineError, MachineNotFound
+from flatkit.errors import FetchError, FlatkitError, MachineError, MachineNotFound, WaitTimeout
 from flatkit.machines import Machine, RunResult, Shell
 from flatkit.seat_env import page_url
 from flatkit.widgets import cell_shell, extension_server, usual_times
@@ -162,7 +162,10 @@ class MachineCommands:
 
         Raises MachineError when the machine is not ready, WaitTimeout.
         """
-        with live_output(usual_times.key_of(command, self.name), look=self._phase_of(command)) as live:
+        with (
+            live_output(usual_times.key_of(command, self.name), look=self._phase_of(command)) as live,
+            _ending_within(timeout),
+        ):
             done = self.ask(command, timeout=timeout, on_output=live.hear)
         return Ran(
             machine=self.name,
@@ -189,7 +192,7 @@ class MachineCommands:
             return Typed(commands=cell_shell.parse_answer(said, mark, machine=self.name, user=user, status=status))
 
         key, look = usual_times.key_of(lines, self.name), self._phase_of(lines)
-        with live_output(key, lambda said: repr(read(said)), look) as live:
+        with live_output(key, lambda said: repr(read(said)), look) as live, _ending_within(timeout):
             done = self.ask(cell_shell.command_for(lines, mark), timeout=timeout, on_output=live.hear)
         return read(str(done), done.status)
 
@@ -275,3 +278,13 @@ class MachineCommands:
         self.must_run()
         line = put(self._machine, Path(file), target)
         return Note(lines=(f"{file} is on {self.name} now: {target}", f"in a terminal: {line}"))
+
+
+@contextmanager
+def _ending_within(seconds: float) -> Iterator[None]:
+    """Say in the notebook's words how to wait longer: a cell with `%%on` has no place for a time."""
+    try:
+        yield
+    except WaitTimeout as error:
+        way = f'm.run("COMMAND", timeout={5 * seconds:g})   waits longer'
+        raise WaitTimeout(f"the machine did not answer within {seconds:g} s", hint=way, details=error.details) from None

@@ -8,7 +8,7 @@ import pytest
 from notebook_parts import CONFIG
 
 import flatkit as fk
-from flatkit.errors import CommandFailed, InputError, MachineError
+from flatkit.errors import CommandFailed, InputError, MachineError, WaitTimeout
 from flatkit.testing.hypervisor import FakeHypervisor
 from flatkit.widgets.live_machine import LiveMachine
 from flatkit.widgets.results import Ran
@@ -86,3 +86,16 @@ def test_other_failures_get_no_advice() -> None:
         ("sudo -u ada ls /root", "Permission denied"),
     ):
         assert repr(Ran(machine="web", user="core", command=command, output=output, status=1)).endswith("[status 1]")
+
+
+def test_a_command_that_takes_too_long_says_how_to_wait_longer(
+    machine: LiveMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: object, **__: object) -> None:
+        raise WaitTimeout("bash -c did not end", hint="give it a longer timeout")
+
+    monkeypatch.setattr(machine.machine, "run", late)
+    for ask in (machine.run, machine.type):
+        with pytest.raises(WaitTimeout, match="within 120 s") as caught:
+            ask("sleep 200")
+        assert "timeout=600" in caught.value.hint
