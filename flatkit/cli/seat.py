@@ -51,7 +51,8 @@ def _pack() -> int:
     try:
         path, left_out = pack(folder)
     except OSError as error:
-        raise UsageError(f'"{printable(folder)}" cannot be packed: {error.strerror or error}') from None
+        place = printable(error.filename2 or error.filename or folder)
+        raise UsageError(f'"{place}" cannot be written: {error.strerror or error}') from None
     for name in left_out:
         print(name, file=sys.stderr)
     print(path)

@@ -267,14 +267,17 @@ def _status(options: argparse.Namespace) -> int:
 
 def _archive(_options: argparse.Namespace) -> int:
     from flatkit.seats import up
+    from flatkit.seats.archive import NAME
     from flatkit.seats.settings import load
 
-    return 0 if _write_archives(load(up.folder())) else 1
+    is_whole = _write_archives(load(up.folder()))
+    print(f"Each learner who has an archive has it in their folder too: {NAME}")
+    return 0 if is_whole else 1
 
 
 def _write_archives(room: Settings) -> bool:
     """Write the archives and list them; return whether each learner has one."""
-    from flatkit.seats.archive import NAME, archive_all
+    from flatkit.seats.archive import archive_all
 
     done = archive_all(room)
     for one in done:
@@ -285,8 +288,6 @@ def _write_archives(room: Settings) -> bool:
             more = len(one.left_out) - _LEFT_OUT_MAX
             for line in (*one.left_out[:_LEFT_OUT_MAX], *([f"{more} more"] if more > 0 else [])):
                 print(f"    left out: {line}", file=sys.stderr)
-    if any(one.path for one in done):
-        print(f"Each learner has the same file in their folder: {NAME}")
     return not any(one.fault for one in done)
 
 
@@ -327,7 +328,7 @@ def _down(options: argparse.Namespace) -> int:
 
     room = _remove(options, "Remove this room, after archiving the learners' work?")
     up.remove_room(room, print)
-    print(f"The room is gone. Kept: {room.archives}, and the images in {room.cache}.")
+    print(f"The room is gone. Kept: {room.archives}, the images in {room.cache}, and flatkit in {room.bin.parent}.")
     return 0
 
 

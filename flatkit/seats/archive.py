@@ -19,6 +19,7 @@ from flatkit.seats.accounts import list_accounts
 from flatkit.seats.ending import flatkit_as
 from flatkit.seats.settings import Settings
 from flatkit.untrusted import lines_of, printable
+from flatkit.usage import FULL
 
 # The file in the learner's own folder, to download from JupyterLab.
 NAME = "my-work.zip"
@@ -66,6 +67,8 @@ def pack(folder: Path) -> tuple[Path, list[str]]:
                         archive.write(path, _stored_name(path.relative_to(folder)))
                         total += size
                 except (OSError, ValueError) as error:
+                    if getattr(error, "errno", None) in FULL:
+                        raise  # the archive has no room, and would lack every file from here on
                     leave(path, getattr(error, "strerror", None) or str(error))
         part.replace(target)
     finally:
@@ -102,8 +105,10 @@ def archive_all(settings: Settings, *, now: datetime | None = None) -> list[Arch
 def _archive_one(settings: Settings, user: pwd.struct_passwd, folder: Path) -> Archived:
     seat = user.pw_name.removeprefix(settings.prefix)
     try:
-        done = run(flatkit_as(settings, user, "seat", "pack"), cwd=Path("/"), timeout=_SECONDS)
+        done = run(flatkit_as(settings, user, "seat", "pack"), cwd=Path("/"), timeout=_SECONDS, check=False)
         said = done.stdout.strip()
+        if done.status:
+            return Archived(seat=seat, fault=done.stderr.strip().removeprefix("flatkit: ") or f"status {done.status}")
         if not said:
             return Archived(seat=seat)  # this learner has no folder yet
         target = folder / f"{seat}.zip"

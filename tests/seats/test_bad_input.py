@@ -6,6 +6,7 @@ Ten machines: tests/machines/test_scheduler.py and test_many_users.py.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ pytest.importorskip("bcrypt")
 from flatkit.errors import HostError
 from flatkit.seats import check, status
 from flatkit.seats import settings as store
+from flatkit.seats.archive import NAME, pack
 from flatkit.seats.login import Door, Pins, Refused, hash_pin
 from flatkit.seats.settings import Settings, digest
 from tests.people import person
@@ -107,3 +109,12 @@ def test_the_trainer_reads_that_the_disk_is_full(small_disk: Path) -> None:
     assert status.look(made).disk_mib == 0
     assert pins.names() == ["ada"]
     pins.close()
+
+
+def test_an_archive_that_the_disk_has_no_room_for_is_none(small_disk: Path) -> None:
+    """It lacked the files that did not fit, and the room was removed."""
+    (small_disk / "a.bin").write_bytes(os.urandom(150 * 1024))
+    (small_disk / "b.txt").write_text("small")
+    with pytest.raises(OSError, match="No space left"):
+        pack(small_disk)
+    assert not (small_disk / NAME).exists()

@@ -213,8 +213,12 @@ def test_everybodys_work_is_archived_and_no_link_is_followed(running: Room, seat
     assert not {"big.img", "link"} & set(names)
     assert stat.S_IMODE(found["ada"].path.stat().st_mode) == 0o600
     assert (course / "my-work.zip").stat().st_uid == user.pw_uid
-    # A seat that names another file instead of its archive gets nothing of it.
     (course / "my-work.zip").unlink()
+    (course / "my-work.zip").mkdir()
+    (without,) = [one for one in archive_all(running.settings) if one.seat == "ada"]
+    assert (without.path, without.fault) == (None, f'"{course / "my-work.zip"}" cannot be written: Is a directory')
+    (course / "my-work.zip").rmdir()
+    # A seat that names another file instead of its archive gets nothing of it.
     course.rename(course.with_name("away"))
     course.symlink_to("/etc")
     assert next(one for one in archive_all(running.settings) if one.seat == "ada").path is None
