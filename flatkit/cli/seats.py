@@ -302,9 +302,13 @@ def _remove(options: argparse.Namespace, question: str) -> Settings:
             raise UsageError("nobody can be asked here", hint=f"flatkit seats {options.command} --yes")
         if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
             raise HostError("nothing was removed")
-    if not options.no_archive and not _write_archives(room):
+    if options.no_archive:
+        return room
+    up.end_seats(room)  # what is saved after the archive would be lost
+    if not _write_archives(room):
+        up.begin(room)
         raise HostError(
-            "not everybody's work could be archived: nothing was removed",
+            "not everybody's work could be archived: nothing was removed, and learners may log in again",
             hint=f"flatkit seats {options.command} --no-archive   (removes it all the same)",
         )
     return room

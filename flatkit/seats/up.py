@@ -209,6 +209,13 @@ def stop(settings: Settings) -> None:
     supervisor.end_leftovers(settings.folder)
 
 
+def end_seats(settings: Settings) -> None:
+    """End the room and every seat: nobody's files change any more. They stay."""
+    stop(settings)
+    for user in list_accounts(settings.prefix):
+        end_seat(settings, user)
+
+
 def remove_seats(settings: Settings, say: Callable[[str], None]) -> None:
     """Remove every seat: machines, processes, home, account, and the owners of names. Raises HostError."""
     for user in list_accounts(settings.prefix):

@@ -321,6 +321,23 @@ def test_nothing_of_the_current_folder_runs_as_root(tmp_path: Path, monkeypatch:
 # Archives
 
 
+@as_root
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_nobody_works_on_after_the_archive(is_whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
+    save(settings(tmp_path / "seats"))
+    did: list[str] = []
+    for name in ("end_seats", "begin", "remove_room"):
+        monkeypatch.setattr(up, name, lambda *_, name=name: did.append(name))
+    monkeypatch.setattr(seats_command, "_write_archives", lambda _room: did.append("archive") or is_whole)
+    if is_whole:
+        assert seats_command.run(["seats", "down", "--yes"]) == 0
+    else:
+        with pytest.raises(HostError, match="nothing was removed"):
+            seats_command.run(["seats", "down", "--yes"])
+    assert did == ["end_seats", "archive", "remove_room" if is_whole else "begin"]
+
+
 def test_an_archive_leaves_links_large_and_hidden_files_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flatkit.seats.archive._FILE_MAX", 100)
     (tmp_path / "own.bu").write_text("x")
