@@ -167,13 +167,13 @@ def _up(options: argparse.Namespace) -> int:
     wanted = _wanted(options, earlier, bin_folder, certificate, key)
     if not options.no_images:
         install.build_images(bin_folder, wanted.cache, observer)
-    old = up.find()
-    made, passwords = up.make_settings(old, wanted, fresh=options.new_passwords)
+    made, passwords = up.make_settings(earlier, wanted, fresh=options.new_passwords)
+    is_new = up.is_new(made)
     settings.save(made)
     try:
         up.begin(made)
     except FlatkitError:
-        if old is None:  # nobody has seen its passwords
+        if is_new:  # nobody has seen its passwords
             up.remove_room(made, print)
         raise
     _show(made, passwords)

@@ -29,7 +29,7 @@ def install(observer: Observer, *, venv: Path = VENV, source: str | None = None)
     """
     source = source or _source()
     with phase(observer, "install", f"Installing flatkit into {venv}", typical=60):
-        if not (venv / "bin" / "python").exists():
+        if not (venv / "bin" / "pip").exists():  # written last: an environment whose making was cut short has none
             run([str(_PYTHON) if _PYTHON.exists() else sys.executable, "-m", "venv", str(venv)], cwd=_NOWHERE)
         python = venv / "bin" / "python"
         # Not editable: other users may not be able to read the checkout.

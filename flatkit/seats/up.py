@@ -95,6 +95,11 @@ def find() -> Settings | None:
     return store.load(folder()) if (folder() / "room.json").exists() else None
 
 
+def is_new(settings: Settings) -> bool:
+    """Return True if nobody can lose anything: there are no files of this room, not even unreadable ones, and no seats."""
+    return not settings.folder.exists() and not list_accounts(settings.prefix)
+
+
 def make_settings(old: Settings | None, wanted: Settings, *, fresh: bool) -> tuple[Settings, Passwords | None]:
     """Return the room's settings, and its passwords if they are new. An earlier room keeps its ports and passwords."""
     if old and not fresh:

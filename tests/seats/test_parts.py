@@ -318,6 +318,49 @@ def test_nothing_of_the_current_folder_runs_as_root(tmp_path: Path, monkeypatch:
     assert folders == [Path("/")] * 4
 
 
+def test_an_environment_whose_making_was_cut_short_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as by Ctrl-C in the first `flatkit seats up`: python is there, and no pip."""
+    ran: list[list[str]] = []
+    monkeypatch.setattr(install, "run", lambda words, **_more: ran.append(words))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").touch()
+    install.install(Tape(), venv=tmp_path, source="flatkit")
+    assert ran[0][1:] == ["-m", "venv", str(tmp_path)]
+    (tmp_path / "bin" / "pip").touch()
+    ran.clear()
+    install.install(Tape(), venv=tmp_path, source="flatkit")
+    assert "pip" in ran[0]
+
+
+@as_root
+@pytest.mark.parametrize("kept", ["nothing", "an unreadable file", "a room"])
+def test_up_that_fails_removes_only_what_it_made(kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own hint for a file that cannot be used is this command, and the learners keep their seats."""
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
+    if kept != "nothing":
+        save(replace(settings(tmp_path / "seats"), seats=7))
+    if kept == "an unreadable file":
+        (tmp_path / "seats" / "room.json").write_text("torn")
+    removed: list[Settings] = []
+    monkeypatch.setattr(seats_command, "_findings", lambda *_: [])
+    monkeypatch.setattr(up, "here", lambda: tmp_path)
+    monkeypatch.setattr(up, "list_accounts", lambda _prefix: [])
+    monkeypatch.setattr(up, "remove_room", lambda room, _say: removed.append(room))
+
+    def fail(_room: Settings) -> None:
+        raise HostError("the hub did not answer")
+
+    monkeypatch.setattr(up, "begin", fail)
+    with pytest.raises(HostError, match="did not answer"):
+        seats_command.run(["seats", "up", "--here", "--no-images"])
+    assert bool(removed) == (kept == "nothing")
+    found = up.find()
+    assert found
+    assert found.seats == (7 if kept == "a room" else 30)
+
+
 # Archives
 
 
