@@ -90,7 +90,10 @@ class Journal:
     def leave(self) -> None:
         """Forget the board and what was noted; a hub's seat does not join again by itself. Raises OSError."""
         if hub_board():
-            save(self.folder / "seat.json", "{}\n", mode=0o600)
+            try:
+                save(self.folder / "seat.json", "{}\n", mode=0o600)
+            except OSError:  # an empty file says the same, and needs no room on a full disk
+                os.truncate(self.folder / "seat.json", 0)
         else:
             (self.folder / "seat.json").unlink(missing_ok=True)
         self._forget()

@@ -31,6 +31,7 @@ from flatkit.board.talk import TalkLog
 from flatkit.cli import main
 from flatkit.errors import FetchError, FlatkitError, HostError, InputError, UsageError
 from flatkit.locks import locked
+from flatkit.seat_env import BOARD, SEAT
 from flatkit.untrusted import escape_hidden
 
 ANY_JSON = st.recursive(
@@ -525,6 +526,17 @@ def test_an_end_that_cannot_be_kept_is_said(tmp_path: Path, monkeypatch: pytest.
     assert TalkLog(tmp_path).read().asks.find_look(time.time())
     assert consent.end()
     assert TalkLog(tmp_path).read().asks.find_look(time.time()) is None
+
+
+def test_a_seat_of_a_hub_leaves_on_a_full_disk(tmp_path: Path, disk: FullDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ((BOARD, "http://127.0.0.1:1"), (SEAT, "ada"), ("JUPYTERHUB_API_TOKEN", "secret")):
+        monkeypatch.setenv(name, value)
+    journal = Journal(tmp_path)
+    assert journal.seat is not None
+    disk.fill()
+    journal.leave()
+    assert journal.seat is None
+    assert (journal.note("joined"), Journal(tmp_path).seat) == (None, None)
 
 
 def test_a_full_disk_stops_no_flag_and_no_message(tmp_path: Path, disk: FullDisk) -> None:
