@@ -34,12 +34,20 @@ class Result:
         return shlex.join(self.argv)
 
 
+def program_path(path: str | None = None) -> str:
+    """Return a PATH (by default this process's) without relative folders, and with sbin.
+
+    sbin has mke2fs, sfdisk and veritysetup, and a user's PATH often lacks it. An empty entry means the current folder,
+    where nothing may run because it is there.
+    """
+    given = os.environ.get("PATH", os.defpath) if path is None else path
+    found = [folder for folder in given.split(os.pathsep) if folder.startswith("/")]
+    return os.pathsep.join([*found, *(folder for folder in ("/usr/sbin", "/sbin") if folder not in found)])
+
+
 def _environment(env: Mapping[str, str] | None) -> dict[str, str]:
-    # sbin has mke2fs, sfdisk and veritysetup, and a user's PATH often lacks it.
     merged = {**os.environ, **(env or {})}
-    path = merged.get("PATH", os.defpath).split(os.pathsep)
-    merged["PATH"] = os.pathsep.join([*path, *(d for d in ("/usr/sbin", "/sbin") if d not in path)])
-    return merged
+    return {**merged, "PATH": program_path(merged.get("PATH"))}
 
 
 def _missing(argv: Sequence[str], error: OSError) -> MissingDependency:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from flatkit.errors import MissingDependency
 from flatkit.host.system import Health, HostCheck
+from flatkit.run import program_path
 from flatkit.untrusted import parse_json
 
 _BUILD_TOOLS = ("mmdebstrap", "mkfs.erofs", "veritysetup", "mke2fs", "sfdisk", "mkfs.vfat", "mcopy", "cpio", "qemu-img")
@@ -74,8 +75,7 @@ def check_programs() -> HostCheck:
 
 
 def _which(program: str) -> str | None:
-    # sbin: where some of the tools live, and a user's PATH often lacks it
-    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
+    return shutil.which(program, path=program_path())
 
 
 @dataclass(frozen=True, kw_only=True)

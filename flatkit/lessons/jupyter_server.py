@@ -13,6 +13,7 @@ from pathlib import Path
 
 from flatkit import paths
 from flatkit.files import read_regular
+from flatkit.run import program_path
 from flatkit.untrusted import parse_json
 
 _INFO_MAX = 64 * 1024
@@ -38,7 +39,7 @@ def options() -> list[str]:
     replaces PATH in these: they would not find flatkit. By default the list of files leaves out `first.bu~`, where flatkit
     keeps a learner's text.
     """
-    shell = os.environ.get("SHELL") or shutil.which("bash") or "sh"
+    shell = os.environ.get("SHELL") or shutil.which("bash", path=program_path()) or "/bin/sh"
     settings = {"shell_command": [shell]}
     hidden = [f"--ContentsManager.hide_globs={name}" for name in _HIDDEN]
     return [f"--ServerApp.terminado_settings={settings}", *hidden]

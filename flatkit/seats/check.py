@@ -14,7 +14,7 @@ from flatkit.listening import try_port
 from flatkit.machines.accelerator import choose
 from flatkit.machines.disks import measure_room
 from flatkit.machines.spec import Accelerator, Arch
-from flatkit.run import run
+from flatkit.run import program_path, run
 from flatkit.version_numbers import dotted, split_version
 
 # MiB. A seat without a machine: server, kernel, libvirt; with one machine of 1024 MiB after its boot, and at its worst.
@@ -165,4 +165,4 @@ def find_old_libvirt(program: str | None) -> Iterator[SizeFinding]:
 
 
 def _find(program: str) -> str | None:
-    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    return shutil.which(program, path=program_path())

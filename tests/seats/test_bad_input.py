@@ -17,7 +17,8 @@ import pytest
 
 pytest.importorskip("bcrypt")
 
-from flatkit.errors import HostError
+from flatkit.errors import HostError, MissingDependency
+from flatkit.run import run
 from flatkit.seats import check, status
 from flatkit.seats import settings as store
 from flatkit.seats.archive import NAME, pack
@@ -59,6 +60,26 @@ def test_an_old_libvirt_is_named(said: str, is_old: bool, tmp_path: Path) -> Non
 
 def test_a_libvirt_that_cannot_be_asked_is_no_finding(tmp_path: Path) -> None:
     assert list(check.find_old_libvirt(str(tmp_path / "nothing"))) == []
+
+
+@pytest.mark.parametrize("path", ["", ".", ":/usr/bin:/bin", "/usr/bin:/bin:", "here", None])
+def test_a_program_in_the_current_folder_is_never_run(
+    path: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`seats up` is root's, and the folder may be anybody's: also for a PATH that names no folder, or a relative one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    for place in (tmp_path, tmp_path / "here"):
+        program = place / "libvirtd"
+        program.write_text(f"#!/bin/sh\necho ran >> {tmp_path}/ran; echo 1.0.0\n")
+        program.chmod(0o755)
+        shutil.copy(program, place / "flatkit-probe")
+    monkeypatch.delenv("PATH") if path is None else monkeypatch.setenv("PATH", path)
+    found = [str(one) for one in check.find_obstacles("127.0.0.1", 0)]
+    assert not any("1.0.0" in one for one in found)
+    with pytest.raises(MissingDependency):
+        run(["flatkit-probe"])
+    assert not (tmp_path / "ran").exists()
 
 
 def test_programs_that_are_missing_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
