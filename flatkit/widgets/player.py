@@ -257,6 +257,7 @@ class Player(PlayerMoves, Card):
                     stage.adopt(step.boot)
         except FlatkitError as error:
             self._found = PlayedSteps()
+            self._progress.forget_move()
             self._progress.restart(self.demo)
             self._progress.notify(Said(text=f"begun again from the first step: {error.message}"))
 

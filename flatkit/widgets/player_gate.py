@@ -71,6 +71,11 @@ class PlayGate(WorkProgress):
             self._move, self._allowed, self._wants_all = move, at - 1, False
             self._gate.notify_all()
 
+    def forget_move(self) -> None:
+        """Drop the move that was asked for: the steps are no longer those that the user saw."""
+        with self._gate:
+            self._move = None
+
     def stop(self) -> None:
         """Wake the player's thread and make it stop."""
         self._stop.set()

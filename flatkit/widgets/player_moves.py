@@ -79,8 +79,9 @@ class PlayerMoves:
             move = ask(self._progress.now)
             if move.do is Do.REFUSE:
                 raise UsageError(move.said)
-            self.start()
+            # Before the start: the thread drops it where it begins again from the first step.
             self._progress.post(replace(move, to=replace(move.to, shown=move.to.at)))
+            self.start()
         return self
 
     def _may(self, move: Move) -> bool:

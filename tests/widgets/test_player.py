@@ -156,6 +156,19 @@ def test_where_its_machine_is_gone_it_begins_again(player: Player, stage: Stage)
     assert any("begun again from the first step" in line for line in again.progress.said)
 
 
+def test_a_move_where_its_machine_is_gone_is_not_made(player: Player, stage: Stage) -> None:
+    """The steps before it are played again, and the user decides then."""
+    left_by_a_dead_kernel(player, stage, 2)
+    stage.there.clear()
+    again = Player("small", stages=stage.open).skip()
+    until(lambda: any("begun again from the first step" in line for line in again.progress.said))
+    until(lambda: again.is_over or [step.state for step in again.steps] == ["ok", "ok", "next"])
+    assert again.is_running
+    again.all().wait(10)
+    assert again.ok
+    assert stage.typed == ["echo 8080", "ls"]
+
+
 @pytest.mark.parametrize(
     "change",
     [{"pid": os.getppid()}, {"steps": [{}]}, {"steps": 5}, None],
