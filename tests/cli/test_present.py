@@ -254,6 +254,17 @@ def test_the_rooms_answers_are_shown_before_the_answer(
     ledger.close()
 
 
+def test_hands_that_cannot_be_counted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = "2\nn\nn\n7\nv 1 2\n3\nj 4\nn\n3\nq\n"
+    assert present(monkeypatch, lines, "immutable", "--recorded", "--speed", "0", "--json") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["said"] for row in rows if row["event"] == "refused"] == [
+        "no prediction is open at this step", "there is no answer 7; expected 1 to 4",
+        "4 numbers are needed, one for each answer: v 12 3 5", "no prediction is open at this step",
+    ]  # fmt: skip
+    assert [row["votes"] for row in rows if row["event"] == "votes"] == [[0, 0, 1, 0]] * 2, "counted, and once more"
+
+
 @pytest.mark.parametrize(("arguments", "why"), [
     ([], "which demo?"), (["nothing"], 'there is no demo "nothing"'), (["--notes"], "no presentation runs here"),
     (["provision", "--recorded", "--image", "lab"], "exclude each other"), (["provision", "--minutes", "-1"], "expected 0 to"),
