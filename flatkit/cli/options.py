@@ -44,7 +44,7 @@ def add_board(parser: argparse.ArgumentParser) -> None:
 
 def board_password() -> str:
     """Return the trainers' password of the board at an address. Raises UsageError where it cannot be asked for."""
-    return secret("FLATKIT_TRAINER_PASSWORD", "the trainers' password, or a token of the hub")
+    return secret("FLATKIT_TRAINER_PASSWORD", "the trainers' password, or a token of its hub")
 
 
 def secret(variable: str, what: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -12,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flatkit.cli.options import secret
 from flatkit.errors import UsageError
-from flatkit.untrusted import shell_word
 
 if TYPE_CHECKING:
     from flatkit.board.ledger import Ledger
@@ -73,12 +72,7 @@ def _board(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str, str
     if options.url:
         url = options.url.rstrip("/")
         web.check_address(url)
-        password = options.password or os.environ.get("FLATKIT_ROOM_PASSWORD")
-        if not password:
-            raise UsageError(
-                "the room's password is missing: flatkit board serve has printed it; a hub makes a token at /hub/token",
-                hint=f"flatkit board rehearse {shell_word(url)} --password P",
-            )
+        password = options.password or secret("FLATKIT_ROOM_PASSWORD", "the room's password, or a token of its hub")
         yield url, password, None
         return
     ledger = Ledger(folder / "board.sqlite")

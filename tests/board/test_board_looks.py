@@ -656,7 +656,7 @@ def test_a_trainer_asks_from_another_host_with_the_password(
     monkeypatch.delenv("FLATKIT_TRAINER_PASSWORD", raising=False)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert main(["board", "look", "ada", "--board", board.url]) == 2
-    assert "the trainers' password, or a token of the hub is missing" in capsys.readouterr().err
+    assert "the trainers' password, or a token of its hub is missing" in capsys.readouterr().err
     monkeypatch.setenv("FLATKIT_TRAINER_PASSWORD", TRAINER)
     assert main(["board", "show", "--board", board.url]) == 0
     assert "ada" in capsys.readouterr().out

@@ -64,8 +64,7 @@ def test_a_rehearsal_has_a_board_of_its_own(
         (["--seats", "101"], 'the seats are "101"'),
         (["--speed", "nan"], 'the speed is "nan"'),
         (["--minutes", "inf"], 'the minutes are "inf"'),
-        (["http://127.0.0.1:1"], "the room's password is missing"),
-        (["http://127.0.0.1:1/$(id)"], "flatkit board rehearse 'http://127.0.0.1:1/$(id)' --password P"),
+        (["http://127.0.0.1:1"], "the room's password, or a token of its hub is missing"),
     ],
 )
 def test_what_cannot_be_rehearsed(options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
