@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flatkit.errors import ConfigFaults, FlatkitError, InputError, MachineError, UsageError
+from flatkit.untrusted import is_number
 
 if TYPE_CHECKING:
     from flatkit.api import Config, Wish
@@ -107,10 +108,11 @@ def _read(config: str | Path | None) -> Config:
 
 def _numbers(what: str, given: Any) -> tuple[int, ...]:
     """Return one number or several as a tuple. Raises UsageError for anything else, as a number in quotes."""
-    numbers = (given,) if isinstance(given, int | str) else tuple(given)
-    if all(isinstance(number, int) for number in numbers):
+    numbers = tuple(given) if isinstance(given, list | tuple | set | range) else (given,)
+    if all(type(number) is int for number in numbers):
         return numbers
-    right = ", ".join(str(number) for number in numbers)
+    usual = {"ports": 80, "disks": 1}[what]
+    right = ", ".join(str(n) if is_number(str(n)) else str(usual) for n in numbers)
     raise UsageError(
         f"{what}={given!r} is not a number; expected one, or a list of them, without quotes",
         hint=f"fk.up(..., {what}={right})" if len(numbers) == 1 else f"fk.up(..., {what}=[{right}])",

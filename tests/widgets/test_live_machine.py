@@ -427,3 +427,20 @@ def test_rewind_and_checkpoint_are_jobs(machine: LiveMachine, hypervisor: FakeHy
     assert 'no checkpoint "later"' in repr(machine)
     machine.checkpoint("fresh").wait(30)
     assert 'running; back at "fresh" after' in repr(machine.rewind().wait(30))
+
+
+@pytest.mark.parametrize(
+    ("given", "said", "right"),
+    [
+        (None, "ports=None", "ports=80"),
+        (80.0, "ports=80.0", "ports=80"),
+        ({80: 8080}, "ports={80: 8080}", "ports=80"),
+        (True, "ports=True", "ports=80"),
+        (["80", 443], "ports=['80', 443]", "ports=[80, 443]"),
+    ],
+)
+def test_ports_of_another_kind_are_named(given: Any, said: str, right: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        fk.up(ports=given)
+    assert caught.value.message.startswith(said)
+    assert caught.value.hint == f"fk.up(..., {right})"
