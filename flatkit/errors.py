@@ -61,7 +61,7 @@ class FlatkitError(Exception):
         """Return the lines that IPython shows instead of a traceback: a learner needs the message and the next step only."""
         lines = _wrap(f"{type(self).__name__}: {self.message}", "  ")
         if self.hint:
-            # A line to type stays one line, so that it can be copied; remarks stand in parentheses.
+            # A line to type stays one line, so that it can be copied; remarks are in parentheses.
             first, *more = re.split(r"(?<=\S) {3,}(?=\S)", self.hint)
             lines.append(f"  Next: {first}")
             for part in more:
