@@ -133,11 +133,11 @@ def _earlier() -> Settings | None:
 
 
 def _findings(options: argparse.Namespace, room: Settings | None) -> list[SizeFinding]:
-    from flatkit.seats import check, up
+    from flatkit.seats import check, supervisor, up
 
     host, port = _address(options.listen, room)
     seats = options.seats if options.seats is not None else room.seats if room else _SEATS
-    own = room.port if room and up.is_served(room) else None
+    own = tuple(supervisor.parts_of(room.folder)) if room else ()
     home = Path("/home") if Path("/home").is_dir() else Path("/")
     return [*check.judge(check.measure(home, up.cache()), seats), *check.find_obstacles(host, port, own=own)]
 

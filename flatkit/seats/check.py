@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,8 +134,8 @@ def _judge_kvm(host: HostSize) -> SizeFinding:
     return SizeFinding(name="kvm", words=words, level=level, fix=fix)
 
 
-def find_obstacles(host: str, port: int, *, own: int | None = None) -> Iterator[SizeFinding]:
-    """Yield what prevents a room: rights, programs, the port. The room's own proxy may hold the port `own`."""
+def find_obstacles(host: str, port: int, *, own: Collection[int] = ()) -> Iterator[SizeFinding]:
+    """Yield what prevents a room: rights, programs, the port. A process of the room itself (`own`) may hold it."""
     if os.geteuid() != 0:
         yield SizeFinding(name="root", level="fail", words="only root can make accounts", fix="sudo flatkit seats up")
     missing = [name for name in _PROGRAMS if not _find(name)]
@@ -143,7 +143,7 @@ def find_obstacles(host: str, port: int, *, own: int | None = None) -> Iterator[
         yield SizeFinding(name="programs", level="fail", words=f"not installed: {', '.join(missing)}", fix="make setup")
     yield from find_old_libvirt(_find("libvirtd"))
     refusal = try_port(port, host)
-    if refusal and not (refusal.is_taken and port == own):
+    if refusal and not any(f"(process {process})" in refusal.words for process in own):
         words = f"port {port} cannot be used: {refusal.words}"
         yield SizeFinding(name="port", level="fail", words=words, fix="flatkit seats up --listen ADDRESS:PORT")
 
