@@ -28,6 +28,7 @@ _ELEMENTS_MAX = 256
 _DEPTH_MAX = 8
 _TEXT_MAX = 64
 _APPID_MAX = 128
+_ALIAS_MAX = 253  # people take the host's whole name
 
 # Allowed forms of the attributes of <app> and <event>; any other attribute may be any printable text.
 _FORMS = {
@@ -273,7 +274,7 @@ def _app(element: ET.Element, *, is_lab: bool) -> AppRequest:
         boot_id=_text(element, "bootid"),
         board=_text(element, "board"),
         oem=_text(element, "oem"),
-        alias=_text(element, "machinealias"),
+        alias=_text(element, "machinealias", most=_ALIAS_MAX),
         aleph_version=_text(element, "alephversion"),
         is_lab=is_lab,
         is_update_check=element.find("updatecheck") is not None,

@@ -214,3 +214,10 @@ def test_a_version_that_is_not_semantic_gets_no_offer(site: Site, version: str) 
 def test_offers_follow_semantic_versions(site: Site, version: str, is_offered: bool) -> None:
     expected = b'<updatecheck status="ok">' if is_offered else b'<updatecheck status="noupdate" />'
     assert expected in ask(site, running(version))
+
+
+@pytest.mark.parametrize("length", [64, 65, 253])
+def test_an_alias_may_be_a_hosts_whole_name(site: Site, length: int) -> None:
+    alias = ("node-1.example." * 20)[:length]
+    assert b'<ping status="ok" />' in ask(site, EXCHANGES[8][0].replace(b'alias=""', f'alias="{alias}"'.encode()))
+    assert site.channels.machines[0].name == alias
