@@ -27,6 +27,12 @@ from flatkit.untrusted import printable
 
 _NETWORK = "A network filesystem is not made by Ignition: take it out here, and write a mount unit."
 
+# The text as a whole: a file's own lines, a command.
+_NOT_A_CONFIG = (
+    "This is not a config: it begins with the lines variant: flatcar and version: 1.0.0. Lines of a file, such as NAME=value, "
+    "follow inline: | of that file, indented further."
+)
+
 _NEXT = (
     "Butane itself reads 1.2.0-experimental, which may still change; flatkit reads 1.0.0 and 1.1.0. In these, quadlets are files "
     "below /etc/containers/systemd, and a TPM is bound with systemd-cryptenroll in a oneshot unit."
@@ -48,7 +54,7 @@ def _words(entry: Entry, translation: Translation, edits: tuple[Edit, ...]) -> s
         if pasted:
             return pasted
     if code == messages.WRONG_TYPE.code:
-        return type_words(entry, translation) or advice
+        return type_words(entry, translation) or (advice if path_of(entry) else _NOT_A_CONFIG)
     if code == messages.UNUSED_KEY.code:
         return _key_words(entry, translation, edits, advice)
     if code == messages.NO_TRANSLATOR.code and entry.values.get("version", "").startswith("1.2.0"):

@@ -183,19 +183,30 @@ def boot_faults(unit: dict[str, Any]) -> list[str]:
     return faults
 
 
+# The update client reads a name up to "=" as it is written, spaces included; locksmithd is not so strict.
+_SPACED = re.compile(r"(?:\s+(?:GROUP|SERVER|MACHINE_ALIAS)\s*=|(?:GROUP|SERVER|MACHINE_ALIAS)(?:\s+=|=\s+\S)).*")
+
+
+def read_update_conf(text: str) -> UpdateConf:
+    """Return the settings of an update.conf, without the lines that the update client does not read."""
+    return parse_update_conf("\n".join(line for line in lines_of(text) if not _SPACED.fullmatch(line)))
+
+
 def odd_update_lines(ignition: dict[str, Any]) -> str:
     """Return a sentence about the first line of update.conf that is not NAME=value, "" if there is none."""
     file = find_file(ignition, "/etc/flatcar/update.conf")
     for line in lines_of(find_text(file) or "") if file else ():
         if ":" in line and "=" not in line and not line.lstrip().startswith("#"):
             return f'; "{line.strip()[:40]}" is not read: a line of update.conf is NAME=value'
+        if _SPACED.fullmatch(line):
+            return f'; "{line.strip()[:40]}" is not read: write NAME=value without spaces'
     return ""
 
 
 def find_update_conf(ignition: dict[str, Any]) -> UpdateConf | None:
     """Return the settings that a config writes into the machine's update.conf, or None."""
     file = find_file(ignition, "/etc/flatcar/update.conf")
-    return parse_update_conf(find_text(file) or "") if file else None
+    return read_update_conf(find_text(file) or "") if file else None
 
 
 def names_of(values: Any, key: str) -> str:

@@ -20,6 +20,8 @@ _HEADER = "variant: flatcar\nversion: 1.0.0"
 _MAGIC = re.compile(r"\s*%{1,2}[ \t]*([A-Za-z]+)[ \t]*(.*)")
 # The top level of a Butane config (facts: Butane's specification for flatcar 1.1.0).
 _CONFIG = re.compile(r"(variant|version|ignition|passwd|storage|systemd|kernel_arguments)\s*:(\s|$)")
+# A line of a file such as update.conf or a unit.
+_OF_A_FILE = re.compile(r"([A-Z][A-Z0-9_]{2,}|[A-Z][a-z]+[A-Z]\w*)=\S.*")
 # Commands of this host; those that a machine has too are in shell_cell.py.
 _OF_THE_HOST = re.compile(r"(butane|conda|flatkit|git|make|pip|python3?|qemu-img|ssh-keygen|virsh)\s")
 # What is a text for certain: a file, or the name of an exercise.
@@ -40,8 +42,8 @@ def find_slip(cell: str, error: BaseException, names: Mapping[str, Any]) -> Usag
     if isinstance(error, TypeError):
         return _wrong_call(cell, str(error), names)
     if isinstance(error, NameError):
-        return _config(cell) or _unquoted(cell, names, error.name or "") or _bare_word(cell, names)
-    found = _magic(cell) or _config(cell) or _host_command(cell) or _unquoted(cell, names)
+        return _config(cell) or _unquoted(cell, names, error.name or "") or _bare_word(cell, names) or _file_line(cell)
+    found = _magic(cell) or _config(cell) or _host_command(cell) or _unquoted(cell, names) or _file_line(cell)
     line = error.lineno if isinstance(error, SyntaxError) else None
     return found or (_misquoted(cell, line, names) if line else None)
 
@@ -83,6 +85,16 @@ def _config(cell: str) -> UsageError | None:
         f'this is a config, and the cell is Python: "{_first_line(cell)}"',
         hint="begin the cell with %%butane and the name of its file, like this:",
         details=f"%%butane NAME.bu\n{cell.strip()}",
+    )
+
+
+def _file_line(cell: str) -> UsageError | None:
+    line = _first_line(cell)
+    if not _OF_A_FILE.fullmatch(line):
+        return None
+    return UsageError(
+        f'this is a line of a file, and the cell is Python: "{line}"',
+        hint='write it into the config, below inline: | of that file:   fk.editor("NAME.bu")',
     )
 
 

@@ -236,3 +236,9 @@ def test_a_suggested_key_is_named_without_its_anchor() -> None:
 def test_no_guess_for_what_is_far_off() -> None:
     assert suggest_key("banana", get_schema().structs["File"]) == ""
     assert suggest_key("contnets", get_schema().structs["File"]) == "contents"
+
+
+def test_a_text_that_is_no_mapping_is_said_to_be_no_config() -> None:
+    (entry,) = lint(translate("REBOOT_STRATEGY=reboot\nGROUP=beta\n"))
+    assert "This is not a config" in entry.teach
+    assert "inline: |" in entry.teach

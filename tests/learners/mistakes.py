@@ -183,6 +183,13 @@ MISTAKES: list[Mistake] = [
         file(CONF, "GROUP=Beta", "MACHINE_ALIAS=t", overwrite=True),
         ("small letters: beta",),
     ),
+    Mistake(
+        "05-canary",
+        "spaces around =",
+        file(CONF, "GROUP = beta", "MACHINE_ALIAS=t", overwrite=True),
+        ('"GROUP = beta" is not read', "without spaces"),
+        ('follows "beta"',),
+    ),
     Mistake("05-canary", "ALIAS", file(CONF, "GROUP=beta", "ALIAS=t", overwrite=True), ("MACHINE_ALIAS",)),
     Mistake("06-opt-in", "a capital letter", file("/etc/flatcar/enabled-sysext.conf", "Podman"), ("small letters",)),
     Mistake("06-opt-in", "a file name", file("/etc/flatcar/enabled-sysext.conf", "podman.raw"), ("the bare name",)),

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from flatkit.lessons.checks import find_file, find_update_conf, odd_update_lines, of_config, on_machine
+from flatkit.lessons.checks import (
+    find_file,
+    find_update_conf,
+    odd_update_lines,
+    of_config,
+    on_machine,
+    read_update_conf,
+)
 from flatkit.lessons.exercise import Exercise, Finding, Lesson, Remove, Type, Write
 from flatkit.lessons.quiz import quizzes_of
 from flatkit.steps import Boot
 from flatkit.untrusted import lines_of
-from flatkit.updates.status import parse_update_conf
 
 _START = """\
 variant: flatcar
@@ -26,7 +32,7 @@ _CONF = "cat /etc/flatcar/update.conf"
 
 
 def _follows_alpha(text: str, status: int) -> Finding:
-    conf = parse_update_conf("" if status else text)
+    conf = read_update_conf("" if status else text)
     found, look = f'GROUP is "{conf.group}", SERVER is "{conf.server}"', 'canary.run("cat /etc/flatcar/update.conf")'
     lines = [line for line in lines_of(text) if line.lstrip().startswith("GROUP")]
     if status:
