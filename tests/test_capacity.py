@@ -168,7 +168,7 @@ def test_everything_that_counts_processors_asks_here(tmp_path: Path, monkeypatch
         monkeypatch.setitem(function.__kwdefaults__ or {}, "root", root)
     monkeypatch.setitem(capacity.processors.__kwdefaults__ or {}, "root", root)
     assert scheduler.turns() == 1
-    host = measure(tmp_path)
+    host = measure(tmp_path, tmp_path)
     assert (host.processors, host.memory_mib) == (1, 2048)
     check = check_processor()
     assert check.state is Health.WARN
