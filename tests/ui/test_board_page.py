@@ -348,3 +348,26 @@ def test_the_keys_stay_at_a_row_that_moves(browser: Browser, tmp_path: Path) -> 
             expect(mine).to_be_focused()
         page.keyboard.press("Enter")
         expect(page.get_by_role("dialog", name="A hint for bob")).to_be_visible()
+
+
+def test_rows_stay_while_somebody_points_at_them(browser: Browser, tmp_path: Path) -> None:
+    with opened(tmp_path / "board.sqlite") as board, open_context(browser) as context:
+        journals = [joined(board, name, tmp_path / name) for name in ("ada", "bob")]
+        page = context.new_page()
+        log_in(page, board.url)
+        rows = page.locator("#rows tr")
+        expect(rows).to_have_count(2)
+        page.get_by_role("button", name="Hint: ada").hover()
+        # A clock of the page that stands still: the pointer has just moved, however slow this host is.
+        page.evaluate("() => { const now = Date.now(); Date.now = () => now; }")
+        page.get_by_role("button", name="Look: ada").hover()
+        journals[1].note("flag", flag="help", word="mine")
+        Sender(journals[1]).flush()
+        joined(board, "eve", tmp_path / "eve")
+        expect(rows).to_have_count(3)
+        expect(rows.nth(0)).to_contain_text("ada")
+        expect(rows.nth(1)).to_contain_text("mine")
+        page.mouse.move(0, 0)
+        journals[1].note("flag", flag="help", word="still mine")
+        Sender(journals[1]).flush()
+        expect(rows.nth(0)).to_contain_text("still mine")

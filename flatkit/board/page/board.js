@@ -112,8 +112,19 @@ el("speak").addEventListener("submit", submit);
 el("cancel").addEventListener("click", () => el("speak").close());
 el("all").addEventListener("click", () => ask(""));
 
+// Rows stay where they are while somebody points at them: a click must not meet another seat.
+const STILL = 3000;
+let pointed = 0;
+el("rows").addEventListener("pointermove", () => {
+  pointed = Date.now();
+});
+el("rows").addEventListener("pointerleave", () => {
+  pointed = 0;
+});
+
 function drawRows(seats) {
   const body = el("rows");
+  const isStill = Date.now() - pointed < STILL;
   const focused = document.activeElement;
   el("empty").hidden = seats.length > 0;
   const there = new Set(seats.map(({ seat }) => seat));
@@ -140,7 +151,7 @@ function drawRows(seats) {
     say(button, one.coming ? "Done" : COME);
     button.setAttribute("aria-label", `${button.textContent}: ${one.seat}`);
     drawLook(row.look, one);
-    if (body.children[at] !== root) body.insertBefore(root, body.children[at] ?? null);
+    if (isStill ? !root.isConnected : body.children[at] !== root) body.insertBefore(root, (!isStill && body.children[at]) || null);
   });
   // A row that moves loses the focus.
   if (focused !== document.activeElement && body.contains(focused)) focused.focus({ preventScroll: true });
