@@ -20,6 +20,8 @@ from flatkit.errors import ImageError, InputError
 from flatkit.files import open_below, open_regular
 
 _Stamp = tuple[int, ...]
+# A link that another process makes or removes changes a file's state too, and not its bytes.
+_READINGS = 5
 _CHUNK = 1024 * 1024
 
 
@@ -130,6 +132,16 @@ def _refused(path: Path, what: str, below: Path | None) -> InputError:
 
 def _measure(file: BinaryIO, path: Path, *, below: Path | None = None) -> Content:
     """Take the digests of an open file of its present size. Raises OSError, InputError when it changes meanwhile."""
+    for _ in range(_READINGS):
+        content = _read_through(file, path, below)
+        if content is not None:
+            return content
+        file.seek(0)
+    raise _refused(path, "cannot be published: it changes while it is read", below)
+
+
+def _read_through(file: BinaryIO, path: Path, below: Path | None) -> Content | None:
+    """Return a file as content, None if it was changed meanwhile."""
     # Omaha's protocol has a field for SHA-1. SHA-256 and the signature are what is checked.
     sha256, sha1 = hashlib.sha256(), hashlib.sha1(usedforsecurity=False)
     before = os.fstat(file.fileno())
@@ -139,7 +151,7 @@ def _measure(file: BinaryIO, path: Path, *, below: Path | None = None) -> Conten
         sha256.update(piece)
         sha1.update(piece)
     if left or _stamp(os.fstat(file.fileno())) != _stamp(before):
-        raise _refused(path, "cannot be published: it changes while it is read", below)
+        return None
     return Content(
         size=before.st_size, sha256=sha256.hexdigest(), sha1=sha1.hexdigest(), path=path, below=below,
         stamps={_stamp(before): True},

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from flatkit.updates import content
 from flatkit.updates.content import Selection, file_content, select, text_content
 
 TEN = text_content("0123456789")
+SHA256 = hashlib.sha256
 
 
 @pytest.mark.parametrize(
@@ -111,4 +113,45 @@ def test_a_file_that_changed_or_is_gone_is_not_opened(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="cannot be read any more: No such file"):
         found.open()
     with pytest.raises(InputError, match="cannot be published: No such file"):
+        file_content(path)
+
+
+class _Disturbed:
+    """SHA-256, with something that happens while a file is read; `acts` has one for each reading."""
+
+    def __init__(self, acts: list[Callable[[], object]]) -> None:
+        self._hash, self._acts = SHA256(), acts
+
+    def update(self, piece: bytes) -> None:
+        self._hash.update(piece)
+        if self._acts:
+            self._acts.pop(0)()
+
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def test_links_that_another_process_makes_and_removes_disturb_no_publishing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two demos of one account have links to the same payload in the cache."""
+    path, link = tmp_path / "file", tmp_path / "link"
+    path.write_bytes(b"abc")
+    acts: list[Callable[[], object]] = [lambda: link.hardlink_to(path), link.unlink]
+    digest = hashlib.sha256(b"abc").hexdigest()
+    monkeypatch.setattr(content.hashlib, "sha256", lambda: _Disturbed(acts))
+    found = file_content(path)
+    assert (found.sha256, acts) == (digest, [])
+    acts[:] = [lambda: link.hardlink_to(path)]
+    path.chmod(0o600)  # another state: it is read again
+    found.open().close()
+    assert not acts
+
+
+def test_a_file_that_is_written_all_the_time_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    acts: list[Callable[[], object]] = [lambda: path.write_bytes(path.read_bytes() + b"d")] * 50
+    monkeypatch.setattr(content.hashlib, "sha256", lambda: _Disturbed(acts))
+    with pytest.raises(InputError, match="it changes while it is read"):
         file_content(path)
