@@ -326,8 +326,8 @@ class Player(PlayerMoves, Card):
             return message_of(self.error)
         if self.is_over:
             return "every check passed" if self.ok else "a check failed"
-        if self._progress.working_on:
-            return f"{self._progress.working_on} …"
+        if doing := self._progress.in_between:
+            return f"{doing} …"
         if self._progress.has_failed:
             return f"a check failed: {self._progress.now.next().said}"
         done = sum(step.state == "ok" for step in self.steps)

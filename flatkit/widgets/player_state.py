@@ -177,8 +177,20 @@ class PlayProgress(PlayGate):
 
     @property
     def is_working(self) -> bool:
-        """True while a step runs, or the machine is rewound."""
-        return bool(self.working_on) or any(step.state == "running" for step in self.steps)
+        """True while a step runs, or something is done between two steps."""
+        return self._is_playing or bool(self.in_between)
+
+    @property
+    def _is_playing(self) -> bool:
+        return any(step.state == "running" for step in self.steps)
+
+    @property
+    def in_between(self) -> str:
+        """The work while no step runs: a rewind, or a phase such as the updates that are made before the first step."""
+        rows = self.phases
+        if self.working_on or self._is_playing or not rows or rows[-1].seconds is not None:
+            return self.working_on
+        return f"{rows[-1].title}, {rows[-1].elapsed(time.monotonic()):.0f} s"
 
     # What the player's thread does
 

@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,27 @@ def test_a_running_step_streams_and_knows_its_usual_time(player: Player, stage: 
     player.all().wait(10)
     assert player.ok
     assert all(step["share"] is None and step["doing"] == "" for step in player.state()["steps"])
+
+
+def test_what_is_made_before_the_first_step_is_shown(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    made = threading.Event()
+
+    def offer(_: dict[str, str], observer: Observer) -> None:
+        with phase(observer, "payload", "An update to 131.0.0: found or made"):
+            made.wait(10)
+
+    monkeypatch.setattr(stage, "offer", offer, raising=False)
+    monkeypatch.setitem(DEMOS, "small", replace(DEMO, offers={"alpha": "lab-broken"}))
+    player = Player("small", stages=stage.open)
+    player.next()
+    until(lambda: player.verdict == "An update to 131.0.0: found or made, 0 s …")
+    assert player.state()["working"], "no button may be pressed meanwhile"
+    made.set()
+    until(lambda: player.verdict == "1 of 3 steps played")
+    player.stop()
+    player.wait(10)
 
 
 def test_a_step_at_work_locks_the_buttons(player: Player, stage: Stage) -> None:
