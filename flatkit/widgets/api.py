@@ -121,15 +121,19 @@ def _numbers(what: str, given: Any) -> tuple[int, ...]:
 
 def _must_be_the_same(machine: LiveMachine, asked: Any) -> None:
     """Accept a cell that is run again while the machine boots. Raises MachineError if it asks for another machine."""
+    from flatkit.widgets import display
+
     if machine.asked != asked:
+        me = display.variable_of(machine)
         raise MachineError(
             f'the machine "{machine.name}" is still {machine.state}, as it was asked for before',
-            hint="await m, or m.cancel(); then this cell again",
+            hint=f"await {me}, or {me}.cancel(); then this cell again",
         )
 
 
 def _begin(machine: LiveMachine, config: Config, wish: Wish, *, fresh: bool) -> None:
     from flatkit import api
+    from flatkit.widgets import display
 
     made = None if fresh else machine.find_made()
     if made is None:
@@ -139,7 +143,7 @@ def _begin(machine: LiveMachine, config: Config, wish: Wish, *, fresh: bool) -> 
     if machine.state == "failed" and not differences:
         raise MachineError(
             f'the machine "{machine.name}" failed to boot earlier, and is kept so that you can inspect it: {made.record.cause}',
-            hint=f"m.console   shows its last lines; {_fresh_call(config)}   makes a fresh one",
+            hint=f"{display.variable_of(machine)}.console   shows its last lines; {_fresh_call(config)}   makes a fresh one",
         )
     if differences:
         raise _made_otherwise(machine.name, config, differences)

@@ -94,7 +94,8 @@ def _file_line(cell: str) -> UsageError | None:
         return None
     return UsageError(
         f'this is a line of a file, and the cell is Python: "{line}"',
-        hint='write it into the config, below inline: | of that file:   fk.editor("NAME.bu")',
+        hint='write it into the config, below inline: | of that file:   fk.editor("NAME.bu")   '
+        "(on a machine that runs, a command below %%on changes the file: sudo sed -i s/OLD/NEW/ FILE)",
     )
 
 

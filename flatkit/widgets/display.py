@@ -36,6 +36,13 @@ def get_shell() -> Any:
     return module.get_ipython() if module else None
 
 
+def variable_of(value: object) -> str:
+    """Return the notebook's variable for a value, as a hint names it: `m` for a machine in none or in several."""
+    shell = get_shell()
+    found = [key for key, other in shell.user_ns.items() if other is value and not key.startswith("_")] if shell else []
+    return "m" if "m" in found or not found else str(found[0])
+
+
 def session() -> str:
     """Return the session that machines of this kernel are recorded with: the notebook's path, where it is known."""
     from flatkit.machines import notebook_session

@@ -125,7 +125,8 @@ class LiveMachine(MachineCommands, Twin):
         self.cancel(wait=True)
         self._machine.unplug()
         self.card.draw()
-        return Note(lines=(f'the plug of "{self.name}" is pulled; m.restart() switches it on again',))
+        me = display.variable_of(self)
+        return Note(lines=(f'the plug of "{self.name}" is pulled; {me}.restart() switches it on again',))
 
     def down(self) -> Note:
         """Remove the machine and its disk, if there is one. Never raises."""
@@ -162,9 +163,10 @@ class LiveMachine(MachineCommands, Twin):
     def _begin(self, title: str, work: _Work) -> Self:
         with self._lock:
             if self._job and self._job.is_running:
+                me = display.variable_of(self)
                 raise MachineError(
                     f'the machine "{self.name}" is at work already: {self._job.title}',
-                    hint="await m, or m.cancel(); then this cell again",
+                    hint=f"await {me}, or {me}.cancel(); then this cell again",
                 )
             cancelled = threading.Event()
             self._outcome = ""

@@ -15,7 +15,7 @@ from flatkit.demos.facts import UPDATE
 from flatkit.errors import FetchError, FlatkitError, MachineError, MachineNotFound, WaitTimeout
 from flatkit.machines import Machine, RunResult, Shell
 from flatkit.seat_env import page_url
-from flatkit.widgets import cell_shell, extension_server, usual_times
+from flatkit.widgets import cell_shell, display, extension_server, usual_times
 from flatkit.widgets.guest_state import Inside, Look, look
 from flatkit.widgets.job import Job
 from flatkit.widgets.live_output import Phase, live_output
@@ -139,20 +139,24 @@ class MachineCommands:
 
     def must_run(self) -> None:
         """Raise MachineError with what to do, unless the machine is ready."""
+        me = display.variable_of(self)
         if self._job and self._job.is_running:
             rows = self._progress.phases
             where = f' (phase "{rows[-1].title}")' if rows else ""
             raise MachineError(
                 f'the machine "{self.name}" is not ready yet: {self._job.title}{where}',
-                hint="await m   in a cell of its own, then this cell again",
+                hint=f"await {me}   in a cell of its own, then this cell again",
             )
         state = str(self._machine.state)
         if state == "running":
             return
-        hints = {"stopped": "m.restart(), then: await m", "failed": "m.console   shows its last lines; then m.down()"}
+        hints = {
+            "stopped": f"{me}.restart(), then: await {me}",
+            "failed": f"{me}.console   shows its last lines; then {me}.down()",
+        }
         raise MachineError(
             f'the machine "{self.name}" is {state}; expected a running one',
-            hint=hints.get(state, f'm = fk.up(...), then: await m   (the cell that makes "{self.name}")'),
+            hint=hints.get(state, f'{me} = fk.up(...), then: await {me}   (the cell that makes "{self.name}")'),
         )
 
     # Commands

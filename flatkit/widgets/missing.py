@@ -90,13 +90,14 @@ def _find_explanation(shell: Any, error: BaseException, trace: TracebackType | N
 
 
 def _for_a_shell(lines: str, names: dict[str, Any]) -> UsageError:
-    """Return the error for shell lines: for the machine `m` if that is one, else for the first machine, else `m`."""
+    """Return the error for shell lines; the fixed cell names the machine `m` if that is one, else the first, else `m`."""
     from flatkit.widgets.live_machine import LiveMachine
 
     found = [name for name, value in names.items() if isinstance(value, LiveMachine) and not name.startswith("_")]
     if not found and not _has_machine():
         return shell_cell.for_this_host(lines)
-    return shell_cell.for_the_machine(lines, "m" if "m" in found or not found else found[0])
+    first = "m" if "m" in found or not found else found[0]
+    return shell_cell.for_the_machine(lines, first, others=[name for name in found if name != first])
 
 
 def interrupted() -> UsageError:

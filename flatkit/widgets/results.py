@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from flatkit.widgets import html
 from flatkit.widgets.display import Twin
 
+_EDITOR = re.compile(r"\s*(sudo\s+)?(nano|pico|vi|vim|nvim|emacs|ed)(\s|$)")
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Ran(Twin):
@@ -51,6 +53,10 @@ class Ran(Twin):
     @property
     def _advice(self) -> list[str]:
         """A better command, where the machine's words name only the symptom: `sudo echo x > FILE`, no sudo, no command."""
+        if _EDITOR.match(self.command):
+            return [
+                "an editor needs a keyboard, and a cell has none; to change a word of a file: sed -i s/OLD/NEW/ FILE"
+            ]
         if self.status == 127 and re.match(r"\s*\S+\s*>", self.command):
             return ["the first word of a line is a command; to write words into a file: echo WORDS > FILE"]
         if self.status == 126 and "Permission denied" in self.output:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Sequence
 
 from flatkit.errors import UsageError
 from flatkit.untrusted import lines_of
@@ -61,11 +62,12 @@ def is_late_magic(cell: str) -> bool:
     return any(line.lstrip().startswith(("%%on", "%%butane")) for line in lines[1:]) and not lines[0].startswith("%%")
 
 
-def for_the_machine(lines: str, machine: str) -> UsageError:
+def for_the_machine(lines: str, machine: str, others: Sequence[str] = ()) -> UsageError:
     """Return the error for shell lines in a Python cell; `machine` is the variable that the fixed cell names."""
+    choice = "".join(f" (or %%on {other})" for other in others)
     return UsageError(
         f'this is a command for the machine, and the cell is Python: "{_shown(lines)}"',
-        hint=f"begin a cell with %%on {machine}, like this:",
+        hint=f"begin a cell with %%on {machine}{choice}, like this:",
         details=f"%%on {machine}\n{_fixed(lines)}",
     )
 

@@ -35,6 +35,7 @@ SLIPS = [
     ("# mine\nstorage:\n  files:\n    - path: /x", "this is a config", "# mine\nstorage:\n  files:\n    - path: /x"),
     ("REBOOT_STRATEGY=reboot", "this is a line of a file", 'fk.editor("NAME.bu")'),
     ("GROUP=beta\nSERVER=http://10.0.2.2:8000/", "this is a line of a file", 'fk.editor("NAME.bu")'),
+    ("GROUP=alpha", "this is a line of a file", "a command below %%on changes the file"),
     ("WantedBy=multi-user.target", "this is a line of a file", 'fk.editor("NAME.bu")'),
     ("flatkit up web.bu", "a command for a terminal of this host", "!flatkit up web.bu"),
     ("$ virsh list --all", "a command for a terminal of this host", "!virsh list --all"),

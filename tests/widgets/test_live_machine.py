@@ -103,6 +103,21 @@ def test_before_it_is_ready_each_verb_says_what_to_wait_for(config: Path, silent
     m.cancel(wait=True)
 
 
+def test_a_hint_names_the_variable_that_holds_the_machine(config: Path, silent: Callable[[], None], shell: Any) -> None:
+    silent()
+    shell.user_ns["canary"] = canary = fk.up("web.bu", name="bird")
+    with pytest.raises(MachineError, match="not ready yet") as caught:
+        canary.run("true")
+    assert caught.value.hint.startswith("await canary ")
+    with pytest.raises(MachineError, match="still booting") as caught:
+        fk.up("web.bu", name="bird", memory=512)
+    assert caught.value.hint.startswith("await canary, or canary.cancel()")
+    canary.cancel(wait=True)
+    with pytest.raises(MachineError, match="is absent") as caught:
+        canary.run("true")
+    assert caught.value.hint.startswith("canary = fk.up(...), then: await canary ")
+
+
 def test_cancel_undoes_a_boot(config: Path, silent: Callable[[], None], hypervisor: FakeHypervisor) -> None:
     silent()
     m = fk.up("web.bu")

@@ -76,8 +76,14 @@ def test_a_word_in_the_place_of_a_command_says_how_words_are_written() -> None:
         machine="web", user="core", command="hello", output="bash: /opt/bin/hello: Permission denied\n", status=126
     )
     assert "chmod +x FILE" in repr(ran)
-    ran = Ran(machine="web", user="core", command="nano /home/core/x", output=said, status=127)
+    ran = Ran(machine="web", user="core", command="htop -d 10", output=said, status=127)
     assert repr(ran).endswith("[status 127]")
+
+
+@pytest.mark.parametrize(("command", "status"), [("nano /etc/hosts", 127), ("sudo vi /etc/hosts", 1), ("vim", 127)])
+def test_an_editor_in_a_cell_is_told_what_changes_a_file(command: str, status: int) -> None:
+    ran = Ran(machine="web", user="core", command=command, output="command not found\n", status=status)
+    assert repr(ran).endswith("sed -i s/OLD/NEW/ FILE")
 
 
 def test_other_failures_get_no_advice() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flatkit.widgets import missing, shell_cell
+from flatkit.widgets.live_machine import LiveMachine
 
 
 @pytest.fixture
@@ -57,6 +59,14 @@ def test_pythons_own_errors_stay(registered: Any, cell: str, word: str, capsys: 
     captured = capsys.readouterr()
     assert "for the machine" not in captured.out
     assert word in captured.out + captured.err
+
+
+def test_of_several_machines_each_is_named(registered: Any, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registered.user_ns.update(m=LiveMachine("stable"), canary=LiveMachine("canary"))
+    assert not registered.run_cell("sudo touch /x").success
+    said = capsys.readouterr().out
+    assert "begin a cell with %%on m (or %%on canary), like this" in " ".join(said.split())
+    assert "%%on m\n" in said
 
 
 def test_one_line_of_shell_below_python(registered: Any, capsys: pytest.CaptureFixture[str]) -> None:
