@@ -193,9 +193,14 @@ def read_update_conf(text: str) -> UpdateConf:
 
 
 def odd_update_lines(ignition: dict[str, Any]) -> str:
-    """Return a sentence about the first line of update.conf that is not NAME=value, "" if there is none."""
+    """Return a sentence about the first line of a config's update.conf that is not NAME=value, "" if there is none."""
     file = find_file(ignition, "/etc/flatcar/update.conf")
-    for line in lines_of(find_text(file) or "") if file else ():
+    return odd_lines_in((find_text(file) or "") if file else "")
+
+
+def odd_lines_in(text: str) -> str:
+    """Return a sentence about the first line of an update.conf that is not NAME=value, "" if there is none."""
+    for line in lines_of(text):
         if ":" in line and "=" not in line and not line.lstrip().startswith("#"):
             return f'; "{line.strip()[:40]}" is not read: a line of update.conf is NAME=value'
         if _SPACED.fullmatch(line):

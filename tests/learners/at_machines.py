@@ -114,6 +114,22 @@ AT_MACHINES = [
     ),
     Mistake(
         "05-follow",
+        "spaces around =",
+        ["GROUP = alpha\nSERVER=http://10.0.2.2/\n"],
+        ('"GROUP = alpha" is not read', "without spaces"),
+        typed="sudo sed -i 's/^GROUP=.*/GROUP = alpha/' /etc/flatcar/update.conf",
+        undo="sudo sed -i 's/^GROUP.*/GROUP=beta/' /etc/flatcar/update.conf",
+    ),
+    Mistake(
+        "05-follow",
+        "a capital letter",
+        ["GROUP=Alpha\nSERVER=http://10.0.2.2/\n"],
+        ("channels are written in small letters: alpha",),
+        typed="sudo sed -i 's/^GROUP=.*/GROUP=Alpha/' /etc/flatcar/update.conf",
+        undo="sudo sed -i 's/^GROUP=.*/GROUP=beta/' /etc/flatcar/update.conf",
+    ),
+    Mistake(
+        "05-follow",
         "a line added",
         ["GROUP=alpha\nGROUP=beta\nSERVER=http://10.0.2.2/\n"],
         ("2 lines begin with GROUP",),

@@ -7,6 +7,7 @@ from typing import Any
 from flatkit.lessons.checks import (
     find_file,
     find_update_conf,
+    odd_lines_in,
     odd_update_lines,
     of_config,
     on_machine,
@@ -44,8 +45,16 @@ def _follows_alpha(text: str, status: int) -> Finding:
         found += f"; {len(lines)} lines begin with GROUP, and the last one counts"
     elif not lines:
         found = "no line begins with GROUP="
+    elif odd := _odd_channel(conf.group) or odd_lines_in(text):
+        found += odd
     ok = status == 0 and conf.group == "alpha" and bool(conf.server)
     return Finding(ok=ok, found=found, expected='GROUP "alpha", and the server as it was', look=look)
+
+
+def _odd_channel(group: str) -> str:
+    if group.lower() not in {"stable", "beta", "alpha", "lts", ""}:
+        return f'; there is no channel "{group}"'
+    return f"; channels are written in small letters: {group.lower()}" if group != group.lower() else ""
 
 
 def _is_canary(ignition: dict[str, Any]) -> Finding:
@@ -54,10 +63,7 @@ def _is_canary(ignition: dict[str, Any]) -> Finding:
     found = (
         f'it follows "{group}", and is listed as "{alias}"' if conf else "your config has no /etc/flatcar/update.conf"
     )
-    if conf and group.lower() not in {"stable", "beta", "alpha", "lts", ""}:
-        found += f'; there is no channel "{group}"'
-    elif group != group.lower():
-        found += f"; channels are written in small letters: {group.lower()}"
+    found += _odd_channel(group)
     if "ALIAS" in (conf.values if conf else {}):
         found += "; no machine reads ALIAS=: the name of that line is MACHINE_ALIAS"
     found += odd_update_lines(ignition)
