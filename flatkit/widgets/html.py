@@ -15,6 +15,7 @@ STYLE = """<style>
  margin: 4px 0; padding: 6px 8px; white-space: pre-wrap; overflow-wrap: anywhere; color: inherit;
  max-height: 30em; overflow: auto;
  background: var(--jp-layout-color2, var(--vscode-textCodeBlock-background, #f3f3f3))}
+.fk.fk pre.fk-end {display: flex; flex-direction: column-reverse}
 .fk.fk code {font-family: var(--jp-code-font-family, monospace); background: none; color: inherit; padding: 0}
 .fk.fk table {border-collapse: collapse; margin: 4px 0; font-size: 13px}
 .fk.fk tbody tr, .fk.fk tbody tr:hover {background: none}
@@ -73,10 +74,11 @@ def line(*parts: str) -> str:
     return f"<div>{''.join(parts)}</div>"
 
 
-def pre(value: object, label: str = "") -> str:
-    """Return preformatted text; `label` is its accessible name."""
+def pre(value: object, label: str = "", *, at_end: bool = False) -> str:
+    """Return preformatted text; `label` is its accessible name. `at_end`: a long one is scrolled to its end, as a terminal."""
     named = f' role="region" tabindex="0" aria-label="{escape(label)}"' if label else ""
-    return f"<pre{named}>{escape(value)}</pre>"
+    place = ' class="fk-end"' if at_end else ""
+    return f"<pre{place}{named}>{escape(value)}</pre>"
 
 
 # What a machine sends must not reach out of its frame: no script, no form, and nothing is fetched for it.

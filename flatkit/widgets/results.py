@@ -72,7 +72,8 @@ class Ran(Twin):
     def html(self) -> str:
         """Return it as in a terminal, without the style sheet."""
         typed = html.line(f"<code>{html.text(self.prompt, 'dim')} {html.text(self.command.strip(), 'line')}</code>")
-        said = html.pre(self.output.rstrip("\n"), f"output of {self.command}") if self.output.strip() else ""
+        output = self.output.rstrip("\n")
+        said = html.pre(output, f"output of {self.command}", at_end=True) if output.strip() else ""
         return typed + said + "".join(html.line(html.text(line, "bad")) for line in self._status_line())
 
     def _repr_html_(self) -> str:

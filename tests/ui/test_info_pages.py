@@ -17,6 +17,7 @@ from flatkit.updates.channels import Channels
 from flatkit.updates.omaha import FLATCAR_APPID, AppRequest
 from flatkit.widgets.channels_card import ChannelsCard
 from flatkit.widgets.info_cards import Chooser
+from flatkit.widgets.results import Ran
 
 MARKUP = "<img src=x onerror=alert(1)>"
 
@@ -77,3 +78,19 @@ def test_they_are_readable_in_every_theme(
     keep_screenshot(stage.page, f"info-{colours}")
     assert serious_faults(stage.page, axe, "main") == []
     assert stage.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_long_output_shows_its_last_line(stage: Stage) -> None:
+    output = "".join(f"PROGRESS={number}\n" for number in range(200)) + "Update succeeded\n"
+    ran = Ran(machine="web", user="core", command="update_engine_client -update", output=output, status=0)
+    stage.page.locator("main").evaluate("(main, html) => { main.innerHTML = html; }", ran._repr_html_())
+    shown = stage.page.get_by_role("region", name="output of update_engine_client -update")
+    above = "node => node.scrollHeight - node.clientHeight - Math.abs(node.scrollTop)"
+    assert shown.evaluate(above) > 0, "the lines above can be scrolled to"
+    end = shown.evaluate("""node => {
+      const range = document.createRange();
+      range.setStart(node.firstChild, node.textContent.lastIndexOf("Update"));
+      range.setEnd(node.firstChild, node.textContent.length);
+      return range.getBoundingClientRect().bottom <= node.getBoundingClientRect().bottom;
+    }""")
+    assert end, "the last line is in sight"
