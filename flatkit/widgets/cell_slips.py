@@ -191,7 +191,11 @@ def _unknown_name(error: AttributeError, names: Mapping[str, Any]) -> UsageError
     if owner is None or not type(owner).__module__.startswith("flatkit."):
         return None
     shown = next((key for key, value in names.items() if value is owner and not key.startswith("_")), "")
-    return _similar(shown, error.name or "", [one for one in dir(owner) if not one.startswith("_")]) if shown else None
+    if not shown or not error.name:
+        return None
+    return _similar(shown, error.name, [one for one in dir(owner) if not one.startswith("_")]) or UsageError(
+        f'{shown} has no "{error.name}"', hint=f'press Tab after "{shown}." to see what it has'
+    )
 
 
 def _similar(owner: str, name: str, known: Sequence[str]) -> UsageError | None:
@@ -204,7 +208,7 @@ def _similar(owner: str, name: str, known: Sequence[str]) -> UsageError | None:
 def _wrong_call(cell: str, said: str, names: Mapping[str, Any]) -> UsageError | None:
     found = _BAD_CALL.match(said)
     if found is None:
-        return None
+        return _called_value(cell, said, names)
     *owners, name = found[1].split(".")
     for shown, value in names.items():
         is_owner = owners[-1] in {one.__name__ for one in type(value).__mro__} if owners else shown == "fk"
@@ -216,6 +220,17 @@ def _wrong_call(cell: str, said: str, names: Mapping[str, Any]) -> UsageError | 
                 f"{shown}.{name} cannot be called like this: {said[found.start(2) :]}",
                 hint=f"{shown}.{name}({_parameters(call, is_method=bool(owners))})",
             )
+    return None
+
+
+def _called_value(cell: str, said: str, names: Mapping[str, Any]) -> UsageError | None:
+    """Return the help for brackets after something that is no function, as `m.slots()`."""
+    if not said.endswith("object is not callable"):
+        return None
+    for shown, name in re.findall(r"\b(\w+)\.(\w+)\(", cell):
+        kind = type(names.get(shown))
+        if kind.__module__.startswith("flatkit.") and isinstance(getattr(kind, name, None), property):
+            return UsageError(f"{shown}.{name} is a value, and takes no brackets", hint=f"{shown}.{name}")
     return None
 
 
