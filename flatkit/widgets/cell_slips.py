@@ -224,7 +224,7 @@ def _wrong_call(cell: str, said: str, names: Mapping[str, Any]) -> UsageError | 
 
 
 def _called_value(cell: str, said: str, names: Mapping[str, Any]) -> UsageError | None:
-    """Return the help for brackets after something that is no function, as `m.slots()`."""
+    """Return the help for brackets after a value, as `m.slots()`."""
     if not said.endswith("object is not callable"):
         return None
     for shown, name in re.findall(r"\b(\w+)\.(\w+)\(", cell):
