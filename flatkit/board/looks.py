@@ -110,7 +110,7 @@ class AskRoom:
         kind, _ = check_ask(kind)
         ask = self._asks.get(seat, {}).get(_slot(kind))
         if ask and ask.is_open and (ask.kind == "look" or ask.state == "asked"):
-            ask.close("withdrawn")
+            ask.close("withdrawn" if ask.state == "asked" else "over")
 
     def answer(self, seat: str, answer: SeatAnswer) -> bool:
         """Take a seat's answer in; return True if it changes something. One to an earlier request changes nothing."""

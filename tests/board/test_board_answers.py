@@ -302,7 +302,7 @@ def test_the_trainer_looks_in_a_terminal(
     ("kind", "is_allowed", "said"),
     [
         ("look", False, "the request is taken back"),
-        ("look", True, "the request is taken back"),
+        ("look", True, "the look is over"),
         ("restart", False, "the request is taken back"),
         ("restart", True, "the learner said yes before, and it is under way"),
     ],

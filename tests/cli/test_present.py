@@ -196,17 +196,23 @@ DEMO = Demo(name="provision", title="A demo that hangs", steps=tuple(
 """
 
 
+def play_until_it_hangs(terminal: Terminal) -> int:
+    """Play LESSON until its second step hangs; return where the terminal's text ends."""
+    at = terminal.wait_for("1  Quick", "n next")
+    for key, words in (("n", "✓"), ("n", "2  Hangs")):
+        terminal.press(key)
+        at = terminal.wait_for(words, "n next", since=at)
+    terminal.press("n")
+    at = terminal.wait_for("… runs", since=at)
+    assert wait_until(lambda: hangs(terminal.process.pid), seconds=30)
+    return at
+
+
 def test_a_step_that_hangs_is_left_for_its_recording(tmp_path: Path) -> None:
     (tmp_path / "lesson.py").write_text(LESSON)
     terminal = Terminal("present", str(tmp_path), folder=tmp_path)
     try:
-        at = terminal.wait_for("1  Quick", "n next")
-        for key, words in (("n", "✓"), ("n", "2  Hangs")):
-            terminal.press(key)
-            at = terminal.wait_for(words, "n next", since=at)
-        terminal.press("n")
-        at = terminal.wait_for("… runs", since=at)
-        assert wait_until(lambda: hangs(terminal.process.pid), seconds=30)
+        at = play_until_it_hangs(terminal)
         terminal.press("r")
         at = terminal.wait_for("recorded on", "n next", since=at)
         terminal.press("b")
@@ -221,13 +227,7 @@ def test_a_step_that_hangs_without_a_recording_is_left_and_can_run_again(tmp_pat
     (tmp_path / "lesson.py").write_text(LESSON.replace('name="provision"', 'name="unrecorded"'))
     terminal = Terminal("present", str(tmp_path), folder=tmp_path)
     try:
-        at = terminal.wait_for("1  Quick", "n next")
-        for key, words in (("n", "✓"), ("n", "2  Hangs")):
-            terminal.press(key)
-            at = terminal.wait_for(words, "n next", since=at)
-        terminal.press("n")
-        at = terminal.wait_for("… runs", since=at)
-        assert wait_until(lambda: hangs(terminal.process.pid), seconds=30)
+        at = play_until_it_hangs(terminal)
         terminal.press("r")
         at = terminal.wait_for("2  Hangs", '! there is no recording of "unrecorded"', "n next", since=at)
         terminal.press("q")
