@@ -280,6 +280,15 @@ def test_a_page_whose_board_was_started_again_says_so(browser: Browser, tmp_path
             expect(page.locator("#rows tr")).to_have_count(1)
 
 
+def test_the_login_accuses_nobody_before_its_style_is_there(browser: Browser, tmp_path: Path) -> None:
+    with opened(tmp_path / "board.sqlite") as board, open_context(browser) as context:
+        page = context.new_page()
+        page.route("**/board.css", lambda route: route.abort())
+        page.goto(f"{board.url}/")
+        expect(page.get_by_role("button", name="Open the board")).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_a_page_comes_back_after_a_proxys_error(browser: Browser, tmp_path: Path) -> None:
     """A browser ends its stream at such an answer."""
     with opened(tmp_path / "board.sqlite") as board, open_context(browser) as context:

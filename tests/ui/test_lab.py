@@ -54,14 +54,16 @@ def test_a_page_of_a_machine_is_shown_and_can_do_nothing(lab: Lab, context: Brow
     )
     with lab.open(context, [cell]) as notebook:
         page, asked = notebook.page, []
-        page.on("request", lambda request: asked.append(request.url))
+        page.on("request", lambda request: asked.append(request))
         frame = notebook.run(0).frame_locator("iframe")
         expect(frame.get_by_role("heading", name="Hello")).to_have_css("color", "rgb(1, 2, 3)")
         frame.get_by_role("button", name="go").click()
         notebook.wait_until_run(0)
         expect(frame.get_by_role("heading", name="Hello")).to_be_visible()
         assert "taken over" not in page.title()
-        assert [url for url in asked if url.endswith(("/logo.png", "/lab", "/lab?"))] == []
+        # Chromium sometimes reports a request that the frame's policy then stops: it never leaves the browser.
+        sent = [one.url for one in asked if one.url.endswith(("/logo.png", "/lab", "/lab?")) and one.failure != "csp"]
+        assert sent == []
 
 
 def test_a_terminal_finds_flatkit(lab: Lab) -> None:

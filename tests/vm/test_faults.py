@@ -148,8 +148,9 @@ def test_libvirt_restarts_and_the_disk_fills_up(host):
         stderr=subprocess.STDOUT,
         text=True,
     )
-    # A quick disk takes half a second for all of it, so one process watches and fills.
-    host.run("timeout", "60", "sh", "-c", f"until [ $(stat -c %b {overlay}) -gt {size + 2000} ]; do :; done; {fill}")
+    # QEMU writes all of it in half a second: it waits while the disk is filled.
+    watch = f"until [ $(stat -c %b {overlay}) -gt {size + 2000} ]; do :; done"
+    host.run("timeout", "60", "sh", "-c", f"{watch}; pkill -STOP qemu-system; {fill}; pkill -CONT qemu-system")
     said = saving.communicate(timeout=300)[0]
     assert saving.returncode != 0, said
     assert "the disk is full" in said
