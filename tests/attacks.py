@@ -136,5 +136,5 @@ def attacking(target: Target, attacks: Mapping[Attack, int]) -> Iterator[None]:
         yield
     finally:
         loop.call_soon_threadsafe(task.cancel)
-        thread.join(10)
+        thread.join(120)
         loop.close()

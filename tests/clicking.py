@@ -13,7 +13,7 @@ from typing import Any
 from jupyter_core.utils import run_sync
 from nbclient import NotebookClient
 
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 
 
 class Clicker(NotebookClient):

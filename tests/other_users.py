@@ -17,7 +17,7 @@ def seen_by(owner: Owner, folder: Path) -> list[str]:
     """The names of what a user reads or lists in a folder; that user knows the name of everything in it."""
     user = ["setpriv", f"--reuid={owner.uid}", f"--regid={owner.gid}", "--clear-groups"]
     paths = [str(path) for path in (folder, *folder.rglob("*"))]
-    done = run([*user, "sh", "-c", _LOOK, "sh", *paths], timeout=60, check=False)
+    done = run([*user, "sh", "-c", _LOOK, "sh", *paths], timeout=120, check=False)
     return sorted(Path(line).name for line in lines_of(done.stdout))
 
 

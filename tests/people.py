@@ -102,7 +102,7 @@ def _end_processes(uid: int) -> None:
         with suppress(OSError):
             if path.stat().st_uid == uid:
                 os.kill(int(path.name), signal.SIGKILL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and any(_is_of(path, uid) for path in Path("/proc").glob("[0-9]*")):
         time.sleep(0.02)
 

@@ -242,7 +242,7 @@ class ReadyWait:
         elif not self._last_look:
             # Before giving up, ask for its banner once more, and take a new reading meanwhile.
             self._last_look = now
-        elif now - self._last_look > min(_LAST_LOOK, patience.stalled):
+        elif now - self._last_look > _LAST_LOOK:
             self._pulse.take(self._booting.activity(), now, at_once=True)
             if self._pulse.quiet(now) > patience.stalled:
                 raise self._timeout(now)

@@ -40,7 +40,7 @@ def ask(
     form: bool = False,
 ) -> tuple[int, dict[str, str], bytes]:
     """One request, as any program on the network could send it: status, headers, body."""
-    line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    line = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     try:
         data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded" if form else "application/json"}

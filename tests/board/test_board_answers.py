@@ -54,7 +54,7 @@ def journal(board: BoardServer, tmp_path: Path) -> Journal:
 
 
 def wait_for(what: Callable[[], Any]) -> None:
-    assert wait_until(what, seconds=30)
+    assert wait_until(what, seconds=120)
 
 
 def lines(journal: Journal) -> list[str]:
@@ -385,7 +385,7 @@ def test_a_tmux_session_is_shown_by_the_pane_that_allowed_it(
             "LC_ALL": "C.UTF-8",
         }
         line = ["tmux", "-S", str(tmp_path / "tmux"), "-f", "/dev/null", *words]
-        return subprocess.run(line, env=kept, check=True, capture_output=True, text=True, timeout=20).stdout
+        return subprocess.run(line, env=kept, check=True, capture_output=True, text=True, timeout=120).stdout
 
     def screens() -> str:
         return "\n".join(one["text"] for one in board.asks.look("ada")["screens"])

@@ -89,7 +89,7 @@ def test_a_thread_sends_by_itself_after_the_network_is_back(tmp_path: Path) -> N
     note(journal, 1)
     sender.wake()
     away.clear()
-    assert arrived.wait(20)
+    assert arrived.wait(120)
     sender.stop()
     assert len(sent) == 2
     assert heard == [COMING], "once, however often the board says it"
@@ -116,9 +116,9 @@ def test_cards_look_again_when_the_board_is_away_and_when_the_learner_has_left(t
 
     sender = Sender(journal, post=away, looked=looks.release, pause=0.01)
     sender.start()
-    assert looks.acquire(timeout=20)
+    assert looks.acquire(timeout=120)
     journal.leave()
-    assert all(looks.acquire(timeout=20) for _ in range(3))
+    assert all(looks.acquire(timeout=120) for _ in range(3))
     sender.stop()
 
 

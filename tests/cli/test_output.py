@@ -131,7 +131,7 @@ def test_butane_writes_the_same_bytes_in_every_locale(apart: Path) -> None:
     said = set()
     for env in ({}, OLD_LOCALE, {"PYTHONIOENCODING": "latin-1"}, {"PYTHONIOENCODING": "utf-16"}):
         done = subprocess.run(
-            [sys.executable, "-m", "flatkit", "butane", "-d", ".", "é.bu"], capture_output=True, check=False, timeout=60,
+            [sys.executable, "-m", "flatkit", "butane", "-d", ".", "é.bu"], capture_output=True, check=False, timeout=120,
             stdin=subprocess.DEVNULL, env={**os.environ, **env},
         )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, b""), env
@@ -145,7 +145,7 @@ def test_butane_writes_the_same_bytes_in_every_locale(apart: Path) -> None:
 def test_the_locales_encoding_stays_that_of_the_output(encoding: str, apart: Path) -> None:
     env = {**os.environ, **OLD_LOCALE, "PYTHONIOENCODING": encoding, "FLATKIT_STATE": str(apart / "état")}
     done = subprocess.run(
-        [sys.executable, "-m", "flatkit", "down", "✓"], capture_output=True, check=False, timeout=60, env=env
+        [sys.executable, "-m", "flatkit", "down", "✓"], capture_output=True, check=False, timeout=120, env=env
     )
     mark = "✓" if encoding == "utf-8" else "ok"
     assert (done.returncode, f'"{mark}"' in done.stderr.decode(encoding)) == (2, True)
@@ -177,7 +177,7 @@ def program(
     where = {"-": ">&-", "--": ">&- 2>&-"}.get(str(stdout), f">{stdout}" if isinstance(stdout, str) else "")
     return subprocess.run(
         ["sh", "-c", f"exec {command} {where}"], stdout=stdout if isinstance(stdout, int) else subprocess.PIPE,
-        stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env={**os.environ, **(env or {})}, timeout=60, check=False,
+        stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env={**os.environ, **(env or {})}, timeout=120, check=False,
     )  # fmt: skip
 
 
@@ -221,7 +221,7 @@ def test_a_message_that_nobody_takes_changes_nothing(apart: Path) -> None:
     command = [sys.executable, "-m", "flatkit", "butane", "b.bu"]
     (apart / "b.bu").write_text(GOOD + "bogus: 1\n", encoding="utf-8")
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=False, timeout=60)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full, text=True, check=False, timeout=120)
     assert (done.returncode, json.loads(done.stdout)["ignition"]["version"]) == (0, "3.4.0")
 
 
@@ -245,7 +245,7 @@ def interrupted(folder: Path, at: int, command: list[str]) -> subprocess.Complet
     (folder / "sitecustomize.py").write_text(INTERRUPT.format(at=at))
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)])}
     return subprocess.run(
-        command, env=env, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL
+        command, env=env, capture_output=True, text=True, check=False, timeout=120, stdin=subprocess.DEVNULL
     )
 
 
@@ -268,7 +268,7 @@ def test_ctrl_c_at_the_end(tmp_path: Path) -> None:
         "from flatkit.__main__ import run; run()"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, "--version"], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", code, "--version"], capture_output=True, text=True, check=False, timeout=120
     )
     assert "Traceback" not in done.stderr
     assert done.stdout.startswith("flatkit ")

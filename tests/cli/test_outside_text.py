@@ -434,7 +434,7 @@ def test_a_file_without_an_end_does_not_fill_the_memory(words: list[str], tmp_pa
     code = f"import sys; from flatkit.cli import main; sys.exit(main({[*words, '/dev/zero']!r}))"
     most = 1024 * 1024 * 1024
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path,
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (most, most)),
     )  # fmt: skip
     assert (done.returncode, "larger than" in done.stderr) == (1, True), done.stderr

@@ -118,7 +118,7 @@ def test_a_demo_is_presented_by_keys_with_a_rewind(terminal: Terminal, state: Pa
         at = terminal.wait_for(words, "n next", since=at)
     terminal.press("q")
     terminal.wait_for("cleaned up", since=at)
-    assert terminal.process.wait(30) == 0
+    assert terminal.process.wait(120) == 0
     assert terminal.is_as_before
     assert list((state / "present").iterdir()) == []
 
@@ -141,9 +141,9 @@ def test_the_notes_follow_on_a_second_terminal(terminal: Terminal) -> None:
     assert asked["notes"] == "Hands up first."
     assert any("▸ Hands up first." in line for line in text.stdout)
     terminal.press("q")
-    assert terminal.process.wait(30) == 0
-    assert json.loads(lines.communicate(timeout=30)[0].splitlines()[-1])["ok"] is True
-    assert text.communicate(timeout=30)[0].rstrip().endswith("the presentation is over")
+    assert terminal.process.wait(120) == 0
+    assert json.loads(lines.communicate(timeout=120)[0].splitlines()[-1])["ok"] is True
+    assert text.communicate(timeout=120)[0].rstrip().endswith("the presentation is over")
     assert lines.returncode == text.returncode == 0
 
 
@@ -204,7 +204,7 @@ def play_until_it_hangs(terminal: Terminal) -> int:
         at = terminal.wait_for(words, "n next", since=at)
     terminal.press("n")
     at = terminal.wait_for("… runs", since=at)
-    assert wait_until(lambda: hangs(terminal.process.pid), seconds=30)
+    assert wait_until(lambda: hangs(terminal.process.pid), seconds=120)
     return at
 
 
@@ -218,7 +218,7 @@ def test_a_step_that_hangs_is_left_for_its_recording(tmp_path: Path) -> None:
         terminal.press("b")
         at = terminal.wait_for("quick", "n next", since=at)  # done for real, it stays
         terminal.press("q")
-        assert terminal.process.wait(30) == 0
+        assert terminal.process.wait(120) == 0
     finally:
         terminal.close()
 
@@ -231,7 +231,7 @@ def test_a_step_that_hangs_without_a_recording_is_left_and_can_run_again(tmp_pat
         terminal.press("r")
         at = terminal.wait_for("2  Hangs", '! there is no recording of "unrecorded"', "n next", since=at)
         terminal.press("q")
-        assert terminal.process.wait(30) == 0
+        assert terminal.process.wait(120) == 0
     finally:
         terminal.close()
 

@@ -41,7 +41,7 @@ class Terminal:
 
     def wait_for(self, *words: str, since: int = 0) -> int:
         """Wait until all of the words were shown; returns how much was."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while not all(word in self.text[since:] for word in words):
             assert time.monotonic() < until, f"{words} in: {self.text}"
             if select.select([self.master], [], [], 0.2)[0]:
@@ -54,7 +54,7 @@ class Terminal:
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(120)
         os.close(self.master)
         os.close(self._slave)
 
@@ -77,14 +77,14 @@ def test_r_leaves_a_step_that_hangs_and_goes_on_recorded_at_the_same_step(termin
     terminal.press("\n")
     at = terminal.wait_for("2/3  Hangs", "r: go on with the recording", since=at)
     terminal.press(" ")  # any key runs it
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while not hangs(terminal.process.pid):
         assert time.monotonic() < until
     terminal.press("r")
     at = terminal.wait_for("recorded on", f"2/{second.total}  {second.title}", "Enter: run, q: stop", since=at)
     assert "3/3  Never" not in terminal.text
     terminal.press("q")
-    assert terminal.process.wait(30) != 0
+    assert terminal.process.wait(120) != 0
     assert terminal.is_as_before
 
 
@@ -97,7 +97,7 @@ def hangs(pid: int) -> bool:
 def test_where_there_is_no_terminal_a_line_is_read_before_each_step(tmp_path: Path) -> None:
     (tmp_path / "lesson.py").write_text(LESSON)
     command = [sys.executable, "-m", "flatkit", "demo", "run", str(tmp_path), "--step"]
-    done = subprocess.run(command, input="\nr\n\nq\n", capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, input="\nr\n\nq\n", capture_output=True, text=True, timeout=120, check=False)
     assert "found" in done.stdout
     assert "recorded on" in done.stdout
     assert "stopped before this step" in done.stderr

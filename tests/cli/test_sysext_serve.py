@@ -25,4 +25,4 @@ def test_a_folder_is_offered_until_ctrl_c(tmp_path: Path) -> None:
             assert f"Path=http://10.0.2.2:{port[1]}/extensions/greet/" in web.get(f"{place}/greet.conf").text
         finally:
             process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(120) == 0

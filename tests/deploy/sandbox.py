@@ -186,7 +186,7 @@ class RunningSeat:
     @contextmanager
     def hub(self) -> Iterator[None]:
         """Let a hub run in there."""
-        assert wait_until(self.first, seconds=30), self.sandbox.log.read_text()
+        assert wait_until(self.first, seconds=120), self.sandbox.log.read_text()
         process = subprocess.Popen(self.join(self.sandbox.client, "hub"), stdin=subprocess.DEVNULL, cwd="/")
         try:
             yield

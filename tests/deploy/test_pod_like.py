@@ -66,7 +66,7 @@ def test_a_user_who_is_added_outside_changes_nothing_in_it(pod: Sandbox) -> None
     with ThreadPoolExecutor() as lane:
         done = lane.submit(pod, "-c", WHO)
         try:
-            assert wait_until((pod.machines / "began").exists, seconds=60)
+            assert wait_until((pod.machines / "began").exists, seconds=120)
             with person(3):
                 pass
         finally:

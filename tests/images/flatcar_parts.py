@@ -11,7 +11,8 @@ from flatkit.images.releases import find_wanted
 # Large enough for several pieces and parts, small enough for a test: the bytes are the same in each run.
 DATA = random.Random(1).randbytes(3_000_000)
 SOFTWARE = {"kernel": "6.12.102", "systemd": "257", "docker": "28.0.4", "ignition": "2.24.0"}
-QUICK = Timeouts(timeout=5, stall=0.2, slowest=4096, tries=3, backoff=0)
+# No pause between two tries; on a busy host the server below may stand still for seconds.
+QUICK = Timeouts(timeout=60, small=120, stall=20, slowest=4096, tries=3, backoff=0)
 
 STABLE = find_wanted("stable")
 

@@ -30,4 +30,4 @@ def shell(folder: Path, script: str, **values: str) -> subprocess.CompletedProce
     }  # fmt: skip
     text = "".join(f"{name}={value!r}\n" for name, value in {**variables, **values}.items())
     text += ". $parts/common.sh\n. $parts/omaha.sh\n. $parts/payload.sh\n. $parts/slots.sh\n" + script
-    return subprocess.run(["bash", "-c", text], capture_output=True, text=True, timeout=60)
+    return subprocess.run(["bash", "-c", text], capture_output=True, text=True, timeout=120)

@@ -124,7 +124,7 @@ def test_a_wrong_length(site, fetcher, cache, claim, says):
 def test_a_slow_drip(site, fetcher, cache):
     site.inject(Misdeed(path=IMAGE, times=0, drip=0.02))
     with pytest.raises(FetchError, match="too slow"):
-        fetcher.fetch(STABLE)
+        replace(fetcher, patience=replace(QUICK, stall=0.2)).fetch(STABLE)
     assert is_clean(cache)
 
 

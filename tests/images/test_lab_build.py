@@ -46,22 +46,22 @@ def test_two_at_once_build_once_and_both_get_it(cache, monkeypatch):
     def slow(work, release, observer, base):
         calls.append(1)
         inside.set()
-        assert go.wait(30)
+        assert go.wait(120)
         quick(work, release, observer, base)
 
     monkeypatch.setattr(build, "_build", slow)
     results, tape = [], Tape()
     first = threading.Thread(target=lambda: results.append(build.build_lab_image()))
     first.start()
-    assert inside.wait(30)
+    assert inside.wait(120)
     waiting = threading.Event()
     monkeypatch.setattr(tape, "notify", lambda event: (tape.events.append(event), waiting.set()))
     second = threading.Thread(target=lambda: results.append(build.build_lab_image(tape)))
     second.start()
-    assert waiting.wait(30)
+    assert waiting.wait(120)
     go.set()
-    first.join(30)
-    second.join(30)
+    first.join(120)
+    second.join(120)
     assert len(calls) == 1
     assert len(results) == 2
     assert results[0] == results[1]

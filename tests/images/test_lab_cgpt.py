@@ -63,7 +63,7 @@ class Disk:
 
     def cgpt(self, words: str) -> Answer:
         done = subprocess.run(
-            ["bash", CGPT, *shlex.split(words)], cwd=self.folder, capture_output=True, text=True, timeout=60
+            ["bash", CGPT, *shlex.split(words)], cwd=self.folder, capture_output=True, text=True, timeout=120
         )
         return Answer(status=done.returncode, out=done.stdout, err=done.stderr)
 

@@ -19,7 +19,7 @@ def shown(folder: Path) -> str:
     text = SCRIPT
     for path in ("/etc/ssh", "/dev/kmsg", "/run/issue"):
         text = text.replace(path, str(folder / Path(path).name if path != "/etc/ssh" else folder))
-    subprocess.run(["sh", "-c", text], check=True, timeout=60)
+    subprocess.run(["sh", "-c", text], check=True, timeout=120)
     said = (folder / "kmsg").read_text()
     assert said.startswith("<5>SSH host key: SHA256:")
     return said

@@ -49,7 +49,7 @@ def answering(answer: Callable[[socket.socket, str], None]) -> Iterator[str]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(10)
+        thread.join(120)
 
 
 def download(folder: Path, url: str, *, size: int, sha256: str = "a" * 64, before: str = "") -> str:
@@ -289,7 +289,7 @@ def update_script(tmp_path: Path, server: str, *words: str) -> subprocess.Comple
     text = text.replace("/usr/share/flatcar/release", f"{tmp_path}/release").replace("$payload_max 7200", "100000 10")
     (tmp_path / "release").write_text("FLATCAR_RELEASE_BOARD=amd64-usr\n")
     return subprocess.run(
-        ["bash", "-c", text, "flatcar-update", "-V", "120.1.0", *words], capture_output=True, text=True, timeout=60
+        ["bash", "-c", text, "flatcar-update", "-V", "120.1.0", *words], capture_output=True, text=True, timeout=120
     )
 
 
@@ -349,7 +349,7 @@ def test_a_partitions_name_is_neither_its_type_nor_its_bits(shell_name: str) -> 
     """For the selector; what cgpt makes of such names is in test_lab_cgpt.py."""
     text = f'sfdisk() {{ [ "$1" != --dump ] && echo "wrote $*" >&2 || cat <<\'DUMP\'\n{DUMP}DUMP\n}}\n'
     text += (USR / "lib/flatcar/gpt.sh").read_text() + "gpt_slots /dev/vda"
-    done = subprocess.run([shell_name, "-c", text], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([shell_name, "-c", text], capture_output=True, text=True, timeout=120)
     assert done.stdout == "3 1 0 1\n4 0 0 0\n"
 
 
@@ -375,7 +375,7 @@ def test_a_line_of_grub_cfg_is_never_a_command(tmp_path: Path, text: str, expect
     assert function
     (tmp_path / "grub.cfg").write_text(text)
     script = f"say() {{ :; }}\n{function[0]}append_of grub.cfg; printf '%s' \"$linux_append\""
-    done = subprocess.run(["dash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["dash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.stdout == expected
     assert names(tmp_path) == {"grub.cfg"}
 
@@ -415,7 +415,7 @@ def run_kargs(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
     text = text.replace("oem=/oem", f"oem={tmp_path}").replace("/dev/kmsg", f"{tmp_path}/kmsg")
     (tmp_path / "grub.cfg").write_text(recipe.OEM_GRUB_CFG)
     begin = "mount() { :; }\numount() { :; }\nfindfs() { :; }\nreboot() { :; }\nsleep() { :; }\n"
-    return subprocess.run(["dash", "-c", begin + text, "x", *words], capture_output=True, text=True, timeout=60)
+    return subprocess.run(["dash", "-c", begin + text, "x", *words], capture_output=True, text=True, timeout=120)
 
 
 def test_ignitions_own_words_are_not_its_status(tmp_path: Path) -> None:
@@ -429,7 +429,7 @@ def test_ignitions_own_words_are_not_its_status(tmp_path: Path) -> None:
             f"say() {{ :; }}\nemergency() {{ echo gave up; exit; }}\nignition() {{ echo 'ended 0'; return {status}; }}\n"
             f"{body}ignition_stage files; echo went on"
         )
-        done = subprocess.run(["dash", "-c", script], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["dash", "-c", script], capture_output=True, text=True, timeout=120)
         assert done.stdout == ("gave up\n" if status else "went on\n")
 
 
@@ -438,7 +438,7 @@ def test_ignitions_own_words_are_not_its_status(tmp_path: Path) -> None:
 )
 def test_flatcar_reset_takes_no_url_that_grub_cfg_cannot_hold(url: str) -> None:
     done = subprocess.run(
-        ["bash", str(USR / "bin/flatcar-reset"), f"--ignition-url={url}"], capture_output=True, text=True, timeout=60
+        ["bash", str(USR / "bin/flatcar-reset"), f"--ignition-url={url}"], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 1
     assert "must be percent-encoded" in done.stderr
@@ -450,7 +450,7 @@ def test_flatcar_reset_takes_no_url_that_grub_cfg_cannot_hold(url: str) -> None:
 def test_flatcar_reset_takes_the_urls_of_ignition(url: str) -> None:
     """Not as root it ends before it does anything: the URL is what the message would be about."""
     script = f"id() {{ echo 1000; }}; set -- --ignition-url={shlex.quote(url)}; . {USR / 'bin/flatcar-reset'}"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert "Need to be root" in done.stderr
 
@@ -463,6 +463,6 @@ def test_a_quote_in_a_path_to_keep_is_no_command(tmp_path: Path) -> None:
     body = function[0].replace("unshare -m sh", "sh").replace("umount /etc && exec find /", f"exec find {tmp_path}")
     (tmp_path / "it's").touch()
     script = f"regex={shlex.quote(f'''({tmp_path}/it's|/x'; touch {tmp_path}/y; ')''')}\n{body}list; echo; list -not"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120)
     assert done.stdout.split("\n\n")[0] == f"{tmp_path}/it's"
     assert names(tmp_path) == {"it's"}

@@ -110,6 +110,6 @@ def test_of_the_payloads_the_last_one_stays_and_what_a_process_uses(lab: Path) -
     code = (
         "from flatkit.images.lab import cache_gc; import sys, pathlib; cache_gc.note_payload(pathlib.Path(sys.argv[1]))"
     )
-    subprocess.run([sys.executable, "-c", code, str(ended)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code, str(ended)], check=True, timeout=120)
     cache_gc.note_use(lab, last)
     assert {path.parent for path in lab.glob(f"*/{FILE_NAME}")} == {served, last}

@@ -38,7 +38,7 @@ def test_kernel_arguments_end_up_as_with_flatcars_helper(tmp_path: Path, head: s
     text = text.replace("oem=/oem", f"oem={tmp_path}").replace("/dev/kmsg", f"{tmp_path}/kmsg")
     begin = f"mount() {{ :; }}\numount() {{ :; }}\nfindfs() {{ :; }}\nreboot() {{ touch {tmp_path}/reboot; }}\nsleep() {{ :; }}\n"
     done = subprocess.run(
-        ["dash", "-c", begin + text, "x", *shlex.split(found[2])], capture_output=True, text=True, timeout=60
+        ["dash", "-c", begin + text, "x", *shlex.split(found[2])], capture_output=True, text=True, timeout=120
     )
     if found[2] == QUOTED:
         assert done.returncode == 1
@@ -54,7 +54,7 @@ def test_a_comment_after_the_kernel_arguments_stays(tmp_path: Path) -> None:
     text = (USR / "lib/flatcar/ignition-kargs-helper").read_text()
     text = text.replace("oem=/oem", f"oem={tmp_path}").replace("/dev/kmsg", f"{tmp_path}/kmsg")
     begin = "mount() { :; }\numount() { :; }\nfindfs() { :; }\nreboot() { :; }\nsleep() { :; }\n"
-    subprocess.run(["dash", "-c", begin + text, "x", "--should-exist", "b"], check=True, timeout=60)
+    subprocess.run(["dash", "-c", begin + text, "x", "--should-exist", "b"], check=True, timeout=120)
     assert (tmp_path / "grub.cfg").read_text() == ' # mine\nset oem_id="qemu"\nset linux_append="$linux_append a b"\n'
 
 
@@ -90,7 +90,7 @@ def refusals(name: str) -> list[tuple[str, int, str, list[str]]]:
 )
 def test_a_command_line_is_refused_in_flatcars_words(head: str, status: int, out: str, errors: list[str]) -> None:
     program, *words = shlex.split(head)
-    done = subprocess.run(["bash", USR / "bin" / program, *words], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["bash", USR / "bin" / program, *words], capture_output=True, text=True, timeout=120)
     assert done.returncode == status
     assert done.stdout.partition("\n")[0] == out
     assert done.stderr.splitlines() == errors
@@ -124,7 +124,7 @@ def test_a_reset_is_staged_as_flatcars_own_does(tmp_path: Path, head: str, lines
         text = text.replace(f"\n{name}", f"\n{name.rstrip('/')}{tmp_path}/", 1)
     text = text.replace("set -euo pipefail", "set -euo pipefail\nid() { echo 0; }", 1)
     done = subprocess.run(
-        ["bash", "-c", text, *shlex.split(head)], capture_output=True, text=True, timeout=60, cwd=tmp_path
+        ["bash", "-c", text, *shlex.split(head)], capture_output=True, text=True, timeout=120, cwd=tmp_path
     )
     assert (done.returncode, done.stderr) == (0, "")
     said = [line[9:] for line in real if line.startswith("    out: ")]
@@ -153,7 +153,7 @@ def test_locksmithctl_answers_as_on_a_machine_without_etcd(tmp_path: Path, head:
             break
         real.append(line)
     script = f"id() {{ echo 1000; }}; dd() {{ return 1; }}; set -- {shlex.join(words)}; . {USR / 'bin' / program}"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120, cwd=tmp_path)
     if words == ["send-need-reboot"]:
         assert done.returncode == 0  # the record's sandbox has no D-Bus, and a signal needs nobody who hears it
         return
@@ -172,7 +172,7 @@ def test_locksmithd_starts_with_every_strategy_but_off(tmp_path: Path, strategy:
     text = (USR / "lib/flatcar/locksmithd").read_text().replace("/run/", f"{tmp_path}/")
     text = text.replace("exec 3<>", "kill -TERM $$\nexec 3<>")  # ended when it has begun to wait
     done = subprocess.run(
-        ["bash", "-c", f"chgrp() {{ :; }}\n{text}"], capture_output=True, text=True, timeout=60,
+        ["bash", "-c", f"chgrp() {{ :; }}\n{text}"], capture_output=True, text=True, timeout=120,
         env={**os.environ, "REBOOT_STRATEGY": strategy},
     )  # fmt: skip
     stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}"
@@ -200,7 +200,7 @@ def window(tmp_path: Path, now: str, **settings: str) -> tuple[int, str]:
         ["bash", "-c", script],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         env={"PATH": os.environ["PATH"], "TZ": "UTC", **settings},
     )
     return done.returncode, done.stdout
@@ -269,7 +269,7 @@ def test_the_client_reads_flags_as_gflags_does(tmp_path: Path) -> None:
     text = (USR / "bin/update_engine_client").read_text().replace("run=/run/update_engine", f"run={tmp_path}")
 
     def ask(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(["bash", "-c", text, "client", *words], capture_output=True, text=True, timeout=60)
+        return subprocess.run(["bash", "-c", text, "client", *words], capture_output=True, text=True, timeout=120)
 
     for words in (("-status",), ("--status",), ("-status=true",), ("x", "-status=1"), ("-nostatus", "-status=Yes")):
         done = ask(*words)
@@ -304,7 +304,7 @@ def test_an_update_that_failed_looks_like_none(tmp_path: Path, operation: str, l
         "\nupdate() {", "\nupdate() {\n    exec 9<>$run/requests; echo 1 failed >$run/result.new", 1
     )
     text = text.replace("    log 256", "    mv $run/result.new $run/result\n    log 256", 1)
-    done = subprocess.run(["bash", "-c", text, "client", "-update"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["bash", "-c", text, "client", "-update"], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, five)
     assert done.stderr.splitlines()[-1].endswith(f"update_engine_client.cc:{last}")
 
@@ -327,7 +327,7 @@ def test_an_update_that_failed_looks_like_none(tmp_path: Path, operation: str, l
 )  # fmt: skip
 def test_flags_of_locksmithctl_are_read_as_go_does(words: str, status: int, said: str) -> None:
     done = subprocess.run(
-        ["bash", USR / "bin/locksmithctl", *shlex.split(words)], capture_output=True, text=True, timeout=60
+        ["bash", USR / "bin/locksmithctl", *shlex.split(words)], capture_output=True, text=True, timeout=120
     )
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(said)
@@ -347,10 +347,10 @@ def test_flags_of_locksmithctl_are_read_as_go_does(words: str, status: int, said
 )
 def test_an_endpoint_of_locksmithctl_is_a_url(endpoint: str, said: str) -> None:
     done = subprocess.run(
-        ["bash", USR / "bin/locksmithctl", "-endpoint", endpoint, "status"], capture_output=True, text=True, timeout=60
+        ["bash", USR / "bin/locksmithctl", "-endpoint", endpoint, "status"], capture_output=True, text=True, timeout=120
     )
     assert (done.returncode, done.stderr) == (1, f"Error initializing etcd client: {said}\n")
-    usage = subprocess.run(["bash", USR / "bin/locksmithctl", "-h"], capture_output=True, text=True, timeout=60).stderr
+    usage = subprocess.run(["bash", USR / "bin/locksmithctl", "-h"], capture_output=True, text=True, timeout=120).stderr
     assert "to use multiple endpoints.\n  -etcd-cafile" in usage
 
 
@@ -367,7 +367,7 @@ def test_an_endpoint_of_locksmithctl_is_a_url(endpoint: str, said: str) -> None:
 )
 def test_commands_of_locksmithctl_have_no_flags(words: str, out: str, err: str) -> None:
     done = subprocess.run(
-        ["bash", USR / "bin/locksmithctl", *shlex.split(words)], capture_output=True, text=True, timeout=60
+        ["bash", USR / "bin/locksmithctl", *shlex.split(words)], capture_output=True, text=True, timeout=120
     )
     assert (done.returncode, done.stdout, done.stderr) == (2, out, err)
 
@@ -392,7 +392,7 @@ def test_commands_of_locksmithctl_have_no_flags(words: str, out: str, err: str) 
 )
 def test_the_client_takes_the_flags_of_its_libraries(words: str, status: int, said: str) -> None:
     done = subprocess.run(
-        ["bash", USR / "bin/update_engine_client", *shlex.split(words)], capture_output=True, text=True, timeout=60
+        ["bash", USR / "bin/update_engine_client", *shlex.split(words)], capture_output=True, text=True, timeout=120
     )
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.endswith(said)
@@ -401,7 +401,7 @@ def test_the_client_takes_the_flags_of_its_libraries(words: str, status: int, sa
 def test_the_clients_mistakes_come_in_the_order_of_the_flags() -> None:
     words = ["--watch-for-updates=x", "-nosuch", "-update=a", "--update=b"]
     done = subprocess.run(
-        ["bash", USR / "bin/update_engine_client", *words], capture_output=True, text=True, timeout=60
+        ["bash", USR / "bin/update_engine_client", *words], capture_output=True, text=True, timeout=120
     )
     assert done.stderr.splitlines() == [
         "ERROR: unknown command line flag 'nosuch'",
@@ -413,7 +413,7 @@ def test_the_clients_mistakes_come_in_the_order_of_the_flags() -> None:
 @pytest.mark.parametrize("words", [["-helpxml"], ["-helpon", "update"], ["--status", "--helpmatch=x"]])
 def test_a_help_of_another_form_asks_no_daemon(words: list[str]) -> None:
     done = subprocess.run(
-        ["bash", USR / "bin/update_engine_client", *words], capture_output=True, text=True, timeout=60
+        ["bash", USR / "bin/update_engine_client", *words], capture_output=True, text=True, timeout=120
     )
     assert (done.returncode, done.stderr) == (1, "")
 
@@ -421,7 +421,7 @@ def test_a_help_of_another_form_asks_no_daemon(words: list[str]) -> None:
 @pytest.mark.parametrize("words", ["-F x -U ''", "-U x -F ''", "-U http://x -F c.ign"])
 def test_a_reset_has_a_file_or_an_address(words: str) -> None:
     done = subprocess.run(
-        ["bash", USR / "bin/flatcar-reset", *shlex.split(words)], capture_output=True, text=True, timeout=60
+        ["bash", USR / "bin/flatcar-reset", *shlex.split(words)], capture_output=True, text=True, timeout=120
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "Error: Can't specify both Ignition URL and Ignition file at the same time\n"
@@ -449,7 +449,7 @@ def test_a_reset_has_a_file_or_an_address(words: str) -> None:
 )
 def test_rootdev_reads_its_words_as_getopt_does(tmp_path: Path, words: str, status: int, said: str) -> None:
     done = subprocess.run(
-        ["bash", USR / "bin/rootdev", *shlex.split(words)], capture_output=True, text=True, timeout=60, cwd=tmp_path
+        ["bash", USR / "bin/rootdev", *shlex.split(words)], capture_output=True, text=True, timeout=120, cwd=tmp_path
     )
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(said)

@@ -33,7 +33,7 @@ SCRIPT = recipe.files() / "usr/bin/flatcar-reset"
     ],
 )  # fmt: skip
 def test_it_refuses_before_it_does_anything(words: tuple[str, ...], said: str) -> None:
-    done = subprocess.run(["bash", str(SCRIPT), *words], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["bash", str(SCRIPT), *words], capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert said in done.stdout + done.stderr
     assert "Staged" not in done.stdout

@@ -245,7 +245,7 @@ def test_a_word_to_a_daemon_that_is_not_up_yet_leaves_no_file(tmp_path: Path) ->
     assert shell(tmp_path, "tell $run/requests check").returncode == 1
     client = (USR / "bin/update_engine_client").read_text().replace("run=/run/update_engine", f"run={tmp_path}")
     done = subprocess.run(
-        ["bash", "-c", client, "client", "-check_for_update"], capture_output=True, text=True, timeout=60
+        ["bash", "-c", client, "client", "-check_for_update"], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 1
     assert "update-engine.service does not run: sudo systemctl start update-engine" in done.stderr

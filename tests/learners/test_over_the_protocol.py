@@ -34,7 +34,7 @@ def test_every_mistake_in_a_config_is_answered(tmp_path: Path, monkeypatch: pyte
     typed = [f"%%butane {file_of(row.exercise)}\n{row.attempt}" for row in ROWS]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources + typed])
     client = Clicker(
-        notebook, kernel_name=make_kernel(tmp_path, monkeypatch), timeout=60, allow_errors=True,
+        notebook, kernel_name=make_kernel(tmp_path, monkeypatch), timeout=120, allow_errors=True,
         resources={"metadata": {"path": str(tmp_path)}},
     )  # fmt: skip
     unhelped: list[tuple[str, str, str]] = []

@@ -311,9 +311,9 @@ def test_a_folder_that_is_not_the_users_is_refused_in_words(tmp_path: Path, mode
     )
     user = [f"--reuid={NOBODY.uid}", f"--regid={NOBODY.gid}", "--clear-groups"]
     argv = ["setpriv", *user, "env", f"FLATKIT_STATE={state}", "HOME=/", sys.executable, "-c"]
-    if subprocess.run([*argv, "import flatkit"], capture_output=True, timeout=60, check=False).returncode:
+    if subprocess.run([*argv, "import flatkit"], capture_output=True, timeout=120, check=False).returncode:
         pytest.skip("another user cannot run this Python")
-    child = subprocess.run([*argv, script], capture_output=True, text=True, timeout=60, check=False)
+    child = subprocess.run([*argv, script], capture_output=True, text=True, timeout=120, check=False)
     assert child.stdout.startswith("words: the folder"), child.stderr
 
 

@@ -21,6 +21,8 @@ from flatkit.machines.states import DomainState, Status
 from flatkit.testing.guest import FakeGuest
 from flatkit.widgets import progress as progress_module
 
+# Far more seconds than giving up takes, on a busy host too.
+LONG = 120
 CAUSE = "/usr is not what was built: dm-verity found a changed block"
 
 
@@ -151,7 +153,7 @@ class CancelAfter(Observer):
 def test_a_panicked_machine_that_counts_slowly_is_waited_for_while_it_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, busy: bool, given_up: bool
 ) -> None:
-    machine, teller = Quiet(tmp_path, busy_looks=10**6 if busy else 0), CancelAfter(2)
+    machine, teller = Quiet(tmp_path, busy_looks=10**6 if busy else 0), CancelAfter(LONG if given_up else 2)
     with machine.console.open("a") as file:
         file.write("Kernel panic - not syncing: x\r\nRebooting in 0 seconds..\r\n")
 
@@ -173,7 +175,7 @@ IGNITION_FAILED = "lab-initrd: Failed: Ignition stage files failed\r\n"
 def test_an_emergency_shell_is_waited_out_where_another_slot_may_follow(
     tmp_path: Path, is_first: bool, before: str, ends: type[Exception]
 ) -> None:
-    machine, teller = Quiet(tmp_path), CancelAfter(2)
+    machine, teller = Quiet(tmp_path), CancelAfter(2 if ends is Cancelled else LONG)
     with machine.console.open("a") as file:
         file.write(f"{before}Press Enter for emergency shell or wait 5 minutes for reboot.\r\n")
 
@@ -202,8 +204,11 @@ def test_an_address_that_does_not_answer_is_told_once_while_it_waits(tmp_path: P
     assert "a machine reaches this host as 10.0.2.2" in said
 
 
-def test_a_machine_that_answers_at_the_last_look_is_ready_after_all(tmp_path: Path, tape: Tape) -> None:
+def test_a_machine_that_answers_at_the_last_look_is_ready_after_all(
+    tmp_path: Path, tape: Tape, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It showed no host key, so that nobody had asked it before."""
+    monkeypatch.setattr(ready_module, "_LAST_LOOK", LONG)
     machine, guest = Quiet(tmp_path), FakeGuest()
     guest.serve(machine.port)
     try:

@@ -178,14 +178,14 @@ def test_a_killed_process_gives_its_turn_back(monkeypatch: pytest.MonkeyPatch) -
             pass
         assert tape.events
         os.kill(process.pid, signal.SIGKILL)
-        process.join(30)
+        process.join(120)
         tape = Tape()
         with scheduler.turn(tape, count=1):
             pass
         assert not tape.events
     finally:
         process.kill()
-        process.join(30)
+        process.join(120)
         process.close()
 
 

@@ -93,7 +93,7 @@ def test_the_connection_is_kept(connection: Connection, guest: FakeGuest) -> Non
 
 
 def test_commands_run_side_by_side(connection: Connection, guest: FakeGuest) -> None:
-    meet = threading.Barrier(2, timeout=20)
+    meet = threading.Barrier(2, timeout=120)
 
     def answer(command: str) -> tuple[str, str, int]:
         meet.wait()
@@ -105,7 +105,7 @@ def test_commands_run_side_by_side(connection: Connection, guest: FakeGuest) -> 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert results == ["both", "both"]
     assert guest.connections == 1
 
@@ -149,7 +149,7 @@ def test_a_command_that_takes_too_long(connection: Connection, guest: FakeGuest)
     release = threading.Event()
 
     def answer(command: str) -> tuple[str, str, int]:
-        release.wait(30)
+        release.wait(120)
         return "", "", 0
 
     guest.answer = answer
@@ -180,7 +180,7 @@ def test_plain_ssh_is_given_the_pinned_key(connection: Connection, endpoint: End
     assert {"StrictHostKeyChecking=yes", "IdentitiesOnly=yes", "HostKeyAlias=flatkit-web"} < set(argv)
     assert argv[-4:] == ["core@127.0.0.1", "--", "uname", "-r"]
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL)
     except FileNotFoundError:
         pytest.skip("this host has no ssh")
     assert (done.stdout, done.returncode) == ("uname -r\n", 0), done.stderr
@@ -229,7 +229,7 @@ class SlowServer:
         self.accepted: list[socket.socket] = []
 
     def accept(self) -> socket.socket:
-        self.listener.settimeout(10)
+        self.listener.settimeout(120)
         connection, _ = self.listener.accept()
         self.accepted.append(connection)
         return connection
@@ -255,7 +255,7 @@ def behind() -> Iterator[SlowServer]:
 
 
 def poll_until(probe: BannerProbe, wanted: bool = True) -> socket.socket | None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
         if found := probe.poll(0.02):
             return found
@@ -311,7 +311,7 @@ def test_a_server_that_hangs_up_is_tried_again(slow: SlowServer) -> None:
     with BannerProbe(slow.port) as probe:
         probe.poll(0.01)
         slow.accept().close()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         slow.listener.settimeout(0.0)
         while time.monotonic() < deadline:
             probe.poll(0.02)
@@ -338,7 +338,7 @@ def test_the_server_is_left_alone_until_a_knock_is_refused(slow: SlowServer, beh
             slow.listener.accept()
         assert not probe.is_up
         knock.close()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         while not probe.is_up and time.monotonic() < deadline:
             probe.poll(0.02)
         assert probe.is_up
@@ -351,7 +351,7 @@ def test_the_server_is_left_alone_until_a_knock_is_refused(slow: SlowServer, beh
 
 def test_a_guest_that_never_refuses_is_tried_blindly(slow: SlowServer, behind: SlowServer) -> None:
     with BannerProbe(slow.port, knock_port=behind.port, blind_spacing=0.1) as probe:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 120
         slow.listener.settimeout(0.0)
         while time.monotonic() < deadline:
             probe.poll(0.02)
@@ -384,7 +384,7 @@ def test_a_clock_that_jumps_within_a_login_costs_a_second_one(
 
     def log_in(_guest: FakeGuest, count: int) -> None:
         logins.append(count)
-        assert looked.wait(20)
+        assert looked.wait(120)
 
     def begin(self: object, *words: object) -> object:
         monkeypatch.setattr(time, "time", a_day_later)

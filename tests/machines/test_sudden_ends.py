@@ -60,7 +60,7 @@ def files(state: Path) -> list[str]:
 @pytest.mark.parametrize("moment", [0, 1, 2, 4, 6, 9, 13, 17, 21, 25])
 def test_the_program_is_killed(hypervisor: FakeHypervisor, spec: MachineSpec, state: Path, moment: int) -> None:
     words = [sys.executable, "-c", _LIFE, str(spec.disk), str(moment), IGNITION]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     print(f"killed at: {done.stdout.splitlines()[-1]}")
 

@@ -22,7 +22,7 @@ ACTIONS = [
 @pytest.mark.parametrize(("action", "fault"), ACTIONS, ids=["does it", "fails", "fails otherwise"])
 def test_a_handler_that_fails_is_noticed(kernel: str, action: str, fault: str) -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(BUTTON.format(action=action))])
-    client = Clicker(notebook, kernel_name=kernel, timeout=60)
+    client = Clicker(notebook, kernel_name=kernel, timeout=120)
     with client.setup_kernel():
         client.execute_cell(notebook.cells[0], 0)
         (button,) = client.find(_model_name="ButtonModel")

@@ -391,7 +391,7 @@ def test_an_open_prediction_stops_it(
     monkeypatch.setenv("FLATKIT_STATE", str(tmp_path / "state"))
     sources = ("import flatkit as fk", 'fk.check("02-predict")', "reached = True")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
-    client = Clicker(notebook, kernel_name=kernel, timeout=60, resources={"metadata": {"path": str(course)}})
+    client = Clicker(notebook, kernel_name=kernel, timeout=120, resources={"metadata": {"path": str(course)}})
     with pytest.raises(CellExecutionError, match="is not answered yet"):
         client.execute()
     asked = notebook.cells[1]

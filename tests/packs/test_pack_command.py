@@ -51,7 +51,7 @@ def served(pack: Path, *words: str, state: Path) -> Iterator[subprocess.Popen[st
         yield process
     finally:
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
         assert (process.returncode, errors.strip()) == (0, "the server has ended")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -222,14 +223,16 @@ def test_what_a_daemon_leaves_behind_is_taken_leave_of() -> None:
     assert subprocess.run([*REAP, "sh", "-c", "exit 7"], check=False).returncode == 7
     # Who stays must not hold the pipe of who waits for what is said: this returns at once.
     said = subprocess.run(
-        [*REAP, "sh", "-c", "sleep 2 >/dev/null 2>&1 & echo $!"], capture_output=True, text=True, check=True
+        [*REAP, "sh", "-c", "sleep 600 >/dev/null 2>&1 & echo $!"], capture_output=True, text=True, check=True
     )
-    orphan = Path("/proc", said.stdout.strip())
+    number = int(said.stdout)
+    orphan = Path("/proc", str(number))
     parent = re.search(r"^PPid:\s+(\d+)", (orphan / "status").read_text(), re.MULTILINE)
     assert parent
     reaper = Path("/proc", parent[1])
     assert b"reap.py" in (reaper / "cmdline").read_bytes()
-    until = time.monotonic() + 20
+    os.kill(number, signal.SIGKILL)
+    until = time.monotonic() + 120
     while orphan.exists() or (reaper.exists() and "Z" not in (reaper / "stat").read_text().rpartition(")")[2]):
         assert time.monotonic() < until
         time.sleep(0.05)

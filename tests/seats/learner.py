@@ -60,7 +60,7 @@ class Learner:
         body = urllib.parse.urlencode(data).encode() if data is not None else None
         request = urllib.request.Request(self.url + path, data=body, headers={"Sec-Fetch-Mode": "navigate", **headers})
         try:
-            with urllib.request.build_opener(*handlers).open(request, timeout=60) as answer:
+            with urllib.request.build_opener(*handlers).open(request, timeout=120) as answer:
                 return answer.status, answer.read().decode(errors="replace")
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(errors="replace")
@@ -95,7 +95,7 @@ class Learner:
         headers = {"X-XSRFToken": str(token), "Referer": f"{self.url}/hub/home", "Sec-Fetch-Mode": "same-origin"}
         request = urllib.request.Request(f"{self.url}/hub/api/users/{name}/server", method="DELETE", headers=headers)
         try:
-            with urllib.request.build_opener(*handlers).open(request, timeout=60) as answer:
+            with urllib.request.build_opener(*handlers).open(request, timeout=120) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code

@@ -72,7 +72,7 @@ def board(running: Room) -> str:
 def post(running: Room, path: str, values: object, **headers: str) -> int:
     request = urllib.request.Request(f"{board(running)}/{path}", data=json.dumps(values).encode(), headers=headers)
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=120) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
@@ -95,7 +95,7 @@ def stream(running: Room, learner: Learner, query: str = "", mode: str = "naviga
         f"{running.settings.url}/services/board/stream{query}", headers={"Sec-Fetch-Mode": mode}
     )
     try:
-        with urllib.request.build_opener(*handlers).open(request, timeout=60) as answer:
+        with urllib.request.build_opener(*handlers).open(request, timeout=120) as answer:
             line = answer.readline()
             return json.loads(line.removeprefix(b"data: ")) if line.startswith(b"data: ") else {}
     except urllib.error.HTTPError:
@@ -146,7 +146,7 @@ def test_the_trainer_speaks_with_the_pages_token_alone(running: Room, tokens: di
             url, data=hint, headers={"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"}
         )
         try:
-            with urllib.request.build_opener(*handlers).open(request, timeout=60) as answer:
+            with urllib.request.build_opener(*handlers).open(request, timeout=120) as answer:
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
@@ -193,7 +193,7 @@ def by_page(running: Room, learner: Learner, path: str, body: object = None) -> 
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Site": "same-origin"})
     try:
-        with urllib.request.build_opener(*handlers).open(request, timeout=60) as answer:
+        with urllib.request.build_opener(*handlers).open(request, timeout=120) as answer:
             return int(answer.status), json.loads(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, {}
@@ -277,7 +277,7 @@ def token_of(learner: Learner, **wishes: object) -> str:
     }  # fmt: skip
     url = f"{learner.url}/hub/api/users/{learner.name}/tokens"
     request = urllib.request.Request(url, data=json.dumps({"note": "board", **wishes}).encode(), headers=headers)
-    with urllib.request.build_opener(*handlers).open(request, timeout=60) as answer:
+    with urllib.request.build_opener(*handlers).open(request, timeout=120) as answer:
         return str(json.loads(answer.read())["token"])
 
 

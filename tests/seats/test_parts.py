@@ -247,7 +247,7 @@ def test_two_supervisors_of_a_room_are_one_too_many(tmp_path: Path) -> None:
             supervisor.serve(made.folder, threading.Event(), lambda _text: None)
         assert supervisor.read_pid(made.folder) == other.pid
         supervisor.end_supervisor(made.folder)
-        assert other.wait(10) != 0
+        assert other.wait(120) != 0
     assert supervisor.read_pid(made.folder) is None
 
 
@@ -262,7 +262,7 @@ def test_parts_that_outlived_their_supervisor_are_ended_and_nothing_else(tmp_pat
         reaper = threading.Thread(target=ours.wait)
         reaper.start()
         supervisor.end_leftovers(tmp_path / "a")
-        reaper.join(10)
+        reaper.join(120)
         assert ours.returncode is not None
         assert others.poll() is None
     finally:
@@ -477,12 +477,12 @@ def pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Callable[[str], tup
 
     thread = threading.Thread(target=serve)
     thread.start()
-    assert begun.wait(20)
+    assert begun.wait(120)
 
     def ask(path: str) -> tuple[int, dict[str, str], str]:
         import http.client
 
-        line = http.client.HTTPConnection("127.0.0.1", found["port"], timeout=20)
+        line = http.client.HTTPConnection("127.0.0.1", found["port"], timeout=120)
         line.request(
             "GET", path, headers={"Cookie": "jupyterhub=secret", "Authorization": "token secret", "Accept": "text/html"}
         )
@@ -494,7 +494,7 @@ def pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Callable[[str], tup
     yield ask, port
     found["loop"].add_callback(found["server"].stop)
     found["loop"].add_callback(found["loop"].stop)
-    thread.join(20)
+    thread.join(120)
     machine.shutdown()
     machine.server_close()
 

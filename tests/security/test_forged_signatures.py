@@ -365,8 +365,8 @@ def gpg_accepts(folder: Path, key: bytes, signature: bytes) -> bool:
     (folder / "file.sig").write_bytes(signature)
     (folder / "file").write_bytes(DATA)
     gpg = ["gpg", "--homedir", str(home), "--batch", "--no-tty", "--no-autostart", "--trust-model", "always"]
-    subprocess.run([*gpg, "--import"], input=key, capture_output=True, timeout=60)
-    done = subprocess.run([*gpg, "--verify", "file.sig", "file"], cwd=folder, capture_output=True, timeout=60)
+    subprocess.run([*gpg, "--import"], input=key, capture_output=True, timeout=120)
+    done = subprocess.run([*gpg, "--verify", "file.sig", "file"], cwd=folder, capture_output=True, timeout=120)
     return done.returncode == 0
 
 

@@ -102,7 +102,7 @@ def live() -> Iterator[UpdateServer]:
 
 def say(server: UpdateServer, data: bytes) -> bytes:
     """What the server says to these bytes until it hangs up: that it does is a part of the test."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as connection:
         found = b""
         with suppress(ConnectionError):
             connection.sendall(data)

@@ -198,5 +198,5 @@ def test_the_threads_of_answers_end() -> None:
             web.get("http://127.0.0.1:1/", timeout=2)
     for thread in threading.enumerate():
         if thread.name == "flatkit-web":
-            thread.join(10)
+            thread.join(120)
     assert threading.active_count() <= before

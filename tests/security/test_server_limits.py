@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ HEAD = b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n"
 QUICK = Limits(head_seconds=0.3, idle_seconds=0.3, body_seconds=0.3, stall_seconds=0.5)
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -42,8 +41,14 @@ def big(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(big: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[UpdateServer]:
-    with UpdateServer(limits=QUICK, channels=Channels(store=tmp_path / "channels.json")) as running:
+def limits() -> Limits:
+    """What a busy host's client keeps as well."""
+    return Limits()
+
+
+@pytest.fixture
+def server(big: Path, tmp_path: Path, limits: Limits, caplog: pytest.LogCaptureFixture) -> Iterator[UpdateServer]:
+    with UpdateServer(limits=limits, channels=Channels(store=tmp_path / "channels.json")) as running:
         running.publish_file("/big.bin", big)
         yield running
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
@@ -55,7 +60,7 @@ def connect(server: UpdateServer, *, buffer: int = 0, source: str = "") -> socke
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     if source:
         connection.bind((source, 0))
-    connection.settimeout(30)
+    connection.settimeout(120)
     connection.connect(("127.0.0.1", server.port))
     return connection
 
@@ -85,10 +90,12 @@ def drip(connection: socket.socket, *, ended: threading.Event) -> None:
     ids=["nothing", "head", "second head", "body"],
 )
 @pytest.mark.parametrize("drips", [False, True])
+@pytest.mark.parametrize("limits", [QUICK], ids=["quick"])
 def test_a_whole_head_or_body_has_a_deadline(server: UpdateServer, start: bytes, drips: bool) -> None:
     ended = threading.Event()
     with connect(server) as connection, ThreadPoolExecutor(1) as pool:
-        connection.sendall(start)
+        with suppress(OSError):  # on a busy host it may have hung up before
+            connection.sendall(start)
         if drips and start:
             pool.submit(drip, connection, ended=ended)
         read_all(connection)  # to the end: the server hung up
@@ -96,6 +103,7 @@ def test_a_whole_head_or_body_has_a_deadline(server: UpdateServer, start: bytes,
     wait_until(lambda: server.open_connections == 0)
 
 
+@pytest.mark.parametrize("limits", [Limits(stall_seconds=0.5)], ids=["quick"])
 def test_a_client_that_reads_nothing_is_dropped(server: UpdateServer) -> None:
     with connect(server, buffer=4096) as connection:
         connection.sendall(HEAD)
@@ -109,7 +117,7 @@ def test_a_slow_client_gets_all_of_it(
 ) -> None:
     """It takes several times as long as one piece may take, and for the last megabytes longer than it may idle."""
     monkeypatch.setattr(http_app, "PIECE", 256 * 1024)
-    limits = replace(QUICK, stall_seconds=1.0)
+    limits = Limits(idle_seconds=0.3, stall_seconds=2.0)
     server = UpdateServer(limits=limits, channels=Channels(store=tmp_path / "channels.json"))
     server.publish_file("/big.bin", big)
     found, began = b"", time.monotonic()
@@ -119,7 +127,7 @@ def test_a_slow_client_gets_all_of_it(
         )
         while piece := connection.recv(128 * 1024):
             found += piece
-            time.sleep(len(piece) / 2.5e6)  # a line of 2.5 MB/s
+            time.sleep(len(piece) / 1.25e6)  # a line of 1.25 MB/s
     assert len(found.partition(b"\r\n\r\n")[2]) == 8 * 1024 * 1024
     assert time.monotonic() - began > 3 * limits.stall_seconds
 
@@ -207,7 +215,7 @@ def test_requests_that_come_together_share_a_write(tmp_path: Path, monkeypatch: 
 
     def write(self: Store, book: object) -> None:
         writes.append(book)
-        waiting.wait(20)
+        waiting.wait(120)
         real(self, book)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Store, "write", write)
@@ -251,6 +259,7 @@ def test_slow_readers_from_many_addresses_keep_nobody_out(big: Path, tmp_path: P
 def test_downloads_leave_small_answers_alone(big: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when each of them makes progress, so that none may be dropped."""
     monkeypatch.setattr(connection_limits, "_PROOF", 0)
+    monkeypatch.setattr(connection_limits, "_PATIENCE_SECONDS", 600)
     server = UpdateServer(
         limits=Limits(connections=4, downloads=4), channels=Channels(store=tmp_path / "channels.json")
     )

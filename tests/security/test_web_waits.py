@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hostile_server import CHUNKED, DRIPS, HEAD, HostileServer, dripping, flooding, silent
@@ -19,11 +20,14 @@ from hostile_server import CHUNKED, DRIPS, HEAD, HostileServer, dripping, floodi
 from flatkit import web
 from flatkit.errors import Cancelled, FetchError
 from flatkit.events import Observer
+from flatkit.images import download
 from flatkit.images.download import Download
 from flatkit.images.mirrors import Timeouts, fetch_small, with_tries
+from flatkit.waiting import wait_until
+from flatkit.web import exchange
 
-# Far more than any of these needs, and far less than for ever.
-SOON = 20.0
+# Far more than any of these needs on a busy host, and far less than for ever.
+SOON = 120.0
 HURRIED = Timeouts(timeout=5, small=0.5, tries=3, backoff=0, stall=0.3)
 
 
@@ -73,20 +77,24 @@ def test_a_large_file_that_brings_next_to_nothing_is_given_up(part: str, tmp_pat
         assert caught.value.passing
 
 
-def test_a_slow_line_that_moves_on_brings_the_file(tmp_path: Path) -> None:
-    """Longer than `timeout` and `stall` together, at a few times the least speed."""
-    data = os.urandom(40_000)
+def test_a_slow_line_that_moves_on_brings_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than `timeout` and `stall` together, at a few times the least speed, by a clock that the line moves."""
+    data, part, now = os.urandom(40_000), tmp_path / "x.part", [0.0]
+    for module in (web, exchange, download):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
     def behave(connection: socket.socket, server: HostileServer) -> None:
         connection.sendall(HEAD + b"Content-Length: 40000\r\n\r\n")
-        for at in range(0, len(data), 2000):
-            connection.sendall(data[at : at + 2000])
-            server.over.wait(0.05)
+        for end in range(2000, len(data) + 1, 2000):
+            connection.sendall(data[end - 2000 : end])
+            assert wait_until(lambda end=end: part.is_file() and part.stat().st_size >= end, seconds=SOON, pause=0.01)
+            now[0] += 5
 
-    patience = Timeouts(timeout=0.4, stall=0.4, slowest=2000, tries=1)
+    patience = Timeouts(timeout=20, stall=20, slowest=100, tries=1)
     with HostileServer(behave) as server:
-        done = Download(server.url, tmp_path / "x.part", observer=Observer(), patience=patience).run()
+        done = Download(server.url, part, observer=Observer(), patience=patience).run()
     assert done.part.read_bytes() == data
+    assert now[0] == 100
 
 
 # Cancel and Ctrl-C.
@@ -179,7 +187,7 @@ def interrupt(words: list[str], is_waiting: Callable[[], object], env: dict[str,
 def test_ctrl_c_ends_any_wait(state: str, program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with stuck(state, monkeypatch) as (url, server):
         code = program.format(url=url, part=str(tmp_path / "x.part"))
-        status, said = interrupt([sys.executable, "-c", code], lambda: server.seen.wait(60), dict(os.environ))
+        status, said = interrupt([sys.executable, "-c", code], lambda: server.seen.wait(SOON), dict(os.environ))
     assert (status, said.strip().splitlines()[-1]) == (-signal.SIGINT, "KeyboardInterrupt")
 
 
@@ -187,13 +195,6 @@ def connecting(port: int) -> int:
     """How many sockets of this host have sent a SYN to this port and wait (state 02 in /proc/net/tcp)."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().split("\n")[1:] if line]
     return sum(row[2].endswith(f":{port:04X}") and row[3] == "02" for row in rows)
-
-
-def waits_until(is_so: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 60
-    while not is_so() and time.monotonic() < deadline:
-        time.sleep(0.05)  # between two looks at a condition
-    return is_so()
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks at Linux's table of connections")
@@ -207,10 +208,12 @@ def test_ctrl_c_ends_a_connect_that_nobody_answers(tmp_path: Path) -> None:
             one = stack.enter_context(socket.socket())
             one.setblocking(False)
             one.connect_ex(("127.0.0.1", port))
-        assert waits_until(lambda: connecting(port) > 0)
+        assert wait_until(lambda: connecting(port) > 0, seconds=SOON)
         before = connecting(port)
         argv = [sys.executable, "-c", SMALL.format(url=f"http://127.0.0.1:{port}/")]
-        status, said = interrupt(argv, lambda: waits_until(lambda: connecting(port) > before), dict(os.environ))
+        status, said = interrupt(
+            argv, lambda: wait_until(lambda: connecting(port) > before, seconds=SOON), dict(os.environ)
+        )
     assert (status, said.strip().splitlines()[-1]) == (-signal.SIGINT, "KeyboardInterrupt")
 
 
@@ -223,7 +226,7 @@ def test_ctrl_c_on_the_command_line(
         env = {**os.environ, "FLATKIT_RELEASE_SERVER": f"{url}/{{channel}}", "FLATKIT_CACHE": str(tmp_path / "cache")}
         env.pop("FLATKIT_MIRROR", None)
         argv = [sys.executable, "-m", "flatkit", *words]
-        status, said = interrupt(argv, lambda: server.seen.wait(60), env)
+        status, said = interrupt(argv, lambda: server.seen.wait(SOON), env)
     assert status == 128 + signal.SIGINT
     assert "flatkit: stopped" in said
     assert "Traceback" not in said

@@ -17,6 +17,7 @@ import pytest
 
 from flatkit.errors import HostError, InputError, UsageError
 from flatkit.testing.updates import Fault, FaultyServer
+from flatkit.updates import connection_limits
 from flatkit.updates.connection_limits import Limits
 from flatkit.updates.model import UpdateState
 from flatkit.updates.server import UpdateServer
@@ -40,7 +41,7 @@ class Answer:
 
 def ask(url: str, path: str, *, method: str = "GET", data: bytes | None = None, **headers: str) -> Answer:
     host, port = url.removeprefix("http://").rsplit(":", 1)
-    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=10)
+    connection = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=120)
     try:
         connection.putrequest(method, path, skip_host="host" in headers, skip_accept_encoding=True)
         for name, value in headers.items():
@@ -77,7 +78,7 @@ def no_failures_in_the_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 
 def raw(server: UpdateServer, *pieces: bytes) -> bytes:
     """What the server says to these bytes until it hangs up."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as connection:
         for piece in pieces:
             connection.sendall(piece)
         connection.shutdown(socket.SHUT_WR)
@@ -112,7 +113,7 @@ def test_ranges_and_entity_tags_over_the_wire(server: FaultyServer) -> None:
 
 
 def test_one_connection_serves_many_requests(server: FaultyServer) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     first = None
     for path, method in ((PATH, "GET"), ("/nowhere", "GET"), (PATH, "HEAD"), ("/nowhere", "HEAD"), (PATH, "GET")):
         connection.request(method, path)
@@ -414,20 +415,23 @@ def test_a_file_goes_out_inside_the_kernel(server: FaultyServer, monkeypatch: py
     assert [asked[0], asked[-1]] == [len(PAYLOAD), 1001]
 
 
-def test_a_full_server_drops_who_idles_and_turns_others_away(payload: Path, tmp_path: Path) -> None:
+def test_a_full_server_drops_who_idles_and_turns_others_away(
+    payload: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_limits, "_PATIENCE_SECONDS", 600)
     big = tmp_path / "big.bin"
     with big.open("wb") as file:
         file.truncate(64 * 1024 * 1024)
     with UpdateServer(limits=Limits(connections=1, downloads=1)) as server:
         server.publish_file("/big.bin", big)
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as idle:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=120) as idle:
             idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert idle.recv(12) == b"HTTP/1.1 200"
-            with socket.create_connection(("127.0.0.1", server.port), timeout=10) as busy:
+            with socket.create_connection(("127.0.0.1", server.port), timeout=120) as busy:
                 busy.sendall(b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert busy.recv(12) == b"HTTP/1.1 200"
                 assert busy.makefile("rb").read(4_000_000)
-                with socket.create_connection(("127.0.0.1", server.port), timeout=10) as third:
+                with socket.create_connection(("127.0.0.1", server.port), timeout=120) as third:
                     third.sendall(b"GET /big.bin HTTP/1.1\r\nHost: x\r\n\r\n")
                     assert third.recv(12) == b"HTTP/1.1 503"
             with suppress(ConnectionResetError):
@@ -436,7 +440,7 @@ def test_a_full_server_drops_who_idles_and_turns_others_away(payload: Path, tmp_
 
 
 def test_it_listens_on_loopback_alone_and_stops_cleanly(payload: Path) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     server = UpdateServer()
     with pytest.raises(UsageError, match="is not running"):
         _ = server.port
@@ -447,16 +451,16 @@ def test_it_listens_on_loopback_alone_and_stops_cleanly(payload: Path) -> None:
         assert server._running._listener.getsockname()[0] == "127.0.0.1"
         assert server.url == f"http://127.0.0.1:{port}"
         assert server.guest_url == f"http://10.0.2.2:{port}"
-        idle = socket.create_connection(("127.0.0.1", port), timeout=10)
+        idle = socket.create_connection(("127.0.0.1", port), timeout=120)
         idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert idle.recv(12) == b"HTTP/1.1 200"
     with idle, suppress(ConnectionResetError):
         while idle.recv(65536):
             pass  # to the end: the server hung up
     server.stop()  # once more does nothing
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=10)
+        socket.create_connection(("127.0.0.1", port), timeout=120)
     with UpdateServer(port=port) as again:
         assert again.port == port
 
@@ -466,7 +470,7 @@ def test_stopping_does_not_wait_for_a_slow_client(server: FaultyServer, tmp_path
     with big.open("wb") as file:
         file.truncate(64 * 1024 * 1024)
     server.publish("beta", version="1.0.0", payload=big)
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as slow:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as slow:
         slow.sendall(b"GET /amd64-usr/1.0.0/big.bin HTTP/1.1\r\nHost: x\r\n\r\n")
         assert slow.recv(12) == b"HTTP/1.1 200"
         server.stop()

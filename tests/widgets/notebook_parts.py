@@ -22,7 +22,7 @@ def join_threads(name: str) -> None:
     """Wait for the threads of that name: "refresher" draws, "look inside" asks a machine."""
     for thread in threading.enumerate():
         if thread.name == f"flatkit: {name}":
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive()
 
 

@@ -123,7 +123,7 @@ def test_the_text_of_a_shown_card_is_stored_and_kept_up_to_date(shell: Any) -> N
     (other,) = set(shell.shown.kept) - {ident}
     before = shell.shown.kept[other]
     card.verbs()["hint"]()  # type: ignore[union-attr]
-    card.wait(10)  # type: ignore[union-attr]
+    card.wait(60)  # type: ignore[union-attr]
     assert shell.shown.kept[other] != before
 
 

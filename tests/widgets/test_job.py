@@ -19,7 +19,7 @@ from flatkit.widgets.progress import CONSOLE_LINES, LONGEST_LINE, WorkProgress, 
 
 def test_a_job_begins_at_once_and_gives_its_result() -> None:
     go = threading.Event()
-    job = Job("waiting", lambda _: go.wait(10) and "done")
+    job = Job("waiting", lambda _: go.wait(60) and "done")
     assert job.is_running
     go.set()
     assert asyncio.run(awaited(job)) == "done"
@@ -43,7 +43,7 @@ def test_awaiting_raises_what_the_job_raised() -> None:
 
 def test_an_interrupted_await_leaves_the_job_at_work() -> None:
     go = threading.Event()
-    job = Job("waiting", lambda _: go.wait(10))
+    job = Job("waiting", lambda _: go.wait(60))
 
     async def interrupted() -> None:
         task = asyncio.ensure_future(awaited(job))
@@ -55,14 +55,14 @@ def test_an_interrupted_await_leaves_the_job_at_work() -> None:
     asyncio.run(interrupted())
     assert job.is_running
     go.set()
-    assert job.wait(10)
+    assert job.wait(60)
     assert job.error is None
 
 
 def test_a_signal_that_interrupts_is_seen_soon() -> None:
     """As in a kernel: its handler cancels the cell, and the loop sleeps."""
     go = threading.Event()
-    job = Job("waiting", lambda _: go.wait(10))
+    job = Job("waiting", lambda _: go.wait(60))
 
     async def interrupted() -> None:
         task = asyncio.ensure_future(awaited(job))
@@ -79,13 +79,13 @@ def test_a_signal_that_interrupts_is_seen_soon() -> None:
     asyncio.run(interrupted())
     assert job.is_running, "the wait ended with the job, not with the signal"
     go.set()
-    assert job.wait(10)
+    assert job.wait(60)
 
 
 def test_cancel_asks_and_returns_at_once() -> None:
-    job = Job("patient", lambda cancel: cancel.wait(10))
+    job = Job("patient", lambda cancel: cancel.wait(60))
     job.cancel()
-    assert job.wait(10)
+    assert job.wait(60)
 
 
 def test_progress_keeps_outer_phases_and_notes_inner_ones() -> None:
@@ -153,7 +153,7 @@ def test_a_flood_is_drawn_at_most_ten_times_a_second() -> None:
     progress.notify(ConsoleLine(machine="web", text="the last one"))
     over.set()
     progress.changed.set()
-    refresher.join(10)
+    refresher.join(60)
     assert not refresher.is_alive()
     assert len(drawn) <= (time.monotonic() - began) * 10 + 2
     assert drawn[-1] == ("the last one",)

@@ -44,7 +44,7 @@ async def awaited(thing: Any) -> Any:
 
 @pytest.fixture
 def machine(config: Path) -> LiveMachine:
-    return fk.up("web.bu", ports=80).wait(30)
+    return fk.up("web.bu", ports=80).wait(120)
 
 
 def test_up_returns_at_once_and_await_waits(config: Path) -> None:
@@ -74,10 +74,10 @@ def test_commands_show_what_was_typed_and_said(machine: LiveMachine, hypervisor:
 def test_the_same_cell_again_gives_the_same_machine(machine: LiveMachine) -> None:
     again = fk.up("web.bu", ports=80)
     assert again is machine
-    again.wait(30)
+    again.wait(120)
     assert "running already" in repr(again)
     assert again.timeline.total > 0, "the boot that was watched is not forgotten"
-    assert fk.up("web.bu").wait(30) is machine
+    assert fk.up("web.bu").wait(120) is machine
     assert len(live_machine.held()) == 1
 
 
@@ -150,13 +150,13 @@ def test_a_changed_config_is_refused_with_the_way_out(machine: LiveMachine, conf
     old = machine._machine.record.uuid
     fresh = fk.up("web.bu", ports=80, fresh=True)
     assert fresh is machine
-    fresh.wait(30)
+    fresh.wait(120)
     assert fresh._machine.record.uuid != old
 
 
 def test_a_comment_is_no_other_config(machine: LiveMachine, config: Path) -> None:
     config.write_text("# a remark\n" + CONFIG)
-    assert fk.up("web.bu", ports=80).wait(30) is machine
+    assert fk.up("web.bu", ports=80).wait(120) is machine
 
 
 def test_other_ports_are_refused_with_the_way_out(machine: LiveMachine) -> None:
@@ -168,7 +168,7 @@ def test_other_ports_are_refused_with_the_way_out(machine: LiveMachine) -> None:
 def test_restart_keeps_the_disk(machine: LiveMachine) -> None:
     uuid = machine._machine.record.uuid
     assert machine.restart() is machine
-    machine.wait(30)
+    machine.wait(120)
     assert machine.state == "running"
     assert machine._machine.record.uuid == uuid
     assert "Shutting down" in repr(machine.timeline)
@@ -180,14 +180,14 @@ def test_a_pulled_plug_is_said_and_mended(machine: LiveMachine) -> None:
     with pytest.raises(MachineError, match="is stopped") as caught:
         machine.run("true")
     assert "m.restart()" in caught.value.hint
-    assert machine.restart().wait(30).state == "running"
+    assert machine.restart().wait(120).state == "running"
 
 
 def test_stop_and_up_again(machine: LiveMachine) -> None:
-    machine.stop().wait(30)
+    machine.stop().wait(120)
     assert machine.state == "stopped"
     assert "its disk is kept" in repr(machine)
-    assert fk.up("web.bu", ports=80).wait(30).state == "running"
+    assert fk.up("web.bu", ports=80).wait(120).state == "running"
 
 
 def test_down_can_be_repeated_and_await_tells_then(machine: LiveMachine) -> None:
@@ -248,7 +248,7 @@ def test_clean_leaves_what_another_session_made_and_names_it(
     for place in (cleanup, module):
         monkeypatch.setattr(place, "Hypervisor", lambda *_: machine._machine.hypervisor)
     monkeypatch.setenv("JPY_SESSION_NAME", "/course/05-channels.ipynb")
-    assert fk.up("web.bu", name="canary").wait(30).state == "running"
+    assert fk.up("web.bu", name="canary").wait(120).state == "running"
     for made_by, name in ((Creator(session="terminal"), "a terminal's"), (Creator(), "an older flatkit's")):
         folder = machine.machine.folder
         folder.update(folder.get(), made_by=made_by)
@@ -275,18 +275,18 @@ def test_clean_ends_a_boot_of_this_notebook_and_no_restart_of_anothers_machine(
     hold, cancelled = threading.Event(), []
 
     def work(cancel: threading.Event) -> None:
-        hold.wait(30)
+        hold.wait(120)
         cancelled.append(cancel.is_set())
 
     machine._begin("restarting", work)
     own = live_machine.get("own")
-    own._begin("booting", lambda cancel: cancelled.append(cancel.wait(30)))
+    own._begin("booting", lambda cancel: cancelled.append(cancel.wait(120)))
     text = repr(fk.clean())
     assert "web (made by: terminal)" in text
     assert "removed: own" in text, "a boot was ended: there was something to clean"
     assert cancelled == [True]
     hold.set()
-    machine.wait(30)
+    machine.wait(120)
     assert cancelled == [True, False]
 
 
@@ -319,7 +319,7 @@ def test_a_number_in_quotes_is_answered_with_the_fix(config: Path, wrong: dict[s
 
 
 def test_without_a_config_there_is_a_machine_too(folder: Path) -> None:
-    assert fk.up().wait(30).name == "machine"
+    assert fk.up().wait(120).name == "machine"
 
 
 def test_the_view_tells_the_page_what_makes_sense(machine: LiveMachine) -> None:
@@ -350,10 +350,10 @@ def test_buttons_do_what_they_say(machine: LiveMachine) -> None:
     front.send({"verb": "unplug"})
     assert page.state["verbs"] == ["start", "rewind"]
     front.send({"verb": "start"})
-    machine.wait(30)
+    machine.wait(120)
     assert machine.state == "running"
     front.send({"verb": "rewind"})
-    assert "running; booted" in repr(machine.wait(30)), "without a checkpoint that is a first boot"
+    assert "running; booted" in repr(machine.wait(120)), "without a checkpoint that is a first boot"
 
 
 def test_a_look_inside_goes_to_the_page(machine: LiveMachine, hypervisor: FakeHypervisor) -> None:
@@ -427,7 +427,7 @@ def test_two_verbs_at_once_do_not_mix(machine: LiveMachine) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    machine.wait(30)
+    machine.wait(120)
     assert results.count("began") == 1
 
 
@@ -438,10 +438,10 @@ def test_rewind_and_checkpoint_are_jobs(machine: LiveMachine, hypervisor: FakeHy
     assert 'running; back at "before-update" after' in repr(machine)
     assert machine.run("echo").ok
     with pytest.raises(MachineError, match='no checkpoint "later"'):
-        machine.rewind("later").wait(30)
+        machine.rewind("later").wait(120)
     assert 'no checkpoint "later"' in repr(machine)
-    machine.checkpoint("fresh").wait(30)
-    assert 'running; back at "fresh" after' in repr(machine.rewind().wait(30))
+    machine.checkpoint("fresh").wait(120)
+    assert 'running; back at "fresh" after' in repr(machine.rewind().wait(120))
 
 
 @pytest.mark.parametrize(

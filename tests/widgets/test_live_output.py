@@ -44,7 +44,7 @@ def kernel(shell: Any, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 @pytest.fixture
 def machine(folder: Path, backend: MachineDependencies) -> LiveMachine:
     (folder / "web.bu").write_text(CONFIG)
-    return fk.up("web.bu").wait(30)
+    return fk.up("web.bu").wait(120)
 
 
 def test_a_short_command_shows_nothing_of_its_own(kernel: list[dict[str, Any]]) -> None:

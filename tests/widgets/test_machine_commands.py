@@ -21,7 +21,7 @@ PLACE = "/var/lib/extensions/tree.raw"
 def machine(folder: Path) -> LiveMachine:
     (folder / "web.bu").write_text(CONFIG)
     (folder / "tree.raw").write_bytes(b"\x00\xff" * 5000)
-    return fk.up("web.bu").wait(30)
+    return fk.up("web.bu").wait(120)
 
 
 def test_a_file_is_put_beside_its_place_and_then_moved_there(machine: LiveMachine, hypervisor: FakeHypervisor) -> None:

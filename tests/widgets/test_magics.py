@@ -65,7 +65,7 @@ def test_a_cell_without_a_name_says_what_is_missing(shell: Any, capsys: pytest.C
 @pytest.mark.usefixtures("backend")
 def test_on_types_the_cell_on_a_machine(shell: Any, folder: Path, hypervisor: FakeHypervisor) -> None:
     (folder / "web.bu").write_text(CONFIG)
-    result_of(shell, 'm = fk.up("web.bu")\nm.wait(30)')
+    result_of(shell, 'm = fk.up("web.bu")\nm.wait(120)')
     typed = result_of(shell, "%%on m\nhostname\n")
     # The pretended guest echoes the command line, which holds no marks: nothing was typed there.
     assert typed.commands == ()

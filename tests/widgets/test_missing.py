@@ -87,7 +87,7 @@ def test_a_notebook_without_a_machine_names_the_terminal(
 
 STOPPED = """from flatkit.widgets.job import Job
 import os, signal
-Job("waiting", lambda cancel: (os.kill(os.getpid(), signal.SIGINT), cancel.wait(10))).wait(10)"""
+Job("waiting", lambda cancel: (os.kill(os.getpid(), signal.SIGINT), cancel.wait(60))).wait(60)"""
 
 
 def test_a_cell_that_is_stopped_while_it_waits(opened: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,8 +125,8 @@ def test_a_kernel_knows_before_its_first_cell(tmp_path: Path) -> None:
     talk = manager.client()
     talk.start_channels()
     try:
-        talk.wait_for_ready(timeout=60)
-        answer = talk.execute_interactive("fk.doctor()", timeout=60, output_hook=lambda _: None)
+        talk.wait_for_ready(timeout=120)
+        answer = talk.execute_interactive("fk.doctor()", timeout=120, output_hook=lambda _: None)
         assert answer["content"]["traceback"][-1] == "    import flatkit as fk"
     finally:
         talk.stop_channels()

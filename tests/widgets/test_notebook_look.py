@@ -45,7 +45,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Blocking
     client = manager.client()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=120)
         yield client
     finally:
         client.stop_channels()
@@ -53,11 +53,11 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Blocking
 
 
 def wait_for(what: Callable[[], bool]) -> None:
-    assert wait_until(what, seconds=30)
+    assert wait_until(what, seconds=120)
 
 
 def run(kernel: BlockingKernelClient, cell: str) -> None:
-    kernel.execute_interactive(cell, timeout=60, output_hook=lambda _: None)
+    kernel.execute_interactive(cell, timeout=120, output_hook=lambda _: None)
 
 
 def texts(board: BoardServer) -> list[tuple[str, str]]:

@@ -81,7 +81,7 @@ def test_again_runs_the_last_step_once_more(player: Player, stage: PointedStage)
     until(lambda: len(stage.typed) == 2)
     settles(player, "ok", "ok", "next")
     assert stage.typed == ["echo 8080", "echo 8080"]
-    player.all().wait(10)
+    player.all().wait(60)
     assert player.ok
 
 
@@ -97,7 +97,7 @@ def test_a_step_that_failed_waits_for_what_the_user_decides(player: Player, stag
     stage.broken = ""
     player.again()
     settles(player, "ok", "ok", "next")
-    player.skip().wait(10)
+    player.skip().wait(60)
     assert states(player) == ["ok", "ok", "skipped"]
     assert player.ok, "what was left out is not counted"
 
@@ -110,7 +110,7 @@ def test_a_rewind_undoes_the_steps_on_the_machine_too(player: Player, stage: Poi
     assert stage.typed == []
     assert player.steps[1].output == ""
     assert player.steps[1].command == "echo 8080"
-    player.all().wait(10)
+    player.all().wait(60)
     assert player.ok
     assert stage.typed == ["echo 8080", "ls"]
 
@@ -138,7 +138,7 @@ def test_a_rewind_that_goes_wrong_leaves_the_steps_as_they_are(player: Player, s
     player.rewind()
     until(lambda: "the checkpoint is gone" in player.state()["verdict"])
     settles(player, "ok", "ok", "next")
-    player.skip().wait(10)
+    player.skip().wait(60)
     assert states(player) == ["ok", "ok", "skipped"]
 
 
@@ -153,7 +153,7 @@ def test_steps_are_left_out_by_a_jump_but_not_a_boot(player: Player, stage: Poin
     assert moves(player) == ["rewind", "", "jump"]
     player.jump(3)
     settles(player, "ok", "skipped", "next")
-    player.next().wait(10)
+    player.next().wait(60)
     assert stage.typed == ["ls"]
     assert player.ok
     with pytest.raises(UsageError, match="the demo is over"):
@@ -188,5 +188,5 @@ def test_a_recording_can_be_rewound_anywhere(folder: Path) -> None:
     until(lambda: player.steps[2].state == "ok" and player._progress.is_free)
     player.rewind(1)
     until(lambda: player.steps[0].state == "next" and player._progress.is_free)
-    player.all().wait(10)
+    player.all().wait(60)
     assert player.ok

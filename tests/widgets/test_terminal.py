@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("backend")
 @pytest.fixture
 def machine(folder: Path) -> LiveMachine:
     (folder / "web.bu").write_text(CONFIG)
-    return fk.up("web.bu").wait(30)
+    return fk.up("web.bu").wait(120)
 
 
 class Page:
@@ -44,7 +44,7 @@ class Page:
         return self.ended
 
     def _until(self, is_true: object) -> None:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while not is_true():  # type: ignore[operator]
             assert time.monotonic() < until, (self.text, self.ended)
             for sent in self.front.take():
@@ -89,7 +89,7 @@ def test_a_session_of_the_server_ends_with_its_machine(console: Path, make: Call
         assert running.stdout.readline()
         assert running.poll() is None
         console.unlink()
-        running.wait(20)
+        running.wait(120)
 
 
 @pytest.mark.parametrize("make", [session_argv, console_argv], ids=["session", "console"])
@@ -104,7 +104,7 @@ def test_nothing_of_a_session_stays_where_hang_ups_are_ignored(console: Path, ma
         console.unlink()
         running.kill()
         # At its end every process that held the session has ended.
-        running.communicate(timeout=20)
+        running.communicate(timeout=120)
 
 
 def test_keys_go_over_the_kernel_and_back(machine: LiveMachine) -> None:
