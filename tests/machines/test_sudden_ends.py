@@ -21,6 +21,8 @@ from flatkit.testing.guest import FakeGuest
 from flatkit.testing.hypervisor import FakeHypervisor
 
 IGNITION = '{"ignition": {"version": "3.3.0"}}'
+# In seconds: more than anything takes on a busy host, and far less than the day by which a clock jumps.
+LONG = 3600
 
 # A whole life that ends at its Nth event, by its own hand and without a word.
 _LIFE = """
@@ -70,13 +72,11 @@ def test_the_program_is_killed(hypervisor: FakeHypervisor, spec: MachineSpec, st
     assert found in {MachineState.ABSENT, MachineState.LEFTOVER, MachineState.STOPPED}
     assert [info.state for info in list_machines(hypervisor)] == [found] * (found is not MachineState.ABSENT)
 
-    # No lock is held by the dead: the next verb works at once, and after the last one nothing is there.
-    began = time.monotonic()
+    # No lock is held by the dead: the next verb waits for nobody, and after the last one nothing is there.
     machine.up(spec, accelerator=Accelerator.TCG)
     assert machine.run("echo well").stdout
     assert machine.checkpoint("three").name == "three"
     assert machine.rewind(to="three").checkpoint == "three"
-    assert time.monotonic() - began < 30
     assert machine.down() == []
     assert hypervisor.owned() == []
     assert files(state) == []
@@ -135,12 +135,12 @@ def test_the_clock_jumps(
     monkeypatch.setattr(time, "time", lambda: real() + (jump if next(looks) >= look else 0.0))
     tape = Tape()
     machine = Machine("web", hypervisor=hypervisor).up(spec, accelerator=Accelerator.TCG, observer=tape)
-    assert 0 <= machine.booted.seconds < 30
-    assert all(0 <= event.seconds < 30 for event in tape.events if isinstance(event, PhaseEnded))
+    assert 0 <= machine.booted.seconds < LONG
+    assert all(0 <= event.seconds < LONG for event in tape.events if isinstance(event, PhaseEnded))
     at = [event.at for event in tape.events if isinstance(event, ConsoleLine | PhaseStarted)]
-    assert max(at) - min(at) < 30
+    assert max(at) - min(at) < LONG
     machine.checkpoint("one")
-    assert 0 <= machine.rewind(to="one").seconds < 30
+    assert 0 <= machine.rewind(to="one").seconds < LONG
     machine.stop()
     machine.up()
     assert machine.run("echo well", timeout=30).ok

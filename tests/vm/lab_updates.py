@@ -38,7 +38,7 @@ def root_hash(version: str) -> str:
     return build_lab_image(release=release).root_hash
 
 
-def ask(machine: Machine, command: str, *, timeout: float = 120) -> str:
+def ask(machine: Machine, command: str, *, timeout: float = 300) -> str:
     """What a command says that must succeed."""
     return machine.run(command, timeout=timeout).check().stdout.strip()
 
@@ -72,8 +72,8 @@ def wait_until_good(machine: Machine) -> None:
 
 
 def wait_for(machine: Machine, test: str) -> None:
-    """Wait, on the machine, until a command succeeds; a minute at most."""
-    ask(machine, f"for _ in $(seq 120); do {test} && exit 0; sleep 0.5; done; exit 1")
+    """Wait, on the machine, until a command succeeds; some minutes at most."""
+    ask(machine, f"for _ in $(seq 480); do {test} && exit 0; sleep 0.5; done; exit 1", timeout=600)
 
 
 def wait_until_all_is_started(machine: Machine) -> None:
@@ -83,10 +83,10 @@ def wait_until_all_is_started(machine: Machine) -> None:
     """
     done = "until systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'; do sleep 0.5; done"
     try:
-        machine.run(done, timeout=120).check()
+        machine.run(done, timeout=300).check()
     except WaitTimeout:
         look = "systemctl is-system-running; systemctl list-jobs --no-pager; journalctl -b --no-pager | tail -n 60"
-        said = machine.run(look, timeout=60).stdout
+        said = machine.run(look, timeout=300).stdout
         raise AssertionError(f"not everything has started: {said}") from None
 
 
@@ -94,7 +94,7 @@ def reboot(machine: Machine) -> None:
     """Reboot in order and wait until the machine is back."""
     since = machine.console_size
     with suppress(MachineError):  # the connection may end before the answer
-        machine.run("sudo systemctl reboot --no-block", timeout=60)
+        machine.run("sudo systemctl reboot --no-block", timeout=300)
     machine.wait_for_boot(since=since)
 
 

@@ -62,7 +62,7 @@ class OwnHost:
         for daemon in ("virtlogd", "libvirtd"):
             if not self._pid(daemon):
                 self.run(daemon, "-d", "-p", f"/run/{daemon}.pid")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not self.run("sh", "-c", "virsh -q -c qemu:///system list >/dev/null 2>&1 && echo yes", check=False):
             assert time.monotonic() < deadline, "libvirt does not answer"
 
@@ -120,7 +120,7 @@ def own_host(work: Path, *, hide: tuple[Path, ...] = ()) -> Iterator[OwnHost]:
     ]
     outside = subprocess.Popen(["unshare", *words, str(work), " ".join(map(str, hide))])
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while not (work / "up").exists():
             if outside.poll() is not None or time.monotonic() > deadline:
                 pytest.skip("namespaces cannot be made here")

@@ -40,7 +40,7 @@ def test_two_ups_of_one_name_at_once_then_one_fault_after_the_other(clean, tmp_p
         both = [stack.enter_context(subprocess.Popen(faults.words_for("up"), stdout=output)) for output in outputs]
         for process in both:
             stack.callback(process.kill)
-        assert [process.wait(timeout=300) for process in both] == [0, 0]
+        assert [process.wait(timeout=600) for process in both] == [0, 0]
     said = [file.read_text() for file in files]
     assert sorted('"phase": "kernel"' in text for text in said) == [False, True]
     assert sum("is running already" in text for text in said) == 1
@@ -49,8 +49,8 @@ def test_two_ups_of_one_name_at_once_then_one_fault_after_the_other(clean, tmp_p
     # SSH drops in the middle of a command: said, never run twice, and the next command has a new connection.
     machine = get_machine(faults.NAME)
     with pytest.raises(MachineError, match="the connection"):
-        machine.run("echo once >> ran; sync; sudo pkill -KILL sshd; sleep 60", timeout=120)
-    assert machine.run("cat ran", timeout=120).check().stdout == "once\n"
+        machine.run("echo once >> ran; sync; sudo pkill -KILL sshd; sleep 60", timeout=300)
+    assert machine.run("cat ran", timeout=300).check().stdout == "once\n"
 
     # This host's clock jumps, back and forth with each look; the guest has jumped as well, and is put right.
     real, jumps = time.time, itertools.count()
@@ -59,8 +59,9 @@ def test_two_ups_of_one_name_at_once_then_one_fault_after_the_other(clean, tmp_p
     assert machine.checkpoint("jump").bytes > 50e6
     monkeypatch.undo()
     rewound = machine.rewind(to="jump")
-    assert rewound.seconds < 60
-    assert abs(float(machine.run("date +%s.%N").stdout) - time.time()) < 5
+    assert rewound.seconds < 3600, "of the 86400 of each jump"
+    before = time.time()
+    assert before - 5 < float(machine.run("date +%s.%N").stdout) < time.time() + 5
 
     # The program that saves a checkpoint is killed: libvirt ends the work, and the next one is whole.
     print("killed while saving:", faults.kill("checkpoint", "checkpoint"))
@@ -86,14 +87,14 @@ def test_two_ups_of_one_name_at_once_then_one_fault_after_the_other(clean, tmp_p
         machine.up()
         assert taken
     assert machine.host_port(22) != port
-    assert machine.run("cat kept", timeout=120).check().stdout == "kept\n"
+    assert machine.run("cat kept", timeout=300).check().stdout == "kept\n"
 
     # Its disk is deleted below it: a checkpoint cannot be saved, and a rewind is a first boot that says so.
     machine.folder.files(machine.spec).overlay.unlink()
     with pytest.raises(MachineError):
         machine.checkpoint("lost")
     assert machine.rewind().checkpoint == ""
-    assert machine.run("ls", timeout=120).check().stdout == ""
+    assert machine.run("ls", timeout=300).check().stdout == ""
     machine.close()
 
 

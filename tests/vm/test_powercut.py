@@ -74,7 +74,7 @@ def console(machine: Machine, since: int) -> bytes:
 def what_came_of_it(machine: Machine) -> str:
     """What the client that asked for the update, the status and the journal say."""
     look = "cat /var/tmp/update; cat /run/update_engine/status; journalctl -b -u update-engine --no-pager | tail -n 40"
-    return machine.run(look, timeout=60).stdout
+    return machine.run(look, timeout=300).stdout
 
 
 def wait_for_console(machine: Machine, since: int, text: bytes) -> None:

@@ -89,7 +89,7 @@ def test_disks_luks_kernel_arguments_and_a_merge_hold_over_two_boots(lab_image, 
     # The arguments are written, the machine restarts in its initrd, and the second time all is as it should be.
     assert phases.count("ignition-kargs") == 2
     assert phases.count("ignition-disks") == 1
-    ask = functools.partial(lab.ask, machine, timeout=60)
+    ask = functools.partial(lab.ask, machine, timeout=300)
 
     def holds() -> None:
         lab.wait_until_all_is_started(machine)

@@ -62,7 +62,7 @@ def test_from_config_to_machine_and_back(lab_image, no_machines_left, capsys, tm
     assert any("flatkit adds a login key" in line.get("text", "") for line in lines)
 
     machine = get_machine("thread")
-    ask = lambda command: machine.run(command, timeout=60).check().stdout.strip()  # noqa: E731
+    ask = lambda command: machine.run(command, timeout=300).check().stdout.strip()  # noqa: E731
     assert ask("hostname") == "web"
     assert ask("cat /opt/web/index.html").startswith("<h1>Hello")
     assert "ada@example" in ask("sudo cat /home/ada/.ssh/authorized_keys.d/ignition")
@@ -105,7 +105,7 @@ def test_from_config_to_machine_and_back(lab_image, no_machines_left, capsys, tm
     ask("echo '<5>said later' | sudo tee /dev/kmsg")
     assert any("said later" in line for line in watching.stdout)
     watching.send_signal(signal.SIGINT)
-    _, err = watching.communicate(timeout=60)
+    _, err = watching.communicate(timeout=300)
     assert (watching.returncode, err) == (0, "")
 
     # What was written survives a stop; the config is not applied again, and the host key stays.
@@ -116,7 +116,7 @@ def test_from_config_to_machine_and_back(lab_image, no_machines_left, capsys, tm
     assert get_machine("thread").state is MachineState.STOPPED
     assert main(["up", "--name", "thread"]) == 0  # as the message said
     machine = get_machine("thread")
-    ask = lambda command: machine.run(command, timeout=60).check().stdout.strip()  # noqa: E731
+    ask = lambda command: machine.run(command, timeout=300).check().stdout.strip()  # noqa: E731
     assert ask("hostname") == "changed"
     assert ask("sudo cat /etc/ssh/ssh_host_ed25519_key.pub") == key
     assert ask("cat /etc/machine-id") == machine_id

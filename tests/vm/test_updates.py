@@ -241,7 +241,7 @@ def test_an_update_from_stable_to_beta(machine: Machine) -> None:
     said = ask(
         machine,
         "update_engine_client -watch_for_updates 2>/tmp/seen >/tmp/said & update_engine_client -update >/dev/null;"
-        " until grep -q NEED_REBOOT /tmp/seen; do sleep 0.1; done; sleep 0.5; kill %1; cat /tmp/said /tmp/seen",
+        " until grep -A 9 NEED_REBOOT /tmp/seen | grep -q new_size; do sleep 0.1; done; kill %1; cat /tmp/said /tmp/seen",
         timeout=300,
     )
     seen = watched(said)
