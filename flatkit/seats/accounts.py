@@ -22,6 +22,8 @@ MARK = "flatkit seat"
 _GROUPS = ("kvm",)
 # Longest time that a seat's processes may take to end by themselves, in seconds.
 _END_SECONDS = 5.0
+# Longest time until they are gone after SIGKILL, on a host that has much else to do.
+KILL_SECONDS = 60.0
 _ACCOUNT = re.compile(r"[a-z][a-z0-9-]{2,31}")
 
 
@@ -105,7 +107,7 @@ def end_processes(uid: int) -> None:
     """End all processes of a seat's user: first with SIGTERM, then with SIGKILL, also those that are made meanwhile."""
     if uid == 0:
         raise ValueError("root is not a seat")
-    for which, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, _END_SECONDS)):
+    for which, seconds in ((signal.SIGTERM, _END_SECONDS), (signal.SIGKILL, KILL_SECONDS)):
         deadline = time.monotonic() + seconds
         while (left := list(processes_of(uid))) and time.monotonic() < deadline:
             for process in left:

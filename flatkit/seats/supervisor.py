@@ -23,7 +23,7 @@ from flatkit.locks import try_lock
 from flatkit.machines import host_locks
 from flatkit.machines.scheduler import turns
 from flatkit.run import Child, start
-from flatkit.seats.accounts import list_accounts, make_runtime_folder
+from flatkit.seats.accounts import KILL_SECONDS, list_accounts, make_runtime_folder
 from flatkit.seats.ending import end_seat
 from flatkit.seats.settings import Settings, load
 
@@ -120,7 +120,7 @@ def _is_whole(path: Path) -> bool:
 
 def end_leftovers(folder: Path) -> None:
     """End hub, proxy and services that outlived their supervisor or their hub."""
-    for which, seconds in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+    for which, seconds in ((signal.SIGTERM, 5.0), (signal.SIGKILL, KILL_SECONDS)):
         deadline = time.monotonic() + seconds
         for process in parts_of(folder):
             with suppress(ProcessLookupError):
@@ -151,7 +151,7 @@ def end_supervisor(folder: Path) -> None:
     process = read_pid(folder)
     if process is None:
         return
-    for which, seconds in ((signal.SIGTERM, _END_SECONDS + 15), (signal.SIGKILL, 5.0)):
+    for which, seconds in ((signal.SIGTERM, _END_SECONDS + 15), (signal.SIGKILL, KILL_SECONDS)):
         with suppress(ProcessLookupError):
             os.kill(process, which)
         deadline = time.monotonic() + seconds

@@ -101,6 +101,13 @@ class Learner:
             return error.code
 
 
+def words_of(process: int) -> list[bytes]:
+    """The command line of a process; none of one that has ended meanwhile."""
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+    return []
+
+
 @dataclass(kw_only=True)
 class Room:
     """A running room."""
@@ -115,8 +122,8 @@ class Room:
     def parts(self) -> dict[str, int]:
         """The process IDs of hub and proxy."""
         found = {}
-        for process in supervisor.parts_of(self.settings.folder):
-            words = Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
+        for process in sorted(supervisor.parts_of(self.settings.folder)):
+            words = words_of(process)
             for name, mark in (
                 ("hub", b"jupyterhub"),
                 ("proxy", b"--configfile"),
@@ -124,7 +131,8 @@ class Room:
                 ("board", b"board"),
             ):
                 if mark in words:
-                    found[name] = process
+                    # What the hub has just forked looks like it until it becomes another program.
+                    found.setdefault(name, process)
         return found
 
     def log(self) -> str:
@@ -162,7 +170,7 @@ def room(
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(60)
+            process.wait(120)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -20,7 +20,7 @@ from flatkit.board.look import AddressLook
 from flatkit.board.rehearse import Rehearsal
 from flatkit.errors import InputError
 from flatkit.seats.accounts import as_user, find_account, processes_of
-from tests.seats.learner import TRAINER, Learner, Room, room, wait_for
+from tests.seats.learner import TRAINER, Learner, Room, room, wait_for, words_of
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def account(running: Room, name: str) -> pwd.struct_passwd:
 def environment(running: Room, name: str) -> dict[str, str]:
     """What the seat's server, and so its kernels, have."""
     for process in processes_of(account(running, name).pw_uid):
-        if b"jupyterhub.singleuser" in Path(f"/proc/{process}/cmdline").read_bytes():
+        if b"jupyterhub.singleuser" in words_of(process):
             words = Path(f"/proc/{process}/environ").read_bytes().decode().split("\0")
             return dict(word.split("=", 1) for word in words if "=" in word)
     raise AssertionError("the seat has no server")

@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -184,6 +186,21 @@ def test_only_accounts_with_our_mark_are_seats() -> None:
     for name in ("root;id", "-x", "seat ada", "a" * 40, ""):
         with pytest.raises(HostError, match="cannot be the account"):
             accounts.ensure_account(name)
+
+
+def test_processes_that_a_busy_host_ends_late_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """userdel refuses a user who has processes."""
+    now, sent = [0.0], []
+
+    def sleep(_seconds: float) -> None:
+        now[0] += 1
+
+    monkeypatch.setattr(accounts, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    monkeypatch.setattr(accounts, "processes_of", lambda _uid: iter([4711] if now[0] < 30 else []))
+    monkeypatch.setattr(os, "kill", lambda _process, which: sent.append(which))
+    accounts.end_processes(1000)
+    assert now[0] == 30
+    assert sent[-1] is signal.SIGKILL
 
 
 def test_a_command_of_a_seat_has_nothing_of_roots_environment(monkeypatch: pytest.MonkeyPatch) -> None:
