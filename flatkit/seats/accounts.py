@@ -121,6 +121,8 @@ def remove_account(user: pwd.struct_passwd) -> None:
     if find_account(user.pw_name) is None:
         return
     end_processes(user.pw_uid)
+    # While the number is this seat's: the next account that is made gets the same one.
+    run(["rm", "-rf", "--one-file-system", "--", str(runtime_folder(user))], check=False)
     try:
         run(["userdel", "--remove", "--", user.pw_name])
     except CommandFailed as error:
@@ -129,8 +131,6 @@ def remove_account(user: pwd.struct_passwd) -> None:
             raise HostError(
                 f'the account "{user.pw_name}" cannot be removed: {error.message}', hint=f"ps -u {user.pw_name}"
             ) from None
-    folder = runtime_folder(user)
-    run(["rm", "-rf", "--one-file-system", "--", str(folder)], check=False)
 
 
 def _is_group(name: str) -> bool:

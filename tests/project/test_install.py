@@ -7,7 +7,6 @@ import pwd
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,8 @@ from pathlib import Path
 
 import pytest
 from project_parts import CUT_OFF, may_cut_off
+
+from flatkit.machines.ports import find_free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -173,12 +174,6 @@ def answer(port: int, path: str) -> str:
             time.sleep(0.1)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_the_wheel_opens_the_course_from_an_empty_environment(place: Path) -> None:
     checkout, home = place / "checkout", place / "home"
     (checkout / "notebooks" / "99-planted.ipynb").write_text(
@@ -205,7 +200,7 @@ def test_the_wheel_opens_the_course_from_an_empty_environment(place: Path) -> No
     assert where.startswith(str(place / "empty"))
     assert "flatkit course" in run(flatkit, "--help", cwd=home, env=env)
 
-    port, said = free_port(), place / "said"
+    port, said = find_free_port(), place / "said"
     with said.open("wb") as log:
         server = subprocess.Popen(
             [flatkit, "course", "--no-browser", f"--port={port}"], cwd=home, env=env, stdin=subprocess.DEVNULL,

@@ -188,6 +188,17 @@ def test_only_accounts_with_our_mark_are_seats() -> None:
             accounts.ensure_account(name)
 
 
+def test_an_account_is_removed_after_all_that_has_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next account gets the same number, and with it whatever is removed later."""
+    user = pwd.struct_passwd(("seat-ada", "x", 4711, 4711, accounts.MARK, "/home/seat-ada", "/bin/bash"))
+    done: list[str] = []
+    monkeypatch.setattr(accounts, "find_account", lambda _name: user)
+    monkeypatch.setattr(accounts, "end_processes", lambda uid: done.append(f"end {uid}"))
+    monkeypatch.setattr(accounts, "run", lambda words, **_: done.append(f"{words[0]} {words[-1]}"))
+    accounts.remove_account(user)
+    assert done == ["end 4711", "rm /run/user/4711", "userdel seat-ada"]
+
+
 def test_processes_that_a_busy_host_ends_late_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """userdel refuses a user who has processes."""
     now, sent = [0.0], []

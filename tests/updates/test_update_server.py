@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from flatkit.errors import HostError, InputError, UsageError
+from flatkit.machines.ports import find_free_port
 from flatkit.testing.updates import Fault, FaultyServer
 from flatkit.updates import connection_limits
 from flatkit.updates.connection_limits import Limits
@@ -441,7 +442,7 @@ def test_a_full_server_drops_who_idles_and_turns_others_away(
 
 def test_it_listens_on_loopback_alone_and_stops_cleanly(payload: Path) -> None:
     before = set(threading.enumerate())
-    server = UpdateServer()
+    server = UpdateServer(port=find_free_port())  # which nobody is given while it is free
     with pytest.raises(UsageError, match="is not running"):
         _ = server.port
     with server:

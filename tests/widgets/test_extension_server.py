@@ -12,6 +12,7 @@ import pytest
 
 import flatkit as fk
 from flatkit.errors import HostError
+from flatkit.machines.ports import find_free_port
 from flatkit.widgets import extension_server
 
 
@@ -26,10 +27,7 @@ class Nearby:
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        number = found.getsockname()[1]
-    yield number
+    yield find_free_port()  # none that another lane's next connection may be given
     extension_server.stop()
 
 
