@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from browser import keep_screenshot, serious_faults
 from playwright.sync_api import expect
-from stage import Stage
+from stage import Stage, wait_until
 
 pytest.importorskip("anywidget")
 
@@ -89,6 +89,10 @@ class Shown:
     def set(self, panel: Panel | None = None, inside: Inside | None = None, **more: Any) -> None:
         self.page.state = self._set(panel, inside, **more)
 
+    def heard(self, tab: str) -> None:
+        """Wait until the page has this answer."""
+        self.root.page.wait_for_function(f"flatkitMounted[0].model.get('state').tab === '{tab}'")
+
     @property
     def verbs(self) -> list[str]:
         return [message["verb"] for message in self.said]
@@ -149,6 +153,20 @@ def test_tabs_are_worked_by_keys_and_looked_into_while_shown(stage: Stage) -> No
     expect(facts).to_contain_text("memory in use212 MiB of 960 MiB")
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("log")).to_contain_text("Ignition finished")
+
+
+def test_a_late_answer_does_not_turn_the_page_back(stage: Stage) -> None:
+    shown = Shown(stage, RUNNING, STAGED)
+    tab = {name: stage.page.get_by_role("tab", name=name) for name in ("Boot", "Slots", "Layers", "Facts")}
+    tab["Slots"].click()
+    tab["Layers"].click()
+    wait_until(stage, lambda: shown.said[-1:] == [{"verb": "look", "tab": "layers"}])
+    for answer in ("slots", "layers"):
+        shown.set(tab=answer)
+        shown.heard(answer)
+        expect(tab["Layers"]).to_have_attribute("aria-selected", "true")
+    shown.set(tab="facts")  # another view of this machine
+    expect(tab["Facts"]).to_have_attribute("aria-selected", "true")
 
 
 def test_an_update_moves_in_the_slots(stage: Stage) -> None:

@@ -31,6 +31,15 @@ def mount(stage: Stage, name: str) -> Mounted:
     return stage.mount(fk.check(name).page)
 
 
+def hold_answers(mounted: Mounted) -> None:
+    """Answers of Python wait in `model.late`; `model.hear` takes one."""
+    mounted.model("""(model) => {
+      model.late = [];
+      model.hear = model.receive;
+      model.receive = (message) => model.late.push(message);
+    }""")
+
+
 def test_an_exercise_from_not_tried_to_passed(stage: Stage, folder: Path) -> None:
     mounted, page = mount(stage, "00-name"), stage.page
     card = mounted.root.get_by_role("region", name="exercise 00-name")
@@ -88,12 +97,7 @@ def test_a_late_answer_does_not_take_a_choice_back(stage: Stage) -> None:
     first = mounted.root.get_by_role("group", name="1. ")
     radios, verdict = first.get_by_role("radio"), first.get_by_role("status")
     radios.first.focus()
-    page.evaluate("""() => {
-      const { model } = flatkitMounted[0];
-      model.late = [];
-      model.hear = model.receive;
-      model.receive = (message) => model.late.push(message);
-    }""")
+    hold_answers(mounted)
     for key in ("Space", "ArrowDown", "ArrowDown", "ArrowUp"):
         page.keyboard.press(key)
     page.wait_for_function("flatkitMounted[0].model.late.length >= 4")
@@ -161,6 +165,30 @@ def test_lines_are_put_in_order_by_keys_and_by_mouse(stage: Stage, folder: Path)
     hint.get_by_role("button", name="Write it to greet.bu").press("Enter")
     expect(mounted.root.get_by_role("status").first).to_contain_text("✓ passed")
     assert "mode: 0755" in (folder / "greet.bu").read_text()
+
+
+def test_lines_that_are_taken_faster_than_the_answers_come_are_all_taken(stage: Stage) -> None:
+    mounted, page = mount(stage, "02-script"), stage.page
+    for left in (3, 2, 1):
+        mounted.root.get_by_role("button", name=f"Hint ({left} left)").click()
+    hint = mounted.root.get_by_role("list", name="Hints")
+    rest, config = hint.get_by_role("list", name="Lines that are left"), hint.get_by_role("list", name="Your config")
+    expect(rest.get_by_role("button").first).to_be_visible()
+    expect(mounted.root.get_by_role("button", name="Check again")).to_be_enabled()
+    hold_answers(mounted)
+    for text in LINES[:3]:
+        rest.get_by_role("button", name=text, exact=True).press("Enter")
+    page.wait_for_function("flatkitMounted[0].model.late.length >= 3")
+    for count in (1, 2, 3):
+        page.evaluate("() => { const { model } = flatkitMounted[0]; model.hear(model.late.shift()); }")
+        expect(config.get_by_role("button")).to_have_count(count)
+        expect(hint.get_by_role("button", name=LINES[2], exact=True)).to_be_focused()
+    page.keyboard.press("Alt+ArrowUp")
+    page.keyboard.press("Alt+ArrowUp")
+    page.wait_for_function("flatkitMounted[0].model.late.length >= 2")
+    page.evaluate("() => { const { model } = flatkitMounted[0]; model.late.forEach((one) => model.hear(one)); }")
+    expect(config.get_by_role("button")).to_have_text([LINES[2], LINES[0], LINES[1]])
+    expect(config.get_by_role("button").first).to_be_focused()
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])

@@ -1,6 +1,6 @@
 // @ts-check
 // The machine panel: state, boot, slots, layers, facts and console of one machine, drawn in place.
-import { actOn, follow, makeRoot, stateOf } from "../lib/card.js";
+import { actOn, follow, makeRoot, stateOf, unansweredChoices } from "../lib/card.js";
 import { h } from "../lib/dom.js";
 import { makeFlag } from "../lib/flag.js";
 import { makeLayers } from "../lib/layers.js";
@@ -37,7 +37,15 @@ export default {
     const draws = pages.map(({ draw, element }) => draw(element));
     // Another view of this machine may turn the page; an answer that only repeats the old tab does not.
     let told = stateOf(model).tab;
-    const tabs = new Tabs({ label: "About this machine", pages, current: told, onShow: () => look() });
+    let shown = told;
+    const unanswered = unansweredChoices(root);
+    /** @param {string} name */
+    const turn = (name) => {
+      if (name !== shown) unanswered.add(name);
+      shown = name;
+      look();
+    };
+    const tabs = new Tabs({ label: "About this machine", pages, current: told, onShow: turn });
     root.append(head.root, tabs.bar, ...pages.map(({ element }) => element));
     tabs.draw();
     const drawFlag = makeFlag(root, act);
@@ -47,7 +55,10 @@ export default {
       head.draw(state);
       drawFlag(state);
       for (const draw of draws) draw(state);
-      if (state.tab !== told) tabs.show(state.tab);
+      if (unanswered.isSettledBy(state.tab) && state.tab !== told) {
+        tabs.show(state.tab);
+        shown = state.tab;
+      }
       told = state.tab;
     });
 

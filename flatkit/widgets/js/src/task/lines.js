@@ -2,6 +2,7 @@
 // Lines to put in order (a Parsons problem): those that are left, and those that are placed. By mouse a click takes
 // a line across and a drag moves it; by keys the arrows go through the lines, Enter takes one across, Alt with an
 // arrow moves it.
+import { unansweredChoices } from "../lib/card.js";
 import { h, keep, say } from "../lib/dom.js";
 
 /** @typedef {import("../state").LineState} LineState */
@@ -10,28 +11,30 @@ const KEYS = "Enter or a click takes a line across. Up and Down go through the l
 
 /** @param {import("../lib/card.js").Act} act */
 export function makeLines(act) {
-  /** @type {LineState[]} */
-  let placed = [];
+  /** @type {number[]} */
+  let placed = []; // as the learner wants them: the next move starts from here, not from an answer that is late
   /** @type {number | null} */
   let dragged = null;
   /** @type {number | null} */
   let wanted = null; // the piece that has the focus, wherever it is drawn next
-  const place = (/** @type {number[]} */ pieces) => act("place", { placed: pieces });
-  const pieces = () => placed.map(({ piece }) => piece);
 
+  /** @param {number} piece @param {number[]} pieces */
+  const place = (piece, pieces) => {
+    if (String(pieces) === String(placed)) return;
+    wanted = piece;
+    placed = pieces;
+    unanswered.add(String(pieces));
+    act("place", { placed: pieces });
+  };
   /** @param {number} piece @param {number} at */
   const put = (piece, at) => {
-    wanted = piece;
-    const rest = pieces().filter((one) => one !== piece);
+    const rest = placed.filter((one) => one !== piece);
     rest.splice(at, 0, piece);
-    place(rest);
+    place(piece, rest);
   };
   /** @param {number} piece */
-  const cross = (piece) => {
-    wanted = piece;
-    const now = pieces();
-    place(now.includes(piece) ? now.filter((one) => one !== piece) : [...now, piece]);
-  };
+  const cross = (piece) =>
+    place(piece, placed.includes(piece) ? placed.filter((one) => one !== piece) : [...placed, piece]);
 
   /** @param {HTMLElement} button @param {number} by */
   const step = (button, by) => {
@@ -48,7 +51,7 @@ export function makeLines(act) {
       const by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
       if (by === undefined || event.ctrlKey || event.metaKey) return;
       event.preventDefault();
-      const at = pieces().indexOf(piece);
+      const at = placed.indexOf(piece);
       if (!event.altKey) step(button, by);
       else if (at >= 0) put(piece, Math.max(0, at + by));
     });
@@ -81,7 +84,7 @@ export function makeLines(act) {
     return list;
   };
   const left = makeList("Lines that are left", (piece) => {
-    if (pieces().includes(piece)) cross(piece);
+    if (placed.includes(piece)) cross(piece);
   });
   const chosen = makeList("Your config", put);
   const ask = h("p");
@@ -91,15 +94,18 @@ export function makeLines(act) {
   const columns = h("div", { class: "fk-order" }, h("div", {}, h("b", {}, "Lines"), left));
   columns.append(h("div", {}, h("b", {}, "Your config"), given, chosen));
   const root = h("div", { class: "fk-lines" }, ask, columns, said, write, h("p", { class: "fk-dim" }, KEYS));
+  const unanswered = unansweredChoices(root);
 
   /** @param {import("../state").HintState} hint */
   const draw = (hint) => {
-    placed = hint.placed;
+    const answered = hint.placed.map(({ piece }) => piece);
+    const isSettled = unanswered.isSettledBy(String(answered));
+    if (isSettled) placed = answered;
     say(ask, hint.text);
     say(given, hint.code.trimEnd());
     for (const [list, lines] of /** @type {[Element, LineState[]][]} */ ([
       [left, hint.lines],
-      [chosen, placed],
+      [chosen, hint.placed],
     ]))
       keep(list, lines, { key: ({ piece }) => String(piece), make: makePiece });
     say(said, hint.said);
@@ -107,7 +113,7 @@ export function makeLines(act) {
     say(write, `Write it to ${hint.file}`);
     write.title = `Save these lines as ${hint.file}; my text is kept as ${hint.file}~`;
     write.hidden = !hint.right;
-    if (wanted !== null) {
+    if (isSettled && wanted !== null) {
       /** @type {HTMLElement | null} */ (root.querySelector(`[data-piece="${wanted}"]`))?.focus();
       wanted = null;
     }
