@@ -84,12 +84,13 @@ class EditorPage:
 
     def wait_for_text(self, text: str) -> None:
         """Until the file holds this."""
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while self.file.read_bytes().decode() != text:
             assert time.monotonic() < until, self.file.read_text()
             self.page.wait_for_timeout(20)
 
     def expect_file(self, text: str) -> None:
+        self.wait_for_text(text)
         self.wait()
         expect(self.root.locator(".fk-saved")).to_have_text("✓ saved")
         assert self.file.read_bytes().decode() == text

@@ -13,7 +13,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +23,8 @@ from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from flatkit.lessons import jupyter_server
 
-_PATIENCE = 60.0
+# A host that boots machines at the same time may take its time.
+_PATIENCE = 180.0
 _NUMBERED = re.compile(r"\[\d+\]")
 
 # By the application's own commands: a key would be lost while the page still settles its focus.
@@ -124,7 +125,7 @@ class Lab:
         request = urllib.request.Request(
             f"http://{HERE}:{self._port}/{path}", method=method, headers={"Authorization": f"token {self._token}"}
         )
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=_PATIENCE) as response:
             body = response.read()
         return json.loads(body) if body else None
 
@@ -229,6 +230,9 @@ class Notebook:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HERE, 0))
-        return int(probe.getsockname()[1])
+    """Return a port below those that Linux gives to connections: one of them would take it while the server starts."""
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HERE, port))
+            return port

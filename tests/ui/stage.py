@@ -106,6 +106,10 @@ class Mounted:
             f"([id, argument]) => ({script})(flatkitMounted[id].model, argument)", [self._name, argument]
         )
 
+    def wait_until_heard(self) -> None:
+        """Until Python has heard what the page has said so far."""
+        self.model("model => model.wire")
+
     def kill_kernel(self) -> None:
         """The kernel behind the widget is gone."""
         self.model("model => model.kernelDied()")
@@ -121,7 +125,7 @@ class Mounted:
 
 def wait_until(stage: Stage, is_true: Callable[[], bool]) -> None:
     """While the page goes on: its messages arrive when Playwright is asked for something."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not is_true():
         assert time.monotonic() < until
         stage.page.evaluate("() => new Promise(requestAnimationFrame)")

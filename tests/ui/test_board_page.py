@@ -28,7 +28,7 @@ def test_a_trainer_sees_who_needs_help_and_tells_them(browser: Browser, axe: str
         page.goto(f"{board.url}/")
         page.get_by_label("Trainers' password").fill("a guess")
         page.keyboard.press("Enter")
-        expect(page.get_by_label("Trainers' password")).to_be_visible()
+        expect(page.get_by_role("alert")).to_have_text("This is not the trainers' password.")
         page.get_by_label("Trainers' password").fill(TRAINER)
         page.keyboard.press("Enter")
         expect(page.get_by_text("No seat has joined yet")).to_be_visible()
@@ -95,6 +95,10 @@ def one_sender(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def log_in(page: Page, url: str) -> None:
     page.set_viewport_size({"width": 1280, "height": 720})
     page.goto(f"{url}/")
+    type_password(page)
+
+
+def type_password(page: Page) -> None:
     page.get_by_label("Trainers' password").fill(TRAINER)
     page.keyboard.press("Enter")
 
@@ -115,7 +119,7 @@ def look_together(page: Page, card: Locator, axe: str, colours: str) -> None:
     expect(dialog).to_contain_text("look: no answer yet")
     asks = card.get_by_role("list", name="The trainer's requests")
     expect(asks).to_contain_text("The trainer asks to look at what your cells and terminals show.")
-    asks.get_by_role("button", name="No").press("Enter")
+    asks.get_by_role("button", name="No", exact=True).press("Enter")
     expect(dialog).to_contain_text("look: the learner said no")
     dialog.get_by_role("button", name="Ask to look").click()
     asks.scroll_into_view_if_needed()
@@ -276,7 +280,7 @@ def test_a_page_whose_board_was_started_again_says_so(browser: Browser, tmp_path
             expect(page.get_by_text("This page is logged out")).to_be_visible()
             expect(page.get_by_text("The board does not answer.")).to_be_hidden()
             page.get_by_role("link", name="Log in").click()
-            log_in(page, board.url)
+            type_password(page)
             expect(page.locator("#rows tr")).to_have_count(1)
 
 

@@ -27,7 +27,7 @@ def text_of(page: Page) -> Locator:
 
 
 def wait_for_file(file: Path, text: str) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while file.read_text() != text:
         assert time.monotonic() < until, file.read_text()
         time.sleep(0.05)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from browser import keep_screenshot, serious_faults
 from playwright.sync_api import expect
-from stage import Stage, wait_until
+from stage import Stage
 
 pytest.importorskip("anywidget")
 
@@ -128,6 +128,7 @@ def test_a_boot_is_drawn_while_it_happens_and_focus_stays(stage: Stage) -> None:
     expect(shown.root).to_contain_text("kept from an earlier boot")
     expect(page.get_by_role("button", name="Pull the plug")).to_be_visible()
     expect(page.get_by_role("link", name="http://127.0.0.1:8080/")).to_be_visible()
+    shown.mounted.wait_until_heard()
     assert [verb for verb in shown.verbs if verb != "look"] == ["cancel"]
 
 
@@ -143,6 +144,7 @@ def test_tabs_are_worked_by_keys_and_looked_into_while_shown(stage: Stage) -> No
     expect(new).to_contain_text("tries1")
     expect(shown.root).to_contain_text("USR-A runs; the next boot takes USR-B, with one try.")
     expect(page.get_by_role("progressbar")).to_be_hidden()
+    shown.mounted.wait_until_heard()
     assert shown.said[-1] == {"verb": "look", "tab": "slots"}
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("list", name="the layers of /usr")).to_contain_text("refused: it is for SYSEXT_LEVEL")
@@ -160,7 +162,8 @@ def test_a_late_answer_does_not_turn_the_page_back(stage: Stage) -> None:
     tab = {name: stage.page.get_by_role("tab", name=name) for name in ("Boot", "Slots", "Layers", "Facts")}
     tab["Slots"].click()
     tab["Layers"].click()
-    wait_until(stage, lambda: shown.said[-1:] == [{"verb": "look", "tab": "layers"}])
+    shown.mounted.wait_until_heard()
+    assert [message["tab"] for message in shown.said if message["verb"] == "look"][-1] == "layers"
     for answer in ("slots", "layers"):
         shown.set(tab=answer)
         shown.heard(answer)

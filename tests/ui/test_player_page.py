@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from browser import keep_screenshot, serious_faults
 from playwright.sync_api import expect
-from stage import Mounted, Stage, wait_until
+from stage import Mounted, Stage
 
 pytest.importorskip("anywidget")
 
@@ -70,6 +70,7 @@ def test_steps_follow_the_play_and_open_by_hand(stage: Stage) -> None:
     expect(first).to_be_focused()
     expect(page.get_by_role("button", name="Play again")).to_be_enabled()
     expect(page.get_by_role("button", name="Stop")).to_be_disabled()
+    mounted.wait_until_heard()
     assert said == ["next"]
 
 
@@ -102,6 +103,7 @@ def test_keys_play_and_a_stage_is_large(stage: Stage) -> None:
     expect(page.get_by_role("button", name="Play all")).to_be_disabled()
     player.focus()
     page.keyboard.press("n")
+    mounted.wait_until_heard()
     assert said == ["next", "all", "recorded", "next"], "a key does what its button may do, and no more"
 
 
@@ -125,7 +127,7 @@ def test_a_presenter_looks_back_runs_again_skips_rewinds_and_jumps(stage: Stage)
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("j")
-    wait_until(stage, lambda: len(asked) == 4)
+    mounted.wait_until_heard()
     moves = [{"verb": "rewind", "step": 1}, {"verb": "again"}, {"verb": "skip"}, {"verb": "jump", "step": 3}]
     assert asked == moves
     widget.state = demo("ok", "running", "waiting", working=True, again=False, skip=False)
@@ -142,10 +144,7 @@ def test_arrows_and_space_play_and_move(stage: Stage) -> None:
     page.keyboard.press(" ")
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("button", name="2/3 Take the update")).to_be_focused()
-    for _ in range(100):  # messages come on their own
-        if len(said) == 2:
-            break
-        page.wait_for_timeout(50)
+    mounted.wait_until_heard()
     assert said == ["next", "next"]
     page.keyboard.press("ArrowDown")
     third = page.get_by_role("button", name="3/3 Reboot")
@@ -154,6 +153,7 @@ def test_arrows_and_space_play_and_move(stage: Stage) -> None:
     expect(third).to_be_focused()
     page.keyboard.press(" ")  # opens the step, and plays nothing
     expect(third).to_have_attribute("aria-expanded", "true")
+    mounted.wait_until_heard()
     assert said == ["next", "next"]
     running = demo("ok", "running", "waiting", working=True)
     running["steps"][1].update(doing="… 10 s, usually 40 s", share=0.25, output="CURRENT_OP=DOWNLOADING")

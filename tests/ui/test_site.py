@@ -81,9 +81,12 @@ def test_by_keys_one_step_at_a_time_and_stopped(site: Path, context: BrowserCont
     page.keyboard.press("n")
     expect(run).to_contain_text("1 of 7 steps played")
     expect(page.get_by_role("button", name="Play this step")).to_be_enabled()
+    page.get_by_label("Speed").select_option("as it was")  # so that a slow browser sees that it plays
+    run.focus()
     page.keyboard.press("n")  # a boot, with its time: it is told how far it is, and stops when asked
     expect(page.get_by_role("button", name="Play this step")).to_be_disabled()
     page.get_by_role("button", name="Stop").click()
+    expect(run).not_to_contain_text("of 7 steps played")
     expect(run).to_contain_text("7 steps")
 
 
