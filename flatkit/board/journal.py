@@ -137,8 +137,8 @@ class Journal:
         return 0
 
     def advance(self, number: int) -> None:
-        """Keep the last number that the board has. Raises OSError."""
-        if number > self.cursor:
+        """Keep the last number that the board has; one that this journal never gave is ignored. Raises OSError."""
+        if self.cursor < number <= self._last():
             save(self.folder / "cursor", f"{number}\n", mode=0o600)
 
     def _events(self) -> Iterator[SeatEvent]:

@@ -169,7 +169,7 @@ class Sender:
             self._journal.advance(answer.have)
             self._hear(answer)
             self._consent.hear(answer.asks)
-            # A board that lost its store, or has more than this journal, ends the round: the next one continues.
+            # A board that lost its store, or pretends to have more than this journal, ends the round: the next one continues.
             moved = self._journal.cursor - cursor
             sent += max(0, moved)
             if len(batch) < BATCH or moved <= 0:

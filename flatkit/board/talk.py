@@ -24,6 +24,9 @@ from flatkit.untrusted import lines_of, parse_json
 
 _LINES, _BYTES = 200, 1024 * 1024  # kept of the log
 _LOCK_SECONDS = 5.0
+# A board counts what trainers say to all of its seats from 1. A number further ahead is not one of its own, and would
+# keep the next ones of a real trainer from this seat.
+_AHEAD_MAX = 10_000
 
 
 @dataclass(kw_only=True)
@@ -108,7 +111,7 @@ class TalkLog:
         fresh: list[BoardMessage] = []
 
         def choose(talk: SeatTalk) -> list[dict[str, Any]]:
-            fresh.extend(one for one in messages if one.number > talk.last)
+            fresh.extend(one for one in messages if talk.last < one.number <= talk.last + _AHEAD_MAX)
             return [one.as_dict() for one in fresh]
 
         return fresh if self._add(choose) else []

@@ -225,3 +225,38 @@ def test_an_answer_about_an_earlier_journal_moves_no_cursor(tmp_path: Path) -> N
     assert Sender(journal, post=post).flush() == 0
     assert (journal.cursor, TalkLog(tmp_path).read().lines) == (0, [])
     assert [event.kind for event in journal.after(0)] == ["joined"]
+
+
+@pytest.mark.parametrize("have", [10**30, 2**53, 1000, 7])
+def test_a_number_that_the_seat_never_sent_neither_loses_nor_doubles_events(have: int, tmp_path: Path) -> None:
+    """A process in the board's place: the cursor was beyond every number, so that nothing was sent, or noted, any more."""
+    file = tmp_path / "board.sqlite"
+    with opened(file) as board:
+        journal = joined(board, "ada", tmp_path / "seat")
+        note(journal, 0)
+
+        def cut(seat: JoinedSeat, lines: list[str], **more: Any) -> BoardAnswer:
+            post_events(seat, lines, **more)
+            raise FetchError("the connection was cut before the answer came")
+
+        with pytest.raises(FetchError):
+            Sender(journal, post=cut).flush()
+        for number in range(1, 4):
+            note(journal, number)
+        pretended = Sender(journal, post=lambda *_, **__: BoardAnswer(have=have))
+        assert [pretended.flush(), pretended.flush()] == [0, 0]
+        note(journal, 4)
+        assert Sender(journal).flush() == 6
+    assert stored(file, "ada") == list(range(5))
+
+
+def test_a_message_with_an_impossible_number_keeps_no_later_one_away(tmp_path: Path) -> None:
+    """A process in the board's place: every later word of the trainer counted as heard."""
+    with opened(tmp_path / "board.sqlite") as board:
+        journal = joined(board, "ada", tmp_path / "seat")
+        for number in (10**30, 2**53 - 1, 10**6):
+            false = BoardMessage(number=number, kind="room", text="go home")
+            assert Sender(journal, post=lambda *_, false=false, **__: BoardAnswer(have=0, messages=(false,))).flush() == 0
+        board.ledger.say("ada", {"kind": "coming", "text": "Grace is coming"})
+        Sender(journal).flush()
+        assert TalkLog(journal.folder).read().coming == "Grace is coming"
