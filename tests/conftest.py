@@ -37,6 +37,7 @@ _CONSOLE_SHOWN = 6000
 def own_folders() -> Iterator[Path]:
     """Machines of the tests live in a state folder that goes away; images in a cache beside the person's, kept for next time."""
     from flatkit.machines import host_locks
+    from flatkit.seats import one_room
 
     patch = pytest.MonkeyPatch()
     if "FLATKIT_CACHE" not in os.environ:
@@ -48,6 +49,7 @@ def own_folders() -> Iterator[Path]:
     patch.setenv("FLATKIT_STATE", str(state))
     # Another lane may run a room, whose seats' boots would hold up the machines of this one.
     patch.setattr(host_locks, "FOLDER", state / "no-host-locks")
+    patch.setattr(one_room, "PLACE", state / "room-of-this-host")
     yield state
     _remove_machines()
     patch.undo()

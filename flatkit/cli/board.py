@@ -43,7 +43,7 @@ def run(argv: list[str]) -> int:
     add_board(show)
     serve = commands.add_parser("serve", help="serve the board to seats and trainers, until Ctrl-C")
     serve.add_argument("--listen", default="127.0.0.1", metavar="ADDR[:PORT]",
-                       help="where to listen (default: 127.0.0.1:8010, this host alone; 0.0.0.0 for the room)")  # fmt: skip
+                       help="where to listen (default: 127.0.0.1:8020, this host alone; 0.0.0.0 for the room)")  # fmt: skip
     serve.add_argument("--keep", type=float, default=_KEPT_HOURS, metavar="HOURS",
                        help=f"delete events that are older (default: {_KEPT_HOURS:.0f})")  # fmt: skip
     serve.add_argument("--hub", action="store_true", help="as a service of a JupyterHub, which starts this by itself")

@@ -8,26 +8,24 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import asdict, replace
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flatkit.cli import seats_end, seats_show
 from flatkit.cli.options import whole_number
-from flatkit.cli.show import observer_for, print_json, qr_code
+from flatkit.cli.show import observer_for
 from flatkit.errors import FlatkitError, HostError, UsageError
-from flatkit.untrusted import is_number, printable, shell_word
+from flatkit.untrusted import is_number, shell_word
 
 if TYPE_CHECKING:
     from flatkit.seats.check import SizeFinding
     from flatkit.seats.settings import Settings
-    from flatkit.seats.up import Passwords
 
 _PORT, _SEATS, _SEATS_MAX = 8000, 30, 1000
 # MiB, and minutes; a server with one kernel needs the least.
 _MEMORY, _IDLE = (512, 2**20), (1, 7 * 24 * 60)
-_LEFT_OUT_MAX = 10
-_LEAST_FREE_MIB = 50
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  (a room is for others: docs/seats.md)
 
 
@@ -35,8 +33,8 @@ def run(argv: list[str]) -> int:
     """Run one of the commands of `seats`."""
     options = _parser().parse_args(argv[1:])
     actions = {
-        "up": _up, "check": _check, "status": _status, "down": _down, "archive": _archive, "reset": _reset, "pin": _pin,
-        "serve": _serve, "images": _images,
+        "up": _up, "check": _check, "status": seats_show.status, "down": seats_end.down, "archive": seats_end.archive,
+        "reset": seats_end.reset, "pin": _pin, "serve": _serve, "images": _images,
     }  # fmt: skip
     with _alone(options.command):
         return actions[options.command](options)
@@ -133,13 +131,14 @@ def _earlier() -> Settings | None:
 
 
 def _findings(options: argparse.Namespace, room: Settings | None) -> list[SizeFinding]:
-    from flatkit.seats import check, supervisor, up
+    from flatkit.seats import check, one_room, supervisor, up
 
     host, port = _address(options.listen, room)
     seats = options.seats if options.seats is not None else room.seats if room else _SEATS
     own = tuple(supervisor.parts_of(room.folder)) if room else ()
     home = Path("/home") if Path("/home").is_dir() else Path("/")
-    return [*check.judge(check.measure(home, up.cache()), seats), *check.find_obstacles(host, port, own=own)]
+    size = check.judge(check.measure(home, up.cache()), seats)
+    return [*size, *check.find_obstacles(host, port, own=own), *one_room.find_obstacle(up.folder())]
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -150,7 +149,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _up(options: argparse.Namespace) -> int:
-    from flatkit.seats import install, settings, up
+    from flatkit.seats import install, one_room, settings, up
 
     earlier = _earlier()
     findings = _findings(options, earlier)
@@ -170,13 +169,14 @@ def _up(options: argparse.Namespace) -> int:
     made, passwords = up.make_settings(earlier, wanted, fresh=options.new_passwords)
     is_new = up.is_new(made)
     settings.save(made)
+    one_room.claim(made.folder)
     try:
         up.begin(made)
     except FlatkitError:
         if is_new:  # nobody has seen its passwords
             up.remove_room(made, print)
         raise
-    _show(made, passwords)
+    seats_show.show(made, passwords)
     return 0
 
 
@@ -209,131 +209,6 @@ def _certificate(options: argparse.Namespace, room: Settings | None) -> tuple[st
     if found.warning:
         print(f"! certificate: {found.warning}", file=sys.stderr)
     return str(paths[0].absolute()), str(paths[1].absolute())
-
-
-def _show(room: Settings, passwords: Passwords | None) -> None:
-    from flatkit.packs.serve import find_own_address
-    from flatkit.seats import certificate, up
-
-    host = room.host
-    if host in {"0.0.0.0", "::"}:  # noqa: S104  (compared, not bound)
-        host = find_own_address(ipv6=host == "::") or "127.0.0.1"
-    if room.certificate:
-        with suppress(FlatkitError):  # the room runs all the same, and `up` has said what is wrong
-            host = certificate.check(Path(room.certificate), Path(room.key)).host_for(host)
-    url = f"{'https' if room.certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{room.port}/"
-    print(f"{url}\n\n{qr_code(url)}")
-    if passwords:
-        print(f"  the room's password:     {passwords.room}")
-        print(f"  the trainer's password:  {passwords.trainer}   (log in as trainer, with it as the PIN)")
-        print(f"  the trainer's board:     {url}services/board/   (docs/board.md)")
-        print("These are shown this once. flatkit seats up --new-passwords makes new ones.")
-    else:
-        print("The passwords are the same as before. flatkit seats up --new-passwords makes new ones.")
-    print(f"{room.seats} seats; {up.limits_of(room)}.")
-    if not room.certificate:
-        print("Nothing is encrypted: on a network of others use --tls CERT KEY.")
-
-
-def _status(options: argparse.Namespace) -> int:
-    from flatkit.seats import status, up
-    from flatkit.seats.settings import load
-
-    room = load(up.folder())
-    found = status.look(room)
-    if options.json:
-        for row in found.seats:
-            print_json(event="seat", **asdict(row))
-        print_json(event="result", ok=found.is_served, seats=len(found.seats), taken=found.taken, most=room.seats)
-        return 0 if found.is_served else 1
-    print(f"{printable(room.url)}: {'the hub answers' if found.is_served else 'the hub does not answer'}")
-    for row in found.seats:
-        print(
-            f"  {row.name}: {row.processes} processes, {row.machines} machines, {row.memory_mib} MiB, {row.disk_mib} MiB of disk"
-        )
-    print(f"{found.taken} of {room.seats} seats are taken")
-    if found.disk_mib < _LEAST_FREE_MIB:
-        print(
-            f"The disk of {printable(room.folder)} is full: {found.disk_mib} MiB are free. Without room the hub cannot start."
-        )
-    if not found.is_kept:
-        print("Nothing starts the hub again when it ends: its supervisor has ended.\n  Next: flatkit seats up")
-    elif not found.is_served:
-        print(f"  Next: tail -n 50 {shell_word(room.folder / 'hub.log')}")
-    elif not up.shows_certificate(room):
-        print("The proxy shows another certificate than the one on the disk now.\n  Next: flatkit seats up")
-    return 0 if found.is_served else 1
-
-
-def _archive(_options: argparse.Namespace) -> int:
-    from flatkit.seats import up
-    from flatkit.seats.archive import NAME
-    from flatkit.seats.settings import load
-
-    is_whole = _write_archives(load(up.folder()))
-    print(f"Each learner who has an archive has it in their folder too: {NAME}")
-    return 0 if is_whole else 1
-
-
-def _write_archives(room: Settings) -> bool:
-    """Write the archives and list them; return whether each learner has one."""
-    from flatkit.seats.archive import archive_all
-
-    done = archive_all(room)
-    for one in done:
-        if one.fault:
-            print(f"  {one.seat}: not archived: {printable(one.fault)}", file=sys.stderr)
-        elif one.path:
-            print(f"  {one.seat}: {one.path} ({one.size / 1e6:.1f} MB)")
-            more = len(one.left_out) - _LEFT_OUT_MAX
-            for line in (*one.left_out[:_LEFT_OUT_MAX], *([f"{more} more"] if more > 0 else [])):
-                print(f"    left out: {line}", file=sys.stderr)
-    return not any(one.fault for one in done)
-
-
-def _remove(options: argparse.Namespace, question: str) -> Settings:
-    """Ask, and archive; return the room. Raises HostError if a learner's work could not be archived."""
-    from flatkit.seats import up
-    from flatkit.seats.settings import load
-
-    room = load(up.folder())
-    if not options.yes:
-        if not sys.stdin.isatty():
-            raise UsageError("nobody can be asked here", hint=f"flatkit seats {options.command} --yes")
-        if input(f"{question} [y/N] ").strip().lower() not in {"y", "yes"}:
-            raise HostError("nothing was removed")
-    if options.no_archive:
-        return room
-    up.end_seats(room)  # what is saved after the archive would be lost
-    if not _write_archives(room):
-        up.begin(room)
-        raise HostError(
-            "not everybody's work could be archived: nothing was removed, and learners may log in again",
-            hint=f"flatkit seats {options.command} --no-archive   (removes it all the same)",
-        )
-    return room
-
-
-def _reset(options: argparse.Namespace) -> int:
-    from flatkit.seats import settings, up
-
-    room = _remove(options, "Remove every seat of this room, after archiving the learners' work?")
-    up.stop(room)
-    up.remove_seats(room, print)
-    made, passwords = up.make_settings(room, room, fresh=True)
-    settings.save(made)
-    up.begin(made)
-    _show(made, passwords)
-    return 0
-
-
-def _down(options: argparse.Namespace) -> int:
-    from flatkit.seats import up
-
-    room = _remove(options, "Remove this room, after archiving the learners' work?")
-    up.remove_room(room, print)
-    print(f"The room is gone. Kept: {room.archives}, the images in {room.cache}, and flatkit in {room.bin.parent}.")
-    return 0
 
 
 def _pin(options: argparse.Namespace) -> int:

@@ -96,9 +96,13 @@ def archive_all(settings: Settings, *, now: datetime | None = None) -> list[Arch
     when = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%S")
     folder = settings.archives / when
     users = list_accounts(settings.prefix)
-    for path in (settings.archives, folder) if users else ():
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.chmod(0o700)
+    try:
+        for path in (settings.archives, folder) if users else ():
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.chmod(0o700)
+    except OSError as error:
+        fault = f'the folder "{folder}" cannot be made: {error.strerror}'
+        return [Archived(seat=user.pw_name.removeprefix(settings.prefix), fault=fault) for user in users]
     return [_archive_one(settings, user, folder) for user in users]
 
 

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -105,6 +105,12 @@ class Pins:
             done = self._db.execute("update pins set pin = ? where name = ?", (hash_pin(pin), name))
         if not done.rowcount:
             raise UsageError(f'nobody has the seat "{name}"', hint="flatkit seats status   (lists the seats)")
+
+    def keep(self, names: Iterable[str]) -> None:
+        """Forget the owners of all other names. Raises HostError."""
+        gone = set(self.names()).difference(names)
+        with self._lock, self._told():
+            self._db.executemany("delete from pins where name = ?", [(name,) for name in gone])
 
     def close(self) -> None:
         """Close the file."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flatkit.emulators import list_emulators
-from flatkit.errors import HostError
+from flatkit.errors import HostError, UsageError
+from flatkit.seats import certificate
 from flatkit.seats.accounts import list_accounts, processes_of
 from flatkit.seats.settings import Settings
 from flatkit.seats.supervisor import read_pid
@@ -33,7 +34,8 @@ class Seat:
 class RoomStatus:
     """The room now. `taken` counts the names that somebody owns, also where the seat has not begun.
 
-    `is_kept` is False where no supervisor runs. `disk_mib` is free for the room itself.
+    `is_kept` is False where no supervisor runs. `disk_mib` is free for the room itself. `tls` is why nobody can come in
+    encrypted, now or once the proxy starts again: it holds a certificate in memory that may be gone from the disk.
     """
 
     is_served: bool
@@ -41,6 +43,8 @@ class RoomStatus:
     disk_mib: int
     seats: tuple[Seat, ...]
     taken: int
+    tls: UsageError | None = None
+    tls_warning: str = ""
 
 
 def look(settings: Settings) -> RoomStatus:
@@ -49,13 +53,26 @@ def look(settings: Settings) -> RoomStatus:
     names = {seat.name for seat in seats}
     with suppress(HostError):  # the login page says that the list cannot be read
         names |= set(owners(settings))
+    tls, tls_warning = _check_tls(settings)
     return RoomStatus(
         is_served=is_served(settings),
         is_kept=read_pid(settings.folder) is not None,
         disk_mib=shutil.disk_usage(settings.folder).free // 2**20,
         seats=seats,
         taken=len(names),
+        tls=tls,
+        tls_warning=tls_warning,
     )
+
+
+def _check_tls(settings: Settings) -> tuple[UsageError | None, str]:
+    """Return what is wrong with the certificate and key on the disk, and a warning about them."""
+    if not settings.certificate:
+        return None, ""
+    try:
+        return None, certificate.check(Path(settings.certificate), Path(settings.key)).warning
+    except UsageError as error:
+        return error, ""
 
 
 def _seat(settings: Settings, user: pwd.struct_passwd) -> Seat:

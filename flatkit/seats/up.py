@@ -7,10 +7,11 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from flatkit import paths
 from flatkit.errors import FlatkitError, HostError
@@ -20,7 +21,7 @@ from flatkit.locks import try_lock
 from flatkit.machines import host_locks
 from flatkit.machines.store import make_folder
 from flatkit.run import run, start
-from flatkit.seats import certificate, supervisor
+from flatkit.seats import certificate, one_room, supervisor
 from flatkit.seats import settings as store
 from flatkit.seats.accounts import list_accounts, remove_account
 from flatkit.seats.ending import end_seat
@@ -35,6 +36,7 @@ _SYSTEMD = Path("/run/systemd/system")
 _ANSWER_SECONDS = 120.0
 _HEALTH = "/hub/health"
 _LOWEST, _HIGHEST = 18000, 18999
+_NONE: Mapping[str, str] = MappingProxyType({})
 _TEXT = """\
 [Unit]
 Description=flatkit: seats for a room (JupyterHub)
@@ -221,27 +223,57 @@ def end_seats(settings: Settings) -> None:
         end_seat(settings, user)
 
 
-def remove_seats(settings: Settings, say: Callable[[str], None]) -> None:
-    """Remove every seat: machines, processes, home, account, and the owners of names. Raises HostError."""
+def remove_seats(
+    settings: Settings, say: Callable[[str], None], *, unsaved: Mapping[str, str] = _NONE
+) -> dict[str, str]:
+    """Remove the seats: machines, processes, home, account, and the owners of names. Raises HostError.
+
+    Returns the seats that are kept, with the reason: `unsaved` ones, and those whose account cannot be removed.
+    """
+    kept: dict[str, str] = {}
     for user in list_accounts(settings.prefix):
+        seat = user.pw_name.removeprefix(settings.prefix)
+        if seat in unsaved:
+            kept[seat] = unsaved[seat]
+            continue
         end_seat(settings, user)
-        remove_account(user)
-        say(f'the seat "{user.pw_name}" is removed')
-    for name in ("pins.sqlite", "hub.sqlite", "cookie_secret", "routes.toml", "traefik.toml"):
+        try:
+            remove_account(user)
+        except FlatkitError as error:
+            kept[seat] = error.message
+        else:
+            say(f'the seat "{user.pw_name}" is removed')
+    pins = settings.folder / "pins.sqlite"
+    if kept and pins.exists():
+        owned = Pins(pins)
+        owned.keep(kept)
+        owned.close()
+    else:
+        pins.unlink(missing_ok=True)
+    for name in ("hub.sqlite", "cookie_secret", "routes.toml", "traefik.toml"):
         (settings.folder / name).unlink(missing_ok=True)
     shutil.rmtree(settings.board, ignore_errors=True)
+    return kept
 
 
-def remove_room(settings: Settings, say: Callable[[str], None]) -> None:
-    """Remove the room: hub, seats, unit, settings. The archives stay. Raises HostError."""
+def remove_room(
+    settings: Settings, say: Callable[[str], None], *, unsaved: Mapping[str, str] = _NONE
+) -> dict[str, str]:
+    """Remove the room: hub, seats, unit, settings. The archives stay. Raises HostError.
+
+    Returns the seats that were kept, as `remove_seats` does: then the room stays too, closed, for the next `up` or `down`.
+    """
     stop(settings)
-    remove_seats(settings, say)
+    kept = remove_seats(settings, say, unsaved=unsaved)
     host_locks.remove()
     if UNIT.exists() and has_systemd():
         run(["systemctl", "disable", UNIT.name], check=False)
         UNIT.unlink()
         run(["systemctl", "daemon-reload"], check=False)
-    shutil.rmtree(settings.folder)
+    if not kept:
+        shutil.rmtree(settings.folder)
+        one_room.give_up(settings.folder)
+    return kept
 
 
 def owners(settings: Settings) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import ssl
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ed448, rsa
 from cryptography.x509 import ObjectIdentifier
 
+from flatkit.cli import seats as seats_command
 from flatkit.errors import UsageError
-from flatkit.seats import certificate, up
+from flatkit.seats import certificate, status, up
+from flatkit.seats import settings as store
 from tests.seats.certificates import NOW, make
 from tests.seats.learner import TRAINER, room
+from tests.seats.test_parts import settings
 
 
 def test_a_good_certificate_says_its_names_and_its_end(tmp_path: Path) -> None:
@@ -249,3 +254,36 @@ def test_learners_log_in_over_https(tmp_path: Path) -> None:
         pem.write_bytes(make(tmp_path, "newer")[0].read_bytes())
         assert not up.shows_certificate(running.settings)
         assert up.is_served(running.settings)
+
+
+def test_the_status_sees_what_became_of_certificate_and_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """The proxy keeps both in memory: the room answers until it starts again, and then nobody comes in."""
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
+    pem, key = make(tmp_path, "good")
+    made = replace(settings(tmp_path / "seats"), certificate=str(pem), key=str(key), prefix="seat-none-")
+    store.save(made)
+    for name, value in (("is_served", True), ("shows_certificate", True)):
+        monkeypatch.setattr(up, name, lambda _room, value=value: value)
+    monkeypatch.setattr(status, "is_served", lambda _room: True)
+    assert seats_command.run(["seats", "status"]) == 0
+    assert "Encryption" not in capsys.readouterr().out
+
+    def said() -> str:
+        assert seats_command.run(["seats", "status", "--json"]) == 1
+        assert json.loads(capsys.readouterr().out)["tls"]
+        assert seats_command.run(["seats", "status"]) == 1
+        return str(capsys.readouterr().out)
+
+    aside = key.rename(tmp_path / "aside")
+    assert f'Encryption: "{key}" cannot be read: No such file' in said()
+    make(tmp_path, "good")
+    key.write_bytes(aside.read_bytes())
+    assert "is not the one of this certificate" in said()
+    make(tmp_path, "good", begin=NOW - timedelta(days=9), days=8)
+    assert "has expired at" in (text := said())
+    assert "Next: certbot renew" in text
+    make(tmp_path, "good", days=1)
+    assert seats_command.run(["seats", "status"]) == 0
+    assert "Encryption: the certificate expires at" in capsys.readouterr().out

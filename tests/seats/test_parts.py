@@ -25,7 +25,7 @@ from tornado import httpserver, ioloop, web
 from flatkit.cli import seats as seats_command
 from flatkit.errors import HostError, UsageError
 from flatkit.events import Tape
-from flatkit.seats import accounts, check, install, page_proxy, status, supervisor, up
+from flatkit.seats import accounts, archive, check, install, page_proxy, status, supervisor, up
 from flatkit.seats.archive import NAME, pack
 from flatkit.seats.limits import SeatLimits, find_group
 from flatkit.seats.login import Pins, hash_pin
@@ -395,20 +395,16 @@ def test_up_that_fails_removes_only_what_it_made(kept: str, tmp_path: Path, monk
 
 
 @as_root
-@pytest.mark.parametrize("is_whole", [True, False])
-def test_nobody_works_on_after_the_archive(is_whole: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("command", ["down", "reset"])
+def test_nobody_works_on_after_the_archive(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
     save(settings(tmp_path / "seats"))
     did: list[str] = []
-    for name in ("end_seats", "begin", "remove_room"):
-        monkeypatch.setattr(up, name, lambda *_, name=name: did.append(name))
-    monkeypatch.setattr(seats_command, "_write_archives", lambda _room: did.append("archive") or is_whole)
-    if is_whole:
-        assert seats_command.run(["seats", "down", "--yes"]) == 0
-    else:
-        with pytest.raises(HostError, match="nothing was removed"):
-            seats_command.run(["seats", "down", "--yes"])
-    assert did == ["end_seats", "archive", "remove_room" if is_whole else "begin"]
+    for name, given in (("end_seats", None), ("begin", None), ("remove_seats", {}), ("remove_room", {})):
+        monkeypatch.setattr(up, name, lambda *_, name=name, given=given, **_more: did.append(name) or given)
+    monkeypatch.setattr(archive, "archive_all", lambda _room: did.append("archive") or [])
+    assert seats_command.run(["seats", command, "--yes"]) == 0
+    assert did == ["end_seats", "archive", *(["remove_room"] if command == "down" else ["remove_seats", "begin"])]
 
 
 def test_an_archive_leaves_links_large_and_hidden_files_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
