@@ -51,7 +51,7 @@ class StoreLook:
         if not store.exists():
             raise UsageError(
                 f'there is no board on this host: "{printable(store)}" does not exist',
-                hint='flatkit board serve   in a terminal, or fk.board("http://ADDRESS:8010")',
+                hint='flatkit board serve   in a terminal, or fk.board("http://ADDRESS:8020")',
             )
         self._ledger = Ledger(store)
         self._overview, self._version = RoomOverview(), -1

@@ -24,7 +24,7 @@ from flatkit.board.handlers import BODY_MAX, BoardDoor, LiveBoard, routes
 from flatkit.board.ledger import Ledger
 from flatkit.errors import HostError
 
-PORT = 8010
+PORT = 8020
 _EVERYWHERE = "0.0.0.0"  # noqa: S104  (a hint)
 _HEADER_MAX = 16 * 1024
 _HEAD_SECONDS = 15.0

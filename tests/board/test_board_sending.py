@@ -256,7 +256,9 @@ def test_a_message_with_an_impossible_number_keeps_no_later_one_away(tmp_path: P
         journal = joined(board, "ada", tmp_path / "seat")
         for number in (10**30, 2**53 - 1, 10**6):
             false = BoardMessage(number=number, kind="room", text="go home")
-            assert Sender(journal, post=lambda *_, false=false, **__: BoardAnswer(have=0, messages=(false,))).flush() == 0
+            assert (
+                Sender(journal, post=lambda *_, false=false, **__: BoardAnswer(have=0, messages=(false,))).flush() == 0
+            )
         board.ledger.say("ada", {"kind": "coming", "text": "Grace is coming"})
         Sender(journal).flush()
         assert TalkLog(journal.folder).read().coming == "Grace is coming"

@@ -412,3 +412,12 @@ def test_the_learners_log_is_there_while_the_board_is_away(
     said = capsys.readouterr().out
     assert "your flag: help (it hangs)" in said
     assert "the board does not answer now" in said
+
+
+def test_a_board_and_the_notebooks_servers_have_ports_of_their_own() -> None:
+    """`flatkit board serve` and m.serve_extensions() on a trainer's laptop were both at 8010."""
+    from flatkit.board import server
+    from flatkit.packs import serve
+    from flatkit.widgets import extension_server
+
+    assert len({server.PORT, serve.PORT, extension_server.PORT}) == 3
