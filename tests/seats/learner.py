@@ -23,6 +23,7 @@ from pathlib import Path
 
 import pytest
 
+from flatkit.errors import HostError
 from flatkit.machines import host_locks
 from flatkit.seats import settings as store
 from flatkit.seats import supervisor, up
@@ -165,7 +166,10 @@ def room(
     process = subprocess.Popen([sys.executable, "-m", "flatkit", "seats", "serve"], env=environment, cwd="/")
     found = Room(settings=made, process=process)
     try:
-        up.wait_until_served(made, seconds=180)
+        try:
+            up.wait_until_served(made, seconds=300)
+        except HostError as error:  # its log goes with the room
+            raise AssertionError(f"{error} (status {process.poll()})\n{found.log()[-4000:]}") from None
         yield found
     finally:
         process.send_signal(signal.SIGTERM)
