@@ -102,11 +102,12 @@ def test_any_values_in_known_places(fuzz: ModuleType, value: object) -> None:
     ],
     ids=range(14),
 )  # fmt: skip
-def test_64_kib_are_judged_within_a_second(text: str) -> None:
+def test_64_kib_cost_no_more_than_their_length(text: str) -> None:
     data = text.encode()[: 64 * 1024 + 1000]
     began = time.process_time()
     done = translate(data)
-    assert time.process_time() - began < 1
+    # A tenth of a second on most hosts; work that grows with the square would take minutes.
+    assert time.process_time() - began < 20
     assert done.ok == (not done.failure)
 
 

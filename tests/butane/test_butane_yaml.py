@@ -199,7 +199,8 @@ def test_a_text_that_is_too_large_is_refused_with_its_size() -> None:
 def test_large_texts_are_refused_in_time(text: str, said: str) -> None:
     began = time.process_time()
     done = translate(text)
-    assert time.process_time() - began < 5
+    # Two seconds on most hosts; work that grows with the square would take hours.
+    assert time.process_time() - began < 60
     assert said in done.failure
 
 
