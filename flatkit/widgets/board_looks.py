@@ -33,12 +33,13 @@ class NotebookLook:
         if shell is None or shell is self._hooked:
             return
         self._hooked = shell
-        shell.events.register("pre_run_cell", _show_cell)
-        shell.events.register("post_run_cell", _show_end)
-        _tap(shell.display_pub, "publish", _show_display)
-        _tap(shell.displayhook, "write_format_data", _show_result)
         for stream in (sys.stdout, sys.stderr):
             _tap(stream, "write", _show_printed)
+        _tap(shell.display_pub, "publish", _show_display)
+        _tap(shell.displayhook, "write_format_data", _show_result)
+        # Last: the learner goes on meanwhile, and a cell that is shown is shown with what it prints.
+        shell.events.register("post_run_cell", _show_end)
+        shell.events.register("pre_run_cell", _show_cell)
 
 
 # Held here: the seat's list of watchers is weak.

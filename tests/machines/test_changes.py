@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -88,7 +89,9 @@ def test_a_paused_machine_is_told_as_paused_and_resumed_by_up(
     assert main(["up", "--name", "web"]) == 0
     told = "".join(capsys.readouterr())
     assert 'the machine "web" is paused (it was paused from outside): it is resumed' in told
-    assert 'the machine "web" runs again; its clock was put forward by 312 s' in told
+    forward = re.search(r'the machine "web" runs again; its clock was put forward by (\d+) s', told)
+    assert forward
+    assert 312 - 60 < int(forward[1]) <= 312
     for word in ("another one", "exists already", "anew"):
         assert word not in told
     assert web.state is MachineState.RUNNING
@@ -157,7 +160,10 @@ def test_up_sets_a_clock_that_is_behind(web: Machine, guest: Guest, behind: floa
     guest.behind = behind
     tape = Tape()
     api.boot(None, api.Wish(name="web"), observer=tape)
-    assert (f"its clock was put forward by {behind:.0f} s" in said(tape)) is is_set
+    found = re.search(r"its clock was put forward by (\d+) s", said(tape))
+    assert bool(found) is is_set
+    # What goes by on a busy host between question and answer is not counted.
+    assert not found or behind - 60 < int(found[1]) <= behind
     assert (guest.behind == 0.0) is (is_set or behind == 0.0)
 
 

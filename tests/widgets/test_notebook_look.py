@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,15 @@ from tests.kernels import make_kernel
 
 # Two kinds of output each: printed, the value of a cell, a display; and an error.
 CELLS = ["print('printed', 1)\nprint('printed', 2)", "6 * 7", "1 / 0", "fk.glossary('ignition')"]
+
+
+# The kernel has heard of the yes, and has done the last that it does then.
+HOOKED = """
+import time
+from flatkit.widgets import board_looks
+while board_looks._show_cell not in get_ipython().events.callbacks["pre_run_cell"]:
+    time.sleep(0.01)
+"""
 
 
 @pytest.fixture
@@ -76,7 +86,7 @@ def test_a_kernel_shows_its_cells_while_the_learner_allows_it(
     run(kernel, "print('secret-2')")
     Consent(Journal(journal.folder)).allow(ask.ident, 5)  # in another window: the kernel hears of it by the log
     wait_for(lambda: ask.state == "allowed")
-    run(kernel, "import time\nwhile not seat.feed.is_open: time.sleep(0.01)")
+    run(kernel, HOOKED)
     for cell in CELLS:
         run(kernel, cell)
     wait_for(lambda: any("Ignition" in text and kind == "output" for kind, text in texts(board)))
@@ -93,14 +103,39 @@ def test_a_kernel_shows_its_cells_while_the_learner_allows_it(
     assert not any(b"printed" in file.read_bytes() for file in (tmp_path / "state").rglob("*") if file.is_file())
 
 
-def test_a_line_that_one_look_began_is_not_in_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    feed = LookFeed()
-    monkeypatch.setattr(seat, "feed", feed)
+def look(letter: str) -> HeardAsk:
+    return HeardAsk(ident=letter * 16, kind="look", machine="", state="yes", began=time.time(), seconds=300)
+
+
+@pytest.fixture
+def feed(monkeypatch: pytest.MonkeyPatch) -> LookFeed:
+    made = LookFeed()
+    monkeypatch.setattr(seat, "feed", made)
     monkeypatch.setattr(seat, "_send", lambda _: None)
+    return made
 
-    def look(letter: str) -> HeardAsk:
-        return HeardAsk(ident=letter * 16, kind="look", machine="", state="yes", began=time.time(), seconds=300)
 
+def test_a_cell_that_is_shown_is_shown_with_what_it_prints(feed: LookFeed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The learner's cells run on while the kernel hooks in."""
+
+    class Stream:
+        def write(self, text: str) -> None:
+            pass
+
+    shell = SimpleNamespace(
+        events=SimpleNamespace(register=lambda name, _call: sys.stdout.write(f"{name}\n")),
+        display_pub=SimpleNamespace(publish=print),
+        displayhook=SimpleNamespace(write_format_data=print),
+    )
+    monkeypatch.setattr(sys, "stdout", Stream())
+    monkeypatch.setattr(sys, "stderr", Stream())
+    monkeypatch.setattr(board_looks.display, "get_shell", lambda: shell)
+    feed.follow(look("a"))
+    board_looks.NotebookLook().draw()
+    assert [piece.text for piece in feed._pieces] == ["post_run_cell\npre_run_cell"]
+
+
+def test_a_line_that_one_look_began_is_not_in_the_next_one(feed: LookFeed) -> None:
     feed.follow(look("a"))
     board_looks._show_printed("Password: ")
     feed.follow(None)
