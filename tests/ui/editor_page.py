@@ -78,9 +78,9 @@ class EditorPage:
         self.page.keyboard.type(text)
         self.wait()
 
-    def lit(self, pane: Locator) -> list[str]:
+    def lit(self, pane: Locator) -> Locator:
         """The lines that are lit up in a pane."""
-        return [line.strip() for line in pane.locator(".cm-line.fk-lit").all_text_contents()]
+        return pane.locator(".cm-line.fk-lit")
 
     def wait_for_text(self, text: str) -> None:
         """Until the file holds this."""

@@ -29,11 +29,7 @@ class FakeModel {
   send(content, callbacks, buffers = []) { this.talk({ content, buffers: buffers.map(encode) }); }
   talk(message) {
     if (!this.comm_live) return;
-    this.wire = this.wire.then(() => window.flatkitSend(this.id, message)).then(() => this.drain());
-  }
-  async drain() {
-    if (!this.comm_live) return;
-    for (const message of await window.flatkitDrain(this.id)) this.receive(message);
+    this.wire = this.wire.then(() => window.flatkitSend(this.id, message)).then(() => drain([this]));
   }
   receive({ state = {}, content = null, buffers = [] }) {
     Object.assign(this.state, state);
@@ -58,6 +54,24 @@ class FakeModel {
   }
   emit(name, ...args) { for (const callback of [...(this.listeners.get(name) ?? [])]) callback(...args); }
 }
+
+// What the widgets say, in order. One question for all of them.
+async function drain(models) {
+  const live = models.filter((model) => model.comm_live);
+  if (!live.length) return;
+  const said = await window.flatkitDrain(live.map(({ id }) => id));
+  for (const [at, model] of live.entries()) for (const message of said[at]) model.receive(message);
+}
+
+// What a widget says on its own, from a thread, arrives as well. The next question waits for the answer to the last one: on
+// a slow host questions by the clock would come faster than Python answers them, and hold up all else.
+const mounted = new Set();
+void (async () => {
+  for (;;) {
+    await drain([...mounted]);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+})();
 
 // What anywidget hands to a widget: not the model itself, and each view one of its own, whose listeners go with it.
 function proxyOf(model) {
@@ -87,10 +101,9 @@ window.flatkitMount = async (id, code, state) => {
     endings.push(async () => { await end?.(); forgetMine(); el.remove(); });
   };
   await show();
-  // What the widget says on its own, from a thread, arrives as well.
-  const clock = setInterval(() => model.drain(), 25);
+  mounted.add(model);
   window.flatkitMounted = { ...window.flatkitMounted, [id]: {
     model, show,
-    unmount: async () => { clearInterval(clock); for (const end of endings) await end?.(); },
+    unmount: async () => { mounted.delete(model); for (const end of endings) await end?.(); },
   } };
 };

@@ -76,15 +76,13 @@ class Stage:
         else:
             front.send(message["content"], [base64.b64decode(text) for text in message["buffers"]])
 
-    def _drain(self, name: str) -> list[dict[str, Any]]:
-        return [
-            {
-                "state": sent.state,
-                "content": sent.content,
-                "buffers": [base64.b64encode(raw).decode() for raw in sent.buffers],
-            }
-            for sent in self._fronts[name].take()
-        ]
+    def _drain(self, names: list[str]) -> list[list[dict[str, Any]]]:
+        return [[_as_json(sent) for sent in self._fronts[name].take()] for name in names]
+
+
+def _as_json(sent: Sent) -> dict[str, Any]:
+    buffers = [base64.b64encode(raw).decode() for raw in sent.buffers]
+    return {"state": sent.state, "content": sent.content, "buffers": buffers}
 
 
 class Mounted:

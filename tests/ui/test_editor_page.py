@@ -118,13 +118,13 @@ def test_a_key_says_what_it_means_under_the_mouse_and_at_the_cursor(stage: Stage
 def test_each_side_lights_up_its_origin_in_the_other(stage: Stage, tmp_path: Path) -> None:
     editor = EditorPage(stage, tmp_path)
     editor.go_to(10, 8)
-    assert editor.lit(editor.ignition) == ['"path": "/etc/hostname",']
+    expect(editor.lit(editor.ignition)).to_have_text(['"path": "/etc/hostname",'])
     editor.go_to(11)
-    assert editor.lit(editor.ignition) == ['"compression": "",', '"source": "data:,web"']
+    expect(editor.lit(editor.ignition)).to_have_text(['"compression": "",', '"source": "data:,web"'])
     editor.go_to(3)
-    assert editor.lit(editor.ignition)[0] == '"name": "core",'
+    expect(editor.lit(editor.ignition).first).to_have_text('"name": "core",')
     editor.ignition.get_by_text("/etc/hostname").click()
-    assert editor.lit(editor.text) == ["- path: /etc/hostname"]
+    expect(editor.lit(editor.text)).to_have_text(["- path: /etc/hostname"])
     expect(editor.root.locator(".fk-detail")).to_have_text("From path, line 10. ")
 
 
