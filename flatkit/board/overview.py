@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from flatkit.board.ledger import Received
 from flatkit.board.messages import BoardMessage
@@ -14,6 +14,12 @@ from flatkit.board.messages import BoardMessage
 AWAY, SILENT = 180.0, 900.0
 _RESULTS = 5
 _STUCK_AFTER = 3
+# More than the course has. A seat that invents others must neither fill the memory nor the trainers' page: of a seat the
+# newest ones are kept, of the room those that most seats share.
+_NOTEBOOKS, _QUESTIONS = 60, 300
+_LETTERS = 26  # the page names choices a to z
+
+_Key = TypeVar("_Key", str, tuple[str, int])
 
 
 @dataclass
@@ -45,7 +51,7 @@ class SeatRow:
     task: str = ""
     hints: dict[int, SentHint] = field(default_factory=dict)
     furthest: dict[str, int] = field(default_factory=dict)
-    passed: set[str] = field(default_factory=set)
+    choices: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def take(self, received: Received) -> None:
         """Take the seat's next event in."""
@@ -61,7 +67,10 @@ class SeatRow:
                 if data["step"] != self.step:
                     self.since = received.received
                 self.step, self.steps = data["step"], data["steps"]
-                self.furthest[self.notebook] = max(self.furthest.get(self.notebook, 0), self.step)
+                _keep(self.furthest, self.notebook, max(self.furthest.get(self.notebook, 0), self.step), _NOTEBOOKS)
+        elif event.kind in {"prediction", "quiz"}:
+            if 0 <= data["choice"] < _LETTERS:
+                _keep(self.choices, (data["task"], data["question"]), data["choice"], _QUESTIONS)
         elif event.kind == "check":
             self._take_check(data["task"], data["verdict"])
         elif event.kind == "machine":
@@ -85,7 +94,6 @@ class SeatRow:
     def _take_check(self, task: str, verdict: str) -> None:
         self.results = [*self.results, (task, verdict)][-_RESULTS:]
         if verdict == "passed":
-            self.passed.add(task)
             self.failing, self.failures = "", 0
         elif verdict == "wrong":
             self.failures = self.failures + 1 if task == self.failing else 1
@@ -133,6 +141,18 @@ class SeatRow:
         return {"shown": bool(last.shown), "ago": round(max(0.0, now - (last.shown or last.sent)))}
 
 
+def _keep(values: dict[_Key, int], key: _Key, value: int, most: int) -> None:
+    """Set a value, and drop the oldest key beyond so many."""
+    values[key] = value
+    if len(values) > most:
+        del values[next(iter(values))]
+
+
+def _most_shared(found: Mapping[_Key, Sized], most: int) -> list[_Key]:
+    """Return the keys with most seats, at most so many, in their own order."""
+    return sorted(sorted(found, key=lambda key: -len(found[key]))[:most])
+
+
 _ORDER = {"help": 0, "stuck": 1, "silent": 2, "away": 3, "active": 4, "done": 5}
 
 
@@ -141,7 +161,6 @@ class RoomOverview:
 
     def __init__(self, seats: Iterable[str] = ()) -> None:
         self.rows: dict[str, SeatRow] = {name: SeatRow(name=name) for name in seats}
-        self._choices: dict[tuple[str, int], dict[str, int]] = {}
         self.room = ""
 
     @classmethod
@@ -169,17 +188,12 @@ class RoomOverview:
     def remove_seat(self, name: str) -> None:
         """Remove a seat, and what it chose."""
         self.rows.pop(name, None)
-        for chosen in self._choices.values():
-            chosen.pop(name, None)
 
     def take(self, received: Iterable[Received]) -> None:
         """Take events in, each seat's in their order."""
         for one in received:
             self.add_seat(one.seat)
             self.rows[one.seat].take(one)
-            if one.event.kind in {"prediction", "quiz"}:
-                question = (one.event.data["task"], one.event.data["question"])
-                self._choices.setdefault(question, {})[one.seat] = one.event.data["choice"]
 
     def take_message(self, seat: str, at: float, message: BoardMessage) -> None:
         """Take in what a trainer said to a seat ("" for all), and when."""
@@ -215,22 +229,22 @@ class RoomOverview:
     @property
     def heat(self) -> list[dict[str, Any]]:
         """For each notebook the furthest step of each seat that opened it."""
-        names = sorted({notebook for row in self.rows.values() for notebook in row.furthest})
-        return [
-            {
-                "notebook": name,
-                "seats": {row.name: row.furthest[name] for row in self.rows.values() if name in row.furthest},
-            }
-            for name in names
-        ]
+        found: dict[str, dict[str, int]] = {}
+        for row in self.rows.values():
+            for name, step in row.furthest.items():
+                found.setdefault(name, {})[row.name] = step
+        return [{"notebook": name, "seats": found[name]} for name in _most_shared(found, _NOTEBOOKS)]
 
     @property
     def histograms(self) -> list[dict[str, Any]]:
         """For each question how many seats chose which answer."""
+        found: dict[tuple[str, int], list[int]] = {}
+        for row in self.rows.values():
+            for question, choice in row.choices.items():
+                found.setdefault(question, []).append(choice)
         return [
-            {"task": task, "question": number, "choices": dict(sorted(Counter(chosen.values()).items()))}
-            for (task, number), chosen in sorted(self._choices.items())
-            if chosen
+            {"task": task, "question": number, "choices": dict(sorted(Counter(found[task, number]).items()))}
+            for task, number in _most_shared(found, _QUESTIONS)
         ]
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -95,3 +96,23 @@ def test_what_was_hard() -> None:
     page = hard_page(rows)
     assert "<b>" not in page
     assert '<th scope="row">&lt;b&gt;y</th><td>1</td><td>0</td><td>2</td><td>0</td><td>10</td>' in page
+
+
+def test_a_seat_that_invents_notebooks_and_questions_does_not_fill_the_page() -> None:
+    """Each name was a line of the page, drawn at every change: 20,000 of them, and any character as a choice."""
+    overview = RoomOverview()
+    false = [step(f"{number:0120}", 1) for number in range(2000)]
+    false += [
+        ("quiz", {"task": f"{number:0120}", "question": number, "choice": 1, "right": True}) for number in range(2000)
+    ]
+    false += [
+        ("prediction", {"task": "03", "question": 1, "choice": choice}) for choice in (-1, 26, 0x202E - 97, 2**53)
+    ]
+    overview.take(events("eve", *false))
+    for seat in ("a", "b"):
+        overview.take(events(seat, step("zz", 5), ("prediction", {"task": "zz", "question": 1, "choice": 3})))
+    told = overview.as_dict(1005)
+    assert told["notebooks"][-1] == {"notebook": "zz", "seats": {"a": 5, "b": 5}}, "what the room shares is there"
+    assert told["questions"][-1] == {"task": "zz", "question": 1, "choices": {3: 2}}
+    assert len(json.dumps(told)) < 100_000
+    assert len(overview.rows["eve"].furthest) + len(overview.rows["eve"].choices) < 500
