@@ -17,3 +17,8 @@ def course_steps() -> list[dict[str, Any]]:
         }
         for one in plan()
     ]
+
+
+def course_notebooks() -> set[str]:
+    """Return the names of the course's notebooks."""
+    return {one.name for one in plan()}

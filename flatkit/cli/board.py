@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flatkit.board.desk import open_desk
+from flatkit.board.exported import export_rows
 from flatkit.board.hard import find_hard, hard_page
 from flatkit.board.ledger import Ledger
 from flatkit.board.look import AddressLook, found_store, own_store
@@ -167,18 +168,7 @@ def _export(options: argparse.Namespace, ledger: Ledger) -> int:
     if options.format == "html":
         print(hard_page(find_hard(ledger.events())), end="")
         return 0
-    numbers = {name: f"seat {number}" for number, name in enumerate(ledger.seats, start=1)}
-    rows = (
-        {
-            "seat": one.seat if options.names else numbers.get(one.seat, "seat 0"),
-            "received": round(one.received, 3),
-            "n": one.event.number,
-            "kind": one.event.kind,
-            # A learner's own words are personal, and a machine's name may be.
-            **{key: value for key, value in one.event.data.items() if options.names or key not in {"word", "machine"}},
-        }
-        for one in ledger.events()
-    )
+    rows = export_rows(ledger, names=options.names)
     if options.format == "jsonl":
         for row in rows:
             print_json(**row)

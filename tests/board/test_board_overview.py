@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flatkit.board.events import make_event
+from flatkit.board.exported import export_rows
 from flatkit.board.hard import HardCheck, find_hard, hard_page
-from flatkit.board.ledger import Received
+from flatkit.board.ledger import Ledger, Received
 from flatkit.board.overview import AWAY, SILENT, RoomOverview
 
 
@@ -116,3 +118,32 @@ def test_a_seat_that_invents_notebooks_and_questions_does_not_fill_the_page() ->
     assert told["questions"][-1] == {"task": "zz", "question": 1, "choices": {3: 2}}
     assert len(json.dumps(told)) < 100_000
     assert len(overview.rows["eve"].furthest) + len(overview.rows["eve"].choices) < 500
+
+
+def test_an_export_without_names_says_nothing_about_who_it_was(tmp_path: Path) -> None:
+    """The numbers were in the order of the names: a list of who was there said whose each was."""
+    ledger = Ledger(tmp_path / "board.sqlite")
+    seats = [f"{letter}nna" for letter in "abcdefghijkl"]
+    for seat in seats:
+        ledger.add_seat(seat)
+        told = [("opened", {"notebook": "03-immutable"}), ("opened", {"notebook": f"notes of {seat}"}),
+                ("opened", {"notebook": "of our company"}), flag("help", f"I am {seat}"),
+                ("machine", {"machine": seat, "state": "running", "image": "lab"}),
+                ("quiz", {"task": seat, "question": 1, "choice": 0, "right": True})]  # fmt: skip
+        if seat != "anna":
+            told.pop()  # a task's name stays: it is an exercise's
+        values = [make_event(number, 1.0, kind, data) for number, (kind, data) in enumerate(told, start=1)]
+        ledger.add(seat, "j1", [json.loads(value.as_json()) for value in values])
+    rows = list(export_rows(ledger, names=False))
+    text = json.dumps([row for row in rows if row["kind"] != "quiz"])
+    assert not [seat for seat in seats if seat in text]
+    assert {row["notebook"] for row in rows if "notebook" in row} == {"03-immutable", "own", "of our company"}
+    assert list(dict.fromkeys(row["seat"] for row in rows)) == [f"seat {number}" for number in range(1, 13)]
+    of_anna = {
+        next(row["seat"] for row in export_rows(ledger, names=False) if row["kind"] == "quiz") for _ in range(40)
+    }
+    assert len(of_anna) > 1, "by chance: all the same once in 12**11 runs"
+    named = list(export_rows(ledger, names=True))
+    assert [row["seat"] for row in named if row["kind"] == "flag"] == seats
+    assert named[3]["word"] == "I am anna"
+    ledger.close()
