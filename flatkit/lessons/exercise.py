@@ -39,7 +39,7 @@ class State(str, Enum):
 class Finding:
     """Result of a check: what was found, what was expected, and the command or cell to look closer.
 
-    `is_waiting`: the check cannot decide yet (no file, a machine that boots).
+    `is_waiting`: the check cannot decide yet (no file, a machine that boots). `is_blocked`: it could not even look.
     """
 
     ok: bool
@@ -47,6 +47,7 @@ class Finding:
     expected: str = ""
     look: str = ""
     is_waiting: bool = False
+    is_blocked: bool = False
 
     def __str__(self) -> str:
         """Return the finding as a learner reads it, in at most three lines."""

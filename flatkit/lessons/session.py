@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flatkit.errors import FlatkitError, UsageError
-from flatkit.lessons.exercise import Act, Bench, Exercise, Finding, State
+from flatkit.lessons.exercise import Act, Bench, Exercise, Finding, State, Write
 from flatkit.lessons.hints import Hint, Lines
 from flatkit.lessons.ordering import find_lines, judge_order, parse_placed, text_of
 from flatkit.lessons.progress import Progress, TaskRecord, remembered
@@ -27,7 +27,8 @@ class Done:
 class Standing:
     """Current state of an exercise: the contents of its card and of the text version.
 
-    `placed`: the lines that the learner has put in order, by the numbers of their pieces.
+    `placed`: the lines that the learner has put in order, by the numbers of their pieces. `is_untouched`: nothing can have
+    been tried, since the check made the start just now.
     """
 
     exercise: Exercise
@@ -37,11 +38,17 @@ class Standing:
     done: tuple[Done, ...] = ()
     note: str = ""
     placed: tuple[int, ...] = ()
+    is_untouched: bool = False
+
+    @property
+    def shown(self) -> Finding | None:
+        """The finding as the learner sees it. A learner may try before the first check, so that one is shown as well."""
+        return None if self.state is State.NOT_TRIED and self.is_untouched else self.finding
 
     @property
     def word(self) -> str:
-        """The state in words. Looked at again it is not "not tried": a try may leave nothing behind."""
-        return "nothing found yet" if self.state is State.NOT_TRIED and self.finding and self.note else str(self.state)
+        """The state in words. What a check has looked at is not "not tried": a try may leave nothing behind."""
+        return "not solved yet" if self.state is State.NOT_TRIED and self.shown else str(self.state)
 
     @property
     def headline(self) -> str:
@@ -50,8 +57,8 @@ class Standing:
 
     def __str__(self) -> str:
         lines = [self.headline, self.exercise.task]
-        if self.finding and (self.state is not State.NOT_TRIED or self.note):
-            lines += [f"  {line}" for line in lines_of(str(self.finding))]
+        if self.shown:
+            lines += [f"  {line}" for line in lines_of(str(self.shown))]
         for number, hint in enumerate(self.hints, start=1):
             lines += [f"  {line}" for line in lines_of(f"hint {number}: {hint}")]
         for done in self.done:
@@ -72,7 +79,7 @@ def judge(exercise: Exercise, bench: Bench, *, wait: float | None = None) -> Fin
         try:
             return exercise.check(bench)
         except FlatkitError as error:
-            return Finding(ok=False, is_waiting=True, found=error.message, look=error.hint)
+            return _blocked(error)
 
     seconds = exercise.wait if wait is None else wait
     return wait_until(look, seconds=seconds, pause=0.3, ok=lambda finding: finding.ok)
@@ -84,6 +91,7 @@ class Attempt:
     def __init__(self, exercise: Exercise, bench: Bench, progress: Progress | None = None) -> None:
         self.exercise, self.bench = exercise, bench
         self._progress = progress or Progress()
+        self._is_untouched = False
         self._standing = self._stand(self._progress.get(exercise.name), None)
 
     @property
@@ -95,24 +103,31 @@ class Attempt:
         """Create the start, once; existing files stay unchanged. Raises FlatkitError."""
         if self._progress.get(self.exercise.name).is_set_up:
             return self._standing
+        writes = [act for act in self.exercise.setup if isinstance(act, Write)]
+        missing = [act for act in writes if self.bench.read(act.file) is None]
         for act in self.exercise.setup:
-            if getattr(act, "text", None) is None or self.bench.read(getattr(act, "file", "")) is None:
+            if act in missing or act not in writes:
                 act.do(self.bench)
-        start = remembered(judge(self.exercise, self.bench, wait=0))
-        return self._keep(lambda record: replace(record, is_set_up=True, start=start), None)
+        self._is_untouched = bool(writes) and missing == writes
+        start = judge(self.exercise, self.bench, wait=0)
+        known = "" if start.is_blocked else remembered(start)
+        return self._keep(lambda record: replace(record, is_set_up=True, start=known), start)
 
     def check(self) -> Standing:
         """Check the result. Raises FlatkitError only when the progress cannot be saved or the setup fails."""
-        was_set_up = self._progress.get(self.exercise.name).is_set_up
+        record = self._progress.get(self.exercise.name)
+        before = self._standing.finding if record.is_set_up else None
         try:
             self.set_up()
         except FlatkitError as error:
-            finding = Finding(ok=False, is_waiting=True, found=error.message, look=error.hint)
-            return self._keep(lambda record: replace(record, state=State.WAITING), finding)
-        before = self._standing.finding
-        finding = judge(self.exercise, self.bench)
-        self._keep(lambda record: replace(record, state=state_of(finding, record)), finding)
-        is_as_at_start = was_set_up and self._standing.state is State.NOT_TRIED
+            return self._keep(lambda record: replace(record, state=State.WAITING), _blocked(error))
+        if record.is_set_up:
+            self._is_untouched = False
+        # The setup has just looked; a machine takes seconds to answer.
+        start = None if record.is_set_up or self.exercise.wait else self._standing.finding
+        finding = start or judge(self.exercise, self.bench)
+        self._keep(lambda record: record_of(finding, record), finding)
+        is_as_at_start = bool(record.start) and self._standing.state is State.NOT_TRIED
         if is_as_at_start or (finding == before and not finding.ok):
             since = " since the start" if is_as_at_start else ""
             note = f"looked again at {datetime.now().astimezone():%H:%M:%S}: nothing has changed{since}"
@@ -213,17 +228,23 @@ class Attempt:
         fits = lines is not None and set(placed) <= set(range(len(lines.pieces)))
         return Standing(
             exercise=self.exercise, state=record.state, finding=finding, hints=self.exercise.hints[: record.hints],
-            placed=placed if fits else (),
+            placed=placed if fits else (), is_untouched=self._is_untouched,
         )  # fmt: skip
 
 
-def state_of(finding: Finding, record: TaskRecord) -> State:
-    """Return the state for a finding: the same finding as at the start means that nothing was tried."""
+def record_of(finding: Finding, record: TaskRecord) -> TaskRecord:
+    """Return the record after a check. The same finding as at the start, or the first one at all, is no wrong try."""
     if finding.ok:
-        return State.SHOWN if record.is_solved_for else State.PASSED
-    if record.state is State.NOT_TRIED and remembered(finding) == record.start:
-        return State.NOT_TRIED
-    return State.WAITING if finding.is_waiting else State.WRONG
+        return replace(record, state=State.SHOWN if record.is_solved_for else State.PASSED)
+    if not finding.is_blocked and record.state in {State.NOT_TRIED, State.WAITING}:
+        start = record.start or remembered(finding)
+        if remembered(finding) == start:
+            return replace(record, state=State.NOT_TRIED, start=start)
+    return replace(record, state=State.WAITING if finding.is_waiting else State.WRONG)
+
+
+def _blocked(error: FlatkitError) -> Finding:
+    return Finding(ok=False, is_waiting=True, is_blocked=True, found=error.message, look=error.hint)
 
 
 def _not_done(why: str, look: str) -> str:

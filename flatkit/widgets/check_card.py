@@ -181,8 +181,6 @@ class CheckCard(Card):
     def state(self) -> ExerciseState:
         """Return the exercise and its current state."""
         standing = self.standing
-        # Looked at again, also a start is shown: the learner sees what the check looked at.
-        tried = standing.finding is not None and (standing.state is not State.NOT_TRIED or bool(standing.note))
         return {
             "kind": "exercise",
             "name": self.exercise.name,
@@ -191,7 +189,7 @@ class CheckCard(Card):
             "mark": standing.state.mark,
             "task": self.exercise.task,
             "files": list(self.exercise.files),
-            "found": str(standing.finding) if tried else "",
+            "found": str(standing.shown or ""),
             "hints": [self._hint_state(hint, standing.placed) for hint in standing.hints],
             "left": len(self.exercise.hints) - len(standing.hints),
             "done": [{"line": done.line, "output": done.output.rstrip()} for done in standing.done],

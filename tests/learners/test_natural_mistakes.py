@@ -54,6 +54,19 @@ def test_the_answer_helps(mistake: Mistake, tmp_path: Path) -> None:
     assert [words for words in (*mistake.never, *NEVER) if words in said] == [], said
 
 
+@pytest.mark.parametrize("mistake", MISTAKES, ids=[f"{row.exercise}: {row.what}" for row in MISTAKES])
+def test_it_helps_too_if_the_check_was_not_run_before(mistake: Mistake, tmp_path: Path) -> None:
+    exercise = get_task(mistake.exercise)
+    assert isinstance(exercise, Exercise)
+    bench = FolderBench(tmp_path, Answers(mistake.attempt) if isinstance(mistake.attempt, list) else None)
+    if isinstance(mistake.attempt, str):
+        bench.write(next(act.file for act in exercise.setup if isinstance(act, Write)), mistake.attempt)
+    standing = Attempt(exercise, bench, Progress(tmp_path / "progress.json")).check()
+    assert standing.state is not State.PASSED
+    said = str(standing)
+    assert [words for words in (*mistake.says, *NEVER) if (words in said) == (words in NEVER)] == [], said
+
+
 def test_every_exercise_has_its_mistakes() -> None:
     names = {exercise.name for lesson in LESSONS.values() for exercise in lesson.exercises}
     assert {mistake.exercise for mistake in MISTAKES} == names

@@ -119,9 +119,15 @@ def test_a_machine_that_boots_is_waited_for(bench: FolderBench, progress: Progre
     bench.guest = machine
     attempt = Attempt(HELLO, bench, progress)
     machine.booting = True
-    assert attempt.check().state is State.NOT_TRIED
+    standing = attempt.check()
+    assert standing.state is State.WAITING
+    assert "await m" in str(standing), "it says that it cannot look yet"
     machine.booting = False
-    assert attempt.check().state is State.WRONG
+    standing = attempt.check()
+    assert standing.state is State.NOT_TRIED, "the first look is no wrong try"
+    assert standing.note == ""
+    assert "not solved yet" in str(standing)
+    assert "there is no /home/core/hello" in str(standing)
     machine.booting = True
     standing = attempt.check()
     assert standing.state is State.WAITING
@@ -131,6 +137,39 @@ def test_a_machine_that_boots_is_waited_for(bench: FolderBench, progress: Progre
     machine.booting = False
     assert attempt.solve().state is State.SHOWN
     assert "core@machine$ echo hi > /home/core/hello" in str(attempt.standing)
+
+
+@pytest.mark.parametrize(("said", "shown"), [("none\n/home/hello\n", "/home/hello is there"), ("empty\n", "is empty")])
+def test_a_try_before_the_first_check_is_told_what_was_found(
+    bench: FolderBench, progress: Progress, said: str, shown: str
+) -> None:
+    asked: list[str] = []
+
+    class Machine:
+        def run(self, command: str) -> Reply:
+            asked.append(command)
+            return Reply(said)
+
+    bench.guest = Machine()
+    standing = Attempt(HELLO, bench, progress).check()
+    assert "not tried" not in str(standing)
+    assert shown in str(standing)
+    assert asked == [WHERE], "a machine takes seconds to answer, and is asked once"
+
+
+def test_a_file_made_before_the_first_check_is_judged_aloud(bench: FolderBench, progress: Progress) -> None:
+    (bench.folder / "first.bu").write_text("variant: flatcar\nversion: 1.0.0\n")
+    standing = Attempt(NAME, bench, progress).check()
+    assert "not solved yet" in str(standing)
+    assert "files in your config: none" in str(standing)
+
+
+def test_a_start_that_the_check_made_is_not_held_against_the_learner(bench: FolderBench, progress: Progress) -> None:
+    attempt = Attempt(NAME, bench, progress)
+    assert "not tried" in str(attempt.check())
+    assert attempt.hint().shown is None
+    assert 'named "first"' in str(attempt.check())
+    assert attempt.start_over().shown is None
 
 
 def test_without_a_machine_the_cell_is_named(bench: FolderBench, progress: Progress) -> None:

@@ -70,7 +70,7 @@ def test_looked_at_again_it_does_not_say_not_tried(folder: Path) -> None:
     card = fk.check("00-name")
     assert isinstance(card, CheckCard)
     assert card.page.state["state"] == "not tried"
-    assert card.again().page.state["state"] == "nothing found yet"
+    assert card.again().page.state["state"] == "not solved yet"
     assert "not tried" not in repr(card)
 
 
