@@ -31,3 +31,9 @@ def shell(folder: Path, script: str, **values: str) -> subprocess.CompletedProce
     text = "".join(f"{name}={value!r}\n" for name, value in {**variables, **values}.items())
     text += ". $parts/common.sh\n. $parts/omaha.sh\n. $parts/payload.sh\n. $parts/slots.sh\n" + script
     return subprocess.run(["bash", "-c", text], capture_output=True, text=True, timeout=120)
+
+
+def client_text(folder: Path) -> str:
+    """Return update_engine_client, to be run by bash -c; the files of its daemon are in `folder`."""
+    text = (USR / "bin/update_engine_client").read_text().replace("run=/run/update_engine", f"run={folder}")
+    return text.replace("${BASH_SOURCE[0]%/*}", f"{USR}/bin")

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from lab_client import USR, client_text
 
 from flatkit.images.lab import recipe
 from tests.real_tools import blocks
@@ -18,7 +19,6 @@ pytestmark = pytest.mark.skipif(
     any(shutil.which(tool) is None for tool in ("bash", "dash", "getopt")) and not os.environ.get("CI"),
     reason="the scripts need bash, dash and getopt",
 )
-USR = recipe.files() / "usr"
 
 
 # The kargs helper: a grub.cfg, words, and what the file then says
@@ -266,7 +266,7 @@ def test_other_windows_are_named(tmp_path: Path, settings: dict[str, str], said:
 
 def test_the_client_reads_flags_as_gflags_does(tmp_path: Path) -> None:
     (tmp_path / "status").write_text("LAST_CHECKED_TIME=1\nPROGRESS=0.000000\nCURRENT_OP=UPDATE_STATUS_IDLE\n")
-    text = (USR / "bin/update_engine_client").read_text().replace("run=/run/update_engine", f"run={tmp_path}")
+    text = client_text(tmp_path)
 
     def ask(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(["bash", "-c", text, "client", *words], capture_output=True, text=True, timeout=120)
@@ -299,7 +299,7 @@ def test_an_update_that_failed_looks_like_none(tmp_path: Path, operation: str, l
     )
     (tmp_path / "status").write_text(five)
     os.mkfifo(tmp_path / "requests")
-    text = (USR / "bin/update_engine_client").read_text().replace("run=/run/update_engine", f"run={tmp_path}")
+    text = client_text(tmp_path)
     text = text.replace("pause 5", "pause 0.05").replace(
         "\nupdate() {", "\nupdate() {\n    exec 9<>$run/requests; echo 1 failed >$run/result.new", 1
     )
@@ -388,6 +388,16 @@ def test_commands_of_locksmithctl_have_no_flags(words: str, out: str, err: str) 
         ("--=x", 1, "ERROR: unknown command line flag ''\n"),
         ("-v=x", 1, "ERROR: illegal value 'x' specified for int32 flag 'v'\n"),
         ("-nolog_prefix -nosuch", 1, "ERROR: unknown command line flag 'nosuch'\n"),
+        ("-undefok=a,b, -a=1 --nob", 0, "update_engine_client.cc:270] Done.\n"),
+        ("-undefok=v -v=x -v", 1, "ERROR: flag '-v' is missing its argument\n"),
+        ("-undefok=a -nosuch -a", 1, "ERROR: unknown command line flag 'nosuch'\n"),
+        ("-undefok=a,,b", 1, "ERROR: empty flaglist entry\n"),
+        ("-undefok=a,-b,c", 1, "ERROR: flag \"-b,c\" begins with '-'\n"),
+        ("-fromenv=status", 1, "ERROR: FLAGS_status not found in environment\n"),
+        ("-tryfromenv=status", 0, "update_engine_client.cc:270] Done.\n"),
+        ("-tryfromenv a]", 1, "ERROR: unknown command line flag 'a]' (via --fromenv or --tryfromenv)\n"),
+        ("-flagfile=/nosuch -x", 1, "/nosuch: No such file or directory\n"),
+        ("-flagfile /dev/null", 0, "update_engine_client.cc:270] Done.\n"),
     ],
 )
 def test_the_client_takes_the_flags_of_its_libraries(words: str, status: int, said: str) -> None:
@@ -396,6 +406,36 @@ def test_the_client_takes_the_flags_of_its_libraries(words: str, status: int, sa
     )
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.endswith(said)
+
+
+def test_the_client_takes_flags_from_a_file_and_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "flags").write_text(
+        "# for all\n--v=1\n-nosuch\n\nother\n--update=a\nx update_*\n  -status=b\n--flagfile=more\n-v\n"
+    )
+    (tmp_path / "more").write_text("-logbufsecs=c\r\n-fromenv=reset_status")
+    (tmp_path / "loop").write_text("-flagfile=loop")
+
+    def ask(word: str, **environment: str) -> tuple[int, str]:
+        done = subprocess.run(
+            ["bash", USR / "bin/update_engine_client", word], cwd=tmp_path, env={**os.environ, **environment},
+            capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        return done.returncode, done.stderr
+
+    assert ask("-flagfile=flags", FLAGS_reset_status="d") == (
+        1,
+        (
+            "ERROR: illegal value 'c' specified for int32 flag 'logbufsecs'\n"
+            "ERROR: illegal value 'd' specified for bool flag 'reset_status'\n"
+            "ERROR: illegal value 'b' specified for bool flag 'status'\n"
+        ),
+    )
+    assert ask("-fromenv=fromenv", FLAGS_fromenv="v", FLAGS_v="x") == (
+        1, "ERROR: illegal value 'x' specified for int32 flag 'v'\n"
+    )  # fmt: skip
+    assert ask("-fromenv=v", FLAGS_v="tryfromenv")[1] == "ERROR: infinite recursion on environment flag 'tryfromenv'\n"
+    # gflags fills its stack.
+    assert ask("-flagfile=loop") == (139, "")
 
 
 def test_the_clients_mistakes_come_in_the_order_of_the_flags() -> None:

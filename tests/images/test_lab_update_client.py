@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab_client import PARTS, SCRIPTS, USR, shell
+from lab_client import PARTS, SCRIPTS, USR, client_text, shell
 
 from flatkit.testing.updates import Fault, FaultyServer
 from flatkit.updates import omaha
@@ -243,7 +243,7 @@ def test_a_request_that_comes_as_the_wait_ends_is_taken_whole(tmp_path: Path, fi
 def test_a_word_to_a_daemon_that_is_not_up_yet_leaves_no_file(tmp_path: Path) -> None:
     """A plain file in the FIFO's place would be what the daemon reads from then on, the same word again and again."""
     assert shell(tmp_path, "tell $run/requests check").returncode == 1
-    client = (USR / "bin/update_engine_client").read_text().replace("run=/run/update_engine", f"run={tmp_path}")
+    client = client_text(tmp_path)
     done = subprocess.run(
         ["bash", "-c", client, "client", "-check_for_update"], capture_output=True, text=True, timeout=120
     )
