@@ -181,15 +181,14 @@ class Channels:
         release = offers.get(group.channel)
         if group.version:
             release = known.get(group.version)
-        offer = release if release and app.is_update_check and _wants(release, app.version) else None
-        if group.paused or not app.is_semantic:
-            offer = None
-        if app.machine_id:
+        is_offered = app.is_update_check and app.is_registrable and not group.paused
+        offer = release if release and is_offered and _wants(release, app.version) else None
+        if app.machine_id and app.fits:
             note(book.machines, app, group=group, offer=offer, now=self._clock(), origin=origin)
         if not is_known:
             return Refusal.UNKNOWN
-        if app.is_update_check and not app.is_semantic:
-            return Refusal.VERSION
+        if app.is_update_check and not app.is_registrable:
+            return Refusal.REGISTRATION
         return Refusal.PAUSED if group.paused and app.is_update_check else offer
 
     def __str__(self) -> str:

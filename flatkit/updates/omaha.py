@@ -27,21 +27,11 @@ EVENTS_MAX = 32  # in all of a request
 _ELEMENTS_MAX = 256
 _DEPTH_MAX = 8
 _TEXT_MAX = 64
-_APPID_MAX = 128
-_ALIAS_MAX = 253  # people take the host's whole name
-
-# Allowed forms of the attributes of <app> and <event>; any other attribute may be any printable text.
-_FORMS = {
-    "version": re.compile(r"[0-9A-Za-z.+_~-]*"),
-    "alephversion": re.compile(r"[0-9A-Za-z.+_~-]*"),
-    "previousversion": re.compile(r"[0-9A-Za-z.+_~-]*"),
-    "machineid": re.compile(r"[0-9A-Za-z._{}:-]*"),
-    "bootid": re.compile(r"[0-9A-Za-z._{}:-]*"),
-    "board": re.compile(r"[0-9A-Za-z._-]*"),
-    "oem": re.compile(r"[0-9A-Za-z._-]*"),
-}
-_WORDS = r"[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*"
-_SEMANTIC = re.compile(rf"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){{2}}(-{_WORDS})?(\+{_WORDS})?")
+# Nebraska's table of machines takes no longer ones: it then registers no machine, and its update check is refused.
+_LENGTHS = {"machineid": 50, "version": 255, "oem": 256, "machinealias": 256, "alephversion": 256}
+_NUMBER = "(0|[1-9][0-9]*)"
+_LABEL = rf"({_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+_SEMANTIC = re.compile(rf"{_NUMBER}(\.{_NUMBER}){{2}}(-{_LABEL}(\.{_LABEL})*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?")
 _XML_SPACE = " \t\r\n"
 _HEX = {"form": re.compile("([0-9a-f]{2})*"), "expected": "hex digits"}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -84,7 +74,7 @@ class Refusal(str, Enum):
 
     UNKNOWN = "error-failedToRetrieveUpdatePackageInfo"  # no such application, or no such group
     PAUSED = "error-updatesDisabled"
-    VERSION = "error-instanceRegistrationFailed"  # the version that it runs is not a semantic one
+    REGISTRATION = "error-instanceRegistrationFailed"  # see AppRequest.is_registrable
 
     def __str__(self) -> str:
         return self.value
@@ -124,7 +114,10 @@ class UpdateEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class AppRequest:
-    """The request of one application on a machine; a Flatcar machine has one, the OS. `is_lab`: a lab machine's client."""
+    """The request of one application on a machine; a Flatcar machine has one, the OS. `is_lab`: a lab machine's client.
+
+    A machine chooses the texts: hidden characters are escaped, and `fits` is False when one of _LENGTHS is exceeded.
+    """
 
     appid: str
     version: str
@@ -136,6 +129,7 @@ class AppRequest:
     alias: str = ""
     aleph_version: str = ""
     is_lab: bool = False
+    fits: bool = True
     is_update_check: bool = False
     is_ping: bool = False
     events: tuple[UpdateEvent, ...] = ()
@@ -151,9 +145,9 @@ class AppRequest:
         return _GROUPS.get(self.track, self.track)
 
     @property
-    def is_semantic(self) -> bool:
-        """True when the version that it runs has three numbers, none with a zero before it; Nebraska answers no other."""
-        return bool(_SEMANTIC.fullmatch(self.version))
+    def is_registrable(self) -> bool:
+        """True when the machine can be told from others and runs a semantic version; Nebraska offers no other an update."""
+        return bool(self.fits and self.machine_id and _SEMANTIC.fullmatch(self.version))
 
     @property
     def known_board(self) -> str:
@@ -189,20 +183,15 @@ class Offer:
 
 
 def parse_request(data: bytes) -> Request:
-    """Parse a request.
+    """Parse a request; as in Nebraska, of any protocol version.
 
-    Raises InputError when it is not an Omaha 3 request, is larger or deeper than a machine's, or has a DTD (entity
-    bombs).
+    Raises InputError when it is not an Omaha request, is larger or deeper than a machine's, or has a DTD (entity bombs).
     """
     root = _parse_xml(data)
-    protocol = root.get("protocol", "")
-    if root.tag != "request" or not protocol.startswith("3."):
-        shown = f'<{printable(root.tag, limit=_TEXT_MAX)} protocol="{printable(protocol, limit=_TEXT_MAX)}">'
-        raise InputError(f"{shown} is not an Omaha 3 request")
+    if root.tag != "request":
+        raise InputError(f"<{printable(root.tag, limit=_TEXT_MAX)}> is not an Omaha request; expected <request>")
     is_lab = root.get("updaterversion", "").startswith("flatcar-lab")
     elements = root.findall("app")
-    if not elements:
-        raise InputError("the Omaha request names no application; expected at least one <app>")
     if len(elements) > APPS_MAX:
         raise InputError(f"the Omaha request has {len(elements)} <app> elements; expected at most {APPS_MAX}")
     apps = tuple(_app(element, is_lab=is_lab) for element in elements)
@@ -253,30 +242,24 @@ def _parse_xml(data: bytes) -> ET.Element:
     return builder.close()
 
 
-def _text(element: ET.Element, name: str, *, most: int = _TEXT_MAX) -> str:
-    """Return an attribute, "" when it is missing. Raises InputError when it is too long or has an invalid form."""
-    text = element.get(name, "")
-    form = _FORMS.get(name)
-    if len(text) <= most and (form.fullmatch(text) if form else text == printable(text) or name == "appid"):
-        return text
-    raise InputError(
-        f'the Omaha request has {name}="{printable(text, limit=most)}"; '
-        f"expected at most {most} {'letters, digits and . + _ -' if form else 'printable characters'}"
-    )
+def _text(element: ET.Element, name: str) -> str:
+    """Return an attribute as one line that is safe to show, "" when it is missing; what is too long is cut."""
+    return printable(element.get(name, ""), limit=_LENGTHS.get(name, _TEXT_MAX))
 
 
 def _app(element: ET.Element, *, is_lab: bool) -> AppRequest:
     return AppRequest(
-        appid=_text(element, "appid", most=_APPID_MAX),
+        appid=element.get("appid", ""),
         version=_text(element, "version"),
         track=_text(element, "track"),
         machine_id=_text(element, "machineid"),
         boot_id=_text(element, "bootid"),
         board=_text(element, "board"),
         oem=_text(element, "oem"),
-        alias=_text(element, "machinealias", most=_ALIAS_MAX),
+        alias=_text(element, "machinealias"),
         aleph_version=_text(element, "alephversion"),
         is_lab=is_lab,
+        fits=all(len(element.get(name, "")) <= most for name, most in _LENGTHS.items()),
         is_update_check=element.find("updatecheck") is not None,
         is_ping=element.find("ping") is not None,
         events=tuple(_event(found) for found in element.iterfind("event")),

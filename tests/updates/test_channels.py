@@ -72,7 +72,7 @@ def test_who_is_offered_what(published: str, running: str, allow_downgrade: bool
 def test_a_machine_without_a_version_is_refused(running: str) -> None:
     channels = Channels()
     channels.publish("stable", release("110.2.0"))
-    assert channels.answer(check(running)) is Refusal.VERSION
+    assert channels.answer(check(running)) is Refusal.REGISTRATION
     assert channels.machines[0].offered == ""
 
 
