@@ -366,8 +366,8 @@ def test_a_learner_who_joins_again_or_with_another_name_is_one_seat(
 @pytest.mark.parametrize(
     ("host", "fault", "hint"),
     [
-        ("127.0.0.1", errno.EADDRINUSE, "--listen 127.0.0.1:8011"),
-        ("::1", errno.EADDRINUSE, "--listen [::1]:8011"),
+        ("127.0.0.1", errno.EADDRINUSE, "--listen 127.0.0.1:8021"),
+        ("::1", errno.EADDRINUSE, "--listen [::1]:8021"),
         ("192.0.2.1", errno.EADDRNOTAVAIL, "--listen 0.0.0.0"),
         ("nonsense", socket.EAI_NONAME, "--listen 0.0.0.0"),
     ],
