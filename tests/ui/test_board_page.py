@@ -75,11 +75,29 @@ def test_a_trainer_sees_who_needs_help_and_tells_them(browser: Browser, axe: str
         rows.nth(0).get_by_role("button").first.click()
         expect(rows.nth(0)).to_contain_text("seat-04")
 
+        journals[7].note("step", notebook="diary of seat-07", step=1, steps=2)
+        journals[7].note("quiz", task="about seat-07", question=1, choice=0, right=False)
+        Sender(journals[7]).flush()
+        for text in ("diary of seat-07", "about seat-07, question 1"):
+            expect(page.get_by_text(text, exact=True)).to_be_visible()
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)
+            page.locator("#heat").scroll_into_view_if_needed()
+            keep_screenshot(page, f"board-heat-{scheme}")
+        page.emulate_media(color_scheme="light")
         page.keyboard.press("p")
         expect(page.get_by_role("region", name="seats")).to_be_hidden()
         expect(page.locator("body")).not_to_contain_text("seat-07", use_inner_text=True)
         expect(page.get_by_text("Half the room is at")).to_be_visible()
+        for text in ("diary", "about"):
+            expect(page.locator("main")).not_to_contain_text(text, use_inner_text=True)
+        expect(page.locator("main")).to_contain_text("03-recap, question 1", use_inner_text=True)
         keep_screenshot(page, "board-projector")
+        for width, scheme in ((640, "dark"), (640, "light"), (1280, "dark")):
+            page.set_viewport_size({"width": width, "height": 720})
+            page.emulate_media(color_scheme=scheme)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            keep_screenshot(page, f"board-projector-{width}-{scheme}")
         assert serious_faults(page, axe, "body") == []
 
 

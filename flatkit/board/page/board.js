@@ -157,11 +157,14 @@ function drawRows(seats) {
   if (focused !== document.activeElement && body.contains(focused)) focused.focus({ preventScroll: true });
 }
 
+// Hidden from the room: the name of a notebook or task that one seat alone has says whose it is, and may say anything.
+const lone = (count, all) => (count === 1 && all > 1 ? "lone" : "");
+
 function drawHeat(notebooks, all) {
   el("heat").replaceChildren(
     ...notebooks.map(({ notebook, seats }) => {
-      const line = make("div", "", "line");
       const count = Object.keys(seats).length;
+      const line = make("div", "", `line ${lone(count, all)}`);
       const bar = make("span", "", "bar");
       bar.style.width = `${(60 * count) / Math.max(1, all)}%`;
       const value = make("span");
@@ -172,20 +175,24 @@ function drawHeat(notebooks, all) {
   );
 }
 
-function drawQuestions(questions) {
+function drawQuestions(questions, all) {
   el("questions").replaceChildren(
-    ...questions.flatMap(({ task, question, choices }) => [
-      make("p", `${task}, question ${question}`),
-      ...Object.entries(choices).map(([choice, count], _, all) => {
-        const line = make("div", "", "line");
-        const bar = make("span", "", "bar");
-        bar.style.width = `${(60 * count) / all.reduce((sum, [, one]) => sum + one, 0)}%`;
-        const value = make("span");
-        value.append(bar, ` ${count}`);
-        line.append(make("span", `answer ${String.fromCharCode(97 + Number(choice))}`), value);
-        return line;
-      }),
-    ]),
+    ...questions.flatMap(({ task, question, choices }) => {
+      const sum = Object.values(choices).reduce((so, one) => so + one, 0);
+      const name = lone(sum, all);
+      return [
+        make("p", `${task}, question ${question}`, name),
+        ...Object.entries(choices).map(([choice, count]) => {
+          const line = make("div", "", `line ${name}`);
+          const bar = make("span", "", "bar");
+          bar.style.width = `${(60 * count) / sum}%`;
+          const value = make("span");
+          value.append(bar, ` ${count}`);
+          line.append(make("span", `answer ${String.fromCharCode(97 + Number(choice))}`), value);
+          return line;
+        }),
+      ];
+    }),
   );
 }
 
@@ -198,7 +205,7 @@ function draw({ rows: seats, counts, notebooks, questions, middle, room }) {
   opened = notebooks.map(({ notebook }) => notebook);
   drawRows(seats);
   drawHeat(notebooks, seats.length);
-  drawQuestions(questions);
+  drawQuestions(questions, seats.length);
 }
 
 const turn = () => {
