@@ -39,7 +39,7 @@ def reset(options: argparse.Namespace) -> int:
     up.begin(made)
     show(made, passwords)
     _tell_kept(
-        kept, "The room is open again, and the PIN is as before", "flatkit seats archive   (once that is mended)"
+        kept, "The room is open again, and the PIN is as before", "flatkit seats archive   (once that is fixed)"
     )
     return 0
 
@@ -51,7 +51,7 @@ def down(options: argparse.Namespace) -> int:
     room, unsaved = _prepare(options, "Remove this room, after archiving the learners' work?")
     kept = up.remove_room(room, print, unsaved=unsaved)
     _tell_kept(
-        kept, "The room is closed", "flatkit seats down   (once that is mended; with --no-archive it goes all the same)"
+        kept, "The room is closed", "flatkit seats down   (once that is fixed; with --no-archive it goes all the same)"
     )
     print(f"The room is gone. Kept: {room.archives}, the images in {room.cache}, and flatkit in {room.bin.parent}.")
     return 0

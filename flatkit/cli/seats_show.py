@@ -1,4 +1,4 @@
-"""What `flatkit seats` shows of a room: its address and passwords, and how it is now."""
+"""Output of `flatkit seats` about a room: its address and passwords, and how it is now."""
 
 from __future__ import annotations
 
