@@ -198,7 +198,7 @@ def main(argv: list[str]) -> int:
     if not paths:
         print(f'no *.jsonl.gz in "{argv[0]}"')
         return 2
-    bad = 0
+    bad = 0  # another packing of the same contents, and other words of the same refusal, are listed and no failure
     for path in paths:
         counts: Counter[str] = Counter()
         listed: list[str] = []
@@ -208,7 +208,7 @@ def main(argv: list[str]) -> int:
                 listed.append(f"  {verdict}: {name_of(case)}" + (f"\n{shown}" if "--show" in argv else ""))
         judged = sum(counts.values()) - counts[APART]
         good = counts[SAME_BYTES] + counts[SAME_MEANING]
-        bad += judged - good
+        bad += counts[DIFFERS]
         numbers = ", ".join(f"{counts[kind]} {kind}" for kind in (SAME_BYTES, SAME_MEANING, SAME_VERDICT, DIFFERS))
         share = 100 * good / judged if judged else 100.0
         print(f"{path.name}: {numbers}; {counts[APART]} of other versions apart; {share:.1f} % agree")

@@ -52,6 +52,22 @@ def test_the_comparison_of_contents_sees_other_contents(vectors: ModuleType) -> 
     assert vectors.contents(plain) == vectors.contents(packed) != vectors.contents(other)
 
 
+@pytest.mark.parametrize(("said", "status"), [("Error: other words\n", 0), ("", 1)])
+def test_other_words_are_listed_and_another_verdict_fails(
+    vectors: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], said: str, status: int
+) -> None:
+    case = {
+        "name": "one",
+        "args": [],
+        "input": "variant: flatcar\nversion: 9",
+        "stderr": said,
+        "exit": 1 if said else 0,
+    }
+    (tmp_path / "some.jsonl.gz").write_bytes(gzip(json.dumps(case).encode()))
+    assert vectors.main([str(tmp_path)]) == status
+    assert ("same verdict: one" if said else "differs: one") in capsys.readouterr().out
+
+
 def test_there_are_recorded_cases() -> None:
     assert [path.name for path in FILES] == ["experimental.jsonl.gz", "generated.jsonl.gz", "hand-written.jsonl.gz"]
 
