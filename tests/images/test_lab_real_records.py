@@ -322,6 +322,14 @@ def test_an_update_that_failed_looks_like_none(tmp_path: Path, operation: str, l
         ("-h", 0, "Usage of locksmithctl:\n  -debug\n    \tPrint out debug information to stderr.\n"),
         ("-endpoint", 2, "flag needs an argument: -endpoint\n"),
         ("-endpoint 'http://a:1, http://b:2' lock", 1, "Error initializing etcd client: no etcd endpoints available, tried: http://a:1,http://b:2\n"),
+        ("-endpoint http:// lock", 1, "Error initializing etcd client: creating etcd lock client: http: no Host in request URL\n"),
+        ("-endpoint http:127.0.0.1,x:y lock", 1, "Error initializing etcd client: creating etcd lock client: http: no Host"),
+        ("-endpoint http://a:9/%4z,x:y lock", 1, 'Error initializing etcd client: creating etcd client: parse "http://a:9/%4z": invalid URL escape "%4z"\n'),
+        ("-endpoint http://a:x lock", 1, 'Error initializing etcd client: creating etcd client: parse "http://a:x": invalid port ":x" after host\n'),
+        ("-endpoint 'http://a b' lock", 1, 'Error initializing etcd client: creating etcd client: parse "http://a b": invalid character " " in host name\n'),
+        ("-endpoint http://a:65536 lock", 1, "Error initializing etcd client: creating etcd lock client: dial tcp: address 65536: invalid port\n"),
+        ("-endpoint 'http://[::1' lock", 1, "Error initializing etcd client: creating etcd client: parse \"http://[::1\": missing ']' in host\n"),
+        ("-endpoint 'http://a/b c , http://b' lock", 1, "Error initializing etcd client: no etcd endpoints available, tried: http://a/b c,http://b\n"),
         ("-etcd-certfile /nosuch status", 1, "Error initializing etcd client: open /nosuch: no such file or directory\n"),
     ],
 )  # fmt: skip
@@ -475,6 +483,7 @@ def test_a_reset_has_a_file_or_an_address(words: str) -> None:
         ("-x / /tmp", 1, "rootdev: unrecognized option '-x'\nToo many free arguments: 1\nrootdev [OPTIONS] [PATH]"),
         ("--block=/nosuch /", 1, "unable to find match\n"),
         ("-i --block=/nosuch /", 0, "unable to find match\n"),
+        ("-c --block=/nosuch /", 1, "unable to find match\nrootdev: failed to create : No such file or directory\n"),
         ("--maj=5x --block=/nosuch /proc", 1, "unable to find match\n"),
         ("-", 1, "rootdev: Cannot stat(-): No such file or directory\n"),
         (
