@@ -146,7 +146,7 @@ class AppRequest:
 
     @property
     def is_registrable(self) -> bool:
-        """True when the machine can be told from others and runs a semantic version; Nebraska offers no other an update."""
+        """True for a machine with an identity and a semantic version; Nebraska offers no other an update."""
         return bool(self.fits and self.machine_id and _SEMANTIC.fullmatch(self.version))
 
     @property
