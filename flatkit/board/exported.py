@@ -1,4 +1,4 @@
-"""What the seats sent, for other programs: without names of anybody, unless they are asked for."""
+"""Export of what the seats sent, for other programs: without names of anybody, unless they are asked for."""
 
 from __future__ import annotations
 

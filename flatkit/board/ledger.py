@@ -155,12 +155,12 @@ class Ledger:
                 "select have from journals where seat = ? and journal = ?", (seat, journal)
             ).fetchone()
             # A journal that was forgotten here continues where the seat is: what the board had once is not sent again.
-            have = first = int(row[0]) if row else events[0].number - 1 if events else 0
+            have = int(row[0]) if row else events[0].number - 1 if events else 0
             for event in events:
                 if event.number == have + 1:
                     fresh.append(Received(seat=seat, received=now, event=event))
                     have += 1
-            if have > first or row is None:
+            if fresh:  # a seat that posts nothing, each time for another journal, leaves nothing behind
                 count = self._db.execute("select count(*) from events where seat = ?", (seat,)).fetchone()[0]
                 if count + len(fresh) > _EVENTS_MAX:
                     raise InputError(f'the seat "{seat}" has sent {count} events; expected at most {_EVENTS_MAX}')

@@ -38,9 +38,7 @@ def reset(options: argparse.Namespace) -> int:
     settings.save(made)
     up.begin(made)
     show(made, passwords)
-    _tell_kept(
-        kept, "The room is open again, and the PIN is as before", "flatkit seats archive   (once that is fixed)"
-    )
+    _tell_kept(kept, "The room is open again, and the PIN is as before", "flatkit seats archive   (once that is fixed)")
     return 0
 
 

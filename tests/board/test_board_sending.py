@@ -135,6 +135,11 @@ def test_a_ledger_takes_no_gap_and_says_what_it_has(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         ledger.add("ada", "j1", [{"n": 4, "at": 0, "kind": "unknown"}])
     assert ledger.add("ada", "j1", [])[0] == 3
+    before = ledger._db.execute("select count(*) from journals").fetchone()
+    assert [ledger.add("ada", f"empty{number}", [])[0] for number in range(9)] == [0] * 9
+    assert ledger._db.execute("select count(*) from journals").fetchone() == before, (
+        "the store grew with each empty batch"
+    )
     ledger.close()
 
 
