@@ -72,6 +72,7 @@ def run(argv: list[str]) -> int:
         if getattr(options, "board", None):  # of show
             return _print_state(options, AddressLook(options.board, board_password()).state())
         ledger = Ledger(store)
+        ledger.forget_old()
     try:
         return {"serve": _serve, "export": _export, "hard": _hard, "forget": _forget}.get(options.command, _show)(
             options, ledger
@@ -117,7 +118,8 @@ def _serve(options: argparse.Namespace, ledger: Ledger) -> int:
 
     if not options.keep > 0:  # also not a number
         raise UsageError(f'the hours to keep are "{options.keep}"; expected more than 0', hint="--keep 48")
-    ledger.forget_before(time.time() - options.keep * _HOUR)
+    ledger.keep_for(options.keep * _HOUR)
+    ledger.forget_old()
     store = own_store()
     if options.hub:
         return _serve_hub(ledger, options.keep, store)

@@ -421,3 +421,29 @@ def test_a_board_and_the_notebooks_servers_have_ports_of_their_own() -> None:
     from flatkit.widgets import extension_server
 
     assert len({server.PORT, serve.PORT, extension_server.PORT}) == 3
+
+
+@pytest.mark.parametrize("words", [["export"], ["hard"], ["show", "--json"]])
+def test_what_is_too_old_is_gone_after_the_room_too(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A board that was closed on Monday kept its events for ever."""
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
+    (tmp_path / "room").mkdir()
+    now = time.time()
+    ledger = Ledger(tmp_path / "room" / "board.sqlite", clock=lambda: now - 7200)
+    ledger.add_seat("ada")
+    event = {"n": 1, "at": 1.0, "kind": "check", "task": "03-remount", "verdict": "wrong"}
+    ledger.add("ada", "j1", [event])
+    ledger.keep_for(float("inf"))
+    ledger.close()
+    assert main(["board", *words]) == 0
+    assert "03-remount" in capsys.readouterr().out
+    ledger = Ledger(tmp_path / "room" / "board.sqlite")
+    ledger.keep_for(3600.0)
+    ledger.close()
+    assert main(["board", *words]) == 0
+    assert "03-remount" not in capsys.readouterr().out
+    ledger = Ledger(tmp_path / "room" / "board.sqlite")
+    assert list(ledger.events()) == []
+    ledger.close()
