@@ -118,14 +118,14 @@ def _serve(options: argparse.Namespace, ledger: Ledger) -> int:
 
     if not options.keep > 0:  # also not a number
         raise UsageError(f'the hours to keep are "{options.keep}"; expected more than 0', hint="--keep 48")
+    store = own_store()
+    lock = None if options.hub else try_lock(store.with_name("serve.lock"), mode=0o600)
+    if lock is None and not options.hub:  # two would not know of each other's seats
+        raise UsageError("this account's board is served already, by another process", hint="end that one with Ctrl-C")
     ledger.keep_for(options.keep * _HOUR)
     ledger.forget_old()
-    store = own_store()
     if options.hub:
         return _serve_hub(ledger, options.keep, store)
-    lock = try_lock(store.with_name("serve.lock"), mode=0o600)
-    if lock is None:  # two would not know of each other's seats
-        raise UsageError("this account's board is served already, by another process", hint="end that one with Ctrl-C")
     address = parse_address(options.listen, usual=PORT)
     door = PasswordDoor(
         ledger,

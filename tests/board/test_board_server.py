@@ -337,9 +337,22 @@ def test_one_board_of_an_account_is_served(
 ) -> None:
     monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
     (tmp_path / "room").mkdir()
+    ledger = Ledger(tmp_path / "room" / "board.sqlite", clock=lambda: time.time() - 7200)
+    ledger.add_seat("ada")
+    ledger.add("ada", "j1", [{"n": 1, "at": 1.0, "kind": "joined"}])
     with locked(tmp_path / "room" / "serve.lock"):
-        assert main(["board", "serve", "--listen", "127.0.0.1:0"]) == 2
+        assert main(["board", "serve", "--listen", "127.0.0.1:0", "--keep", "1"]) == 2
     assert "board is served already" in capsys.readouterr().err
+    assert len(list(ledger.events())) == 1, "the other one's time to keep counts"
+
+    def end(*_: object, **__: object) -> BoardServer:
+        raise HostError("that is far enough")
+
+    monkeypatch.setattr(BoardServer, "start", end)
+    assert main(["board", "serve", "--listen", "127.0.0.1:0", "--keep", "1"]) == 3
+    assert list(ledger.events()) == []
+    assert ledger._db.execute("pragma user_version").fetchone() == (3600,)
+    ledger.close()
 
 
 def test_a_learner_who_joins_again_or_with_another_name_is_one_seat(
