@@ -135,7 +135,9 @@ def _findings(options: argparse.Namespace, room: Settings | None) -> list[SizeFi
 
     host, port = _address(options.listen, room)
     seats = options.seats if options.seats is not None else room.seats if room else _SEATS
-    own = tuple(supervisor.parts_of(room.folder)) if room else ()
+    # The room's proxy may hold its port; one of its hub, which running seats ask, is taken.
+    is_inner = room and port in {room.hub_port, room.api_port, room.board_port}
+    own = tuple(supervisor.parts_of(room.folder)) if room and not is_inner else ()
     home = Path("/home") if Path("/home").is_dir() else Path("/")
     size = check.judge(check.measure(home, up.cache()), seats)
     return [*size, *check.find_obstacles(host, port, own=own), *one_room.find_obstacle(up.folder())]

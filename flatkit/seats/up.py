@@ -104,26 +104,23 @@ def is_new(settings: Settings) -> bool:
 
 def make_settings(old: Settings | None, wanted: Settings, *, fresh: bool) -> tuple[Settings, Passwords | None]:
     """Return the room's settings, and its passwords if they are new. An earlier room keeps its ports and passwords."""
+    hub, api, board = free_ports(but=wanted.port)
+    if old and wanted.port not in {old.hub_port, old.api_port, old.board_port}:
+        hub, api, board = old.hub_port, old.api_port, old.board_port or board
+    wanted = replace(wanted, hub_port=hub, api_port=api, board_port=board)
     if old and not fresh:
-        kept = replace(
-            wanted, room_hash=old.room_hash, trainer_hash=old.trainer_hash, proxy_password=old.proxy_password,
-            hub_port=old.hub_port, api_port=old.api_port, board_port=old.board_port or free_ports()[2],
-        )  # fmt: skip
-        return kept, None
+        kept = (old.room_hash, old.trainer_hash, old.proxy_password)
+        return replace(wanted, room_hash=kept[0], trainer_hash=kept[1], proxy_password=kept[2]), None
     words = Passwords(room=new_password(2), trainer=new_password(4))
-    hub, api, board = (old.hub_port, old.api_port, old.board_port) if old else free_ports()
-    made = replace(
-        wanted, room_hash=digest(words.room), trainer_hash=digest(words.trainer), proxy_password=new_password(8),
-        hub_port=hub, api_port=api, board_port=board or free_ports()[2],
-    )  # fmt: skip
-    return made, words
+    hashes = (digest(words.room), digest(words.trainer), new_password(8))
+    return replace(wanted, room_hash=hashes[0], trainer_hash=hashes[1], proxy_password=hashes[2]), words
 
 
-def free_ports() -> tuple[int, int, int]:
-    """Return three free ports of 127.0.0.1 below the range of outgoing connections. Raises HostError."""
+def free_ports(*, but: int = 0) -> tuple[int, int, int]:
+    """Return three free ports of 127.0.0.1 below the range of outgoing connections, not `but`. Raises HostError."""
     found: list[int] = []
     for port in random.sample(range(_LOWEST, _HIGHEST), k=200):
-        if try_port(port) is None:
+        if port != but and try_port(port) is None:
             found.append(port)
         if len(found) == 3:
             return found[0], found[1], found[2]

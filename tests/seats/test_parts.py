@@ -25,7 +25,7 @@ from tornado import httpserver, ioloop, web
 from flatkit.cli import seats as seats_command
 from flatkit.errors import HostError, UsageError
 from flatkit.events import Tape
-from flatkit.seats import accounts, archive, check, install, page_proxy, status, supervisor, up
+from flatkit.seats import accounts, archive, check, install, one_room, page_proxy, status, supervisor, up
 from flatkit.seats.archive import NAME, pack
 from flatkit.seats.limits import SeatLimits, find_group
 from flatkit.seats.login import Pins, hash_pin
@@ -332,6 +332,43 @@ def test_an_earlier_room_keeps_its_ports_and_passwords(tmp_path: Path) -> None:
     assert other
     assert (new.hub_port, new.api_port) == (first.hub_port, first.api_port)
     assert new.room_hash != first.room_hash
+
+
+@as_root
+def test_the_port_of_the_rooms_own_hub_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its running seats ask the hub there."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setattr(supervisor, "parts_of", lambda _folder: [os.getpid()])
+        monkeypatch.setattr(one_room, "find_obstacle", lambda _folder: [])
+        options = seats_command._parser().parse_args(["check", "--listen", f"127.0.0.1:{port}", "--seats", "1"])
+        for room, is_taken in (
+            (replace(settings(tmp_path), port=port), False),
+            (replace(settings(tmp_path), hub_port=port), True),
+        ):
+            found = [one.words for one in seats_command._findings(options, room) if one.name == "port"]
+            assert bool(found) == is_taken
+
+
+@pytest.mark.parametrize("part", ["hub_port", "api_port", "board_port"])
+def test_learners_may_come_in_where_a_part_of_the_room_listens_now(part: str, tmp_path: Path) -> None:
+    """`--listen :PORT` of the room's own hub counted as free, and the proxy could not begin."""
+    first, _ = up.make_settings(None, settings(tmp_path), fresh=False)
+    wanted = replace(settings(tmp_path), port=getattr(first, part))
+    for fresh in (False, True):
+        made, _ = up.make_settings(first, wanted, fresh=fresh)
+        assert len({made.port, made.hub_port, made.api_port, made.board_port}) == 4
+        assert made.port == wanted.port
+    assert made.room_hash != first.room_hash
+
+
+def test_no_part_of_a_room_takes_the_port_that_learners_come_in_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(up.random, "sample", lambda *_, **__: [18001, 18002, 18003, 18004])
+    monkeypatch.setattr(up, "try_port", lambda _port: None)
+    made, _ = up.make_settings(None, replace(settings(tmp_path), port=18002), fresh=False)
+    assert (made.hub_port, made.api_port, made.board_port) == (18001, 18003, 18004)
 
 
 def test_nothing_of_the_current_folder_runs_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
