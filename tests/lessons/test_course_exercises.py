@@ -23,6 +23,7 @@ from flatkit.lessons.prover import prove, quiz_faults
 from flatkit.lessons.session import judge
 from flatkit.lessons.workspace import FolderBench
 from flatkit.testing.bench import PretendedMachine, Reply
+from tests.learners import attempts
 
 EXERCISES = [exercise for lesson in LESSONS.values() for exercise in lesson.exercises]
 QUIZZES = [quiz for lesson in LESSONS.values() for quiz in lesson.quizzes]
@@ -317,3 +318,12 @@ def test_the_prover_finds_a_bad_one(exercise: Exercise, fault: str, tmp_path: Pa
     assert fault in "\n".join(proof.faults)
     assert not proof.ok
     assert "✗ 00-name" in str(proof)
+
+
+def test_before_the_update_the_other_slot_is_said_to_be_empty(tmp_path: Path) -> None:
+    exercise = get_task("04-next")
+    assert isinstance(exercise, Exercise)
+    for start, is_empty in ((attempts.CGPT.format(1, 0, 0, 0), True), (attempts.CGPT.format(2, 1, 0, 1), False)):
+        found = exercise.check(FolderBench(tmp_path, attempts.Answers([start]))).found
+        assert ("before an update has written it" in found) is is_empty
+    assert exercise.task.startswith("After the update")

@@ -52,6 +52,9 @@ def _prefers_the_other(text: str, status: int) -> Finding:  # noqa: ARG001  (a t
         return Finding(ok=True, found=f"{found}; no boot takes {dead.label} before an update has made it good")
     elif any(slot.priority == chosen.priority for slot in slots if not slot.running):
         found += "; of two equal ones the first in the table is taken"
+    # An update that was given up leaves its slot at 0 as well.
+    if not any(slot.bootable for slot in slots if not slot.running):
+        found += "; no boot takes the other slot before an update has written it: play the demo update first"
     return Finding(ok=False, found=found, expected=expected, look="m.slots")
 
 
@@ -99,8 +102,8 @@ UPDATES = Lesson(
         Exercise(
             name="04-next",
             title="The other slot, please",
-            task="Both slots of your machine contain a system that works. Let the next boot take the one that does not run now. "
-            "You need not restart.",
+            task="After the update both slots of your machine contain a system that works. Let the next boot take the one "
+            "that does not run now. You need not restart.",
             machine=Boot(config="updates.bu", machine="updates"),
             check=on_machine(_SLOTS, _prefers_the_other),
             hints=(
