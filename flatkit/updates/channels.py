@@ -7,6 +7,7 @@ whole: a reader sees the state before or after it. An invalid file is reported a
 
 from __future__ import annotations
 
+import difflib
 import json
 import logging
 import re
@@ -41,6 +42,7 @@ _LOCK_SECONDS = 30.0
 _SHOWN_MAX = 40
 # Groups that Flatcar's own server knows. One of them without a release has no update; an unknown group is an error.
 _FLATCARS = re.compile(r"alpha|beta|stable|edge|lts(-[0-9]{4})?")
+_USUAL = ("alpha", "beta", "stable", "edge", "lts")
 _log = logging.getLogger("flatkit.updates")
 
 
@@ -104,6 +106,7 @@ class Channels:
         """Let a channel offer a release from now on. Raises UsageError for an invalid channel name."""
         _checked(channel)
         with self._changing() as book:
+            _not_a_slip(channel, book)
             book.known.setdefault(release.target, {})[release.version] = release
             book.offers.setdefault(release.target, {})[channel] = release
 
@@ -113,15 +116,21 @@ class Channels:
             book.known.setdefault(release.target, {})[release.version] = release
 
     def promote(self, channel: str, *, to: str) -> PublishedRelease:
-        """Let the channel `to` offer the releases of `channel`, for all machines. Raises UsageError when there are none."""
+        """Let the channel `to` offer the releases of `channel`, for all machines.
+
+        Raises UsageError when there are none, and for a `to` that is nearly the name of a channel.
+        """
         _checked(to)
         with self._changing() as book:
             found = [offers for offers in book.offers.values() if channel in offers]
             if not found:
-                known = ", ".join(sorted({name for offers in book.offers.values() for name in offers})) or "none"
+                known = sorted({name for offers in book.offers.values() for name in offers})
                 raise UsageError(
-                    f'the channel "{channel}" offers nothing that could be promoted; channels with a release: {known}'
+                    f'the channel "{printable(channel, limit=_SHOWN_MAX)}" offers nothing that could be promoted; channels '
+                    f"with a release: {', '.join(known) or 'none'}",
+                    hint=_did_you_mean(channel, known),
                 )
+            _not_a_slip(to, book)
             for offers in found:
                 offers[to] = offers[channel]
             return found[0][channel]
@@ -139,6 +148,7 @@ class Channels:
         """
         group = Group(name=_checked(name), channel=_checked(channel), version=version, paused=paused)
         with self._changing() as book:
+            _not_a_slip(channel, book)
             known = sorted({number for releases in book.known.values() for number in releases}, key=version_key)
             if version and version not in known:
                 raise UsageError(
@@ -232,6 +242,20 @@ def _checked(name: str) -> str:
             f'"{name}" is not the name of a channel or a group; expected one such as "stable" or "lts-2024"'
         )
     return name
+
+
+def _not_a_slip(name: str, book: Book) -> None:
+    """Raise UsageError for a new name that is nearly a known one: machines that follow the right one would get nothing."""
+    known = {channel for offers in book.offers.values() for channel in offers} | set(_USUAL)
+    if name not in known and not _FLATCARS.fullmatch(name) and name not in book.groups and name.isalpha():
+        hint = _did_you_mean(name, sorted(known))
+        if hint:
+            raise UsageError(f'there is no channel "{name}"; channels: {", ".join(sorted(known))}', hint=hint)
+
+
+def _did_you_mean(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.75)
+    return f'did you mean "{near[0]}"?' if near else ""
 
 
 def _wants(release: PublishedRelease, version: str) -> bool:

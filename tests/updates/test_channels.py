@@ -436,3 +436,28 @@ def test_a_book_comes_back_as_it_was(seen: list[MachineSeen]) -> None:
     machines = {found.machine_id: found for found in seen}
     book = Book(machines=machines, groups={"g": Group(name="g", channel="beta")}, offers={"b": {"c": release("1.2.3")}})
     assert parse_book(json.loads(json.dumps(book_as_json(book)))) == book
+
+
+@pytest.mark.parametrize("slip", ["stabel", "stabl", "betta", "alhpa"])
+def test_a_channel_that_is_nearly_known_is_asked_about(slip: str) -> None:
+    channels = Channels()
+    with pytest.raises(UsageError, match=f'there is no channel "{slip}"') as caught:
+        channels.publish(slip, release("120.1.0"))
+    assert "did you mean" in caught.value.hint
+    channels.publish("beta", release("120.1.0"))
+    with pytest.raises(UsageError, match="no channel"):
+        channels.promote("beta", to=slip)
+    with pytest.raises(UsageError, match="no channel"):
+        channels.set_group("mine", channel=slip)
+    assert set(channels.releases) == {"beta"}, "no new channel was made"
+    with pytest.raises(UsageError) as caught:
+        channels.promote("betta", to="stable")
+    assert caught.value.hint == 'did you mean "beta"?'
+
+
+def test_a_channel_of_your_own_is_made() -> None:
+    channels = Channels()
+    channels.publish("beta", release("120.1.0"))
+    for own in ("lts-2026", "canary", "workshop", "stable-2"):
+        channels.promote("beta", to=own)
+        assert channels.releases[own].version == "120.1.0"
