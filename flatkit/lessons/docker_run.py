@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import dropwhile
 
 # Options of docker run without a value, of its reference; all the others take one.
 _FLAGS = frozenset(
@@ -38,9 +39,7 @@ def parse_docker_run(command: str) -> DockerRun | None:
         words = command.split()
     if not words or words[0].lstrip(_PREFIXES) not in {"/usr/bin/docker", "docker"}:
         return None
-    rest = words[1:]
-    while rest and rest[0] not in {"run", "container"} and rest[0].startswith("-"):
-        rest = rest[1:]
+    rest = [*dropwhile(lambda word: word.startswith("-"), words[1:])]
     if rest[:1] == ["container"]:
         rest = rest[1:]
     if rest[:1] != ["run"]:
@@ -60,10 +59,11 @@ def _flags(words: list[str]) -> Iterator[tuple[str, bool]]:
             if name in _FLAGS:
                 yield name, value not in _FALSE
             continue
+        is_on = word.partition("=")[2] not in _FALSE
         for letter in word[1:]:
             if letter not in _LETTERS:
                 break  # it takes the rest as its value
-            yield _LETTERS[letter], word.partition("=")[2] not in _FALSE
+            yield _LETTERS[letter], is_on
 
 
 def _options(words: list[str]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from flatkit.lessons.docker_run import DockerRun, parse_docker_run
@@ -34,3 +36,16 @@ RUNS = [
 @pytest.mark.parametrize(("command", "run"), RUNS)
 def test_a_command_line(command: str, run: DockerRun | None) -> None:
     assert parse_docker_run(command) == run
+
+
+LONG = [
+    "docker " + "-x " * 80_000 + "run redis:7", "docker run -" + "d" * 80_000 + " redis:7",
+    "docker run " + "-e a " * 40_000 + "redis:7", "docker run '" + "a " * 80_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", LONG, ids=range(len(LONG)))
+def test_a_long_line_takes_no_longer_than_its_length(command: str) -> None:
+    began = time.process_time()
+    assert parse_docker_run(command)
+    assert time.process_time() - began < 3, "the quadratic one took seven seconds here"
