@@ -239,9 +239,7 @@ class Machine(Handle):
                 return Rewound(ready_seconds=time.monotonic() - began, seconds=time.monotonic() - began)
             with phase(watcher, "rewind", f'Going back to the checkpoint "{checkpoint.name}"'):
                 record = maker.bring_back(record, checkpoint)
-            rewound = reach_again(self, record, checkpoint.name, began=began, observer=watcher, cancel=cancel)
-            watcher.notify(Said(text=f'the machine "{self.name}" is {rewound}'))
-            return rewound
+            return reach_again(self, record, checkpoint.name, began=began, observer=watcher, cancel=cancel)
 
     def down(self) -> list[str]:
         """Remove the machine and all its files. Never raises: errors are logged and returned as text."""
