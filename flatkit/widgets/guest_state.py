@@ -118,7 +118,7 @@ def look(run: Callable[[str], Any], before: Inside | None = None) -> Inside:
             return None
 
     values = {fact.name: ask(fact) for fact in (VERSION, SLOTS, UPDATE, VERITY, LAYERS)}
-    return followed(replace(inside_of(values), trouble="; ".join(troubles)), before)
+    return followed(replace(inside_of(values), trouble="; ".join(dict.fromkeys(troubles))), before)
 
 
 def inside_of(values: Mapping[str, Any]) -> Inside:

@@ -19,6 +19,7 @@ from flatkit.errors import FlatkitError, MachineError
 from flatkit.events import Tee, phase
 from flatkit.widgets import board_asks, display, machine_info
 from flatkit.widgets.board_notes import MachineNotes
+from flatkit.widgets.cell_hints import cell_hints, in_cells
 from flatkit.widgets.display import Twin
 from flatkit.widgets.job import Job, message_of, not_in_time
 from flatkit.widgets.machine_card import MachineCard
@@ -194,7 +195,8 @@ class LiveMachine(MachineCommands, Twin):
         if not job.wait(timeout):
             raise not_in_time(f'the machine "{self.name}" is still {job.title}', timeout)
         if job.error:
-            raise job.error
+            with cell_hints(display.variable_of(self), self.name):
+                raise job.error
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:
@@ -202,7 +204,8 @@ class LiveMachine(MachineCommands, Twin):
         if job is None:
             self.must_run()
         else:
-            yield from job.__await__()
+            with cell_hints(display.variable_of(self), self.name):
+                yield from job.__await__()
         self._awaited_in = display.cell_number()
         return self
 
@@ -232,7 +235,7 @@ class LiveMachine(MachineCommands, Twin):
             outcome=self._outcome,
             seconds=job.seconds if job else 0.0,
             error=message_of(error),
-            hint=getattr(error, "hint", ""),
+            hint=in_cells(getattr(error, "hint", ""), display.variable_of(self), self.name),
             facts=machine_info.facts_of(record, self._machine.checkpoints) if record else (),
             about=machine_info.in_one_line(record) if record else "",
             urls=machine_info.urls_of(record) if is_running and record else (),

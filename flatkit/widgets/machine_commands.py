@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from flatkit.errors import FetchError, FlatkitError, MachineError, MachineNotFou
 from flatkit.machines import Machine, RunResult, Shell
 from flatkit.seat_env import page_url
 from flatkit.widgets import cell_shell, display, extension_server, usual_times
+from flatkit.widgets.cell_hints import cell_hints
 from flatkit.widgets.guest_state import Inside, Look, look
 from flatkit.widgets.job import Job
 from flatkit.widgets.live_output import Phase, live_output
@@ -137,6 +138,10 @@ class MachineCommands:
             hint = f"name it when you make the machine: fk.up(..., ports=[{port}], fresh=True)"
             raise MachineError(error.message, hint=hint) from None
 
+    @property
+    def _hints(self) -> AbstractContextManager[None]:
+        return cell_hints(display.variable_of(self), self.name)
+
     def must_run(self) -> None:
         """Raise MachineError with what to do, unless the machine is ready."""
         me = display.variable_of(self)
@@ -168,7 +173,7 @@ class MachineCommands:
         """
         with (
             live_output(usual_times.key_of(command, self.name), look=self._phase_of(command)) as live,
-            _ending_within(timeout),
+            _ending_within(timeout, display.variable_of(self)),
         ):
             done = self.ask(command, timeout=timeout, on_output=live.hear)
         return Ran(
@@ -185,7 +190,8 @@ class MachineCommands:
     ) -> RunResult:
         """As `run`, with the bare result, for answers that are not displayed. `on_output` gets what comes meanwhile."""
         self.must_run()
-        return self._machine.run(command, timeout=timeout, on_output=on_output)
+        with self._hints:
+            return self._machine.run(command, timeout=timeout, on_output=on_output)
 
     def type(self, lines: str, *, timeout: float = COMMAND_TIMEOUT) -> Typed:
         """Run several lines in one shell, as `%%on` does. Raises as `run`."""
@@ -196,7 +202,10 @@ class MachineCommands:
             return Typed(commands=cell_shell.parse_answer(said, mark, machine=self.name, user=user, status=status))
 
         key, look = usual_times.key_of(lines, self.name), self._phase_of(lines)
-        with live_output(key, lambda said: repr(read(said)), look) as live, _ending_within(timeout):
+        with (
+            live_output(key, lambda said: repr(read(said)), look) as live,
+            _ending_within(timeout, display.variable_of(self)),
+        ):
             done = self.ask(cell_shell.command_for(lines, mark), timeout=timeout, on_output=live.hear)
         return read(str(done), done.status)
 
@@ -226,14 +235,16 @@ class MachineCommands:
                 return WebPage(url=url, status=answer.status, text=answer.text, link=link)
             except FetchError as error:
                 if time.monotonic() >= deadline:
-                    hint = f'm.run("systemctl --failed")   (does anything on "{self.name}" listen on port {port}?)'
+                    me = display.variable_of(self)
+                    hint = f'{me}.run("systemctl --failed")   (does anything on "{self.name}" listen on port {port}?)'
                     raise FetchError(error.message, hint=hint) from None
             time.sleep(_PAGE_PAUSE)
 
     def open_shell(self, columns: int, rows: int) -> Shell:
         """Open an interactive login. Raises MachineError."""
         self.must_run()
-        return self._machine.open_shell(columns=columns, rows=rows)
+        with self._hints:
+            return self._machine.open_shell(columns=columns, rows=rows)
 
     # Files. Each note names the command that does the same in a terminal.
 
@@ -280,15 +291,16 @@ class MachineCommands:
         from flatkit.api.extensions import put
 
         self.must_run()
-        line = put(self._machine, Path(file), target)
+        with self._hints:
+            line = put(self._machine, Path(file), target)
         return Note(lines=(f"{file} is on {self.name} now: {target}", f"in a terminal: {line}"))
 
 
 @contextmanager
-def _ending_within(seconds: float) -> Iterator[None]:
+def _ending_within(seconds: float, me: str) -> Iterator[None]:
     """Say in the notebook's words how to wait longer: a cell with `%%on` has no place for a time."""
     try:
         yield
     except WaitTimeout as error:
-        way = f'm.run("COMMAND", timeout={5 * seconds:g})   waits longer'
+        way = f'{me}.run("COMMAND", timeout={5 * seconds:g})   waits longer'
         raise WaitTimeout(f"the machine did not answer within {seconds:g} s", hint=way, details=error.details) from None
