@@ -9,7 +9,8 @@ import ast
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flatkit.errors import UsageError
@@ -38,7 +39,7 @@ _BAD_CALL = re.compile(r"(\w+(?:\.\w+)*)\(\) (missing|takes|got an unexpected|go
 def find_slip(cell: str, error: BaseException, names: Mapping[str, Any]) -> UsageError | None:
     """Return the help for an error of a cell, or None if its cause is another one. `names` are the notebook's variables."""
     if isinstance(error, AttributeError):
-        return _unknown_name(error, names)
+        return _unknown_name(cell, error, names)
     if isinstance(error, TypeError):
         return _wrong_call(cell, str(error), names)
     if isinstance(error, NameError):
@@ -181,7 +182,7 @@ def _bare_word(cell: str, names: Mapping[str, Any]) -> UsageError | None:
     return UsageError(f'"{word}" is not known here: no cell that was run has made a variable of that name', hint=way)
 
 
-def _unknown_name(error: AttributeError, names: Mapping[str, Any]) -> UsageError | None:
+def _unknown_name(cell: str, error: AttributeError, names: Mapping[str, Any]) -> UsageError | None:
     if found := _NO_NAME.fullmatch(str(error)):
         known = names["fk"].__all__
         return _similar("fk", found[1], known) or UsageError(
@@ -191,6 +192,7 @@ def _unknown_name(error: AttributeError, names: Mapping[str, Any]) -> UsageError
     if owner is None or not type(owner).__module__.startswith("flatkit."):
         return None
     shown = next((key for key, value in names.items() if value is owner and not key.startswith("_")), "")
+    shown = shown or (_made_by_call(cell, error.name) if error.name else "")
     if not shown or not error.name:
         return None
     return _similar(shown, error.name, [one for one in dir(owner) if not one.startswith("_")]) or UsageError(
@@ -210,17 +212,47 @@ def _wrong_call(cell: str, said: str, names: Mapping[str, Any]) -> UsageError | 
     if found is None:
         return _called_value(cell, said, names)
     *owners, name = found[1].split(".")
-    for shown, value in names.items():
-        is_owner = owners[-1] in {one.__name__ for one in type(value).__mro__} if owners else shown == "fk"
-        if not is_owner or not re.search(rf"\b{re.escape(shown)}\.{name}\(", cell):
-            continue
-        call = getattr(type(value) if owners else value, name, None)
+    for shown, call in _callees(cell, owners, name, names):
         if callable(call) and call.__module__.startswith("flatkit."):
             return UsageError(
-                f"{shown}.{name} cannot be called like this: {said[found.start(2) :]}",
+                f"{shown}.{name} cannot be called like this: {_in_words(said[found.start(2) :], call)}",
                 hint=f"{shown}.{name}({_parameters(call, is_method=bool(owners))})",
             )
     return None
+
+
+def _callees(cell: str, owners: Sequence[str], name: str, names: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what the cell calls, as the cell writes it and as an object: of a variable, or of a card such as fk.channels()."""
+    for shown, value in names.items():
+        is_owner = owners[-1] in {one.__name__ for one in type(value).__mro__} if owners else shown == "fk"
+        if is_owner and re.search(rf"\b{re.escape(shown)}\.{name}\(", cell):
+            yield shown, getattr(type(value) if owners else value, name, None)
+    shown = _made_by_call(cell, name) if owners else ""
+    modules = [module for key, module in sys.modules.items() if key.startswith("flatkit.widgets.")] if shown else []
+    for module in modules:
+        yield shown, getattr(getattr(module, owners[-1], None), name, None)
+
+
+def _made_by_call(cell: str, name: str) -> str:
+    """Return the call whose result has `name` after its dot, such as fk.channels(); "" without one."""
+    found = re.search(rf"\b(fk\.\w+\([^()]*\))\.{re.escape(name)}\b", cell)
+    return found[1] if found else ""
+
+
+def _in_words(said: str, call: Callable[..., Any]) -> str:
+    """Return Python's complaint about arguments in plain words, with the name that was meant."""
+    parameters = inspect.signature(call).parameters
+    if said.startswith("missing"):
+        lacking = [
+            f"{one}=" if parameters[one].kind is inspect.Parameter.KEYWORD_ONLY else one
+            for one in re.findall(r"'(\w+)'", said)
+            if one in parameters
+        ]
+        return f"{' and '.join(lacking)} is missing" if len(lacking) == 1 else f"{' and '.join(lacking)} are missing"
+    if unknown := re.match(r"got an unexpected keyword argument '(\w+)'", said):
+        near = difflib.get_close_matches(unknown[1], [one for one in parameters if one != "self"], n=1)
+        return f'it has no "{unknown[1]}"' + (f'; did you mean "{near[0]}"?' if near else "")
+    return said
 
 
 def _called_value(cell: str, said: str, names: Mapping[str, Any]) -> UsageError | None:
@@ -235,6 +267,14 @@ def _called_value(cell: str, said: str, names: Mapping[str, Any]) -> UsageError 
 
 
 def _parameters(call: Callable[..., Any], *, is_method: bool) -> str:
-    """Return the parameters as they are typed: those with a default value as `name=value`."""
+    """Return the parameters as they are typed: those with a default value, or typed with their name, as `name=value`."""
     known = [*inspect.signature(call).parameters.values()][is_method:]
-    return ", ".join(one.name if one.default is one.empty else f"{one.name}={one.default!r}" for one in known)
+    return ", ".join(_typed(one) for one in known)
+
+
+def _typed(one: inspect.Parameter) -> str:
+    if one.kind is one.VAR_KEYWORD:
+        return f"**{one.name}"
+    if one.default is not one.empty:
+        return f"{one.name}={one.default!r}"
+    return f"{one.name}=..." if one.kind is one.KEYWORD_ONLY else one.name

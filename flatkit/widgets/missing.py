@@ -19,7 +19,7 @@ from typing import Any
 from flatkit.errors import FlatkitError, UsageError
 from flatkit.files import read_regular
 from flatkit.untrusted import lines_of, parse_json
-from flatkit.widgets import board_notes, cell_slips, display, shell_cell
+from flatkit.widgets import board_notes, cell_slips, display, shell_cell, uncalled
 
 # Of a notebook with all its outputs.
 _BYTES_MAX = 64 * 1024 * 1024
@@ -41,6 +41,7 @@ def register() -> None:
     shell.set_custom_exc(kinds, _explain)
     # With automagic `rm x` and `cat x` run on this host, while the learner means the machine.
     shell.automagic = False
+    uncalled.register(shell)
     with suppress(ValueError):  # it was not registered
         shell.events.unregister("pre_run_cell", _note_cell)
     shell.events.register("pre_run_cell", _note_cell)

@@ -70,9 +70,18 @@ SLIPS = [
     ("m.rewnd()", 'did you mean "rewind"?', "m.rewind"),
     ("m.rollback()", 'm has no "rollback"', 'press Tab after "m."'),
     ("m.state()", "m.state is a value, and takes no brackets", "m.state"),
-    ("fk.check()", "fk.check cannot be called like this: missing 1 required", "fk.check(name, machine=None)"),
+    ("fk.check()", "fk.check cannot be called like this: name is missing", "fk.check(name, machine=None)"),
+    (
+        'fk.channels().promote("beta")',
+        "fk.channels().promote cannot be called like this: to= is missing",
+        "fk.channels().promote(channel, to=...)",
+    ),
+    ('fk.channels().promot("beta", to="stable")', 'did you mean "promote"?', "fk.channels().promote"),
+    ('fk.channels().promote("beta", too="stable")', 'has no "too"; did you mean "to"?', "promote(channel, to=...)"),
+    ("fk.course().show_me(1)", 'fk.course() has no "show_me"', "press Tab"),
+    ("m.run(comand='ls')", 'it has no "comand"; did you mean "command"?', "m.run(command"),
     ("fk.clean('web')", "fk.clean cannot be called like this", "fk.clean(everything=False)"),
-    ("fk.up('web.bu', port=80)", "got an unexpected keyword argument 'port'", "fresh=False)"),
+    ("fk.up('web.bu', port=80)", 'it has no "port"; did you mean "ports"?', "fresh=False)"),
     ("m.run()", "m.run cannot be called like this", "m.run(command"),
 ]
 
