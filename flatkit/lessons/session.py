@@ -233,7 +233,7 @@ class Attempt:
 
 
 def record_of(finding: Finding, record: TaskRecord) -> TaskRecord:
-    """Return the record after a check. The same finding as at the start, or the first one at all, is no wrong try."""
+    """Return the record after a check. The same finding as at the start, or the first one at all, is not a wrong try."""
     if finding.ok:
         return replace(record, state=State.SHOWN if record.is_solved_for else State.PASSED)
     if not finding.is_blocked and record.state in {State.NOT_TRIED, State.WAITING}:
