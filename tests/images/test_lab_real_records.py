@@ -322,14 +322,6 @@ def test_an_update_that_failed_looks_like_none(tmp_path: Path, operation: str, l
         ("-h", 0, "Usage of locksmithctl:\n  -debug\n    \tPrint out debug information to stderr.\n"),
         ("-endpoint", 2, "flag needs an argument: -endpoint\n"),
         ("-endpoint 'http://a:1, http://b:2' lock", 1, "Error initializing etcd client: no etcd endpoints available, tried: http://a:1,http://b:2\n"),
-        ("-endpoint http:// lock", 1, "Error initializing etcd client: creating etcd lock client: http: no Host in request URL\n"),
-        ("-endpoint http:127.0.0.1,x:y lock", 1, "Error initializing etcd client: creating etcd lock client: http: no Host"),
-        ("-endpoint http://a:9/%4z,x:y lock", 1, 'Error initializing etcd client: creating etcd client: parse "http://a:9/%4z": invalid URL escape "%4z"\n'),
-        ("-endpoint http://a:x lock", 1, 'Error initializing etcd client: creating etcd client: parse "http://a:x": invalid port ":x" after host\n'),
-        ("-endpoint 'http://a b' lock", 1, 'Error initializing etcd client: creating etcd client: parse "http://a b": invalid character " " in host name\n'),
-        ("-endpoint http://a:65536 lock", 1, "Error initializing etcd client: creating etcd lock client: dial tcp: address 65536: invalid port\n"),
-        ("-endpoint 'http://[::1' lock", 1, "Error initializing etcd client: creating etcd client: parse \"http://[::1\": missing ']' in host\n"),
-        ("-endpoint 'http://a/b c , http://b' lock", 1, "Error initializing etcd client: no etcd endpoints available, tried: http://a/b c,http://b\n"),
         ("-etcd-certfile /nosuch status", 1, "Error initializing etcd client: open /nosuch: no such file or directory\n"),
     ],
 )  # fmt: skip
@@ -339,6 +331,27 @@ def test_flags_of_locksmithctl_are_read_as_go_does(words: str, status: int, said
     )
     assert (done.returncode, done.stdout) == (status, "")
     assert done.stderr.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "said"),
+    [
+        ("http://", "creating etcd lock client: http: no Host in request URL"),
+        ("http:127.0.0.1,x:y", "creating etcd lock client: http: no Host in request URL"),
+        ("ftp://a,x:y/%", 'creating etcd lock client: unsupported protocol scheme "ftp"'),
+        ("http://a:9/%4z,x:y", 'creating etcd client: parse "http://a:9/%4z": invalid URL escape "%4z"'),
+        ("http://a:x", 'creating etcd client: parse "http://a:x": invalid port ":x" after host'),
+        ("http://a b", 'creating etcd client: parse "http://a b": invalid character " " in host name'),
+        ("http://[::1", "creating etcd client: parse \"http://[::1\": missing ']' in host"),
+        ("http://a:65536", "creating etcd lock client: dial tcp: address 65536: invalid port"),
+        ("http://a/b c , http://b:65535", "no etcd endpoints available, tried: http://a/b c,http://b:65535"),
+    ],
+)
+def test_endpoints_of_locksmithctl_are_read_as_go_does(endpoints: str, said: str) -> None:
+    done = subprocess.run(
+        ["bash", USR / "bin/locksmithctl", "-endpoint", endpoints, "lock"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (1, f"Error initializing etcd client: {said}\n")
 
 
 @pytest.mark.parametrize(
