@@ -131,4 +131,5 @@ _STATES = {
     (3, 2): UpdateState.CURRENT,  # the first check after the reboot reports it
     (13, 1): UpdateState.DOWNLOADING,
     (14, 1): UpdateState.DOWNLOADED,
+    (800, 1): UpdateState.INSTALLED,  # sent by Nebraska's updater library, after which 3/1 comes
 }

@@ -51,10 +51,11 @@ BOARDS = ("amd64-usr", "arm64-usr")
 # update_engine adds flags to an error code: 2^28 when its server is not Flatcar's public one, 2^29 on a test image, 2^30 for a
 # resumed download, 2^31 in developer mode (as a signed number the code is then negative).
 _ERROR_CODE_BITS = (1 << 28) - 1
-EVENT_TYPES = {3: "update complete", 13: "download started", 14: "download finished"}
+EVENT_TYPES = {3: "update complete", 13: "download started", 14: "download finished", 800: "update installed"}
 EVENT_KINDS = frozenset({(3, 0), (3, 1), (3, 2), (13, 1), (14, 1), (800, 1)})  # those that Nebraska stores
 EVENT_RESULTS = {0: "error", 1: "success", 2: "success, reboot", 9: "deferred"}
 ERROR_CODES = {
+    4: "the running slot could not be copied to the other one",
     5: "the post-install step failed",
     9: "the transfer failed",
     10: "the payload has another hash than promised",
@@ -66,7 +67,14 @@ ERROR_CODES = {
     34: "the answer was not valid",
     37: "the server answered with an HTTP error",
     44: "rolled back: the old version is still running after the update",
+    100: "the download was not completed",
 }
+
+
+def _meaning_of(code: int) -> str:
+    if 2000 < code < 2600:  # kOmahaRequestHTTPResponseBase
+        return f"the update server answered with HTTP status {code - 2000}"
+    return ERROR_CODES.get(code, "see update_engine")
 
 
 class Refusal(str, Enum):
@@ -108,7 +116,7 @@ class UpdateEvent:
     def __str__(self) -> str:
         what = EVENT_TYPES.get(self.type, f"event {self.type}")
         how = EVENT_RESULTS.get(self.result, f"result {self.result}")
-        code = f" {self.error_code}: {ERROR_CODES.get(self.error_code, 'see update_engine')}" if self.error_code else ""
+        code = f" {self.error_code}: {_meaning_of(self.error_code)}" if self.error_code else ""
         return f"{what}: {how}{code}"
 
 

@@ -162,6 +162,22 @@ def test_events_are_stored_as_in_nebraska(site: Site, kind: str, result: str, pr
     assert bool(site.channels.machines[0].events) == is_stored
 
 
+@pytest.mark.parametrize(
+    ("kind", "result", "code", "said"),
+    [
+        ("3", "0", str(2404 | 1 << 28), "update complete: error 2404: the update server answered with HTTP status 404"),
+        ("3", "0", str(9 | 1 << 30), "update complete: error 9: the transfer failed"),
+        ("3", "0", "99", "update complete: error 99: see update_engine"),
+        ("800", "1", "0", "update installed: success"),
+    ],
+)
+def test_events_are_named(site: Site, kind: str, result: str, code: str, said: str) -> None:
+    ask(site, event(code, kind=kind, result=result))
+    (machine,) = site.channels.machines
+    assert str(machine.events[0].event) == said
+    assert str(machine.state) == ("failed" if result == "0" else "installed, waits for a reboot")
+
+
 def test_groups_and_applications_are_named_exactly(site: Site) -> None:
     stable = EXCHANGES[8][0]
     assert b'updatecheck status="ok"' in ask(site, stable)
