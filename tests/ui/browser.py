@@ -60,7 +60,7 @@ def _is_here(url: str) -> bool:
 def open_context(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
     """A fresh context. Leaving this host, or an error of a script, fails the test at its end."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB", **options)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(60_000)
     trouble = Trouble()
     trouble.guard(context)
     try:

@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 from stage import Stage
 
 # A host that boots machines at the same time may take its time.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
