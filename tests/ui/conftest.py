@@ -57,12 +57,19 @@ def staged(context: BrowserContext) -> Callable[[str], Stage]:
 
 
 @pytest.fixture(scope="session")
-def lab(own_folders: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def running_lab(own_folders: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     del own_folders  # its FLATKIT_STATE is what the kernels use
     made = Lab(tmp_path_factory.mktemp("lab"))
     made.start()
     yield made
     made.stop()
+
+
+@pytest.fixture
+def lab(running_lab: Lab) -> Iterator[Lab]:
+    """The one server of this lane. No test finds the terminals of the one before."""
+    yield running_lab
+    running_lab.end_terminals()
 
 
 @pytest.fixture(scope="session")

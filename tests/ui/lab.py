@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
+from urllib.error import HTTPError
 
 import nbformat
 from browser import HERE, ROOT
@@ -133,6 +134,12 @@ class Lab:
         """A notebook that is opened again would find its old kernel."""
         for session in self.ask("GET", "api/sessions"):
             self.ask("DELETE", f"api/sessions/{session['id']}")
+
+    def end_terminals(self) -> None:
+        """End those that are left."""
+        for terminal in self.ask("GET", "api/terminals"):
+            with suppress(HTTPError):  # it has just ended by itself
+                self.ask("DELETE", f"api/terminals/{terminal['name']}")
 
     @contextmanager
     def open(

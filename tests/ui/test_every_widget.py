@@ -49,5 +49,3 @@ def test_a_page_with_all_of_it(lab: Lab, context: BrowserContext, axe: str, them
             keep_screenshot(page, "every-large-type")
             assert page.evaluate(_STICKS_OUT) == []
             assert faults(page, axe) == []
-    for session in lab.ask("GET", "api/terminals"):
-        lab.ask("DELETE", f"api/terminals/{session['name']}")

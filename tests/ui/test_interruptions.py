@@ -38,7 +38,9 @@ def test_a_server_that_was_restarted(own_lab: Lab, context: BrowserContext) -> N
             expect(terminal).to_contain_text("connection to the session is closed")
             # JupyterLab says it too, sooner or later: a dialog that would take the keys from the editor.
             dialog = page.get_by_role("dialog")
-            expect(dialog).to_contain_text("A connection to the Jupyter server could not be established", timeout=60_000)
+            expect(dialog).to_contain_text(
+                "A connection to the Jupyter server could not be established", timeout=60_000
+            )
             dialog.get_by_role("checkbox").check()
             dialog.get_by_role("button", name="Close").click()
             expect(dialog).to_have_count(0)

@@ -61,7 +61,6 @@ def test_a_session_of_the_server_outlives_cells_and_kernels(lab: Lab, context: B
         expect(
             notebook.page.get_by_role("tab", name="flatkit_probe").or_(notebook.page.locator(".jp-Terminal"))
         ).not_to_have_count(0)
-    lab.ask("DELETE", "api/terminals/flatkit_probe")
 
 
 def sessions(lab: Lab) -> list[str]:
@@ -100,8 +99,6 @@ def test_the_serial_console_is_beside_it_and_stays_readable_in_a_flood(lab: Lab,
         keep_screenshot(terminal, "terminal-serial")
         beside.click()
         expect(serial).to_be_hidden()
-    for name in sessions(lab):
-        lab.ask("DELETE", f"api/terminals/{name}")
 
 
 def pour(console: Path, lines: int) -> None:
