@@ -131,7 +131,7 @@ def attacking(target: Target, attacks: Mapping[Attack, int]) -> Iterator[None]:
     task = loop.create_task(run())
     thread = threading.Thread(target=lambda: loop.run_until_complete(task), daemon=True)
     thread.start()
-    started.wait(10)
+    started.wait(120)
     try:
         yield
     finally:
