@@ -37,7 +37,7 @@ class NotebookLook:
             _tap(stream, "write", _show_printed)
         _tap(shell.display_pub, "publish", _show_display)
         _tap(shell.displayhook, "write_format_data", _show_result)
-        # Last: the learner goes on meanwhile, and a cell that is shown is shown with what it prints.
+        # Last: the learner continues meanwhile, and a cell that is shown is shown with what it prints.
         shell.events.register("post_run_cell", _show_end)
         shell.events.register("pre_run_cell", _show_cell)
 
