@@ -58,10 +58,10 @@ def put(machine: Machine, file: Path, target: str) -> str:
 
 
 def offer_extensions(server: UpdateServer, folder: Path) -> tuple[str, ...]:
-    """Offer each NAME-VERSION.raw of a folder, and each NAME's NAME.conf for systemd-sysupdate; return the names.
+    """Offer each NAME-VERSION.raw of a folder, and each NAME's NAME.transfer for systemd-sysupdate; return the names.
 
-    The addresses are those of the sysext-bakery. Files that are offered already stay unchanged. Raises InputError,
-    UsageError.
+    The addresses are those of the sysext-bakery; NAME.conf, the name from before systemd 257, is there too. Files that
+    are offered already stay unchanged. Raises InputError, UsageError.
     """
     names = set()
     for path in sorted(folder.glob("*.raw")):
@@ -69,7 +69,10 @@ def offer_extensions(server: UpdateServer, folder: Path) -> tuple[str, ...]:
             names.add(found[1])
             server.publish_extension(path, name=found[1])
     for name in names:
-        server.publish_text(f"/extensions/{name}.conf", transfer(name, f"{server.guest_url}/extensions/{name}/"))
+        for ending in ("transfer", "conf"):
+            server.publish_text(
+                f"/extensions/{name}.{ending}", transfer(name, f"{server.guest_url}/extensions/{name}/")
+            )
     return tuple(sorted(names))
 
 

@@ -138,8 +138,8 @@ _RENEWED = (
         title="Tell the machine where it comes from",
         why="systemd-sysupdate reads where versions are to be found, and where they go to. flatkit sysext serve offers them on "
         "your host, as extensions.flatcar.org does for everybody.",
-        command="sudo mkdir -p /etc/sysupdate.greet.d /opt/extensions/greet && curl --silent --fail {extensions}/greet.conf | "
-        "sudo tee /etc/sysupdate.greet.d/greet.conf",
+        command="sudo mkdir -p /etc/sysupdate.greet.d /opt/extensions/greet && "
+        "curl --silent --fail {extensions}/greet.transfer | sudo tee /etc/sysupdate.greet.d/greet.transfer",
         check=says("MatchPattern=greet-@v.raw"),
         hint="flatkit sysext serve   says where it offers them",
     ),

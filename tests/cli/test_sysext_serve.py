@@ -22,7 +22,8 @@ def test_a_folder_is_offered_until_ctrl_c(tmp_path: Path) -> None:
             assert port
             place = f"http://127.0.0.1:{port[1]}/extensions"
             assert web.get(f"{place}/greet/greet-1.raw").text == "one"
-            assert f"Path=http://10.0.2.2:{port[1]}/extensions/greet/" in web.get(f"{place}/greet.conf").text
+            for name in ("greet.transfer", "greet.conf"):
+                assert f"Path=http://10.0.2.2:{port[1]}/extensions/greet/" in web.get(f"{place}/{name}").text
         finally:
             process.send_signal(signal.SIGINT)
         assert process.wait(120) == 0
