@@ -212,5 +212,5 @@ def test_any_bytes_are_parsed_or_refused(data: bytes) -> None:
 
 
 def test_unknown_numbers_of_events_are_told_as_numbers() -> None:
-    assert str(UpdateEvent(type=99, result=7, error_code=2404)) == "event 99: result 7 2404: see update_engine"
+    assert str(UpdateEvent(type=99, result=7, error_code=99)) == "event 99: result 7 99: see update_engine"
     assert str(UpdateEvent(type=13, result=1)) == "download started: success"
