@@ -37,6 +37,7 @@ def test_a_kernel_that_is_busy_is_said_and_makes_no_queue(stage: Stage, tmp_path
     # At once, and not when the kernel counts as busy: a cell that is run now reads the file as it was.
     assert editor.root.locator(".fk-saved").inner_text() != "✓ saved"
     expect(editor.root.locator(".fk-saved")).to_have_text("… not saved yet: the kernel is busy with a cell")
+    editor.mounted.wait_until_heard()
     assert heard == ["look", "edit"]  # one is on its way, the newest waits on the page
     free.set()
     for content in waiting:
@@ -125,6 +126,7 @@ def test_a_file_that_was_written_meanwhile_is_followed(stage: Stage, tmp_path: P
 def test_a_conflict_is_asked_about(stage: Stage, tmp_path: Path) -> None:
     editor = EditorPage(stage, tmp_path)
     editor.go_to(1)
+    editor.mounted.wait_until_heard()  # the editor looks at its file when the user comes to it
     editor.file.write_text("# theirs\n" + CONFIG)
     editor.type("# mine\n")
     alert = editor.root.get_by_role("alert").filter(has_text="changed outside")

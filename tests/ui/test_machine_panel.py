@@ -121,6 +121,7 @@ def test_a_boot_is_drawn_while_it_happens_and_focus_stays(stage: Stage) -> None:
     expect(shown.root).not_to_contain_text("What kernel is for.")
     kept = replace(ROWS[2], note="kept from an earlier boot")
     shown.set(replace(RUNNING, phases=(kept, *RUNNING.phases[3:])))
+    expect(shown.root).to_contain_text("kept from an earlier boot")
     kernel.click()
     expect(shown.root).to_contain_text("kept from an earlier boot. What kernel is for.")
     kernel.click()
