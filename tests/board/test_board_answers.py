@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -317,7 +318,7 @@ def test_ctrl_c_of_the_trainer_says_what_came_of_the_request(
             board.asks.answer("ada", SeatAnswer(ident=ident, answer="yes", seconds=300 if kind == "look" else 0))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("flatkit.cli.board_ask.time.sleep", press)
+    monkeypatch.setattr("flatkit.cli.board_ask.time", SimpleNamespace(sleep=press))  # of no other thread
     assert main(["board", kind, "ada"]) == 130
     assert capsys.readouterr().out.splitlines()[-1] == said
     assert [one["state"] for one in board.asks.for_seat("ada")] == (["allowed"] if "under way" in said else [])
@@ -330,7 +331,7 @@ def test_ctrl_c_of_the_trainer_while_the_board_is_away(
         board.stop()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("flatkit.cli.board_ask.time.sleep", press)
+    monkeypatch.setattr("flatkit.cli.board_ask.time", SimpleNamespace(sleep=press))  # of no other thread
     assert main(["board", "rewind", "ada"]) == 130
     assert capsys.readouterr().out.splitlines()[-1].startswith("the request is not taken back: ")
 
