@@ -13,6 +13,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from flatkit.errors import WaitTimeout
+
 
 class Where(str, Enum):
     """The place where a step's command is typed."""
@@ -64,6 +66,18 @@ class Fact:
     ask: str
     parse: Callable[[str], Any] = str.strip
     where: Where = Where.GUEST
+
+    def look(self, run: Callable[[str], str]) -> Any:
+        """Ask, and return the value; `run` returns a command's output. Raises MachineError.
+
+        A WaitTimeout does not show the command: the learner has not typed it.
+        """
+        try:
+            text = run(self.ask)
+        except WaitTimeout as error:
+            words = f"the machine did not answer in time (asked for: {self.name})"
+            raise WaitTimeout(words, hint="wait a moment, and look again", details=error.details) from None
+        return self.parse(text)
 
 
 @dataclass(frozen=True, kw_only=True)

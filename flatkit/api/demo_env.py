@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from flatkit import paths
@@ -163,7 +164,7 @@ class LocalStage:
         begin = max(number for number, step in enumerate(demo.steps) if step.boot or step.reboots)
         looks = [(step, step.fact) for step in demo.steps[begin:] if step.fact]
         try:
-            return all(step.check(fact.parse(self.guest(fact.ask, step.machine))).ok for step, fact in looks)
+            return all(step.check(fact.look(partial(self.guest, machine=step.machine))).ok for step, fact in looks)
         except MachineError:  # it does not run, or has no slots to report
             return False
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, repeat
 from typing import Any, Protocol
 
@@ -146,7 +147,7 @@ def _judge(step: Step, output: str, command: str, stage: Stage) -> Verdict:
 
     def again() -> Any:
         if step.fact:
-            return step.fact.parse(stage.guest(step.fact.ask, step.machine))
+            return step.fact.look(partial(stage.guest, machine=step.machine))
         return stage.host(command) if step.where is Where.HOST else stage.guest(command, step.machine)
 
     # The output of the command itself counts first.

@@ -112,7 +112,7 @@ def look(run: Callable[[str], Any], before: Inside | None = None) -> Inside:
 
     def ask(fact: Fact) -> Any:
         try:
-            return fact.parse(run(fact.ask).stdout)
+            return fact.look(lambda command: str(run(command).stdout))
         except FlatkitError as error:
             troubles.append(error.message)
             return None

@@ -39,9 +39,9 @@ class DoctorCard(Twin):
         if not self.ok:
             return html.block(f"<table>{rows}</table>", html.line(verdict))
         remarks = sum(str(check.state) != "ok" for check in self.examination.checks)
-        more = (
-            html.text(f" ({remarks} of {len(self.examination.checks)} checks have a remark)", "dim") if remarks else ""
-        )
+        has = "has" if remarks == 1 else "have"
+        words = f" ({remarks} of {len(self.examination.checks)} checks {has} a remark)"
+        more = html.text(words, "dim") if remarks else ""
         return html.block(
             f"<details><summary>{html.text('✓ ', 'ok')}{verdict}{more}</summary><table>{rows}</table></details>"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flatkit.demos.runner import play
-from flatkit.errors import MachineError
+from flatkit.errors import MachineError, WaitTimeout
 from flatkit.events import StepEnded, StepOutput, StepStarted, Tape
 from flatkit.steps import Boot, Demo, Fact, Step, Where, is_equal, says
 
@@ -101,6 +101,15 @@ def test_an_error_is_a_failed_check_and_not_a_crash():
     result = play(demo, FakeStage({"x": MachineError("the connection is gone", hint="flatkit list")}), tape)
     assert not result.ok
     assert "the connection is gone" in tape.events[-1].found
+
+
+def test_a_question_without_an_answer_is_not_shown_as_a_command_that_the_learner_never_typed():
+    demo = Demo(name="d", title="t", steps=(step("x", says("y"), fact=Fact(name="slots", ask="echo --cut--")),))
+    tape = Tape()
+    slow = WaitTimeout('"echo --cut--" did not end within 60 s', hint="give it a longer timeout")
+    assert not play(demo, FakeStage({"x": "", "echo --cut--": slow}), tape).ok
+    found = tape.events[-1].found
+    assert found == "the machine did not answer in time (asked for: slots)\n  Next: wait a moment, and look again"
 
 
 def test_a_step_is_played_on_the_machine_that_it_names_and_waits_for_a_reboot():

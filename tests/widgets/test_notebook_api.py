@@ -115,7 +115,7 @@ def test_the_doctor_shows_itself_in_text_and_html() -> None:
     ("states", "line"),
     [
         ((Health.OK, Health.OK), "✓ this host can boot machines"),
-        ((Health.OK, Health.WARN), "✓ this host can boot machines (1 of 2 checks have a remark)"),
+        ((Health.OK, Health.WARN), "✓ this host can boot machines (1 of 2 checks has a remark)"),
     ],
 )
 def test_a_healthy_host_is_one_line_that_unfolds(states: tuple[Health, ...], line: str) -> None:
