@@ -32,6 +32,12 @@ class ChannelTable:
     offers: dict[str, str]
     machines: dict[str, Row]
 
+    def state_of(self, name: str) -> str:
+        """Return what the server knows of a machine; since it asked last, its channel may have another release."""
+        row = self.machines[name]
+        is_old = row.state == "current" and self.offers.get(row.group, row.version) != row.version
+        return "current when it asked last" if is_old else row.state
+
     def __str__(self) -> str:
         return "; ".join(f"{name} runs {row.version} ({row.state})" for name, row in self.machines.items()) or "nothing"
 

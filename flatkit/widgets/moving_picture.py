@@ -93,7 +93,7 @@ class MovingPicture:
                 **empty,
                 "offers": [[channel, version] for channel, version in table.offers.items()],
                 "machines": [
-                    {"name": name, "group": row.group, "version": row.version, "state": row.state}
+                    {"name": name, "group": row.group, "version": row.version, "state": table.state_of(name)}
                     for name, row in table.machines.items()
                 ],
             }
@@ -115,7 +115,7 @@ class MovingPicture:
         if (table := self._table) is not None:
             lines = [f"channel {channel} offers {version}" for channel, version in table.offers.items()]
             lines += [
-                f"machine {name} follows {row.group}, runs {row.version}: {row.state}"
+                f"machine {name} follows {row.group}, runs {row.version}: {table.state_of(name)}"
                 for name, row in table.machines.items()
             ]
             return "\n".join(lines)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from flatkit.demos import DEMOS
 from flatkit.demos.facts import SLOTS, UPDATE, VERSION
 from flatkit.events import FactSeen
@@ -76,6 +78,15 @@ def test_channels_are_drawn_with_the_machines_that_follow_them():
     assert state["offers"] == [["beta", "2.0.0"], ["stable", "1.0.0"]]
     assert state["machines"] == [{"name": "canary", "group": "beta", "version": "2.0.0", "state": "running"}]
     assert "machine canary follows beta, runs 2.0.0: running" in picture.as_text()
+
+
+@pytest.mark.parametrize(("offered", "said"), [("1.0.0", "current"), ("2.0.0", "current when it asked last")])
+def test_a_machine_is_current_only_while_its_channel_offers_what_it_runs(offered: str, said: str) -> None:
+    picture = MovingPicture(DEMOS["channels"])
+    table = f"channel  offers\nstable   {offered}\n\nmachine  group   runs   state    seen\n"
+    see(picture, 1, channels=table + "web      stable  1.0.0  current  1 s ago\n")
+    assert [machine["state"] for machine in drawn(picture)["machines"]] == [said]
+    assert f"machine web follows stable, runs 1.0.0: {said}\n" in f"{picture.as_text()}\n"
 
 
 def test_the_disk_is_drawn_with_when_its_config_was_applied():
