@@ -155,9 +155,16 @@ def after_cell(result: Any) -> None:
         # The kernel's reply has these lines: nbclient shows them.
         display.get_shell()._last_traceback = waits._render_traceback_()  # noqa: SLF001
         return
+    if _went_wrong(result.result):
+        return
     for card in _cards.values():
         if card not in here:
             card.after_cell(result.info.raw_cell or "", error)
+
+
+def _went_wrong(value: Any) -> bool:
+    """Return True for the player of a demo that was not played to its end, or whose check failed: nothing was seen."""
+    return hasattr(value, "is_over") and not value.ok
 
 
 def _register() -> None:

@@ -77,6 +77,15 @@ def test_a_cell_that_fails_shows_no_answer(shell: Any) -> None:
     assert not get("06-predict").guess.is_seen
 
 
+def test_a_demo_that_went_wrong_shows_no_answer(shell: Any) -> None:
+    shell.user_ns["Player"] = type("Player", (), {"is_over": True, "ok": False})
+    run(shell, 'fk.check("04-predict").choose("a")').raise_error()
+    run(shell, "update = Player(); update  # await update").raise_error()
+    assert not get("04-predict").guess.is_seen
+    run(shell, "Player.ok = True; update  # await update").raise_error()
+    assert get("04-predict").guess.is_seen
+
+
 def fail(command: str) -> None:
     raise MachineError(f'the connection was lost during "{command}"')
 
