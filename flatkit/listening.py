@@ -131,12 +131,19 @@ def find_holder(port: int) -> str | None:
         return None
     for process in _PROC.glob("[0-9]*"):
         try:
-            for handle in (process / "fd").iterdir():
-                if str(handle.readlink()) in inodes:
-                    return f"{(process / 'comm').read_text().strip()} (process {process.name})"
+            if any(_target_of(handle) in inodes for handle in (process / "fd").iterdir()):
+                return f"{(process / 'comm').read_text().strip()} (process {process.name})"
         except OSError:
             continue  # ended meanwhile, or not readable for us
     return None
+
+
+def _target_of(handle: Path) -> str:
+    """Return what a file descriptor leads to; "" for one that was closed meanwhile, as the one that listed them."""
+    try:
+        return str(handle.readlink())
+    except OSError:
+        return ""
 
 
 def _listening_inodes(port: int) -> set[str]:

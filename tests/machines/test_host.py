@@ -71,6 +71,14 @@ def test_who_holds_a_port() -> None:
     assert listening.find_holder(port) is None
 
 
+def test_the_holder_is_found_behind_a_file_that_is_closed_meanwhile(tmp_path: Path) -> None:
+    """Such as the one that lists them: it takes the lowest free number."""
+    lower = (tmp_path / "lower").open("w")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        lower.close()
+        assert f"(process {os.getpid()})" in str(listening.find_holder(server.getsockname()[1]))
+
+
 # Accelerator
 
 
