@@ -28,8 +28,8 @@ create table if not exists journals(seat text not null, journal text not null, h
   primary key(seat, journal)) without rowid;
 create table if not exists messages(
   number integer primary key autoincrement, seat text not null, at real not null, data text not null);
+create table if not exists kept(seconds real not null);
 """
-_KEEP_MAX = 2**31 - 1  # seconds, in 32 bits
 _MESSAGES = 5  # in one answer: each may have a config
 
 
@@ -207,14 +207,15 @@ class Ledger:
 
     def keep_for(self, seconds: float) -> None:
         """Store how long events are kept, for the programs that look at them after the room."""
-        with self._lock:
-            self._db.execute(f"pragma user_version = {int(min(max(seconds, 1), _KEEP_MAX))}")
+        with self._lock, self._transaction():
+            self._db.execute("delete from kept")
+            self._db.execute("insert into kept values (?)", (seconds,))
 
     def forget_old(self) -> int:
         """Delete what is older than the stored time; return how many events."""
         with self._lock:
-            kept = int(self._db.execute("pragma user_version").fetchone()[0])
-        return self.forget_before(self._clock() - kept) if kept > 0 else 0
+            row = self._db.execute("select seconds from kept").fetchone()
+        return self.forget_before(self._clock() - row[0]) if row else 0
 
     def forget_all(self) -> None:
         """Delete every seat and all that was sent."""

@@ -109,11 +109,13 @@ def make_settings(old: Settings | None, wanted: Settings, *, fresh: bool) -> tup
         hub, api, board = old.hub_port, old.api_port, old.board_port or board
     wanted = replace(wanted, hub_port=hub, api_port=api, board_port=board)
     if old and not fresh:
-        kept = (old.room_hash, old.trainer_hash, old.proxy_password)
-        return replace(wanted, room_hash=kept[0], trainer_hash=kept[1], proxy_password=kept[2]), None
+        return replace(
+            wanted, room_hash=old.room_hash, trainer_hash=old.trainer_hash, proxy_password=old.proxy_password,
+        ), None  # fmt: skip
     words = Passwords(room=new_password(2), trainer=new_password(4))
-    hashes = (digest(words.room), digest(words.trainer), new_password(8))
-    return replace(wanted, room_hash=hashes[0], trainer_hash=hashes[1], proxy_password=hashes[2]), words
+    return replace(
+        wanted, room_hash=digest(words.room), trainer_hash=digest(words.trainer), proxy_password=new_password(8),
+    ), words  # fmt: skip
 
 
 def free_ports(*, but: int = 0) -> tuple[int, int, int]:

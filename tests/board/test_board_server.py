@@ -351,7 +351,7 @@ def test_one_board_of_an_account_is_served(
     monkeypatch.setattr(BoardServer, "start", end)
     assert main(["board", "serve", "--listen", "127.0.0.1:0", "--keep", "1"]) == 3
     assert list(ledger.events()) == []
-    assert ledger._db.execute("pragma user_version").fetchone() == (3600,)
+    assert ledger._db.execute("select seconds from kept").fetchone() == (3600,)
     ledger.close()
 
 

@@ -336,6 +336,13 @@ def test_flags_of_locksmithctl_are_read_as_go_does(words: str, status: int, said
 @pytest.mark.parametrize(
     ("endpoints", "said"),
     [
+        (
+            "127.0.0.1:2379",
+            'creating etcd client: parse "127.0.0.1:2379": first path segment in URL cannot contain colon',
+        ),
+        ("localhost:2379", 'creating etcd lock client: unsupported protocol scheme "localhost"'),
+        ("http://127.0.0.1:9,x", 'creating etcd lock client: unsupported protocol scheme ""'),
+        ("", 'creating etcd lock client: unsupported protocol scheme ""'),
         ("http://", "creating etcd lock client: http: no Host in request URL"),
         ("http:127.0.0.1,x:y", "creating etcd lock client: http: no Host in request URL"),
         ("ftp://a,x:y/%", 'creating etcd lock client: unsupported protocol scheme "ftp"'),
@@ -347,30 +354,14 @@ def test_flags_of_locksmithctl_are_read_as_go_does(words: str, status: int, said
         ("http://a/b c , http://b:65535", "no etcd endpoints available, tried: http://a/b c,http://b:65535"),
     ],
 )
-def test_endpoints_of_locksmithctl_are_read_as_go_does(endpoints: str, said: str) -> None:
-    done = subprocess.run(
-        ["bash", USR / "bin/locksmithctl", "-endpoint", endpoints, "lock"], capture_output=True, text=True, timeout=60
-    )
+@pytest.mark.parametrize("command", ["lock", "status"])
+def test_endpoints_of_locksmithctl_are_read_as_go_does(endpoints: str, said: str, command: str) -> None:
+    words = ["bash", USR / "bin/locksmithctl", "-endpoint", endpoints, command]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (1, f"Error initializing etcd client: {said}\n")
 
 
-@pytest.mark.parametrize(
-    ("endpoint", "said"),
-    [
-        (
-            "127.0.0.1:2379",
-            'creating etcd client: parse "127.0.0.1:2379": first path segment in URL cannot contain colon',
-        ),
-        ("localhost:2379", 'creating etcd lock client: unsupported protocol scheme "localhost"'),
-        ("http://127.0.0.1:9,x", 'creating etcd lock client: unsupported protocol scheme ""'),
-        ("", 'creating etcd lock client: unsupported protocol scheme ""'),
-    ],
-)
-def test_an_endpoint_of_locksmithctl_is_a_url(endpoint: str, said: str) -> None:
-    done = subprocess.run(
-        ["bash", USR / "bin/locksmithctl", "-endpoint", endpoint, "status"], capture_output=True, text=True, timeout=120
-    )
-    assert (done.returncode, done.stderr) == (1, f"Error initializing etcd client: {said}\n")
+def test_the_usage_of_locksmithctl_lists_its_flags() -> None:
     usage = subprocess.run(["bash", USR / "bin/locksmithctl", "-h"], capture_output=True, text=True, timeout=120).stderr
     assert "to use multiple endpoints.\n  -etcd-cafile" in usage
 
