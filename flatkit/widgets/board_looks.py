@@ -33,10 +33,7 @@ class NotebookLook:
         if shell is None or shell is self._hooked:
             return
         self._hooked = shell
-        for stream in (sys.stdout, sys.stderr):
-            _tap(stream, "write", _show_printed)
-        _tap(shell.display_pub, "publish", _show_display)
-        _tap(shell.displayhook, "write_format_data", _show_result)
+        _tap_outputs(shell)
         # Last: the learner continues meanwhile, and a cell that is shown is shown with what it prints.
         shell.events.register("post_run_cell", _show_end)
         shell.events.register("pre_run_cell", _show_cell)
@@ -51,22 +48,62 @@ def source() -> str:
     return Path(os.environ.get("JPY_SESSION_NAME", "")).stem or "notebook"
 
 
-def _tap(owner: Any, name: str, show: Callable[..., None]) -> None:
-    """Let `show` get the arguments of a method after its call."""
-    method = getattr(owner, name)
+class _Echo:
+    """Takes what a stream of the kernel prints, and hands it to the stream's own echo.
 
-    def tapped(*words: Any, **more: Any) -> Any:
-        found = method(*words, **more)
+    A stream's `write` would not do: IPython replaces it while a cell runs, and puts the former one back after the cell.
+    """
+
+    def __init__(self, own: Any) -> None:
+        self._own = own
+
+    def write(self, text: str) -> None:
         if seat.feed.is_open:
             with suppress(Exception):  # a look must never stop a learner's cell
-                show(*words, **more)
-        return found
+                _show_printed(text)
+        if self._own is not None:
+            with suppress(OSError):  # the kernel's terminal is gone
+                self._own.write(text)
 
-    with suppress(AttributeError):  # a stream of another program, which cannot be changed
-        setattr(owner, name, tapped)
+    def flush(self) -> None:
+        if self._own is not None:
+            with suppress(OSError):
+                self._own.flush()
+
+
+def _tap_outputs(shell: Any) -> None:
+    """Tap what shows a cell's outputs now. `%%capture` puts others there for the time of its cell."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "echo") and not isinstance(stream.echo, _Echo):
+            stream.echo = _Echo(stream.echo)
+    _tap(shell.display_pub, "publish", _show_display)
+    _tap(shell.displayhook, "write_format_data", _show_result)
+
+
+def _tap(owner: Any, name: str, show: Callable[..., None]) -> None:
+    """Let `show` get the arguments of a method after each call."""
+    method = getattr(owner, name)
+    if not isinstance(method, _Tap):
+        setattr(owner, name, _Tap(method, show))
+
+
+class _Tap:
+    """A method of the kernel, and who sees what it is called with."""
+
+    def __init__(self, method: Callable[..., Any], show: Callable[..., None]) -> None:
+        self._method, self._show = method, show
+
+    def __call__(self, *words: Any, **more: Any) -> Any:
+        found = self._method(*words, **more)
+        if seat.feed.is_open:
+            with suppress(Exception):  # a look must never stop a learner's cell
+                self._show(*words, **more)
+        return found
 
 
 def _show_cell(info: Any) -> None:
+    with suppress(Exception):
+        _tap_outputs(display.get_shell())
     seat.show("cell", source(), str(getattr(info, "raw_cell", "") or ""))
 
 

@@ -31,12 +31,16 @@ from tests.kernels import make_kernel
 CELLS = ["print('printed', 1)\nprint('printed', 2)", "6 * 7", "1 / 0", "fk.glossary('ignition')"]
 
 
-# The kernel has heard of the yes, and has done the last that it does then.
+# A learner's cell during which the kernel hears of the yes, and does the last that it does then.
+# At its end IPython puts the `write` of its streams back to what they were at its beginning; `%%capture` the whole streams.
 HOOKED = """
+from pathlib import Path
+Path("began").touch()
 import time
 from flatkit.widgets import board_looks
 while board_looks._show_cell not in get_ipython().events.callbacks["pre_run_cell"]:
     time.sleep(0.01)
+print('meanwhile')
 """
 
 
@@ -74,8 +78,9 @@ def texts(board: BoardServer) -> list[tuple[str, str]]:
     return [(one["kind"], one["text"]) for one in board.asks.look("ada")["pieces"]]
 
 
+@pytest.mark.parametrize("magic", ["", "%%capture"])
 def test_a_kernel_shows_its_cells_while_the_learner_allows_it(
-    board: BoardServer, kernel: BlockingKernelClient, tmp_path: Path
+    magic: str, board: BoardServer, kernel: BlockingKernelClient, tmp_path: Path
 ) -> None:
     journal = joined(board, "ada", tmp_path / "state" / "board")
     run(kernel, "import flatkit as fk\nfrom flatkit.board import seat\nseat.note('opened', notebook='01-first')")
@@ -84,9 +89,10 @@ def test_a_kernel_shows_its_cells_while_the_learner_allows_it(
     ask: Any = board.asks.ask("ada", "look")
     wait_for(lambda: bool(TalkLog(journal.folder).read().asks.held))
     run(kernel, "print('secret-2')")
+    kernel.execute(magic + HOOKED)
+    wait_for((tmp_path / "began").exists)
     Consent(Journal(journal.folder)).allow(ask.ident, 5)  # in another window: the kernel hears of it by the log
     wait_for(lambda: ask.state == "allowed")
-    run(kernel, HOOKED)
     for cell in CELLS:
         run(kernel, cell)
     wait_for(lambda: any("Ignition" in text and kind == "output" for kind, text in texts(board)))
@@ -95,6 +101,7 @@ def test_a_kernel_shows_its_cells_while_the_learner_allows_it(
     printed = "\n".join(text for kind, text in found if kind == "output")
     for wanted in ("printed 1\nprinted 2", "42", "ZeroDivisionError: division by zero"):
         assert wanted in printed
+    assert ("meanwhile" in printed) == (not magic)  # what a cell captures is not shown to the learner either
     assert "secret" not in printed
     Consent(Journal(journal.folder)).end()
     wait_for(lambda: ask.state == "over")
@@ -119,8 +126,11 @@ def test_a_cell_that_is_shown_is_shown_with_what_it_prints(feed: LookFeed, monke
     """The learner's cells run on while the kernel hooks in."""
 
     class Stream:
+        echo: Any = None
+
         def write(self, text: str) -> None:
-            pass
+            if self.echo is not None:
+                self.echo.write(text)
 
     shell = SimpleNamespace(
         events=SimpleNamespace(register=lambda name, _call: sys.stdout.write(f"{name}\n")),
