@@ -159,7 +159,9 @@ def test_a_demo_that_is_played_alone_saves_no_checkpoint(booted: list[api.Wish])
 
 def test_a_machine_of_ones_own_is_played_on_and_stays(booted: list[api.Wish]) -> None:
     mine: Any = Machine("mine")
+    step = Step(title="boot", why="w.", boot=BOOT, where=Where.HOST, check=says("ready"), hint="h")
     with api.stage(guest=mine) as stage:
+        assert stage.line(step) == BOOT.command.replace("demo-update", "mine")
         assert "it is there already" in stage.boot(BOOT, Observer())
         assert stage.guest("hostname") == "mine"
         assert stage.fill("flatkit unplug demo-update") == "flatkit unplug mine"

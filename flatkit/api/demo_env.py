@@ -21,7 +21,7 @@ from flatkit.events import Event, FactSeen, Observer, Said, StepEnded, StepOutpu
 from flatkit.images import Image, ImageKind, find_image
 from flatkit.machines import UNKNOWN_CREATOR, Creator, Forward, Machine, MachineState
 from flatkit.run import run
-from flatkit.steps import Boot, Demo
+from flatkit.steps import Boot, Demo, Step
 
 _PATIENCE = 300.0
 # How long a booted machine may take until it first answers.
@@ -263,8 +263,15 @@ class LocalStage:
         found.run("true", timeout=_LOGIN).check()
         return f'{said}the machine "{found.name}" has restarted, and answers again'
 
+    def line(self, step: Step) -> str:
+        """Return a step's command as it will be typed. A machine of the user's has its own name also before the first boot."""
+        line = step.line
+        if self._guest is not None and step.boot:
+            line = line.replace(step.boot.machine, self._guest.name)
+        return self.fill(line)
+
     def fill(self, command: str) -> str:
-        """Replace the placeholders in a command.
+        """Replace the placeholders in a command, or in a hint.
 
         They are `{portN}`, the host port that leads to the guest's port N; `{server}`, the update server's URL;
         `{extensions}`, the place of the stage's extensions; `{beta}` and other channels, the image of that channel; and

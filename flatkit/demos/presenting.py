@@ -36,7 +36,7 @@ class LivePlay:
 
     def line(self, number: int) -> str:
         """Return a step's command as it will be typed. Raises FlatkitError."""
-        return self._stage.fill(self.demo.steps[number - 1].line)
+        return self._stage.line(self.demo.steps[number - 1])
 
     def begin(self, show: Presentation, number: int) -> Presentation:
         """Get ready for a step before it is announced: a checkpoint, on its first run. Raises FlatkitError."""

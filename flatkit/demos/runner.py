@@ -46,8 +46,11 @@ class Stage(Protocol):
     def is_lab(self) -> bool:
         """True when the machines run the lab image and not Flatcar's."""
 
-    def fill(self, command: str) -> str:
-        """Return the command with `{port80}` and other placeholders replaced by their current values."""
+    def line(self, step: Step) -> str:
+        """Return the step's command as it will be typed."""
+
+    def fill(self, text: str) -> str:
+        """Return the text with `{port80}` and other placeholders replaced by their current values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +101,7 @@ def play_step(demo: Demo, number: int, stage: Stage, observer: Observer) -> Step
     if step.lab_only and not stage.is_lab:
         observer.notify(Said(text=f'"{step.title}" is left out on a Flatcar image: {step.lab_only}'))
         return None
-    command = stage.fill(step.line)
+    command = stage.line(step)
     observer.notify(
         StepStarted(
             demo=demo.name, number=number, total=len(demo.steps), title=step.title, why=step.why, command=command,

@@ -16,7 +16,7 @@ from flatkit.cli import main
 from flatkit.demos import DEMOS
 from flatkit.demos.recording import find_recording, read_recording, replay
 from flatkit.events import Observer
-from flatkit.steps import Boot
+from flatkit.steps import Boot, Step
 
 
 def test_a_recording_plays_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,6 +90,9 @@ class Stage:
         return self.outputs.pop(0)
 
     guest = host
+
+    def line(self, step: Step) -> str:
+        return self.fill(step.line)
 
     def fill(self, command: str) -> str:
         return command

@@ -37,6 +37,8 @@ class Stage:
     def guest(self, command, machine=""):
         self.count += 1
         return f"{command}: count {self.count}" + "\\n" * (command == "long")
+    def line(self, step):
+        return self.fill(step.line)
     def fill(self, command):
         return command
     def keep(self, name, observer, *, save):

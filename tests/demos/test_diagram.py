@@ -64,6 +64,9 @@ class TwoPlaces:
             raise MachineError("the machine is off")
         return "\n\n--flatkit-next--\n".join(f"answer {n}" for n in range(command.count("--flatkit-next--") + 1))
 
+    def line(self, step):
+        return self.fill(step.line)
+
     def fill(self, command):
         return command
 

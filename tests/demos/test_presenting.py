@@ -37,6 +37,9 @@ class PointedStage:
     def offer(self, offers: Any, observer: Observer) -> None:
         self.offered += 1
 
+    def line(self, step: Step) -> str:
+        return self.fill(step.line)
+
     def fill(self, command: str) -> str:
         return command.replace("{port80}", "8080")
 

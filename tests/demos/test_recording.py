@@ -45,6 +45,9 @@ class Stage:
     def guest(self, command: str, machine: str = "") -> str:
         return "web\n"
 
+    def line(self, step: Step) -> str:
+        return self.fill(step.line)
+
     def fill(self, command: str) -> str:
         return command
 

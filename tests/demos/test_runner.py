@@ -43,6 +43,9 @@ class FakeStage:
     def offer(self, offers, observer):
         self.typed.append(("offer", offers))
 
+    def line(self, step):
+        return self.fill(step.line)
+
     def fill(self, command):
         return command.replace("{port80}", "24000")
 

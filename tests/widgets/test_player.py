@@ -79,6 +79,9 @@ class Stage:
         self.typed.append(command)
         return "" if command == self.broken else self.answers.get(command, command)
 
+    def line(self, step: Step) -> str:
+        return self.fill(step.line)
+
     def fill(self, command: str) -> str:
         return command.replace("{port80}", "8080")
 
