@@ -99,6 +99,11 @@ class Waiting(Event):
     quiet: float
     line: str
 
+    @property
+    def is_late(self) -> bool:
+        """True when the phase takes longer than usual: then `remaining` is no estimate for this boot."""
+        return self.typical > 0 and self.elapsed > self.typical + 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConsoleLine(Event):

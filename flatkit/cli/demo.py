@@ -203,7 +203,7 @@ def _stage_for(
 
 def _summary(played: _Played) -> None:
     print()
-    verdict = "every check passed" if played.result.ok else "a check failed"
+    verdict = "every check passed" if played.result.ok else "a step failed"
     recorded = f" ({printable(played.recorded)})" if played.recorded else ""
     print(f"{printable(played.result.demo)}: {verdict}{recorded}")
     if played.result.ok and played.times:

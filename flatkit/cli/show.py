@@ -159,7 +159,7 @@ class Terminal(Observer):
         parts = [f"{now - self._phase.at:.0f} s"]
         if self._phase.typical >= 1:
             parts.append(f"usually {self._phase.typical:.0f} s")
-        if self._waiting and self._waiting.remaining >= 1:
+        if self._waiting and self._waiting.remaining >= 1 and not self._waiting.is_late:
             parts.append(f"about {self._waiting.remaining:.0f} s to go")
         if self._waiting and self._waiting.quiet >= _REMIND_EVERY:
             parts.append(f"nothing has moved for {self._waiting.quiet:.0f} s")

@@ -62,14 +62,19 @@ class Panel:
     def headline(self) -> str:
         """The state in a few words."""
         if self.is_busy:
-            left = self.remaining
-            usual = f", usually about {left:.0f} s more" if left else ""
-            return f"{self.job}: {self.seconds:.0f} s{usual}"
+            return f"{self.job}: {self.seconds:.0f} s{self._estimate}"
         if self.state == "running" and self.outcome and not self.error:
             return f"running; {self.outcome}"
         if self.state == "running" and self.phases and not self.error:
             return "running already" if self.was_running else f"running; ready after {self.seconds:.1f} s"
         return _HEADLINES.get(self.state, self.state)
+
+    @property
+    def _estimate(self) -> str:
+        if self.waiting is not None and self.waiting.is_late:
+            return ", longer than usual"
+        left = self.remaining
+        return f", usually about {left:.0f} s more" if left and left >= 1 else ""
 
     @property
     def mark(self) -> str:

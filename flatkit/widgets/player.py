@@ -325,11 +325,11 @@ class Player(PlayerMoves, Card):
         if self.error:
             return message_of(self.error)
         if self.is_over:
-            return "every check passed" if self.ok else "a check failed"
+            return "every check passed" if self.ok else "a step failed"
         if doing := self._progress.in_between:
             return f"{doing} …"
         if self._progress.has_failed:
-            return f"a check failed: {self._progress.now.next().said}"
+            return f"a step failed: {self._progress.now.next().said}"
         done = sum(step.state == "ok" for step in self.steps)
         if self._job is None and done:
             return f"{done} of {len(self.steps)} steps were played before the kernel restarted"

@@ -204,7 +204,7 @@ def test_a_failed_check_ends_the_demo_with_its_hint(player: Player, stage: Stage
     asyncio.run(awaited(player))
     assert not player.ok
     text = repr(player)
-    assert "a check failed" in text
+    assert "a step failed" in text
     assert "✗ 2/3  Ask" in text
     assert "Next: ask 8080" in text
     assert player.steps[2].state == "waiting"
