@@ -12,13 +12,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from flatkit.waiting import wait_until
 
 _EACH = """
 import contextlib, io, json, sys
@@ -92,19 +93,26 @@ def person(number: int = 1) -> Iterator[Person]:
             pytest.skip("other users cannot read this checkout, or its Python")
         yield found
     finally:
-        _end_processes(uid)
-        subprocess.run(["userdel", "--remove", name], capture_output=True, check=False)
+        remove_user(name)
 
 
-def _end_processes(uid: int) -> None:
-    """End the daemons that libvirt started for a user of the tests: userdel refuses a user who has processes."""
+def remove_user(name: str) -> None:
+    """Remove a user of the tests, with the daemons that libvirt started for them: userdel refuses who has processes."""
+    assert wait_until(lambda: _is_removed(name), seconds=120), f'the user "{name}" of this test is still there'
+
+
+def _is_removed(name: str) -> bool:
+    """Try to remove a user. It does not work while a process ends, or while another test makes a user."""
+    try:
+        uid = pwd.getpwnam(name).pw_uid
+    except KeyError:
+        return True
     for path in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            if path.stat().st_uid == uid:
+        if _is_of(path, uid):
+            with suppress(ProcessLookupError):
                 os.kill(int(path.name), signal.SIGKILL)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and any(_is_of(path, uid) for path in Path("/proc").glob("[0-9]*")):
-        time.sleep(0.02)
+    subprocess.run(["userdel", "--remove", name], capture_output=True, check=False)
+    return False
 
 
 def _is_of(process: Path, uid: int) -> bool:

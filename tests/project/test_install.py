@@ -6,7 +6,6 @@ import os
 import pwd
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import pytest
 from project_parts import CUT_OFF, may_cut_off
 
 from flatkit.machines.ports import find_free_port
+from tests.people import remove_user
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -78,34 +78,13 @@ def person(place: Path) -> Iterator[int]:
         return
     name = f"flatkit-{os.getpid()}"
     subprocess.run(["useradd", "--home-dir", str(place / "home"), "--no-create-home", name], check=True)
-    number = pwd.getpwnam(name).pw_uid
     try:
+        number = pwd.getpwnam(name).pw_uid
         for path in (place, *place.rglob("*")):
             os.lchown(path, number, number)
         yield number
     finally:
-        end_processes_of(number)  # qemu:///session leaves its daemons for two minutes
-        subprocess.run(["userdel", name], check=True, capture_output=True)
-
-
-def end_processes_of(user: int) -> None:
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        theirs = [path for path in Path("/proc").glob("[0-9]*") if owner(path) == user]
-        if not theirs:
-            return
-        for path in theirs:
-            try:
-                os.kill(int(path.name), signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-
-
-def owner(path: Path) -> int:
-    try:
-        return path.stat().st_uid
-    except FileNotFoundError:
-        return -1
+        remove_user(name)
 
 
 def test_a_person_is_set_up_in_an_empty_home(place: Path, person: int) -> None:

@@ -20,6 +20,7 @@ from flatkit.seats.accounts import as_user, end_processes, ensure_account, find_
 from flatkit.seats.archive import archive_all
 from flatkit.seats.limits import SeatLimits
 from flatkit.seats.up import is_served
+from tests.people import remove_user
 from tests.seats.learner import TRAINER, Learner, Room, room, wait_for, words_of
 
 
@@ -174,7 +175,7 @@ def test_an_account_of_the_host_is_never_a_seat(running: Room) -> None:
         assert list(processes_of(pwd.getpwnam(name).pw_uid)) == []
         assert learner.lab()[0] != 200
     finally:
-        subprocess.run(["userdel", name], check=True)
+        remove_user(name)
 
 
 @pytest.mark.parametrize("part", ["hub", "proxy"])

@@ -168,9 +168,7 @@ def test_arrows_and_space_play_and_move(stage: Stage) -> None:
 
 
 def test_a_recorded_run_says_so_and_a_failure_has_its_hint(stage: Stage) -> None:
-    failed = demo(
-        "ok", "failed", "waiting", verdict="a step failed", kind="bad", banner="recorded on 24 November 2026"
-    )
+    failed = demo("ok", "failed", "waiting", verdict="a step failed", kind="bad", banner="recorded on 24 November 2026")
     failed["steps"][1].update(found="found nothing", hint="journalctl -u update-engine")
     _, mounted, _ = mount(stage, failed)
     expect(mounted.root).to_contain_text("● recorded on 24 November 2026")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.people import remove_user
+
 pytestmark = [pytest.mark.vm, pytest.mark.skipif(os.geteuid() != 0, reason="the other tests boot as an ordinary user")]
 
 PACKAGE = Path(__file__).resolve().parents[2]
@@ -23,8 +25,7 @@ def person():
     home = Path("/var/tmp") / name
     subprocess.run(["useradd", "--create-home", "--home-dir", str(home), name], check=True)
     yield name, home
-    subprocess.run(["pkill", "-KILL", "-u", name], check=False)
-    subprocess.run(["userdel", "--force", name], check=False, capture_output=True)
+    remove_user(name)
     shutil.rmtree(home, ignore_errors=True)
 
 
