@@ -101,7 +101,7 @@ class Waiting(Event):
 
     @property
     def is_late(self) -> bool:
-        """True when the phase takes longer than usual: then `remaining` is no estimate for this boot."""
+        """True when the phase takes longer than usual: then `remaining` says nothing about this boot."""
         return self.typical > 0 and self.elapsed > self.typical + 1
 
 

@@ -274,6 +274,9 @@ class _Say(BoardHandler):
         to_all = isinstance(kind, str) and kind in {"room", "pause"}
         if not isinstance(seat, str) or (seat != "" if to_all else seat not in self.board.overview.rows):
             raise tornado.web.HTTPError(400)
+        # An answer to one flag must not take down the next one, which this trainer has not seen yet.
+        if not to_all and values.pop("raised", None) not in (None, self.board.overview.rows[seat].flag_since):
+            return self.refuse(409, f'the seat "{seat}" has raised or lowered its flag meanwhile')
         try:
             message = self.board.ledger.say(seat, values)
         except FlatkitError as error:

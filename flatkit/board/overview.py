@@ -116,7 +116,10 @@ class SeatRow:
         return "silent" if quiet >= SILENT else "away" if quiet >= AWAY else "active"
 
     def as_dict(self, now: float) -> dict[str, Any]:
-        """Return the row for the page and for `flatkit board`; times are in seconds before now."""
+        """Return the row for the page and for `flatkit board`; times are in seconds before now.
+
+        `raised` is the board's time of the last flag, which tells one flag from another.
+        """
         return {
             "seat": self.name,
             "status": self.status(now),
@@ -127,6 +130,7 @@ class SeatRow:
             "failing": f"{self.failing} ×{self.failures}" if self.is_stuck else "",
             "machine": self.machine,
             "flag": self.flag,
+            "raised": self.flag_since,
             "word": self.word,
             "coming": self.coming,
             "task": self.task,

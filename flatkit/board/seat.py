@@ -36,11 +36,16 @@ def note(kind: str, **data: Any) -> None:
 
 
 def raise_flag(flag: str, word: str = "") -> None:
-    """Raise a flag (none, help, done) with the learner's word. Raises InputError for another one."""
+    """Raise a flag (none, help, done) with the learner's word, once. Raises InputError for another one."""
     data = make_event(1, 0.0, "flag", {"flag": flag, "word": word}).data
     journal = Journal()
-    if journal.seat is not None:
-        TalkLog(journal.folder).add_flag(data["flag"], data["word"])
+    if journal.seat is None:
+        return
+    log = TalkLog(journal.folder)
+    now = log.read()
+    # A button that is pressed twice before the kernel answers.
+    if (now.flag, now.word) != (data["flag"], data["word"]):
+        log.add_flag(data["flag"], data["word"])
         note("flag", **data)
         _changed()
 

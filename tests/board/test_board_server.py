@@ -70,6 +70,30 @@ def test_a_seat_joins_sends_and_is_seen_by_the_trainer(board: BoardServer, tmp_p
     assert [one.event.data["flag"] for one in board.ledger.events() if one.event.kind == "flag"] == ["help", "none"]
 
 
+def test_an_answer_to_one_flag_does_not_take_the_next_one_down(board: BoardServer, tmp_path: Path) -> None:
+    """Two trainers' pages; the second one has not drawn the new flag yet."""
+    journal, cookie = joined(board, "ada", tmp_path / "seat"), login(board)
+    journal.note("flag", flag="help", word="it hangs")
+    Sender(journal).flush()
+    old = read_stream(board, cookie)["rows"][0]["raised"]
+    journal.note("flag", flag="help", word="it hangs again")
+    Sender(journal).flush()
+    for said in ({"kind": "resolved"}, {"kind": "coming", "text": "I am coming"}):
+        assert ask(board, "POST", "/say", {"seat": "ada", "raised": old, **said}, cookie=cookie)[0] == 409
+    (row,) = read_stream(board, cookie)["rows"]
+    assert (row["flag"], row["word"], row["coming"]) == ("help", "it hangs again", "")
+    said = {"seat": "ada", "kind": "resolved", "raised": row["raised"]}
+    assert ask(board, "POST", "/say", said, cookie=cookie)[0] == 200
+    assert read_stream(board, cookie)["rows"][0]["flag"] == "none"
+
+
+@pytest.mark.parametrize("raised", ["1", [], {}, True, 1e999])
+def test_a_time_that_no_flag_has_is_refused(board: BoardServer, tmp_path: Path, raised: object) -> None:
+    joined(board, "ada", tmp_path / "seat")
+    said = {"seat": "ada", "kind": "resolved", "raised": raised}
+    assert ask(board, "POST", "/say", said, cookie=login(board))[0] in {400, 409}
+
+
 @pytest.mark.parametrize(
     ("said", "status"),
     [

@@ -155,6 +155,14 @@ def test_without_a_board_there_is_no_flag(tmp_path: Path, monkeypatch: pytest.Mo
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_button_that_is_pressed_twice_raises_one_flag(joined: Journal) -> None:
+    for flag, word in (("help", "a"), ("help", "a"), ("help", "b"), ("none", ""), ("none", ""), ("help", "b")):
+        seat.raise_flag(flag, word)
+    noted = [(one.data["flag"], one.data["word"]) for one in joined.after(1)]
+    assert noted == [("help", "a"), ("help", "b"), ("none", ""), ("help", "b")]
+    assert len(TalkLog(joined.folder).read().lines) == len(noted)
+
+
 def test_a_flag_is_in_the_log_and_goes_to_the_board(joined: Journal) -> None:
     seat.raise_flag("help", "\x1b[2Jit hangs")
     assert [(one.kind, one.data.get("flag")) for one in joined.after(1)] == [("flag", "help")]

@@ -27,8 +27,8 @@ function rowOf(seat) {
     const button = make("button", COME);
     button.type = "button";
     button.addEventListener("click", () => {
-      if (button.textContent === COME) send({ seat, kind: "coming", text: "a helper is coming" });
-      else send({ seat, kind: "resolved" });
+      if (button.textContent === COME) send({ seat, kind: "coming", text: "a helper is coming", raised: row.raised });
+      else send({ seat, kind: "resolved", raised: row.raised });
     });
     const hint = make("button", "Hint");
     hint.type = "button";
@@ -37,7 +37,7 @@ function rowOf(seat) {
     const receipt = make("small", "", "receipt");
     const look = makeLook(seat);
     cells[6].append(button, " ", hint, " ", look, " ", receipt);
-    row = { root, cells, button, receipt, look, task: "" };
+    row = { root, cells, button, receipt, look, task: "", raised: 0 };
     rows.set(seat, row);
   }
   return row;
@@ -137,6 +137,7 @@ function drawRows(seats) {
     const row = rowOf(one.seat);
     const { root, cells, button, receipt } = row;
     row.task = one.task;
+    row.raised = one.raised;
     root.className = one.status;
     say(cells[0], one.seat);
     say(cells[1], MARKS[one.status] + (one.flag === "help" ? ` ${span(one.waiting)}${one.word ? `: ${one.word}` : ""}` : ""));
