@@ -94,10 +94,16 @@ def judge(host: HostSize, seats: int) -> Iterator[SizeFinding]:
     fewer = f", or fewer seats: --seats {one}" if one else ""
     yield SizeFinding(name="memory", words=words, level=level, fix=f"a host with {more} GiB{fewer}")
     login = LOGIN_SECONDS * seats / host.processors
-    boot = -(-seats // max(1, host.processors // 2)) * (BOOT_KVM if host.has_kvm else BOOT_EMULATED)
+    turns = -(-seats // max(1, host.processors // 2))
+    is_sure = host.has_kvm and host.kvm_is_proved
+    boot = turns * (BOOT_KVM if is_sure else BOOT_EMULATED)
+    hope = f" ({turns * BOOT_KVM} s if KVM works)" if host.has_kvm and not is_sure else ""
     yield SizeFinding(
         name="processors",
-        words=f"{host.processors}; if all {seats} come at once: JupyterLab in {login:.0f} s, all first machines in {boot} s",
+        words=(
+            f"{host.processors}; if all {seats} come at once: JupyterLab in {login:.0f} s, "
+            f"all first machines in {boot} s{hope}"
+        ),
         level="ok" if login <= 60 and boot <= 300 else "warn",
         fix="a host with more processors, or let learners begin one after the other",
     )

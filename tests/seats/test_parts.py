@@ -78,6 +78,17 @@ def test_what_is_short_is_said_with_what_helps(change: dict[str, Any], name: str
     assert "--seats 0" not in found.fix
 
 
+@pytest.mark.parametrize(("has_kvm", "is_proved", "words"), [
+    (True, True, "all first machines in 20 s"),
+    (True, False, "all first machines in 88 s (20 s if KVM works)"),
+    (False, True, "all first machines in 88 s"),
+])  # fmt: skip
+def test_only_a_kvm_that_was_proved_counts(has_kvm: bool, is_proved: bool, words: str) -> None:
+    host = replace(BIG, has_kvm=has_kvm, kvm_is_proved=is_proved)
+    found = {one.name: one for one in check.judge(host, 30)}["processors"]
+    assert found.words.endswith(words)
+
+
 def test_the_disk_of_the_images_is_measured_where_it_is_another_one(tmp_path: Path) -> None:
     assert check.measure(tmp_path, tmp_path / "not" / "yet").cache_mib is None
     other = Path("/dev/shm")
