@@ -117,8 +117,8 @@ _BEGIN = (
 _PROMOTE = (
     Step(
         title="Promote beta to stable",
-        why="The canary is well, so everybody should get it. Promoting means: stable now offers the very release that beta "
-        "offers, the same bytes.",
+        why="The canary is well, so everybody should get it. On your own server promoting means: stable now offers the very "
+        "release that beta offers, the same bytes.",
         command="flatkit channels promote beta --to stable",
         where=Where.HOST,
         check=says("stable offers"),
@@ -147,8 +147,8 @@ _BROKEN = (
     Step(
         title="And comes back by itself",
         notes="Some minutes: ask what would have happened without a canary.",
-        why="Nothing marks an unhealthy slot good. The machine restarts once more, and the boot loader takes the version that "
-        "worked.",
+        why="This release checks its own health: its slot is not marked good, and the machine restarts. The boot loader takes "
+        "the version that worked. On Flatcar a health gate of yours does that.",
         command="systemctl --failed --no-legend --plain",
         machine=CANARY,
         reboots=True,

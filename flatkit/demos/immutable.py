@@ -124,7 +124,8 @@ IMMUTABLE = Demo(
         Step(
             title="Mount it writable",
             predicts="03-predict-attack",
-            why="On other systems root would simply allow it. Here the kernel refuses: the device below is read-only too.",
+            why="On other systems root would simply allow it. Here the kernel refuses: neither the extensions over /usr nor the "
+            "device below it can be written.",
             command="sudo mount -o remount,rw /usr",
             check=is_read_only,
             hint="findmnt /usr   shows how it is mounted",

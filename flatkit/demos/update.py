@@ -56,8 +56,8 @@ UPDATE = Demo(
         ),
         Step(
             title="It is the new version",
-            why="All of /usr has changed at once, kernel included. Your config, your data and the machine's name are where "
-            "they were.",
+            why="All of /usr has changed at once, and the kernel with it. Your config, your data and the machine's name are "
+            "where they were.",
             command='. /etc/os-release; echo "$PRETTY_NAME"',
             check=slots.is_newer,
             hint="rootdev -s /usr   names the slot that runs",
