@@ -125,7 +125,7 @@ CONFIGS: list[tuple[str, str | list[str | Reply], str]] = [
         "the command writes elsewhere",
     ),
     ("10-ready", text_of("10-ready"), "no user has an SSH key"),
-    ("10-ready", text_of("10-ready", solved=True).replace("reboot", "off"), "updates would be written, and never booted"),
+    ("10-ready", text_of("10-ready", solved=True).replace("reboot", "off"), "wait for somebody who restarts the machine"),
     ("10-ready", user("core", "~/.ssh/id_ed25519.pub"), "not its file's name"),
     ("10-ready", user("core", KEY), "the only key is the course's"),
     ("10-install", "sudo flatcar-install -d /dev/sdb1 -C stable -i home.ign\n", "is a partition"),

@@ -100,7 +100,7 @@ def _update_faults(ignition: dict[str, Any]) -> list[str]:
     elif conf.server == "disabled":
         faults.append("SERVER=disabled: it would never get an update")
     if conf.reboot_strategy == "off":
-        faults.append("REBOOT_STRATEGY=off: updates would be written, and never booted")
+        faults.append("REBOOT_STRATEGY=off: updates would be written, and wait for somebody who restarts the machine")
     if not (find_file(ignition, _CONF) or {}).get("overwrite"):
         faults.append(f"overwrite: true is missing: the image has {_CONF} already")
     return faults
