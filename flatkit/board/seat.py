@@ -18,6 +18,8 @@ from flatkit.board.talk import SeatTalk, TalkLog, confirm_hints
 from flatkit.errors import FlatkitError
 
 _guard = threading.Lock()
+# Reads the log and lets the feed follow it in one: a thread that read the log before an end must not open the feed again.
+_following = threading.Lock()
 _sender: Sender | None = None
 _watchers: weakref.WeakSet[Any] = weakref.WeakSet()
 _read: tuple[object, SeatTalk | None] = (None, None)
@@ -82,15 +84,16 @@ def talk() -> SeatTalk | None:
         sign = _signature(journal)
         if sign is None:
             return None
-        if _read[0] != sign:
-            _read = (sign, TalkLog(journal.folder).read())
-        return _read[1]
+        known = _read
+        if known[0] != sign:
+            known = _read = (sign, TalkLog(journal.folder).read())
+        return known[1]  # not `_read`, where another thread may have put an older one meanwhile
     return None
 
 
 def watch(watcher: Any) -> None:
     """Call `watcher.draw()` when the flag or what the trainer said changes, as long as the watcher lives."""
-    _watchers.add(watcher)
+    attend(watcher)
     with suppress(FlatkitError, OSError):
         journal = Journal()
         if journal.seat is not None:
@@ -99,7 +102,8 @@ def watch(watcher: Any) -> None:
 
 def attend(watcher: Any) -> None:
     """As `watch`, without beginning to send: something else does, once there is something to say."""
-    _watchers.add(watcher)
+    with _guard:
+        _watchers.add(watcher)
 
 
 def _signature(journal: Journal) -> object:
@@ -144,14 +148,17 @@ def _look() -> None:
 
 def _follow() -> None:
     """Let the feed begin or end with the look that the log has now: another kernel may have ended it."""
-    said = talk()
-    feed.follow(said.asks.find_look(time.time()) if said else None)
+    with _following:
+        said = talk()
+        feed.follow(said.asks.find_look(time.time()) if said else None)
 
 
 def _changed() -> None:
     global _drawn  # noqa: PLW0603
     _drawn = _signature(Journal())
     _follow()
-    for watcher in list(_watchers):
+    with _guard:  # the set must not grow while it is copied
+        watchers = list(_watchers)
+    for watcher in watchers:
         with suppress(Exception):  # a card whose page is gone must not hold up the others
             watcher.draw()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import io
 import json
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from board_parts import ROOM, TRAINER, ask, join, joined, login, opened
@@ -27,7 +30,7 @@ from flatkit.board.looks import ASK_SECONDS, AskRoom, OpenAsk
 from flatkit.board.messages import parse_message
 from flatkit.board.sender import BoardAnswer, Sender
 from flatkit.board.server import BoardServer
-from flatkit.board.talk import TalkLog
+from flatkit.board.talk import SeatTalk, TalkLog
 from flatkit.cli import main
 from flatkit.errors import FetchError, FlatkitError, HostError, InputError, UsageError
 from flatkit.locks import locked
@@ -570,6 +573,79 @@ def test_a_look_that_is_ended_elsewhere_ends_while_a_cell_prints(
     feed.take("output", "n", "first")
     seat._look()
     assert len(sent) == 3
+
+
+def test_a_look_that_was_ended_is_not_opened_again_by_a_thread_that_read_the_log_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
+    folder = tmp_path / "board"
+    consent, feed = asked(folder, TrainerAsk(ident="a" * 16, kind="look")), LookFeed()
+    consent.allow("a" * 16, 15)
+    monkeypatch.setattr(seat, "feed", feed)
+    has_read, ended = threading.Event(), threading.Event()
+    talk = seat.talk
+
+    def slow_talk() -> SeatTalk | None:
+        said = talk()
+        if threading.current_thread() is sender:
+            has_read.set()
+            ended.wait(1)  # with the fix the end has to wait for this thread
+        return said
+
+    monkeypatch.setattr(seat, "talk", slow_talk)
+    sender = threading.Thread(target=seat._follow)
+    sender.start()
+    assert has_read.wait(120)
+    consent.end()  # the learner's button, in the kernel's main thread
+    seat._follow()
+    ended.set()
+    sender.join(120)
+    assert not feed.is_open
+
+
+def test_a_thread_with_an_older_log_keeps_no_newer_one_from_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = SeatTalk(flag="help")
+
+    class Sign:
+        """The log has not changed; meanwhile another thread stores what it read before."""
+
+        def __ne__(self, other: object) -> bool:
+            seat._read = (None, SeatTalk())
+            return False
+
+    monkeypatch.setattr(seat, "_signature", lambda _: Sign())
+    monkeypatch.setattr(seat, "_read", (Sign(), newer))
+    assert seat.talk() is newer
+
+
+def test_a_card_that_appears_while_the_others_are_listed_ends_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Watcher:
+        def draw(self) -> None:
+            drawn.append(self)
+
+    class Watchers(WeakSet[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            for one in super().__iter__():
+                listing.set()
+                added.wait(1)  # with the fix the other thread waits for this one
+                yield one
+
+    def add() -> None:
+        listing.wait(120)
+        seat.attend(late)
+        added.set()
+
+    drawn: list[Any] = []
+    listing, added, late, held = threading.Event(), threading.Event(), Watcher(), [Watcher(), Watcher()]
+    monkeypatch.setattr(seat, "_watchers", Watchers(held))
+    thread = threading.Thread(target=add)
+    thread.start()
+    seat._changed()
+    thread.join(120)
+    assert set(drawn) == set(held)
 
 
 @pytest.mark.parametrize("odd", [[], {}, [[]], 1, None])
