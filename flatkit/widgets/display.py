@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import uuid
 from typing import Any
 
@@ -36,10 +37,21 @@ def get_shell() -> Any:
     return module.get_ipython() if module else None
 
 
+def _publisher(shell: Any) -> Any:
+    """Return what publishes for this thread: `%%capture` puts another publisher there for the time of its cell."""
+    if threading.current_thread() is threading.main_thread():
+        return shell.display_pub
+    return next((one for one in shell.configurables if hasattr(one, "publish")), shell.display_pub)
+
+
 def variable_of(value: object) -> str:
     """Return the notebook's variable for a value, as a hint names it: `m` for a machine in none or in several."""
     shell = get_shell()
-    found = [key for key, other in shell.user_ns.items() if other is value and not key.startswith("_")] if shell else []
+    found = (
+        [key for key, other in list(shell.user_ns.items()) if other is value and not key.startswith("_")]
+        if shell
+        else []
+    )
     return "m" if "m" in found or not found else str(found[0])
 
 
@@ -66,7 +78,7 @@ def publish(widget: Any, twin: str) -> None:
     made = widget._repr_mimebundle_() or {}
     # anywidget returns data and metadata, ipywidgets the data alone.
     data, metadata = made if isinstance(made, tuple) else (made, {})
-    shell.display_pub.publish({**data, "text/plain": escape_hidden(twin)}, metadata)
+    _publisher(shell).publish({**data, "text/plain": escape_hidden(twin)}, metadata)
 
 
 def keep(twin: str, wake: str, ident: str, *, again: bool = False) -> None:
@@ -77,7 +89,7 @@ def keep(twin: str, wake: str, ident: str, *, again: bool = False) -> None:
     shell = get_shell()
     if shell is not None:
         text = printable_lines(twin, limit=_KEPT_COLUMNS, lines=_KEPT_LINES)
-        shell.display_pub.publish(
+        _publisher(shell).publish(
             {"text/html": html.kept(text, wake)}, {}, transient={"display_id": ident}, update=again
         )
 
@@ -86,7 +98,7 @@ def publish_html(body: str, twin: str) -> None:
     """Show HTML of ours below the cell, with its text."""
     shell = get_shell()
     if shell is not None:
-        shell.display_pub.publish({"text/plain": escape_hidden(twin), "text/html": body})
+        _publisher(shell).publish({"text/plain": escape_hidden(twin), "text/html": body})
 
 
 def can_replace() -> bool:
@@ -101,7 +113,7 @@ def publish_live(body: str, twin: str, ident: str = "") -> str:
         return ""
     name = ident or uuid.uuid4().hex
     data = {"text/plain": escape_hidden(twin), "text/html": body}
-    shell.display_pub.publish(data, transient={"display_id": name}, update=bool(ident))
+    _publisher(shell).publish(data, transient={"display_id": name}, update=bool(ident))
     return name
 
 
@@ -111,4 +123,4 @@ def publish_text(twin: str, ident: str = "", *, again: bool = False) -> None:
     if shell is not None:
         lines = "".join(html.line(html.text(line)) for line in lines_of(twin))
         more: dict[str, Any] = {"transient": {"display_id": ident}, "update": again} if ident else {}
-        shell.display_pub.publish({"text/plain": escape_hidden(twin), "text/html": html.block(lines)}, {}, **more)
+        _publisher(shell).publish({"text/plain": escape_hidden(twin), "text/html": html.block(lines)}, {}, **more)

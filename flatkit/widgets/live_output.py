@@ -1,10 +1,12 @@
 """A command that takes its time: below the cell, the machine's words so far, the seconds, and the usual time as a bar.
 
-Drawn by the cell's own thread, from what SSH reports; outputs of other threads may land below other cells.
+Drawn by the cell's own thread, from what SSH reports. A button's work and a card's look run in other threads, and their
+outputs would land below another cell: they show nothing here.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,7 +47,8 @@ class LiveOutput:
         """Take a piece of output in, "" while nothing comes; draw, if it takes longer."""
         self._heard = (self._heard + piece)[-_HEARD_MAX:]
         now = self._clock()
-        if display.can_replace() and now - self._began >= _PATIENCE and now - self._drawn >= _GAP:
+        is_of_a_cell = threading.current_thread() is threading.main_thread()
+        if is_of_a_cell and display.can_replace() and now - self._began >= _PATIENCE and now - self._drawn >= _GAP:
             self._drawn = now
             elapsed = now - self._began
             phase, known = self._look()

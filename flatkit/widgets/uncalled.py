@@ -41,7 +41,9 @@ def _name_of(value: Any) -> str:
     if not type(owner).__module__.startswith("flatkit.widgets."):
         return ""
     shell = display.get_shell()
-    holds = shell is not None and any(one is owner for key, one in shell.user_ns.items() if not key.startswith("_"))
+    holds = shell is not None and any(
+        one is owner for key, one in list(shell.user_ns.items()) if not key.startswith("_")
+    )
     return f"{display.variable_of(owner) if holds else ''}.{value.__name__}"
 
 

@@ -10,7 +10,7 @@ import pytest
 import flatkit as fk
 from flatkit.errors import MachineError
 from flatkit.testing.front import FakeFront
-from flatkit.widgets import html
+from flatkit.widgets import display, html
 from flatkit.widgets.card import STATIC, Card, page_type
 
 
@@ -132,3 +132,27 @@ def test_a_stored_text_is_escaped_and_short() -> None:
     assert "<script>" not in text
     assert "<b>" not in text
     assert "\u202e" not in text
+
+
+def test_a_cell_that_captures_its_outputs_takes_none_of_another_threads(shell: Any) -> None:
+    """`%%capture` replaces the notebook's publisher for the time of its cell; a card's work may end in that time."""
+    shell.run_cell('card = fk.check("00-name")\ncard').raise_error()
+    ((ident, before),) = shell.shown.kept.items()
+    shell.run_cell('%%capture captured\ncard.verbs()["hint"]()\ncard.wait(120)\nprint("mine")').raise_error()
+    assert shell.shown.kept[ident] != before
+    assert (shell.user_ns["captured"].outputs, shell.user_ns["captured"].stdout) == ([], "mine\n")
+
+
+def test_a_name_that_a_cell_adds_meanwhile_ends_no_search_for_a_variable(shell: Any) -> None:
+    value = object()
+
+    class Name(str):
+        __slots__ = ()
+
+        def startswith(self, *_: Any) -> bool:
+            shell.user_ns[f"new_{len(shell.user_ns)}"] = 1  # the cell, in the main thread
+            return False
+
+    shell.user_ns[Name("machine")] = value
+    shell.user_ns["last"] = 1
+    assert display.variable_of(value) == "machine"

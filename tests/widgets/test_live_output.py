@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,19 @@ def test_the_cache_stays_small(folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     usual_times.remember("k5", 4)
     assert [usual_times.recall(f"k{number}") for number in range(6)] == [0, 0, 6, 0, 4, 4]
     assert "echo" not in usual_times.key_of("echo secret", "web")
+
+
+def test_the_work_of_a_button_shows_nothing_below_another_cell(kernel: list[dict[str, Any]]) -> None:
+    clock = Clock()
+    live = LiveOutput("k", clock=clock)
+
+    def work() -> None:
+        clock.now += 10
+        live.hear("word\n")
+        live.end(ok=True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(120)
+    assert kernel == []
+    assert usual_times.recall("k") == 10
