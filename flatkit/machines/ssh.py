@@ -11,6 +11,7 @@ import codecs
 import logging
 import select
 import socket
+import sys
 import threading
 import time
 import warnings
@@ -39,7 +40,7 @@ _LOG = "flatkit.machines.ssh.transport"
 # refuses these requests, which ends the connection.
 _KEEP_ASKING = 3
 _LOOK_AGAIN = 2.0  # seconds: while no server answers, check at this interval that one still can
-_IMPORTING = threading.Lock()  # warning filters belong to the whole process
+_IMPORTING = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +74,10 @@ class RunResult:
 
 def load_paramiko() -> ModuleType:
     """Import paramiko without the developer warnings and log messages of it and its libraries."""
-    with _IMPORTING, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _IMPORTING:
+        if "paramiko" not in sys.modules:
+            # For good: `catch_warnings` would put the filters back that another thread, a notebook's cell, has changed since.
+            warnings.filterwarnings("ignore", module=r"paramiko\b")
         import paramiko as module
     log = logging.getLogger(_LOG)
     log.propagate = False

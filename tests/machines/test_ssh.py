@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -396,3 +397,28 @@ def test_a_clock_that_jumps_within_a_login_costs_a_second_one(
     monkeypatch.setattr(handler, "wait_for_response", begin)
     assert connection.run("echo well", timeout=30).ok
     assert guest.connections == 2
+
+
+FILTERS = """
+import sys, warnings
+from flatkit.machines.ssh import load_paramiko
+
+class Cell:
+    "A cell in the main thread, while this thread imports."
+    def find_spec(self, name, *_):
+        if name == "paramiko":
+            warnings.simplefilter("error", UserWarning)
+
+sys.meta_path.insert(0, Cell())
+load_paramiko()
+assert any(one[0] == "error" and one[2] is UserWarning for one in warnings.filters), warnings.filters
+before = list(warnings.filters)
+warnings.catch_warnings = None
+load_paramiko()
+assert warnings.filters == before
+"""
+
+
+def test_a_connection_puts_no_filter_of_warnings_back_that_a_cell_has_changed() -> None:
+    done = subprocess.run([sys.executable, "-c", FILTERS], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
