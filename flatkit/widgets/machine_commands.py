@@ -52,6 +52,7 @@ class MachineCommands:
         self._times = Times()
         # The last look inside: it knows the version of a slot that does not run.
         self.seen: Inside | None = None
+        self._forgotten = 0
 
     # Properties
 
@@ -120,11 +121,15 @@ class MachineCommands:
     def look_inside(self, *, timeout: float = COMMAND_TIMEOUT) -> Inside:
         """Ask the machine for its slots and layers, and remember the answer for the next look. Raises MachineError."""
         self.must_run()
-        self.seen = look(lambda command: self.ask(command, timeout=timeout), self.seen)
-        return self.seen
+        forgotten = self._forgotten
+        found = look(lambda command: self.ask(command, timeout=timeout), self.seen)
+        if forgotten == self._forgotten:  # else the machine was restarted or rewound meanwhile
+            self.seen = found
+        return found
 
     def forget_changes(self, *, versions: bool = False) -> None:
         """Forget what changed between looks, as after a restart; `versions`: also those of the slots, as after a rewind."""
+        self._forgotten += 1
         if self.seen is not None:
             self.seen = None if versions else Inside(versions=self.seen.versions)
 

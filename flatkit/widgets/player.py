@@ -175,12 +175,8 @@ class Player(PlayerMoves, Card):
         self.choose()
         progress = self._progress
         self._job = job = Job(f"playing {self.demo.name}", self._work, cancelled=self._cancel)
-        job.when_done(lambda: self._is_done(progress))
+        job.when_done(progress.changed.set)
         keep_drawn(self.draw, progress.changed, lambda: not job.is_running)
-
-    def _is_done(self, progress: PlayProgress) -> None:
-        played_steps.forget(self.demo)
-        progress.changed.set()
 
     def recorded(self) -> Self:
         """Continue with the recorded run from the next step; a live run is stopped. Raises InputError without a recording."""
@@ -223,6 +219,14 @@ class Player(PlayerMoves, Card):
 
     def _work(self, cancel: threading.Event) -> DemoResult:
         progress = self._progress
+        try:
+            return self._play(progress, cancel)
+        finally:
+            # Before the job is over: a player that is made then begins again. The recording keeps a place of its own.
+            if progress is self._progress:
+                played_steps.forget(self.demo)
+
+    def _play(self, progress: PlayProgress, cancel: threading.Event) -> DemoResult:
         if self.recording is not None:
             recorded = RecordedPlay(self.recording, progress, speed=self._speed, cancel=cancel)
             self.result = play_steps(recorded, progress, self.demo.name)

@@ -146,6 +146,8 @@ class TerminalCard(Card):
         while data := shell.receive():
             with self._drawn:
                 self._drawn.wait_for(lambda: self._under_way < _WINDOW, timeout=_DRAW_PATIENCE)
+                if self._shell is not shell:
+                    return  # another session began, or the machine is gone: the page shows that one
                 self._under_way = self._under_way + len(data) if self._under_way < _WINDOW else len(data)
             self.page.send({"kind": "output"}, buffers=[data])
         if self._shell is shell:

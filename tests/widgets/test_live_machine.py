@@ -459,3 +459,25 @@ def test_ports_of_another_kind_are_named(given: Any, said: str, right: str) -> N
         fk.up(ports=given)
     assert caught.value.message.startswith(said)
     assert caught.value.hint == f"fk.up(..., {right})"
+
+
+def test_a_look_that_was_under_way_at_a_rewind_is_not_remembered(
+    machine: LiveMachine, hypervisor: FakeHypervisor
+) -> None:
+    (guest,) = hypervisor.guests.values()
+    asked, answer = threading.Event(), threading.Event()
+
+    def slow(command: str) -> tuple[str, str, int]:
+        asked.set()
+        answer.wait(300)
+        return answer_inside(command)
+
+    guest.answer = slow
+    thread = threading.Thread(target=machine.look_inside)
+    thread.start()
+    assert asked.wait(120)
+    machine.forget_changes(versions=True)  # a rewind begins with it
+    answer.set()
+    thread.join(120)
+    assert machine.seen is None
+    assert machine.look_inside() is machine.seen

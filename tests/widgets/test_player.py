@@ -373,6 +373,39 @@ def test_a_live_step_that_hangs_is_left_for_the_recorded_one(
     assert [step.state for step in player.steps] == ["ok"] * 7
 
 
+def test_a_live_run_that_ends_late_leaves_the_place_in_the_recorded_one(
+    folder: Path, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flatkit.widgets.player._STOP_PATIENCE", 0.1)
+    stage.hold = threading.Event()
+    player = Player("provision", stages=stage.open, speed=0)
+    stage.answers["flatkit butane web.bu"] = '{"ignition":{"version":"3.3.0"}}'
+    player.next()
+    until(lambda: player.steps[0].state == "ok")
+    player.next()
+    until(lambda: player.steps[1].state == "running")
+    live = player._job
+    assert live
+    player.recorded()
+    player.next()
+    file = paths.state_dir() / "played" / "provision.json"
+    until(lambda: file.exists() and len(json.loads(file.read_text())["steps"]) == 2)
+    stage.hold.set()
+    assert live.wait(120)
+    assert json.loads(file.read_text())["recorded"]
+    player.stop()
+    player.wait(120)
+    assert not file.exists()
+
+
+def test_its_place_is_forgotten_before_it_is_over(player: Player, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A player that is made at that moment begins again, and takes nothing over."""
+    was_running: list[bool] = []
+    monkeypatch.setattr("flatkit.widgets.played_steps.forget", lambda _: was_running.append(player.is_running))
+    player.all().wait(120)
+    assert was_running == [True]
+
+
 def test_a_demo_without_a_recording_says_so(player: Player) -> None:
     assert not player.can_be_recorded
     with pytest.raises(InputError, match="no recording"):

@@ -7,15 +7,17 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from notebook_parts import CONFIG
+from notebook_parts import CONFIG, join_threads
 
 import flatkit as fk
 from flatkit.errors import MachineError
 from flatkit.machines import Machine
 from flatkit.machines.store import folder_of
 from flatkit.testing.front import FakeFront
+from flatkit.waiting import wait_until
 from flatkit.widgets.live_machine import LiveMachine
 from flatkit.widgets.terminal import TerminalCard, console_argv, session_argv, session_name
 
@@ -141,3 +143,35 @@ def test_a_machine_that_does_not_answer_is_said_on_the_page(machine: LiveMachine
     Machine("web").down()
     page.front.send({"verb": "open", "columns": 90, "rows": 20})
     assert '"web"' in page.wait_for_end()
+
+
+def test_what_an_earlier_session_said_does_not_come_into_the_next_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page had not drawn it yet: its thread waited."""
+
+    class FakeShell:
+        def __init__(self, said: list[bytes]) -> None:
+            self.said, self.closed = said, threading.Event()
+
+        def receive(self) -> bytes:
+            return self.said.pop(0) if self.said else b""
+
+        def close(self) -> None:
+            self.closed.set()
+
+    monkeypatch.setattr("flatkit.widgets.terminal._WINDOW", 4)
+    monkeypatch.setattr("flatkit.widgets.terminal._DRAW_PATIENCE", 300.0)
+    first = FakeShell([b"1111", b"late"])
+    shells: list[Any] = [first, FakeShell([b"2"])]
+    terminal = TerminalCard("web", lambda *_: shells.pop(0), lambda _: [])
+    page = Page(terminal)
+    page.front.send({"verb": "open", "columns": 90, "rows": 20})
+    page.wait_for(b"1111")
+    assert wait_until(lambda: not first.said, seconds=120)
+    page.front.send({"verb": "open", "columns": 90, "rows": 20})
+    assert first.closed.wait(120)
+    page.wait_for(b"2")
+    page.front.send({"verb": "drawn", "count": 5})
+    join_threads("terminal")
+    assert b"late" not in page.text + b"".join(one for sent in page.front.take() for one in sent.buffers)
