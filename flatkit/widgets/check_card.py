@@ -84,7 +84,8 @@ class CheckCard(Card):
         self.exercise = exercise
         self._bench = FolderBench(folder or Path.cwd(), guest)
         self._attempt = Attempt(exercise, self._bench)
-        self._lock = threading.RLock()
+        self._lock = threading.RLock()  # held while a check looks at a machine: no button may wait for it
+        self._starting = threading.Lock()
         self._job: Job | None = None
         self.failures = 0  # wrong tries in a row
 
@@ -166,7 +167,7 @@ class CheckCard(Card):
         return {**jobs, "place": self.place}
 
     def _in_background(self, verb: Callable[[], object]) -> None:
-        with self._lock:
+        with self._starting:
             if self.is_working:
                 return
             self._job = job = Job(f"checking {self.exercise.name}", lambda _: verb())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,29 @@ def test_cards_show_themselves_in_a_notebook(shell: Any) -> None:
     assert "1. When does Ignition" in second["text/plain"]
     shell.run_cell('fk.check("01-usr")')
     assert len(shell.shown.bundles) == 2
+
+
+def test_a_button_does_not_wait_for_a_check_that_is_under_way(folder: Path) -> None:
+    """It would hold up the kernel."""
+    asked, answer = threading.Event(), threading.Event()
+
+    class SlowMachine:
+        def run(self, _: str) -> Reply:
+            asked.set()
+            answer.wait(300)
+            return Reply("none\n")
+
+    card = fk.check("00-hello")
+    assert isinstance(card, CheckCard)
+    card.use(SlowMachine())
+    front = FakeFront(card.page)
+    front.send({"verb": "check"})
+    assert asked.wait(120)
+    again = threading.Thread(target=front.send, args=({"verb": "check"},))
+    again.start()
+    again.join(60)
+    is_held_up = again.is_alive()
+    answer.set()
+    again.join(120)
+    card.wait(120)
+    assert not is_held_up
