@@ -100,7 +100,11 @@ class Progress:
 
     def all(self) -> dict[str, TaskRecord]:
         """Return the record of every task that was begun. Raises HostError for a file that is not readable."""
-        return {name: parse_record(values) for name, values in self._load().items()}
+        tasks, is_whole = self._read()
+        if not is_whole:
+            with suppress(HostError), self._locked():  # meanwhile another kernel may have written a whole one
+                tasks = self._load()
+        return {name: parse_record(values) for name, values in tasks.items()}
 
     def change(self, task: str, change: Callable[[TaskRecord], TaskRecord]) -> TaskRecord:
         """Change a record under a lock, and write it to disk. Raises HostError when the folder is not writable."""
@@ -117,23 +121,26 @@ class Progress:
         save(self.file, json.dumps(values, indent=1) + "\n")
 
     def _load(self) -> dict[str, dict[str, Any]]:
-        """Return the tasks in the file. An invalid file is kept aside; its valid parts remain in use."""
-        try:
-            data = read_regular(self.file, limit=_BYTES_MAX)
-        except FileNotFoundError:
-            return {}
-        except OSError as error:
-            if error.errno in REFUSALS:  # another user's file is not broken
-                raise paths.refused(self.file, error, doing="read") from None
-            self._keep_aside()
-            return {}
-        good, is_whole = _usable(data)
+        """Return the tasks in the file, under the lock. An invalid file is kept aside; its valid parts remain in use."""
+        good, is_whole = self._read()
         if not is_whole:
             self._keep_aside()
             if good:
                 with suppress(OSError, HostError):
                     self._write(good)
         return good
+
+    def _read(self) -> tuple[dict[str, dict[str, Any]], bool]:
+        """Return the valid tasks in the file, and whether all of it is valid."""
+        try:
+            data = read_regular(self.file, limit=_BYTES_MAX)
+        except FileNotFoundError:
+            return {}, True
+        except OSError as error:
+            if error.errno in REFUSALS:  # another user's file is not broken
+                raise paths.refused(self.file, error, doing="read") from None
+            return {}, False
+        return _usable(data)
 
     def _keep_aside(self) -> None:
         """Rename the file, so that no work in it is lost."""

@@ -128,7 +128,9 @@ class Folder:
         """Return the record; None for a folder without one, which a crash left. Raises RecordBroken."""
         record = read_record(self._record, self._config)
         if record is None and self._overlay.exists():
-            # A record is written before the disk, and removed after it.
+            # A record is written before the disk, and removed after it. Another thread may have written both since the look.
+            record = read_record(self._record, self._config)
+        if record is None and self._overlay.exists():
             raise RecordBroken(
                 f'the machine "{self.name}" cannot be used: "{self._record}" is gone; its disks are left as they are',
                 hint=f"restore that file, or remove the machine with its disks: flatkit down {self.name}",

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from flatkit.errors import HostError
+from flatkit.lessons import progress
 from flatkit.lessons.exercise import State
 from flatkit.lessons.progress import Progress, TaskRecord
 
@@ -90,3 +91,21 @@ def test_two_processes_lose_nothing(file: Path) -> None:
         worker.close()
     assert Progress(file).get("shared").hints == 40
     assert json.loads(file.read_text())["format"] == 1
+
+
+def test_a_whole_file_that_another_kernel_writes_meanwhile_is_not_kept_aside(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.parent.mkdir()
+    file.write_text("{")
+    usable = progress._usable
+
+    def usable_late(data: bytes) -> object:
+        monkeypatch.setattr(progress, "_usable", usable)
+        Progress(file).change("01-user", lambda _: TaskRecord(hints=1))  # the other kernel mends the file, and saves
+        return usable(data)
+
+    monkeypatch.setattr(progress, "_usable", usable_late)
+    assert Progress(file).get("01-user").hints == 1
+    assert Progress(file).get("01-user").hints == 1
+    assert not file.with_name("progress.json.broken-2").exists()

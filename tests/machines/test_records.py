@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flatkit.errors import HostError, MachineError, UsageError
-from flatkit.machines import Machine, MachineSpec, find_machines, list_machines, remove_machines
+from flatkit.machines import Machine, MachineSpec, find_machines, list_machines, remove_machines, store
 from flatkit.machines.checkpoints import find_checkpoint, list_checkpoints
 from flatkit.machines.cleanup import find_users
 from flatkit.machines.creator import Creator
@@ -257,3 +257,15 @@ def test_such_a_name_is_refused_in_words(state: Path, name: str) -> None:
         folder_of(name)
     assert caught.value.message.isprintable()
     caught.value.message.encode()
+
+
+def test_a_machine_that_is_made_between_two_looks_at_its_files_is_not_broken(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, find = folder.get(), store.read_record
+
+    def before_it_was_made(*_: Path) -> None:
+        monkeypatch.setattr(store, "read_record", find)
+
+    monkeypatch.setattr(store, "read_record", before_it_was_made)
+    assert folder.find() == whole
