@@ -41,7 +41,7 @@ def site(shell: Any, backend: object, folder: Path) -> Iterator[LiveMachine]:
     del backend
     missing.register()
     (folder / "web.bu").write_text(CONFIG)
-    machine = fk.up("web.bu").wait(30)
+    machine = fk.up("web.bu").wait(120)
     shell.user_ns["site"] = machine
     yield machine
     del shell.user_ns["site"]
@@ -68,6 +68,6 @@ def test_a_failed_wait_and_its_panel_name_a_cell(site: LiveMachine, monkeypatch:
 
     monkeypatch.setattr(site.machine, "stop", fails)
     with pytest.raises(MachineError) as caught:
-        site.stop().wait(30)
+        site.stop().wait(120)
     assert caught.value.hint == "site.console"
     assert "Next: site.console" in site.as_text()

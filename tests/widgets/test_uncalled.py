@@ -28,7 +28,7 @@ def registered(shell: Any, backend: object, folder: Path) -> Any:
     missing.register()
     missing.register()
     shell.user_ns["fk"] = fk
-    shell.user_ns["m"] = fk.up("web.bu").wait(30)
+    shell.user_ns["m"] = fk.up("web.bu").wait(120)
     return shell
 
 
