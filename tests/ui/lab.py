@@ -108,10 +108,10 @@ class Lab:
             return
         self._process.terminate()
         try:
-            self._process.wait(20)
+            self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(20)
+            self._process.wait(_PATIENCE)
 
     def log(self) -> str:
         """The end of what the server said."""
