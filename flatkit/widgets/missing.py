@@ -56,7 +56,10 @@ def _explain(
     shell: Any, kind: Any, error: BaseException, trace: TracebackType | None, tb_offset: int | None = None
 ) -> None:
     """Explain an error for IPython. One inside a function, or without a known cause, keeps Python's message."""
-    found = _find_explanation(shell, error, trace)
+    try:
+        found = _find_explanation(shell, error, trace)
+    except (Exception, KeyboardInterrupt):  # noqa: BLE001  (IPython never again calls a handler that has raised)
+        found = None
     if found is None:
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
     elif isinstance(error, NameError | AttributeError | TypeError):

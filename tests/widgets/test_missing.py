@@ -173,3 +173,12 @@ def test_a_command_of_any_length_stays_on_one_line() -> None:
     assert first == f"  Next: {command}"
     assert len(more) == 2
     assert max(map(len, more)) <= 54
+
+
+def test_an_explanation_that_goes_wrong_is_not_the_last_one(opened: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """IPython never again calls a handler that has raised."""
+    odd = "class Odd:\n    __class__ = property(lambda self: 1 / 0)\nodd = Odd()"
+    opened.run_cell(odd).raise_error()
+    assert not opened.run_cell("ls -l /tmp").success
+    assert "name 'ls' is not defined" in capsys.readouterr().out
+    assert '"m" is not there yet' in said_by(opened, 'm.run("hostname")', capsys)
