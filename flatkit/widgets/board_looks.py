@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -125,16 +126,21 @@ def _show_result(format_dict: Any, *_: Any, **__: Any) -> None:
 
 
 _printed: list[str] = []
+# A cell may print in several threads. Reentrant: what prints may be a signal's handler.
+_printing = threading.RLock()
 
 
 def _show_printed(text: Any) -> None:
     """Show whole lines: `print` writes a line in several parts."""
-    _printed.append(str(text))
-    if "\n" in _printed[-1] or sum(map(len, _printed)) > _LINE_MAX:
+    with _printing:
+        _printed.append(str(text))
+        is_due = "\n" in _printed[-1] or sum(map(len, _printed)) > _LINE_MAX
+    if is_due:
         _flush()
 
 
 def _flush() -> None:
-    text = "".join(_printed)
-    _printed.clear()
+    with _printing:
+        text = "".join(_printed)
+        _printed.clear()
     seat.show("output", source(), text.removesuffix("\n"))

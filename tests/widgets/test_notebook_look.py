@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -153,3 +154,23 @@ def test_a_line_that_one_look_began_is_not_in_the_next_one(feed: LookFeed) -> No
     feed.follow(look("b"))
     board_looks._show_printed("later\n")
     assert [piece.text for piece in feed._pieces] == ["later"]
+
+
+def test_what_two_threads_print_is_shown_in_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(seat, "show", lambda _kind, _source, text: shown.append(text))
+
+    class Printed(list[str]):
+        """The other thread prints while this one takes out what there is."""
+
+        def clear(self) -> None:
+            if threading.current_thread() is threading.main_thread() and not other.ident:
+                other.start()
+                other.join(1)  # with the fix it waits for this thread
+            super().clear()
+
+    other = threading.Thread(target=board_looks._show_printed, args=("other\n",))
+    monkeypatch.setattr(board_looks, "_printed", Printed())
+    board_looks._show_printed("main\n")
+    other.join(120)
+    assert sorted(shown) == ["main", "other"]
