@@ -169,9 +169,10 @@ class Card(Twin, ABC):
         """Show the card below this cell, once. Outside IPython nothing is shown."""
         if self.is_shown or display.get_shell() is None:
             return
-        widget = self.widget
-        self.draw()
-        self._shown_in = display.cell_number()
-        display.publish(widget, repr(self))
-        self._stored = self.kept_text()
-        display.keep(self._stored, self.wake, self._ident)
+        with self._drawing:  # a change of another thread replaces what is shown here, and so comes after it
+            widget = self.widget
+            self.draw()
+            self._shown_in = display.cell_number()
+            display.publish(widget, repr(self))
+            self._stored = self.kept_text()
+            display.keep(self._stored, self.wake, self._ident)

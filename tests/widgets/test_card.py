@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -156,3 +157,25 @@ def test_a_name_that_a_cell_adds_meanwhile_ends_no_search_for_a_variable(shell: 
     shell.user_ns[Name("machine")] = value
     shell.user_ns["last"] = 1
     assert display.variable_of(value) == "machine"
+
+
+def test_a_change_while_a_card_is_being_shown_is_stored_after_it(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    card, keep = Counter(), display.keep
+
+    def change() -> None:
+        card.count = 1
+        card.draw()
+
+    def keep_later(*words: Any, **more: Any) -> None:
+        if not more:
+            other.start()
+            other.join(1)  # with the fix it waits for this thread
+        keep(*words, **more)
+
+    other = threading.Thread(target=change)
+    monkeypatch.setattr(display, "keep", keep_later)
+    shell.user_ns["card"] = card
+    shell.run_cell("card").raise_error()
+    other.join(120)
+    (text,) = shell.shown.kept.values()
+    assert "count 1" in text
