@@ -25,7 +25,8 @@ download() {
         ! fetch "$url" || break
     done
     [ "$(size_of "$part")" = "$offer_size" ] || return
-    if [ "$(<$run/sha256)" != "$offer_sha256  -" ]; then
+    # A file is hashed as a file: through a pipe that takes an emulated processor twice as long.
+    if [ "$(sha256sum <"$part")" != "$offer_sha256  -" ]; then
         rm -f "$part"
         fail 10 "the payload has another SHA-256 than the server promised"
         return
@@ -39,7 +40,7 @@ fetch() {
     local tries=0 looks=0 again='' have before pid status now began
     clock
     began=$now
-    while [ "$(size_of "$part")" -lt "$offer_size" ] || [ ! -e $run/sha256 ]; do
+    while [ "$(size_of "$part")" -lt "$offer_size" ]; do
         clock
         [ $((now - began)) -lt $download_seconds ] || { fail 9 "downloading $1 took more than $download_seconds seconds"; return; }
         before=$(size_of "$part")
@@ -77,41 +78,35 @@ fetch() {
         pause $tries
     done
     have=$(size_of "$part")
+    have=$(size_of "$part")
     [ "$have" = "$offer_size" ] || { rm -f "$part"; fail 10 "the payload has $have bytes, $offer_size were promised"; }
 }
 
-# transfer URL HAVE SECONDS: what is there already and what comes are hashed on the way, which costs no time of its own.
-# No more is written than was promised, and one byte: a server that sends more ends with status 63, as curl has it.
-transfer() {
-    local rest=$((offer_size - $2))
-    rm -f $run/sha256
-    {
-        [ "$2" = 0 ] || head -c "$2" "$part"
-        [ $rest -gt 0 ] || exit 0
-        get "$1" --fail --max-time "$3" --speed-limit 1024 --speed-time 15 --max-filesize $rest --range "$2-" 2>$run/curl.log |
-            head -c $((rest + 1)) | tee -a "$part"
-        set -- "${PIPESTATUS[@]}"
-        [ "$3" = 0 ] || exit 23
-        [ "$(size_of "$part")" -le "$offer_size" ] || exit 63
-        exit "$1"
-    } | sha256sum >$run/sha256.new
-    local status=${PIPESTATUS[0]}
-    mv $run/sha256.new $run/sha256
-    return "$status"
-}
+# transfer URL HAVE SECONDS: appends to what is there already. No more is written than was promised, and one byte: a server
+# that sends more ends with status 63, as curl has it. The file's limit is for an answer that does not tell its length.
+transfer() (
+    trap '' XFSZ
+    prlimit --pid $BASHPID --fsize=$((offer_size + 1))
+    get "$1" --fail --max-time "$3" --speed-limit 1024 --speed-time 15 --max-filesize $((offer_size - $2)) \
+        --continue-at "$2" --output "$part" 2>$run/curl.log
+    status=$?
+    [ "$(size_of "$part")" -le "$offer_size" ] || exit 63
+    exit $status
+)
 
 show_progress() {
     local millionths=$(($1 * 1000000 / offer_size))
     status DOWNLOADING "$(printf '%d.%06d' $((millionths / 1000000)) $((millionths % 1000000)))"
 }
 
-# part OFFSET SIZE: that stretch of the payload.
-part() { dd if="$file" bs=1M iflag=skip_bytes,count_bytes skip="$1" count="$2" status=none; }
+# part OFFSET SIZE [WORD...]: that stretch of the payload; WORDs are dd's.
+part() { dd if="$file" bs=1M iflag=skip_bytes,count_bytes skip="$1" count="$2" status=none "${@:3}"; }
 
-# check_payload: header, then the signature over everything, then the manifest and each part. Sets the manifest's keys.
+# check_payload: header, then the signature over everything, then the manifest. Sets the manifest's keys. The hash of each part
+# is compared where it was written, as Flatcar does.
 check_payload() {
-    local magic format at size signed signature usr kernel initrd pid
-    say "Verifying the payload: signature, then the hash of each part."
+    local magic format at size signed signature
+    say "Verifying the payload: signature, then the manifest."
     read -r magic format at size signed signature < <(head -c 511 "$file" | tr -d '\0')
     # No leading zero: the shell would count in octal.
     local numbers='^[1-9][0-9]{0,3} [1-9][0-9]{0,11} [1-9][0-9]{0,3}$'
@@ -121,20 +116,14 @@ check_payload() {
         return
     fi
     tail -c "$signature" "$file" >$run/signature
-    head -c "$signed" "$file" | openssl dgst -sha256 -verify $key -signature $run/signature >/dev/null 2>&1 &
-    pid=$!
-    # The hash of the largest part is computed beside it; it is looked at only when the signature is good.
-    read_manifest "$at" "$size" && usr=$(part "$USR_OFFSET" "$USR_SIZE" | sha256sum)
-    if ! wait $pid; then
+    # What is signed is all but the signature. Should this file be needed again, a download brings the rest.
+    truncate -s "$signed" "$file"
+    if ! openssl dgst -sha256 -verify $key -signature $run/signature "$file" >/dev/null 2>&1; then
         reason_code=18 refuse "its signature is not by the key in /usr"
         return
     fi
     read_manifest "$at" "$size" || { refuse "its manifest is damaged"; return; }
-    kernel=$(part "$KERNEL_OFFSET" "$KERNEL_SIZE" | sha256sum)
-    initrd=$(part "$INITRD_OFFSET" "$INITRD_SIZE" | sha256sum)
-    if [ "$usr$kernel$initrd" != "$USR_SHA256  -$KERNEL_SHA256  -$INITRD_SHA256  -" ]; then
-        refuse "a part of it has another SHA-256 than its manifest says"
-    elif [ "$(part $((KERNEL_OFFSET + 64)) 64)" != "$USR_ROOT_HASH" ]; then
+    if [ "$(part $((KERNEL_OFFSET + 64)) 64)" != "$USR_ROOT_HASH" ]; then
         refuse "its kernel names another root hash than its manifest"
     elif [ "$VERSION" != "$offer_version" ]; then
         refuse "it is version $VERSION, and $offer_version was offered"
