@@ -36,11 +36,9 @@ _CHUNK = 32 * 1024
 # A command's output is kept in memory, up to this many bytes.
 _OUTPUT_MAX = 256 * 1024 * 1024
 _LOG = "flatkit.machines.ssh.transport"
-# Interval of keepalive requests, in seconds. A machine that panics during a command goes silent. After its restart it
-# refuses these requests, which ends the connection.
+# Seconds between keepalives. A machine that panics goes silent; after its restart it refuses them, which ends the connection.
 _KEEP_ASKING = 3
 _LOOK_AGAIN = 2.0  # seconds: while no server answers, check at this interval that one still can
-_IMPORTING = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +72,10 @@ class RunResult:
 
 def load_paramiko() -> ModuleType:
     """Import paramiko without the developer warnings and log messages of it and its libraries."""
-    with _IMPORTING:
-        if "paramiko" not in sys.modules:
-            # For good: `catch_warnings` would put the filters back that another thread, a notebook's cell, has changed since.
-            warnings.filterwarnings("ignore", module=r"paramiko\b")
-        import paramiko as module
+    if "paramiko" not in sys.modules:
+        # For good: `catch_warnings` would put the filters back that another thread, a notebook's cell, has changed since.
+        warnings.filterwarnings("ignore", module=r"paramiko\b")
+    import paramiko as module
     log = logging.getLogger(_LOG)
     log.propagate = False
     if not log.handlers:

@@ -16,6 +16,7 @@ from flatkit.demos.runner import play
 from flatkit.errors import UsageError
 from flatkit.events import Observer
 from flatkit.platforms import PLATFORMS
+from flatkit.steps import Step
 from flatkit.testing.front import FakeFront
 from flatkit.widgets.info_cards import Chooser
 
@@ -68,6 +69,9 @@ class Typist:
         return self._capsys.readouterr().out
 
     guest = host
+
+    def line(self, step: Step) -> str:
+        return self.fill(step.line)
 
     def fill(self, command: str) -> str:
         return command
