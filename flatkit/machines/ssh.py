@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     import paramiko
 
 _CHUNK = 32 * 1024
-# A command's output is kept in memory, up to this many bytes.
-_OUTPUT_MAX = 256 * 1024 * 1024
+_OUTPUT_MAX = 256 * 1024 * 1024  # bytes of a command's output, which is kept in memory
 _LOG = "flatkit.machines.ssh.transport"
 # Seconds between keepalives. A machine that panics goes silent; after its restart it refuses them, which ends the connection.
 _KEEP_ASKING = 3
@@ -76,6 +75,7 @@ def load_paramiko() -> ModuleType:
         # For good: `catch_warnings` would put the filters back that another thread, a notebook's cell, has changed since.
         warnings.filterwarnings("ignore", module=r"paramiko\b")
     import paramiko as module
+
     log = logging.getLogger(_LOG)
     log.propagate = False
     if not log.handlers:
