@@ -57,8 +57,15 @@ fetch() {
         [ "$have" -le "$before" ] || tries=0
         case $status in
             0) break ;;
-            # What is there does not go on as the server would have it: begin anew.
-            22 | 33) ! grep -q -e 416 -e 'Cannot resume' $run/curl.log || rm -f "$part" ;;
+            # What is there does not go on as the server would have it: begin anew, once. A file that is shorter than was promised
+            # would be fetched again and again.
+            22 | 33)
+                if grep -q -e 416 -e 'Cannot resume' $run/curl.log; then
+                    rm -f "$part"
+                    [ ! "$again" ] || tries=2
+                    again=yes
+                fi
+                ;;
             23) rm -f "$part"; fail 9 "no space left on the disk while downloading"; return ;;
             63)
                 rm -f "$part"
@@ -77,7 +84,6 @@ fetch() {
         fi
         pause $tries
     done
-    have=$(size_of "$part")
     have=$(size_of "$part")
     [ "$have" = "$offer_size" ] || { rm -f "$part"; fail 10 "the payload has $have bytes, $offer_size were promised"; }
 }
@@ -116,12 +122,13 @@ check_payload() {
         return
     fi
     tail -c "$signature" "$file" >$run/signature
-    # What is signed is all but the signature. Should this file be needed again, a download brings the rest.
+    # What is signed is all but the signature, which is put back: this file may be needed again, without a server.
     truncate -s "$signed" "$file"
     if ! openssl dgst -sha256 -verify $key -signature $run/signature "$file" >/dev/null 2>&1; then
         reason_code=18 refuse "its signature is not by the key in /usr"
         return
     fi
+    cat $run/signature >>"$file"
     read_manifest "$at" "$size" || { refuse "its manifest is damaged"; return; }
     if [ "$(part $((KERNEL_OFFSET + 64)) 64)" != "$USR_ROOT_HASH" ]; then
         refuse "its kernel names another root hash than its manifest"
