@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -92,6 +93,7 @@ class Attempt:
         self.exercise, self.bench = exercise, bench
         self._progress = progress or Progress()
         self._is_untouched = False
+        self._keeping = threading.Lock()  # a line may be placed while a check looks at a machine
         self._standing = self._stand(self._progress.get(exercise.name), None)
 
     @property
@@ -137,12 +139,12 @@ class Attempt:
     def hint(self) -> Standing:
         """Show one more hint."""
         most = len(self.exercise.hints)
-        return self._keep(lambda record: replace(record, hints=min(record.hints + 1, most)), self._standing.finding)
+        return self._keep(lambda record: replace(record, hints=min(record.hints + 1, most)))
 
     def place(self, placed: object) -> Standing:
         """Put lines in this order: numbers of pieces. Raises UsageError."""
         order = parse_placed(self._lines, placed)
-        return self._keep(lambda record: replace(record, answers=order), self._standing.finding)
+        return self._keep(lambda record: replace(record, answers=order))
 
     def write_lines(self) -> Standing:
         """Write the lines that are in order into their file, and check. Raises UsageError for a wrong order."""
@@ -219,9 +221,12 @@ class Attempt:
             self._standing = replace(self._standing, note=f"begun again{kept}")
         return self._standing
 
-    def _keep(self, change: Callable[[TaskRecord], TaskRecord], finding: Finding | None) -> Standing:
-        self._standing = self._stand(self._progress.change(self.exercise.name, change), finding)
-        return self._standing
+    def _keep(self, change: Callable[[TaskRecord], TaskRecord], *found: Finding | None) -> Standing:
+        """Change the record. Without a new finding the last one remains."""
+        with self._keeping:
+            (finding,) = found or (self._standing.finding,)
+            self._standing = self._stand(self._progress.change(self.exercise.name, change), finding)
+            return self._standing
 
     def _stand(self, record: TaskRecord, finding: Finding | None) -> Standing:
         lines, placed = find_lines(self.exercise), tuple(one for one in record.answers if one is not None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict
 
@@ -135,8 +136,8 @@ class CheckCard(Card):
         return self._do(lambda: self._attempt.solve(lambda _: self.draw()))
 
     def place(self, placed: object) -> Self:
-        """Put the lines of the hint in this order: a list of the numbers of their pieces."""
-        return self._do(lambda: self._attempt.place(placed))
+        """Put the lines of the hint in this order: a list of the numbers of their pieces. Does not wait for a check."""
+        return self._do(lambda: self._attempt.place(placed), alone=False)
 
     def write_lines(self) -> Self:
         """Write the lines that are in order into their file. Your text is kept beside it, as FILE~."""
@@ -146,8 +147,8 @@ class CheckCard(Card):
         """Begin again. Your text is kept beside it, as FILE~."""
         return self._do(self._attempt.start_over)
 
-    def _do(self, work: Callable[[], object]) -> Self:
-        with self._lock:
+    def _do(self, work: Callable[[], object], *, alone: bool = True) -> Self:
+        with self._lock if alone else nullcontext():
             self.refusal = None
             try:
                 work()

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import flatkit as fk
-from flatkit.lessons import get_task
+from flatkit.lessons import get_task, session
 from flatkit.lessons.course.start import HELLO
-from flatkit.lessons.exercise import Exercise
+from flatkit.lessons.exercise import Exercise, Finding
 from flatkit.testing.bench import PretendedMachine, Reply
 from flatkit.testing.front import FakeFront
 from flatkit.widgets.check_card import CheckCard
@@ -147,3 +147,32 @@ def test_a_button_does_not_wait_for_a_check_that_is_under_way(folder: Path) -> N
     again.join(120)
     card.wait(120)
     assert not is_held_up
+
+
+def test_a_line_is_placed_while_a_check_is_under_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page sends it to the kernel's main thread, which must not wait; and the check's answer keeps it."""
+    card = fk.check("07-unit")
+    assert isinstance(card, CheckCard)
+    for _ in card.exercise.hints:
+        card.hint()
+    front, looking, answer = FakeFront(card.page), threading.Event(), threading.Event()
+    judge = session.judge
+
+    def slow_judge(*words: Any, **more: Any) -> Finding:
+        looking.set()
+        answer.wait(300)
+        return judge(*words, **more)
+
+    monkeypatch.setattr(session, "judge", slow_judge)
+    front.send({"verb": "check"})
+    assert looking.wait(120)
+    page = threading.Thread(target=front.send, args=({"verb": "place", "placed": [1]},))
+    page.start()
+    page.join(60)
+    is_held_up = page.is_alive()
+    answer.set()
+    page.join(120)
+    card.wait(120)
+    assert not is_held_up
+    assert card.standing.placed == (1,)
+    assert card.standing.finding is not None
