@@ -30,7 +30,8 @@ class LookFeed:
 
     def __init__(self, *, post: Callable[..., web.Response] = web.post, clock: Callable[[], float] = time.time) -> None:
         self._post, self._clock = post, clock
-        self._lock = threading.Lock()
+        # Reentrant: what Python collects while this thread is in here may print an error, which comes here as well.
+        self._lock = threading.RLock()
         self._look: HeardAsk | None = None
         self._pieces: deque[ShownPiece] = deque()
         self._screens: dict[str, ShownPiece] = {}
@@ -74,7 +75,7 @@ class LookFeed:
             self._pieces[-1] = replace(piece, text=f"{last.text}\n{piece.text}")
         else:
             self._pieces.append(piece)
-        size = sum(len(one.text) + _COSTS for one in self._pieces)
+        size = sum(len(one.text) + _COSTS for one in tuple(self._pieces))
         while size > _TEXT_MAX:
             size -= len(self._pieces.popleft().text) + _COSTS
 

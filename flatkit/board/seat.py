@@ -17,7 +17,8 @@ from flatkit.board.sender import Sender
 from flatkit.board.talk import SeatTalk, TalkLog, confirm_hints
 from flatkit.errors import FlatkitError
 
-_guard = threading.Lock()
+# Reentrant, as the lock of the feed: a look shows what this thread prints.
+_guard = threading.RLock()
 # Reads the log and lets the feed follow it in one: a thread that read the log before an end must not open the feed again.
 _following = threading.Lock()
 _sender: Sender | None = None

@@ -174,3 +174,25 @@ def test_what_two_threads_print_is_shown_in_whole(monkeypatch: pytest.MonkeyPatc
     board_looks._show_printed("main\n")
     other.join(120)
     assert sorted(shown) == ["main", "other"]
+
+
+def test_an_object_that_prints_when_it_is_collected_holds_up_no_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python collects it in the middle of anything, also while this thread has the locks of the look."""
+    sent: list[object] = []
+    feed = LookFeed()
+    monkeypatch.setenv("FLATKIT_STATE", str(tmp_path))
+    monkeypatch.setattr(seat, "feed", feed)
+    monkeypatch.setattr(seat, "_sender", SimpleNamespace(is_alive=True, wake=lambda: sent.append(1)))
+
+    def collect() -> None:
+        with feed._lock, seat._guard:
+            board_looks._Echo(None).write("Exception ignored in: ...\n")
+
+    feed.follow(look("a"))
+    thread = threading.Thread(target=collect, daemon=True)
+    thread.start()
+    thread.join(120)
+    assert [piece.text for piece in feed._pieces] == ["Exception ignored in: ..."]
+    assert sent == [1]
