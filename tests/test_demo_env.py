@@ -170,6 +170,15 @@ def test_a_machine_of_ones_own_is_played_on_and_stays(booted: list[api.Wish]) ->
     assert mine.done == []
 
 
+def test_a_name_that_begins_as_the_demos_is_put_in_once(booted: list[api.Wish]) -> None:
+    mine: Any = Machine("demo-update-2")
+    step = Step(title="boot", why="w.", boot=BOOT, where=Where.HOST, check=says("ready"), hint="h")
+    with api.stage(guest=mine) as stage:
+        before = stage.line(step)
+        stage.boot(BOOT, Observer())
+        assert before == stage.line(step) == BOOT.command.replace("demo-update", "demo-update-2")
+
+
 def test_a_restart_by_itself_counts_from_the_last_one_even_before_the_command(booted: list[api.Wish]) -> None:
     mine: Any = Machine("mine")
     mine.console_size, waited = 100, []

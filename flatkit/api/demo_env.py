@@ -264,9 +264,9 @@ class LocalStage:
         return f'{said}the machine "{found.name}" has restarted, and answers again'
 
     def line(self, step: Step) -> str:
-        """Return a step's command as it will be typed. A machine of the user's has its own name also before the first boot."""
+        """Return a step's command as it will be typed. A machine of the user's has its own name also before its first boot."""
         line = step.line
-        if self._guest is not None and step.boot:
+        if self._guest is not None and step.boot and step.boot.machine not in self._named:
             line = line.replace(step.boot.machine, self._guest.name)
         return self.fill(line)
 
