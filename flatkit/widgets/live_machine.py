@@ -109,6 +109,7 @@ class LiveMachine(MachineCommands, Twin):
         def work(cancel: threading.Event) -> None:
             self.forget_changes(versions=True)  # the other slot is what it was then
             self._outcome = str(self._machine.rewind(to=to, observer=self._progress, cancel=cancel))
+            self.forget_changes(versions=True)  # a look may have begun before the machine went back
 
         return self._begin("rewinding", work)
 

@@ -481,3 +481,19 @@ def test_a_look_that_was_under_way_at_a_rewind_is_not_remembered(
     thread.join(120)
     assert machine.seen is None
     assert machine.look_inside() is machine.seen
+
+
+def test_a_look_at_the_machine_just_before_it_goes_back_is_not_remembered(
+    machine: LiveMachine, hypervisor: FakeHypervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (guest,) = hypervisor.guests.values()
+    guest.answer = answer_inside
+    rewind = machine.machine.rewind
+
+    def after_a_look(**more: Any) -> Any:
+        machine.look_inside()
+        return rewind(**more)
+
+    monkeypatch.setattr(machine.machine, "rewind", after_a_look)
+    machine.rewind().wait(120)
+    assert machine.seen is None
