@@ -407,11 +407,11 @@ class Cell:
     "A cell in the main thread, while this thread imports."
     def find_spec(self, name, *_):
         if name == "paramiko":
-            warnings.simplefilter("error", UserWarning)
+            warnings.simplefilter("error", BytesWarning)
 
 sys.meta_path.insert(0, Cell())
 load_paramiko()
-assert any(one[0] == "error" and one[2] is UserWarning for one in warnings.filters), warnings.filters
+assert any(one[0] == "error" and one[2] is BytesWarning for one in warnings.filters), warnings.filters
 before = list(warnings.filters)
 warnings.catch_warnings = None
 load_paramiko()
