@@ -167,7 +167,7 @@ def check_name(name: str) -> str:
 def _check_ignition(text: str) -> None:
     """Raise InputError for a config that is not Ignition.
 
-    Ignition refuses it, and the first boot fails; cloud-config and scripts it ignores, and the machine comes up without a login.
+    Ignition refuses it, and the first boot fails. It ignores cloud-config and scripts: the machine comes up without a login.
     """
     if not text:
         return

@@ -172,7 +172,9 @@ def test_each_part_is_compared_where_it_was_written(tmp_path: Path, made: Path, 
     else:
         written = (tmp_path / "part").read_bytes()
         assert said.startswith("0")
-        assert (tmp_path / "boot" / "vmlinuz-b").read_bytes() == (tmp_path / "boot" / "initrd-b").read_bytes() == written
+        assert (
+            (tmp_path / "boot" / "vmlinuz-b").read_bytes() == (tmp_path / "boot" / "initrd-b").read_bytes() == written
+        )
         assert (tmp_path / "slot").read_bytes() == written + bytes(len(data) - len(written))
 
 
@@ -240,7 +242,9 @@ def test_a_file_that_is_shorter_than_was_promised_is_not_fetched_again_and_again
     tmp_path: Path, server: FaultyServer
 ) -> None:
     assert fetch(tmp_path, server, size=3_000_001).startswith("1 9 downloading")
-    assert len(server.requested) in {3, 4}, "curl calls a range behind the end an error or not, which depends on its version"
+    assert len(server.requested) in {3, 4}, (
+        "curl calls a range behind the end an error or not, which depends on its version"
+    )
 
 
 def test_changed_bytes_are_thrown_away(tmp_path: Path, server: FaultyServer) -> None:
