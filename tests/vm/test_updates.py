@@ -120,7 +120,7 @@ def answers_of(machine: Machine, calls: list[tuple[str, str]]) -> list[Answer]:
     ]
 
 
-@pytest.mark.parametrize("step", [4, pytest.param(1, marks=pytest.mark.long)], ids=["every-fourth", "all"])
+@pytest.mark.parametrize("step", [8, pytest.param(1, marks=pytest.mark.long)], ids=["every-eighth", "all"])
 def test_cgpt_and_rootdev_answer_as_flatcars_own(
     machine: Machine, capsys: pytest.CaptureFixture[str], step: int
 ) -> None:
