@@ -60,6 +60,11 @@ def remember(path: Path, text: str) -> None:
     _written[path.absolute()] = text
 
 
+def forget(path: Path) -> None:
+    """Take the text in the file for one that nobody has seen: it is kept beside when another one is written."""
+    _written.pop(path.absolute(), None)
+
+
 def explain_name(name: str) -> str:
     """Return a note for a file that is named without its suffix, and so is another one than the lesson's; "" for others."""
     return "" if Path(name).suffix else f'the file is named "{name}", without .bu: {name}.bu is another file'

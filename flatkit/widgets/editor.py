@@ -43,6 +43,7 @@ class Editor(Card):
         # The page and the edit that the next answer is for, each page's newest edit, and the tab that is open.
         self._origin: tuple[str, int] = ("", 0)
         self._newest: dict[str, int] = {}
+        self._edition = 0  # counts the texts: an edit says which one it was made on
         self._tab = ""
         text = drafts.read_draft(path)
         if text is None:
@@ -85,6 +86,7 @@ class Editor(Card):
         """Take the text that was typed: translate it, and save it unless another program has written the file since."""
         with self._lock:
             self.text = text
+            self._edition += 1
             self.translation = translate_text(text, self.path)
             self._save()
             self.draw()
@@ -165,8 +167,9 @@ class Editor(Card):
         drafts.remember(self.path, text)
         self.text, self.note, self.has_conflict = text, note, False
         self._kept = text
+        self._edition += 1
         self.translation = translate_text(text, self.path)
-        self._send({"kind": "replace", "page": "", "text": text})
+        self._replace("")
         self.draw()
 
     def _save(self) -> None:
@@ -190,6 +193,7 @@ class Editor(Card):
             "name": self.path.name,
             "place": str(self.path),
             "text": self.text,
+            "edition": self._edition,
             "schema": editor_state.schema_state(),
         }
 
@@ -206,6 +210,7 @@ class Editor(Card):
             "kind": "checked",
             "page": page,
             "seq": seq,
+            "edition": self._edition,
             "ok": self.ok,
             "note": self.note,
             "conflict": self.has_conflict,
@@ -254,7 +259,7 @@ class Editor(Card):
         return {
             "edit": self._edit,
             "hello": self._hello,
-            "sync": lambda page: self._send({"kind": "replace", "page": page, "text": self.text}),
+            "sync": self._replace,
             "look": lambda _: self.look(),
             "keep": lambda _: self.keep_mine(),
             "load": lambda _: self.load(),
@@ -266,12 +271,20 @@ class Editor(Card):
             "copy": lambda page, name: self._say(page, f'a copy is saved as "{self.save_copy(name)}"', ok=True),
         }
 
-    def _edit(self, page: str, seq: int, text: str) -> None:
+    def _edit(self, page: str, seq: int, text: str, on: int | None = None) -> None:
         # Messages may be handled on threads: an older text must not come after a newer one.
-        if seq > self._newest.get(page, -1):
-            self._newest[page] = seq
-            self._origin = (page, seq)
-            self.change(text)
+        if seq <= self._newest.get(page, -1):
+            return
+        self._newest[page] = seq
+        self._origin = (page, seq)
+        if on not in (None, self._edition) and text != self.text:
+            # Made on a text that another page, or another program, has replaced since.
+            self.has_conflict = True
+            drafts.forget(self.path)
+        self.change(text)
+
+    def _replace(self, page: str) -> None:
+        self._send({"kind": "replace", "page": page, "text": self.text, "edition": self._edition})
 
     def _hello(self, page: str, seq: int) -> None:
         self._origin = (page, seq)

@@ -33,11 +33,12 @@ class VersionState(TypedDict):
 
 
 class EditorState(TypedDict):
-    """The state that a page starts with. `place` is the file's path."""
+    """The state that a page starts with. `place` is the file's path, `edition` the number of the text."""
 
     name: str
     place: str
     text: str
+    edition: int
     schema: dict[str, VersionState]
 
 
@@ -84,6 +85,7 @@ class CheckedMessage(TypedDict):
     kind: Literal["checked"]
     page: str
     seq: int
+    edition: int
     ok: bool
     note: str
     conflict: bool
@@ -145,6 +147,7 @@ class ReplaceMessage(TypedDict):
     kind: Literal["replace"]
     page: str
     text: str
+    edition: int
 
 
 class OthersMessage(TypedDict):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import pytest
 from editor_page import CONFIG, EditorPage
 from playwright.sync_api import BrowserContext, expect
-from stage import Stage
+from stage import Stage, wait_until
+
+from flatkit.testing.front import Sent
 
 
 def test_typing_faster_than_the_answers_loses_nothing(stage: Stage, tmp_path: Path) -> None:
@@ -107,13 +110,47 @@ def test_a_second_page_follows(context: BrowserContext, tmp_path: Path) -> None:
     text = two.page.get_by_role("textbox", name="Butane config web.bu")
     one.go_to(1)
     one.type("# one\n")
-    expect(text).to_contain_text("# one")
+    expect(text.locator(".cm-line").nth(1)).to_have_text("variant: flatcar")  # all of it is here
     text.press("Control+Home")
     two.page.keyboard.type("# two\n")
     expect(one.text).to_contain_text("# two")
     one.page.wait_for_function("() => true")
     expect(mirrored.root.locator(".fk-saved")).to_have_text("✓ saved")
     assert one.file.read_text() == "# two\n# one\n" + CONFIG
+
+
+@pytest.mark.parametrize("late", [{"replace"}, {"checked", "became", "replace"}], ids=["the-text", "everything"])
+def test_what_is_typed_before_the_other_pages_text_arrives_stays(
+    context: BrowserContext, tmp_path: Path, late: set[str]
+) -> None:
+    one = EditorPage(Stage(context), tmp_path)
+    two = Stage(context)
+    mirrored = two.mirror(one.mounted)
+    take, held = mirrored.front.take, list[Sent]()
+
+    def hold() -> list[Sent]:
+        sent = take()
+        held.extend(said for said in sent if said.content and said.content["kind"] in late)
+        return [said for said in sent if said not in held]
+
+    mirrored.front.take = hold  # type: ignore[method-assign]
+    text = two.page.get_by_role("textbox", name="Butane config web.bu")
+    one.go_to(1)
+    one.type("# one\n")
+    one.expect_file("# one\n" + CONFIG)
+    wait_until(two, lambda: bool(held))
+    text.press("Control+Home")
+    two.page.keyboard.type("# two\n")
+    mirrored.wait_until_heard()
+    mirrored.front.take = lambda: [held.pop(0)] if held else take()  # type: ignore[method-assign]
+    alert = mirrored.root.get_by_role("alert").filter(has_text="changed outside")
+    expect(alert).to_be_visible()
+    expect(text).to_contain_text("# two")
+    assert one.file.read_text() == "# one\n" + CONFIG
+    alert.get_by_role("button", name="Keep mine").click()
+    one.wait_for_text("# two\n" + CONFIG)
+    assert (tmp_path / "web.bu~").read_text() == "# one\n" + CONFIG
+    expect(one.text).to_contain_text("# two")
 
 
 def test_a_file_that_was_written_meanwhile_is_followed(stage: Stage, tmp_path: Path) -> None:

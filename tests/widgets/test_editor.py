@@ -130,7 +130,44 @@ def test_answers_name_the_page_and_the_edit(page: Page) -> None:
     said = page.ask("edit", seq=1, text="# two\n" + CONFIG)
     assert [(said[kind]["page"], said[kind]["seq"]) for kind in ("checked", "became")] == [("two", 1)] * 2
     page.name = "one"  # it hears of that and follows
-    assert page.ask("sync") == {"replace": {"kind": "replace", "page": "one", "text": "# two\n" + CONFIG}}
+    replace = page.ask("sync")["replace"]
+    assert (replace["page"], replace["text"]) == ("one", "# two\n" + CONFIG)
+    assert replace["edition"] == said["checked"]["edition"]
+
+
+def test_an_edit_of_a_text_that_another_page_has_replaced_is_asked_about(folder: Path, page: Page) -> None:
+    file = folder / "web.bu"
+    begun = page.front.widget.get_state()["state"]["edition"]
+    one = page.ask("edit", seq=1, on=begun, text="# one\n" + CONFIG)["checked"]
+    assert not one["conflict"]
+    page.name = "two"  # it has not heard of that
+    two = page.ask("edit", seq=1, on=begun, text="# two\n" + CONFIG)["checked"]
+    assert two["conflict"]
+    assert file.read_text() == "# one\n" + CONFIG
+    # It goes on, and still nothing is lost.
+    assert page.ask("edit", seq=2, on=two["edition"], text="# two!\n" + CONFIG)["checked"]["conflict"]
+    kept = page.ask("keep")["checked"]
+    assert not kept["conflict"]
+    assert "web.bu~" in kept["note"]
+    assert (file.read_text(), (folder / "web.bu~").read_text()) == ("# two!\n" + CONFIG, "# one\n" + CONFIG)
+    assert not page.ask("edit", seq=3, on=kept["edition"], text="# three\n" + CONFIG)["checked"]["conflict"]
+    assert file.read_text() == "# three\n" + CONFIG
+
+
+def test_the_same_text_typed_on_two_pages_is_no_conflict(folder: Path, page: Page) -> None:
+    page.ask("edit", seq=1, on=0, text="# one\n" + CONFIG)
+    page.name = "two"
+    assert not page.ask("edit", seq=1, on=0, text="# one\n" + CONFIG)["checked"]["conflict"]
+    assert (folder / "web.bu").read_text() == "# one\n" + CONFIG
+
+
+def test_what_is_typed_while_another_program_s_text_arrives_is_asked_about(folder: Path, page: Page) -> None:
+    (folder / "web.bu").write_text("# theirs\n" + CONFIG)
+    assert page.ask("look")["replace"]["text"] == "# theirs\n" + CONFIG
+    assert page.ask("edit", seq=1, on=0, text="# mine\n" + CONFIG)["checked"]["conflict"]
+    page.ask("load")
+    assert (folder / "web.bu").read_text() == "# theirs\n" + CONFIG
+    assert (folder / "web.bu~").read_text() == "# mine\n" + CONFIG
 
 
 def test_a_page_that_comes_later_starts_with_what_is_typed(page: Page) -> None:

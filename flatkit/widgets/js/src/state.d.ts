@@ -376,11 +376,12 @@ export interface VersionState {
   structs: Record<string, Record<string, KeyState>>;
 }
 
-/** The state that a page starts with. `place` is the file's path. */
+/** The state that a page starts with. `place` is the file's path, `edition` the number of the text. */
 export interface EditorState {
   name: string;
   place: string;
   text: string;
+  edition: number;
   schema: Record<string, VersionState>;
 }
 
@@ -422,6 +423,7 @@ export interface CheckedMessage {
   kind: "checked";
   page: string;
   seq: number;
+  edition: number;
   ok: boolean;
   note: string;
   conflict: boolean;
@@ -473,6 +475,7 @@ export interface ReplaceMessage {
   kind: "replace";
   page: string;
   text: string;
+  edition: number;
 }
 
 /** The other files of the folder. */

@@ -30,9 +30,10 @@ export class Talk extends EventTarget {
   /** @param {import("../lib/card.js").Model<import("../state").EditorState>} model */
   constructor(model) {
     super();
-    const { text, place } = stateOf(model);
+    const { text, place, edition } = stateOf(model);
     this.act = actOn(model);
     this.text = text;
+    this.edition = edition; // the number of the text that the next edit is made on
     this.base = text; // what Python has
     this.sent = text; // what Python may have: its answer can be lost
     this.key = `flatkit-draft:${place}`;
@@ -111,7 +112,7 @@ export class Talk extends EventTarget {
     this.onItsWay = { seq: this.seq, text: this.text, at: performance.now() };
     this.sent = this.text;
     this.keepDraft();
-    this.ask("edit", { seq: this.seq, text: this.text });
+    this.ask("edit", { seq: this.seq, text: this.text, on: this.edition });
     setTimeout(() => this.changed(), SLOW_MS + 50);
   }
 
@@ -140,7 +141,7 @@ export class Talk extends EventTarget {
     if (message.kind === "checked") this.checked(message);
     else if (message.kind === "became") this.became(message);
     else if (message.page && message.page !== this.page) return;
-    else if (message.kind === "replace") this.replace(message.text);
+    else if (message.kind === "replace") this.replace(message);
     else this.emit(message.kind, message);
   }
 
@@ -160,6 +161,7 @@ export class Talk extends EventTarget {
     }
     if (this.onItsWay?.seq === message.seq) {
       this.base = this.onItsWay.text;
+      this.edition = message.edition;
       this.onItsWay = null;
     }
     this.answered = Math.max(this.answered, message.seq);
@@ -173,8 +175,11 @@ export class Talk extends EventTarget {
     this.changed();
   }
 
-  /** @param {string} text */
-  replace(text) {
+  /** @param {import("../state").ReplaceMessage} message */
+  replace({ text, edition }) {
+    // Something was typed before this arrived: Python sees that it was made on another text, and asks which one to keep.
+    if (!this.isSaved) return;
+    this.edition = edition;
     if (text === this.text) return;
     this.text = text;
     this.base = text;
