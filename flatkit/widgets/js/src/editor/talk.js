@@ -177,7 +177,7 @@ export class Talk extends EventTarget {
 
   /** @param {import("../state").ReplaceMessage} message */
   replace({ text, edition }) {
-    // Something was typed before this arrived: Python sees that it was made on another text, and asks which one to keep.
+    // Typed before this arrived: Python sees that it was made on another text, and asks which one to keep.
     if (!this.isSaved) return;
     this.edition = edition;
     if (text === this.text) return;
