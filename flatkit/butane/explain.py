@@ -55,10 +55,11 @@ _PARTS = {
     "units": explain_units,
 }
 _FAILED = (
-    "The boot fails there: the machine stops in the emergency shell, and nothing after that happens. Correct it first."
+    "The boot fails there, and nothing after that happens: the machine offers an emergency shell, and after five minutes it "
+    "restarts and fails again. Correct it first."
 )
 _BEGIN = "On the first boot, before anything else starts, Ignition {}:"
-_ONCE = "Ignition never runs again on this machine: to change the config, make a new machine."
+_ONCE = "Ignition does not run again on this machine, unless flatcar-reset asks for it: to change the config, make a new machine."
 
 
 def explain(translation: Translation) -> tuple[Sentence, ...]:
@@ -70,9 +71,8 @@ def explain(translation: Translation) -> tuple[Sentence, ...]:
     told: list[tuple[str, Told]] = [("configs", one) for one in _configs(plan)]
     told += [("kernel", one) for one in _kernel(plan)]
     # What replaces a config is all that counts.
-    is_replaced = bool(plan.ignition.get("ignition", {}).get("config", {}).get("replace", {}).get("source"))
-    told = [pair for pair in told if pair[0] == "configs" or not is_replaced]
-    for phase, part in _PARTS.items() if not is_replaced else ():
+    told = [pair for pair in told if pair[0] == "configs" or not plan.is_replaced]
+    for phase, part in _PARTS.items() if not plan.is_replaced else ():
         told += [(phase, one) for one in part(plan, translation)]
     out: list[Sentence] = []
     reasons: set[str] = set()
@@ -101,7 +101,7 @@ def explain_text(translation: Translation) -> str:
                 if sentence.reason:
                     out.append(f"      Why: {sentence.reason}")
     if not sentences:
-        out.append("The config is empty. The machine starts, but nobody can log in.")
+        out.append("The config is empty. The machine starts, but nobody can log in over SSH.")
     out += ["", _FAILED if any(sentence.fails for sentence in sentences) else _ONCE]
     return "\n".join(out) + "\n"
 
@@ -170,10 +170,11 @@ def _with_problem(one: Told, problems: dict[Path, tuple[str, str]]) -> Told:
 def _configs(plan: Plan) -> Iterator[Told]:
     ignition = plan.ignition["ignition"]
     inner = ignition.get("config", {})
-    for at, resource in enumerate(inner.get("merge", ())):
+    # With a config that replaces this one, none is merged (RenderConfig in Ignition's config_fetcher.go).
+    for at, resource in enumerate(inner.get("merge", ()) if not plan.is_replaced else ()):
         text = f"Another config is merged into this one: {source_in_words(resource)}."
         yield Told(text=text, path=("ignition", "config", "merge", at))
-    if "replace" in inner:
+    if plan.is_replaced:
         text = f"Another config takes the place of this one: {source_in_words(inner['replace'])}."
         reason = "replace throws everything else in this config away, so nothing else of it happens."
         yield Told(text=text, path=("ignition", "config", "replace"), reason=reason)

@@ -7,19 +7,19 @@ from typing import Any
 
 from flatkit.butane.advice.disks import mounts_later
 from flatkit.butane.machine.plan import Plan
-from flatkit.butane.machine.told import Told, count
+from flatkit.butane.machine.told import Told, count, listed
 from flatkit.butane.machine.unit_verdict import escape_path
 from flatkit.butane.transpile import Translation
 from flatkit.untrusted import is_number
+
+_REUSED = "Without wipe_filesystem Ignition replaces no filesystem: where another one is on the device, the boot fails."
 
 
 def explain_disks(plan: Plan, _: Translation) -> Iterator[Told]:
     """Yield a sentence for each disk, array, encrypted device and filesystem."""
     storage = plan.storage
     for at, disk in enumerate(storage.get("disks", ())):
-        wiped = ", after its partition table is erased" if disk.get("wipeTable") else ""
-        text = f"The disk {disk['device']} gets {count(len(disk.get('partitions', ())), 'partition')}{wiped}."
-        yield Told(text=text, path=("storage", "disks", at))
+        yield Told(text=_disk(disk), path=("storage", "disks", at))
     for at, raid in enumerate(storage.get("raid", ())):
         level = str(raid.get("level") or "")
         named = f"raid{level}" if is_number(level) else level
@@ -29,25 +29,43 @@ def explain_disks(plan: Plan, _: Translation) -> Iterator[Told]:
     for at, device in enumerate(storage.get("luks", ())):
         yield Told(text=_luks(device), path=("storage", "luks", at))
     for at, filesystem in enumerate(storage.get("filesystems", ())):
-        yield Told(text=_filesystem(plan, filesystem), path=("storage", "filesystems", at))
+        reuses = filesystem.get("format") not in (None, "", "none") and not filesystem.get("wipeFilesystem")
+        text = _filesystem(plan, filesystem)
+        yield Told(text=text, path=("storage", "filesystems", at), reason=_REUSED if reuses else "")
+
+
+def _disk(disk: dict[str, Any]) -> str:
+    gone = [part for part in disk.get("partitions", ()) if part.get("shouldExist") is False]
+    made = len(disk.get("partitions", ())) - len(gone)
+    # Ignition deletes one only where it may wipe the entry, and fails where it finds one that it may not (partitionDisk).
+    kept = sum(1 for part in gone if not part.get("wipePartitionEntry"))
+    acts = [f"gets {count(made, 'partition')}"] if made or not gone else []
+    acts += [f"loses {count(len(gone) - kept, 'partition')}"] if len(gone) > kept else []
+    acts += [f"must not have {count(kept, 'partition')}"] if kept else []
+    wiped = ", after its partition table is erased" if disk.get("wipeTable") else ""
+    return f"The disk {disk['device']} {listed(acts)}{wiped}."
 
 
 def _luks(device: dict[str, Any]) -> str:
-    # Ignition's stage files writes /etc/crypttab, and the key to /etc/luks.
+    begin = f"The device {device.get('device')} is encrypted as /dev/mapper/{device['name']}"
     key = "the key that the config gives" if device.get("keyFile", {}).get("source") else "a random key"
-    name = device["name"]
-    return (
-        f"The device {device.get('device')} is encrypted as /dev/mapper/{name} with {key}; the key is kept in /etc/luks on the "
-        "machine, so that every boot can open it."
-    )
+    # Ignition's stage files writes /etc/crypttab, and the key to /etc/luks. With Clevis it keeps none there.
+    if any(device.get("clevis", {}).values()):
+        return f"{begin}; Clevis opens it at every boot, and the machine keeps no key of it."
+    return f"{begin} with {key}; the key is kept in /etc/luks on the machine, so that every boot can open it."
 
 
 def _filesystem(plan: Plan, filesystem: dict[str, Any]) -> str:
     kind, device = filesystem.get("format"), filesystem["device"]
     what = "swap area" if kind == "swap" else f"{kind} filesystem"
-    if not kind or kind == "none":
-        made = f"The device {device} is left as it is"
-    elif filesystem.get("wipeFilesystem"):
+    # createFilesystem in Ignition's filesystems.go; mountFs in mount.go mounts none of these two kinds.
+    if not kind:
+        return f"The device {device} is left as it is."
+    if kind == "none" and filesystem.get("wipeFilesystem"):
+        return f"The device {device} gets no filesystem; the one that was on it is lost."
+    if kind == "none":
+        return f"The device {device} is left as it is; if a filesystem is on it, the boot fails."
+    if filesystem.get("wipeFilesystem"):
         made = f"The device {device} gets a new {what}; what was on it is lost"
     else:
         made = f"The device {device} gets {'an' if what[0] in 'aeiox' else 'a'} {what} unless a fitting one is there"

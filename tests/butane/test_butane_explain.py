@@ -77,7 +77,7 @@ def test_says_everything_in_order() -> None:
         "encrypted as /dev/mapper/secret",
         "gets an xfs filesystem unless a fitting one is there; files below /data are written onto it",
         "gets a new ext4 filesystem; what was on it is lost",
-        "/dev/e is left as it is",
+        "/dev/e is left as it is; if a filesystem is on it, the boot fails.",
         "The group old is deleted.",
         "The user core, which Flatcar has already, may log in with 2 SSH keys or a password.",
         "The user ada is created, joins docker, and cannot log in by this config alone.",
@@ -93,7 +93,7 @@ def test_says_everything_in_order() -> None:
         "The unit b.service is masked, so that nothing can start it.",
         "The unit c.service is changed by 1 drop-in: that has an effect if the image has it.",
         "The unit d.service is left as it is.",
-        "Ignition never runs again",
+        "Ignition does not run again on this machine, unless flatcar-reset asks for it",
     ],
 )
 def test_says(words: str) -> None:
@@ -124,7 +124,7 @@ def test_an_example_reads_well_aloud(path: Path) -> None:
     assert len(items) == len(set(items))
     text = explain_text(done)
     assert text.startswith("On the first boot")
-    assert text.endswith("Ignition never runs again on this machine: to change the config, make a new machine.\n")
+    assert text.endswith("unless flatcar-reset asks for it: to change the config, make a new machine.\n")
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_when_a_unit_starts(unit: str, words: str) -> None:
 
 
 def test_an_empty_config_and_a_broken_one() -> None:
-    assert "nobody can log in" in explain_text(translate(HEAD))
+    assert "nobody can log in over SSH" in explain_text(translate(HEAD))
     assert explain(translate("nonsense")) == ()
 
 

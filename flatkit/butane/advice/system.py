@@ -134,7 +134,7 @@ def _merged(plan: Plan) -> Iterator[Hint]:
         resources.append((("ignition", "config", "merge", at), merged))
     if config.get("replace"):
         resources.append((("ignition", "config", "replace"), config["replace"]))
-    if config.get("replace", {}).get("source"):
+    if plan.is_replaced:
         rest = [key for key in plan.ignition if key != "ignition"]
         if rest:
             names = {"kernelArguments": "kernel_arguments"}

@@ -67,7 +67,10 @@ class StorageNode:
 
 
 class Plan:
-    """A config (Ignition JSON), with indexes. `is_whole`: nothing is fetched and merged that is not known here."""
+    """A config (Ignition JSON), with indexes. `is_whole`: nothing is fetched and merged that is not known here.
+
+    `is_replaced`: another config takes its place.
+    """
 
     def __init__(self, ignition: dict[str, Any]) -> None:
         self.ignition = ignition
@@ -78,7 +81,8 @@ class Plan:
         config = ignition.get("ignition", {}).get("config", {})
         self._built: dict[str, Unit] = {}
         self._triggered: dict[str, str] = {}
-        self.is_whole = not config.get("merge") and not config.get("replace", {}).get("source")
+        self.is_replaced = bool(config.get("replace", {}).get("source"))
+        self.is_whole = not config.get("merge") and not self.is_replaced
 
     @cached_property
     def nodes(self) -> tuple[StorageNode, ...]:

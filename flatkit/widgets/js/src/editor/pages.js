@@ -26,7 +26,7 @@ export function drawExplanation(element, { explain = [], gets = [] }, ok, goTo) 
   const groups = explain.map(({ title, sentences }) =>
     h("div", {}, h("h4", {}, title), h("ul", {}, sentences.map(sentence))),
   );
-  const nothing = h("p", {}, "Nothing: the config is empty. The machine starts, but nobody can log in.");
+  const nothing = h("p", {}, "Nothing: the config is empty. The machine starts, but nobody can log in over SSH.");
   const list = h(
     "ul",
     {},
@@ -43,7 +43,11 @@ export function drawExplanation(element, { explain = [], gets = [] }, ok, goTo) 
       " that you did not write: an SSH key of this workshop for the user core, so that it can log in. ",
       "Anywhere else only what you write counts.",
     ),
-    h("p", { class: "fk-dim" }, "Ignition never runs again on this machine: to change the config, make a new machine."),
+    h(
+      "p",
+      { class: "fk-dim" },
+      "Ignition does not run again on this machine, unless flatcar-reset asks for it: to change the config, make a new machine.",
+    ),
   );
 }
 
