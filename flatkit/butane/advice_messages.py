@@ -250,7 +250,8 @@ DISK_FULL = _M("disk-full",
     'partition {first} takes all the space that is left, so there is none for {second}: Ignition fails the boot',
     "Write the partition without a size last, or give it a size_mib.")
 DISK_OF_FLATCAR = _M("disk-of-flatcar",
-    "if Flatcar itself is on {device}, this erases it: {label} is the name of one of its own partitions",
+    "if Flatcar itself is on {device}, the boot fails (before Ignition 2.20 this erased Flatcar): {label} is the name of one of "
+    "its own partitions",
     "Leave wipe_table out: to give ROOT another filesystem an entry below filesystems is enough.")
 DEVICE_UNDEFINED = _M("device-undefined", "nothing in this config makes {device}", "{fix}")
 # fmt: on

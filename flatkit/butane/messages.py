@@ -190,7 +190,7 @@ PARTITION_ZERO = _M("partition", "shouldExist is false for a partition and other
 PARTITION_LABELS = _M("partition", "cannot use the same partition label twice",
     "The label is the name in /dev/disk/by-partlabel, so each partition needs its own.")
 PARTITION_GONE = _M("partition", "shouldExist specified false with other options also specified",
-    "A partition that is deleted has a number, and nothing else.")
+    "A partition that is deleted has a number and wipe_partition_entry: true, and nothing else.")
 PARTITION_NAMELESS = _M("partition", "a partition number >= 1 or a label must be specified",
     "Write label: with a name, or number: from 1 on.")
 PARTITION_LABEL_SIZE = _M("partition", "partition labels may not exceed 36 characters", "Write a shorter label.")
@@ -273,7 +273,7 @@ PLAIN_PASSWORD = _M("plain-password", "this does not look like an encrypted pass
 TEMPLATE = _M("template", "this was not filled in: {found}",
     "A template has to be filled in before Butane reads it.")
 ENCODING = _M("encoding", "the text is {encoding}", "Save it as UTF-8.")
-NO_WAY_IN = _M("no-way-in", "no user has a key or a password, so nobody can log in",
+NO_WAY_IN = _M("no-way-in", "no user has a key or a password, so nobody can log in over SSH",
     "flatkit adds a key of its own to the machines that it starts. Anywhere else give the user core your public key "
     "under passwd.users.")
 # Said in place of an edit where the user has no key.

@@ -22,7 +22,7 @@ _STRUCTS = {
 _NUMBERS = {
     "mode": 'An octal number is wanted here, with a leading zero and without quotes: 0644, not "0644" and not rw-r--r--.',
     "size_mib": "A number of MiB is wanted here, without a unit: 1024 is 1 GiB, and 0 is the rest of the disk.",
-    "start_mib": "A number of MiB is wanted here, without a unit: 1024 is 1 GiB, and 0 is the first free place.",
+    "start_mib": "A number of MiB is wanted here, without a unit: 1024 is 1 GiB, and 0 is the start of the largest free block.",
     "uid": "A number is wanted here; the user's name goes below name:.",
     "gid": "A number is wanted here; the group's name goes below name:.",
     "id": "A number is wanted here; a name goes below name:.",

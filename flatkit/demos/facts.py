@@ -35,7 +35,7 @@ _WORDS = (
     (r"suitable partition|No data available|not a valid|Package not installed|Wrong medium type|superblock|fstype|Not a tty",
      "it is not an image that can be read: half a download, or another file (flatkit sysext build makes one)"),
     (r"Device or resource busy|Resource busy", "something below /usr or /opt is mounted or in use: unmount it, then refresh"),
-    (r"already merged", "extensions are merged already: systemd-sysext refresh takes changes over"),
+    (r"already merged", "extensions are merged already: sudo systemctl restart systemd-sysext takes changes over"),
     (r"Read-only file system", "a merged extension covers this folder, read-only: systemd-sysext unmerge, write, merge"),
 )  # fmt: skip
 _CUT = "--flatkit-cut--"

@@ -84,7 +84,7 @@ KINDS: tuple[tuple[str, str, str], ...] = (
     (
         "groups-replaced",
         "passwd: {users: [{name: core, groups: [sudo]}]}",
-        "passwd: {users: [{name: core, groups: [sudo, docker, wheel]}]}",
+        "passwd: {users: [{name: core, groups: [sudo, docker, wheel, systemd-journal]}]}",
     ),
     (
         "no-login-shell",

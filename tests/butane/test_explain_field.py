@@ -46,7 +46,7 @@ CASES = (
     Case(name="10b-user-and-group-same-name", codes=("user-group-exists",), says=("splunk cannot be created", FAILS)),
     Case(
         name="11-group-users-kvm",
-        codes=("groups-replaced", "group-hidden", "group-hidden"),
+        codes=("groups-replaced", "group-hidden"),
         says=('the group "kvm" below /usr', FAILS),
         never=("joins docker, kvm",),
     ),

@@ -18,7 +18,7 @@ SAID = [
     ("Extension 'x' is for architecture 'arm64', but deployed on top of 'x86-64'.", 'ARCHITECTURE "arm64"'),
     ("No suitable extensions found (1 ignored due to incompatible image(s)).", "SYSTEMD_LOG_LEVEL=debug"),
     ("Couldn't identify a suitable partition table or file system in 'x.raw'.", "half a download"),
-    ("Hierarchy '/usr' is already merged.", "refresh"),
+    ("Hierarchy '/usr' is already merged.", "systemctl restart systemd-sysext"),
     ("Failed to unmount file system /usr: Device or resource busy", "in use"),
     ("Extension 'x' is for OS '\x1b[2J', but deployed on top of 'y'", '"\\x1b[2J"'),
     ("all is well", ""),

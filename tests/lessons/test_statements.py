@@ -28,11 +28,19 @@ FALSE = (
     (r"made for every release", "the sysext-bakery's are made once, with SYSEXT_LEVEL or ID=_any"),
     (r"an extension made for the old one is left out", "only one with VERSION_ID (flatcar-website, sys-ext/_index.md)"),
     (r"what is written goes into it", "the overlay of systemd-sysext is read-only"),
+    (r"(stops|ends) in the emergency shell", "it restarts after five minutes (bootengine, 99emergency-timeout/timeout.sh)"),
+    (r"Ignition never runs again on this machine", "flatcar-reset makes it run again (flatcar/init, bin/flatcar-reset)"),
+    (r"(so|but) nobody can log in(?! over SSH)", "the console of the QEMU image asks for no login (OEM's grub.cfg: autologin)"),
+    (r"first free place", "a partition begins in the largest free block (Ignition's configuration-v3_4.md: startMiB)"),
+    (r"deleted has a number, and nothing else", "without wipePartitionEntry Ignition fails on it (partitionDisk)"),
+    (r"copies five to /etc", "six groups: systemd-journal, too, since 2023-04 (baselayout, scripts/flatcar-tmpfiles)"),
+    (r"already merged: systemd-sysext refresh|not merged: sudo systemd-sysext refresh",
+     "a manual refresh is not recommended (flatcar-website, sys-ext/_index.md)"),
 )  # fmt: skip
 
 
 def learners_texts() -> Iterator[tuple[str, str]]:
-    """Where, and the text: cells, JSON for learners, exercises, demos, and pages."""
+    """Where, and the text: cells, JSON for learners, exercises, demos, `flatkit explain`, widgets, and pages."""
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         for cell in json.loads(path.read_text())["cells"]:
             yield f"{path.stem} {cell['id']}", "".join(cell["source"])
@@ -43,7 +51,10 @@ def learners_texts() -> Iterator[tuple[str, str]]:
     for name, demo in DEMOS.items():
         for step in demo.steps:
             yield f"{name}: {step.title}", f"{step.title}\n{step.why}\n{step.notes}\n{step.hint}"
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
+    pages = ("flatkit/butane/explain*.py", "flatkit/butane/*messages.py", "flatkit/butane/typewords.py", "flatkit/demos/facts.py",
+             "flatkit/butane/*.json", "flatkit/butane/machine/image.json", "flatkit/board/page/*.html",
+             "flatkit/widgets/js/src/**/*.js", "README.md", "docs/**/*.md")  # fmt: skip
+    for path in sorted(path for pattern in pages for path in ROOT.glob(pattern)):
         yield str(path.relative_to(ROOT)), path.read_text()
 
 

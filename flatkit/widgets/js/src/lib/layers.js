@@ -21,7 +21,7 @@ function mergedRow({ name, builtIn }, isNew) {
  * @returns {Row}
  */
 function absentRow({ name, masked, refused }) {
-  let what = "not merged: sudo systemd-sysext refresh";
+  let what = "not merged: sudo systemctl restart systemd-sysext";
   if (refused) what = `refused: ${refused}`;
   if (masked) what = "switched off: a link to /dev/null";
   return { key: `off ${name}`, name: `✗ ${name}`, what, kind: "fk-layer-off" };
