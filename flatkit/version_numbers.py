@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 VersionNumber = tuple[int, int, int]
+Precedence = tuple[VersionNumber, bool, tuple[tuple[bool, int, str], ...]]
 _BELOW_ALL: VersionNumber = (-1, 0, 0)
 
 
@@ -25,6 +26,19 @@ def version_key(text: str) -> VersionNumber:
     """Return the sort key of a version: its three numbers. Other text sorts below all versions."""
     found = split_version(text)
     return found[0] if found else _BELOW_ALL
+
+
+def precedence(text: str) -> Precedence:
+    """Return the sort key of a semantic version (semver 2.0.0, section 11). Other text sorts below all versions.
+
+    1.2.3-rc.2 comes before 1.2.3-rc.10, and both before 1.2.3; what follows a "+" does not count.
+    """
+    numbers, rest = split_version(text, digits=20) or (_BELOW_ALL, "")
+    label = rest.partition("+")[0]
+    if not label.startswith("-"):
+        return numbers, True, ()
+    parts = ((part, re.fullmatch("[0-9]+", part)) for part in label[1:].split("."))
+    return numbers, False, tuple((False, int(part), "") if is_number else (True, 0, part) for part, is_number in parts)
 
 
 def dotted(number: VersionNumber) -> str:

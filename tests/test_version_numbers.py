@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from flatkit.butane.schema import VERSIONS
 from flatkit.ignition_specs import READERS
 from flatkit.images.releases import Version
-from flatkit.version_numbers import VersionNumber, dotted, split_version, version_key
+from flatkit.version_numbers import VersionNumber, dotted, precedence, split_version, version_key
 
 NUMBERS = st.tuples(*[st.integers(min_value=0, max_value=10**9 - 1)] * 3)
 SORTED = (
@@ -23,6 +23,20 @@ SORTED = (
 @pytest.mark.parametrize(("lower", "higher"), list(itertools.pairwise(SORTED)))
 def test_each_version_sorts_below_the_next(lower: str, higher: str) -> None:
     assert version_key(lower) < version_key(higher)
+
+
+# The example of semver 2.0.0, section 11, and numbers beyond nine digits.
+BY_PRECEDENCE = (
+    "", "0.0.0-0", "0.0.0", "1.0.0-0", "1.0.0-2", "1.0.0-10", "1.0.0--", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta",
+    "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.0.1-rc1", "12345678901.0.0",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("lower", "higher"), list(itertools.pairwise(BY_PRECEDENCE)))
+def test_semantic_versions_have_their_precedence(lower: str, higher: str) -> None:
+    assert precedence(lower) < precedence(higher)
+    assert precedence(f"{lower}+z") < precedence(f"{higher}+a")
+    assert precedence(f"{higher}+z") == precedence(f"{higher}+a") == precedence(higher)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from flatkit.updates.model import (
     target_of,
 )
 from flatkit.updates.omaha import BOARDS, AppRequest, Refusal
-from flatkit.version_numbers import version_key
+from flatkit.version_numbers import precedence
 
 STATE_MAX = 64 * 1024 * 1024
 _LOCK_SECONDS = 30.0
@@ -86,7 +86,7 @@ class Channels:
         with self._lock:
             known = self._read().known.get(target_of(board, for_lab=for_lab), {})
         if version not in known:
-            listed = ", ".join(sorted(known, key=version_key)) or "none"
+            listed = ", ".join(sorted(known, key=precedence)) or "none"
             raise UsageError(f'there is no release "{version}" for {board}; published are: {listed}')
         return known[version]
 
@@ -149,7 +149,7 @@ class Channels:
         group = Group(name=_checked(name), channel=_checked(channel), version=version, paused=paused)
         with self._changing() as book:
             _not_a_slip(channel, book)
-            known = sorted({number for releases in book.known.values() for number in releases}, key=version_key)
+            known = sorted({number for releases in book.known.values() for number in releases}, key=precedence)
             if version and version not in known:
                 raise UsageError(
                     f'the group "{name}" cannot be pinned to "{version}"; published are: {", ".join(known) or "none"}'
@@ -260,16 +260,8 @@ def _did_you_mean(name: str, known: Sequence[str]) -> str:
 
 def _wants(release: PublishedRelease, version: str) -> bool:
     """Return whether a release is for a machine that runs `version`: another one, and a lower one only where allowed."""
-    wanted, running = version_key(release.version), version_key(version)
-    if release.version == version:
-        return False
-    if wanted == running:  # 1.2.3-rc1 comes before 1.2.3, and what follows a "+" does not count
-        return _is_preliminary(version) and not _is_preliminary(release.version)
-    return wanted > running or release.allow_downgrade
-
-
-def _is_preliminary(version: str) -> bool:
-    return "-" in version.partition("+")[0]
+    wanted, running = precedence(release.version), precedence(version)
+    return wanted > running or (wanted < running and release.allow_downgrade)
 
 
 class Store:

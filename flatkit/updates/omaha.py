@@ -32,7 +32,13 @@ _LENGTHS = {"machineid": 50, "version": 255, "oem": 256, "machinealias": 256, "a
 _NUMBER = "(0|[1-9][0-9]*)"
 _LABEL = rf"({_NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 _SEMANTIC = re.compile(rf"{_NUMBER}(\.{_NUMBER}){{2}}(-{_LABEL}(\.{_LABEL})*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?")
-_XML_SPACE = " \t\r\n"
+_WHOLE = re.compile("[+-]?0*[0-9]{1,19}")
+_YES_OR_NO = frozenset(
+    ("1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False")
+)  # Go's ParseBool
+# Attributes that are not used here. As in Nebraska (go-omaha's protocol.go), a request with a malformed one is refused.
+_NUMBERS = {".": ("ismachine",), "app/ping": ("active", "a", "r")}
+_BOOLEANS = ("delta_okay", "multi_manifest_ok")
 _HEX = {"form": re.compile("([0-9a-f]{2})*"), "expected": "hex digits"}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -200,6 +206,7 @@ def parse_request(data: bytes) -> Request:
         raise InputError(f"<{printable(root.tag, limit=_TEXT_MAX)}> is not an Omaha request; expected <request>")
     is_lab = root.get("updaterversion", "").startswith("flatcar-lab")
     elements = root.findall("app")
+    _check_unused(root)
     if len(elements) > APPS_MAX:
         raise InputError(f"the Omaha request has {len(elements)} <app> elements; expected at most {APPS_MAX}")
     apps = tuple(_app(element, is_lab=is_lab) for element in elements)
@@ -250,6 +257,18 @@ def _parse_xml(data: bytes) -> ET.Element:
     return builder.close()
 
 
+def _check_unused(root: ET.Element) -> None:
+    for path, names in _NUMBERS.items():
+        for element in root.iterfind(path):
+            for name in names:
+                _number(element, name)
+    for app in root.iterfind("app"):
+        for name in _BOOLEANS:
+            text = app.get(name, "")
+            if text and text.strip() not in _YES_OR_NO:
+                raise _malformed(app, name, "true or false")
+
+
 def _text(element: ET.Element, name: str) -> str:
     """Return an attribute as one line that is safe to show, "" when it is missing; what is too long is cut."""
     return printable(element.get(name, ""), limit=_LENGTHS.get(name, _TEXT_MAX))
@@ -285,14 +304,18 @@ def _event(element: ET.Element) -> UpdateEvent:
 
 def _number(element: ET.Element, name: str) -> int:
     """Return any number of 64 bits, as Nebraska reads it: 0 when it is missing or empty."""
-    text = element.get(name, "").strip(_XML_SPACE)
-    if not text:
-        return 0
-    if re.fullmatch("[+-]?[0-9]{1,19}", text) and -(2**63) <= int(text) < 2**63:
-        return int(text)
-    raise InputError(
-        f'an event of the Omaha request has {name}="{printable(text, limit=_TEXT_MAX)}"; expected a number'
-    )
+    text = element.get(name, "")
+    found = _WHOLE.fullmatch(text.strip())  # what Go's strings.TrimSpace takes off, as far as XML may contain it
+    if found and -(2**63) <= int(found[0]) < 2**63:
+        return int(found[0])
+    if text:
+        raise _malformed(element, name, "a number")
+    return 0
+
+
+def _malformed(element: ET.Element, name: str, expected: str) -> InputError:
+    value = printable(element.get(name), limit=_TEXT_MAX)
+    return InputError(f'<{element.tag}> of the Omaha request has {name}="{value}"; expected {expected}')
 
 
 def build_response(request: Request, answers: Mapping[str, Offer | Refusal | None]) -> bytes:

@@ -58,6 +58,11 @@ def tell(version: str, type_: int, result: int, code: int = 0) -> AppRequest:
         ("1000.2.0", "999.2.9", False, True),
         ("110.2.0", "0.0.0", False, True),
         ("110.2.0", "110.2.0-rc1", False, True),
+        ("110.2.0-rc.10", "110.2.0-rc.9", False, True),
+        ("110.2.0-rc.9", "110.2.0-rc.10", False, False),
+        ("110.2.0-rc.9", "110.2.0-rc.10", True, True),
+        ("110.2.0-rc.1+a", "110.2.0-rc.1+b", True, False),
+        ("110.2.0", "12345678901.0.0", False, False),
         ("4799.0.0+nightly-20260821-2100", "4799.0.0", False, False),
     ],
 )

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import pytest
 from hypothesis import given
@@ -163,6 +164,38 @@ def test_what_is_not_said_is_empty() -> None:
     assert parse_request(app_xml(inside='<ping active="0"/>')).apps[0].is_ping  # Nebraska answers it
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["", "1", "t", "T", "TRUE", "true", "True", "0", "f", "F", "FALSE", "false", "False", " true\t", "\u00a0f\u2003"],
+)
+def test_yes_or_no_as_go_reads_it(value: str) -> None:
+    assert parse_request(app_xml(f'delta_okay="{value}"')).apps
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("+7", 7), ("007", 7), ("0" * 30 + "7", 7), ("\u00a07 ", 7), ("-7", -7), ("", 0)]
+)
+def test_a_number_as_go_reads_it(text: str, number: int) -> None:
+    inside = f'<event eventtype="{text}" eventresult="1"/><ping active="{text}"/>'
+    assert parse_request(app_xml(inside=inside)).apps[0].events[0].type == number
+
+
+# What XML may contain, and Go's isInCharacterRange accepts.
+CHARACTERS = st.characters(exclude_categories=["Cs"]).filter(
+    lambda one: one in "\t\n\r" or " " <= one not in "\ufffe\uffff"
+)
+
+
+@given(
+    st.text(CHARACTERS, max_size=40), st.sampled_from(["version", "oem", "machineid", "machinealias", "track", "board"])
+)
+def test_any_text_of_a_machine_is_answered(text: str, name: str) -> None:
+    """As Nebraska answers it: as characters and as references."""
+    for written in (escape(text, {'"': "&quot;"}), "".join(f"&#{ord(one)};" for one in text)):
+        request = parse_request(app_xml(f'{name}="{written}"', inside="<updatecheck/>"))
+        assert b"<updatecheck status=" in build_response(request, {app.appid: None for app in request.apps})
+
+
 def test_other_applications_and_two_at_once() -> None:
     request = parse_request(
         b'<request protocol="3.0"><app appid="one"><updatecheck/></app><app appid="two"/></request>'
@@ -193,6 +226,24 @@ REFUSED = [
     (app_xml(inside='<event eventtype="x" eventresult="1"/>'), 'has eventtype="x"; expected a number'),
     (app_xml(inside='<event eventtype="3" eventresult="one"/>'), 'has eventresult="one"; expected a number'),
     (app_xml(inside='<event eventtype="3" eventresult="0" errorcode="-1.5"/>'), 'has errorcode="-1.5"'),
+    (
+        app_xml(inside='<event eventtype="3" eventresult="0" errorcode=" "/>'),
+        '<event> of the Omaha request has errorcode=" "',
+    ),
+    (
+        app_xml(inside='<event eventtype="3" eventresult="9223372036854775808"/>'),
+        'has eventresult="9223372036854775808"',
+    ),
+    (app_xml('delta_okay="maybe"'), '<app> of the Omaha request has delta_okay="maybe"; expected true or false'),
+    (app_xml('delta_okay=" "'), 'has delta_okay=" "'),
+    (app_xml('delta_okay="tRue"'), 'has delta_okay="tRue"'),
+    (app_xml('multi_manifest_ok="yes"'), 'has multi_manifest_ok="yes"'),
+    (app_xml(inside='<ping active="yes"/>'), '<ping> of the Omaha request has active="yes"; expected a number'),
+    (app_xml(inside='<ping a="1_0"/>'), 'has a="1_0"'),
+    (
+        app_xml().replace(b"<request ", b'<request ismachine="true" '),
+        '<request> of the Omaha request has ismachine="true"',
+    ),
     (b'<request protocol="3.0">' + b" " * 70000 + b"</request>", "has 70034 bytes; expected at most 65536"),
     (b'<request protocol="3.0"><app appid="&undefined;"/></request>', "is not XML: undefined entity"),
 ]
