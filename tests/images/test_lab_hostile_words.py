@@ -278,7 +278,8 @@ def test_no_number_of_a_payloads_header_is_computed_with_before_it_is_checked(tm
 def update_script(tmp_path: Path, server: str, *words: str) -> subprocess.CompletedProcess[str]:
     """flatcar-update with its folders below `tmp_path`, without the machine around it and without servers of its own."""
     text = (USR / "bin/flatcar-update").read_text()
-    text = text.replace("/var/tmp/", f"{tmp_path}/").replace("/etc/flatcar/update.conf", f"{tmp_path}/update.conf")
+    text = text.replace("/var/tmp/", f"{tmp_path}/").replace("/etc/flatcar/", f"{tmp_path}/")
+    text = text.replace("/usr/share/flatcar/enabled-sysext.conf", f"{tmp_path}/of-the-image.conf")
     (tmp_path / "update.conf").write_text(f"GROUP=stable\nSERVER={server}\n")
     begin = (
         "id() { echo 0; }\nsystemctl() { :; }\nsleep() { :; }\nss() { :; }\nsocat() { :; }\n"
@@ -323,6 +324,42 @@ def test_flatcar_update_believes_what_fits_its_sum(tmp_path: Path, case: str) ->
     left = f"SERVER={url}/v1/update/" if good else "SERVER=http://localhost:9090/update"
     assert (tmp_path / "update.conf").read_text().splitlines() == ["GROUP=stable", left]
     assert (tmp_path / "flatcar-update").exists() is not good
+
+
+WANTS = "Error: system requires '{}' Flatcar extension but not passed in --extension\n"
+
+
+@pytest.mark.parametrize(
+    ("machine", "image", "extensions", "missing"),
+    [
+        ("", "", (), ""),
+        ("podman\n", "", (), "podman"),
+        ("# podman\n", "", (), ""),
+        (" podman # mine\nzfs", "", ("flatcar-podman.gz",), "zfs"),
+        ("podman\nzfs\n", "", ("flatcar-zfs.gz", "flatcar-podman.gz"), ""),
+        ("podman\n", "", ("flatcar_test_update-flatcar-podman.gz",), ""),
+        ("podman\n", "", ("flatcar-podmanx.gz",), "podman"),
+        ("podman\n", "", ("xflatcar-podman.gz.gz", "flatcar-x-flatcar-podman.gz"), None),
+        ("", "zfs\n", (), "zfs"),
+        ("-zfs\n", "zfs\n", (), ""),
+        ("-zf\n", "zfs\n", (), "zfs"),
+        ("-podman\npodman\n", "", (), ""),
+    ],
+)
+def test_flatcar_update_asks_for_the_enabled_extensions(
+    tmp_path: Path, machine: str, image: str, extensions: tuple[str, ...], missing: str | None
+) -> None:
+    """With a payload of one's own, as Flatcar's script does before it asks for root (flatcar/init 3298243)."""
+    for name, text in (("enabled-sysext.conf", machine), ("of-the-image.conf", image)):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "payload").write_bytes(b"x")
+    words = [word for name in extensions for word in ("-E", str(tmp_path / name))]
+    done = update_script(tmp_path, "http://127.0.0.1:9/", "-P", str(tmp_path / "payload"), *words)
+    if missing is None:
+        assert "--extension expects paths" in done.stderr
+    else:
+        assert (done.stderr.endswith(WANTS.format(missing))) is bool(missing)
+        assert (done.returncode == 0) is not missing, done.stderr
 
 
 def test_no_other_user_can_prepare_the_folder_of_flatcar_update(tmp_path: Path) -> None:
