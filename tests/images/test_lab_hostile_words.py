@@ -432,7 +432,7 @@ def test_no_script_of_the_image_evaluates_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "argument", ['a"; touch x; b="', "a`touch x`", "$(touch x)", "a\\nb", "a\nset linux_append=b", ""]
+    "argument", ['a"; touch x; b="', "a`touch x`", "$(touch x)", "a\\nb", "a\nset linux_append=b", "a\tb", "\x7f"]
 )
 def test_a_kernel_argument_that_grub_cfg_cannot_hold_is_refused(tmp_path: Path, argument: str) -> None:
     done = run_kargs(tmp_path, "--should-exist", argument)

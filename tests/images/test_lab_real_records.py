@@ -58,6 +58,45 @@ def test_a_comment_after_the_kernel_arguments_stays(tmp_path: Path) -> None:
     assert (tmp_path / "grub.cfg").read_text() == ' # mine\nset oem_id="qemu"\nset linux_append="$linux_append a b"\n'
 
 
+ADD, REMOVE = "--should-exist", "--should-not-exist"
+
+
+@pytest.mark.parametrize(
+    ("before", "words", "after"),
+    [
+        ("", (ADD, "a", ADD, "b", ADD, "a"), "a b"),  # repeated
+        ("b", (ADD, "a"), "b a"),
+        ("a b", (REMOVE, "a", ADD, "a"), "b a"),  # in the order of the words
+        ("a b", (ADD, "a", REMOVE, "a"), "b"),
+        ("", (ADD, ""), None),  # an empty argument is nothing
+        ("a", (REMOVE, ""), None),
+        ("a  b", (REMOVE, ""), "a b"),
+        ("", (ADD, "", ADD, "a", REMOVE, ""), "a"),
+        ("", (ADD, " a", ADD, "a"), "a"),
+        ("a b", (ADD, "a b"), None),
+        ("a", (ADD, "é", REMOVE, "a"), "é"),
+        ("a b a", (REMOVE, "a"), "b"),
+        ("a a", (REMOVE, "a"), "a"),  # the space between two belongs to one match
+        ("axb", (REMOVE, "a.b"), ""),  # a regular expression
+        ("", (ADD,), None),
+        ("", ("a", "b"), None),
+    ],
+)
+def test_kernel_arguments_in_any_order(tmp_path: Path, before: str, words: tuple[str, ...], after: str | None) -> None:
+    """As flatcar/bootengine's helper at 6c2fba4 did, with the same words; None: the file stays, and nothing restarts."""
+    text = f'set linux_append="{before}"\n'
+    (tmp_path / "grub.cfg").write_text(text)
+    script = (USR / "lib/flatcar/ignition-kargs-helper").read_text()
+    script = script.replace("oem=/oem", f"oem={tmp_path}").replace("/dev/kmsg", f"{tmp_path}/kmsg")
+    begin = f"mount() {{ :; }}\numount() {{ :; }}\nfindfs() {{ :; }}\nreboot() {{ touch {tmp_path}/reboot; }}\nsleep() {{ :; }}\n"
+    done = subprocess.run(["dash", "-c", begin + script, "x", *words], capture_output=True, timeout=120)
+    assert (done.returncode == 0) is (words[0] != "a" and len(words) > 1)
+    assert (tmp_path / "reboot").exists() is (after is not None)
+    assert (tmp_path / "grub.cfg").read_text() == (
+        text if after is None else f'set linux_append="$linux_append {after}"\n'
+    )
+
+
 # flatcar-update and flatcar-reset: what their arguments alone decide
 
 
