@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lab_client import USR, client_text
 
 from flatkit.images.lab import recipe
-from tests.real_tools import blocks
+from tests.real_tools import FOLDER, blocks
 
 pytestmark = pytest.mark.skipif(
     any(shutil.which(tool) is None for tool in ("bash", "dash", "getopt")) and not os.environ.get("CI"),
@@ -135,7 +137,25 @@ def test_a_command_line_is_refused_in_flatcars_words(head: str, status: int, out
     assert done.stderr.splitlines() == errors
 
 
+LINES = [json.loads(line) for line in (FOLDER / "command-lines.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("row", LINES, ids=[f"{row['program']} {shlex.join(row['words'])}" for row in LINES])
+def test_options_combined_repeated_and_empty_are_read_as_there(row: dict[str, Any]) -> None:
+    """Up to the question for root, which names the options as getopt has sorted them; nobody is root here."""
+    text = (
+        (USR / "bin" / row["program"])
+        .read_text()
+        .replace("set -euo pipefail", "set -euo pipefail\nid() { echo 1; }", 1)
+    )
+    done = subprocess.run(
+        ["bash", "-c", text, row["program"], *row["words"]], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout.partition("\n")[0], done.stderr) == (row["status"], row["out"], row["err"])
+
+
 def test_enough_is_recorded() -> None:
+    assert len(LINES) >= 90
     assert len(STAGED) >= 9
     assert len(refusals("flatcar-update.txt")) >= 10
     assert len(refusals("flatcar-reset.txt")) >= 9
