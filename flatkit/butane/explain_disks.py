@@ -12,6 +12,9 @@ from flatkit.butane.machine.unit_verdict import escape_path
 from flatkit.butane.transpile import Translation
 from flatkit.untrusted import is_number
 
+# Ignition's partitionDisk (partitions.go), createLuks (luks.go) and createFilesystem (filesystems.go).
+_SAME = "Without wipe_partition_entry Ignition changes no partition that exists: where it differs, the boot fails."
+_OPENED = "Without wipe_volume Ignition overwrites nothing: where the key does not open what is on the device, the boot fails."
 _REUSED = "Without wipe_filesystem Ignition replaces no filesystem: where another one is on the device, the boot fails."
 
 
@@ -19,7 +22,7 @@ def explain_disks(plan: Plan, _: Translation) -> Iterator[Told]:
     """Yield a sentence for each disk, array, encrypted device and filesystem."""
     storage = plan.storage
     for at, disk in enumerate(storage.get("disks", ())):
-        yield Told(text=_disk(disk), path=("storage", "disks", at))
+        yield Told(text=_disk(disk), path=("storage", "disks", at), reason=_SAME if _may_differ(disk) else "")
     for at, raid in enumerate(storage.get("raid", ())):
         level = str(raid.get("level") or "")
         named = f"raid{level}" if is_number(level) else level
@@ -27,7 +30,7 @@ def explain_disks(plan: Plan, _: Translation) -> Iterator[Told]:
         text = f"{devices.capitalize()} become the array /dev/md/{raid['name']} ({named})."
         yield Told(text=text, path=("storage", "raid", at))
     for at, device in enumerate(storage.get("luks", ())):
-        yield Told(text=_luks(device), path=("storage", "luks", at))
+        yield Told(text=_luks(device), path=("storage", "luks", at), reason="" if device.get("wipeVolume") else _OPENED)
     for at, filesystem in enumerate(storage.get("filesystems", ())):
         reuses = filesystem.get("format") not in (None, "", "none") and not filesystem.get("wipeFilesystem")
         text = _filesystem(plan, filesystem)
@@ -44,6 +47,14 @@ def _disk(disk: dict[str, Any]) -> str:
     acts += [f"must not have {count(kept, 'partition')}"] if kept else []
     wiped = ", after its partition table is erased" if disk.get("wipeTable") else ""
     return f"The disk {disk['device']} {listed(acts)}{wiped}."
+
+
+def _may_differ(disk: dict[str, Any]) -> bool:
+    """True if a partition may be there already, and may not be wiped."""
+    return not disk.get("wipeTable") and any(
+        part.get("number") and part.get("shouldExist") is not False and not part.get("wipePartitionEntry")
+        for part in disk.get("partitions", ())
+    )
 
 
 def _luks(device: dict[str, Any]) -> str:

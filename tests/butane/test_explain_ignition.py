@@ -14,6 +14,9 @@ CASES = (
     ("disks: [{device: /dev/b, partitions: [{number: 1, should_exist: false}, {number: 2, size_mib: 1, start_mib: 9}]}]",
      "The disk /dev/b gets 1 partition and must not have 1 partition."),
     ("disks: [{device: /dev/b}]", "The disk /dev/b gets 0 partitions."),
+    ("disks: [{device: /dev/b, partitions: [{number: 1, label: a}]}]", "where it differs, the boot fails."),
+    # createLuks: a volume of the same key is used again, and anything else is a fault.
+    ("luks: [{name: a, device: /dev/b}]", "where the key does not open what is on the device, the boot fails."),
     # createCrypttabEntries: with Clevis the key file is "none".
     ("luks: [{name: a, device: /dev/b, clevis: {tpm2: true}}]",
      "as /dev/mapper/a; Clevis opens it at every boot, and the machine keeps no key of it."),
@@ -41,6 +44,20 @@ def test_says_what_ignition_does(storage: str, words: str) -> None:
     done = translate(f"variant: flatcar\nversion: 1.2.0-experimental\nstorage: {{{storage}}}\n")
     assert done.ok, done.report
     assert words in explain_text(done)
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [
+        "disks: [{device: /dev/b, wipe_table: true, partitions: [{number: 1, label: a}]}]",
+        "disks: [{device: /dev/b, partitions: [{label: a}]}]",
+        "disks: [{device: /dev/b, partitions: [{number: 1, wipe_partition_entry: true}]}]",
+        "luks: [{name: a, device: /dev/b, wipe_volume: true}]",
+        "filesystems: [{device: /dev/b, format: ext4, wipe_filesystem: true}]",
+    ],
+)
+def test_what_may_be_wiped_fails_no_boot(storage: str) -> None:
+    assert "boot fails" not in explain_text(translate(f"variant: flatcar\nversion: 1.1.0\nstorage: {{{storage}}}\n"))
 
 
 def test_a_replaced_config_merges_none() -> None:
