@@ -245,6 +245,8 @@ def test_a_disk_that_has_grown_is_repaired(disk: Disk, tmp_path: Path) -> None:
         ("create disk/", "ERROR: cgpt create: Can't open disk/: Not a directory\n"),
         ("boot -b /dev/null disk", "ERROR: cgpt boot: problem reading /dev/null: Success\n"),
         ("boot -b . disk", "ERROR: cgpt boot: problem reading .: Is a directory\n"),
+        ("boot -b '' disk", "ERROR: cgpt boot: Can't read : No such file or directory\n"),
+        ("boot -p -b /dev/null -b '' disk", "ERROR: cgpt boot: Can't read : No such file or directory\n"),
         ("prioritize -P -18446744073709551615 disk", "ERROR: cgpt prioritize: value for -P must be between 1 and 15\n"),
         ("prioritize -P 9223372036854775809 disk", "ERROR: cgpt prioritize: value for -P must be between 1 and 15\n"),
         ("find -l ROOT -M . disk", "ERROR: cgpt find: Unable to read from .\n"),

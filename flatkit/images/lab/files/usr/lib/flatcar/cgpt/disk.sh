@@ -73,18 +73,18 @@ create() {
 
 boot_options=i:b:p
 boot() {
-    local file='' make='' code_bytes text
+    local file='' named='' make='' code_bytes text
     local -a nothing=()
     partition=0
     take() {
         case $1 in
-            i) partition_option "$2" ;; b) file=$2 ;; p) make=yes ;;
+            i) partition_option "$2" ;; b) file=$2 named=yes ;; p) make=yes ;;
         esac
     }
     parse $boot_options "$@"
     [ $mistakes = 0 ] || end_with_usage
     [ ${#drives[@]} != 0 ] || { error "missing drive argument"$'\n'; return 1; }
-    if [ "$partition$file$make" = 0 ]; then
+    if [ "$partition$named$make" = 0 ]; then
         open_drive "${drives[0]}" || return
     else
         open_drive "${drives[0]}" write && sanity_check || return
@@ -101,7 +101,7 @@ boot() {
         local -n chosen=$any
         mbr=${mbr:0:848}${chosen[partition - 1]:32:32}${mbr:880}
     fi
-    if [ "$file" ]; then
+    if [ "$named" ]; then
         [ -r "$file" ] || { reason "$file"; error "Can't read $file: $text"$'\n'; return 1; }
         code_bytes=$(od -An -v -tx1 -N424 -- "$file" 2>/dev/null | tr -d ' \n')
         if [ ! "$code_bytes" ]; then
