@@ -46,7 +46,8 @@ export function drawExplanation(element, { explain = [], gets = [] }, ok, goTo) 
     h(
       "p",
       { class: "fk-dim" },
-      "Ignition does not run again on this machine, unless flatcar-reset asks for it: to change the config, make a new machine.",
+      "Ignition does not run again on this machine, unless flatcar-reset asks for it: ",
+      "to change the config, make a new machine.",
     ),
   );
 }
