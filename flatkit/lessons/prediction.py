@@ -55,7 +55,9 @@ class Guessing:
     @property
     def guess(self) -> Guess:
         """The stored guess; one for a choice that is gone since is dropped."""
-        record = self._progress.get(self.prediction.name)
+        return self._guess_of(self._progress.get(self.prediction.name))
+
+    def _guess_of(self, record: TaskRecord) -> Guess:
         at = record.answers[0] if len(record.answers) == 1 else None
         if at is None or not 0 <= at < len(self.prediction.choices):
             return Guess(prediction=self.prediction)
@@ -64,9 +66,14 @@ class Guessing:
     def choose(self, choice: int | str) -> Guess:
         """Store a guess, by its letter or its number from 0; one whose answer was seen stays. Raises UsageError."""
         at = parse_choice(choice, len(self.prediction.choices), hint='card.choose("a")')
-        if self.guess.is_seen:
-            return self.guess
-        return self._change(lambda record: replace(record, is_set_up=True, state=State.WAITING, answers=(at,)))
+
+        def chosen(record: TaskRecord) -> TaskRecord:
+            # Asked where the record is locked: a click may come while the cell below shows the answer.
+            if self._guess_of(record).is_seen:
+                return record
+            return replace(record, is_set_up=True, state=State.WAITING, answers=(at,))
+
+        return self._change(chosen)
 
     def see(self) -> Guess:
         """Store that the answer was shown; without a guess nothing changes."""

@@ -12,6 +12,7 @@ from contextlib import suppress
 from flatkit import paths
 from flatkit.errors import HostError
 from flatkit.files import read_regular, save
+from flatkit.locks import locked
 from flatkit.machines.store import make_folder
 from flatkit.untrusted import parse_json
 
@@ -20,6 +21,7 @@ _WEIGHT = 0.5
 _ENTRIES_MAX = 300
 _BYTES_MAX = 1024 * 1024
 _LONGEST = 86400.0
+_LOCK_SECONDS = 5.0
 
 
 def key_of(command: str, machine: str) -> str:
@@ -34,12 +36,14 @@ def recall(key: str) -> float:
 
 def remember(key: str, seconds: float) -> None:
     """Add a time that something took. Only the newest entries are kept."""
-    known = _read()
-    before = known.pop(key, seconds)
-    known[key] = round(before * (1 - _WEIGHT) + seconds * _WEIGHT, 1)
-    newest = dict(list(known.items())[-_ENTRIES_MAX:])
-    with suppress(OSError, HostError):
-        save(make_folder(paths.state_dir()) / "usual-times.json", json.dumps(newest, indent=1) + "\n")
+    with suppress(OSError, HostError):  # TimeoutError is an OSError
+        file = make_folder(paths.state_dir()) / "usual-times.json"
+        with locked(file.with_name(f"{file.name}.lock"), wait=_LOCK_SECONDS):
+            known = _read()
+            before = known.pop(key, seconds)
+            known[key] = round(before * (1 - _WEIGHT) + seconds * _WEIGHT, 1)
+            newest = dict(list(known.items())[-_ENTRIES_MAX:])
+            save(file, json.dumps(newest, indent=1) + "\n")
 
 
 def in_words(elapsed: float, usual: float) -> str:

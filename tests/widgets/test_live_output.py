@@ -151,3 +151,21 @@ def test_the_work_of_a_button_shows_nothing_below_another_cell(kernel: list[dict
     thread.join(120)
     assert kernel == []
     assert usual_times.recall("k") == 10
+
+
+def test_two_times_at_once_are_both_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second writer comes while the first one is between reading and writing."""
+    del folder
+    read, other = usual_times._read, threading.Thread(target=lambda: usual_times.remember("b", 7))
+
+    def read_slowly() -> dict[str, float]:
+        known = read()
+        if threading.current_thread() is not other and other.ident is None:
+            other.start()
+            other.join(0.2)  # without a lock it ends here
+        return known
+
+    monkeypatch.setattr(usual_times, "_read", read_slowly)
+    usual_times.remember("a", 5)
+    other.join()
+    assert (usual_times.recall("a"), usual_times.recall("b")) == (5, 7)

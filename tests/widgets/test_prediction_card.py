@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,10 @@ import pytest
 
 import flatkit as fk
 from flatkit.errors import MachineError, UsageError
+from flatkit.lessons import get_task
+from flatkit.lessons.exercise import Prediction
+from flatkit.lessons.prediction import Guessing
+from flatkit.lessons.progress import Progress, TaskRecord
 from flatkit.testing.front import FakeFront
 from flatkit.widgets.prediction_card import PredictionCard
 
@@ -93,3 +98,23 @@ def fail(command: str) -> None:
 def run(shell: Any, source: str) -> Any:
     """Run a cell as a notebook does: with a number of its own."""
     return shell.run_cell(source, store_history=True)
+
+
+def test_a_click_while_the_answer_is_shown_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The click has begun, and the cell below shows the answer before the click is stored."""
+    del folder
+    prediction = get_task("00-predict")
+    assert isinstance(prediction, Prediction)
+    guessing = Guessing(prediction)
+    guessing.choose("a")
+    change = Progress.change
+
+    def seen_first(self: Progress, task: str, change_record: Callable[[TaskRecord], TaskRecord]) -> TaskRecord:
+        monkeypatch.setattr(Progress, "change", change)
+        guessing.see()
+        return change(self, task, change_record)
+
+    monkeypatch.setattr(Progress, "change", seen_first)
+    guess = guessing.choose("b")
+    assert guess.is_seen
+    assert guess.at == 0
