@@ -18,7 +18,7 @@ from flatkit.butane.quickfix import Trials, quick_fixes, suggest_key
 from flatkit.butane.source.node import Node, Path, find_node
 from flatkit.butane.source.textblocks import fallen_out
 from flatkit.butane.templates import template_at_fault, template_words
-from flatkit.butane.textwords import bare_block_words, unit_words
+from flatkit.butane.textwords import CURLY, bare_block_words, stray_line, unit_words
 from flatkit.butane.translate import escape_path
 from flatkit.butane.transpile import Translation
 from flatkit.butane.typewords import type_words
@@ -105,6 +105,8 @@ def _key_words(entry: Entry, translation: Translation, edits: tuple[Edit, ...], 
         node, parent = find_node(translation.root, path), find_node(translation.root, path[:-1])
         own = own_example(key, example, node, parent)
         return f"{says}\n{own}" if own else says
+    if "\N{NO-BREAK SPACE}" in key:
+        return "This line begins with no-break spaces, which look like spaces and are none for YAML: type the indentation again."
     if not edits:
         home, close = home_of(key), suggest_key(key, struct) if struct is not None else ""
         if close:
@@ -141,6 +143,8 @@ def _anchor_words(entry: Entry, translation: Translation) -> str:
 
 def _yaml_words(entry: Entry, translation: Translation) -> str:
     line = entry.span.line if entry.span is not None else 0
+    if stray := stray_line(translation.text, line):
+        return f"{stray} is not a part of the config: it marks where a text begins or ends. Take this line away."
     found = fallen_out(translation.text, line)
     if found is not None:
         lines = f"line {found.first} is" if found.first == found.last else f"lines {found.first} to {found.last} are"
@@ -209,6 +213,11 @@ def _path_words(path: Path, translation: Translation) -> str:
     text = node.value if node is not None else ""
     if path[1] == "files" and text.endswith("/") and text.startswith("/"):
         return "A path that ends in / is a directory's: list it below storage.directories, or write the file's name behind it."
+    if (bare := text.strip(CURLY)) != text:
+        return (
+            "The quotes around this path are curly, and YAML takes them for a part of it: write "
+            f'"{printable(bare, limit=60)}".'
+        )
     rest = re.sub(r"^(?:~|\$HOME|\$\{HOME\})/", "", text)
     if rest != text:
         return f"Ignition fills in nothing: write the home itself, for example /home/core/{printable(rest, limit=60)}."

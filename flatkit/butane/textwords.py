@@ -13,8 +13,21 @@ from flatkit.untrusted import printable
 
 _BARE_KEY = re.compile(r"(?P<lead>\s*(?:- +)*)(?P<key>contents|inline) *:[ \t]*(#.*)?\r?$")
 _TEXT = re.compile(r"\s*(\[[A-Z][A-Za-z]+\]\s*$|#!\s*/)")
+# Quotes of a word processor or a web page.
+CURLY = (
+    "\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}"
+    "\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
+)
+_STRAY = re.compile(r"(```\s*\w*|%%\s*butane\b.*)")
 FOLDED = "The sign > joins the lines with spaces: write | in its place, so that they stay lines."
 ESCAPED = "In single quotes, and without quotes, \\n stays two characters: write | and the lines themselves below it."
+
+
+def stray_line(text: str, line: int) -> str:
+    """Return, in quotes, a line that was pasted along with a config: a fence of Markdown, or %%butane; "" if it is none."""
+    lines = text.split("\n")
+    own = lines[line - 1].strip() if 0 < line <= len(lines) else ""
+    return f'"{printable(own, limit=60)}"' if _STRAY.fullmatch(own) else ""
 
 
 def find_bare_block(text: str, line: int) -> int:

@@ -155,3 +155,19 @@ def test_a_config_that_is_not_there_is_answered_with_one_that_is(tmp_path: Path)
     with pytest.raises(InputError) as caught:
         read_config(tmp_path / "no-such-folder" / "x")
     assert f"flatkit up {examples_dir() / 'web.bu'} " in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (HEAD + "storage: {files: [{path: “/a”}]}\n", 'are curly, and YAML takes them for a part of it: write "/a"'),
+        (HEAD + "storage:\n\u00a0\u00a0files:\n    - path: /a\n", "This line begins with no-break spaces"),
+        ("```yaml\n" + HEAD + "```\n", '"```yaml" is not a part of the config'),
+        ("%%butane web.bu\n" + HEAD, '"%%butane web.bu" is not a part of the config'),
+    ],
+)
+def test_what_a_paste_brings_along_is_named(text: str, says: str) -> None:
+    """Quotes and spaces that only look right, and lines around a config: no edit puts quotes around them."""
+    entries = tuple(lint(translate(text)))
+    assert any(says in entry.teach for entry in entries)
+    assert [edit.label for entry in entries for edit in entry.edits if "quotes" in edit.label] == []

@@ -13,7 +13,7 @@ from flatkit.butane.localfiles import clean
 from flatkit.butane.places import path_of
 from flatkit.butane.source.node import MAPPING, Node, find_node
 from flatkit.butane.source.textblocks import fallen_out
-from flatkit.butane.textwords import suggest_bare_block
+from flatkit.butane.textwords import stray_line, suggest_bare_block
 from flatkit.butane.transpile import Translation
 from flatkit.report import Edit, Entry, Span
 from flatkit.untrusted import is_number
@@ -118,7 +118,12 @@ def start(entry: Entry, translation: Translation) -> Iterator[Edit]:
     lines = translation.text.split("\n")
     line = lines[entry.span.line - 1] if entry.span.line <= len(lines) else ""
     match = re.match(r"(\s*(?:- )*(?:[\w-]+: +)?)([%@`*&][^#'\"]*[^#'\"\s])\s*$", line)
-    if match and "{%" not in line and not match[2].startswith("%{"):
+    if (
+        match
+        and not stray_line(translation.text, entry.span.line)
+        and "{%" not in line
+        and not match[2].startswith("%{")
+    ):
         span = Span(
             line=entry.span.line, column=match.start(2) + 1, end_line=entry.span.line, end_column=match.end(2) + 1
         )
