@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -39,9 +40,13 @@ def get_demo(name: str) -> Demo:
         return demo
     found = next((demo for demo in find_others() if demo.name == name), None)
     if found is None:
-        known = ", ".join([*DEMOS, *(demo.name for demo in find_others())])
-        hint = plugins.hint_of_path("flatkit demo run .") or "flatkit demo list"
-        raise UsageError(f'there is no demo "{name}"; expected one of {known}', hint=hint)
+        known = [*DEMOS, *(demo.name for demo in find_others())]
+        near = difflib.get_close_matches(name.lower(), known, n=1)
+        meant = f'; did you mean "{near[0]}"?' if near else f"; expected one of {', '.join(known)}"
+        hint = plugins.hint_of_path("flatkit demo run .") or (
+            f"flatkit demo run {near[0]}" if near else "flatkit demo list"
+        )
+        raise UsageError(f'there is no demo "{name}"{meant}', hint=hint)
     return found
 
 

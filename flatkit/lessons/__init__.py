@@ -63,7 +63,10 @@ def get_task(name: str) -> Exercise | Quiz | Prediction:
         near = difflib.get_close_matches(name, tasks, n=1)
         meant = f'; did you mean "{near[0]}"?' if near else f"; expected one of {', '.join(tasks)}"
         hint = "" if asked else plugins.hint_of_path(f"flatkit lesson check ./{name}")
-        raise UsageError(f'there is no exercise "{name}"{meant}', hint=hint or "flatkit lesson list")
+        raise UsageError(
+            f'there is no exercise "{name}"{meant}',
+            hint=hint or (f"flatkit lesson check {near[0]}" if near else "flatkit lesson list"),
+        )
     return tasks[name]
 
 

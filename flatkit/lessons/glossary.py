@@ -65,4 +65,7 @@ def get_term(word: str) -> Term:
         return terms[holding[0]]
     near = holding or difflib.get_close_matches(asked, terms, n=_NEAR)
     nearest = f"; the nearest: {', '.join(terms[name].term for name in near)}" if near else ""
-    raise UsageError(f'"{word}" is not in the glossary{nearest}', hint="flatkit glossary   lists every word")
+    raise UsageError(
+        f'"{word}" is not in the glossary{nearest}',
+        hint=f'flatkit glossary "{terms[near[0]].term}"' if near else "flatkit glossary   lists every word",
+    )

@@ -36,7 +36,9 @@ def doctor() -> DoctorCard:
 def editor(path: str | Path = "web.bu") -> Editor:
     """Edit a Butane file, with its faults and the Ignition that it becomes beside it. Raises InputError."""
     from flatkit.widgets.editor import get_editor
+    from flatkit.widgets.given import must_be_file
 
+    must_be_file("the config", path, right='fk.editor("web.bu")')
     return get_editor(Path(path))
 
 
@@ -60,20 +62,24 @@ def up(
     from flatkit import api
     from flatkit.machines import Creator, Forward
     from flatkit.machines.sizes import parse_memory
-    from flatkit.widgets import display, live_machine
+    from flatkit.widgets import display, given, live_machine
+    from flatkit.widgets.cell_hints import call_hints
 
     read = _read(config)
+    given.must_be_text("the image", image, right='fk.up(..., image="stable")')
+    if name is not None:
+        given.must_be_text("the name", name, right='fk.up(..., name="web")')
     guests = _numbers("ports", ports)
-    forwards = tuple(Forward(host=0, guest=port) for port in guests)
-    wish = api.Wish(
-        name=name or api.default_name(config),
-        image=image,
-        forwards=forwards,
-        memory_mib=parse_memory(memory) if isinstance(memory, str) else memory,
-        disks_gib=_numbers("disks", disks),
-        made_by=Creator(session=display.session()),
-    )
-    machine = live_machine.get(wish.name)
+    with call_hints():
+        wish = api.Wish(
+            name=name or api.default_name(config),
+            image=image,
+            forwards=tuple(Forward(host=0, guest=port) for port in guests),
+            memory_mib=parse_memory(memory) if isinstance(memory, str) else memory,
+            disks_gib=_numbers("disks", disks),
+            made_by=Creator(session=display.session()),
+        )
+        machine = live_machine.get(wish.name)
     if machine.is_busy:
         _must_be_the_same(machine, (read.text, wish, fresh))
     else:
@@ -85,9 +91,11 @@ def up(
 
 def _read(config: str | Path | None) -> Config:
     from flatkit import api
+    from flatkit.widgets import given
 
     if config is None:
         return api.NO_CONFIG
+    given.must_be_file("the config", config, right='fk.up("web.bu")')
     path = Path(config).expanduser()
     if not path.exists():
         near = difflib.get_close_matches(path.name, [there.name for there in path.parent.glob("*.bu")], n=1)
@@ -189,9 +197,12 @@ def play(
     `fk.play("community")` the channels and meetings of the Flatcar community. With `checkpoints` the machines are saved before
     each step, so that each can be rewound to, on a stage. Raises InputError for the config.
     """
+    from flatkit.widgets import given
+    from flatkit.widgets.cell_hints import call_hints
     from flatkit.widgets.live_machine import LiveMachine
     from flatkit.widgets.player import get_player
 
+    given.must_be_text("the demo", name, right='fk.play("update")')
     guest = on if isinstance(on, LiveMachine) else None
     config = None if isinstance(on, LiveMachine) else on
     if name == "everywhere" and config is not None:
@@ -203,10 +214,15 @@ def play(
 
         return CommunityCard()
     if config is not None:
-        raise UsageError(f'the demo "{name}" takes no config', hint=f'fk.play("{name}")')
-    return get_player(
-        name, image=image, keep=keep, recorded=recorded, speed=speed, checkpoints=checkpoints, guest=guest
-    )
+        raise UsageError(
+            f'"{config}" is not a machine, and the demo "{name}" takes no config; expected nothing, or a machine\'s variable '
+            "without quotes",
+            hint=f'fk.play("{name}")   or fk.play("{name}", m)',
+        )
+    with call_hints():
+        return get_player(
+            name, image=image, keep=keep, recorded=recorded, speed=speed, checkpoints=checkpoints, guest=guest
+        )
 
 
 def channels() -> ChannelsCard:
@@ -229,9 +245,13 @@ def course() -> CourseCard:
 def glossary(word: str) -> TermCard:
     """Return a word of the course with its meaning in one sentence. Raises UsageError with the nearest words."""
     from flatkit.lessons.glossary import get_term
+    from flatkit.widgets.cell_hints import call_hints
+    from flatkit.widgets.given import must_be_text
     from flatkit.widgets.info_cards import TermCard
 
-    return TermCard(term=get_term(word))
+    must_be_text("the word", word, right='fk.glossary("slot")')
+    with call_hints():
+        return TermCard(term=get_term(word))
 
 
 def check(name: str, machine: Any = None) -> CheckCard | QuizCard | PredictionCard | Note:
@@ -244,9 +264,14 @@ def check(name: str, machine: Any = None) -> CheckCard | QuizCard | PredictionCa
         from flatkit.widgets.review_card import get_review_card
 
         return get_review_card()
+    from flatkit.widgets import given
+    from flatkit.widgets.cell_hints import call_hints
     from flatkit.widgets.check_card import get_card
 
-    return get_card(name, machine)
+    given.must_be_text("the exercise", name, right='fk.check("00-hello")')
+    given.must_be_machine(machine, right=f'fk.check("{name}", m)')
+    with call_hints():
+        return get_card(name, machine)
 
 
 def clean(*, everything: bool = False) -> Note:

@@ -18,6 +18,18 @@ _CELLS = (
     (r"flatkit up again", "the cell with fk.up again"),
     (r"flatkit list", "{me}"),
 )
+# A command or option of a terminal -> the call of `fk` that does the same.
+_CALLS = (
+    (r"flatkit lesson check ([\w-]+)", r'fk.check("\1")'),
+    (r"flatkit lesson list", "fk.course()   shows the exercises"),
+    (r"flatkit demo run ([\w-]+)", r'fk.play("\1")'),
+    (r"flatkit demo list", 'fk.play("update")   plays one of them'),
+    (r'flatkit glossary "(.+)"', r'fk.glossary("\1")'),
+    (r"flatkit glossary   lists every word", 'fk.glossary("slot")   explains one of the words'),
+    (r"--memory (\w+)", r'fk.up(..., memory="\1")'),
+    (r"--forward \d+:(\d+)", r"fk.up(..., ports=\1)"),
+    (r"flatkit up --name (\S+)", r'fk.up(..., name="\1")'),
+)
 
 
 def in_cells(hint: str, me: str, name: str) -> str:
@@ -37,4 +49,15 @@ def cell_hints(me: str, name: str) -> Iterator[None]:
         yield
     except FlatkitError as error:
         error.hint = in_cells(error.hint, me, name)
+        raise
+
+
+@contextmanager
+def call_hints() -> Iterator[None]:
+    """Raise an error of the work inside with its hint as a call of `fk`."""
+    try:
+        yield
+    except FlatkitError as error:
+        for command, call in _CALLS:
+            error.hint = re.sub(rf"(?<!\S){command}", call, error.hint)
         raise

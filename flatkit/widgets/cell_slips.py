@@ -30,6 +30,8 @@ _TEXT = re.compile(r"[\w./~-]+\.(bu|ign|raw|tar|yaml|yml|json)|\d\d-[a-z-]+")
 _BARE = re.compile(r"""\b(fk|m)\.(\w+)\(\s*([^\s"'(),=\[\]{}]+)\s*(?=[,)])""")
 # A call with its text, the bracket included if it is there.
 _CALL = re.compile(r"(\s*(?:\w+\s*=\s*)?(?:await\s+)?(\w+)\.\w+\()(.*?)\)?\s*")
+# A call as a shell would have it: fk.check "00-hello".
+_BRACKETLESS = re.compile(r"""^(\s*(?:\w+\s*=\s*)?(?:await\s+)?\w+\.\w+)\s+(["'].*?)\s*$""")
 _CURLY = str.maketrans({"\N{LEFT DOUBLE QUOTATION MARK}": '"', "\N{RIGHT DOUBLE QUOTATION MARK}": '"',
                         "\N{LEFT SINGLE QUOTATION MARK}": "'", "\N{RIGHT SINGLE QUOTATION MARK}": "'"})  # fmt: skip
 _NO_NAME = re.compile(r"module 'flatkit' has no attribute '(\w+)'")
@@ -43,7 +45,18 @@ def find_slip(cell: str, error: BaseException, names: Mapping[str, Any]) -> Usag
     if isinstance(error, TypeError):
         return _wrong_call(cell, str(error), names)
     if isinstance(error, NameError):
-        return _config(cell) or _unquoted(cell, names, error.name or "") or _bare_word(cell, names) or _file_line(cell)
+        return (
+            _other_case(cell, error.name or "", names)
+            or _config(cell)
+            or _unquoted(cell, names, error.name or "")
+            or _bare_word(cell, names)
+            or _file_line(cell)
+        )
+    if len(first := _first_line(cell).split(maxsplit=1)) == 2 and first[0] in {"Import", "From", "Await"}:
+        right = f"{first[0].lower()} {first[1]}"
+        return UsageError(
+            f'"{first[0]}" is written in small letters in Python; expected "{first[0].lower()}"', hint=right
+        )
     found = _magic(cell) or _config(cell) or _host_command(cell) or _unquoted(cell, names) or _file_line(cell)
     line = error.lineno if isinstance(error, SyntaxError) else None
     return found or (_misquoted(cell, line, names) if line else None)
@@ -131,7 +144,8 @@ def _misquoted(cell: str, number: int, names: Mapping[str, Any]) -> UsageError |
     """Return the help for a call of flatkit whose quotes or bracket are missing: the first repair that Python accepts."""
     lines = lines_of(cell)
     line = lines[number - 1] if number <= len(lines) else ""
-    call = _CALL.fullmatch(line.translate(_CURLY))
+    line = line.translate(_CURLY)
+    call = _CALL.fullmatch(_BRACKETLESS.sub(r"\1(\2)", line))
     owner = names.get(call[2]) if call else None
     if call is None or not (call[2] == "fk" or type(owner).__module__.startswith("flatkit.")):
         return None
@@ -143,6 +157,8 @@ def _misquoted(cell: str, number: int, names: Mapping[str, Any]) -> UsageError |
 
 
 def _repairs(head: str, given: str) -> tuple[str, ...]:
+    if given.startswith(")"):  # what follows the call is too much
+        return (f"{head})",)
     closed = re.sub(r'^(["\'])([^"\',]*)(?=,\s*\w+\s*=|$)', r"\1\2\1", given)  # before `, name=` or at the end
     bare = given.strip("\"' ")
     return f"{head}{given})", f"{head}{closed})", f'{head}"{bare}")', f"{head}'{bare}')"
@@ -154,6 +170,18 @@ def _is_python(cell: str) -> bool:
     except (SyntaxError, ValueError):
         return False
     return True
+
+
+def _other_case(cell: str, word: str, names: Mapping[str, Any]) -> UsageError | None:
+    """Return the help for a call of `FK` or `M`, which differs from a variable of flatkit only in its case."""
+    near = word.lower()
+    owner = names.get(near)
+    if word == near or not (near == "fk" or type(owner).__module__.startswith("flatkit.")) or owner is None:
+        return None
+    line = next((row.strip() for row in lines_of(cell) if re.search(rf"\b{re.escape(word)}\b", row)), word)
+    return UsageError(
+        f'"{word}" is not known here; did you mean "{near}"?', hint=re.sub(rf"\b{re.escape(word)}\b", near, line)
+    )
 
 
 def _bare_word(cell: str, names: Mapping[str, Any]) -> UsageError | None:
@@ -209,6 +237,12 @@ def _similar(owner: str, name: str, known: Sequence[str]) -> UsageError | None:
 
 def _wrong_call(cell: str, said: str, names: Mapping[str, Any]) -> UsageError | None:
     found = _BAD_CALL.match(said)
+    if "can't be used in 'await' expression" in said and (
+        bare := re.search(r"await\s+(\w+\.\w+)\s*$", cell, re.MULTILINE)
+    ):
+        return UsageError(
+            f'"{bare[1]}" needs its brackets before anything can wait for it', hint=f"await {bare[1]}(...)"
+        )
     if found is None:
         return _called_value(cell, said, names)
     *owners, name = found[1].split(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,13 @@ def butane(line: str, cell: str) -> ConfigCard:
     Raises UsageError for a missing name, InputError when the file cannot be written.
     """
     name = line.strip()
-    if not name or len(name.split()) > 1:
-        raise UsageError(f'"%%butane {name}" names no file; expected one name', hint="%%butane web.bu")
+    if len(name.split()) > 1:
+        raise UsageError(
+            f'"{name}" is more than one word; expected one name of a file, without spaces',
+            hint=f"begin the cell with:   %%butane {'-'.join(name.split())}",
+        )
+    if not name:
+        raise UsageError('"%%butane" names no file; expected one name', hint="begin the cell with:   %%butane web.bu")
     path = Path(name).expanduser()
     kept = drafts.write_draft(path, cell)
     look_again()
@@ -44,6 +50,12 @@ def get_machine(name: str, names: dict[str, Any]) -> LiveMachine:
     if name.isidentifier() and name not in names and (error := missing.find_missing(name)):
         raise error
     what = f'"{name}" is not a machine' if name else '"%%on" names no machine'
-    line = "" if isinstance(names.get("m"), LiveMachine) else missing.find_line("m")
-    hint = f"run the cell with this line:   {line}   and begin this one with: %%on m" if line else "%%on m"
+    held = [key for key, value in names.items() if isinstance(value, LiveMachine) and not key.startswith("_")]
+    if held:
+        near = difflib.get_close_matches(name, held, n=1)
+        right = near[0] if near else "m" if "m" in held else held[0]
+        meant = f'; did you mean "{right}"?' if near else f"; expected one of {', '.join(held)}"
+        raise UsageError(f"{what}{meant}", hint=f"begin the cell with:   %%on {right}")
+    line = missing.find_line("m")
+    hint = f"run the cell with this line:   {line}   and begin this one with: %%on m"
     raise UsageError(f"{what}; expected the variable that holds one", hint=hint)
