@@ -26,7 +26,7 @@ def butane(line: str, cell: str) -> ConfigCard:
             hint=f"begin the cell with:   %%butane {'-'.join(name.split())}",
         )
     if not name:
-        raise UsageError('"%%butane" names no file; expected one name', hint="begin the cell with:   %%butane web.bu")
+        raise UsageError('"%%butane" names no file; expected one name', hint="%%butane web.bu")
     path = Path(name).expanduser()
     kept = drafts.write_draft(path, cell)
     look_again()
