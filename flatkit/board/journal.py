@@ -11,7 +11,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,8 +82,9 @@ class Journal:
         """Keep which board this seat reports to, and begin a journal. Raises OSError."""
         seat = JoinedSeat(url=url, name=name, token=token, journal=uuid.uuid4().hex)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._forget()
-        save(self.folder / "seat.json", json.dumps(asdict(seat)) + "\n", mode=0o600)
+        with self._lock():
+            self._forget()
+            save(self.folder / "seat.json", json.dumps(asdict(seat)) + "\n", mode=0o600)
         self.note("joined")
         return seat
 
@@ -96,7 +97,13 @@ class Journal:
                 os.truncate(self.folder / "seat.json", 0)
         else:
             (self.folder / "seat.json").unlink(missing_ok=True)
-        self._forget()
+        with ExitStack() as held:
+            with suppress(OSError):  # a kernel that hangs with the lock must not keep a learner in the room
+                held.enter_context(self._lock())  # one that writes an event now ends first; a later one finds no seat
+            self._forget()
+
+    def _lock(self) -> AbstractContextManager[object]:
+        return locked(self.folder / "journal.lock", wait=_LOCK_SECONDS, mode=0o600)
 
     def _forget(self) -> None:
         for name in ("journal.jsonl", "cursor", "talk.jsonl"):
@@ -107,7 +114,9 @@ class Journal:
         if self.seat is None:
             return None
         try:
-            with locked(self.folder / "journal.lock", wait=_LOCK_SECONDS, mode=0o600):
+            with self._lock():
+                if self.seat is None:  # the learner left while this waited
+                    return None
                 self._make_room()
                 event = make_event(self._last() + 1, self._clock(), kind, data)
                 descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flatkit.board import journal as journal_module
 from flatkit.board.events import KINDS, check_seat, make_event, parse_event
 from flatkit.board.journal import Journal
 from flatkit.errors import FlatkitError, InputError
+from flatkit.locks import try_lock
 
 CHECK = {"task": "03-remount", "verdict": "wrong"}
 DATA: dict[str, Any] = {str: "text", int: 1, bool: True}
@@ -163,3 +165,33 @@ def test_a_hubs_seat_joins_its_board_and_stores_no_secret(tmp_path: Path, monkey
 def test_an_unusable_seat_is_no_seat(tmp_path: Path, text: str) -> None:
     (tmp_path / "seat.json").write_text(text, encoding="latin-1")
     assert Journal(tmp_path).seat is None
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_nothing_is_noted_after_a_seat_has_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_held: bool) -> None:
+    """The seat leaves after a kernel found that it is there, and before the kernel has the lock; with `is_held` one hangs."""
+    journal, locked = Journal(tmp_path), journal_module.locked
+    journal.join("http://127.0.0.1:1", "ada", "secret")
+
+    def late(*given: Any, **options: Any) -> Any:
+        monkeypatch.setattr(journal_module, "locked", locked)
+        Journal(tmp_path).leave()
+        return locked(*given, **options)
+
+    if is_held:
+        monkeypatch.setattr(journal_module, "_LOCK_SECONDS", 0.0)
+        with locked(tmp_path / "journal.lock"):
+            journal.leave()
+    else:
+        monkeypatch.setattr(journal_module, "locked", late)
+    assert journal.note("check", **CHECK) is None
+    assert not (tmp_path / "journal.jsonl").exists()
+
+
+def test_the_journal_is_deleted_under_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So a kernel that writes an event at that moment ends first."""
+    journal, free = Journal(tmp_path), []
+    monkeypatch.setattr(Journal, "_forget", lambda _: free.append(try_lock(tmp_path / "journal.lock", mode=0o600)))
+    journal.join("http://127.0.0.1:1", "ada", "secret")
+    journal.leave()
+    assert free == [None, None]
