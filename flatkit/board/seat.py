@@ -45,9 +45,7 @@ def raise_flag(flag: str, word: str = "") -> None:
     if journal.seat is None:
         return
     log = TalkLog(journal.folder)
-    now = log.read()
-    # A button that is pressed twice before the kernel answers.
-    if (now.flag, now.word) != (data["flag"], data["word"]):
+    if not log.has_flag(flag, word):
         log.add_flag(data["flag"], data["word"])
         note("flag", **data)
         _changed()

@@ -98,6 +98,11 @@ class TalkLog:
         """Return what the log comes to."""
         return _fold(self._rows())
 
+    def has_flag(self, flag: str, word: str) -> bool:
+        """Return True if this is the flag now, with this word: a button pressed twice, a command typed twice."""
+        now, data = self.read(), make_event(1, 0.0, "flag", {"flag": flag, "word": word}).data
+        return (now.flag, now.word) == (data["flag"], data["word"])
+
     def add_flag(self, flag: str, word: str) -> None:
         """Add a flag of the learner."""
         self._add(lambda _: [{"flag": flag, "word": word}])

@@ -98,14 +98,19 @@ def _flag(argv: list[str]) -> int:
     )  # fmt: skip
     options = parser.parse_args(argv)
     journal, word = Journal(), " ".join(options.word)
-    if journal.seat is None or (options.flag in FLAGS and journal.note("flag", flag=options.flag, word=word) is None):
+    log = TalkLog(journal.folder)
+    is_new = options.flag in FLAGS and not log.has_flag(options.flag, word)
+    if options.flag in FLAGS and not is_new:
+        with suppress(FlatkitError, OSError):
+            Sender(journal).flush()  # a helper may have taken the flag down: without a kernel nothing has heard it
+        is_new = not log.has_flag(options.flag, word)
+    if journal.seat is None or (is_new and journal.note("flag", flag=options.flag, word=word) is None):
         raise UsageError(
             "this seat reports to no board, so nobody would see the flag", hint="flatkit join URL --seat NAME"
         )
-    log = TalkLog(journal.folder)
     if options.flag in answer.WORDS:
         return answer.run(journal, options.flag, options.word)
-    if options.flag:
+    if is_new:
         log.add_flag(options.flag, word)
     is_away = False
     try:

@@ -17,6 +17,7 @@ from board_parts import ROOM, TRAINER, ask, join, joined, login, opened
 from flatkit.board import passwords
 from flatkit.board import server as board_server
 from flatkit.board.handlers import PAGE
+from flatkit.board.journal import Journal
 from flatkit.board.ledger import Ledger
 from flatkit.board.sender import Sender
 from flatkit.board.server import BoardServer
@@ -289,6 +290,14 @@ def test_a_learner_joins_asks_for_help_and_leaves(
     assert main(["join", board.url, "--seat", "ada", "--password", ROOM]) == 0
     assert main(["flag", "help", "it", "hangs"]) == 0
     assert board.overview.rows["ada"].word == "it hangs"
+    journal = Journal(tmp_path / "state" / "board")
+    assert main(["flag", "help", "it", "hangs"]) == 0
+    assert [event.kind for event in journal.after(0)] == ["joined", "flag"], "typed twice is one flag"
+    cookie = login(board)
+    assert ask(board, "POST", "/say", {"seat": "ada", "kind": "resolved"}, cookie=cookie)[0] == 200
+    assert main(["flag", "help", "it", "hangs"]) == 0
+    assert board.overview.rows["ada"].flag == "help", "after a helper took it down, it is a new one"
+    assert [event.data.get("flag") for event in journal.after(1)] == ["help", "none", "help"]
     assert main(["leave"]) == 0
     assert "what was sent is deleted" in capsys.readouterr().out
     assert board.ledger.seats == {}
