@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import weakref
@@ -28,6 +29,8 @@ _read: tuple[object, SeatTalk | None] = (None, None)
 _POSTS_IN_A_ROUND = 20
 # What this process shows during a look that the learner allowed.
 feed = LookFeed()
+# A child by fork has a copy of all this: no sender, and locks that a thread of its parent may have held.
+_process = os.getpid()
 
 
 def note(kind: str, **data: Any) -> None:
@@ -69,9 +72,9 @@ def answer(act: Callable[[Consent], object]) -> None:
 
 
 def show(kind: str, source: str, text: str) -> None:
-    """Show text to the trainer, if the learner allows a look now (docs/board.md)."""
+    """Show text to the trainer, if the learner allows a look now (docs/board.md). A child by fork shows nothing."""
     with suppress(FlatkitError, OSError):
-        if feed.take(kind, source, text):
+        if os.getpid() == _process and feed.take(kind, source, text):
             _send(Journal())
 
 
@@ -118,6 +121,8 @@ def _signature(journal: Journal) -> object:
 
 def _send(journal: Journal) -> None:
     global _sender  # noqa: PLW0603  (one sender a process)
+    if os.getpid() != _process:
+        return
     with _guard:
         if _sender is None or not _sender.is_alive:
             _sender = Sender(journal, looked=_look)

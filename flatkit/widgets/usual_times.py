@@ -38,7 +38,7 @@ def remember(key: str, seconds: float) -> None:
     """Add a time that something took. Only the newest entries are kept."""
     with suppress(OSError, HostError):  # TimeoutError is an OSError
         file = make_folder(paths.state_dir()) / "usual-times.json"
-        with locked(file.with_name(f"{file.name}.lock"), wait=_LOCK_SECONDS):
+        with locked(file.with_name("usual-times.json.lock"), wait=_LOCK_SECONDS):
             known = _read()
             before = known.pop(key, seconds)
             known[key] = round(before * (1 - _WEIGHT) + seconds * _WEIGHT, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import multiprocessing
 import threading
 import time
 from collections.abc import Iterator
@@ -745,3 +746,30 @@ def test_a_trainer_asks_from_another_host_with_the_password(
     monkeypatch.setenv("FLATKIT_TRAINER_PASSWORD", "guess")
     assert main(["board", "show", "--json", "--board", board.url]) == 1
     assert "the trainers' password is another one" in capsys.readouterr().err
+
+
+def test_a_child_by_fork_shows_nothing_and_waits_for_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell that forks during a look: the sender's thread may hold the locks at that moment."""
+    feed = LookFeed()
+    feed.follow(HeardAsk(ident="a" * 16, kind="look", machine="", state="yes", began=time.time(), seconds=300))
+    monkeypatch.setattr(seat, "feed", feed)
+    held, forked = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with feed._lock, seat._guard:
+            held.set()
+            forked.wait(60)
+
+    sender = threading.Thread(target=hold)
+    sender.start()
+    assert held.wait(60)
+    child = multiprocessing.get_context("fork").Process(target=seat.show, args=("output", "n", "of the child"))
+    child.start()
+    forked.set()
+    sender.join(60)
+    child.join(60)
+    if child.exitcode is None:
+        child.kill()
+        child.join(60)
+    assert child.exitcode == 0
+    assert not feed.send(JoinedSeat(url="u", name="ada", token="t", journal="j"))

@@ -196,7 +196,9 @@ def test_two_machines_at_once_share_nothing(lab_image, no_machines_left):
     templates = {
         event.phase: event.template for tape in tapes.values() for event in tape.events if isinstance(event, PhaseEnded)
     }
-    assert templates["kernel"]
+    assert templates["kernel"], [
+        event.text for tape in tapes.values() for event in tape.events if isinstance(event, Said)
+    ]
     assert not templates["ignition-files"]
     said = {name: upped.machine.run(IDENTITY).check().stdout.splitlines() for name, upped in results.items()}
     assert len(said["one"]) == len(said["two"]) == 6
