@@ -16,6 +16,11 @@ from tests.people import remove_user
 pytestmark = [pytest.mark.vm, pytest.mark.skipif(os.geteuid() != 0, reason="the other tests boot as an ordinary user")]
 
 PACKAGE = Path(__file__).resolve().parents[2]
+# Most of what is installed: no command of this test imports it, and copying it takes longer than a boot.
+NOT_NEEDED = (
+    "__pycache__", "jupyter*", "notebook*", "debugpy*", "playwright*", "kubernetes*", "*mypy*", "babel*", "jedi*",
+    "sqlalchemy*", "hypothesis*", "pip", "setuptools", "check_jsonschema*",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -41,9 +46,7 @@ def test_a_person_boots_types_and_cleans(lab_image, person, tmp_path):
     # The package and its interpreter may lie where this user cannot go: a copy of both ways in is put in the home.
     shutil.copytree(PACKAGE / "flatkit", home / "src" / "flatkit", ignore=shutil.ignore_patterns("__pycache__"))
     site = next(Path(path) for path in sys.path if path.endswith("site-packages"))
-    shutil.copytree(
-        site, home / "site", symlinks=False, ignore=shutil.ignore_patterns("__pycache__", "jupyter*", "debugpy*")
-    )
+    shutil.copytree(site, home / "site", symlinks=False, ignore=shutil.ignore_patterns(*NOT_NEEDED))
     subprocess.run(["chown", "-R", f"{name}:", str(home)], check=True)
     python = Path(os.path.realpath(sys.executable))
     if not can_run(python, name):
