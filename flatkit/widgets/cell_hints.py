@@ -21,7 +21,7 @@ _CELLS = (
 # A command or option of a terminal -> the call of `fk` that does the same.
 _CALLS = (
     (r"flatkit lesson check ([\w-]+)", r'fk.check("\1")'),
-    (r"flatkit lesson list", "fk.course()   shows the exercises"),
+    (r"flatkit lesson list", "fk.course()   shows the notebooks, which name their exercises"),
     (r"flatkit demo run ([\w-]+)", r'fk.play("\1")'),
     (r"flatkit demo list", 'fk.play("update")   plays one of them'),
     (r'flatkit glossary "(.+)"', r'fk.glossary("\1")'),
